@@ -1,0 +1,1 @@
+"""Programs: parse arguments, call one function, report."""

@@ -1,0 +1,1 @@
+"""Data dirs and public corpora."""

@@ -1,0 +1,1 @@
+"""Acoustic analysis and score context tables."""

@@ -1,0 +1,1 @@
+"""Kaldi tables, atomic files, errors and done markers. Knows nothing of music."""

@@ -1,0 +1,52 @@
+"""CTM: timed labels, one ``utt channel start duration label`` a line (Kaldi, NIST)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from nnsvs_lite.io.atomic import write_text
+from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.io.tables import table_lines
+
+
+class Segment(NamedTuple):
+    """One timed label; times in seconds."""
+
+    start: float
+    end: float
+    label: str
+
+
+def read_ctm(path: str | os.PathLike) -> dict[str, list[Segment]]:
+    """Reads a CTM to ``{utt: [Segment, ...]}`` in file order.
+
+    Times are rounded to 100 ns, so that a segment's end equals its successor's start.
+
+    Raises:
+        DataError: at a malformed line, with file and line.
+    """
+    table: dict[str, list[Segment]] = {}
+    for number, utt, rest in table_lines(path):
+        fields = rest.split()
+        try:
+            channel, start, duration, label = fields
+            segment = Segment(round(float(start), 7), round(float(start) + float(duration), 7), label)
+        except ValueError:
+            raise DataError(
+                "malformed line, 'utt 1 start duration label' is needed", f"{path}:{number}"
+            ) from None
+        table.setdefault(utt, []).append(segment)
+    return table
+
+
+def write_ctm(path: str | os.PathLike, table: Mapping[str, Iterable[Segment]]) -> None:
+    """Writes a CTM sorted by utterance, with seven decimals, atomically."""
+    lines = []
+    for utt in sorted(table, key=str.encode):
+        for start, end, label in table[utt]:
+            # The difference of the rounded times, so that neighbours stay neighbours.
+            duration = round(end, 7) - round(start, 7)
+            lines.append(f"{utt} 1 {start:.7f} {duration:.7f} {label}\n")
+    write_text(path, "".join(lines))

@@ -1,0 +1,204 @@
+"""Kaldi text tables (``key rest of line``) and scp/ark feature tables."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import kaldiio
+import numpy as np
+
+from nnsvs_lite.io.atomic import atomic_path, read_text, write_text
+from nnsvs_lite.io.errors import DataError
+
+_REF = re.compile(r"^(?P<path>.+?):(?P<offset>\d+)$")
+
+
+def table_lines(path: str | os.PathLike) -> Iterator[tuple[int, str, str]]:
+    """Yields ``(line number, key, value)`` of a text table, line numbers from 1.
+
+    Raises:
+        DataError: at an empty line, CRLF line ends or text that is not UTF-8.
+    """
+    text = read_text(path)
+    if not text:
+        return
+    for number, line in enumerate(text.removesuffix("\n").split("\n"), start=1):
+        where = f"{path}:{number}"
+        if line.endswith("\r"):
+            raise DataError("CRLF line end; convert the file with dos2unix", where)
+        key, _, value = line.strip().partition(" ")
+        if not key:
+            raise DataError("empty line", where)
+        yield number, key, value.strip()
+
+
+def read_table(path: str | os.PathLike) -> dict[str, str]:
+    """Reads a text table to ``{key: rest of line}`` in file order.
+
+    Raises:
+        DataError: as :func:`table_lines`, and at a duplicate key.
+    """
+    table: dict[str, str] = {}
+    for number, key, value in table_lines(path):
+        if key in table:
+            raise DataError(f"duplicate id {key!r}", f"{path}:{number}")
+        table[key] = value
+    return table
+
+
+def write_table(path: str | os.PathLike, table: Mapping[str, str]) -> None:
+    """Writes a text table sorted by key in C-locale (byte) order, atomically."""
+    keys = sorted(table, key=str.encode)
+    write_text(path, "".join(f"{key} {table[key]}".rstrip() + "\n" for key in keys))
+
+
+@dataclass(frozen=True)
+class ArkRef:
+    """A place in an archive: ``path:offset`` as written in an scp."""
+
+    path: Path
+    offset: int
+    where: str
+
+    def load(self) -> np.ndarray:
+        """Reads the matrix (rows, columns) or vector that starts here.
+
+        Raises:
+            DataError: where the archive is missing, ends early, or holds no
+                Kaldi binary matrix at this offset.
+        """
+        try:
+            size = self.path.stat().st_size
+            if self.offset >= size:
+                raise DataError(f"points to byte {self.offset} of {self.path}, which has {size}", self.where)
+            with open(self.path, "rb") as file:
+                file.seek(self.offset)
+                # Kaldi's binary mark and a float/double/compressed/int matrix or vector;
+                # kaldiio would also unpack audio and other formats here.
+                if not re.match(rb"\0B([FDC][MV]|CM|\x04)", file.read(4)):
+                    raise DataError(f"no Kaldi matrix at byte {self.offset} of {self.path}", self.where)
+                file.seek(self.offset)
+                value = kaldiio.matio.read_kaldi(file)
+        except FileNotFoundError:
+            raise DataError(f"archive {self.path} does not exist", self.where) from None
+        except (ValueError, AssertionError, EOFError, OSError, MemoryError, TypeError) as error:
+            raise DataError(f"archive {self.path} is truncated or damaged: {error}", self.where) from None
+        return value
+
+
+def parse_ark_ref(value: str, where: str, folder: Path) -> ArkRef:
+    """Reads the right-hand side of an scp line.
+
+    A relative path is taken from the working folder, as Kaldi does; if nothing is
+    there, from the folder of the scp, so that a moved dump still opens.
+
+    Raises:
+        DataError: for a shell pipe (``cmd |``), which is never run, or a value
+            that is not ``path:offset``.
+    """
+    if value.endswith("|") or value.startswith("|"):
+        raise DataError("a shell pipe is not run here; write the features to an archive first", where)
+    match = _REF.match(value)
+    if match is None:
+        raise DataError(f"malformed archive reference {value!r}, 'path:offset' is needed", where)
+    path = Path(match["path"])
+    if not path.exists() and (folder / path.name).exists():
+        path = folder / path.name
+    return ArkRef(path, int(match["offset"]), where)
+
+
+class FeatureReader(Mapping[str, np.ndarray]):
+    """A feature table opened by its scp: ``reader[utt]`` loads one matrix.
+
+    Raises:
+        DataError: on a malformed scp; and on access, as :meth:`ArkRef.load`.
+    """
+
+    def __init__(self, scp: str | os.PathLike):
+        self.scp = Path(scp)
+        self.refs: dict[str, ArkRef] = {}
+        for number, key, value in table_lines(scp):
+            where = f"{scp}:{number}"
+            if key in self.refs:
+                raise DataError(f"duplicate id {key!r}", where)
+            self.refs[key] = parse_ark_ref(value, where, self.scp.parent)
+
+    def __getitem__(self, utt: str) -> np.ndarray:
+        try:
+            ref = self.refs[utt]
+        except KeyError:
+            raise DataError(f"no entry for {utt!r}", self.scp) from None
+        return ref.load()
+
+    def __contains__(self, utt: object) -> bool:
+        return utt in self.refs
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.refs)
+
+    def __len__(self) -> int:
+        return len(self.refs)
+
+
+class FeatureWriter:
+    """Writes ``<name>.ark`` and ``<name>.scp`` side by side, atomically, as a context.
+
+    Both appear under their names only when the context ends without an error.
+    Matrices are stored as float32 (``FM``) unless they come as float64 (``DM``).
+    Ids must be written in sorted order, so that the scp is sorted.
+
+    Args:
+        folder: the folder of both files; paths in the scp are ``folder/name.ark``,
+            relative to the working folder if ``folder`` is.
+        name: the feature's name, such as ``mgc``.
+    """
+
+    def __init__(self, folder: str | os.PathLike, name: str):
+        self.ark = Path(folder) / f"{name}.ark"
+        self.scp = Path(folder) / f"{name}.scp"
+
+    def __enter__(self) -> FeatureWriter:
+        self._stack = ExitStack()
+        # The scp is renamed last: while it is missing, the pair is incomplete.
+        self._scp_tmp = self._stack.enter_context(atomic_path(self.scp))
+        self._ark_tmp = self._stack.enter_context(atomic_path(self.ark))
+        self._file = open(self._ark_tmp, "wb")  # noqa: SIM115 (closed in __exit__)
+        self._lines: list[str] = []
+        self._last = b""
+        return self
+
+    def write(self, utt: str, value: np.ndarray) -> None:
+        """Appends one matrix (rows, columns).
+
+        Raises:
+            ValueError: if ids come unsorted or the value is not finite: both are
+                faults of the program that writes.
+        """
+        if utt.encode() <= self._last:
+            raise ValueError(f"{utt} written out of order")
+        value = np.asarray(value)
+        if value.dtype != np.float64:
+            value = value.astype(np.float32)
+        if not np.isfinite(value).all():
+            raise ValueError(f"{self.scp.stem} of {utt} holds NaN or infinity")
+        self._last = utt.encode()
+        self._file.write(utt.encode() + b" ")
+        self._lines.append(f"{utt} {self.ark}:{self._file.tell()}\n")
+        kaldiio.matio.write_array(self._file, value)
+
+    def __exit__(self, *exc) -> bool | None:
+        try:
+            self._file.close()
+            if exc[0] is None:
+                self._scp_tmp.write_text("".join(self._lines), encoding="utf-8")
+        except OSError:
+            import sys
+
+            self._stack.__exit__(*sys.exc_info())
+            raise
+        return self._stack.__exit__(*exc)

@@ -1,0 +1,1 @@
+"""Timing, duration and acoustic models: pure torch modules."""

@@ -1,0 +1,187 @@
+"""The score as the toolkit sees it: a single voice of notes and rests without gaps."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from nnsvs_lite.io.errors import DataError
+
+REST = 0
+"""The pitch of a rest."""
+
+
+class Phone(NamedTuple):
+    """One phone of a performance.
+
+    Attributes:
+        symbol: the phone's name in its language's set.
+        start: seconds from the beginning of the utterance.
+        end: seconds.
+        note: index of the note it belongs to.
+    """
+
+    symbol: str
+    start: float
+    end: float
+    note: int
+
+
+@dataclass(frozen=True)
+class Note:
+    """One note or rest; times are score time.
+
+    Attributes:
+        start: seconds from the beginning of the utterance.
+        end: seconds, the next note's start.
+        pitch: MIDI number (69 = A4 = 440 Hz); 0 for a rest.
+        lyric: the text sung; empty on a rest, and on a note that carries on the
+            syllable before it (see ``slur``).
+        phones: phones of this note, in order; ``("pau",)`` or ``("br",)`` on a rest.
+            Empty until the language front end has run.
+        slur: whether this note carries on the syllable of the note before (melisma).
+        tempo: quarter notes a minute at the note's start.
+        beats: length in quarter notes.
+        measure: measure number as printed.
+        beat: position in its measure, in quarter notes from 0.
+        measure_beats: length of its measure in quarter notes.
+        key: key signature as a count of sharps, flats negative (-7..7).
+        velocity: dynamics, 0..1 (mf = 0.5 or so; music21's scale).
+        breath: whether a breath mark follows the note.
+    """
+
+    start: float
+    end: float
+    pitch: int
+    lyric: str = ""
+    phones: tuple[str, ...] = ()
+    slur: bool = False
+    tempo: float = 100.0
+    beats: float = 1.0
+    measure: int = 1
+    beat: float = 0.0
+    measure_beats: float = 4.0
+    key: int = 0
+    velocity: float = 0.5
+    breath: bool = False
+
+    @property
+    def is_rest(self) -> bool:
+        return self.pitch == REST
+
+    @property
+    def duration(self) -> float:
+        """Length in seconds."""
+        return self.end - self.start
+
+    @property
+    def place(self) -> str:
+        """Where the note stands, for messages: ``measure 3, beat 2.5``, beats from 1."""
+        return f"measure {self.measure}, beat {self.beat + 1:g}"
+
+
+_DEFAULTS = {f.name: f.default for f in dataclasses.fields(Note)}
+
+
+@dataclass(frozen=True)
+class Score:
+    """A melody with lyrics: notes and rests in order, contiguous in time.
+
+    Attributes:
+        notes: at least one note.
+        lang: language code of the lyrics, such as ``ja``.
+        title: for people.
+    """
+
+    notes: tuple[Note, ...]
+    lang: str = "ja"
+    title: str = field(default="", compare=False)
+
+    @property
+    def duration(self) -> float:
+        """Seconds from 0 to the last note's end."""
+        return self.notes[-1].end if self.notes else 0.0
+
+    @property
+    def phones(self) -> list[str]:
+        """All phones in order."""
+        return [phone for note in self.notes for phone in note.phones]
+
+    @property
+    def note_index(self) -> list[int]:
+        """For each phone the index of its note."""
+        return [i for i, note in enumerate(self.notes) for _ in note.phones]
+
+    @property
+    def lyrics(self) -> str:
+        """The sung text, a space between notes."""
+        return " ".join(note.lyric for note in self.notes if note.lyric)
+
+    def slice(self, first: int, last: int, offset: float | None = None) -> Score:
+        """Notes ``first`` to ``last`` (exclusive) moved so that ``offset`` becomes 0.
+
+        ``offset`` in seconds; the first note's start if not given.
+        """
+        notes = self.notes[first:last]
+        if offset is None:
+            offset = notes[0].start
+        moved = tuple(
+            dataclasses.replace(n, start=round(n.start - offset, 7), end=round(n.end - offset, 7))
+            for n in notes
+        )
+        return dataclasses.replace(self, notes=moved)
+
+    def to_json(self) -> str:
+        """One line of JSON, as in a data dir's ``score`` table."""
+        notes = []
+        for note in self.notes:
+            row = {k: v for k, v in vars(note).items() if v != _DEFAULTS[k]}
+            row["start"], row["end"] = round(note.start, 7), round(note.end, 7)
+            notes.append(row)
+        value: dict[str, Any] = {"lang": self.lang, "notes": notes}
+        if self.title:
+            value["title"] = self.title
+        return json.dumps(value, ensure_ascii=False)
+
+    @staticmethod
+    def from_json(line: str, where: str = "score") -> Score:
+        """Reads what :meth:`to_json` wrote.
+
+        Raises:
+            DataError: where it is not JSON, a note lacks a field, or a field is
+                unknown or of the wrong kind.
+        """
+        try:
+            value = json.loads(line)
+            notes = tuple(_note_from_row(row) for row in value["notes"])
+            return Score(notes, str(value.get("lang", "ja")), str(value.get("title", "")))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise DataError(f"not a score in JSON: {error!r}", where) from None
+
+
+def _note_from_row(row: dict[str, Any]) -> Note:
+    values: dict[str, Any] = {}
+    for name, value in row.items():
+        default = _DEFAULTS[name]
+        if name in ("pitch", "measure", "key"):
+            if int(value) != value:
+                raise ValueError(f"{name} must be a whole number, not {value!r}")
+            values[name] = int(value)
+        elif name == "phones":
+            values[name] = tuple(str(p) for p in value)
+        elif isinstance(default, (bool, str)):
+            if not isinstance(value, type(default)):
+                raise ValueError(f"{name} must be {type(default).__name__}, not {value!r}")
+            values[name] = value
+        else:
+            values[name] = float(value)
+    return Note(**values)
+
+
+def contiguous(notes: Iterable[Note]) -> bool:
+    """Whether every note ends where the next one starts (to 0.1 ms)."""
+    notes = list(notes)
+    return all(abs(a.end - b.start) < 1e-4 for a, b in zip(notes, notes[1:], strict=False))

@@ -1,0 +1,1 @@
+"""The embedded singer that makes the demo corpus."""
