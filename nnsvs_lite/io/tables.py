@@ -167,7 +167,7 @@ class FeatureWriter:
         # The scp is renamed last: while it is missing, the pair is incomplete.
         self._scp_tmp = self._stack.enter_context(atomic_path(self.scp))
         self._ark_tmp = self._stack.enter_context(atomic_path(self.ark))
-        self._file = open(self._ark_tmp, "wb")  # noqa: SIM115 (closed in __exit__)
+        self._file = open(self._ark_tmp, "wb")
         self._lines: list[str] = []
         self._last = b""
         return self

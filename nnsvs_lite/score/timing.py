@@ -1,0 +1,170 @@
+"""The timing algebra between a score and a performance.
+
+One definition serves training and singing. The *time lag* of a note is the sung
+start of its first phone minus the note's start in the score, in frames; it is a
+real number, since score times need not lie on the frame grid, and adding it to the
+score time gives back the whole frame at which the phone was sung. With note lengths
+``L`` and lags ``g`` the sung length is ``L[n] - (g[n] - g[n+1])`` (Hono et al.,
+"Sinsy", 2021): lags move boundaries, so what one note gains its neighbour loses.
+
+Frame ``t`` is centred at ``t * frame_shift``; a boundary at time ``s`` is the frame
+``round(s / frame_shift)``, the first one of the phone that begins there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from nnsvs_lite.io.ctm import Segment
+from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.score.types import Score
+
+MAX_LAG = 0.1
+"""Largest time lag of a sung note, seconds; NNSVS trains within -20..19 frames of 5 ms."""
+
+MAX_LAG_REST = 0.2
+"""Largest time lag of a rest, seconds; NNSVS: -40..39 frames of 5 ms."""
+
+
+def _spread(boundaries: np.ndarray, gaps: np.ndarray) -> np.ndarray:
+    """Moves whole-frame boundaries as little as a two-way pass needs, so that interval
+    k is at least ``gaps[k]`` long, keeping the first, and the last where it fits."""
+    b = boundaries.astype(np.int64).copy()
+    for k in range(len(gaps)):
+        b[k + 1] = max(b[k + 1], b[k] + gaps[k])
+    end = max(int(boundaries[-1]), int(b[0] + gaps.sum()))
+    b[-1] = end
+    for k in range(len(gaps) - 1, 0, -1):
+        b[k] = min(b[k], b[k + 1] - gaps[k])
+    return b
+
+
+def frame_boundaries(labels: Sequence[Segment], frame_shift: float) -> np.ndarray:
+    """Frames at which the phones of an utterance begin, and the end of the last one.
+
+    Args:
+        labels: contiguous phone labels in seconds, the first from 0.
+        frame_shift: seconds.
+
+    Returns:
+        int64 (phones + 1), from 0, strictly increasing: a phone shorter than a frame
+        takes one from its neighbours.
+    """
+    times = np.array([0.0] + [s.end for s in labels])
+    return _spread(np.round(times / frame_shift), np.ones(len(labels), np.int64))
+
+
+def phone_durations(labels: Sequence[Segment], frame_shift: float) -> np.ndarray:
+    """Phone durations in whole frames, at least 1; int64 (phones)."""
+    return np.diff(frame_boundaries(labels, frame_shift))
+
+
+def check_agreement(score: Score, labels: Sequence[Segment], where: str) -> None:
+    """Checks that labels hold the score's phones in the same order.
+
+    Raises:
+        DataError: naming the first difference.
+    """
+    sung, written = [s.label for s in labels], score.phones
+    for k, (a, b) in enumerate(zip(sung, written)):
+        if a != b:
+            note = score.notes[score.note_index[k]]
+            raise DataError(
+                f"phone {k + 1} is {a!r} in the labels and {b!r} in the score ({note.place})", where
+            )
+    if len(sung) != len(written):
+        raise DataError(f"{len(sung)} phones in the labels, {len(written)} in the score", where)
+
+
+def first_phones(note_index: Sequence[int] | np.ndarray, n_notes: int) -> np.ndarray:
+    """Index of each note's first phone, int64 (notes); every note must have one."""
+    return np.searchsorted(np.asarray(note_index), np.arange(n_notes))
+
+
+def time_lags(score: Score, labels: Sequence[Segment], frame_shift: float) -> np.ndarray:
+    """The time lag of every note in frames, float64 (notes); the first one's is 0.
+
+    ``score`` and ``labels`` hold the same phones (:func:`check_agreement`).
+    """
+    starts = np.array([note.start for note in score.notes]) / frame_shift
+    sung = frame_boundaries(labels, frame_shift)[first_phones(score.note_index, len(score.notes))]
+    lags = sung - starts
+    lags[0] = 0.0
+    return lags
+
+
+def clip_lags(lags: np.ndarray, is_rest: np.ndarray, frame_shift: float) -> np.ndarray:
+    """Limits lags (notes, frames) to :data:`MAX_LAG`, for rests :data:`MAX_LAG_REST`."""
+    limit = np.where(is_rest, MAX_LAG_REST, MAX_LAG) / frame_shift
+    return np.clip(lags, -limit, limit)
+
+
+def sung_boundaries(
+    note_time: np.ndarray, lags: np.ndarray, phones_per_note: np.ndarray, frame_shift: float
+) -> np.ndarray:
+    """Frames at which notes are sung: score starts plus lags.
+
+    Args:
+        note_time: (notes, 2) start and end in the score, seconds, contiguous from 0.
+        lags: (notes) frames; the first is taken as 0.
+        phones_per_note: (notes) each at least 1; a note gets at least as many frames.
+        frame_shift: seconds.
+
+    Returns:
+        int64 (notes + 1): starts, and the end of the last note, which no lag moves.
+    """
+    starts = note_time[:, 0] / frame_shift + lags
+    starts[0] = 0.0
+    ends = np.append(starts, note_time[-1, 1] / frame_shift)
+    return _spread(np.round(ends), np.asarray(phones_per_note, np.int64))
+
+
+def fill(mean: np.ndarray, variance: np.ndarray | None, length: int) -> np.ndarray:
+    """Durations of the phones of one note that sum to ``length``.
+
+    With variances, ``rho = (length - sum(mean)) / sum(variance)`` and
+    ``d = mean + rho * variance`` (Sinsy 2021, eq. 16-17): phones whose length is
+    uncertain, the vowels, take the slack. Where that would give a duration of zero or
+    less, and without variances, ``d = length * mean / sum(mean)`` (eq. 12).
+
+    Args:
+        mean: (phones) expected durations in frames, positive.
+        variance: (phones) their variances in frames squared, or None.
+        length: whole frames, at least the number of phones.
+
+    Returns:
+        int64 (phones), each at least 1.
+    """
+    durations = None
+    if variance is not None and variance.sum() > 0:
+        durations = mean + (length - mean.sum()) / variance.sum() * variance
+        if (durations <= 0).any():
+            durations = None
+    if durations is None:
+        durations = length * mean / mean.sum()
+    bounds = np.concatenate([[0], np.round(np.cumsum(durations))])
+    bounds[-1] = length
+    return np.diff(_spread(bounds, np.ones(len(mean), np.int64)))
+
+
+def fill_notes(
+    mean: np.ndarray, variance: np.ndarray | None, note_index: np.ndarray, boundaries: np.ndarray
+) -> np.ndarray:
+    """Phone durations that fill every sung note exactly (:func:`fill` note by note).
+
+    Args:
+        mean: (phones) frames. variance: (phones) or None.
+        note_index: (phones) ascending.
+        boundaries: (notes + 1) from :func:`sung_boundaries`.
+
+    Returns:
+        int64 (phones), summing to ``boundaries[-1]``.
+    """
+    out = np.zeros(len(mean), np.int64)
+    edges = np.searchsorted(note_index, np.arange(len(boundaries)))
+    for n, (a, b) in enumerate(zip(edges, edges[1:])):
+        length = int(boundaries[n + 1] - boundaries[n])
+        out[a:b] = fill(mean[a:b], None if variance is None else variance[a:b], length)
+    return out
