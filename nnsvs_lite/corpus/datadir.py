@@ -1,0 +1,252 @@
+"""The data dir: one folder of sorted text tables, as Kaldi and ESPnet have it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from nnsvs_lite.io.atomic import atomic_dir
+from nnsvs_lite.io.ctm import Segment, read_ctm, write_ctm
+from nnsvs_lite.io.errors import DataError, nearest
+from nnsvs_lite.io.tables import read_table, table_lines, write_table
+from nnsvs_lite.score.types import Score
+
+
+def sort_ids(ids: Iterable[str]) -> list[str]:
+    """Ids in C-locale (byte) order, the order of every table."""
+    return sorted(ids, key=str.encode)
+
+
+def song_of(utt: str) -> str:
+    """The song id of a phrase id: ``<song>_<number>`` without its number."""
+    return utt.rpartition("_")[0] or utt
+
+
+@dataclass
+class DataDir:
+    """Recordings, scores, lyrics and labels of a set of utterances.
+
+    Attributes:
+        path: the folder it was read from or is to be written to; for messages.
+        wavs: recording id to audio file. Without ``segments`` an utterance is a
+            whole recording of the same id.
+        utt2spk: utterance to speaker; its keys are the utterances.
+        segments: utterance to (recording, start, end), seconds. Empty if none.
+        text: utterance to lyrics.
+        scores: utterance to score, whose time 0 is the start of the utterance's audio.
+        utt2lang: utterance to language code.
+        labels: utterance to phone labels in seconds from the utterance's start.
+        label_name: the file that the labels come from and are written to.
+    """
+
+    path: Path
+    wavs: dict[str, Path]
+    utt2spk: dict[str, str]
+    segments: dict[str, tuple[str, float, float]] = field(default_factory=dict)
+    text: dict[str, str] = field(default_factory=dict)
+    scores: dict[str, Score] = field(default_factory=dict)
+    utt2lang: dict[str, str] = field(default_factory=dict)
+    labels: dict[str, list[Segment]] = field(default_factory=dict)
+    label_name: str = "label.ctm"
+
+    @cached_property
+    def utts(self) -> list[str]:
+        """All utterances, sorted."""
+        return sort_ids(self.utt2spk)
+
+    @property
+    def speakers(self) -> list[str]:
+        """All speakers, sorted."""
+        return sort_ids(set(self.utt2spk.values()))
+
+    @property
+    def spk2utt(self) -> dict[str, list[str]]:
+        """Speaker to its utterances, sorted."""
+        table: dict[str, list[str]] = {}
+        for utt in self.utts:
+            table.setdefault(self.utt2spk[utt], []).append(utt)
+        return table
+
+    @classmethod
+    def read(cls, path: str | os.PathLike) -> DataDir:
+        """Reads a data dir.
+
+        ``wav.scp`` and ``utt2spk`` are needed, all else may be missing. Labels
+        come from ``align.ctm``, or else from ``label.ctm``. Wav paths are taken
+        as they stand, relative ones from the working folder.
+
+        Raises:
+            DataError: at the first fault that keeps it from being read; see
+                :func:`nnsvs_lite.corpus.validate.validate` for all faults at once.
+        """
+        path = Path(path)
+        if not path.is_dir():
+            raise DataError("no such data dir", path)
+        wavs = {}
+        for number, key, value in table_lines(path / "wav.scp"):
+            where = f"{path / 'wav.scp'}:{number}"
+            if value.endswith("|"):
+                raise DataError("a shell pipe is not run here; write the audio to a file first", where)
+            if not value:
+                raise DataError("malformed line, 'recording path' is needed", where)
+            if key in wavs:
+                raise DataError(f"duplicate id {key!r}", where)
+            wavs[key] = Path(value)
+        label_name = "align.ctm" if (path / "align.ctm").exists() else "label.ctm"
+        utt2spk = read_table(path / "utt2spk")
+        scores = {
+            utt: Score.from_json(line, f"{path / 'score'}: {utt}")
+            for utt, line in _optional(path / "score").items()
+        }
+        lang = {utt: score.lang for utt, score in scores.items()}
+        return cls(
+            path=path,
+            wavs=wavs,
+            utt2spk=utt2spk,
+            segments=_read_segments(path / "segments"),
+            text=_optional(path / "text"),
+            scores=scores,
+            utt2lang=lang | _optional(path / "utt2lang"),
+            labels=read_ctm(path / label_name) if (path / label_name).exists() else {},
+            label_name=label_name,
+        )
+
+    def write(self, path: str | os.PathLike | None = None) -> DataDir:
+        """Writes all tables, sorted, as one folder that appears whole or not at all.
+
+        A folder that is there already is replaced. Returns self with its new path.
+        """
+        target = Path(self.path if path is None else path)
+        with atomic_dir(target) as tmp:
+            write_table(tmp / "wav.scp", {rec: os.fspath(wav) for rec, wav in self.wavs.items()})
+            write_table(tmp / "utt2spk", self.utt2spk)
+            write_table(tmp / "spk2utt", {spk: " ".join(utts) for spk, utts in self.spk2utt.items()})
+            if self.segments:
+                rows = {u: f"{rec} {start:.7f} {end:.7f}" for u, (rec, start, end) in self.segments.items()}
+                write_table(tmp / "segments", rows)
+            if self.text:
+                write_table(tmp / "text", self.text)
+            if self.scores:
+                write_table(tmp / "score", {utt: score.to_json() for utt, score in self.scores.items()})
+            if self.utt2lang:
+                write_table(tmp / "utt2lang", self.utt2lang)
+            if self.labels:
+                write_ctm(tmp / self.label_name, self.labels)
+        return replace(self, path=target)
+
+    def place(self, utt: str) -> tuple[Path, float, float | None]:
+        """The audio file of an utterance with its start and end there, in seconds.
+
+        The end is None where the utterance is the whole recording.
+
+        Raises:
+            DataError: for an unknown utterance or recording.
+        """
+        rec, start, end = utt, 0.0, None
+        if self.segments:
+            if utt not in self.segments:
+                raise DataError(f"no line for {utt!r}{nearest(utt, self.segments)}", self.path / "segments")
+            rec, start, end = self.segments[utt]
+        if rec not in self.wavs:
+            raise DataError(f"no line for {rec!r}{nearest(rec, self.wavs)}", self.path / "wav.scp")
+        return self.wavs[rec], start, end
+
+    def duration(self, utt: str) -> float:
+        """Length of an utterance in seconds; reads the wav header where there is no segment."""
+        wav, start, end = self.place(utt)
+        if end is None:
+            import soundfile
+
+            try:
+                info = soundfile.info(str(wav))
+            except (soundfile.LibsndfileError, OSError) as error:
+                raise DataError(f"audio of {utt} cannot be read: {error}", wav) from None
+            end = info.frames / info.samplerate
+        return end - start
+
+    def audio(self, utt: str) -> tuple[np.ndarray, int]:
+        """The samples of an utterance, float64 (samples,) in -1..1, and the sampling rate in Hz.
+
+        Raises:
+            DataError: where the file is missing, unreadable, not mono, or shorter
+                than the segment (by more than 10 ms).
+        """
+        import soundfile
+
+        wav, start, end = self.place(utt)
+        try:
+            with soundfile.SoundFile(str(wav)) as file:
+                rate = file.samplerate
+                if file.channels != 1:
+                    raise DataError(f"has {file.channels} channels, one is needed", wav)
+                first = round(start * rate)
+                count = file.frames - first if end is None else round(end * rate) - first
+                if count <= 0 or first + count > file.frames + rate // 100:
+                    length = file.frames / rate
+                    raise DataError(f"{utt} is {start:g} to {end:g} s of it, it has {length:.3f} s", wav)
+                file.seek(first)
+                return file.read(count, dtype="float64"), rate
+        except (soundfile.LibsndfileError, OSError) as error:
+            raise DataError(f"audio of {utt} cannot be read: {error}", wav) from None
+
+    def subset(self, utts: Iterable[str]) -> DataDir:
+        """Only these utterances, and the recordings that they need.
+
+        Raises:
+            DataError: for an unknown utterance.
+        """
+        keep = set(utts)
+        for utt in sort_ids(keep):
+            if utt not in self.utt2spk:
+                raise DataError(f"no utterance {utt!r}{nearest(utt, self.utt2spk)}", self.path)
+        recs = {self.segments[utt][0] if self.segments else utt for utt in keep}
+        return replace(
+            self,
+            wavs={rec: wav for rec, wav in self.wavs.items() if rec in recs},
+            **{
+                name: {utt: value for utt, value in getattr(self, name).items() if utt in keep}
+                for name in ("utt2spk", "segments", "text", "scores", "utt2lang", "labels")
+            },
+        )
+
+    def split(self, parts: Mapping[str, Iterable[str]]) -> dict[str, DataDir]:
+        """Several subsets by name; an utterance may stand in one of them only.
+
+        Raises:
+            DataError: for an unknown utterance, or one that stands in two parts.
+        """
+        seen: dict[str, str] = {}
+        result = {}
+        for name, utts in parts.items():
+            utts = list(utts)
+            for utt in utts:
+                if seen.setdefault(utt, name) != name:
+                    raise DataError(f"{utt} stands in both {seen[utt]} and {name}", self.path)
+            result[name] = self.subset(utts)
+        return result
+
+
+def _optional(path: Path) -> dict[str, str]:
+    return read_table(path) if path.exists() else {}
+
+
+def _read_segments(path: Path) -> dict[str, tuple[str, float, float]]:
+    table: dict[str, tuple[str, float, float]] = {}
+    if not path.exists():
+        return table
+    for number, utt, value in table_lines(path):
+        where = f"{path}:{number}"
+        try:
+            rec, start, end = value.split()
+            row = (rec, float(start), float(end))
+        except ValueError:
+            raise DataError("malformed line, 'utt recording start end' is needed", where) from None
+        if utt in table:
+            raise DataError(f"duplicate id {utt!r}", where)
+        table[utt] = row
+    return table

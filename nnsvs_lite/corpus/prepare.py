@@ -1,0 +1,103 @@
+"""The last step of every corpus' preparation, and the list of corpora."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pkgutil
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import nnsvs_lite.corpus
+from nnsvs_lite.corpus.datadir import DataDir, song_of, sort_ids
+from nnsvs_lite.corpus.segment import segment_at_rests
+from nnsvs_lite.io.errors import DataError, nearest
+
+
+def corpora() -> list[str]:
+    """Names of the corpora that can be prepared: modules here with a ``prepare`` function."""
+    names = [info.name for info in pkgutil.iter_modules(nnsvs_lite.corpus.__path__)]
+    return [name for name in names if name not in _NOT_CORPORA]
+
+
+_NOT_CORPORA = {"datadir", "validate", "checks", "segment", "labels", "htslabel", "prepare", "fix"}
+
+
+def find(name: str) -> Callable[..., dict[str, DataDir]]:
+    """The ``prepare(db_root, out, **options)`` of a corpus.
+
+    Raises:
+        DataError: for an unknown name, with the nearest and all known ones.
+    """
+    known = corpora()
+    if name not in known:
+        raise DataError(f"unknown corpus {name!r}{nearest(name, known)}; known: {', '.join(known)}")
+    return importlib.import_module(f"nnsvs_lite.corpus.{name}").prepare
+
+
+def choose_songs(wanted: Iterable[str], songs: Iterable[str]) -> list[str]:
+    """Song ids by full id or by the part after the last ``_``, such as ``003``.
+
+    Raises:
+        DataError: for one that is not there.
+    """
+    songs = sort_ids(songs)
+    short = {song.rpartition("_")[2]: song for song in songs}
+    chosen = []
+    for name in wanted:
+        song = name if name in songs else short.get(name)
+        if song is None:
+            raise DataError(f"no song {name!r}{nearest(name, short)}; there are {', '.join(sort_ids(short))}")
+        chosen.append(song)
+    return chosen
+
+
+def finish(
+    songs: DataDir,
+    out: str | os.PathLike,
+    *,
+    eval_songs: Iterable[str],
+    dev_songs: Iterable[str] = (),
+    dev_phrases: int | None = None,
+    min_rest: float = 0.2,
+    min_length: float = 2.0,
+    max_length: float = 15.0,
+    margin: float = 0.3,
+) -> dict[str, DataDir]:
+    """Cuts whole songs into phrases, splits by song, writes ``out/{train,dev,eval}``.
+
+    Args:
+        songs: whole songs with scores that hold phones, and labels if there are any.
+        out: the folder of the three data dirs.
+        eval_songs: song ids, or their last parts, for ``eval``.
+        dev_songs: the same for ``dev``. If empty, the last phrases of training
+            are taken out of it for ``dev``, as where there are but two songs.
+        dev_phrases: how many phrases that are; a tenth, at least one, if None.
+        min_rest, min_length, max_length, margin: as for
+            :func:`nnsvs_lite.corpus.segment.segment_at_rests`.
+
+    Raises:
+        DataError: for an unknown song, a song in both dev and eval, or no phrase
+            left to train on.
+    """
+    eval_ids = choose_songs(eval_songs, songs.utts)
+    dev_ids = choose_songs(dev_songs, songs.utts)
+    both = sorted(set(eval_ids) & set(dev_ids))
+    if both:
+        raise DataError(f"{both[0]} stands in both dev and eval songs", songs.path)
+    phrases = segment_at_rests(
+        songs, min_rest=min_rest, min_length=min_length, max_length=max_length, margin=margin
+    )
+    parts: dict[str, list[str]] = {"train": [], "dev": [], "eval": []}
+    for utt in phrases.utts:
+        song = song_of(utt)
+        parts["eval" if song in eval_ids else "dev" if song in dev_ids else "train"].append(utt)
+    if not parts["dev"]:
+        count = max(1, round(len(parts["train"]) / 10)) if dev_phrases is None else dev_phrases
+        cut = max(len(parts["train"]) - count, 0)
+        parts["dev"] = parts["train"][cut:]
+        parts["train"] = parts["train"][:cut]
+    for name, utts in parts.items():
+        if not utts:
+            raise DataError(f"no phrase is left for {name}; name other songs for dev and eval", songs.path)
+    return {name: part.write(Path(out) / name) for name, part in phrases.split(parts).items()}
