@@ -1,0 +1,47 @@
+# make demo, make test and make lint install what they need into .venv, or into the active environment.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-slow lint format bench
+
+VENV := $(if $(VIRTUAL_ENV),$(VIRTUAL_ENV),$(CURDIR)/.venv)
+BIN := $(VENV)/bin
+JOBS ?= 2
+SHELL_FILES = $(shell git ls-files -co --exclude-standard '*.sh' .ci/run 2>/dev/null)
+MAX_LINES := 500
+
+help:
+	@echo "make demo       set up, then run the demo recipe from scores to singing (about 10 minutes)"
+	@echo "make test       set up, then run the tests"
+	@echo "make test-slow  the tests that take longer"
+	@echo "make lint       ruff, shellcheck, the layers of the package, the length of files"
+	@echo "make format     let ruff rewrite the Python files"
+	@echo "make bench      measure the speed of each stage on the demo corpus"
+	@echo "make setup      only install"
+
+setup:
+	@tools/setup.sh
+
+demo: setup
+	@cd egs/demo/svs1 && ./run.sh --stage 0 --stop-stage 6 --nj $(JOBS)
+
+# Workers share the cores, so each computes on one thread.
+test: setup
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n $(JOBS)
+
+test-slow: setup
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow -n $(JOBS)
+
+lint: setup
+	@$(BIN)/ruff check nnsvs_lite tests egs tools
+	@$(BIN)/ruff format --check nnsvs_lite tests egs tools
+	@$(BIN)/lint-imports
+	@$(BIN)/shellcheck -x $(SHELL_FILES)
+	@git ls-files -co --exclude-standard '*.py' '*.sh' | xargs wc -l | awk -v max=$(MAX_LINES) \
+	  '$$2 != "total" && $$1 > max { print $$2 ": " $$1 " lines, " max " at most"; bad = 1 } END { exit bad }'
+
+format: setup
+	@$(BIN)/ruff check --fix nnsvs_lite tests egs tools
+	@$(BIN)/ruff format nnsvs_lite tests egs tools
+
+bench: setup
+	@$(BIN)/python tools/bench.py
