@@ -1,0 +1,1 @@
+"""Acoustic models: phone context and durations to vocoder features."""

@@ -1,0 +1,76 @@
+"""The interface of every model, and the three families.
+
+A model is a torch module built from a :class:`~nnsvs_lite.models.spec.Spec` and the
+``init_args`` of its YAML. It has ``loss(batch)`` and ``infer(batch)``; both take a
+padded batch and give for each utterance what they would give for it alone. Physical
+units go in and out: normalisation lives inside, in buffers filled from the spec, so
+training and singing cannot normalise differently.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from nnsvs_lite.models.batch import Batch
+from nnsvs_lite.models.spec import Spec
+
+
+class SvsModel(nn.Module):
+    """Base of all models.
+
+    Attributes:
+        family: ``timelag``, ``duration`` or ``acoustic``.
+        trains: whether there is anything to learn; a rule has nothing.
+    """
+
+    family: ClassVar[str]
+    trains: ClassVar[bool] = True
+
+    def __init__(self, spec: Spec):
+        super().__init__()
+        self.spec = spec
+
+    @abstractmethod
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        """Scalars; ``loss`` is minimised, others are reported.
+
+        ``weight`` is the number of units (notes, phones, frames) that ``loss`` is a
+        mean over, so that means over batches and ranks can be taken exactly.
+        """
+
+    @abstractmethod
+    def infer(self, batch: Batch) -> dict[str, Tensor]:
+        """Predictions; see the family."""
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        # DistributedDataParallel hooks forward() alone: training must come this way.
+        return self.loss(batch)
+
+
+class TimeLagModel(SvsModel):
+    """Note context to time lags. ``infer``: ``time_lag`` (B, N) in frames."""
+
+    family = "timelag"
+
+
+class DurationModel(SvsModel):
+    """Phone context to durations before they are fitted to the notes.
+
+    ``infer``: ``mean`` (B, P) in frames, positive, and optionally ``variance`` (B, P) in
+    frames squared, as :func:`nnsvs_lite.score.timing.fill` takes them.
+    """
+
+    family = "duration"
+
+
+class AcousticModel(SvsModel):
+    """Phone context and durations to vocoder features.
+
+    ``infer``: for each stream of the spec a (B, T, D) tensor: ``lf0`` in log Hz, ``vuv``
+    a probability, ``mgc``, ``bap`` as analysed.
+    """
+
+    family = "acoustic"

@@ -1,0 +1,1 @@
+"""Duration models: phone context to phone durations."""

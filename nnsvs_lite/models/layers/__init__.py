@@ -1,0 +1,1 @@
+"""Layers that the models share. All of them leave padding without effect."""

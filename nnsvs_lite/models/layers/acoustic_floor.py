@@ -1,0 +1,85 @@
+"""The acoustic rule, as layers: the score's pitch and each phone's mean spectrum.
+
+It is both the floor that systems are compared with and, smoothed, the point from which
+the trained models start.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from nnsvs_lite.models.batch import Batch
+from nnsvs_lite.models.layers.conv import gaussian_kernel, smooth
+from nnsvs_lite.models.layers.expand import gather_rows
+from nnsvs_lite.models.spec import Spec
+
+
+SCORE_PITCH = "score_pitch"
+"""The note column that holds the score's pitch, held through rests."""
+
+
+def midi_to_lf0(midi: Tensor) -> Tensor:
+    """Natural logarithm of the frequency in Hz of a MIDI number."""
+    return math.log(440.0) + (midi - 69.0) * (math.log(2.0) / 12.0)
+
+
+class AcousticFloor(nn.Module):
+    """Frame-level streams by rule.
+
+    Args:
+        spec: per-phone means.
+        prior: frames at the overall mean that are added to each phone's own.
+    """
+
+    def __init__(self, spec: Spec, prior: float = 20.0):
+        super().__init__()
+        self._id = spec.column("phone", "phone")
+        self._pitch = spec.column("note", SCORE_PITCH)
+        frames = torch.tensor(spec.phone_stat("frames", 0.0))[:, None]
+        self.names = [n for n in spec.streams if n not in ("lf0", "vuv")]
+        for name in self.names:
+            mean = torch.tensor(spec.phone_mean(name))
+            mean = (mean * frames + mean[0] * prior) / (frames + prior)
+            self.register_buffer(f"mean_{name}", mean, persistent=False)
+        voiced = torch.tensor(spec.phone_stat("vuv_mean", 0.5))[:, None]
+        self.register_buffer("voiced", voiced.clamp(0.02, 0.98), persistent=False)
+
+    def score_lf0(self, batch: Batch, phone: Tensor) -> Tensor:
+        """(B, T, 1): log F0 of the score; through rests that of a neighbouring note."""
+        note = batch.note_index.gather(1, phone)
+        return midi_to_lf0(gather_rows(batch.note_context[..., self._pitch, None], note))
+
+    def forward(self, batch: Batch, phone: Tensor) -> dict[str, Tensor]:
+        """Streams (B, T, D) as steps; ``phone`` (B, T) from ``phone_of_frame``."""
+        ids = batch.phone_context[..., self._id].long().gather(1, phone)
+        ids = ids.clamp(0, len(self.voiced) - 1)
+        streams = {"lf0": self.score_lf0(batch, phone), "vuv": self.voiced[ids]}
+        for name in self.names:
+            streams[name] = getattr(self, f"mean_{name}")[ids]
+        return streams
+
+
+class SmoothFloor(nn.Module):
+    """:class:`AcousticFloor` with its steps rounded off, as a voice would.
+
+    Args:
+        spec: per-phone means.
+        spectrum: deviation of the Gaussian over spectra and voicing, seconds.
+        pitch: deviation of the Gaussian over log F0, seconds.
+    """
+
+    def __init__(self, spec: Spec, spectrum: float = 0.012, pitch: float = 0.025):
+        super().__init__()
+        self.steps = AcousticFloor(spec)
+        self.register_buffer("spectrum", gaussian_kernel(spectrum, spec.frame_shift), persistent=False)
+        self.register_buffer("pitch", gaussian_kernel(pitch, spec.frame_shift), persistent=False)
+
+    def forward(self, batch: Batch, phone: Tensor) -> dict[str, Tensor]:
+        mask = batch.frame_mask
+        return {
+            name: smooth(value, mask, self.pitch if name == "lf0" else self.spectrum)
+            for name, value in self.steps(batch, phone).items()
+        }

@@ -1,0 +1,75 @@
+"""Convolutions that do not see padding."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class MaskedConv1d(nn.Module):
+    """A length-keeping convolution over (B, L, C) in which padding counts as zero."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, dilation: int = 1, groups: int = 1):
+        super().__init__()
+        if kernel % 2 == 0:
+            raise ValueError("an odd kernel keeps lengths")
+        self.conv = nn.Conv1d(
+            inputs, outputs, kernel, padding=dilation * (kernel // 2), dilation=dilation, groups=groups
+        )
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """``x`` (B, L, C), ``mask`` (B, L) bool."""
+        x = x * mask[..., None]
+        return self.conv(x.transpose(1, 2)).transpose(1, 2)
+
+
+class ConvStack(nn.Module):
+    """Residual blocks of dilated convolution, LayerNorm, GELU and dropout.
+
+    Args:
+        dim: channels. layers: blocks. kernel: width of each convolution.
+        dropout: probability. cycle: dilations double and start again after so many.
+    """
+
+    def __init__(self, dim: int, layers: int, kernel: int, dropout: float, cycle: int = 1):
+        super().__init__()
+        self.convs = nn.ModuleList(
+            MaskedConv1d(dim, dim, kernel, dilation=2 ** (i % cycle)) for i in range(layers)
+        )
+        self.norms = nn.ModuleList(nn.LayerNorm(dim) for _ in range(layers))
+        self.mixes = nn.ModuleList(nn.Linear(dim, dim) for _ in range(layers))
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """``x`` (B, L, dim), ``mask`` (B, L) bool."""
+        for conv, norm, mix in zip(self.convs, self.norms, self.mixes):
+            x = x + self.dropout(mix(F.gelu(conv(norm(x), mask))))
+        return x
+
+
+def smooth(x: Tensor, mask: Tensor, kernel: Tensor) -> Tensor:
+    """Weighted moving mean over valid frames only.
+
+    Args:
+        x: (B, T, D). mask: (B, T) bool. kernel: (K,) odd, positive.
+    """
+    weights = mask[..., None].to(x.dtype)
+    width = len(kernel)
+    shape = kernel.to(x.dtype)[None, None]
+
+    def convolve(v: Tensor) -> Tensor:
+        b, t, d = v.shape
+        rows = v.transpose(1, 2).reshape(b * d, 1, t)
+        return F.conv1d(rows, shape, padding=width // 2).reshape(b, d, t).transpose(1, 2)
+
+    return convolve(x * weights) / convolve(weights).clamp(min=1e-8)
+
+
+def gaussian_kernel(seconds: float, frame_shift: float) -> Tensor:
+    """A Gaussian of standard deviation ``seconds``, cut at three deviations, sum 1."""
+    deviation = max(seconds / frame_shift, 1e-3)
+    reach = max(1, int(3 * deviation + 0.5))
+    points = torch.arange(-reach, reach + 1, dtype=torch.float32)
+    kernel = torch.exp(-0.5 * (points / deviation) ** 2)
+    return kernel / kernel.sum()

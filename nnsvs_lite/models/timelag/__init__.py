@@ -1,0 +1,1 @@
+"""Time-lag models: note context to the shift of each note."""
