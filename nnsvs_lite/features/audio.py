@@ -1,0 +1,93 @@
+"""Audio files: mono float64 in memory, 16-bit PCM on disk, never clipped in silence."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+
+import numpy as np
+
+from nnsvs_lite.io.atomic import atomic_path
+from nnsvs_lite.io.errors import DataError
+
+MAX_PEAK = 0.99
+_SUBTYPES = {"PCM_16": 2**15 - 1, "PCM_24": 2**23 - 1}
+
+log = logging.getLogger(__name__)
+
+
+def read_wav(path: str | os.PathLike) -> tuple[np.ndarray, int]:
+    """Reads a mono audio file: float64 (samples,) in -1..1, and its rate in Hz.
+
+    Raises:
+        DataError: where it is missing, unreadable, empty, or not mono.
+    """
+    import soundfile
+
+    try:
+        x, rate = soundfile.read(os.fspath(path), dtype="float64", always_2d=True)
+    except (soundfile.LibsndfileError, OSError) as error:
+        raise DataError(f"cannot be read as audio: {error}", path) from None
+    if x.shape[1] != 1:
+        raise DataError(f"has {x.shape[1]} channels, one is needed", path)
+    if len(x) == 0:
+        raise DataError("holds no samples", path)
+    return x[:, 0], rate
+
+
+def write_wav(
+    path: str | os.PathLike,
+    x: np.ndarray,
+    sample_rate: int,
+    peak: float = MAX_PEAK,
+    subtype: str = "PCM_16",
+) -> float:
+    """Writes a mono wav atomically; audio that is too loud is scaled down, and said to be.
+
+    Args:
+        path: the file.
+        x: (samples,) float, full scale at 1.
+        sample_rate: Hz.
+        peak: the largest allowed absolute value, at most 1.
+        subtype: ``PCM_16`` or ``PCM_24``.
+
+    Returns:
+        The gain applied: 1.0 unless the peak was above ``peak``.
+
+    Raises:
+        DataError: where the file cannot be written.
+        ValueError: for values that are not finite, or an array that is not one-dimensional.
+    """
+    import soundfile
+
+    x = np.asarray(x, np.float64)
+    if x.ndim != 1 or not np.isfinite(x).all():
+        raise ValueError(f"audio for {path} must be one-dimensional and finite")
+    if not 0 < peak <= 1:
+        raise ValueError(f"peak must lie in 0..1, not {peak}")
+    loudest = float(np.abs(x).max(initial=0.0))
+    gain = 1.0
+    if loudest > peak:
+        gain = peak / loudest
+        log.warning("%s: peak %.2f, scaled by %.3f (%.1f dB)", path, loudest, gain, 20 * math.log10(gain))
+    scale = _SUBTYPES[subtype]
+    # libsndfile takes the high bits of int32, so both widths are written without its own scaling.
+    shift = 16 if subtype == "PCM_16" else 8
+    samples = np.round(x * gain * scale).astype(np.int32) << shift
+    with atomic_path(path) as tmp:
+        soundfile.write(os.fspath(tmp), samples, sample_rate, subtype=subtype, format="WAV")
+    return gain
+
+
+def resample(x: np.ndarray, source: int, target: int) -> np.ndarray:
+    """Resamples (samples,) from ``source`` to ``target`` Hz by a polyphase filter.
+
+    The result has ``ceil(len(x) * target / source)`` samples; time 0 stays time 0.
+    """
+    if source == target:
+        return x
+    from scipy.signal import resample_poly
+
+    common = math.gcd(source, target)
+    return resample_poly(x, target // common, source // common)

@@ -1,0 +1,293 @@
+"""Stage 2: features of a data dir, in blocks that any number of jobs can share.
+
+Sorted utterances are cut into blocks of a fixed size. A block is analysed as a whole
+and appears as one folder, ``<out>/.shards/<number>/``, with a fingerprint of all that it
+came from; so a run that is killed, or restarted with another number of jobs, redoes only
+what is missing, and the collected tables have the same bytes however the work was shared.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nnsvs_lite.corpus.datadir import DataDir
+from nnsvs_lite.features.config import FeatureConfig
+from nnsvs_lite.features.dump import SCORE_TABLES, DumpSchema
+from nnsvs_lite.io.atomic import atomic_dir, read_json, write_json
+from nnsvs_lite.io.done import Done
+from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.io.tables import FeatureReader, FeatureWriter, read_table, write_table
+
+ANALYSIS = 1
+"""Number of the analysis; raised whenever the same input would give other numbers."""
+
+BLOCK = 8
+"""Utterances a block."""
+
+
+def tables_of(config: FeatureConfig) -> tuple[str, ...]:
+    """Names of all features that a dump of this configuration holds."""
+    return (*SCORE_TABLES, *config.streams)
+
+
+class Extraction:
+    """The features of one data dir, from analysis to collected tables.
+
+    Args:
+        data: a data dir with scores, labels and audio.
+        out: the set's folder in the dump, ``<dump>/<set>``.
+        config: a feature configuration.
+    """
+
+    def __init__(self, data: str | os.PathLike, out: str | os.PathLike, config: FeatureConfig):
+        self.data_path, self.out, self.config = Path(data), Path(out), config
+        self._data: DataDir | None = None
+
+    @property
+    def data(self) -> DataDir:
+        """The data dir, read at first use."""
+        if self._data is None:
+            self._data = DataDir.read(self.data_path)
+            if not self._data.utts:
+                raise DataError("holds no utterance", self.data_path)
+        return self._data
+
+    @property
+    def blocks(self) -> list[list[str]]:
+        """Utterances of each block, in order."""
+        utts = self.data.utts
+        return [utts[i : i + BLOCK] for i in range(0, len(utts), BLOCK)]
+
+    def done(self) -> Done:
+        """The marker of the collected tables."""
+        wavs = sorted(set(read_table(self.data_path / "wav.scp").values()))
+        options = {"analysis": ANALYSIS, "config": self.config.to_dict(), "audio": [_stamp(w) for w in wavs]}
+        return Done(self.out, "extract", [self.data_path], options)
+
+    def folder(self, block: int) -> Path:
+        """Where a block's features are kept until they are collected."""
+        return self.out / ".shards" / f"{block:05d}"
+
+    def fingerprint(self, block: int) -> str:
+        """A hash of everything that decides a block's numbers."""
+        rows = []
+        for utt in self.blocks[block]:
+            wav, start, end = self.data.place(utt)
+            score = self.data.scores.get(utt)
+            labels = self.data.labels.get(utt, [])
+            rows.append([utt, _stamp(wav), start, end, score and score.to_json(), labels])
+        value = [ANALYSIS, self.config.to_dict(), rows]
+        return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+    def is_done(self, block: int) -> bool:
+        """Whether a block was analysed from its present input."""
+        marker = self.folder(block) / "done.json"
+        return marker.exists() and read_json(marker).get("fingerprint") == self.fingerprint(block)
+
+    def analyse(self, block: int) -> list[str]:
+        """Analyses one block, unless that is done.
+
+        Returns:
+            What is wrong, a line an utterance; empty when the block was written.
+        """
+        from nnsvs_lite.features.utterance import extract
+
+        if self.is_done(block):
+            return []
+        found: dict[str, dict[str, np.ndarray]] = {}
+        faults = []
+        for utt in self.blocks[block]:
+            try:
+                found[utt] = extract(self.data, utt, self.config)
+            except DataError as error:
+                faults.append(str(error))
+        if not faults:
+            with atomic_dir(self.folder(block)) as tmp:
+                _write(tmp, tables_of(self.config), found.items())
+                write_json(tmp / "done.json", {"fingerprint": self.fingerprint(block)})
+        return faults
+
+    def run_job(self, job: int, nj: int) -> None:
+        """Analyses the share of one of ``nj`` jobs (``job`` counts from 1).
+
+        Raises:
+            DataError: where an utterance cannot be analysed; all others are done by then.
+        """
+        if not 1 <= job <= nj:
+            raise DataError(f"must lie in 1..{nj} (--nj), not {job}", "--job")
+        share = range(job - 1, len(self.blocks), nj)
+        _report((fault for block in share for fault in self.analyse(block)), self.data_path)
+
+    def run_all(self, nj: int) -> None:
+        """Analyses all blocks with ``nj`` processes. Raises: DataError as :meth:`run_job`."""
+        if nj <= 1 or len(self.blocks) == 1:
+            self.run_job(1, 1)
+            return
+        _report(self._parallel(nj), self.data_path)
+
+    def _parallel(self, nj: int) -> Iterator[str]:
+        import multiprocessing
+        from concurrent.futures import ProcessPoolExecutor
+
+        pool = ProcessPoolExecutor(
+            min(nj, len(self.blocks)),
+            mp_context=multiprocessing.get_context("spawn"),
+            initializer=_start_worker,
+            initargs=(self.data_path, self.out, self.config),
+        )
+        with pool:
+            try:
+                for faults in pool.map(_work, range(len(self.blocks))):
+                    yield from faults
+            finally:
+                pool.shutdown(cancel_futures=True)
+
+    def collect(self) -> DumpSchema:
+        """Merges all blocks into sorted tables and writes the schema.
+
+        Raises:
+            DataError: where a block is missing, or lengths do not agree.
+        """
+        done = self.done()
+        missing = [block for block in range(len(self.blocks)) if not self.is_done(block)]
+        if missing:
+            first = self.blocks[missing[0]][0]
+            raise DataError(
+                f"{len(missing)} of {len(self.blocks)} blocks are not analysed, the first begins with "
+                f"{first}: run all jobs, then collect",
+                self.out,
+            )
+        schema = self.schema()
+        done.clear()
+        names = tables_of(self.config)
+        _write(self.out, names, self._merged(schema))
+        write_table(self.out / "utt2spk", self.data.utt2spk)
+        write_table(self.out / "score", {utt: s.to_json() for utt, s in self.data.scores.items()})
+        schema.write(self.out)
+        merged = _merge_schemas(schema, self.out.parent)
+        merged.write(self.out.parent)
+        outputs = [self.out / f"{name}.{end}" for name in names for end in ("ark", "scp")]
+        outputs += [self.out / name for name in ("utt2spk", "score", "schema.json")]
+        done.set([*outputs, self.out.parent / "schema.json"])
+        shutil.rmtree(self.out / ".shards", ignore_errors=True)
+        return merged
+
+    def _merged(self, schema: DumpSchema) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
+        names = tables_of(self.config)
+        for block, utts in enumerate(self.blocks):
+            readers = {name: FeatureReader(self.folder(block) / f"{name}.scp") for name in names}
+            for utt in utts:
+                value = {name: reader[utt] for name, reader in readers.items()}
+                check_lengths(value, schema, f"{self.out}: {utt}")
+                yield utt, value
+
+    def schema(self) -> DumpSchema:
+        """The schema of this set.
+
+        Raises:
+            DataError: where its utterances are not all in one language.
+        """
+        from nnsvs_lite.score import context
+        from nnsvs_lite.score.languages import get_language
+
+        codes = {utt: self.data.scores[utt].lang for utt in self.data.utts}
+        languages = sorted(set(codes.values()))
+        if len(languages) > 1:
+            others = [f"{utt} is {code}" for utt, code in codes.items() if code != languages[0]]
+            raise DataError(
+                f"a dump holds one language, found {', '.join(languages)} ({others[0]})", self.data_path
+            )
+        language = get_language(languages[0])
+        return DumpSchema(
+            lang=languages[0],
+            feature_config=self.config,
+            phones=tuple(language.phones),
+            note_columns=tuple(context.note_columns(language)),
+            phone_columns=tuple(context.phone_columns(language)),
+            streams=self.config.streams,
+            speakers=tuple(self.data.speakers),
+            languages=tuple(languages),
+        )
+
+
+def check_lengths(value: dict[str, np.ndarray], schema: DumpSchema, where: str) -> None:
+    """Checks one utterance's features against each other and the schema.
+
+    Raises:
+        DataError: naming the first table whose rows or columns are not what they must be.
+    """
+    notes, phones = len(value["note_time"]), len(value["duration"])
+    frames = int(value["duration"].sum())
+    shapes = {
+        "note_context": (notes, len(schema.note_columns)),
+        "phone_context": (phones, len(schema.phone_columns)),
+        "note_index": (phones, 1),
+        "note_time": (notes, 2),
+        "time_lag": (notes, 1),
+        "duration": (phones, 1),
+    } | {name: (frames, size) for name, size in schema.streams.items()}
+    for name, shape in shapes.items():
+        if value[name].shape != shape:
+            raise DataError(f"{name} is {value[name].shape}, {shape} is needed", where)
+
+
+def _write(folder: Path, names: Iterable[str], items: Iterable[tuple[str, dict[str, np.ndarray]]]) -> None:
+    """Writes several tables of the same utterances side by side."""
+    with ExitStack() as stack:
+        writers = {name: stack.enter_context(FeatureWriter(folder, name)) for name in names}
+        for utt, value in items:
+            for name, writer in writers.items():
+                writer.write(utt, value[name])
+
+
+def _merge_schemas(schema: DumpSchema, dump: Path) -> DumpSchema:
+    """The schema of a dump: its sets' own, where they agree with ``schema``, made one."""
+    import dataclasses
+
+    speakers = set(schema.speakers)
+    for path in sorted(dump.glob("*/schema.json")):
+        other = DumpSchema.read(path)
+        if dataclasses.replace(other, speakers=schema.speakers) == schema:
+            speakers |= set(other.speakers)
+    return dataclasses.replace(schema, speakers=tuple(sorted(speakers, key=str.encode)))
+
+
+def _stamp(path: str | os.PathLike) -> list[Any]:
+    """A file by name, size and time of change; audio is too large to hash at every call."""
+    try:
+        status = Path(path).stat()
+        return [os.fspath(path), status.st_size, status.st_mtime_ns]
+    except OSError:
+        return [os.fspath(path), "missing"]
+
+
+def _report(faults: Iterable[str], where: Path) -> None:
+    found = []
+    for fault in faults:
+        found.append(fault)
+        print(fault, file=sys.stderr)
+    if found:
+        raise DataError(f"{len(found)} utterances cannot be analysed, the first: {found[0]}", where)
+
+
+_worker: Extraction | None = None
+
+
+def _start_worker(data: Path, out: Path, config: FeatureConfig) -> None:
+    global _worker
+    _worker = Extraction(data, out, config)
+
+
+def _work(block: int) -> list[str]:
+    assert _worker is not None
+    return _worker.analyse(block)

@@ -1,0 +1,210 @@
+"""F0: three trackers, a search range taken from the score, and cleaning against it."""
+
+from __future__ import annotations
+
+import functools
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from nnsvs_lite.features.config import F0Config, FeatureConfig
+from nnsvs_lite.io.errors import DataError
+
+FOLDED_WITHIN = 3.0
+"""An octave fold must bring an F0 within this of a note, in semitones."""
+
+
+def hz_to_midi(hz: np.ndarray | float) -> np.ndarray:
+    """Hz to MIDI numbers (69 = 440 Hz); element by element, positive input."""
+    return 69.0 + 12.0 * np.log2(np.asarray(hz, np.float64) / 440.0)
+
+
+def midi_to_hz(midi: np.ndarray | float) -> np.ndarray:
+    """MIDI numbers to Hz, element by element."""
+    return 440.0 * 2.0 ** ((np.asarray(midi, np.float64) - 69.0) / 12.0)
+
+
+def search_range(pitches: np.ndarray, config: F0Config, where: str = "score") -> tuple[float, float]:
+    """Where to search for the F0 of a phrase, (low, high) in Hz.
+
+    Args:
+        pitches: MIDI numbers of its notes; 0 is a rest.
+        config: floor, ceiling, margin.
+        where: for messages.
+
+    Raises:
+        DataError: where a note itself lies outside ``floor`` .. ``ceil``.
+    """
+    sounding = np.asarray(pitches)[np.asarray(pitches) > 0]
+    if not config.score_range or len(sounding) == 0:
+        return config.floor, config.ceil
+    lowest, highest = float(sounding.min()), float(sounding.max())
+    if midi_to_hz(lowest) < config.floor or midi_to_hz(highest) > config.ceil:
+        raise DataError(
+            f"its notes reach from {midi_to_hz(lowest):.0f} to {midi_to_hz(highest):.0f} Hz, past f0.floor "
+            f"{config.floor:g} or f0.ceil {config.ceil:g}: widen them in the feature configuration",
+            where,
+        )
+    low = max(config.floor, float(midi_to_hz(lowest - config.margin)))
+    high = min(config.ceil, float(midi_to_hz(highest + config.margin)))
+    return low, high
+
+
+def track(x: np.ndarray, config: FeatureConfig, n_frames: int, low: float, high: float) -> np.ndarray:
+    """F0 of a waveform as the tracker gives it.
+
+    Args:
+        x: (samples,) float64 at ``config.sample_rate``.
+        n_frames: frames wanted; audio that ends early is continued with silence.
+        low, high: search range in Hz.
+
+    Returns:
+        (n_frames,) float64 in Hz, 0 where unvoiced.
+    """
+    needed = math.ceil(n_frames * config.frame_shift * config.sample_rate) + 1
+    x = np.ascontiguousarray(np.pad(x, (0, max(0, needed - len(x)))), np.float64)
+    tracker = {"dio": _dio, "harvest": _harvest, "swift-f0": _swift}[config.f0.tracker]
+    return tracker(x, config, n_frames, low, high)[:n_frames]
+
+
+def _dio(x: np.ndarray, config: FeatureConfig, n_frames: int, low: float, high: float) -> np.ndarray:
+    from nnsvs_lite.features.world import pyworld
+
+    rate = config.sample_rate
+    f0, times = pyworld.dio(x, rate, f0_floor=low, f0_ceil=high, frame_period=config.frame_period)
+    return pyworld.stonemask(x, f0, times, rate)
+
+
+def _harvest(x: np.ndarray, config: FeatureConfig, n_frames: int, low: float, high: float) -> np.ndarray:
+    from nnsvs_lite.features.world import pyworld
+
+    rate = config.sample_rate
+    return pyworld.harvest(x, rate, f0_floor=low, f0_ceil=high, frame_period=config.frame_period)[0]
+
+
+@functools.lru_cache(maxsize=1)
+def _swift_model():
+    try:
+        from swift_f0 import SwiftF0
+    except ImportError:
+        raise DataError(
+            "tracker swift-f0 needs the package swift-f0: pip install 'nnsvs_lite[f0]'", "f0.tracker"
+        ) from None
+    return SwiftF0(threads=1)
+
+
+def _swift(x: np.ndarray, config: FeatureConfig, n_frames: int, low: float, high: float) -> np.ndarray:
+    """swift-f0 gives a frame every 16 ms; log F0 is interpolated between voiced ones."""
+    from nnsvs_lite.features.audio import resample
+
+    found = _swift_model().detect(resample(x, config.sample_rate, 16000), 16000, fmin=low, fmax=high)
+    times = np.arange(n_frames) * config.frame_shift
+    voiced = found.confidence >= config.f0.confidence
+    if not voiced.any():
+        return np.zeros(n_frames)
+    curve = np.exp(np.interp(times, found.timestamps[voiced], np.log(found.pitch_hz[voiced])))
+    confidence = np.interp(times, found.timestamps, found.confidence)
+    return np.where(confidence >= config.f0.confidence, curve, 0.0)
+
+
+def runs(mask: np.ndarray) -> list[tuple[int, int]]:
+    """Stretches ``(first, last + 1)`` where a mask (T,) holds."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], np.asarray(mask, np.int8), [0]])))
+    return [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2])]
+
+
+def note_band(note_midi: np.ndarray, reach: int) -> tuple[np.ndarray, np.ndarray]:
+    """Lowest and highest note within ``reach`` frames of each frame, MIDI numbers (T,).
+
+    Rests take their neighbours' notes, so that a voice that starts early or trails
+    off is judged by the note it belongs to.
+
+    Args:
+        note_midi: (T,) the note sung at each frame, 0 in rests; one must sound.
+    """
+    from scipy.ndimage import maximum_filter1d, minimum_filter1d
+
+    sounding = np.flatnonzero(note_midi > 0)
+    place = np.arange(len(note_midi))
+    after = np.searchsorted(sounding, place)
+    last = np.maximum(np.searchsorted(sounding, place, side="right") - 1, 0)
+    next_note = note_midi[sounding[np.minimum(after, len(sounding) - 1)]]
+    last_note = note_midi[sounding[last]]
+    size = 2 * reach + 1
+    low = minimum_filter1d(np.minimum(last_note, next_note), size, mode="nearest")
+    high = maximum_filter1d(np.maximum(last_note, next_note), size, mode="nearest")
+    return low, high
+
+
+def clean(f0: np.ndarray, note_midi: np.ndarray | None, config: FeatureConfig) -> np.ndarray:
+    """Mends octave errors, outliers, spikes and specks of voicing.
+
+    In this order: F0 far from the notes sung around it is folded by octaves or
+    dropped (options ``fold_octaves``, ``max_deviation``, ``window``); single frames
+    that leave their neighbours take their median (``spike``); voiced stretches that
+    are too short are dropped (``min_voiced``).
+
+    Args:
+        f0: (T,) Hz, 0 where unvoiced.
+        note_midi: (T,) the note sung at each frame, 0 in rests; None where no score is known.
+
+    Returns:
+        (T,) Hz.
+    """
+    f0, options = f0.copy(), config.f0
+    if note_midi is not None and (note_midi > 0).any():
+        f0 = _against_notes(f0, note_midi, config)
+    if options.spike is not None:
+        limit = options.spike / 12.0 * math.log(2.0)
+        for a, b in runs(f0 > 0):
+            curve = np.log(f0[a:b])
+            neighbours = np.lib.stride_tricks.sliding_window_view(np.pad(curve, 2, mode="edge"), 5)
+            median = np.median(neighbours, axis=1)
+            spikes = np.abs(curve - median) > limit
+            f0[a:b][spikes] = np.exp(median[spikes])
+    for a, b in runs(f0 > 0):
+        if (b - a) * config.frame_shift < options.min_voiced - 1e-9:
+            f0[a:b] = 0.0
+    return f0
+
+
+def _against_notes(f0: np.ndarray, note_midi: np.ndarray, config: FeatureConfig) -> np.ndarray:
+    options = config.f0
+    voiced = np.flatnonzero(f0 > 0)
+    low, high = (b[voiced] for b in note_band(note_midi, round(options.window / config.frame_shift)))
+    pitch = hz_to_midi(f0[voiced])
+    distance = _outside(pitch, low, high)
+    if options.fold_octaves:
+        for shift in (-24.0, -12.0, 12.0, 24.0):
+            moved = _outside(pitch + shift, low, high)
+            # More than half an octave off: nearer by an octave than as it is.
+            fold = (distance > 6.0) & (moved <= FOLDED_WITHIN)
+            pitch = np.where(fold, pitch + shift, pitch)
+            distance = np.where(fold, moved, distance)
+    if options.max_deviation is not None:
+        pitch = np.where(distance > options.max_deviation, -np.inf, pitch)
+    f0 = f0.copy()
+    f0[voiced] = midi_to_hz(pitch)
+    return f0
+
+
+def _outside(pitch: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    return np.maximum(np.maximum(low - pitch, pitch - high), 0.0)
+
+
+def continuous_lf0(f0: np.ndarray) -> np.ndarray:
+    """Natural log F0 (T,), linear through unvoiced stretches, held at both ends.
+
+    Args:
+        f0: (T,) Hz, 0 where unvoiced; at least one frame voiced (ValueError).
+    """
+    voiced = np.flatnonzero(f0 > 0)
+    if len(voiced) == 0:
+        raise ValueError("no voiced frame")
+    return np.interp(np.arange(len(f0)), voiced, np.log(f0[voiced]))
+
+
+def without_score(config: FeatureConfig) -> FeatureConfig:
+    """The same configuration with everything that needs a score or labels switched off."""
+    return replace(config, f0=replace(config.f0, score_range=False, vuv_labels="none"))

@@ -1,0 +1,147 @@
+"""Statistics of a training set, read once and added up in float64."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from nnsvs_lite.features.dump import SCORE_TABLES, DumpSchema, Moments, PhoneStats, Stats
+from nnsvs_lite.io.done import Done
+from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.io.tables import FeatureReader
+
+_CONSTANT = 1e-8
+
+
+class Accumulator:
+    """Mean, deviation and range of rows that arrive in pieces (Chan et al. 1979).
+
+    Args:
+        columns: number of columns.
+    """
+
+    def __init__(self, columns: int):
+        self.count = 0
+        self._mean = np.zeros(columns)
+        self._square = np.zeros(columns)
+        self._min = np.full(columns, np.inf)
+        self._max = np.full(columns, -np.inf)
+
+    def add(self, rows: np.ndarray) -> None:
+        """Adds (n, columns) or, for one column, (n,); n may be 0."""
+        rows = np.asarray(rows, np.float64).reshape(-1, len(self._mean))
+        n = len(rows)
+        if n == 0:
+            return
+        mean = rows.mean(axis=0)
+        delta, total = mean - self._mean, self.count + n
+        self._square += ((rows - mean) ** 2).sum(axis=0) + delta**2 * (self.count * n / total)
+        self._mean += delta * (n / total)
+        self.count = total
+        self._min = np.minimum(self._min, rows.min(axis=0))
+        self._max = np.maximum(self._max, rows.max(axis=0))
+
+    @property
+    def mean(self) -> np.ndarray:
+        """(columns,)"""
+        return self._mean.copy()
+
+    @property
+    def deviation(self) -> np.ndarray:
+        """The population's standard deviation, (columns,)."""
+        return np.sqrt(self._square / max(self.count, 1))
+
+    def moments(self) -> Moments:
+        """All four; mean 0 and std 1 where nothing was added. See :class:`Moments`."""
+        if self.count == 0:
+            zero = np.zeros_like(self._mean)
+            return Moments(zero, zero + 1.0, zero, zero)
+        std = self.deviation
+        # Rounding alone moves a constant column by parts of its size.
+        constant = std <= _CONSTANT * np.maximum(1.0, np.abs(self._mean))
+        return Moments(self.mean, np.where(constant, 1.0, std), self._min, self._max)
+
+
+class _Phone:
+    def __init__(self, sizes: dict[str, int]):
+        self.duration = Accumulator(1)
+        self.vuv = Accumulator(1)
+        self.streams = {name: Accumulator(size) for name, size in sizes.items()}
+
+    def stats(self) -> PhoneStats:
+        return PhoneStats(
+            count=self.duration.count,
+            frames=self.vuv.count,
+            duration_mean=float(self.duration.mean[0]),
+            duration_std=float(self.duration.deviation[0]),
+            vuv_mean=float(self.vuv.mean[0]),
+            stream_mean={name: a.mean for name, a in self.streams.items()},
+        )
+
+
+def note_lf0(pitch: np.ndarray) -> np.ndarray:
+    """Natural log of a MIDI pitch in Hz, ``ln(440 * 2**((m - 69) / 12))``."""
+    return np.log(440.0) + (np.asarray(pitch, np.float64) - 69.0) * (np.log(2.0) / 12.0)
+
+
+def compute_stats(dump: str | os.PathLike, train_set: str = "train") -> Stats:
+    """Statistics of one set of a dump.
+
+    Raises:
+        DataError: where the set is missing, empty or damaged.
+    """
+    schema = DumpSchema.read(dump)
+    folder = Path(dump) / train_set
+    if not folder.is_dir():
+        raise DataError("no such set in the dump; extract it first", folder)
+    names = (*SCORE_TABLES, *schema.streams)
+    readers = {name: FeatureReader(folder / f"{name}.scp") for name in names}
+    utts = list(readers["duration"])
+    if not utts:
+        raise DataError("holds no utterance", folder / "duration.scp")
+
+    streams = {name: Accumulator(size) for name, size in schema.streams.items()}
+    note_context = Accumulator(len(schema.note_columns))
+    phone_context = Accumulator(len(schema.phone_columns))
+    time_lag, residual = Accumulator(1), Accumulator(1)
+    spectral = {name: size for name, size in schema.streams.items() if name not in ("lf0", "vuv")}
+    phones: dict[str, _Phone] = {}
+    pitch_column, phone_column = schema.note_column("pitch"), schema.phone_column("phone")
+
+    for utt in utts:
+        value = {name: reader[utt] for name, reader in readers.items()}
+        for name, accumulator in streams.items():
+            accumulator.add(value[name])
+        note_context.add(value["note_context"])
+        phone_context.add(value["phone_context"])
+        time_lag.add(value["time_lag"][1:])
+        durations = value["duration"][:, 0].astype(np.int64)
+        note_index = value["note_index"][:, 0].astype(np.int64)
+        pitch = np.repeat(value["note_context"][note_index, pitch_column], durations)
+        sung = (value["vuv"][:, 0] >= 0.5) & (pitch > 0)
+        residual.add(value["lf0"][sung, 0].astype(np.float64) - note_lf0(pitch[sung]))
+        ends = np.cumsum(durations)
+        numbers = value["phone_context"][:, phone_column].astype(np.int64) - 1
+        for number, start, end in zip(numbers, ends - durations, ends):
+            phone = phones.setdefault(schema.phones[number], _Phone(spectral))
+            phone.duration.add(np.array([end - start]))
+            phone.vuv.add(value["vuv"][start:end])
+            for name, accumulator in phone.streams.items():
+                accumulator.add(value[name][start:end])
+    return Stats(
+        streams={name: a.moments() for name, a in streams.items()},
+        note_context=note_context.moments(),
+        phone_context=phone_context.moments(),
+        phones={p: phones[p].stats() for p in schema.phones if p in phones},
+        time_lag=time_lag.moments(),
+        lf0_residual=residual.moments(),
+    )
+
+
+def stats_done(dump: str | os.PathLike, train_set: str) -> Done:
+    """The marker of ``stats.json``."""
+    dump = Path(dump)
+    inputs = [dump / "schema.json", *sorted((dump / train_set).glob("*.[as][rc][kp]"))]
+    return Done(dump, "stats", inputs, {"train_set": train_set})

@@ -1,0 +1,130 @@
+"""WORLD analysis and synthesis (Morise, Yokomori, Ozawa 2016) in mel-cepstra and band aperiodicity.
+
+Frame ``t`` is centred at ``t * frame_shift``.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import warnings
+
+import numpy as np
+
+from nnsvs_lite.features.config import FeatureConfig
+
+with warnings.catch_warnings():
+    # Both packages ask pkg_resources for their own version.
+    warnings.simplefilter("ignore")
+    import pysptk
+    import pysptk.util
+    import pyworld
+
+VUV_THRESHOLD = 0.5
+"""A frame is voiced where ``vuv`` is at least this."""
+
+
+@functools.lru_cache
+def mcep_alpha(sample_rate: int) -> float:
+    """The frequency warping that fits the mel scale at this rate (0.466 at 24 kHz, 0.554 at 48 kHz)."""
+    return round(float(pysptk.util.mcepalpha(sample_rate)), 3)
+
+
+def alpha_of(config: FeatureConfig) -> float:
+    """The warping of a configuration's mel-cepstra."""
+    alpha = config.world.alpha if config.world else None
+    return mcep_alpha(config.sample_rate) if alpha is None else alpha
+
+
+def fft_size_of(config: FeatureConfig) -> int:
+    """The FFT size of a configuration's spectra: given, or CheapTrick's for ``f0.floor``."""
+    given = config.world.fft_size if config.world else None
+    return given or pyworld.get_cheaptrick_fft_size(config.sample_rate, config.f0.floor)
+
+
+@functools.lru_cache
+def _warp(in_order: int, out_order: int, alpha: float) -> np.ndarray:
+    """Frequency transform of cepstra as a matrix (out_order + 1, in_order + 1)."""
+    columns = [pysptk.freqt(unit, out_order, alpha) for unit in np.eye(in_order + 1)]
+    return np.array(columns).T
+
+
+def spectrum_to_mgc(spectrum: np.ndarray, order: int, alpha: float) -> np.ndarray:
+    """Power spectra (T, fft/2 + 1) to mel-cepstra (T, order + 1).
+
+    The same as `pysptk.sp2mc` frame by frame, as one matrix product.
+    """
+    cepstrum = np.fft.irfft(np.log(spectrum))[:, : spectrum.shape[1]]
+    cepstrum[:, 0] /= 2.0
+    return cepstrum @ _warp(spectrum.shape[1] - 1, order, alpha).T
+
+
+def mgc_to_spectrum(mgc: np.ndarray, alpha: float, fft_size: int) -> np.ndarray:
+    """Mel-cepstra (T, order + 1) to power spectra (T, fft/2 + 1); as `pysptk.mc2sp`."""
+    half = fft_size // 2
+    cepstrum = np.asarray(mgc, np.float64) @ _warp(mgc.shape[1] - 1, half, -alpha).T
+    cepstrum[:, 0] *= 2.0
+    symmetric = np.concatenate([cepstrum, cepstrum[:, -2:0:-1]], axis=1)
+    return np.exp(np.fft.rfft(symmetric).real)
+
+
+def analyse(x: np.ndarray, f0: np.ndarray, config: FeatureConfig) -> tuple[np.ndarray, np.ndarray]:
+    """Spectra and aperiodicities of a waveform whose F0 is known.
+
+    Args:
+        x: (samples,) float64 at ``config.sample_rate``, reaching to the last frame's centre.
+        f0: (T,) Hz, 0 where unvoiced. An F0 below what the FFT size resolves is
+            analysed as unvoiced by WORLD itself.
+
+    Returns:
+        ``mgc`` (T, order + 1), ``bap`` (T, bands) in dB, both float64.
+    """
+    rate, fft_size = config.sample_rate, fft_size_of(config)
+    times = np.arange(len(f0)) * config.frame_shift
+    x, f0 = np.ascontiguousarray(x, np.float64), np.ascontiguousarray(f0, np.float64)
+    spectrum = pyworld.cheaptrick(x, f0, times, rate, fft_size=fft_size)
+    aperiodicity = pyworld.d4c(x, f0, times, rate, threshold=config.world.d4c_threshold, fft_size=fft_size)
+    mgc = spectrum_to_mgc(spectrum, config.world.mgc_order, alpha_of(config))
+    return mgc, pyworld.code_aperiodicity(aperiodicity, rate)
+
+
+def synthesize(
+    lf0: np.ndarray, vuv: np.ndarray, mgc: np.ndarray, bap: np.ndarray, config: FeatureConfig
+) -> np.ndarray:
+    """WORLD synthesis.
+
+    Args:
+        lf0: (T, 1) natural log of Hz.
+        vuv: (T, 1); a frame is voiced at 0.5 or above.
+        mgc: (T, order + 1) mel-cepstra. bap: (T, bands) dB, values above 0 count as 0.
+        config: of the analysis; gives rate, frame shift, warping and FFT size.
+
+    Returns:
+        float64 (samples,), ``round(T * frame_shift * sample_rate)`` of them. The peak
+        may exceed 1: writing scales it (:func:`nnsvs_lite.features.audio.write_wav`).
+
+    Raises:
+        ValueError: where lengths differ or a value is not finite.
+    """
+    streams = {"lf0": lf0, "vuv": vuv, "mgc": mgc, "bap": bap}
+    streams = {name: np.asarray(value, np.float64) for name, value in streams.items()}
+    n_frames = len(lf0)
+    for name, value in streams.items():
+        if len(value) != n_frames or not np.isfinite(value).all():
+            raise ValueError(f"{name} must be finite and have {n_frames} frames, like lf0")
+    if n_frames == 0:
+        return np.zeros(0)
+    rate, fft_size = config.sample_rate, fft_size_of(config)
+    voiced = streams["vuv"].reshape(-1) >= VUV_THRESHOLD
+    f0 = np.where(voiced, np.exp(streams["lf0"].reshape(-1)), 0.0)
+    spectrum = mgc_to_spectrum(streams["mgc"], alpha_of(config), fft_size)
+    bands = np.ascontiguousarray(np.minimum(streams["bap"], 0.0))
+    aperiodicity = pyworld.decode_aperiodicity(bands, rate, fft_size)
+    y = pyworld.synthesize(f0, np.ascontiguousarray(spectrum), aperiodicity, rate, config.frame_period)
+    n_samples = config.n_samples(n_frames)
+    return np.pad(y, (0, max(0, n_samples - len(y))))[:n_samples]
+
+
+def n_frames_of(n_samples: int, config: FeatureConfig) -> int:
+    """Frames whose centres lie in a waveform of ``n_samples``."""
+    return math.floor((n_samples - 1) / (config.sample_rate * config.frame_shift) + 1e-9) + 1
