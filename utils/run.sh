@@ -1,0 +1,112 @@
+#!/usr/bin/env bash
+# Runs a command as parallel jobs on this machine and logs each:
+#
+#   utils/run.sh [--show] [JOB=1:4] log/extract.JOB.log command --job JOB
+#
+# The word JOB in the log's name and in the command becomes the job's number. Each log gets the command, host
+# and time, then the command's output, then status and elapsed seconds; a log that exists is continued.
+# --show prints the output here as well (one job only). A job that fails makes the exit status 1 and the last
+# lines of its log are shown. On SIGINT and SIGTERM the jobs are ended.
+#
+# A runner for another system (Slurm, say) takes the same arguments and keeps these promises; cmd.sh of a
+# recipe names the runner to use. Options that a runner does not know (--gpu 1) it must accept: they are hints.
+set -euo pipefail
+
+usage() {
+    echo "usage: $0 [--show] [--gpu N] [--mem GB] [JOB=FIRST:LAST] LOG COMMAND [ARGUMENTS...]" >&2
+    exit 1
+}
+
+show=false
+while [ $# -gt 0 ]; do
+    case $1 in
+    --show) show=true ;;
+    --gpu | --mem)
+        [ $# -ge 2 ] || usage
+        shift
+        ;;
+    *) break ;;
+    esac
+    shift
+done
+
+first=1
+last=1
+case ${1:-} in
+JOB=*)
+    [[ $1 =~ ^JOB=([0-9]+)(:([0-9]+))?$ ]] || usage
+    first=${BASH_REMATCH[1]}
+    last=${BASH_REMATCH[3]:-${first}}
+    shift
+    ;;
+esac
+[ $# -ge 2 ] && [ "${last}" -ge "${first}" ] || usage
+log=$1
+shift
+if [ "${last}" -gt "${first}" ]; then
+    [ "${show}" = false ] || usage
+    case ${log} in
+    *JOB*) ;;
+    *)
+        echo "$0: several jobs would write one log, ${log}: its name must contain JOB" >&2
+        exit 1
+        ;;
+    esac
+fi
+mkdir -p "$(dirname "${log}")"
+
+pids=()
+logs=()
+scratch=$(mktemp -d)
+trap 'rm -rf "${scratch}"' EXIT
+
+# Jobs stay in this script's process group, so that whatever ends the group ends them too.
+stop_jobs() {
+    trap '' INT TERM
+    [ ${#pids[@]} -eq 0 ] || kill -TERM "${pids[@]}" 2>/dev/null || true
+    wait
+    local one
+    for one in "${logs[@]}"; do
+        echo "# stopped by a signal at $(date '+%F %T %z')" >>"${one}"
+    done
+    exit "$1"
+}
+trap 'stop_jobs 130' INT
+trap 'stop_jobs 143' TERM
+
+started=$(date +%s)
+for ((job = first; job <= last; job++)); do
+    job_log=${log//JOB/${job}}
+    job_command=("${@//JOB/${job}}")
+    {
+        printf '#'
+        printf ' %q' "${job_command[@]}"
+        printf '\n# started at %s on %s\n' "$(date '+%F %T %z')" "$(uname -n)"
+    } >>"${job_log}"
+    if [ "${show}" = true ]; then
+        mkfifo "${scratch}/output"
+        tee -a "${job_log}" <"${scratch}/output" &
+        copier=$!
+        "${job_command[@]}" >"${scratch}/output" 2>&1 </dev/null &
+    else
+        "${job_command[@]}" >>"${job_log}" 2>&1 </dev/null &
+    fi
+    pids+=("$!")
+    logs+=("${job_log}")
+done
+
+failed=()
+for i in "${!pids[@]}"; do
+    status=0
+    wait "${pids[i]}" || status=$?
+    [ "${show}" = false ] || wait "${copier}" || true
+    echo "# ended with status ${status} at $(date '+%F %T %z') after $(($(date +%s) - started)) s" >>"${logs[i]}"
+    [ "${status}" -eq 0 ] || failed+=("${logs[i]}")
+done
+
+[ ${#failed[@]} -eq 0 ] || {
+    echo "$0: ${#failed[@]} of ${#pids[@]} jobs failed; the end of ${failed[0]}:" >&2
+    tail -n 12 "${failed[0]}" | sed 's/^/    /' >&2
+    [ ${#failed[@]} -eq 1 ] || printf '%s: failed too: %s\n' "$0" "${failed[@]:1}" >&2
+    exit 1
+}
