@@ -1,0 +1,147 @@
+"""What a language must give: its phones, their phonetic features, and how lyrics are read.
+
+A new language is one module ``nnsvs_lite/score/languages/<code>.py`` with a subclass of
+:class:`Language` and an instance of it called ``LANGUAGE``. It sets ``code``,
+``name`` and ``features`` and writes :meth:`Language.units`; the rest follows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+CLASS_NAMES = (
+    "silence",
+    "breath",
+    "vowel",
+    "voiced",
+    "high",
+    "mid",
+    "low",
+    "front",
+    "central",
+    "back",
+    "rounded",
+    "plosive",
+    "affricate",
+    "fricative",
+    "nasal",
+    "liquid",
+    "glide",
+    "labial",
+    "dental",
+    "alveolar",
+    "palatal",
+    "velar",
+    "glottal",
+    "palatalised",
+    "closure",
+    "diphthong",
+    "aspirated",
+)
+"""Phonetic features, one list for all languages so that a model of several can share."""
+
+SILENCES = {"pau": "silence", "br": "silence breath"}
+
+SILENCE_ALIASES = {"sil": "pau", "sp": "pau", "SP": "pau", "silB": "pau", "silE": "pau", "AP": "br"}
+
+
+class LyricError(ValueError):
+    """A lyric that the language cannot read; its message says why."""
+
+
+class Language:
+    """One language's phones and reading rules.
+
+    Attributes:
+        code: ISO 639 code, the module's name.
+        name: for people.
+        features: for each phone (silences left out) the names of its features from
+            ``CLASS_NAMES``, space separated. The order is the order of ``phones``; new
+            phones go to the end, since models store phone numbers.
+        silences: the silences, first in ``phones``.
+        phones: every symbol.
+        vowels: voiced phones that can be held for as long as a note lasts; the carried
+            part of a syllable sung over several notes.
+        nuclei: phones on which a syllable's note begins; ``vowels`` and those that
+            stand in a vowel's place, such as devoiced vowels.
+        class_names: names of what :meth:`classes` gives.
+        aliases: other names of phones that corpora use, and what they mean here.
+    """
+
+    code = ""
+    name = ""
+    features: dict[str, str] = {}
+    held: frozenset[str] = frozenset()
+    """Phones besides voiced vowels that can be held, such as a syllabic nasal."""
+    aliases: dict[str, str] = {}
+
+    def __init__(self) -> None:
+        self.silences = tuple(SILENCES)
+        self.class_names = CLASS_NAMES
+        table = SILENCES | self.features
+        self.phones = tuple(table)
+        self._index = {phone: i for i, phone in enumerate(self.phones)}
+        self._sets = {phone: frozenset(names.split()) for phone, names in table.items()}
+        for phone, names in self._sets.items():
+            if unknown := names - set(CLASS_NAMES):
+                raise ValueError(f"{self.code}: phone {phone!r} has unknown features {sorted(unknown)}")
+        self.vowels = self.held | {p for p, names in self._sets.items() if {"vowel", "voiced"} <= names}
+        self.nuclei = self.vowels | {p for p, names in self._sets.items() if "vowel" in names}
+        self._aliases = SILENCE_ALIASES | self.aliases
+
+    def __contains__(self, symbol: str) -> bool:
+        return symbol in self._index
+
+    def index(self, symbol: str) -> int:
+        """Number of a phone from 0; KeyError if it is not one of this language's."""
+        return self._index[symbol]
+
+    def normal(self, symbol: str) -> str:
+        """The phone that a corpus' label means: aliases such as ``sil`` are folded."""
+        return self._aliases.get(symbol, symbol)
+
+    def is_voiced(self, symbol: str) -> bool:
+        """Whether the vocal folds vibrate in it."""
+        return "voiced" in self._sets[symbol]
+
+    def is_silence(self, symbol: str) -> bool:
+        """Whether it is a pause or a breath."""
+        return symbol in self.silences
+
+    def classes(self, symbol: str) -> tuple[float, ...]:
+        """0/1 phonetic features of a phone in the order of ``class_names``."""
+        names = self._sets[symbol]
+        return tuple(float(name in names) for name in CLASS_NAMES)
+
+    def units(self, lyric: str) -> list[list[str]]:
+        """The morae or syllables of a lyric, each a non-empty list of phones.
+
+        Raises:
+            LyricError: where it cannot be read.
+        """
+        raise NotImplementedError
+
+    def read_words(self, lyrics: Sequence[str]) -> list[str]:
+        """Lyrics of the notes between two rests, each as its note alone sings it.
+
+        For a language whose spelling is read by the word; the default leaves the
+        lyrics as they are. Returns one string for each one given.
+        """
+        return list(lyrics)
+
+    def onset_count(self, phones: Sequence[str]) -> int:
+        """How many of a note's leading phones come before its nucleus, so before its beat.
+
+        0 where the note has no nucleus at all (a closure on a note of its own).
+        """
+        for i, phone in enumerate(phones):
+            if phone in self.nuclei:
+                return i
+        return 0
+
+    def coda_count(self, phones: Sequence[str]) -> int:
+        """How many phones follow the last one that can be held; 0 if none can."""
+        for i, phone in enumerate(reversed(phones)):
+            if phone in self.vowels:
+                return i
+        return 0

@@ -1,0 +1,107 @@
+"""From lyrics to the phones of each note."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+
+from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.score.languages import Language, LyricError, get_language
+from nnsvs_lite.score.types import Note, Score
+
+CONTINUATIONS = frozenset("ー－ｰ-~〜～–—―_+")
+"""Lyrics made of these alone carry on the syllable before."""
+
+BREATHS = frozenset({"br", "息", "吸", "(br)", "[br]", "<br>"})
+"""Lyrics that mean a breath, on a rest or in place of one."""
+
+
+def is_continuation(lyric: str) -> bool:
+    """Whether a lyric is only a sign for holding on, such as ``ー`` or ``-``."""
+    text = "".join(lyric.split())
+    return bool(text) and set(text) <= CONTINUATIONS
+
+
+def is_breath(lyric: str) -> bool:
+    """Whether a lyric stands for a breath."""
+    return lyric.strip().lower() in BREATHS
+
+
+def attach_phones(score: Score, *, where: str | os.PathLike | None = None) -> Score:
+    """The score with ``phones`` of every note filled in.
+
+    A rest gets ``("pau",)``, or ``("br",)`` where its lyric says breath. A syllable
+    sung over several notes gives its first note the phones up to the part that can be
+    held, each further note that held phone again, and the last note what follows it:
+    きっ over two notes is ``k i`` and ``i cl``.
+
+    Args:
+        score: notes with lyrics; ``lang`` names the language.
+        where: file name for messages; the score's title if not given.
+
+    Raises:
+        DataError: where the language is unknown, a lyric cannot be read, or a note
+            has no syllable to carry on; names file, measure, beat and text.
+    """
+    language = get_language(score.lang)
+    where = where if where is not None else (score.title or None)
+    phones: list[tuple[str, ...]] = [()] * len(score.notes)
+    for first, last in _phrases(score.notes):
+        _read_phrase(score.notes, first, last, language, phones, where)
+    for i, note in enumerate(score.notes):
+        if note.is_rest:
+            phones[i] = ("br",) if is_breath(note.lyric) else ("pau",)
+    notes = tuple(dataclasses.replace(n, phones=p) for n, p in zip(score.notes, phones))
+    return dataclasses.replace(score, notes=notes)
+
+
+def continues(note: Note) -> bool:
+    """Whether a note carries on the syllable of the one before it."""
+    return not note.is_rest and (note.slur or not note.lyric.strip() or is_continuation(note.lyric))
+
+
+def _phrases(notes: tuple[Note, ...]) -> list[tuple[int, int]]:
+    """Runs of sung notes between rests, as first and last+1."""
+    phrases = []
+    first = None
+    for i, note in enumerate(notes):
+        if note.is_rest and first is not None:
+            phrases.append((first, i))
+            first = None
+        elif not note.is_rest and first is None:
+            first = i
+    if first is not None:
+        phrases.append((first, len(notes)))
+    return phrases
+
+
+def _read_phrase(
+    notes: tuple[Note, ...],
+    first: int,
+    last: int,
+    language: Language,
+    phones: list[tuple[str, ...]],
+    where: str | os.PathLike | None,
+) -> None:
+    """Fills ``phones[first:last]``, the notes of one phrase."""
+    starts = [i for i in range(first, last) if not continues(notes[i])]
+    if not starts or starts[0] != first:
+        raise DataError(f"{notes[first].place}: the note after a rest has no lyric to carry on", where)
+    lyrics = [notes[i].lyric for i in starts]
+    for i, lyric, text in zip(starts, lyrics, language.read_words(lyrics)):
+        try:
+            phones[i] = tuple(phone for unit in language.units(text) for phone in unit)
+        except LyricError as error:
+            raise DataError(f"{notes[i].place}: cannot read lyric {lyric!r}: {error}", where) from None
+    for begin, end in zip(starts, [*starts[1:], last]):
+        if end - begin > 1:
+            phones[begin:end] = _carry(phones[begin], end - begin, language)
+
+
+def _carry(syllable: tuple[str, ...], count: int, language: Language) -> list[tuple[str, ...]]:
+    """A syllable spread over ``count`` notes."""
+    coda = language.coda_count(syllable)
+    body = syllable[: len(syllable) - coda]
+    tail = syllable[len(syllable) - coda :]
+    held = body[-1]
+    return [body, *[(held,)] * (count - 2), (held, *tail)]

@@ -1,0 +1,262 @@
+"""The order in which the measures of a score are played: repeats, endings and jumps.
+
+Works on the XML rather than on music21's expansion, which plays every ending in a row
+after a da capo, and drops what follows it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from xml.etree import ElementTree
+
+from nnsvs_lite.io.errors import DataError
+
+MAX_PASSES = 100
+MAX_MEASURES = 50_000
+
+_DA_CAPO = re.compile(r"^(d\.?\s*c\.?|da\s*capo)\b", re.IGNORECASE)
+_DAL_SEGNO = re.compile(r"^(d\.?\s*s\.?|dal\s*segno)\b", re.IGNORECASE)
+_TO_CODA = re.compile(r"^to\s*coda\b", re.IGNORECASE)
+_CODA = re.compile(r"^coda\b", re.IGNORECASE)
+_FINE = re.compile(r"^fine\b", re.IGNORECASE)
+
+
+@dataclass
+class Marks:
+    """What one measure says about the order, gathered from all parts."""
+
+    number: str = ""
+    forward: bool = False
+    backward: int = 0
+    """How often the section is played in all, where a repeat ends here; else 0."""
+    ending: tuple[int, ...] = ()
+    """Passes in which a measure under a bracket is played."""
+    ending_starts: bool = False
+    segno: str = ""
+    coda: str = ""
+    to_coda: str = ""
+    fine: bool = False
+    jump: str = ""
+    """``capo`` or the label of a segno to go back to."""
+    al_fine: bool = False
+    al_coda: bool = False
+    coda_signs: int = field(default=0, repr=False)
+
+
+def read_marks(parts: Sequence[ElementTree.Element]) -> list[Marks]:
+    """Marks of each measure; what any part says holds for all.
+
+    Raises:
+        DataError: where a repeat's count is not a number from 1 to ``MAX_PASSES``.
+    """
+    columns = [part.findall("measure") for part in parts]
+    marks = []
+    for index in range(max(map(len, columns), default=0)):
+        measures = [column[index] for column in columns if index < len(column)]
+        mark = Marks(number=measures[0].get("number", str(index + 1)))
+        for measure in measures:
+            _read_directions(measure, mark)
+        marks.append(mark)
+    for column in columns:
+        _read_barlines(column, marks)
+    _settle_codas(marks)
+    return marks
+
+
+def _read_barlines(measures: Iterable[ElementTree.Element], marks: list[Marks]) -> None:
+    open_ending: tuple[int, ...] = ()
+    for index, (measure, mark) in enumerate(zip(measures, marks)):
+        closes = False
+        for barline in measure.findall("barline"):
+            ending, repeat = barline.find("ending"), barline.find("repeat")
+            if ending is not None:
+                if ending.get("type") == "start":
+                    open_ending = _ending_numbers(ending)
+                    mark.ending_starts = True
+                else:
+                    open_ending = open_ending or _ending_numbers(ending)
+                    closes = True
+            if repeat is not None and repeat.get("direction") == "forward":
+                mark.forward = True
+            elif repeat is not None:
+                times = _times(repeat, mark)
+                left = barline.get("location") == "left" and index > 0
+                (marks[index - 1] if left else mark).backward = times
+        if open_ending:
+            mark.ending = open_ending
+        if closes:
+            open_ending = ()
+
+
+def _times(repeat: ElementTree.Element, mark: Marks) -> int:
+    text = repeat.get("times", "2")
+    if not text.strip().isdecimal() or not 1 <= int(text) <= MAX_PASSES:
+        raise DataError(f"measure {mark.number}: a repeat of {text!r} times; 1 to {MAX_PASSES} can be played")
+    return int(text)
+
+
+def _ending_numbers(ending: ElementTree.Element) -> tuple[int, ...]:
+    """Passes of an ending: ``1``, ``1, 2`` or ``1-3``; a text such as ``2.`` goes first."""
+    text = ending.get("number", "1")
+    if re.fullmatch(r"\s*\d+\.?\s*", ending.text or ""):
+        text = ending.text
+    numbers: set[int] = set()
+    for first, last in re.findall(r"(\d+)(?:\s*-\s*(\d+))?", text):
+        numbers.update(range(int(first[:4]), min(int(last[:4] or first[:4]), MAX_PASSES) + 1))
+    return tuple(sorted(numbers)) or (1,)
+
+
+def _read_directions(measure: ElementTree.Element, mark: Marks) -> None:
+    sounds = [*measure.findall("sound"), *measure.findall("direction/sound")]
+    for sound in sounds:
+        mark.segno = mark.segno or sound.get("segno", "")
+        mark.coda = mark.coda or sound.get("coda", "")
+        mark.to_coda = mark.to_coda or sound.get("tocoda", "")
+        mark.fine = mark.fine or "fine" in sound.attrib
+        if sound.get("dacapo") == "yes":
+            mark.jump = "capo"
+        elif sound.get("dalsegno"):
+            mark.jump = "segno " + sound.get("dalsegno")
+    if measure.find("direction/direction-type/segno") is not None:
+        mark.segno = mark.segno or "segno"
+    signs = len(measure.findall("direction/direction-type/coda"))
+    mark.coda_signs = max(mark.coda_signs, signs)
+    for words in measure.findall("direction/direction-type/words"):
+        _read_words(" ".join((words.text or "").split()), mark)
+
+
+def _read_words(text: str, mark: Marks) -> None:
+    if _DA_CAPO.match(text) or _DAL_SEGNO.match(text):
+        mark.jump = mark.jump or ("capo" if _DA_CAPO.match(text) else "segno segno")
+        mark.al_fine = mark.al_fine or "fine" in text.lower()
+        mark.al_coda = mark.al_coda or "coda" in text.lower()
+    elif _TO_CODA.match(text):
+        mark.to_coda = mark.to_coda or "coda"
+    elif _CODA.match(text):
+        mark.coda = mark.coda or "coda"
+    elif _FINE.match(text):
+        mark.fine = True
+
+
+def _settle_codas(marks: list[Marks]) -> None:
+    """Coda signs without a word: the first is where to leave, the last where to go."""
+    signs = [mark for mark in marks if mark.coda_signs and not mark.coda and not mark.to_coda]
+    if any(mark.to_coda for mark in marks) and signs:
+        signs[-1].coda = "coda"
+    elif any(mark.coda for mark in marks) and signs:
+        signs[0].to_coda = "coda"
+    elif len(signs) >= 2:
+        signs[0].to_coda, signs[-1].coda = "coda", "coda"
+
+
+def playing_order(marks: Sequence[Marks]) -> list[tuple[int, int]]:
+    """Measures as played, each with the number of the pass it is played in.
+
+    A repeat without a beginning goes back to the end of the repeat before it, or to the
+    start. After a jump (D.C., D.S.) repeats are not taken again and the last ending is
+    played; Fine and the way to the coda count only then.
+
+    Returns:
+        (index of the measure, pass from 1) in order. The pass says which verse is sung.
+
+    Raises:
+        DataError: where the marks contradict each other.
+    """
+    _check_jumps(marks)
+    groups = _ending_groups(marks)
+    order: list[tuple[int, int]] = []
+    visits = [0] * len(marks)
+    taken: set[int] = set()
+    opened = closed = index = 0
+    section_open = False
+    count = 1
+    while index < len(marks):
+        mark = marks[index]
+        if mark.forward and (opened != index or not section_open):
+            opened, count, section_open = index, 1, True
+        last_pass, group_end = groups.get(index, (0, 0))
+        if mark.ending and (last_pass if taken else count) not in mark.ending:
+            index += 1
+            if index > group_end and not taken:
+                opened, count, section_open = index, 1, False
+            continue
+        visits[index] += 1
+        order.append((index, visits[index] if taken else max(visits[index], count)))
+        if len(order) > MAX_MEASURES:
+            raise DataError(f"its repeats unfold to more than {MAX_MEASURES} measures")
+        if taken and mark.fine:
+            break
+        if taken and mark.to_coda:
+            index = next(i for i, m in enumerate(marks) if m.coda)
+            continue
+        if mark.backward and not taken:
+            if not section_open and opened < closed:
+                raise DataError(f"measure {mark.number}: repeats inside repeats cannot be played")
+            if count < (last_pass if mark.ending else mark.backward):
+                count, index, section_open = count + 1, opened, True
+                continue
+            opened, count, section_open = index + 1, 1, False
+            closed = opened
+        elif mark.ending and index == group_end and not taken:
+            opened, count, section_open = index + 1, 1, False
+        if mark.jump and index not in taken:
+            taken.add(index)
+            index = 0 if mark.jump == "capo" else _segno(marks, mark)
+            continue
+        index += 1
+    return order
+
+
+def _check_jumps(marks: Sequence[Marks]) -> None:
+    to_coda = next((m for m in marks if m.to_coda), None)
+    coda = next((m for m in marks if m.coda), None)
+    open_forwards = 0
+    for mark in marks:
+        where = f"measure {mark.number}"
+        if mark.jump and mark.jump != "capo" and not any(m.segno for m in marks):
+            raise DataError(f"{where}: dal segno, but no segno is marked")
+        if mark.al_fine and not any(m.fine for m in marks):
+            raise DataError(f"{where}: al fine, but no fine is marked")
+        if mark.al_coda and not (to_coda and coda):
+            raise DataError(f"{where}: al coda, but no way to a coda is marked")
+        open_forwards += mark.forward
+        if mark.backward and not mark.ending:
+            if open_forwards > 1:
+                raise DataError(f"{where}: repeats inside repeats cannot be played")
+            open_forwards = 0
+        elif mark.backward:
+            open_forwards = 0
+    if to_coda and not coda and any(m.jump for m in marks):
+        raise DataError(f"measure {to_coda.number}: to coda, but no coda is marked")
+
+
+def _segno(marks: Sequence[Marks], mark: Marks) -> int:
+    label = mark.jump.partition(" ")[2]
+    places = [i for i, m in enumerate(marks) if m.segno]
+    return next((i for i in places if marks[i].segno == label), places[0])
+
+
+def _ending_groups(marks: Sequence[Marks]) -> dict[int, tuple[int, int]]:
+    """For each measure under a bracket: the last pass of its group, and the group's end."""
+    groups: dict[int, tuple[int, int]] = {}
+    index = 0
+    while index < len(marks):
+        if not marks[index].ending:
+            index += 1
+            continue
+        first, brackets = index, 0
+        seen: set[int] = set()
+        while index < len(marks) and marks[index].ending:
+            numbers = marks[index].ending
+            if marks[index].ending_starts or index == first:
+                if seen & set(numbers):
+                    break
+                brackets += 1
+                seen.update(numbers)
+            index += 1
+        alone = brackets == 1 and any(m.backward for m in marks[first:index])
+        last_pass = max(seen) + (1 if alone else 0)
+        groups.update({i: (last_pass, index - 1) for i in range(first, index)})
+    return groups
