@@ -21,7 +21,8 @@ import importlib
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -116,26 +117,36 @@ def overview() -> str:
     return "\n".join(lines)
 
 
-def spell_options(argv: Sequence[str], known: set[str], overrides: bool) -> list[str]:
+def spell_options(argv: Sequence[str], known: set[str], overrides: bool) -> tuple[list[str], list[str]]:
     """Writes every long option as its parser knows it: hyphens and underscores are the same.
+
+    Returns the command line so written and, if ``overrides``, the options that no parser knows with the word
+    that follows each, as they stand.
 
     Raises:
         UsageError: for an option that no parser knows, naming the nearest, unless ``overrides``.
     """
     canonical = {option.replace("_", "-"): option for option in known}
     spelt: list[str] = []
-    words: Iterator[str] = iter(argv)
-    for word in words:
+    unknown: list[str] = []
+    words = deque(argv)
+    while words:
+        word = words.popleft()
         if word == "--":
-            return [*spelt, word, *words]
-        if word.startswith("--"):
-            name, equals, value = word.partition("=")
-            option = canonical.get(name.replace("_", "-"))
-            if option is None and not overrides:
-                raise UsageError(f"unknown option {name!r}{nearest(name, known)}")
-            word = (option or name) + equals + value
-        spelt.append(word)
-    return spelt
+            return [*spelt, word, *words], unknown
+        name, equals, value = word.partition("=")
+        option = canonical.get(name.replace("_", "-"))
+        if not word.startswith("--"):
+            spelt.append(word)
+        elif option is not None:
+            spelt.append(option + equals + value)
+        elif overrides:
+            unknown.append(word)
+            if not equals and words and not words[0].startswith("--"):
+                unknown.append(words.popleft())
+        else:
+            raise UsageError(f"unknown option {name!r}{nearest(name, known)}")
+    return spelt, unknown
 
 
 def parse(name: str, module: ModuleType, argv: Sequence[str]) -> argparse.Namespace:
@@ -147,11 +158,12 @@ def parse(name: str, module: ModuleType, argv: Sequence[str]) -> argparse.Namesp
     parser = Parser(prog=f"{PROGRAM} {name}", description=getattr(module, "HELP", None))
     module.add_arguments(parser)
     overrides = getattr(module, "OVERRIDES", False)
-    args, rest = parser.parse_known_args(spell_options(argv, parser.long_options(), overrides))
-    if overrides:
-        args.overrides = rest
-    elif rest:
+    spelt, unknown = spell_options(argv, parser.long_options(), overrides)
+    args, rest = parser.parse_known_args(spelt)
+    if rest:
         raise UsageError(f"unknown argument {rest[0]!r} (see: {parser.prog} --help)")
+    if overrides:
+        args.overrides = unknown
     return args
 
 

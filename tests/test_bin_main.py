@@ -1,0 +1,164 @@
+"""The dispatcher: finding commands, reading options, reporting errors."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import io
+import os
+import subprocess
+import sys
+import types
+from pathlib import Path
+
+import pytest
+
+from nnsvs_lite.bin import main as dispatcher
+from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.io.stagelog import StageLog, versions
+
+
+def install(monkeypatch: pytest.MonkeyPatch, run, **attributes) -> None:
+    """Puts a command ``toy-tool`` in place that calls ``run``."""
+    module = types.ModuleType("nnsvs_lite.bin.toy_tool")
+    module.HELP = "A toy."
+
+    def add_arguments(parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--out-dir", required=True, help="a folder")
+        parser.add_argument("--n_jobs", type=int, default=1, help="jobs")
+        parser.add_argument("items", nargs="*")
+
+    module.add_arguments = add_arguments
+    module.run = run
+    for name, value in attributes.items():
+        setattr(module, name, value)
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setattr(dispatcher, "commands", lambda: {"toy-tool": Path("toy_tool.py")})
+
+
+def test_every_command_has_its_parts() -> None:
+    for name, path in dispatcher.commands().items():
+        assert dispatcher.help_line(path), f"{name}: no HELP line that can be read without importing"
+        text = path.read_text(encoding="utf-8")
+        assert "\ndef add_arguments(" in text and "\ndef run(" in text, name
+
+
+def test_every_command_shows_its_help(capsys: pytest.CaptureFixture) -> None:
+    for name in dispatcher.commands():
+        with pytest.raises(SystemExit) as stopped:
+            dispatcher.main([name, "--help"])
+        assert stopped.value.code == 0
+        assert f"usage: nnsvs-lite {name}" in capsys.readouterr().out
+
+
+def test_help_loads_nothing_heavy() -> None:
+    script = (
+        "import sys\nfrom nnsvs_lite.bin import main\n"
+        "for name in ['', *main.commands()]:\n"
+        "    try:\n        main.main([*name.split(), '--help'])\n    except SystemExit:\n        pass\n"
+        "heavy = {'torch', 'music21', 'pyopenjtalk', 'matplotlib', 'scipy'} & set(sys.modules)\n"
+        "sys.exit(f'loaded {heavy}' if heavy else 0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], text=True, capture_output=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
+def test_overview_and_version(capsys: pytest.CaptureFixture) -> None:
+    assert dispatcher.main(["--help"]) == 0
+    text = capsys.readouterr().out
+    for name in dispatcher.commands():
+        assert f"  {name} " in text
+    assert dispatcher.main([]) == 1
+    assert dispatcher.main(["--version"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("nnsvs-lite ")
+
+
+def test_unknown_command_names_the_nearest(monkeypatch, capsys) -> None:
+    install(monkeypatch, lambda args: 0)
+    assert dispatcher.main(["toytool"]) == 1
+    assert "unknown command 'toytool' (did you mean 'toy-tool'?)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["--out-dir", "x", "--n-jobs=3"], ["--out_dir=x", "--n_jobs", "3"]])
+def test_hyphen_and_underscore_are_the_same(monkeypatch, words: list[str]) -> None:
+    seen = []
+    install(monkeypatch, seen.append)
+    assert dispatcher.main(["toy_tool", *words, "a_b", "--", "--c_d"]) == 0
+    assert (seen[0].out_dir, seen[0].n_jobs, seen[0].items) == ("x", 3, ["a_b", "--c_d"])
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--out-dri", "x"], "unknown option '--out-dri' (did you mean '--out-dir'?)"),
+        (["--out", "x"], "unknown option '--out'"),
+        ([], "the following arguments are required: --out-dir"),
+        (["--out-dir", "x", "--n-jobs", "two"], "invalid int value: 'two'"),
+    ],
+)
+def test_wrong_options_are_one_line(monkeypatch, capsys, words: list[str], message: str) -> None:
+    install(monkeypatch, lambda args: 0)
+    assert dispatcher.main(["toy-tool", *words]) == 1
+    text = capsys.readouterr().err
+    assert text.startswith("nnsvs-lite toy-tool: error: ") and message in text
+    assert text.count("\n") == 1
+
+
+def test_overrides_are_handed_on(monkeypatch) -> None:
+    seen = []
+    install(monkeypatch, seen.append, OVERRIDES=True)
+    words = ["--model.layer_sizes", "8", "--out_dir", "x", "--training.seed=-1"]
+    assert dispatcher.main(["toy-tool", *words]) == 0
+    assert seen[0].out_dir == "x"
+    assert seen[0].overrides == ["--model.layer_sizes", "8", "--training.seed=-1"]
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "message"),
+    [
+        (DataError("a note of\nzero length", "a/score:3"), 1, "a/score:3: a note of zero length"),
+        (OSError(errno.ENOSPC, "No space left on device"), 1, "No space left on device"),
+        (FileNotFoundError(errno.ENOENT, "No such file or directory", "x.wav"), 1, "x.wav: No such file"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+    ],
+)
+def test_faults_of_the_input_are_one_line(monkeypatch, capsys, error, status: int, message: str) -> None:
+    def run(args: argparse.Namespace) -> None:
+        raise error
+
+    install(monkeypatch, run)
+    assert dispatcher.main(["toy-tool", "--out-dir", "x"]) == status
+    text = capsys.readouterr().err
+    assert text.startswith("nnsvs-lite toy-tool: ") and message in text
+    assert text.count("\n") == 1
+
+
+def test_faults_of_ours_keep_their_traceback(monkeypatch) -> None:
+    def run(args: argparse.Namespace) -> None:
+        raise ZeroDivisionError
+
+    install(monkeypatch, run)
+    with pytest.raises(ZeroDivisionError):
+        dispatcher.main(["toy-tool", "--out-dir", "x"])
+
+
+def test_stage_log_frames_the_output(monkeypatch, capsys) -> None:
+    def run(args: argparse.Namespace) -> int:
+        print("at work")
+        return 3
+
+    install(monkeypatch, run, STAGE=True)
+    assert dispatcher.main(["toy-tool", "--out-dir", "a b"]) == 3
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "# nnsvs-lite toy-tool --out-dir 'a b'"
+    assert lines[1].startswith("# python=") and f"numpy={versions()['numpy']}" in lines[1]
+    assert os.uname().nodename in lines[2]
+    assert lines[3] == "at work"
+    assert lines[4].startswith("# ended ") and lines[4].endswith("status 3")
+
+
+def test_stage_log_notes_a_failure() -> None:
+    stream = io.StringIO()
+    with pytest.raises(DataError), StageLog(["x"], stream):
+        raise DataError("no")
+    assert stream.getvalue().endswith("status 1\n")

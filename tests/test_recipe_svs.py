@@ -1,0 +1,250 @@
+"""The staged recipe script, run on a toolkit that only records how it is called."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SETS = ("train", "dev", "eval")
+FAKE = """#!/usr/bin/env bash
+# Stands in for nnsvs-lite: notes the call, makes the folders and files that later stages look for.
+echo "$*" >>"${CALLS}"
+echo "fake $1"
+case "${FAIL:-}" in "$1")
+    echo "nnsvs-lite $1: error: data/train/score:3: a note of zero length" >&2
+    exit 1
+    ;;
+esac
+case "${SLEEP:-}" in "$1") echo $$ >"${CALLS}.pid"; exec sleep 60 ;; esac
+out=
+while [ $# -gt 0 ]; do
+    case $1 in --out) out=$2; shift ;; --dump) dump=$2; shift ;; stats) stats=1 ;; esac
+    shift
+done
+case ${out} in *.html | *.json) ;; ?*) mkdir -p "${out}" ;; esac
+[ -z "${stats:-}" ] || touch "${dump}/stats.json"
+"""
+DATA = """#!/usr/bin/env bash
+echo "local/data.sh $*" >>"${CALLS}"
+for set in train dev eval; do
+    mkdir -p data/${set}
+    [ -n "${NO_LABELS:-}" ] || touch data/${set}/label.ctm
+done
+"""
+
+
+class Recipe:
+    """A copy of the recipe's scripts in a folder of its own, with a fake toolkit installed beside it."""
+
+    def __init__(self, root: Path):
+        self.folder = root / "egs" / "toy" / "svs1"
+        self.calls_file = root / "calls"
+        shutil.copytree(ROOT / "egs" / "TEMPLATE", root / "egs" / "TEMPLATE", symlinks=True)
+        shutil.copytree(ROOT / "utils", root / "utils")
+        (self.folder / "local").mkdir(parents=True)
+        for name in ("svs.sh", "path.sh", "cmd.sh"):
+            (self.folder / name).symlink_to(f"../../TEMPLATE/svs1/{name}")
+        (self.folder / "utils").symlink_to("../../../utils")
+        for family, name in (
+            ("timelag", "mdn"),
+            ("duration", "mdn"),
+            ("acoustic", "resf0_conv"),
+            ("features", "world48k"),
+            ("align", "toy"),
+            *((family, "rule") for family in ("timelag", "duration", "acoustic")),
+        ):
+            config = self.folder / "conf" / family / f"{name}.yaml"
+            config.parent.mkdir(parents=True, exist_ok=True)
+            config.touch()
+        self._program(self.folder / "local" / "data.sh", DATA)
+        self._program(
+            self.folder / "local" / "download.sh", '#!/bin/sh\necho "local/download.sh $*" >>"${CALLS}"\n'
+        )
+        self._program(
+            self.folder / "run.sh",
+            '#!/usr/bin/env bash\nset -eu\ncd "$(dirname "$0")"\n'
+            'exec ./svs.sh --db-root corpus --features-config conf/features/world48k.yaml "$@"\n',
+        )
+        self._program(root / ".venv" / "bin" / "nnsvs-lite", FAKE)
+        self.environment = {k: v for k, v in os.environ.items() if k != "VIRTUAL_ENV"}
+        self.environment["CALLS"] = os.fspath(self.calls_file)
+
+    @staticmethod
+    def _program(path: Path, text: str) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        path.chmod(0o755)
+
+    def start(self, *options: str, **environment: str) -> subprocess.Popen:
+        self.calls_file.write_text("")
+        return subprocess.Popen(
+            [self.folder / "run.sh", *options],
+            env=self.environment | environment,
+            cwd="/",
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+    def run(self, *options: str, **environment: str) -> subprocess.CompletedProcess:
+        with self.start(*options, **environment) as process:
+            out, err = process.communicate(timeout=60)
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+    @property
+    def calls(self) -> list[str]:
+        return self.calls_file.read_text().splitlines()
+
+    @property
+    def commands(self) -> list[str]:
+        return [call.split()[0] for call in self.calls]
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Recipe:
+    return Recipe(tmp_path)
+
+
+def test_all_stages_in_order(recipe: Recipe) -> None:
+    done = recipe.run("--nj", "2")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    expected = ["local/download.sh", "local/data.sh", "validate"]
+    expected += ["extract", "extract", "extract"] * 3 + ["stats"]
+    expected += ["train", "train"] * 3 + ["decode"] * 4
+    expected += ["vocode"] * 3 + ["evaluate", "report"]
+    assert recipe.commands == expected
+    assert "alignment is skipped" in done.stdout
+    for line in ("sung songs:", "results:", "results page:"):
+        assert line in done.stdout
+    assert f"{recipe.folder}/exp/acoustic_resf0_conv/decode_mdn_mdn/eval/songs" in done.stdout
+
+
+def test_a_stage_calls_only_its_own_programs(recipe: Recipe) -> None:
+    recipe.run("--stage", "0", "--stop-stage", "2")
+    for stage, family in ((3, "timelag"), (4, "duration")):
+        recipe.run("--stage", str(stage), "--stop_stage", str(stage))
+        assert recipe.commands == ["train", "train"]
+        assert f"--config conf/{family}/mdn.yaml --dump dump/world48k" in recipe.calls[0]
+        assert f"--out exp/{family}_mdn " in recipe.calls[0]
+        assert f"--out exp/{family}_rule " in recipe.calls[1]
+
+
+def test_options_reach_the_programs(recipe: Recipe) -> None:
+    done = recipe.run(
+        "--acoustic_args",
+        "--model.hidden 8 --training.max_epochs 2",
+        "--seed=7",
+        "--tag",
+        "small",
+        "--inference-tag",
+        "fast",
+        "--stop-stage",
+        "5",
+    )
+    assert done.returncode == 0, done.stderr
+    train = next(call for call in recipe.calls if "--out exp/acoustic_resf0_conv_small " in call)
+    assert "--seed 7 " in train
+    assert train.endswith("--model.hidden 8 --training.max_epochs 2")
+    decode = [call for call in recipe.calls if call.startswith("decode")]
+    assert "--set dev --out exp/acoustic_resf0_conv_small/decode_fast/dev " in decode[0]
+    assert "--timelag exp/timelag_mdn_small --duration exp/duration_mdn_small" in decode[1]
+    assert "--out exp/acoustic_rule/decode_rule/eval " in decode[2]
+    assert decode[3].endswith("--natural")
+
+
+def test_logs_begin_with_the_command_and_end_with_the_time(recipe: Recipe) -> None:
+    recipe.run("--stage", "0", "--stop-stage", "2")
+    logs = sorted(path.name for path in (recipe.folder / "log").iterdir())
+    assert "extract_eval.2.log" in logs and "data.log" in logs
+    lines = (recipe.folder / "log" / "stats.log").read_text().splitlines()
+    assert lines[0] == "# nnsvs-lite stats --dump dump/world48k --train-set train"
+    assert lines[1].startswith("# started at ") and os.uname().nodename in lines[1]
+    assert lines[2] == "fake stats"
+    assert lines[-1].startswith("# ended with status 0 at ")
+
+
+def test_unknown_option_names_the_nearest(recipe: Recipe) -> None:
+    done = recipe.run("--stop-stag", "3")
+    assert done.returncode == 1
+    assert done.stderr.startswith("svs.sh: error: unknown option '--stop-stag' (did you mean --stop-stage?)")
+    assert recipe.calls == []
+
+
+def test_wrong_values_are_refused(recipe: Recipe) -> None:
+    assert "--nj must be a whole number, not 'two'" in recipe.run("--nj", "two").stderr
+    assert "--nj must be at least 1" in recipe.run("--nj", "0").stderr
+    assert "--realign must be true or false" in recipe.run("--realign", "yes").stderr
+    done = recipe.run("--timelag-config", "conf/timelag/none.yaml", "--stop-stage", "3")
+    assert done.returncode == 1 and "conf/timelag/none.yaml: no such file" in done.stderr
+    assert "needs a value" in recipe.run("--nj").stderr
+
+
+def test_help_lists_every_option_with_its_value(recipe: Recipe) -> None:
+    done = recipe.run("--help")
+    assert done.returncode == 0
+    for option in (
+        "--stage",
+        "--stop-stage",
+        "--nj",
+        "--ngpu",
+        "--acoustic-config",
+        "--realign",
+        "--seed",
+        "--tag",
+    ):
+        assert option in done.stdout
+    assert "(default: corpus)" in done.stdout  # set by the recipe's run.sh
+    assert recipe.calls == []
+
+
+def test_a_stage_without_its_input_says_which_one_to_run(recipe: Recipe) -> None:
+    done = recipe.run("--stage", "5", "--stop-stage", "5")
+    assert done.returncode == 1
+    assert done.stderr == "svs.sh: error: exp/timelag_mdn: no such folder; run stage 3 first\n"
+
+
+def test_failure_shows_the_log_and_stops_the_recipe(recipe: Recipe) -> None:
+    done = recipe.run("--stage", "0", FAIL="validate")
+    assert done.returncode == 1
+    assert "a note of zero length" in done.stderr and "log/validate.log" in done.stderr
+    assert recipe.commands == ["local/data.sh", "validate"]
+    assert "# ended with status 1" in (recipe.folder / "log" / "validate.log").read_text()
+
+
+def test_alignment_where_labels_are_missing_or_asked_for(recipe: Recipe) -> None:
+    config = ("--align-config", "conf/align/toy.yaml")
+    recipe.run("--stage", "0", "--stop-stage", "1", *config, NO_LABELS="1")
+    data = " ".join(f"--data=data/{name}" for name in SETS)
+    assert (
+        recipe.calls[-1] == f"align --config conf/align/toy.yaml --out exp/align_toy --nj 2 --seed 0 {data}"
+    )
+    done = recipe.run("--stage", "1", "--stop-stage", "1", "--align-config", "conf/align/none.yaml")
+    assert done.returncode == 1 and "needed where a corpus has no label.ctm" in done.stderr
+    recipe.run("--stage", "0", "--stop-stage", "1", *config)
+    assert "align" not in recipe.commands
+    recipe.run("--stage", "1", "--stop-stage", "1", "--realign", "true", *config)
+    assert recipe.commands == ["align"]
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_ends_the_jobs(recipe: Recipe, number: int, status: int) -> None:
+    process = recipe.start("--stage", "0", SLEEP="extract")
+    pid_file = Path(f"{recipe.calls_file}.pid")
+    deadline = time.monotonic() + 30
+    while not (pid_file.exists() and pid_file.read_text()) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    job = int(pid_file.read_text())
+    process.send_signal(number)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == status
+    assert "stopped" in err
+    with pytest.raises(ProcessLookupError):
+        os.kill(job, 0)

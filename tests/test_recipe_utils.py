@@ -1,0 +1,100 @@
+"""The job runner and the option parser by themselves."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def run(folder: Path, *words: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [ROOT / "utils" / "run.sh", *words], cwd=folder, text=True, capture_output=True, timeout=60
+    )
+
+
+def test_jobs_get_their_number_and_a_log_each(tmp_path: Path) -> None:
+    done = run(tmp_path, "JOB=2:4", "log/x.JOB.log", "echo", "job JOB of 4")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    for job in (2, 3, 4):
+        lines = (tmp_path / "log" / f"x.{job}.log").read_text().splitlines()
+        assert lines[0] == f"# echo job\\ {job}\\ of\\ 4"
+        assert lines[2] == f"job {job} of 4"
+        assert lines[3].startswith("# ended with status 0 at ")
+        assert len(lines) == 4
+
+
+def test_a_failed_job_shows_the_end_of_its_log(tmp_path: Path) -> None:
+    script = 'for i in $(seq 100); do echo "line $i of JOB"; done; [ JOB != 2 ] || exit 3'
+    done = run(tmp_path, "JOB=1:3", "x.JOB.log", "bash", "-c", script)
+    assert done.returncode == 1
+    assert "1 of 3 jobs failed; the end of x.2.log:" in done.stderr
+    assert "line 100 of 2" in done.stderr and "line 50 of 2" not in done.stderr
+    assert "of 1\n" not in done.stderr
+    assert "# ended with status 3" in (tmp_path / "x.2.log").read_text()
+    assert "# ended with status 0" in (tmp_path / "x.3.log").read_text()
+
+
+def test_a_log_is_continued_not_overwritten(tmp_path: Path) -> None:
+    run(tmp_path, "x.log", "echo", "first")
+    run(tmp_path, "--show", "x.log", "echo", "second")
+    text = (tmp_path / "x.log").read_text()
+    assert text.index("\nfirst\n") < text.index("\nsecond\n")
+    assert text.count("# ended with status 0") == 2
+
+
+def test_show_prints_the_output_here_too(tmp_path: Path) -> None:
+    done = run(tmp_path, "--gpu", "1", "--show", "x.log", "bash", "-c", "echo out; echo err >&2")
+    assert done.stdout == "out\nerr\n"
+    assert "\nout\nerr\n# ended" in (tmp_path / "x.log").read_text()
+
+
+def test_several_jobs_may_not_share_a_log(tmp_path: Path) -> None:
+    done = run(tmp_path, "JOB=1:2", "x.log", "true")
+    assert done.returncode == 1
+    assert "must contain JOB" in done.stderr
+
+
+def test_a_missing_command_or_log_is_an_error(tmp_path: Path) -> None:
+    assert run(tmp_path).returncode == 1
+    assert run(tmp_path, "x.log").returncode == 1
+    done = run(tmp_path, "x.log", "no-such-program")
+    assert done.returncode == 1 and "no-such-program" in done.stderr
+
+
+def parse(tmp_path: Path, *words: str) -> subprocess.CompletedProcess:
+    script = tmp_path / "script.sh"
+    script.write_text(
+        "set -euo pipefail\n# Options\nstop_stage=6  # last stage\ndb_root=  # the corpus\nhidden=1\n"
+        f'description="Does it."\n. {ROOT}/utils/parse_options.sh\n'
+        'echo "${stop_stage}|${db_root}|${hidden}"\n'
+    )
+    return subprocess.run(["bash", script, *words], text=True, capture_output=True, timeout=60)
+
+
+def test_spellings_of_an_option(tmp_path: Path) -> None:
+    assert parse(tmp_path).stdout == "6||1\n"
+    for words in (("--stop-stage", "3"), ("--stop_stage", "3"), ("--stop-stage=3",), ("--stop_stage=3",)):
+        assert parse(tmp_path, *words).stdout == "3||1\n"
+    assert parse(tmp_path, "--db-root=a=b c", "--stop-stage", "-1").stdout == "-1|a=b c|1\n"
+    assert parse(tmp_path, "--stop-stage", "3", "--stop_stage", "4").stdout == "4||1\n"
+
+
+def test_only_documented_lines_are_options(tmp_path: Path) -> None:
+    done = parse(tmp_path, "--hidden", "2")
+    assert done.returncode == 1 and "unknown option '--hidden'" in done.stderr
+
+
+def test_nothing_is_near_to_nonsense(tmp_path: Path) -> None:
+    done = parse(tmp_path, "--zzzzzz", "2")
+    assert done.returncode == 1 and "did you mean" not in done.stderr
+    assert "did you mean --db-root" in parse(tmp_path, "--dbroot", "x").stderr
+
+
+def test_help(tmp_path: Path) -> None:
+    done = parse(tmp_path, "--help")
+    assert done.returncode == 0
+    assert "Does it." in done.stdout
+    assert "--stop-stage" in done.stdout and "last stage (default: 6)" in done.stdout
+    assert "the corpus (default: none)" in done.stdout
