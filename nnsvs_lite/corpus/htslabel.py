@@ -1,0 +1,178 @@
+"""HTS labels: phone times (``.lab``), and scores inside full-context labels.
+
+A full-context line of a singing database reads ``start end context`` with times in
+100 ns, as sung. The context holds the phones around (``p``) and, between ``/E:`` and
+``/F:``, the note of the score: its pitch, key, beat, tempo, length and its place in
+the measure. The fields are those of Sinsy's label format (HTS Working Group,
+"HTS-demo_NIT-SONG070", ``label_format``); positions and lengths in 96ths of a whole
+note are the exact ones (a quarter is 24), those in seconds are rounded.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from nnsvs_lite.io.atomic import read_text
+from nnsvs_lite.io.ctm import Segment
+from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.score.types import REST, Note, Score
+
+HUNDRED_NS = 1e-7
+
+SILENT_LABELS = frozenset({"pau", "sil", "br", "xx"})
+"""Labels of silence and breath in Japanese corpora."""
+
+_QUARTER = 24
+_PHONE = re.compile(r"^[^@]*@[^^]*\^[^-]*-(?P<phone>[^+]*)\+")
+_NOTE = re.compile(
+    r"/E:(?P<pitch>[^\]]*)\][^^]*\^(?P<key>[^=]*)=(?P<beat>[^~]*)~(?P<tempo>[^!]*)![^@]*"
+    r"@(?P<centiseconds>[^#]*)#(?P<length>[^+]*)\+[^\]]*\][^|]*"
+    r"\|[^\[]*\[[^&]*&(?P<before>[^\]]*)\](?P<after>[^=]*)="
+    r"[^\[]*\[[^|]*\|(?P<slur>[^\]]*)\](?P<slur_next>[^-]*)-(?P<dynamics>[^^]*)\^"
+)
+_PITCH = re.compile(r"([A-G])([b#]?)(-?\d+)")
+_STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
+
+_DYNAMICS = {"pp": 0.25, "p": 0.35, "mp": 0.45, "mf": 0.55, "f": 0.7, "ff": 0.85}
+"""Loudness of the usual marks, as music21 has it; a number after the mark is left out."""
+
+
+def read_lab(path: str | os.PathLike, unit: float = HUNDRED_NS) -> list[Segment]:
+    """Reads ``start end label`` lines; times in seconds afterwards.
+
+    Empty lines, CRLF and a missing last line end are accepted, since public corpora
+    have them. Order and overlaps are left as they are.
+
+    Args:
+        path: the label file.
+        unit: seconds per unit of its times: 1e-7 for HTS, 1 where they are seconds.
+
+    Raises:
+        DataError: at a malformed line, or where there is no label at all.
+    """
+    labels = []
+    for number, line in enumerate(read_text(path).splitlines(), start=1):
+        if not line.strip():
+            continue
+        fields = line.split(maxsplit=2)
+        try:
+            start, end = (round(float(field) * unit, 7) for field in fields[:2])
+            labels.append(Segment(start, end, fields[2].strip()))
+        except (ValueError, IndexError):
+            raise DataError("malformed line, 'start end label' is needed", f"{path}:{number}") from None
+    if not labels:
+        raise DataError("holds no labels", path)
+    return labels
+
+
+def pitch_number(name: str) -> int:
+    """MIDI number of a pitch name such as ``F#4`` or ``Db5``; 0 for ``xx``, a rest.
+
+    Of two names of one pitch, ``C#4/Db4``, the first is read.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    if name == "xx":
+        return REST
+    match = _PITCH.match(name)
+    if match is None:
+        raise ValueError(f"no pitch: {name!r}")
+    step, accidental, octave = match.groups()
+    return 12 * (int(octave) + 1) + _STEPS[step] + {"#": 1, "b": -1, "": 0}[accidental]
+
+
+@dataclass(frozen=True)
+class FullLabel:
+    """What one full-context label file holds.
+
+    Attributes:
+        score: notes with phones; rests have ``("pau",)``; silences inside a sung
+            note are not part of the score. Lyrics are empty.
+        labels: phone labels in seconds, as sung, silences included.
+        remarks: oddities that were put right, for people.
+    """
+
+    score: Score
+    labels: list[Segment]
+    remarks: list[str]
+
+
+def read_full(path: str | os.PathLike, lang: str = "ja") -> FullLabel:
+    """Reads a full-context label file: the score in it, and the sung phones.
+
+    Raises:
+        DataError: at a line that is not a full-context label of a singing database.
+    """
+    labels: list[Segment] = []
+    rows: list[tuple[dict[str, str], list[str]]] = []
+    previous = None
+    for number, (start, end, context) in enumerate(read_lab(path), start=1):
+        phone, note = _PHONE.match(context), _NOTE.search(context)
+        if phone is None or note is None:
+            raise DataError(
+                "not a full-context label of a singing database (phone and /E: part are needed)",
+                f"{path}:{number}",
+            )
+        labels.append(Segment(start, end, phone["phone"]))
+        # All phones of a note share the whole of its part of the context. Rests have
+        # one phone, or that and a breath, and two in a row may read alike.
+        part = context[context.index("/E:") : context.find("/F:")]
+        breath = phone["phone"] == "br" or (rows and rows[-1][1] == ["br"])
+        if part != previous or (note["pitch"] == "xx" and not breath):
+            rows.append((note.groupdict(), []))
+            previous = part
+        rows[-1][1].append(phone["phone"])
+    remarks: list[str] = []
+    try:
+        notes = _notes(rows, remarks)
+    except (ValueError, KeyError, ZeroDivisionError) as error:
+        raise DataError(f"a note of its /E: part cannot be read: {error}", path) from None
+    return FullLabel(Score(tuple(notes), lang, Path(path).stem), labels, remarks)
+
+
+def _notes(rows: list[tuple[dict[str, str], list[str]]], remarks: list[str]) -> list[Note]:
+    notes: list[Note] = []
+    measure, now, expected = 1, 0.0, None
+    for row, phones in rows:
+        pitch = pitch_number(row["pitch"])
+        tempo = float(row["tempo"])
+        length, before, after = (int(row[name]) / _QUARTER for name in ("length", "before", "after"))
+        seconds = length * 60 / tempo
+        stated = int(row["centiseconds"]) / 100
+        if abs(seconds - stated) > 0.03:
+            # The tempo changes within the note: its length in seconds is all there is.
+            seconds = stated
+        if expected is not None:
+            while expected >= notes[-1].measure_beats - 1e-6:
+                expected -= notes[-1].measure_beats
+                measure += 1
+            if pitch != REST and abs(expected - before) > 0.03:
+                remarks.append(
+                    f"measure {measure}: a note stands at beat {before + 1:g},"
+                    f" the one before it ends at beat {expected + 1:g}"
+                )
+        sung = [phone for phone in phones if phone not in SILENT_LABELS]
+        key = int(row["key"]) if row["key"] != "xx" else 0
+        notes.append(
+            Note(
+                start=round(now, 7),
+                end=round(now + seconds, 7),
+                pitch=pitch,
+                phones=("pau",) if pitch == REST else tuple(sung),
+                slur=pitch != REST and row["slur"] == "1",
+                tempo=tempo,
+                beats=length,
+                measure=measure,
+                beat=before,
+                measure_beats=before + after,
+                key=key if key <= 6 else key - 12,
+                velocity=_DYNAMICS.get(row["dynamics"].rstrip("0123456789"), 0.5),
+            )
+        )
+        expected = before + length
+        now += seconds
+    return notes

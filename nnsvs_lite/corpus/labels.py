@@ -1,0 +1,364 @@
+"""Brings a corpus' phone labels and its score to one sequence of phones.
+
+A singer breathes where the score has no rest, holds notes through rests, and the
+person who labelled the recording had conventions of their own. What follows from
+that is put right and reported; a sung phone that differs is a fault of the data.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from nnsvs_lite.io.ctm import Segment
+from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.score.languages import Language, LyricError, get_language
+from nnsvs_lite.score.types import REST, Note, Score
+
+DEVOICED = {"A": "a", "I": "i", "U": "u", "E": "e", "O": "o"}
+"""Devoiced vowels of Japanese labels; lyrics give the plain vowel, which is what is kept."""
+
+GRID = 16
+"""Carved rests begin on a grid of so many steps a quarter note."""
+
+_SILENCES = frozenset({"pau", "br"})
+_SHORT = 0.02
+_MINIMUM = 0.001
+_BACKWARDS = 0.1
+
+
+@dataclass(frozen=True)
+class Reconciled:
+    """A score and labels with the same phones.
+
+    Attributes:
+        score: with phones; rests hold one ``pau`` or ``br``.
+        labels: contiguous from 0, one for each phone of the score.
+        remarks: what was put right, one sentence each, in order.
+    """
+
+    score: Score
+    labels: list[Segment]
+    remarks: list[str]
+
+
+def reconcile(
+    score: Score,
+    labels: Sequence[Segment],
+    *,
+    where: str,
+    duration: float | None = None,
+) -> Reconciled:
+    """Makes labels and score agree phone by phone.
+
+    - ``sil`` and other aliases of the language are folded; adjacent silences merge,
+      in the labels and in the score; gaps and small overlaps of the labels are closed.
+    - A devoiced vowel of the labels becomes the score's plain one.
+    - A silence of the labels without a rest in the score becomes a rest, carved from
+      the end of the note before at the sung time, on a grid of a 64th note.
+    - A rest that the singer sings through is given to the note before.
+    - A score that ends without a rest, or begins without one, gets one.
+
+    Args:
+        score: with phones; contiguous from 0.
+        labels: phone times in seconds, in order.
+        where: the song, for messages.
+        duration: seconds of audio; the last silence is drawn out to it.
+
+    Raises:
+        DataError: where a sung phone differs, naming song, phone, time and measure,
+            or where labels run backwards.
+    """
+    remarks: list[str] = []
+    if not score.notes or not labels:
+        raise DataError(f"the {'labels' if score.notes else 'score'} of this song are empty", where)
+    language = get_language(score.lang)
+    rows = [Segment(start, end, language.normal(name)) for start, end, name in labels]
+    rows = _repair(rows, where, duration, remarks)
+    notes = _merge_rests(score.notes, remarks)
+    rows = _check_sung(rows, notes, where, remarks)
+    rows = _absorb(rows, notes, frozenset(language.vowels), remarks)
+    notes = _outer_rests(notes, rows, remarks)
+    notes = _match(notes, rows, language, remarks)
+    return Reconciled(dataclasses.replace(score, notes=tuple(notes)), rows, remarks)
+
+
+def _repair(rows: list[Segment], where: str, duration: float | None, remarks: list[str]) -> list[Segment]:
+    """Labels that follow one another without gap or overlap, from 0."""
+    result: list[Segment] = []
+    moved = 0
+    for number, (start, end, name) in enumerate(rows, start=1):
+        before = result[-1].end if result else 0.0
+        if start < before - _BACKWARDS and end < before + _MINIMUM:
+            raise DataError(
+                f"label {number} ({name!r}) runs backwards, from {before:.3f} to {start:.3f} s", where
+            )
+        if start > before + _SHORT:
+            if result and result[-1].label in _SILENCES:
+                result[-1] = result[-1]._replace(end=start)
+            else:
+                remarks.append(f"{before:.3f} s: unlabelled until {start:.3f} s, taken as a pause")
+                result.append(Segment(before, start, "pau"))
+        else:
+            moved += abs(start - before) > 1e-6
+            if result:
+                # The start of the later label counts, as long as the earlier one keeps some length.
+                start = max(start, result[-1].start + _MINIMUM)
+                result[-1] = result[-1]._replace(end=start)
+            else:
+                start = 0.0
+        if end < start + _MINIMUM:
+            moved += 1
+            end = start + _MINIMUM
+        result.append(Segment(round(start, 7), round(end, 7), name))
+    if moved:
+        remarks.append(f"{moved} label boundaries with a small gap, an overlap or no length were closed")
+    if duration is not None and result[-1].end < duration - _SHORT and result[-1].label not in _SILENCES:
+        remarks.append(f"{result[-1].end:.3f} s: unlabelled until the audio's end, taken as a pause")
+        result.append(Segment(result[-1].end, duration, "pau"))
+    if duration is not None and result[-1].label in _SILENCES and duration > result[-1].start + _MINIMUM:
+        result[-1] = result[-1]._replace(end=round(duration, 7))
+    return _merge_silences(result, remarks)
+
+
+def _merge_silences(rows: list[Segment], remarks: list[str]) -> list[Segment]:
+    """Adjacent silences as one; its name is that of the longer part."""
+    result: list[Segment] = []
+    longest = 0.0
+    for row in rows:
+        length = row.end - row.start
+        if result and row.label in _SILENCES and result[-1].label in _SILENCES:
+            name = row.label if length > longest else result[-1].label
+            remarks.append(f"{row.start:.3f} s: {result[-1].label} and {row.label} merged to one {name}")
+            longest = max(length, longest)
+            result[-1] = Segment(result[-1].start, row.end, name)
+        else:
+            longest = length
+            result.append(row)
+    return result
+
+
+def _merge_rests(notes: Sequence[Note], remarks: list[str]) -> list[Note]:
+    """Adjacent rests as one."""
+    result: list[Note] = []
+    for note in notes:
+        if result and note.is_rest and result[-1].is_rest:
+            before = result[-1]
+            remarks.append(f"{before.place}: adjacent rests of the score merged")
+            result[-1] = dataclasses.replace(before, end=note.end, beats=before.beats + note.beats)
+        else:
+            result.append(note)
+    return result
+
+
+def _check_sung(rows: list[Segment], notes: list[Note], where: str, remarks: list[str]) -> list[Segment]:
+    """Sung phones must be the same, but for devoicing; the first difference is the fault."""
+    for note in notes:
+        if not note.phones:
+            raise DataError(f"{note.place}: a note without phones", where)
+    sung = [row for row in rows if row.label not in _SILENCES]
+    written = [(phone, note) for note in notes if not note.is_rest for phone in note.phones]
+    for number, (row, (phone, note)) in enumerate(zip(sung, written, strict=False), start=1):
+        if phone not in (row.label, DEVOICED.get(row.label)):
+            around = " ".join(r.label for r in sung[max(number - 4, 0) : number + 3])
+            raise DataError(
+                f"sung phone {number} is {row.label!r} in the labels ({row.start:.3f} s, ... {around} ...)"
+                f" and {phone!r} in the score ({note.place}, {note.start:.3f} s)",
+                where,
+            )
+    if len(sung) != len(written):
+        first = min(len(sung), len(written))
+        if len(sung) > first:
+            what = f"the labels go on with {sung[first].label!r} at {sung[first].start:.3f} s"
+        else:
+            phone, note = written[first]
+            what = f"the score goes on with {phone!r} in {note.place}"
+        raise DataError(f"{len(sung)} sung phones in the labels, {len(written)} in the score: {what}", where)
+    phones = iter(phone for phone, _ in written)
+    plain = [row if row.label in _SILENCES else row._replace(label=next(phones)) for row in rows]
+    devoiced = sum(a.label != b.label for a, b in zip(rows, plain, strict=True))
+    if devoiced:
+        remarks.append(f"{devoiced} devoiced vowels of the labels taken as the score's plain ones")
+    return plain
+
+
+def _absorb(
+    rows: list[Segment], notes: list[Note], vowels: frozenset[str], remarks: list[str]
+) -> list[Segment]:
+    """Silences where no note can be split: no vowel of the note before or none after them."""
+    owners = [(i, k) for i, note in enumerate(notes) if not note.is_rest for k in range(len(note.phones))]
+    result: list[Segment] = []
+    sung = 0
+    pending = None
+    for row in rows:
+        if row.label in _SILENCES:
+            inside = 0 < sung < len(owners) and owners[sung - 1][0] == owners[sung][0]
+            phones = notes[owners[sung][0]].phones if inside else ()
+            cut = owners[sung][1] if inside else 0
+            if not inside or (vowels.intersection(phones[:cut]) and vowels.intersection(phones[cut:])):
+                result.append(row)
+            elif vowels.intersection(phones[:cut]):
+                remarks.append(
+                    f"{row.start:.3f} s: {row.label} inside a syllable given to the phone after it"
+                )
+                pending = row.start
+            else:
+                remarks.append(
+                    f"{row.start:.3f} s: {row.label} inside a syllable given to the phone before it"
+                )
+                result[-1] = result[-1]._replace(end=row.end)
+            continue
+        result.append(row if pending is None else row._replace(start=pending))
+        pending = None
+        sung += 1
+    return result
+
+
+def _outer_rests(notes: list[Note], rows: list[Segment], remarks: list[str]) -> list[Note]:
+    """Rests before the first and after the last note exactly where the labels have silence."""
+    first, last = notes[0], notes[-1]
+    if rows[0].label in _SILENCES and not first.is_rest:
+        step = 60 / first.tempo / GRID
+        length = max(round(rows[0].end / step), 1) * step
+        remarks.append(f"{first.place}: the score begins without a rest; moved {length:.3f} s later")
+        lead = _rest_like(first, 0.0, length, rows[0].label)
+        notes = [dataclasses.replace(lead, beat=0.0), *_moved(notes, length)]
+    elif rows[0].label not in _SILENCES and first.is_rest:
+        remarks.append(
+            f"{first.place}: the recording begins without the rest; score moved {first.end:.3f} s earlier"
+        )
+        notes = _moved(notes[1:], -first.end)
+    last = notes[-1]
+    if rows[-1].label in _SILENCES and not last.is_rest:
+        end = round(max(rows[-1].end, last.end + 60 / last.tempo / GRID), 7)
+        remarks.append(f"{last.place}: the score ends without a rest; one of {end - last.end:.3f} s added")
+        notes = [*notes, _rest_like(last, last.end, end, rows[-1].label)]
+    elif rows[-1].label not in _SILENCES and last.is_rest:
+        remarks.append(f"{last.place}: the recording ends without the rest; left out")
+        notes = notes[:-1]
+    return notes
+
+
+def _match(notes: list[Note], rows: list[Segment], language: Language, remarks: list[str]) -> list[Note]:
+    """The notes with a rest wherever the labels have a silence, and nowhere else."""
+    silences: dict[int, Segment] = {}
+    sung = 0
+    for row in rows:
+        if row.label in _SILENCES:
+            silences[sung] = row
+        else:
+            sung += 1
+    result: list[Note] = []
+    first = 0
+    for note in notes:
+        if note.is_rest:
+            if first in silences:
+                result.append(dataclasses.replace(note, phones=(silences.pop(first).label,), lyric=""))
+            else:
+                before = result.pop()
+                remarks.append(f"{note.place}: a rest of {note.duration:.3f} s is sung through")
+                result.append(dataclasses.replace(before, end=note.end, beats=before.beats + note.beats))
+            continue
+        last = first + len(note.phones)
+        start = first
+        for cut in range(first, last):
+            silence = silences.pop(cut, None)
+            if silence is None:
+                continue
+            if cut > start:
+                part, note = _split(note, cut - start, silence.end, language)
+                result.append(part)
+                start = cut
+            result[-1:] = _carve(result[-1], silence, remarks)
+        result.append(note)
+        first = last
+    return result
+
+
+def _grid_time(note: Note, time: float) -> float:
+    """The time on the note's grid, in the second half of the note but before its end."""
+    step = 60 / note.tempo / GRID
+    steps = round(note.duration / step)
+    if steps < 2:
+        return note.start + note.duration / 2
+    return note.start + min(max(round((time - note.start) / step), (steps + 1) // 2), steps - 1) * step
+
+
+def _carve(note: Note, silence: Segment, remarks: list[str]) -> list[Note]:
+    """The note, shortened, and a rest that ends where the note ended."""
+    start = round(_grid_time(note, silence.start), 7)
+    rest = _rest_like(note, start, note.end, silence.label)
+    remarks.append(
+        f"{note.place}: {silence.label} at {silence.start:.3f} s is not in the score;"
+        f" the last {rest.duration:.3f} s of the note became a rest"
+    )
+    return [dataclasses.replace(note, end=start, beats=round(note.beats - rest.beats, 6)), rest]
+
+
+def _split(note: Note, phones: int, time: float, language: Language) -> tuple[Note, Note]:
+    """Two notes of one pitch: the first phones, and those from ``time`` on."""
+    middle = round(_grid_time(note, time), 7)
+    part = (middle - note.start) / note.duration
+    beats = round(note.beats * part, 6)
+    lyric, rest = _split_lyric(note, phones, language)
+    before = dataclasses.replace(note, end=middle, beats=beats, phones=note.phones[:phones], lyric=lyric)
+    after = dataclasses.replace(
+        note,
+        start=middle,
+        beats=round(note.beats - beats, 6),
+        beat=note.beat + beats,
+        phones=note.phones[phones:],
+        lyric=rest,
+        slur=not rest,
+    )
+    return before, _in_measure(after)
+
+
+def _split_lyric(note: Note, phones: int, language: Language) -> tuple[str, str]:
+    """The lyric cut so that both parts read as their phones; else the whole and an empty one."""
+    for cut in range(1, len(note.lyric)):
+        try:
+            before, after = (
+                tuple(phone for unit in language.units(text) for phone in unit)
+                for text in (note.lyric[:cut], note.lyric[cut:])
+            )
+        except LyricError:
+            continue
+        if (before, after) == (note.phones[:phones], note.phones[phones:]):
+            return note.lyric[:cut], note.lyric[cut:]
+    return note.lyric, ""
+
+
+def _rest_like(note: Note, start: float, end: float, phone: str) -> Note:
+    """A rest with the tempo, key and measure of ``note``."""
+    return _in_measure(
+        dataclasses.replace(
+            note,
+            start=start,
+            end=end,
+            pitch=REST,
+            lyric="",
+            phones=(phone,),
+            slur=False,
+            breath=False,
+            beats=round((end - start) * note.tempo / 60, 6),
+            beat=max(round(note.beat + (start - note.start) * note.tempo / 60, 6), 0.0),
+        )
+    )
+
+
+def _in_measure(note: Note) -> Note:
+    """The same note with its beat inside a measure."""
+    beat, measure = note.beat, note.measure
+    while beat >= note.measure_beats > 0:
+        beat -= note.measure_beats
+        measure += 1
+    return dataclasses.replace(note, beat=round(beat, 6), measure=measure)
+
+
+def _moved(notes: list[Note], seconds: float) -> list[Note]:
+    return [
+        dataclasses.replace(n, start=round(n.start + seconds, 7), end=round(n.end + seconds, 7))
+        for n in notes
+    ]
