@@ -60,12 +60,19 @@ logs=()
 scratch=$(mktemp -d)
 trap 'rm -rf "${scratch}"' EXIT
 
-# Jobs stay in this script's process group, so that whatever ends the group ends them too.
+# Jobs stay in this script's process group, so that whatever ends the group ends them too. The signal is sent
+# until all are gone: a job that is only just starting may miss it.
 stop_jobs() {
     trap '' INT TERM
-    [ ${#pids[@]} -eq 0 ] || kill -TERM "${pids[@]}" 2>/dev/null || true
+    local one tries running
+    for ((tries = 0; tries < 100; tries++)); do
+        mapfile -t running < <(jobs -pr)
+        [ ${#running[@]} -gt 0 ] || break
+        [ $((tries % 10)) -ne 0 ] || kill -TERM "${running[@]}" 2>/dev/null || true
+        sleep 0.1
+    done
+    [ ${#running[@]} -eq 0 ] || kill -KILL "${running[@]}" 2>/dev/null || true
     wait
-    local one
     for one in "${logs[@]}"; do
         echo "# stopped by a signal at $(date '+%F %T %z')" >>"${one}"
     done

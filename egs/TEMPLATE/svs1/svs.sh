@@ -42,20 +42,19 @@ fail() {
 }
 
 # Runs a command so that a signal reaches it at once: bash keeps a trap waiting for a foreground command.
-child=
 call() {
     local status=0
     "$@" &
-    child=$!
-    wait "${child}" || status=$?
-    child=
+    wait "$!" || status=$?
     return "${status}"
 }
 stop() {
     trap '' INT TERM
-    if [ -n "${child}" ]; then
-        kill -TERM "${child}" 2>/dev/null || true
-        wait "${child}" || true
+    local running
+    mapfile -t running < <(jobs -pr)
+    if [ ${#running[@]} -gt 0 ]; then
+        kill -TERM "${running[@]}" 2>/dev/null || true
+        wait
     fi
     echo "svs.sh: stopped; run it again to go on" >&2
     exit "$1"
