@@ -1,0 +1,207 @@
+"""A virtual singer: a voice, a style, and what comes of a score."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.score.languages import get_language
+from nnsvs_lite.score.types import Phone, Score
+from nnsvs_lite.singer import render
+from nnsvs_lite.singer.htsvoice import HtsVoice, StateSequence
+from nnsvs_lite.singer.labels import SPEECH, full_context
+from nnsvs_lite.singer.mlpg import capped_durations, fit_durations, mlpg, natural_durations
+from nnsvs_lite.singer.performance import place_phones, speech_lengthening
+from nnsvs_lite.singer.pitch import f0_curve
+from nnsvs_lite.singer.style import FRAME, Style
+
+_ALWAYS_VOICED = ("vowel", "nasal", "liquid", "glide")
+_SMOOTHING = 0.03
+_LARGEST_C0_RATIO = 1.2
+
+
+@dataclass(frozen=True)
+class Performance:
+    """What a singer makes of a score.
+
+    Attributes:
+        phones: times in seconds on whole frames, contiguous from 0.
+        f0: (frames,) Hz each 5 ms, 0 where unvoiced.
+        mgc: (frames, order + 1) mel-cepstra at the voice's sampling rate.
+    """
+
+    phones: list[Phone]
+    f0: np.ndarray
+    mgc: np.ndarray
+
+
+class Singer:
+    """Sings scores with a voice in a style.
+
+    Args:
+        voice: the HMM voice.
+        style: the rules of performance.
+        spread: (order + 1,) factors on the deviation of each mel-cepstral coefficient
+            from ``centre``, which make up for the flatness of MLPG; see
+            :func:`measure_spread`.
+        centre: (order + 1,).
+        gain: dB added to all.
+    """
+
+    def __init__(
+        self,
+        voice: HtsVoice,
+        style: Style,
+        spread: np.ndarray | None = None,
+        centre: np.ndarray | None = None,
+        gain: float = 0.0,
+    ):
+        self.voice = voice
+        self.style = style
+        self.spread = spread
+        self.centre = centre
+        self.gain = gain
+
+    def perform(self, score: Score, rng: np.random.Generator) -> Performance:
+        """Times, F0 and spectra of a score; the noise comes from ``rng`` alone.
+
+        Raises:
+            DataError: where the score cannot be sung; see :func:`place_phones`.
+        """
+        labels = full_context(score, self.voice.label_format)
+        states = self.voice.select(labels)
+        natural = natural_durations(states.duration_mean).sum(axis=1).astype(float)
+        if self.voice.label_format == SPEECH:
+            natural *= [speech_lengthening(p, score.lang) for p in score.phones]
+        phones = place_phones(score, natural, self.style, rng)
+        curve = f0_curve(score, phones, self.style, rng)
+        durations = state_durations(states, phones, score.lang)
+        mgc = trajectories(self.voice, states, durations)
+        if self.spread is not None:
+            mgc = self.centre + self.spread * (mgc - self.centre)
+        mgc[:, 0] += (self._loudness(score, phones) + self.gain) * np.log(10) / 20
+        voiced = voicing(states, durations, phones, score.lang)
+        return Performance(phones, np.where(voiced, curve, 0.0), mgc)
+
+    def _loudness(self, score: Score, phones: list[Phone]) -> np.ndarray:
+        """Level in dB for each frame: dynamics, the phrase's swell, the pitch."""
+        frames = round(phones[-1].end / FRAME)
+        level = np.zeros(frames)
+        note_level = [0.0] * len(score.notes)
+        first = 0
+        for i, note in enumerate(score.notes):
+            if note.is_rest:
+                first = i + 1
+                continue
+            last = next((j for j in range(i, len(score.notes)) if score.notes[j].is_rest), len(score.notes))
+            begin, end = score.notes[first].start, score.notes[last - 1].end
+            place = ((note.start + note.end) / 2 - begin) / (end - begin)
+            note_level[i] = (
+                self.style.dynamics * (note.velocity - 0.5)
+                + self.style.arch * (np.sin(np.pi * place) - 0.5)
+                + self.style.pitch_slope * (note.pitch - 66)
+            )
+        for p in phones:
+            level[round(p.start / FRAME) : round(p.end / FRAME)] = note_level[p.note]
+        width = round(_SMOOTHING / FRAME)
+        kernel = np.hanning(2 * width + 3)[1:-1]
+        padded = np.pad(level, width, mode="edge")
+        return np.convolve(padded, kernel / kernel.sum(), mode="valid")
+
+    def render(self, performance: Performance, sample_rate: int) -> np.ndarray:
+        """The waveform of a performance, full scale 1.
+
+        Raises:
+            DataError: if ``sample_rate`` is above the voice's.
+        """
+        if not 8000 <= sample_rate <= self.voice.sample_rate:
+            raise DataError(
+                f"a sampling rate of 8000 to {self.voice.sample_rate} Hz is needed, not {sample_rate}",
+                self.voice.path,
+            )
+        fft = render.fft_size(sample_rate)
+        spectra = render.power_spectra(
+            performance.mgc, self.voice.sample_rate, self.voice.alpha, sample_rate, fft
+        )
+        ap = render.aperiodicity(self.voice.low_pass, self.voice.sample_rate, sample_rate, fft)
+        return render.synthesize(performance.f0, spectra, np.tile(ap, (len(spectra), 1)), sample_rate)
+
+
+def state_durations(states: StateSequence, phones: list[Phone], lang: str) -> np.ndarray:
+    """Frames of each state (phones, states) for given phone times.
+
+    Vowels and silences are stretched in one state, see
+    :func:`nnsvs_lite.singer.mlpg.capped_durations`: the one that the voice itself
+    makes longest (in singing one state of five carries a vowel, and not always the
+    centre).
+    """
+    language = get_language(lang)
+    rows = []
+    for mean, variance, phone in zip(states.duration_mean, states.duration_variance, phones):
+        frames = round((phone.end - phone.start) / FRAME)
+        if frames < len(mean):
+            # A phone shorter than its states: the outer ones are left out.
+            row = np.zeros(len(mean), int)
+            skip = (len(mean) - frames) // 2
+            row[skip : skip + frames] = 1
+        elif phone.symbol in language.vowels or language.is_silence(phone.symbol):
+            row = capped_durations(mean, variance, frames, int(np.argmax(mean)))
+        else:
+            row = fit_durations(mean, variance, frames)
+        rows.append(row)
+    return np.array(rows)
+
+
+def trajectories(voice: HtsVoice, states: StateSequence, durations: np.ndarray) -> np.ndarray:
+    """Mel-cepstra (frames, order + 1) of a state sequence with durations (phones, states)."""
+    repeats = durations.ravel()
+    means, variances = (
+        np.repeat(table["MCP"].reshape(-1, *table["MCP"].shape[2:]), repeats, axis=0)
+        for table in (states.means, states.variances)
+    )
+    return mlpg(means, variances, voice.streams["MCP"].windows)
+
+
+def voicing(states: StateSequence, durations: np.ndarray, phones: list[Phone], lang: str) -> np.ndarray:
+    """Whether each frame is voiced (frames,).
+
+    Vowels, nasals, liquids and glides always are, silences, closures and voiceless
+    consonants never; the voice's own decision counts for voiced obstruents.
+    """
+    language = get_language(lang)
+    own = states.voiced > 0.5
+    for row, phone in zip(own, phones):
+        names = {n for n, v in zip(language.class_names, language.classes(phone.symbol)) if v}
+        if "voiced" not in names:
+            row[:] = False
+        elif names & set(_ALWAYS_VOICED):
+            row[:] = True
+    return np.repeat(own.ravel(), durations.ravel())
+
+
+def measure_spread(voice: HtsVoice, scores: list[Score]) -> tuple[np.ndarray, np.ndarray]:
+    """Factors and centre that give MLPG's trajectories the voice's global variance.
+
+    The voice's own GV optimisation is made for speech and lets c0 explode on held
+    notes. So the ratio of standard deviations, GV over MLPG, is measured once at
+    the voice's natural durations over some phrases, silences left out, and applied
+    to all (Silen et al. 2012, "Ways to implement global variance in statistical
+    speech synthesis").
+
+    Returns:
+        factors (order + 1,), at least 1, that of c0 at most 1.2; centre (order + 1,).
+    """
+    deviations, sums, count = [], 0.0, 0
+    for score in scores:
+        states = voice.select(full_context(score, voice.label_format))
+        durations = natural_durations(states.duration_mean)
+        mgc = trajectories(voice, states, durations)
+        silent = [get_language(score.lang).is_silence(p) for p in score.phones]
+        mgc = mgc[~np.repeat(silent, durations.sum(axis=1))]
+        deviations.append(mgc.std(axis=0))
+        sums, count = sums + mgc.sum(axis=0), count + len(mgc)
+    factors = np.maximum(np.sqrt(voice.streams["MCP"].gv_mean) / np.mean(deviations, axis=0), 1.0)
+    factors[0] = min(factors[0], _LARGEST_C0_RATIO)
+    return factors, sums / count
