@@ -10,7 +10,6 @@ from __future__ import annotations
 import functools
 import re
 import unicodedata
-from collections.abc import Sequence
 
 from nnsvs_lite.score.languages.base import Language, LyricError
 
