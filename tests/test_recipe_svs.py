@@ -56,7 +56,7 @@ class Recipe:
             ("timelag", "mdn"),
             ("duration", "mdn"),
             ("acoustic", "resf0_conv"),
-            ("features", "world48k"),
+            ("features", "world_48k"),
             ("align", "toy"),
             *((family, "rule") for family in ("timelag", "duration", "acoustic")),
         ):
@@ -70,7 +70,7 @@ class Recipe:
         self._program(
             self.folder / "run.sh",
             '#!/usr/bin/env bash\nset -eu\ncd "$(dirname "$0")"\n'
-            'exec ./svs.sh --db-root corpus --features-config conf/features/world48k.yaml "$@"\n',
+            'exec ./svs.sh --db-root corpus --features-config conf/features/world_48k.yaml "$@"\n',
         )
         self._program(root / ".venv" / "bin" / "nnsvs-lite", FAKE)
         self.environment = {k: v for k, v in os.environ.items() if k != "VIRTUAL_ENV"}
@@ -132,7 +132,7 @@ def test_a_stage_calls_only_its_own_programs(recipe: Recipe) -> None:
     for stage, family in ((3, "timelag"), (4, "duration")):
         recipe.run("--stage", str(stage), "--stop_stage", str(stage))
         assert recipe.commands == ["train", "train"]
-        assert f"--config conf/{family}/mdn.yaml --dump dump/world48k" in recipe.calls[0]
+        assert f"--config conf/{family}/mdn.yaml --dump dump/world_48k" in recipe.calls[0]
         assert f"--out exp/{family}_mdn " in recipe.calls[0]
         assert f"--out exp/{family}_rule " in recipe.calls[1]
 
@@ -165,7 +165,7 @@ def test_logs_begin_with_the_command_and_end_with_the_time(recipe: Recipe) -> No
     logs = sorted(path.name for path in (recipe.folder / "log").iterdir())
     assert "extract_eval.2.log" in logs and "data.log" in logs
     lines = (recipe.folder / "log" / "stats.log").read_text().splitlines()
-    assert lines[0] == "# nnsvs-lite stats --dump dump/world48k --train-set train"
+    assert lines[0] == "# nnsvs-lite stats --dump dump/world_48k --train-set train"
     assert lines[1].startswith("# started at ") and os.uname().nodename in lines[1]
     assert lines[2] == "fake stats"
     assert lines[-1].startswith("# ended with status 0 at ")

@@ -15,7 +15,7 @@ dev_set=dev  # name of the development set
 eval_set="eval"  # name of the evaluation set
 realign=false  # true: align even where the corpus comes with phone times
 align_config=conf/mfa/embedded.yaml  # aligner
-features_config=conf/features/world48k.yaml  # feature analysis
+features_config=conf/features/world_48k.yaml  # feature analysis
 timelag_config=conf/timelag/mdn.yaml  # time-lag model
 duration_config=conf/duration/mdn.yaml  # duration model
 acoustic_config=conf/acoustic/resf0_conv.yaml  # acoustic model
@@ -25,6 +25,9 @@ acoustic_args=  # the same for the acoustic model
 tag=  # added to the names of the experiment folders
 inference_tag=  # name of the decode folder, if not that of the time-lag and duration models
 rule_dir=conf  # folder with {timelag,duration,acoustic}/rule.yaml, the floor that models are set against
+results_md=RESULTS.md  # table of the results to write
+title=Results  # heading of RESULTS.md
+truth=  # folder with known phone times and F0 of the corpus, if there is one
 evaluate_args=  # more options for scoring
 datadir=data  # where data dirs are
 dumpdir=dump  # where features are
@@ -94,6 +97,14 @@ model_decode=${acoustic_exp}/${decode_name}
 rule_decode=${expdir}/acoustic_rule/decode_rule
 natural=${expdir}/analysis_synthesis/${feats}
 sets=("${train_set}" "${dev_set}" "${eval_set}")
+compute=(--accelerator cpu)
+[ "${ngpu}" -eq 0 ] || compute=(--accelerator cuda --devices "${ngpu}")
+# What RESULTS.md states as the command: all that its figures depend on.
+repeat="./run.sh --features-config ${features_config} --timelag-config ${timelag_config}"
+repeat+=" --duration-config ${duration_config} --acoustic-config ${acoustic_config} --seed ${seed}"
+for extra in timelag_args duration_args acoustic_args; do
+    [ -z "${!extra}" ] || repeat+=" --${extra//_/-} '${!extra}'"
+done
 
 # train FAMILY CONFIG EXP ARGS: trains one model, and the rule system of its family.
 train() {
@@ -103,16 +114,16 @@ train() {
     # The words of ${args} are options of their own.
     # shellcheck disable=SC2086
     gpu_one "train_$(basename "${exp}")" nnsvs-lite train --config "${config}" --dump "${dump}" \
-        --train-set "${train_set}" --dev-set "${dev_set}" --out "${exp}" --seed "${seed}" --ngpu "${ngpu}" ${args}
+        --train-set "${train_set}" --dev-set "${dev_set}" --out "${exp}" --seed "${seed}" "${compute[@]}" ${args}
     [ "${exp}" = "${expdir}/${family}_rule" ] || gpu_one "train_${family}_rule" nnsvs-lite train \
         --config "${rule_dir}/${family}/rule.yaml" --dump "${dump}" --train-set "${train_set}" \
-        --dev-set "${dev_set}" --out "${expdir}/${family}_rule" --seed "${seed}"
+        --dev-set "${dev_set}" --out "${expdir}/${family}_rule" --seed "${seed}" --accelerator cpu
 }
 
 # decode NAME SET OUT ARGS...: features of every phrase of a set.
 decode() {
     gpu_one "decode_$1_$2" nnsvs-lite decode --dump "${dump}" --set "$2" --out "$3/$2" --seed "${seed}" \
-        --ngpu "${ngpu}" "${@:4}"
+        "${compute[@]}" "${@:4}"
 }
 
 if is_due -1; then
@@ -193,12 +204,15 @@ if is_due 6; then
     done
     # shellcheck disable=SC2086
     one evaluate nnsvs-lite evaluate --dump "${dump}" --set "${eval_set}" "${systems[@]}" \
-        --out "${out}/results.json" --results-md RESULTS.md ${evaluate_args}
+        --data "${datadir}/${eval_set}" ${truth:+--truth "${truth}"} --exp "timelag=${timelag_exp}" \
+        --exp "duration=${duration_exp}" --exp "acoustic=${acoustic_exp}" --title "${title}" \
+        --command "${repeat}" --nj "${nj}" \
+        --out "${out}/results.json" --results-md "${results_md}" ${evaluate_args}
     one report nnsvs-lite report --results "${out}/results.json" "${systems[@]}" --out "${out}/report/index.html"
     here=$(pwd)
     echo
     echo "sung songs:    ${here}/${out}/songs"
     echo "sung phrases:  ${here}/${out}/wav"
-    echo "results:       ${here}/RESULTS.md"
+    echo "results:       ${here}/${results_md}"
     echo "results page:  ${here}/${out}/report/index.html"
 fi
