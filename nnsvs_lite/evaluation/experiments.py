@@ -1,0 +1,109 @@
+"""What an exp dir tells about its model: configuration, size, training curves."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from nnsvs_lite.io.atomic import read_text
+from nnsvs_lite.io.errors import DataError
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One trained model.
+
+    Attributes:
+        kind: what it does, such as ``acoustic``.
+        path: its exp dir.
+        config: its ``config.yaml`` as text; empty if there is none.
+        class_path: model class, empty if unknown.
+        parameters: number of trained parameters, None without a checkpoint.
+        curves: loss name to points ``(epoch, value)``, from ``losses.jsonl``.
+    """
+
+    kind: str
+    path: Path
+    config: str = ""
+    class_path: str = ""
+    parameters: int | None = None
+    curves: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
+
+
+def read_experiment(kind: str, path: str | os.PathLike) -> Experiment:
+    """Reads an exp dir; a missing checkpoint or log is left out, a missing folder is an error.
+
+    Raises:
+        DataError: where the folder is missing or a file in it is malformed.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        raise DataError(f"no such experiment, for {kind!r}", path)
+    config = read_text(path / "config.yaml") if (path / "config.yaml").exists() else ""
+    return Experiment(
+        kind=kind,
+        path=path,
+        config=config,
+        class_path=_class_path(config, path),
+        parameters=count_parameters(path / "model.pt"),
+        curves=read_curves(path / "losses.jsonl"),
+    )
+
+
+def _class_path(config: str, path: Path) -> str:
+    import yaml
+
+    try:
+        value = yaml.safe_load(config) or {}
+    except yaml.YAMLError as error:
+        raise DataError(f"not YAML: {error}", path / "config.yaml") from None
+    model = value.get("model") if isinstance(value, dict) else None
+    return str(model.get("class_path", "")) if isinstance(model, dict) else ""
+
+
+def count_parameters(model: Path) -> int | None:
+    """Trained parameters in a checkpoint, buffers left out; None where there is no file.
+
+    Raises:
+        DataError: where it is damaged or no model.
+    """
+    if not model.exists():
+        return None
+    from nnsvs_lite.training.checkpoint import load_model
+
+    return sum(p.numel() for p in load_model(model).parameters())
+
+
+def read_curves(path: Path) -> dict[str, list[tuple[float, float]]]:
+    """Training curves from ``losses.jsonl``: one JSON object a line, with ``epoch`` and losses.
+
+    Numbers in a nested object (``{"train": {"loss": 1.0}}``) are named ``train loss``.
+
+    Raises:
+        DataError: at a line that is not such an object.
+    """
+    curves: dict[str, list[tuple[float, float]]] = {}
+    if not path.exists():
+        return curves
+    for number, line in enumerate(read_text(path).splitlines(), start=1):
+        try:
+            row = json.loads(line)
+            x = float(row.get("epoch", row.get("step", number)))
+        except (ValueError, TypeError, AttributeError):
+            raise DataError("not a line of losses in JSON", f"{path}:{number}") from None
+        for name, value in _numbers(row):
+            if name not in ("epoch", "step", "seconds", "lr"):
+                curves.setdefault(name, []).append((x, value))
+    return curves
+
+
+def _numbers(row: dict, prefix: str = "") -> list[tuple[str, float]]:
+    found: list[tuple[str, float]] = []
+    for key, value in row.items():
+        if isinstance(value, dict):
+            found += _numbers(value, f"{prefix}{key} ")
+        elif isinstance(value, (int, float)) and not isinstance(value, bool):
+            found.append((f"{prefix}{key}", float(value)))
+    return found

@@ -1,0 +1,155 @@
+"""``RESULTS.md``: command, models, tables, definitions. The same results give the same bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from nnsvs_lite.evaluation.experiments import Experiment
+from nnsvs_lite.evaluation.measures import Measure, group
+from nnsvs_lite.evaluation.results import Gain, Row, gains, order_rows
+from nnsvs_lite.evaluation.scoring import NATURAL
+
+DESCRIPTIONS = {
+    "rule": "the floor: score pitch as steps, rule durations, mean spectrum of each phone",
+    "hmm": "the 2010 baseline: the HMM voice itself, with its own durations and F0",
+    "analysis_synthesis": "the ceiling: WORLD features of the recording, re-synthesised",
+    NATURAL: "the recording itself",
+}
+
+FLOOR = "rule"
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a table is about.
+
+    Attributes:
+        title: heading.
+        command: how to make it again.
+        commit: of the repository, empty if unknown.
+        set_name: name of the scored set. dump: folder of its features.
+        n_utts: utterances in the set.
+        seconds: length of its recordings.
+    """
+
+    title: str
+    command: str
+    commit: str
+    set_name: str
+    dump: str
+    n_utts: int
+    seconds: float
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    lines = ["| " + " | ".join(head) + " |", "|---|" + "---:|" * (len(head) - 1)]
+    return lines + ["| " + " | ".join(row) + " |" for row in rows]
+
+
+def _measure_table(rows: Mapping[str, Row], measures: Sequence[Measure], count: bool) -> list[str]:
+    used = [m for m in measures if any(row.value(m) is not None for row in rows.values())]
+    if not used:
+        return []
+    head = ["system", *(m.heading for m in used)] + (["utterances"] if count else [])
+    body = []
+    for name in order_rows(rows):
+        row = rows[name]
+        cells = [m.show(row.value(m)) for m in used]
+        if any(cell != "–" for cell in cells) or count:
+            body.append([name, *cells] + ([str(len(row.outcomes))] if count else []))
+    return _table(head, body)
+
+
+def gain_keys() -> list[str]:
+    """The measures on which a model is set against the floor."""
+    return [m.key for m in group("main") if m.key != "in_tune_cents"] + ["in_tune_cents"]
+
+
+def show_gain(gain: Gain) -> list[str]:
+    """Cells: measure, model, floor, difference with per cent, its interval, verdict."""
+    measure, factor = gain.measure, gain.measure.factor
+    percent = "" if gain.relative is None else f" ({100 * gain.relative:+.0f} %)"
+    interval = "–"
+    if gain.interval is not None:
+        interval = " to ".join(f"{end * factor:+.{measure.digits}f}" for end in gain.interval)
+    verdict = "better" if gain.absolute > 0 else "worse" if gain.absolute < 0 else "equal"
+    if gain.interval is not None and gain.interval[0] <= 0 <= gain.interval[1] and gain.absolute:
+        verdict += ", within chance"
+    return [
+        measure.heading,
+        measure.show(gain.value),
+        measure.show(gain.floor),
+        f"{gain.absolute * factor:+.{measure.digits}f}{percent}",
+        interval,
+        verdict,
+    ]
+
+
+def render(setup: Setup, rows: Mapping[str, Row], experiments: Sequence[Experiment]) -> str:
+    """The whole file as text. No date and no running time is in it, so that it can be compared."""
+    lines = [f"# {setup.title}", ""]
+    lines += ["Made by", "", f"    {setup.command}", ""]
+    if setup.commit:
+        lines += [f"at commit {setup.commit}.", ""]
+    failed = [(name, utt, why) for name in order_rows(rows) for utt, why in rows[name].failed]
+    if failed:
+        lines += [f"**{len(failed)} utterances could not be scored; their rows are incomplete:**", ""]
+        lines += [f"- {name}, {utt}: {why}" for name, utt, why in failed] + [""]
+    if experiments:
+        table = [
+            [e.kind, f"`{e.class_path}`" if e.class_path else "–", _count(e.parameters)] for e in experiments
+        ]
+        lines += ["## Models", "", *_table(["part", "class", "parameters"], table), ""]
+    lines += [
+        f"## Scores on `{setup.set_name}`",
+        "",
+        f"{setup.n_utts} utterances, {setup.seconds:.1f} s, features of `{setup.dump}`. "
+        "Small is good in every column.",
+        "",
+        *_measure_table(rows, group("main"), count=True),
+        "",
+    ]
+    lines += [f"- `{name}`: {DESCRIPTIONS[name]}" for name in order_rows(rows) if name in DESCRIPTIONS]
+    lines += _against_floor(rows)
+    truth = _measure_table(rows, group("truth"), count=False)
+    if truth:
+        lines += ["", "## Against what the virtual singer meant", "", *truth]
+    lines += ["", "## More metrics", "", *_measure_table(rows, group("more"), count=False)]
+    lines += ["", *_definitions(rows)]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _count(parameters: int | None) -> str:
+    return "–" if parameters is None else f"{parameters:,}"
+
+
+def _against_floor(rows: Mapping[str, Row]) -> list[str]:
+    lines: list[str] = []
+    if FLOOR not in rows:
+        return lines
+    for name in order_rows(rows):
+        if name in DESCRIPTIONS:
+            continue
+        found = gains(rows[name], rows[FLOOR], gain_keys())
+        if found:
+            head = ["metric", name, FLOOR, f"{name} better by", "95 % interval", "verdict"]
+            lines += ["", f"## `{name}` against the floor", "", *_table(head, [show_gain(g) for g in found])]
+    return lines
+
+
+def _definitions(rows: Mapping[str, Row]) -> list[str]:
+    lines = [
+        "## How it is measured",
+        "",
+        "Every system is scored by its waveform, analysed again with the feature configuration of the "
+        "dump (nothing corrected by the score), so that all rows are comparable. Frames are compared at "
+        "equal times: no DTW, over the shorter length. Numbers pool the frames, notes or phones of all "
+        "utterances. Intervals: 95 %, 1,000 paired bootstrap draws over utterances.",
+        "",
+    ]
+    for name in ("main", "truth", "more"):
+        used = [m for m in group(name) if any(row.value(m) is not None for row in rows.values())]
+        prefix = "against the truth, " if name == "truth" else ""
+        lines += [f"- **{prefix}{m.label}**: {m.definition}." for m in used]
+    return lines

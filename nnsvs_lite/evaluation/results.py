@@ -1,0 +1,175 @@
+"""Collects outcomes into ``results.json`` and ``utterances.json``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nnsvs_lite.evaluation.measures import BY_KEY, MEASURES, Measure, bootstrap
+from nnsvs_lite.evaluation.scoring import NATURAL, TOLERANCE, Outcome
+from nnsvs_lite.io.atomic import write_json
+from nnsvs_lite.io.tables import FeatureWriter
+
+ALWAYS = (
+    "mcd_db",
+    "lf0_rmse_cents",
+    "vuv_error",
+    "bap_db",
+    "onset_mae_ms",
+    "phone_duration_mae_ms",
+    "in_tune_cents",
+)
+"""Keys that every row of ``results.json`` has, null where they do not apply."""
+
+
+@dataclass
+class Row:
+    """All that is known about one system.
+
+    Attributes:
+        name: of the system.
+        outcomes: of the utterances that could be scored, sorted by id.
+        failed: utterance and reason, of those that could not.
+        rtf: seconds of computing per second of audio.
+    """
+
+    name: str
+    outcomes: list[Outcome] = field(default_factory=list)
+    failed: list[tuple[str, str]] = field(default_factory=list)
+    rtf: float | None = None
+
+    def parts(self, measure: Measure) -> dict[str, np.ndarray]:
+        """Utterance to its vector, for those that the measure applies to."""
+        return {o.utt: o.parts[measure.key] for o in self.outcomes if measure.key in o.parts}
+
+    def value(self, measure: Measure) -> float | None:
+        """The number over all utterances; None where it does not apply."""
+        return measure.pool(list(self.parts(measure).values()))
+
+    @property
+    def length_differences(self) -> dict[str, float]:
+        """Utterances whose length differs from the recording's by more than the tolerance, seconds."""
+        return {o.utt: round(o.difference, 3) for o in self.outcomes if abs(o.difference) > TOLERANCE}
+
+
+def collect(outcomes: Iterable[Outcome]) -> dict[str, Row]:
+    """Rows by system, in the order in which systems first appear."""
+    rows: dict[str, Row] = {}
+    for outcome in outcomes:
+        row = rows.setdefault(outcome.system, Row(outcome.system))
+        if outcome.fault is None:
+            row.outcomes.append(outcome)
+        else:
+            row.failed.append((outcome.utt, outcome.fault))
+    return rows
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 6)
+
+
+def _interval(pair: tuple[float, float] | None) -> list[float] | None:
+    return None if pair is None else [round(end, 6) for end in pair]
+
+
+def row_json(row: Row) -> dict[str, Any]:
+    """One system's entry: each measure, its interval ``<key>_ci``, ``n_utts``, ``rtf``, ``failed``."""
+    entry: dict[str, Any] = {}
+    for measure in MEASURES:
+        value = row.value(measure)
+        if value is None and measure.key not in ALWAYS:
+            continue
+        entry[measure.key] = _rounded(value)
+        if value is not None:
+            entry[f"{measure.key}_ci"] = _interval(bootstrap(measure, row.parts(measure)))
+    entry["n_utts"] = len(row.outcomes)
+    entry["rtf"] = _rounded(row.rtf)
+    entry["failed"] = [{"utt": utt, "why": why} for utt, why in row.failed]
+    if row.length_differences:
+        entry["length_differences_s"] = row.length_differences
+    return entry
+
+
+def results_json(rows: Mapping[str, Row]) -> dict[str, Any]:
+    """What ``results.json`` holds: an entry per system."""
+    return {name: row_json(row) for name, row in rows.items()}
+
+
+def utterances_json(rows: Mapping[str, Row], setup: Mapping[str, Any]) -> dict[str, Any]:
+    """What ``utterances.json`` holds: how the scores were made, and every utterance's own."""
+    return {
+        "setup": dict(setup),
+        "systems": {
+            name: {o.utt: {key: _rounded(value) for key, value in o.values.items()} for o in row.outcomes}
+            for name, row in rows.items()
+        },
+    }
+
+
+@dataclass(frozen=True)
+class Gain:
+    """How much one system is better than another on one measure.
+
+    Attributes:
+        measure: which.
+        value, floor: the two numbers.
+        absolute: positive where ``value`` is the better one, in the measure's unit.
+        relative: ``absolute / |floor|``; None where the floor is 0.
+        interval: 95 % interval of ``absolute``, paired over utterances.
+    """
+
+    measure: Measure
+    value: float
+    floor: float
+    absolute: float
+    relative: float | None
+    interval: tuple[float, float] | None
+
+
+def gains(row: Row, floor: Row, keys: Sequence[str]) -> list[Gain]:
+    """Compares two systems on the measures that both have."""
+    found = []
+    for key in keys:
+        measure = BY_KEY[key]
+        value, other = row.value(measure), floor.value(measure)
+        if value is None or other is None:
+            continue
+        interval = bootstrap(measure, row.parts(measure), floor.parts(measure))
+        if interval is not None and measure.better == "lower":
+            interval = (-interval[1], -interval[0])
+        absolute = measure.gain(value, other)
+        found.append(
+            Gain(measure, value, other, absolute, absolute / abs(other) if other else None, interval)
+        )
+    return found
+
+
+def write_scored(folder: str | os.PathLike, rows: Mapping[str, Row]) -> list[Path]:
+    """Writes the F0 that was scored, ``<folder>/<system>/f0.{scp,ark}``, Hz, for the results page."""
+    written = []
+    for name, row in rows.items():
+        with FeatureWriter(Path(folder) / name, "f0") as writer:
+            for outcome in row.outcomes:
+                if outcome.f0 is not None:
+                    writer.write(outcome.utt, outcome.f0.reshape(-1, 1))
+        written.append(Path(folder) / name / "f0.scp")
+    return written
+
+
+def write_results(path: str | os.PathLike, rows: Mapping[str, Row], setup: Mapping[str, Any]) -> None:
+    """Writes ``results.json``, and beside it ``scored/``: each utterance's figures and F0."""
+    path = Path(path)
+    write_scored(path.parent / "scored", rows)
+    write_json(path.parent / "scored" / "utterances.json", utterances_json(rows, setup))
+    write_json(path, results_json(rows))
+
+
+def order_rows(names: Iterable[str]) -> list[str]:
+    """Rows as tables show them: models first, then floor, ceiling and the recording."""
+    last = ("hmm", "rule", "analysis_synthesis", NATURAL)
+    return sorted(names, key=lambda name: last.index(name) if name in last else -1)
