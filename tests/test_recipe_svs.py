@@ -140,7 +140,7 @@ def test_a_stage_calls_only_its_own_programs(recipe: Recipe) -> None:
 def test_options_reach_the_programs(recipe: Recipe) -> None:
     done = recipe.run(
         "--acoustic_args",
-        "--model.hidden 8 --training.max_epochs 2",
+        "--model.hidden 8 --training.epochs 2",
         "--seed=7",
         "--tag",
         "small",
@@ -152,7 +152,7 @@ def test_options_reach_the_programs(recipe: Recipe) -> None:
     assert done.returncode == 0, done.stderr
     train = next(call for call in recipe.calls if "--out exp/acoustic_resf0_conv_small " in call)
     assert "--seed 7 " in train
-    assert train.endswith("--model.hidden 8 --training.max_epochs 2")
+    assert train.endswith("--model.hidden 8 --training.epochs 2")
     decode = [call for call in recipe.calls if call.startswith("decode")]
     assert "--set dev --out exp/acoustic_resf0_conv_small/decode_fast/dev " in decode[0]
     assert "--timelag exp/timelag_mdn_small --duration exp/duration_mdn_small" in decode[1]

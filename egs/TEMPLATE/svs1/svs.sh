@@ -19,7 +19,7 @@ features_config=conf/features/world_48k.yaml  # feature analysis
 timelag_config=conf/timelag/mdn.yaml  # time-lag model
 duration_config=conf/duration/mdn.yaml  # duration model
 acoustic_config=conf/acoustic/resf0_conv.yaml  # acoustic model
-timelag_args=  # more options for training it, such as '--training.max_epochs 10'
+timelag_args=  # more options for training it, such as '--training.epochs 10'
 duration_args=  # the same for the duration model
 acoustic_args=  # the same for the acoustic model
 tag=  # added to the names of the experiment folders
@@ -123,7 +123,7 @@ train() {
 # decode NAME SET OUT ARGS...: features of every phrase of a set.
 decode() {
     gpu_one "decode_$1_$2" nnsvs-lite decode --dump "${dump}" --set "$2" --out "$3/$2" --seed "${seed}" \
-        "${compute[@]}" "${@:4}"
+        --ngpu "${ngpu}" "${@:4}"
 }
 
 if is_due -1; then
