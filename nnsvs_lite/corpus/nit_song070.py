@@ -50,20 +50,24 @@ def prepare(
             ``nitech_jp_song070_f001_NNN.{wav,lab}`` with full-context labels.
         out: the folder of the data dirs. Headerless recordings become
             ``out/wav/*.wav``.
-        eval_songs: song numbers; 004 007 010 if None.
-        dev_songs: song numbers; 003 if both are None. Where none is named, the
-            last phrases of training serve as dev.
+        eval_songs: song numbers. If None: 004 007 010, with 003 for dev, as far as
+            all of these are there, else the last song.
+        dev_songs: song numbers; if None or empty, the last phrases of training
+            serve as dev (but see above).
         options: as for :func:`nnsvs_lite.corpus.prepare.finish`.
 
     Raises:
         DataError: where ``db_root`` is not this corpus, saying what is expected;
             where a song's labels and score disagree, all such songs at once.
     """
-    if eval_songs is None and dev_songs is None:
-        dev_songs = DEV_SONGS
-    eval_songs = EVAL_SONGS if eval_songs is None else eval_songs
     out = Path(out)
     labels, audio = find_files(Path(db_root))
+    if eval_songs is None:
+        numbers = [song.removeprefix(PREFIX) for song in labels]
+        whole = set(numbers) >= {*EVAL_SONGS, *DEV_SONGS}
+        eval_songs = EVAL_SONGS if whole else numbers[-1:]
+        if whole and dev_songs is None:
+            dev_songs = DEV_SONGS
     songs = DataDir(path=Path(db_root), wavs={}, utt2spk={})
     report, faults = [], []
     for song, label in labels.items():

@@ -1,0 +1,56 @@
+"""``nnsvs-lite data``: tools on data dirs. Each writes a new one."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+HELP = "tools on data dirs: subset, segment, fix"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the options."""
+    tools = parser.add_subparsers(dest="tool", required=True, metavar="TOOL")
+    subset = tools.add_parser("subset", help="some utterances")
+    segment = tools.add_parser("segment", help="songs into phrases, cut at rests")
+    fix = tools.add_parser("fix", help="sort, drop repeated ids and CRLF, rebuild spk2utt")
+    for tool in (subset, segment, fix):
+        tool.add_argument("source", help="data dir to read")
+        tool.add_argument("target", help="data dir to write")
+    subset.add_argument("--utts", nargs="+", metavar="UTT", help="utterances to keep")
+    subset.add_argument("--utt-list", type=Path, help="file with one of them a line")
+    subset.add_argument("--first", type=int, metavar="N", help="the first N utterances")
+    segment.add_argument("--min-rest", type=float, default=0.2, help="shortest silence to cut at, seconds")
+    segment.add_argument("--min-length", type=float, default=2.0, help="shortest phrase, seconds")
+    segment.add_argument("--max-length", type=float, default=15.0, help="longest phrase, where it can be cut")
+    segment.add_argument("--margin", type=float, default=0.3, help="silence kept at both ends, seconds")
+    fix.add_argument(
+        "--allow-pipes", action="store_true", help="run the shell pipes of wav.scp and keep their output"
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Runs it."""
+    from nnsvs_lite.corpus.datadir import DataDir
+    from nnsvs_lite.corpus.fix import fix
+    from nnsvs_lite.corpus.segment import segment_at_rests
+    from nnsvs_lite.io.atomic import read_text
+
+    if args.tool == "fix":
+        for remark in fix(args.source, args.target, allow_pipes=args.allow_pipes):
+            print(remark)
+        return
+    data = DataDir.read(args.source)
+    if args.tool == "segment":
+        data = segment_at_rests(
+            data,
+            min_rest=args.min_rest,
+            min_length=args.min_length,
+            max_length=args.max_length,
+            margin=args.margin,
+        )
+    else:
+        utts = list(args.utts or []) + (read_text(args.utt_list).split() if args.utt_list else [])
+        data = data.subset([*utts, *data.utts[: args.first or 0]])
+    data.write(args.target)
+    print(f"{args.target}: {len(data.utts)} utterances")

@@ -1,0 +1,138 @@
+"""Checks of audio files by their headers."""
+
+from __future__ import annotations
+
+import struct
+from collections import Counter
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+from nnsvs_lite.corpus.faults import Faults, Row
+
+_THREADS = 8
+
+
+class AudioInfo(NamedTuple):
+    """What a header says; ``fault`` is empty if it can be used."""
+
+    rate: int = 0
+    channels: int = 0
+    frames: int = 0
+    fault: str = ""
+
+    @property
+    def seconds(self) -> float:
+        return self.frames / self.rate
+
+
+def audio_info(path: str | Path) -> AudioInfo:
+    """Rate (Hz), channels and frames of an audio file, or its fault.
+
+    RIFF headers are read here, which also shows a file that was cut off; other
+    formats go to libsndfile.
+    """
+    try:
+        with open(path, "rb") as file:
+            size = file.seek(0, 2)
+            file.seek(0)
+            if size == 0:
+                return AudioInfo(fault="an empty file")
+            if file.read(4) == b"RIFF":
+                found = _riff(file, size)
+                if found is not None:
+                    return found
+    except FileNotFoundError:
+        return AudioInfo(fault="no such file")
+    except OSError as error:
+        return AudioInfo(fault=f"cannot be read: {error.strerror}")
+    return _libsndfile(path)
+
+
+def _riff(file, size: int) -> AudioInfo | None:
+    """Walks the chunks of a WAVE file of linear PCM or float; None if it is something else."""
+    if file.read(8)[4:] != b"WAVE":
+        return None
+    layout = None
+    while True:
+        header = file.read(8)
+        if len(header) < 8:
+            return AudioInfo(fault="damaged: the header ends early")
+        name, length = header[:4], struct.unpack("<I", header[4:])[0]
+        if name == b"fmt " and length >= 16:
+            body = file.read(length + length % 2)
+            if len(body) < 16:
+                return AudioInfo(fault="damaged: the header ends early")
+            kind, channels, rate, _, block, _ = struct.unpack("<HHIIHH", body[:16])
+            if kind not in (1, 3, 0xFFFE):
+                return None
+            if not (channels and rate and block):
+                return AudioInfo(fault="damaged: the header states no channels or no sampling rate")
+            layout = channels, rate, block
+        elif name == b"data":
+            if layout is None:
+                return AudioInfo(fault="damaged: no format before the samples")
+            channels, rate, block = layout
+            if length == 0:
+                return AudioInfo(fault="holds no samples")
+            there = size - file.tell()
+            if there < length:
+                return AudioInfo(fault=f"cut off: {length} bytes of samples are stated, {there} are there")
+            return AudioInfo(rate, channels, length // block)
+        else:
+            file.seek(length + length % 2, 1)
+
+
+def _libsndfile(path: str | Path) -> AudioInfo:
+    import soundfile
+
+    try:
+        info = soundfile.info(str(path))
+    except (soundfile.LibsndfileError, OSError, RuntimeError) as error:
+        reason = str(error).removeprefix(f"Error opening {str(path)!r}: ")
+        return AudioInfo(fault=f"cannot be read as audio: {reason}")
+    if info.frames <= 0:
+        return AudioInfo(fault="holds no samples")
+    return AudioInfo(info.samplerate, info.channels, info.frames)
+
+
+def check_audio(
+    path: Path, rows: Iterable[Row], faults: Faults, *, allow_pipes: bool
+) -> dict[str, AudioInfo]:
+    """Headers of all recordings of a ``wav.scp``; faults are noted at its lines.
+
+    A shell pipe is never run. With ``allow_pipes`` it is no fault, and nothing is
+    known of its audio.
+
+    Returns:
+        recording id to header, of those that can be used.
+    """
+    files = []
+    for row in rows:
+        if row.value.endswith("|") or row.value.startswith("|"):
+            if not allow_pipes:
+                faults.add(path, row.line, f"{row.key}: a shell pipe is refused; --allow-pipes accepts it")
+        else:
+            files.append(row)
+    with ThreadPoolExecutor(_THREADS) as pool:
+        infos = list(pool.map(audio_info, [row.value for row in files], chunksize=64))
+    usable = {}
+    for row, info in zip(files, infos, strict=True):
+        if info.fault:
+            faults.add(path, row.line, f"{row.key}: {row.value}: {info.fault}")
+        else:
+            usable[row.key] = info
+    rates = Counter(info.rate for info in usable.values())
+    common = max(rates, key=lambda rate: (rates[rate], rate)) if rates else 0
+    for row in files:
+        info = usable.get(row.key)
+        if info is None:
+            continue
+        if info.rate != common:
+            faults.add(
+                path, row.line, f"{row.key}: sampling rate {info.rate} Hz, most recordings have {common} Hz"
+            )
+        if info.channels != 1:
+            faults.add(path, row.line, f"{row.key}: {info.channels} channels, one is needed")
+    return usable

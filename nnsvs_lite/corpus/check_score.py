@@ -1,0 +1,181 @@
+"""Checks of scores, lyrics and phone labels."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from nnsvs_lite.corpus.faults import Fault, Faults, Row
+from nnsvs_lite.io.ctm import Segment
+from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.score.languages import Language
+from nnsvs_lite.score.phonemize import attach_phones, continues
+from nnsvs_lite.score.types import Note, Score
+
+PITCHES = range(24, 97)
+"""MIDI numbers that are taken for a voice: C1 to C7."""
+
+_SAME = 1e-4
+_JOINT = 1e-3
+
+
+def check_score(score: Score, language: Language | None) -> list[str]:
+    """Everything wrong with the notes, phones and lyrics of one score."""
+    what: list[str] = []
+    if not score.notes:
+        return ["a score without notes"]
+    if all(note.is_rest for note in score.notes):
+        what.append("a score without a sung note")
+    if abs(score.notes[0].start) > _SAME:
+        what.append(f"the first note starts at {score.notes[0].start:g} s, not at 0")
+    before: Note | None = None
+    for number, note in enumerate(score.notes, start=1):
+        name = f"note {number} ({note.place})"
+        numbers = (note.start, note.end, note.tempo, note.beats, note.beat, note.measure_beats, note.velocity)
+        if not all(map(math.isfinite, numbers)):
+            what.append(f"{name} holds a number that is not finite")
+            continue
+        if note.end <= note.start:
+            what.append(f"{name} has no length or a negative one ({note.start:g} to {note.end:g} s)")
+        if before is not None and note.start < before.end - _SAME:
+            what.append(f"{name} overlaps the note before ({note.start:g} s, it ends at {before.end:g} s)")
+        elif before is not None and note.start > before.end + _SAME:
+            what.append(f"{name} leaves a gap after the note before ({before.end:g} to {note.start:g} s)")
+        if not note.is_rest and note.pitch not in PITCHES:
+            what.append(
+                f"{name} has pitch {note.pitch}, outside {PITCHES[0]}..{PITCHES[-1]} (and not 0, a rest)"
+            )
+        if note.tempo <= 0 or note.beats <= 0:
+            what.append(f"{name} has tempo {note.tempo:g} and {note.beats:g} beats, both must be above 0")
+        if not note.phones:
+            what.append(f"{name} has no phones")
+        if language is not None:
+            what += _check_phones(note, name, language)
+        before = note
+    if language is not None and not what:
+        what += _check_lyrics(score)
+    return what
+
+
+def _check_phones(note: Note, name: str, language: Language) -> list[str]:
+    what = [
+        f"{name}: phone {phone!r} is not one of language {language.code!r}"
+        for phone in note.phones
+        if phone not in language
+    ]
+    if not what:
+        silent = [language.is_silence(phone) for phone in note.phones]
+        if note.is_rest and not all(silent):
+            what.append(f"{name} is a rest but has phones {' '.join(note.phones)!r}")
+        elif not note.is_rest and any(silent):
+            what.append(f"{name} is sung but has phones {' '.join(note.phones)!r}")
+    return what
+
+
+def _check_lyrics(score: Score) -> list[str]:
+    """Whether the lyrics read as the phones that stand there."""
+    # A breath may stand within a melisma; the vowel goes on after it.
+    sung = [i for i, note in enumerate(score.notes) if not note.is_rest]
+    onward = {i for i in sung if continues(score.notes[i])}
+    kept = [i for i, note in enumerate(score.notes) if not (note.is_rest and i + 1 in onward and i > sung[0])]
+    try:
+        read = attach_phones(dataclasses.replace(score, notes=tuple(score.notes[i] for i in kept), title=""))
+    except DataError as error:
+        return [f"lyrics cannot be read: {error}"]
+    what = []
+    for i, note in zip(kept, read.notes, strict=True):
+        there = score.notes[i]
+        if not there.is_rest and there.phones != note.phones:
+            what.append(
+                f"note {i + 1} ({there.place}): lyric {there.lyric!r} reads {' '.join(note.phones)!r},"
+                f" the phones are {' '.join(there.phones)!r}"
+            )
+    return what
+
+
+def check_text(text: str, score: Score) -> str:
+    """What is wrong if the lyrics are not those of the score; spaces do not count."""
+    if "".join(text.split()) == "".join(score.lyrics.split()):
+        return ""
+    return f"lyrics {text!r} are not those of the score, {score.lyrics!r}"
+
+
+def read_labels(path: Path, rows: Sequence[Row], faults: Faults) -> dict[str, list[tuple[int, Segment]]]:
+    """Labels of each utterance with their lines; malformed ones are noted."""
+    table: dict[str, list[tuple[int, Segment]]] = {}
+    for row in rows:
+        try:
+            _, start, duration, label = row.value.split()
+            segment = Segment(float(start), float(start) + float(duration), label)
+            if not (math.isfinite(segment.start) and math.isfinite(segment.end)):
+                raise ValueError
+        except ValueError:
+            faults.add(path, row.line, "malformed line, 'utt 1 start duration label' is needed")
+            continue
+        table.setdefault(row.key, []).append((row.line, segment))
+    return table
+
+
+def check_labels(
+    path: Path,
+    utt: str,
+    labels: Sequence[tuple[int, Segment]],
+    *,
+    language: Language | None,
+    score: Score | None,
+    seconds: float | None,
+    tolerance: float,
+) -> list[Fault]:
+    """Order, overlaps, gaps, phones and length of one utterance's labels.
+
+    Args:
+        seconds: length of its audio, if known.
+        tolerance: how much shorter than the audio the labels may be.
+    """
+    faults = Faults()
+    before: Segment | None = None
+    for line, (start, end, label) in labels:
+        name = f"{utt}: label {label!r} at {start:g} s"
+        if start < 0:
+            faults.add(path, line, f"{name} starts before the audio")
+        if end <= start:
+            faults.add(path, line, f"{name} has no length or a negative one ({end - start:g} s)")
+        if before is not None and start < before.start - _SAME:
+            faults.add(path, line, f"{name} is not sorted, the one before is at {before.start:g} s")
+        elif before is not None and start < before.end - _SAME:
+            faults.add(path, line, f"{name} overlaps the one before, which ends at {before.end:g} s")
+        elif before is not None and start > before.end + _JOINT:
+            faults.add(
+                path, line, f"{name} leaves a gap after the one before, which ends at {before.end:g} s"
+            )
+        elif before is None and start > _JOINT:
+            faults.add(path, line, f"{name} is the first, which must start at 0")
+        if language is not None and label not in language:
+            faults.add(path, line, f"{name}: the phone is not one of language {language.code!r}")
+        before = Segment(start, end, label)
+    line, last = labels[-1]
+    if seconds is not None and last.end > seconds + 0.02:
+        faults.add(path, line, f"{utt}: labels end at {last.end:g} s, after the audio ({seconds:.3f} s)")
+    elif seconds is not None and last.end < seconds - tolerance:
+        faults.add(
+            path, line, f"{utt}: labels end at {last.end:g} s, {seconds - last.end:.3f} s before the audio"
+        )
+    if score is not None:
+        _compare_phones(path, utt, labels, score, faults)
+    return faults.found
+
+
+def _compare_phones(
+    path: Path, utt: str, labels: Sequence[tuple[int, Segment]], score: Score, faults: Faults
+) -> None:
+    written = score.phones
+    for number, ((line, segment), phone) in enumerate(zip(labels, written, strict=False), start=1):
+        if segment.label != phone:
+            note = score.notes[score.note_index[number - 1]]
+            what = f"{utt}: phone {number} is {segment.label!r}, the score has {phone!r} ({note.place})"
+            faults.add(path, line, what)
+            return
+    if len(labels) != len(written):
+        faults.add(path, labels[-1][0], f"{utt}: {len(labels)} labels, the score has {len(written)} phones")

@@ -1,0 +1,103 @@
+"""Faults of a data set, and text tables read so that all their faults are found."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Fault(NamedTuple):
+    """One fault: the file, its line (0 for the whole file), and what is wrong."""
+
+    path: str
+    line: int
+    what: str
+
+    @property
+    def place(self) -> str:
+        return f"{self.path}:{self.line}" if self.line else self.path
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.what}"
+
+
+class Row(NamedTuple):
+    """One line of a text table."""
+
+    line: int
+    key: str
+    value: str
+
+
+@dataclass
+class Faults:
+    """Collects faults."""
+
+    found: list[Fault] = field(default_factory=list)
+
+    def add(self, path: str | os.PathLike, line: int, what: object) -> None:
+        """Notes one fault; ``what`` is brought to one line."""
+        self.found.append(Fault(os.fspath(path), line, " ".join(str(what).split())))
+
+    def sorted(self) -> list[Fault]:
+        """Without repetition, by file and line."""
+        return sorted(set(self.found))
+
+
+def read_rows(path: Path, faults: Faults, *, repeats: bool = False) -> list[Row]:
+    """All readable lines of a table; every fault of its form is noted.
+
+    Faults: no file, text that is not UTF-8, CRLF line ends (once for the file), an
+    empty line, an id without a value, ids out of order, and duplicate ids.
+
+    Args:
+        path: the table.
+        faults: where faults go.
+        repeats: whether an id may have several lines, one after the other.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        faults.add(path, 0, f"cannot be read: {error.strerror}")
+        return []
+    rows: list[Row] = []
+    seen: set[str] = set()
+    crlf: list[int] = []
+    last = b""
+    for number, line in _lines(data):
+        if line.endswith(b"\r"):
+            crlf.append(number)
+            line = line[:-1]
+        try:
+            fields = line.decode("utf-8").split(None, 1)
+        except UnicodeDecodeError as error:
+            faults.add(path, number, f"not UTF-8 text (byte {error.start + 1} of the line)")
+            continue
+        if not fields:
+            faults.add(path, number, "empty line")
+            continue
+        key = fields[0]
+        if len(fields) < 2:
+            faults.add(path, number, f"malformed line: {key!r} stands alone, a value is needed")
+            continue
+        order = key.encode()
+        if order < last:
+            faults.add(path, number, f"not sorted: {key!r} comes after {last.decode()!r} (LC_ALL=C sort)")
+        elif key in seen and not (repeats and order == last):
+            faults.add(path, number, f"duplicate id {key!r}")
+        last = max(last, order)
+        first = key not in seen
+        seen.add(key)
+        if first or repeats:
+            rows.append(Row(number, key, fields[1].strip()))
+    if crlf:
+        faults.add(path, crlf[0], f"CRLF line ends, in {len(crlf)} lines from here on; nnsvs-lite data fix")
+    return rows
+
+
+def _lines(data: bytes) -> Iterator[tuple[int, bytes]]:
+    if data:
+        yield from enumerate(data.removesuffix(b"\n").split(b"\n"), start=1)
