@@ -10,6 +10,8 @@ from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.types import Note, Score
 
+_SAME = 1e-6
+
 _SHORTEST_GAP = 0.06
 """The shortest silence, in seconds, at which a phrase over the longest length is still cut."""
 
@@ -123,7 +125,7 @@ def _choose(gaps: list[_Gap], min_rest: float, min_length: float, max_length: fl
     """The silences to cut at, first and last of the song included."""
     chosen = [gaps[0]]
     for gap in gaps[1:-1]:
-        if gap.length >= min_rest and gap.start - chosen[-1].end >= min_length:
+        if gap.length >= min_rest - _SAME and gap.start - chosen[-1].end >= min_length:
             chosen.append(gap)
     chosen.append(gaps[-1])
     if len(chosen) > 2 and chosen[-1].start - chosen[-2].end < min_length:
