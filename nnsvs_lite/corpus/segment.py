@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from nnsvs_lite.corpus.datadir import DataDir
 from nnsvs_lite.io.ctm import Segment
@@ -77,21 +79,62 @@ def segment_at_rests(
         if labels and [label.label for label in labels] != score.phones:
             raise DataError(f"labels of {song} do not match its score", data.path / data.label_name)
         rec, offset, _ = data.segments.get(song, (song, 0.0, 0.0))
-        gaps = _gaps(score, labels, data.duration(song))
-        chosen = _choose(gaps, min_rest, min_length, max_length)
-        for number, (left, right) in enumerate(zip(chosen, chosen[1:], strict=False), start=1):
+        spans = phrase_spans(
+            score,
+            labels,
+            data.duration(song),
+            min_rest=min_rest,
+            min_length=min_length,
+            max_length=max_length,
+            margin=margin,
+        )
+        for number, (start, end, first_note, part) in enumerate(spans, start=1):
             utt = f"{song}_{number:03d}"
-            start, end = left.head(margin), right.tail(margin)
             result.segments[utt] = (rec, round(offset + start, 7), round(offset + end, 7))
-            result.scores[utt] = _cut_score(score, left.note, right.note, start, end)
+            result.scores[utt] = part
             result.utt2spk[utt] = data.utt2spk[song]
             result.utt2lang[utt] = data.utt2lang.get(song, score.lang)
-            result.text[utt] = result.scores[utt].lyrics
+            result.text[utt] = part.lyrics
             if labels:
-                first = sum(len(n.phones) for n in score.notes[: max(left.note, 0)])
-                last = first + len(result.scores[utt].phones)
-                result.labels[utt] = _cut_labels(labels[first:last], start, end)
+                first = sum(len(n.phones) for n in score.notes[:first_note])
+                result.labels[utt] = _cut_labels(labels[first : first + len(part.phones)], start, end)
     return result
+
+
+class Span(NamedTuple):
+    """A phrase within its song: seconds, its first note, and its score with time 0 at ``start``."""
+
+    start: float
+    end: float
+    first_note: int
+    score: Score
+
+
+def phrase_spans(
+    score: Score,
+    labels: Sequence[Segment] = (),
+    duration: float | None = None,
+    *,
+    min_rest: float = 0.2,
+    min_length: float = 2.0,
+    max_length: float = 15.0,
+    margin: float = 0.3,
+) -> list[Span]:
+    """Where :func:`segment_at_rests` cuts one song; its options are explained there.
+
+    Args:
+        score: the song's, with phones attached where ``labels`` are given.
+        labels: the sung times, none where the song has yet to be sung.
+        duration: seconds of the recording; the score's if not given.
+    """
+    gaps = _gaps(score, list(labels), score.duration if duration is None else duration)
+    chosen = _choose(gaps, min_rest, min_length, max_length)
+    spans = []
+    for left, right in zip(chosen, chosen[1:], strict=False):
+        start, end = left.head(margin), right.tail(margin)
+        part = _cut_score(score, left.note, right.note, start, end)
+        spans.append(Span(start, end, max(left.note, 0), part))
+    return spans
 
 
 def _gaps(score: Score, labels: list[Segment], duration: float) -> list[_Gap]:

@@ -104,7 +104,7 @@ def _pad(arrays: Sequence[np.ndarray], dtype: torch.dtype) -> Tensor:
     size = max(len(a) for a in arrays)
     out = torch.zeros((len(arrays), size, *arrays[0].shape[1:]), dtype=dtype)
     for row, array in zip(out, arrays):
-        row[: len(array)] = torch.from_numpy(np.ascontiguousarray(array)).to(dtype)
+        row[: len(array)] = torch.from_numpy(np.array(array)).to(dtype)
     return out
 
 

@@ -19,7 +19,7 @@ from nnsvs_lite.models.layers.expand import (
     gather_rows,
     phone_of_frame,
 )
-from nnsvs_lite.models.layers.losses import stream_losses
+from nnsvs_lite.models.layers.losses import StreamLoss
 from nnsvs_lite.models.spec import Spec
 
 MAX_RESIDUAL = 600 * math.log(2) / 1200
@@ -53,7 +53,7 @@ class ResF0Conv(AcousticModel):
         bap_weight: float = 0.5,
     ):
         super().__init__(spec)
-        self.weights = {"lf0": lf0_weight, "vuv": vuv_weight, "bap": bap_weight}
+        self.stream_loss = StreamLoss(spec, {"lf0": lf0_weight, "vuv": vuv_weight, "bap": bap_weight})
         self.floor = SmoothFloor(spec)
         self.encoder = ContextEncoder(spec, ("phone", "note"), hidden)
         self.phone_stack = ConvStack(hidden, phone_layers, 3, dropout)
@@ -92,7 +92,7 @@ class ResF0Conv(AcousticModel):
         return out
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
-        return stream_losses(self._predict(batch), batch, self.spec, self.weights)
+        return self.stream_loss(self._predict(batch), batch)
 
     def infer(self, batch: Batch) -> dict[str, Tensor]:
         out = self._predict(batch)

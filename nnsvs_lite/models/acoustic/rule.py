@@ -8,7 +8,7 @@ from nnsvs_lite.models.base import AcousticModel
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.acoustic_floor import AcousticFloor
 from nnsvs_lite.models.layers.expand import phone_of_frame
-from nnsvs_lite.models.layers.losses import stream_losses
+from nnsvs_lite.models.layers.losses import StreamLoss
 from nnsvs_lite.models.spec import Spec
 
 
@@ -20,6 +20,7 @@ class RuleAcoustic(AcousticModel):
     def __init__(self, spec: Spec):
         super().__init__(spec)
         self.floor = AcousticFloor(spec)
+        self.stream_loss = StreamLoss(spec)
 
     def infer(self, batch: Batch) -> dict[str, Tensor]:
         return self.floor(batch, phone_of_frame(batch))
@@ -28,4 +29,4 @@ class RuleAcoustic(AcousticModel):
         """The losses of the trained models, for comparison."""
         predicted = self.infer(batch)
         predicted["vuv_logit"] = predicted["vuv"].logit()
-        return stream_losses(predicted, batch, self.spec)
+        return self.stream_loss(predicted, batch)

@@ -16,8 +16,7 @@ from nnsvs_lite.models.layers.conv import gaussian_kernel, smooth
 from nnsvs_lite.models.layers.expand import gather_rows
 from nnsvs_lite.models.spec import Spec
 
-
-SCORE_PITCH = "score_pitch"
+SCORE_PITCH = "pitch_held"
 """The note column that holds the score's pitch, held through rests."""
 
 

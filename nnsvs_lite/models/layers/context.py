@@ -29,24 +29,26 @@ class ContextEncoder(nn.Module):
     def __init__(self, spec: Spec, levels: Sequence[str], dim: int, clip: float = 3.0):
         super().__init__()
         self.clip = clip
-        columns, mean, std = [], [], []
+        columns, mean, std, varies = [], [], [], []
         for level in levels:
             columns += spec.columns(level)
-            mean += spec.stats[f"{level}_context"]["mean"]
-            std += spec.stats[f"{level}_context"]["std"]
+            moments = spec.stats[f"{level}_context"]
+            mean += moments["mean"]
+            std += moments["std"]
+            varies += [low < high for low, high in zip(moments["min"], moments["max"])]
         self.categorical = [i for i, c in enumerate(columns) if c["kind"] == "categorical"]
         numeric = [i for i, c in enumerate(columns) if c["kind"] == "numeric"]
         flags = [i for i, c in enumerate(columns) if c["kind"] == "flag"]
         self.numeric = numeric + flags
         self.embeddings = nn.ModuleList(
-            nn.Embedding(int(columns[i]["size"]) + 1, dim, padding_idx=0) for i in self.categorical
+            nn.Embedding(int(columns[i]["size"]), dim, padding_idx=0) for i in self.categorical
         )
         for table in self.embeddings:
             nn.init.normal_(table.weight, std=len(self.embeddings) ** -0.5)
             nn.init.zeros_(table.weight[0])
         center = [mean[i] for i in numeric] + [0.0] * len(flags)
         # A column that never varied in training says nothing: it is silenced.
-        scale = [1 / std[i] if std[i] > 1e-5 else 0.0 for i in numeric] + [1.0] * len(flags)
+        scale = [1 / std[i] if varies[i] else 0.0 for i in numeric] + [1.0] * len(flags)
         self.register_buffer("center", torch.tensor(center), persistent=False)
         self.register_buffer("scale", torch.tensor(scale), persistent=False)
         self.linear = nn.Linear(len(self.numeric), dim)

@@ -78,4 +78,3 @@ def note_conditions(batch: Batch, phone_vectors: Tensor) -> Tensor:
     total = total.scatter_add(1, index, phone_vectors * mask)
     count = sum_by_note(mask[..., 0], batch)[..., None].clamp(min=1)
     return total / count
-

@@ -1,0 +1,38 @@
+"""Stages 3 to 5: train a time-lag, duration or acoustic model."""
+
+from __future__ import annotations
+
+import argparse
+
+HELP = "train a time-lag, duration or acoustic model on a dump dir"
+STAGE = True
+OVERRIDES = True
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", required=True, help="YAML of the model, as in conf/acoustic/")
+    parser.add_argument("--dump", required=True, help="dump dir with schema.json and stats.json")
+    parser.add_argument("--train-set", default="train", help="set to train on")
+    parser.add_argument("--dev-set", default="dev", help="set that chooses the epoch to keep")
+    parser.add_argument("--out", required=True, help="exp dir to write")
+    parser.add_argument("--ngpu", type=int, default=0, help="GPUs on this machine; 0 trains on the CPU")
+    parser.add_argument("--num-nodes", type=int, default=1, help="machines, under torchrun or Slurm")
+    parser.add_argument("--seed", type=int, help="in place of training.seed")
+    parser.epilog = "Any value of the YAML can be given: --model.NAME VALUE, --training.NAME VALUE."
+
+
+def run(args: argparse.Namespace) -> int | None:
+    from nnsvs_lite.training.run import train
+
+    trained = train(
+        args.config,
+        args.dump,
+        args.train_set,
+        args.dev_set,
+        args.out,
+        overrides=args.overrides,
+        seed=args.seed,
+        ngpu=args.ngpu,
+        num_nodes=args.num_nodes,
+    )
+    print(f"{args.out} is {'trained' if trained else 'up to date'}")

@@ -1,0 +1,20 @@
+"""Stage 6: waveforms of a decode dir."""
+
+from __future__ import annotations
+
+import argparse
+
+HELP = "turn decoded features into waveforms"
+STAGE = True
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--decode-dir", required=True, help="folder that decode wrote")
+    parser.add_argument("--nj", type=int, default=1, help="processes")
+
+
+def run(args: argparse.Namespace) -> int | None:
+    from nnsvs_lite.synthesis.vocode import vocode
+
+    made = vocode(args.decode_dir, nj=args.nj)
+    print(f"{args.decode_dir}: waveforms are {'made' if made else 'up to date'}")

@@ -1,0 +1,188 @@
+"""Stage 5, inference: the features of every phrase of a set, as tables."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from nnsvs_lite.io.atomic import write_json
+from nnsvs_lite.io.ctm import Segment, write_ctm
+from nnsvs_lite.io.done import Done
+from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.io.tables import FeatureReader, FeatureWriter, read_table, write_table
+from nnsvs_lite.score.types import Score
+
+COPIED = ("score", "utt2spk", "segments")
+"""Tables that go along with the features, where the set has them."""
+
+
+def decode(
+    dump: str | os.PathLike,
+    subset: str,
+    out: str | os.PathLike,
+    timelag: str | os.PathLike,
+    duration: str | os.PathLike,
+    acoustic: str | os.PathLike,
+    device: str = "cpu",
+    seed: int = 0,
+) -> bool:
+    """Predicts times and features of all phrases of a set.
+
+    Writes ``time_lag``, ``duration`` and every stream as scp and ark, ``pred.ctm``,
+    ``timing.json`` (seconds of audio and of computing), and copies of the set's tables.
+
+    Args:
+        dump: dump dir. subset: its set. out: folder to write.
+        timelag, duration, acoustic: exp dirs or checkpoints.
+        device: torch's name.
+        seed: of models that draw by chance in inference.
+
+    Returns:
+        False where everything was up to date.
+
+    Raises:
+        DataError: for missing or unfit models or data.
+    """
+    dump, out = Path(dump), Path(out)
+    folder = dump / subset
+    models = [_checkpoint(path) for path in (timelag, duration, acoustic)]
+    inputs = [folder / f"{n}.scp" for n in ("note_context", "phone_context", "note_time")]
+    done = Done(out, "decode", [*inputs, folder / "score", folder / "segments", *models], {"seed": seed})
+    if done.is_current():
+        return False
+
+    # torch is slow to import; a finished stage must not wait for it.
+    import torch
+
+    from nnsvs_lite.models.spec import Spec
+    from nnsvs_lite.synthesis.predict import phone_times, predict_acoustic, predict_timing
+    from nnsvs_lite.training.checkpoint import load_model
+    from nnsvs_lite.training.data import DumpDataset
+
+    lag_model = load_model(models[0], "timelag").to(device)
+    duration_model = load_model(models[1], "duration").to(device)
+    acoustic_model = load_model(models[2], "acoustic").to(device)
+    spec = Spec.read(dump)
+    for path, model in zip(models, (lag_model, duration_model, acoustic_model)):
+        _check_spec(model.spec, spec, path)
+    data = DumpDataset(dump, subset, spec, timing=False)
+    examples = [data[i] for i in range(len(data))]
+
+    done.clear()
+    torch.manual_seed(seed)
+    began = time.perf_counter()
+    timings = predict_timing(examples, lag_model, duration_model)
+    timed = time.perf_counter()
+    ready = [replace(e, duration=t.duration) for e, t in zip(examples, timings)]
+    streams: dict[str, dict[str, np.ndarray]] = {name: {} for name in spec.streams}
+    for i, values in predict_acoustic(ready, acoustic_model):
+        for name, value in values.items():
+            streams[name][data.utts[i]] = value
+    finished = time.perf_counter()
+
+    tables = {
+        "time_lag": {u: t.time_lag[:, None].astype(np.float32) for u, t in zip(data.utts, timings)},
+        "duration": {u: t.duration[:, None].astype(np.float32) for u, t in zip(data.utts, timings)},
+        **streams,
+    }
+    outputs = _write_tables(out, tables)
+    bounds = {u: phone_times(t.duration, spec.frame_shift) for u, t in zip(data.utts, timings)}
+    outputs += _write_labels(folder, out, bounds)
+    frames = sum(e.frames for e in ready)
+    write_json(
+        out / "timing.json",
+        {
+            "audio_seconds": frames * spec.frame_shift,
+            "timing_seconds": timed - began,
+            "acoustic_seconds": finished - timed,
+        },
+    )
+    write_json(out / "schema.json", spec.schema)
+    done.set([*outputs, out / "timing.json", out / "schema.json"])
+    return True
+
+
+def decode_natural(dump: str | os.PathLike, subset: str, out: str | os.PathLike) -> bool:
+    """The recordings' own features and phone times, in the form of a decode dir.
+
+    Vocoded, they are the ceiling: what a perfect acoustic model would sound like.
+    """
+    dump, out = Path(dump), Path(out)
+    folder = dump / subset
+    schema = dump / "schema.json"
+    done = Done(out, "decode", [schema, *sorted(folder.glob("*.scp")), folder / "score"], {"natural": True})
+    if done.is_current():
+        return False
+    from nnsvs_lite.io.atomic import read_json
+    from nnsvs_lite.synthesis.predict import phone_times
+
+    spec = read_json(schema)
+    names = ["time_lag", "duration", *spec["streams"]]
+    readers = {name: FeatureReader(folder / f"{name}.scp") for name in names}
+    done.clear()
+    utts = list(readers["duration"])
+    outputs = []
+    for name, reader in readers.items():
+        with FeatureWriter(out, name) as writer:
+            for utt in utts:
+                writer.write(utt, reader[utt])
+        outputs += [out / f"{name}.scp", out / f"{name}.ark"]
+    shift = float(spec["frame_shift"])
+    bounds = {u: phone_times(readers["duration"][u].reshape(-1), shift) for u in utts}
+    outputs += _write_labels(folder, out, bounds)
+    write_json(out / "schema.json", spec)
+    done.set([*outputs, out / "schema.json"])
+    return True
+
+
+def _checkpoint(path: str | os.PathLike) -> Path:
+    path = Path(path)
+    path = path / "model.pt" if path.is_dir() else path
+    if not path.is_file():
+        raise DataError("no such model; train it first", path)
+    return path
+
+
+def _check_spec(model, data, path: Path) -> None:
+    for key in ("phones", "note_columns", "phone_columns", "frame_shift", "sample_rate"):
+        if model.schema[key] != data.schema[key]:
+            raise DataError(f"the model was trained on features with other {key}; train it again", path)
+
+
+def _write_tables(out: Path, tables: dict[str, dict[str, np.ndarray]]) -> list[Path]:
+    written = []
+    for name, table in tables.items():
+        with FeatureWriter(out, name) as writer:
+            for utt in sorted(table, key=str.encode):
+                writer.write(utt, table[utt])
+        written += [out / f"{name}.scp", out / f"{name}.ark"]
+    return written
+
+
+def _write_labels(folder: Path, out: Path, bounds: dict[str, np.ndarray]) -> list[Path]:
+    """``pred.ctm`` of phone boundaries in seconds, and copies of the set's tables."""
+    scores = read_table(folder / "score")
+    labels = {}
+    for utt, times in bounds.items():
+        phones = Score.from_json(scores[utt], f"{folder / 'score'} ({utt})").phones
+        labels[utt] = [Segment(a, b, p) for a, b, p in zip(times, times[1:], phones)]
+    write_ctm(out / "pred.ctm", labels)
+    written = [out / "pred.ctm"]
+    for name in COPIED:
+        if (folder / name).exists():
+            write_table(out / name, read_table(folder / name))
+            written.append(out / name)
+    return written
+
+
+def read_timing(folder: Path) -> dict[str, float]:
+    """``timing.json`` of a decode dir; empty where there is none."""
+    try:
+        return json.loads((folder / "timing.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}

@@ -1,0 +1,100 @@
+"""Batched inference: score context to phone times, phone times to vocoder features."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from nnsvs_lite.models.base import AcousticModel, DurationModel, TimeLagModel
+from nnsvs_lite.models.batch import Example, collate
+from nnsvs_lite.score.timing import clip_lags, fill_notes, sung_boundaries
+from nnsvs_lite.training.data import pack
+
+BUDGET = 40_000
+"""Frames (or phones) of a padded batch in inference."""
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Predicted times of one utterance.
+
+    Attributes:
+        time_lag: (N,) frames, as predicted.
+        duration: (P,) whole frames; they fill every lag-adjusted note exactly.
+    """
+
+    time_lag: np.ndarray
+    duration: np.ndarray
+
+
+def _batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
+    yield from pack(lengths, budget)
+
+
+@torch.inference_mode()
+def predict_timing(
+    examples: Sequence[Example],
+    timelag: TimeLagModel,
+    duration: DurationModel,
+    budget: int = BUDGET,
+    strength: float = 1.0,
+) -> list[Timing]:
+    """Time lags and durations of utterances, in their order.
+
+    Args:
+        examples: context only is used.
+        timelag, duration: on one device.
+        budget: phones of a padded batch.
+        strength: scales the lags; 0 starts every note at its place in the score.
+    """
+    shift = timelag.spec.frame_shift
+    device = _device(timelag)
+    rest = timelag.spec.column("note", "is_rest")
+    out: list[Timing | None] = [None] * len(examples)
+    for indices in _batches([len(e.phone_context) for e in examples], budget):
+        members = [replace(examples[i], time_lag=None, duration=None, streams={}) for i in indices]
+        batch = collate(members, shift).to(device)
+        lags = timelag.infer(batch)["time_lag"].float().cpu().numpy()
+        lengths = {k: v.double().cpu().numpy() for k, v in duration.infer(batch).items()}
+        for row, (i, example) in enumerate(zip(indices, members)):
+            n, p = len(example.note_context), len(example.phone_context)
+            lag = clip_lags(lags[row, :n] * strength, example.note_context[:, rest] > 0.5, shift)
+            lag[0] = 0.0
+            counts = np.bincount(example.note_index, minlength=n)
+            bounds = sung_boundaries(example.note_time, lag, counts, shift)
+            variance = lengths["variance"][row, :p] if "variance" in lengths else None
+            filled = fill_notes(lengths["mean"][row, :p], variance, example.note_index, bounds)
+            out[i] = Timing(lag, filled)
+    return out  # type: ignore[return-value]
+
+
+@torch.inference_mode()
+def predict_acoustic(
+    examples: Sequence[Example], model: AcousticModel, budget: int = BUDGET
+) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
+    """Vocoder features of utterances that have durations.
+
+    Yields:
+        Index of the utterance and its streams, (T, D) float32 each; shortest first.
+    """
+    device = _device(model)
+    for indices in _batches([e.frames for e in examples], budget):
+        members = [replace(examples[i], time_lag=None, streams={}) for i in indices]
+        batch = collate(members, model.spec.frame_shift).to(device)
+        streams = {name: value.float().cpu().numpy() for name, value in model.infer(batch).items()}
+        for row, i in enumerate(indices):
+            frames = examples[i].frames
+            yield i, {name: value[row, :frames] for name, value in streams.items()}
+
+
+def _device(model: torch.nn.Module) -> torch.device:
+    tensors = [*model.parameters(), *model.buffers()]
+    return tensors[0].device if tensors else torch.device("cpu")
+
+
+def phone_times(duration: np.ndarray, frame_shift: float) -> np.ndarray:
+    """Boundaries in seconds of phones that last whole frames: (P + 1)."""
+    return np.concatenate([[0], np.cumsum(duration)]) * frame_shift

@@ -1,0 +1,83 @@
+"""Checkpoints: tensors and plain values only, written whole, read without running code."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from nnsvs_lite.io.atomic import atomic_path
+from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.models.base import SvsModel
+from nnsvs_lite.models.spec import Spec
+from nnsvs_lite.training.config import Config
+
+
+def save(path: str | os.PathLike, state: dict[str, Any]) -> None:
+    """Writes tensors, numbers, strings, lists and dicts atomically."""
+    with atomic_path(path) as tmp:
+        torch.save(state, tmp)
+
+
+def load(path: str | os.PathLike) -> dict[str, Any]:
+    """Reads what :func:`save` wrote, to the CPU.
+
+    Raises:
+        DataError: where the file is missing, damaged, or holds anything but plain values.
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise DataError("no such checkpoint; train the model first", path) from None
+    except (RuntimeError, EOFError, ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
+        raise DataError(f"damaged checkpoint: {str(error).splitlines()[0]}", path) from None
+    except pickle.UnpicklingError:
+        raise DataError("not a checkpoint of plain tensors; it is not loaded", path) from None
+    if not isinstance(state, dict):
+        raise DataError("not a checkpoint of this toolkit", path)
+    return state
+
+
+def save_model(path: str | os.PathLike, model: SvsModel, config: Config, extra: dict[str, Any]) -> None:
+    """Writes all that singing needs: weights, configuration, schema and statistics."""
+    save(
+        path,
+        {
+            "format": "nnsvs_lite model 1",
+            "config": config.to_dict(),
+            "schema": model.spec.schema,
+            "stats": model.spec.stats,
+            "weights": model.state_dict(),
+            **extra,
+        },
+    )
+
+
+def load_model(path: str | os.PathLike, family: str | None = None) -> SvsModel:
+    """Builds the model of a checkpoint, or of the ``model.pt`` of an exp dir, for inference.
+
+    Raises:
+        DataError: as :func:`load`; where it is no model, of another family, or its
+            weights do not fit its configuration.
+    """
+    path = Path(path)
+    if path.is_dir():
+        path = path / "model.pt"
+    state = load(path)
+    if state.get("format") != "nnsvs_lite model 1":
+        raise DataError("not a model of this toolkit, or of another version", path)
+    config = Config.from_dict(state["config"], str(path))
+    model = config.model_class(Spec(state["schema"], state["stats"]), **config.init_args)
+    if family is not None and model.family != family:
+        raise DataError(f"holds a {model.family} model, a {family} model is needed", path)
+    try:
+        model.load_state_dict(state["weights"])
+    except RuntimeError as error:
+        raise DataError(
+            f"weights do not fit the model: {str(error).splitlines()[-1].strip()}", path
+        ) from None
+    return model.eval()

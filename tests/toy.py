@@ -1,0 +1,116 @@
+"""A tiny dump with made-up features, for tests of models, training and decoding.
+
+Contexts come from real scores through the real front end; spectra are simple functions of
+phone and pitch plus noise, so that there is something to learn.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+
+from nnsvs_lite.features.config import FeatureConfig
+from nnsvs_lite.features.dump import DumpSchema
+from nnsvs_lite.io.atomic import write_json
+from nnsvs_lite.io.ctm import Segment
+from nnsvs_lite.io.tables import FeatureWriter, write_table
+from nnsvs_lite.score import Note, Score
+from nnsvs_lite.score.context import note_columns, note_context, phone_columns, phone_context
+from nnsvs_lite.score.languages import get_language
+from nnsvs_lite.score.phonemize import attach_phones
+from nnsvs_lite.score.timing import phone_durations, time_lags
+
+LYRICS = list("さくらのはながきれいにさいてかぜもふかないやまみち")
+
+
+def make_score(rng: np.random.Generator, notes: int) -> Score:
+    """A random melody between two rests, phones attached."""
+    rows, time = [Note(0.0, 0.3, 0, beats=0.5)], 0.3
+    for _ in range(notes):
+        length = float(rng.choice([0.25, 0.5, 0.75]))
+        lyric = str(rng.choice(LYRICS))
+        rows.append(Note(time, time + length, int(rng.integers(57, 72)), lyric, beats=length * 2, tempo=120.0))
+        time += length
+    rows.append(Note(time, time + 0.25, 0, beats=0.5))
+    return attach_phones(Score(tuple(rows)))
+
+
+def perform(score: Score, rng: np.random.Generator) -> list[Segment]:
+    """Labels of a plausible performance: consonants before the beat, with some noise."""
+    starts = []
+    for i, note in enumerate(score.notes):
+        lead = 0.07 if len(note.phones) > 1 else 0.0
+        onset = note.start - lead + (rng.normal(0, 0.005) if i else 0.0)
+        starts += [max(0.0, onset), note.start + 0.01][: len(note.phones)]
+    bounds = [0.0, *starts[1:], score.notes[-1].end]
+    return [Segment(a, b, p) for a, b, p in zip(bounds, bounds[1:], score.phones)]
+
+
+def make_dump(
+    folder: Path, sets: dict[str, int], frame_shift: float = 0.005, seed: int = 0, mgc: int = 8
+) -> Path:
+    """Writes ``schema.json``, ``stats.json`` and the sets; returns the folder."""
+    from nnsvs_lite.features.stats import compute_stats
+
+    rng = np.random.default_rng(seed)
+    language = get_language("ja")
+    config = FeatureConfig.from_dict(
+        {"sample_rate": 24000, "frame_shift": frame_shift, "world": {"mgc_order": mgc - 1}}, "toy"
+    )
+    schema = DumpSchema(
+        lang="ja",
+        feature_config=config,
+        phones=tuple(language.phones),
+        note_columns=tuple(note_columns(language)),
+        phone_columns=tuple(phone_columns(language)),
+        streams={"lf0": 1, "vuv": 1, "mgc": mgc, "bap": 3},
+        speakers=("toy",),
+        languages=("ja",),
+    )
+    schema.write(folder)
+    colours = rng.normal(0, 1, (len(language.phones), mgc + 3))
+    for name, count in sets.items():
+        items = {}
+        for k in range(count):
+            score = make_score(rng, int(rng.integers(3, 9)))
+            items[f"toy_{name}{k:03d}"] = (score, perform(score, rng))
+        _write_set(folder / name, items, schema, colours, frame_shift, rng)
+    compute_stats(folder, "train").write(folder)
+    return folder
+
+
+def _write_set(folder, items, schema, colours, frame_shift, rng) -> None:
+    rows = {}
+    for utt, (score, labels) in items.items():
+        duration = phone_durations(labels, frame_shift)
+        phone = np.repeat(np.arange(len(duration)), duration)
+        index = np.array(score.note_index)[phone]
+        pitch = np.array([n.pitch for n in score.notes], float)
+        pitch[pitch == 0] = np.nan
+        pitch = np.interp(np.arange(len(pitch)), np.flatnonzero(pitch > 0), pitch[pitch > 0])
+        lf0 = math.log(440) + (pitch[index] - 69) * math.log(2) / 12 + rng.normal(0, 0.01, len(index))
+        ids = np.array([schema.phones.index(p) for p in score.phones])[phone]
+        colour = colours[ids] + rng.normal(0, 0.1, (len(ids), colours.shape[1]))
+        vuv = ~np.isin(np.array(score.phones)[phone], ["pau", "k", "s", "t", "h", "f", "sh", "ch", "ts"])
+        rows[utt] = {
+            "note_context": note_context(score),
+            "phone_context": phone_context(score),
+            "note_index": np.array(score.note_index, np.float32)[:, None],
+            "note_time": np.array([[n.start, n.end] for n in score.notes], np.float64),
+            "time_lag": time_lags(score, labels, frame_shift).astype(np.float32)[:, None],
+            "duration": duration.astype(np.float32)[:, None],
+            "lf0": lf0[:, None],
+            "vuv": vuv[:, None].astype(np.float32),
+            "mgc": colour[:, :-3],
+            "bap": colour[:, -3:],
+        }
+    for name in next(iter(rows.values())):
+        with FeatureWriter(folder, name) as writer:
+            for utt in sorted(rows):
+                value = rows[utt][name]
+                writer.write(utt, value if name == "note_time" else value.astype(np.float32))
+    write_table(folder / "utt2spk", {utt: "toy" for utt in items})
+    write_table(folder / "score", {utt: score.to_json() for utt, (score, _) in items.items()})
+    write_json(folder / "labels.json", {u: labels for u, (_, labels) in items.items()})
