@@ -1,0 +1,103 @@
+"""Acoustic models of the refinement: a Gaussian for each phone's beginning, middle and end.
+
+Small on purpose: they have to be learnt from the very recordings that are aligned,
+which may be a minute. Means and variances of rare states lean on the phone's, those
+of rare phones on their manner's, those on all of the data (maximum a posteriori
+estimates: Gauvain and Lee, 1994).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from nnsvs_lite.align.segmental import edges
+from nnsvs_lite.align.slots import Slot
+
+LEAN = 10.0
+"""Frames' worth of belief in the broader estimate."""
+FLOOR = 0.1
+"""Least variance, as a share of that of all frames."""
+
+
+@dataclass
+class Sums:
+    """Counts, sums and sums of squares by ``(group, key, state)``."""
+
+    table: dict[tuple[str, str, int], list] = field(default_factory=dict)
+
+    def add(self, slots: Sequence[Slot], onsets: np.ndarray, features: np.ndarray) -> None:
+        """Adds an utterance's frames (T, D) as its onsets (slots + 1,) divide them."""
+        for slot, start, end in zip(slots, onsets, onsets[1:]):
+            if end <= start:
+                continue
+            edge = int(edges(np.array(end - start)))
+            parts = ((start, start + edge), (start + edge, end - edge), (end - edge, end))
+            for state, (a, b) in enumerate(parts):
+                if b > a:
+                    x = features[a:b].astype(np.float64)
+                    self._add((slot.group, slot.key, state), len(x), x.sum(axis=0), (x * x).sum(axis=0))
+
+    def _add(self, key: tuple[str, str, int], *values) -> None:
+        row = self.table.get(key)
+        self.table[key] = list(values) if row is None else [a + b for a, b in zip(row, values)]
+
+    def merge(self, other: Sums) -> None:
+        """Adds another's sums."""
+        for key, row in other.table.items():
+            self._add(key, *row)
+
+
+@dataclass(frozen=True)
+class Models:
+    """Means and variances: by phone key, each (3, D)."""
+
+    means: Mapping[str, np.ndarray]
+    variances: Mapping[str, np.ndarray]
+
+    def frames(self, keys: Iterable[str], features: np.ndarray) -> dict[str, np.ndarray]:
+        """Log-likelihoods (3, T) of frames (T, D) for each of ``keys``, constants left out."""
+        found = {}
+        square = features * features
+        for key in keys:
+            precision = 1.0 / self.variances[key]
+            linear = features @ (self.means[key] * precision).T
+            quadratic = square @ precision.T
+            constant = (self.means[key] ** 2 * precision - np.log(precision)).sum(axis=1)
+            found[key] = (linear - 0.5 * quadratic - 0.5 * constant).T
+        return found
+
+
+def _lean(rows: Sequence[Sequence], mean: np.ndarray, variance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    count = sum(row[0] for row in rows)
+    total = sum((row[1] for row in rows), np.zeros_like(mean))
+    square = sum((row[2] for row in rows), np.zeros_like(mean))
+    new = (total + LEAN * mean) / (count + LEAN)
+    second = (square + LEAN * (variance + mean**2)) / (count + LEAN)
+    return new, np.maximum(second - new**2, 1e-6)
+
+
+def estimate(sums: Sums, known: Mapping[str, str]) -> Models:
+    """Models of all phones.
+
+    Args:
+        sums: of the segmentation so far.
+        known: group by phone key, for every phone that may be asked for.
+    """
+    table = sums.table
+    width = len(next(iter(table.values()))[1])
+    everything = _lean(list(table.values()), np.zeros(width), np.ones(width))
+    floor = FLOOR * everything[1]
+    groups = {
+        group: _lean([row for key, row in table.items() if key[0] == group], *everything)
+        for group in sorted(set(known.values()))
+    }
+    means, variances = {}, {}
+    for key, group in sorted(known.items()):
+        phone = _lean([row for name, row in table.items() if name[1] == key], *groups[group])
+        states = [_lean([table[group, key, k]] if (group, key, k) in table else [], *phone) for k in range(3)]
+        means[key] = np.stack([mean for mean, _ in states])
+        variances[key] = np.stack([np.maximum(variance, floor) for _, variance in states])
+    return Models(means, variances)

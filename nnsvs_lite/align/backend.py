@@ -1,0 +1,168 @@
+"""The aligner's interface: train on a corpus folder, align a corpus folder.
+
+Both back ends are programs of their own. They are run as such: a fault in one
+of them cannot take the stage down with it, its output is in a log, and what it
+wrote counts only when it ended well.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from nnsvs_lite.align.config import AlignConfig
+from nnsvs_lite.align.phrases import CorpusFolder, Phrase
+from nnsvs_lite.align.textgrid import read_textgrid
+from nnsvs_lite.align.units import fit_to_score
+from nnsvs_lite.io.atomic import atomic_dir
+from nnsvs_lite.io.ctm import Segment
+from nnsvs_lite.io.done import Done
+from nnsvs_lite.io.errors import DataError
+
+SHARD = 200
+"""Phrases a run: what a killed stage has to do again, and what memory grows with."""
+_ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+_FAULT = re.compile(r"error|exception|fail|cannot|could not|not found|no such|invalid|missing|denied", re.I)
+
+
+def telling_line(log: str) -> str:
+    """The line of a program's output that says why it failed; the last one if none does."""
+    lines = [" ".join(_ANSI.sub("", line).split()) for line in log.splitlines()]
+    lines = [line.strip("│╭╮╰╯─ ") for line in lines]
+    lines = [line for line in lines if line and not line.startswith(("File ", "Traceback"))]
+    faults = [line for line in lines if _FAULT.search(line)]
+    return (faults or lines or ["it said nothing"])[-1]
+
+
+def run_program(
+    name: str, command: Sequence[str], log: Path, environment: Mapping[str, str] | None = None
+) -> str:
+    """Runs a program; everything it prints goes to ``log``, which is also returned.
+
+    Raises:
+        DataError: where it cannot be started or ends with another status than 0:
+            one line with the reason as the program gave it, and the log's place.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with open(log, "w", encoding="utf-8", errors="replace") as out:
+        out.write("# " + shlex.join(command) + "\n")
+        out.flush()
+        try:
+            child = subprocess.Popen(
+                list(command),
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                env={**os.environ, **(environment or {})},
+            )
+        except (FileNotFoundError, PermissionError, NotADirectoryError) as error:
+            raise DataError(f"{name} cannot be started: {command[0]}: {error.strerror}") from None
+        try:
+            status = child.wait()
+        except BaseException:
+            child.terminate()
+            child.wait()
+            raise
+    text = log.read_text(encoding="utf-8", errors="replace").split("\n", 1)[1]
+    if status != 0:
+        how = f"was ended by signal {-status}" if status < 0 else f"failed with status {status}"
+        raise DataError(f"{name} {how}: {telling_line(text)} (full log: {log})")
+    return text
+
+
+class Aligner(ABC):
+    """One back end.
+
+    Args:
+        config: the whole configuration.
+        work: a folder for the model and for logs.
+        jobs: processes or threads that it may use.
+    """
+
+    name = ""
+
+    def __init__(self, config: AlignConfig, work: Path, jobs: int = 1):
+        self.config = config
+        self.work = Path(work)
+        self.jobs = max(1, jobs)
+        self.log = self.work / "log"
+
+    @abstractmethod
+    def check(self) -> str:
+        """Says which version will run.
+
+        Raises:
+            DataError: where the back end is not installed.
+        """
+
+    @abstractmethod
+    def prepare_model(self, corpus: CorpusFolder) -> Path:
+        """Trains on the corpus, or finds the configured model; returns the model's path."""
+
+    @abstractmethod
+    def align_folder(self, corpus: CorpusFolder, folder: Path, model: Path, out: Path, log: Path) -> None:
+        """Aligns the audio and transcripts in ``folder``; TextGrids go to ``out``."""
+
+    def align(self, corpus: CorpusFolder) -> tuple[dict[str, list[Segment]], dict[str, str]]:
+        """Trains or loads the model and aligns all phrases.
+
+        Returns:
+            Labels by phrase name, one for every phone of the phrase's score, and
+            reasons by phrase name for those that could not be aligned.
+        """
+        model = self.prepare_model(corpus)
+        for name, phrases in corpus.shards(SHARD):
+            self._align_shard(corpus, name, phrases, model)
+        found: dict[str, list[Segment]] = {}
+        failed: dict[str, str] = {}
+        for name, phrases in corpus.shards(SHARD):
+            for phrase in phrases:
+                path = self.work / "aligned" / name / f"{phrase.name}.TextGrid"
+                try:
+                    if not path.exists():
+                        raise DataError("the aligner found no path through it")
+                    labels = read_textgrid(path)
+                    found[phrase.name] = fit_to_score(
+                        labels, phrase.score, phrase.end - phrase.start, str(path)
+                    )
+                except DataError as error:
+                    failed[phrase.name] = error.what
+        return found, failed
+
+    def _align_shard(self, corpus: CorpusFolder, name: str, phrases: list[Phrase], model: Path) -> None:
+        target = self.work / "aligned" / name
+        files = [corpus.place(p).with_suffix(".lab") for p in phrases]
+        options = {"config": self.config.to_dict()[self.name], "names": [p.name for p in phrases]}
+        done = Done(self.work / "aligned", name, [*files, corpus.dictionary, model], options)
+        if done.is_current():
+            return
+        done.clear()
+        with atomic_dir(target) as out:
+            folder = out / "in"
+            for phrase in phrases:
+                audio = corpus.place(phrase)
+                place = folder / audio.relative_to(corpus.corpus)
+                place.parent.mkdir(parents=True, exist_ok=True)
+                place.symlink_to(audio.resolve())
+                place.with_suffix(".lab").symlink_to(audio.with_suffix(".lab").resolve())
+            result = out / "out"
+            self.align_folder(corpus, folder, model, result, self.log / f"align_{name}.log")
+            for grid in sorted(result.rglob("*.TextGrid")):
+                grid.rename(out / grid.name)
+        done.set([target])
+
+
+def make_aligner(config: AlignConfig, work: Path, jobs: int = 1) -> Aligner:
+    """The back end that the configuration names."""
+    if config.backend == "mfa":
+        from nnsvs_lite.align.mfa import MfaAligner
+
+        return MfaAligner(config, work, jobs)
+    from nnsvs_lite.align.viter import ViterAligner
+
+    return ViterAligner(config, work, jobs)

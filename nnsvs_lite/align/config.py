@@ -1,0 +1,253 @@
+"""The alignment configuration: one YAML in ``conf/mfa/``, every key known and typed."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nnsvs_lite.io.atomic import read_text
+from nnsvs_lite.io.errors import DataError, nearest
+
+BACKENDS = ("viter", "mfa")
+UNITS = ("phrase", "word", "syllable", "mora")
+
+
+@dataclass(frozen=True)
+class SyncConfig:
+    """Global offset and tempo drift between recording and score.
+
+    Attributes:
+        search: seconds; offsets up to this are looked for, either way.
+        max_drift: share; tempo differences up to this are looked for.
+        correct: whether the refinement moves the score by what was found.
+        least: seconds; a smaller offset is left to the learnt onset prior.
+    """
+
+    search: float = 3.0
+    max_drift: float = 0.03
+    correct: bool = True
+    least: float = 0.06
+
+
+@dataclass(frozen=True)
+class RefineConfig:
+    """Score-guided refinement.
+
+    Attributes:
+        enabled: whether the aligner's boundaries are refined at all.
+        frame_shift: seconds between frames.
+        window: seconds; a note's vowel is looked for this far around its note.
+        iterations: rounds of re-estimation and search.
+        learn_after: rounds after which priors are learnt from the data.
+        start_from: ``score`` or ``aligner``: the first segmentation.
+        acoustic_scale: weight of a frame's log-likelihood; frames 5 ms apart
+            overlap, so that each brings less than one frame of news.
+        flux_weight: weight of spectral change at a boundary.
+        pitch_weight: weight of F0's agreement with the note; it tells a vowel that
+            is sung on into the next note from one that begins with it.
+        onset_deviation: seconds; the onset prior's spread before it is learnt.
+        least_spread: seconds; no learnt onset prior is narrower.
+        breaths: whether a breath or silence that the score lacks is looked for
+            between notes, so that it does not count as part of a vowel.
+    """
+
+    enabled: bool = True
+    frame_shift: float = 0.005
+    window: float = 0.25
+    iterations: int = 10
+    learn_after: int = 3
+    start_from: str = "score"
+    acoustic_scale: float = 0.5
+    flux_weight: float = 0.5
+    pitch_weight: float = 0.3
+    onset_deviation: float = 0.08
+    least_spread: float = 0.015
+    breaths: bool = True
+
+
+@dataclass(frozen=True)
+class QualityConfig:
+    """When a phrase is kept out of training.
+
+    Attributes:
+        min_confidence: phrases below it are rejected, 0..1.
+        max_offset: seconds between score and recording.
+        max_transposition: semitones between score and singing.
+        max_pitch: semitones between a note and its singing.
+        min_vowels: share of vowels that must sound most like themselves.
+        min_voiced: share of a sung note that must be voiced.
+        min_vowel: seconds; a shorter vowel is a fault.
+        max_silence: seconds of silence inside a vowel.
+        max_onset: seconds between a note and its vowel, beyond what is usual.
+        max_faulty: share of notes with a fault.
+        outlier: robust deviations below the corpus at which a likelihood is an outlier.
+        fatal: kinds of faults of which one is enough.
+    """
+
+    min_confidence: float = 0.5
+    max_offset: float = 0.25
+    max_transposition: float = 0.6
+    max_pitch: float = 2.0
+    min_vowels: float = 0.6
+    min_voiced: float = 0.3
+    min_vowel: float = 0.02
+    max_silence: float = 0.12
+    max_onset: float = 0.15
+    max_faulty: float = 0.2
+    outlier: float = 6.0
+    fatal: tuple[str, ...] = ("unvoiced",)
+
+
+@dataclass(frozen=True)
+class ViterConfig:
+    """The embedded back end.
+
+    Attributes:
+        model: a ``.viter`` model, or the ``.zip`` of a Montreal Forced Aligner
+            model; empty to train on the corpus.
+        stage: how far training goes: ``mono``, ``tri``, ``lda`` or ``sat``.
+        position_dependent: whether phones differ by their place in the word.
+        refine: whether viter itself moves boundaries off its 10 ms grid.
+        beam: of the search.
+        retry_beam: of the second search, where the first found no path.
+        seed: of the training.
+    """
+
+    model: str = ""
+    stage: str = "mono"
+    position_dependent: bool = False
+    refine: bool = True
+    beam: float = 40.0
+    retry_beam: float = 400.0
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class MfaConfig:
+    """The Montreal Forced Aligner.
+
+    Attributes:
+        command: the program, or several words such as
+            ``micromamba run -p tools/mfa mfa``; empty to look in ``tools/mfa``
+            and then on the path.
+        model: the name of a downloaded acoustic model or the path of one; empty
+            to train on the corpus.
+        root: ``MFA_ROOT_DIR``; empty for a folder inside the experiment.
+        single_speaker: treat the corpus as one speaker.
+        use_mp: let it start processes.
+        beam: of the search.
+        retry_beam: of the second search.
+        iterations: of the monophone training.
+        max_gaussians: of the monophone model.
+        triphones: whether training goes on to MFA's triphone stage.
+        options: further options of ``mfa align``, word by word.
+    """
+
+    command: str = ""
+    model: str = ""
+    root: str = ""
+    single_speaker: bool = True
+    use_mp: bool = False
+    beam: int = 10
+    retry_beam: int = 400
+    iterations: int = 40
+    max_gaussians: int = 1000
+    triphones: bool = False
+    options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class AlignConfig:
+    """All of stage 1; see the classes of its parts.
+
+    Attributes:
+        backend: ``viter`` (embedded) or ``mfa`` (Montreal Forced Aligner).
+        unit: what becomes one word of the dictionary: the phones between two
+            rests (``phrase``), those of one word or syllable of the lyrics, or of
+            one mora.
+    """
+
+    backend: str = "viter"
+    unit: str = "phrase"
+    viter: ViterConfig = field(default_factory=ViterConfig)
+    mfa: MfaConfig = field(default_factory=MfaConfig)
+    sync: SyncConfig = field(default_factory=SyncConfig)
+    refine: RefineConfig = field(default_factory=RefineConfig)
+    quality: QualityConfig = field(default_factory=QualityConfig)
+
+    def to_dict(self) -> dict[str, Any]:
+        """All values, for ``config.yaml`` of the experiment and for fingerprints."""
+        value = dataclasses.asdict(self)
+        value["mfa"]["options"] = list(value["mfa"]["options"])
+        value["quality"]["fatal"] = list(value["quality"]["fatal"])
+        return value
+
+
+def _convert(kind: str, value: Any, where: str) -> Any:
+    wanted = {"str": str, "float": (int, float), "int": int, "bool": bool}.get(kind)
+    if wanted is None:
+        if not (isinstance(value, list) and all(isinstance(item, str) for item in value)):
+            raise DataError("must be a list of words", where)
+        return tuple(value)
+    if not isinstance(value, wanted) or (isinstance(value, bool) and kind != "bool"):
+        raise DataError(f"must be {kind}, not {value!r}", where)
+    return float(value) if kind == "float" else value
+
+
+def _build(cls: type, values: Any, where: str) -> Any:
+    if not isinstance(values, dict):
+        raise DataError("must be a mapping of keys to values", where)
+    known = {f.name: f for f in dataclasses.fields(cls)}
+    arguments = {}
+    for key, value in values.items():
+        if key not in known:
+            raise DataError(f"unknown key {key!r}{nearest(str(key), known)}", where)
+        default = known[key].default_factory
+        place = f"{where}: {key}"
+        if default is not dataclasses.MISSING:
+            arguments[key] = _build(default, value if value is not None else {}, place)
+        else:
+            arguments[key] = _convert(str(known[key].type), value, place)
+    return cls(**arguments)
+
+
+def from_dict(values: Any, where: str = "alignment configuration") -> AlignConfig:
+    """Builds a configuration from nested mappings.
+
+    Raises:
+        DataError: for an unknown key (naming the nearest), a value of the wrong
+            type, or a value that is none of those possible.
+    """
+    config = _build(AlignConfig, values, where)
+    choices = (
+        ("backend", config.backend, BACKENDS),
+        ("unit", config.unit, UNITS),
+        ("viter: stage", config.viter.stage, ("mono", "tri", "lda", "sat")),
+        ("refine: start_from", config.refine.start_from, ("score", "aligner")),
+    )
+    for key, value, possible in choices:
+        if value not in possible:
+            hint = nearest(value, possible)
+            raise DataError(
+                f"unknown value {value!r}{hint}; possible: {', '.join(possible)}", f"{where}: {key}"
+            )
+    return config
+
+
+def read_config(path: str | os.PathLike) -> AlignConfig:
+    """Reads a configuration from YAML.
+
+    Raises:
+        DataError: where the file is missing or is not YAML, and as :func:`from_dict`.
+    """
+    import yaml
+
+    try:
+        values = yaml.safe_load(read_text(path))
+    except yaml.YAMLError as error:
+        line = getattr(getattr(error, "problem_mark", None), "line", 0) + 1
+        raise DataError(f"not YAML: {getattr(error, 'problem', error)}", f"{path}:{line}") from None
+    return from_dict(values or {}, os.fspath(Path(path)))

@@ -1,0 +1,313 @@
+"""Score-guided refinement: onsets searched in windows around the notes.
+
+Models are learnt from the recordings themselves. The score gives the first
+segmentation; then rounds of estimating the models and searching the onsets
+(Viterbi training) follow. After a few rounds the priors are learnt too: how far
+from its note each kind of syllable begins, and how long each consonant is. The
+utterances' features stay on disk, so that memory does not grow with the corpus.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from nnsvs_lite.align.acoustic import Models, Sums, estimate
+from nnsvs_lite.align.config import RefineConfig
+from nnsvs_lite.align.frames import Frames
+from nnsvs_lite.align.segmental import Evidence, Priors, search
+from nnsvs_lite.align.slots import BREATH, Slot, first_onsets, manner, slots_of
+from nnsvs_lite.io.atomic import atomic_path
+from nnsvs_lite.io.ctm import Segment
+from nnsvs_lite.score.languages import get_language
+from nnsvs_lite.score.types import Score
+
+BATCH = 16
+"""Utterances a job; fixed, so that sums do not depend on the number of jobs."""
+_PITCH_WIDTH = 80.0
+_BELIEF = 5.0
+
+
+@dataclass(frozen=True)
+class Item:
+    """One utterance to refine.
+
+    Attributes:
+        utt: its id.
+        speaker: whose frames are normalised together.
+        score: with phones.
+        cache: file of its evidence, see :func:`save_frames`.
+        frames: their number.
+        offset: seconds by which the recording is later than the score.
+        stretch: the recording's seconds for one of the score.
+        transposition: semitones by which the singing is above the score.
+        start: the aligner's labels, where the first segmentation is theirs.
+        breaths: whether its score may lack breaths.
+    """
+
+    utt: str
+    speaker: str
+    score: Score
+    cache: Path
+    frames: int
+    offset: float = 0.0
+    stretch: float = 1.0
+    transposition: float = 0.0
+    start: tuple[Segment, ...] = ()
+    breaths: bool = True
+
+
+@dataclass(frozen=True)
+class Norm:
+    """Mean and deviation of a speaker's features (D,), and the median spectral flux."""
+
+    mean: np.ndarray
+    deviation: np.ndarray
+    flux: float
+
+
+@dataclass(frozen=True)
+class Refined:
+    """What the refinement found.
+
+    Attributes:
+        onsets: by utterance, (slots + 1,) frames.
+        scores: by utterance, the search's score.
+        models: the last models.
+        priors: the last priors.
+        norms: by speaker.
+    """
+
+    onsets: dict[str, np.ndarray]
+    scores: dict[str, float]
+    models: Models
+    priors: Priors
+    norms: dict[str, Norm]
+
+
+def save_frames(path: str | os.PathLike, frames: Frames) -> None:
+    """Writes an utterance's evidence atomically, as arrays (never pickled objects)."""
+    with atomic_path(path) as tmp, open(tmp, "wb") as file:
+        values = {k: np.asarray(v) for k, v in vars(frames).items()}
+        np.savez(file, **values)
+
+
+def load_frames(path: str | os.PathLike) -> Frames:
+    """Reads what :func:`save_frames` wrote."""
+    with np.load(path, allow_pickle=False) as values:
+        return Frames(**{k: values[k] for k in values.files if k != "shift"}, shift=float(values["shift"]))
+
+
+def item_slots(item: Item, config: RefineConfig) -> list[Slot]:
+    """The utterance's slots."""
+    return slots_of(
+        item.score,
+        item.frames,
+        config.frame_shift,
+        config.window,
+        offset=item.offset,
+        stretch=item.stretch,
+        breaths=config.breaths and item.breaths,
+    )
+
+
+def normalise(items: Sequence[Item]) -> dict[str, Norm]:
+    """Each speaker's normalisation, one utterance in memory at a time."""
+    sums: dict[str, list] = {}
+    flux: dict[str, list[float]] = {}
+    for item in items:
+        frames = load_frames(item.cache)
+        x = frames.features.astype(np.float64)
+        row = sums.setdefault(item.speaker, [0, 0.0, 0.0])
+        row[0], row[1], row[2] = row[0] + len(x), row[1] + x.sum(axis=0), row[2] + (x * x).sum(axis=0)
+        flux.setdefault(item.speaker, []).append(float(np.median(frames.flux)))
+    norms = {}
+    for speaker, (count, total, square) in sums.items():
+        mean = total / count
+        deviation = np.sqrt(np.maximum(square / count - mean**2, 1e-6))
+        norms[speaker] = Norm(mean, deviation, max(float(np.median(flux[speaker])), 1e-3))
+    return norms
+
+
+def evidence_of(
+    item: Item, slots: Sequence[Slot], frames: Frames, norm: Norm, models: Models, config: RefineConfig
+) -> Evidence:
+    """Running sums of an utterance's log-likelihoods for the phones in its slots."""
+    features = (frames.features - norm.mean) / norm.deviation
+    found = models.frames(sorted({slot.key for slot in slots}), features)
+    states = {
+        key: np.pad(np.cumsum(config.acoustic_scale * value, axis=1), ((0, 0), (1, 0)))
+        for key, value in found.items()
+    }
+    voiced = frames.f0 > 0
+    midi = 69.0 + 12.0 * np.log2(np.where(voiced, frames.f0, 440.0) / 440.0) - item.transposition
+    pitch = {}
+    for note in sorted({slot.pitch for slot in slots if not np.isnan(slot.pitch)}):
+        cents = 100.0 * (midi - note)
+        agreement = np.where(voiced, 0.25 - np.log1p((cents / _PITCH_WIDTH) ** 2), 0.0)
+        pitch[note] = np.append(0.0, np.cumsum(config.pitch_weight * np.maximum(agreement, -3.0)))
+    boundary = config.flux_weight * np.log(frames.flux / norm.flux + 1e-2)
+    return Evidence(states, pitch, np.append(boundary, boundary[-1]))
+
+
+@dataclass(frozen=True)
+class _Round:
+    """What a job needs besides its items."""
+
+    config: RefineConfig
+    norms: Mapping[str, Norm]
+    models: Models | None
+    priors: Priors
+
+
+def _start_onsets(item: Item, slots: list[Slot], config: RefineConfig) -> np.ndarray:
+    if not item.start:
+        return first_onsets(slots, item.frames, config.frame_shift)
+    onsets = [0] * len(slots) + [item.frames]
+    for i in range(len(slots) - 1, -1, -1):
+        if slots[i].optional:
+            onsets[i] = onsets[i + 1]
+        else:
+            onsets[i] = round(item.start[slots[i].index].start / config.frame_shift)
+    return np.clip(np.maximum.accumulate(onsets), 0, item.frames)
+
+
+def _work(task: tuple[_Round, list[Item]]) -> tuple[list[tuple[str, np.ndarray, float]], Sums]:
+    """One job: searches its utterances and sums their frames."""
+    state, items = task
+    found, sums = [], Sums()
+    for item in items:
+        frames = load_frames(item.cache)
+        norm = state.norms[item.speaker]
+        slots = item_slots(item, state.config)
+        if state.models is None:
+            onsets, score = _start_onsets(item, slots, state.config), 0.0
+        else:
+            evidence = evidence_of(item, slots, frames, norm, state.models, state.config)
+            onsets, score = search(slots, item.frames, evidence, state.priors)
+        sums.add(slots, onsets, (frames.features - norm.mean) / norm.deviation)
+        found.append((item.utt, onsets, score))
+    return found, sums
+
+
+def run_jobs(work: Callable, tasks: Sequence, jobs: int) -> Iterator:
+    """Results of ``work`` for each task in order, in ``jobs`` processes."""
+    if jobs <= 1 or len(tasks) <= 1:
+        yield from map(work, tasks)
+        return
+    with ProcessPoolExecutor(max_workers=min(jobs, len(tasks))) as pool:
+        yield from pool.map(work, tasks)
+
+
+def first_priors(items: Sequence[Item], config: RefineConfig) -> Priors:
+    """Priors before anything is learnt: general lengths of consonants, broad onsets."""
+    priors = Priors(default=config.onset_deviation / config.frame_shift)
+    for item in items:
+        language = get_language(item.score.lang)
+        for phone in {*item.score.phones, BREATH}:
+            _, length, spread = manner(language, phone)
+            if length:
+                priors.length[f"{item.score.lang}:{phone}"] = (np.log(length / config.frame_shift), spread)
+    return priors
+
+
+def learn_priors(
+    items: Sequence[Item], onsets: Mapping[str, np.ndarray], config: RefineConfig, general: Priors
+) -> Priors:
+    """Priors from a segmentation; rare phones and kinds lean on what is general."""
+    lags: dict[str, list[float]] = {}
+    lengths: dict[str, list[float]] = {}
+    pairs = breaths = 0
+    for item in items:
+        found = onsets[item.utt]
+        for slot, start, end in zip(item_slots(item, config), found, found[1:]):
+            pairs += slot.optional
+            breaths += slot.optional and end > start
+            if not np.isnan(slot.expected):
+                lags.setdefault(slot.kind, []).append(start - slot.expected)
+            if slot.key in general.length and end > start:
+                lengths.setdefault(slot.key, []).append(float(np.log(end - start)))
+    priors = Priors(default=general.default)
+    sung = [lag for kind, values in lags.items() if kind != "rest" for lag in values]
+    middle, spread = _robust(sung or [0.0], general.default)
+    for kind, values in lags.items():
+        if kind == "rest":
+            centre, width = _robust(values, 2 * general.default)
+            priors.onset[kind] = (centre, max(width, 5.0))
+        else:
+            weight = len(values) / (len(values) + _BELIEF)
+            centre, width = _robust(values, spread)
+            priors.onset[kind] = (
+                weight * centre + (1 - weight) * middle,
+                max(weight * width + (1 - weight) * spread, config.least_spread / config.frame_shift),
+            )
+    for key, (mean, spread) in general.length.items():
+        logs = np.array(lengths.get(key, []))
+        new = (logs.sum() + _BELIEF * mean) / (len(logs) + _BELIEF)
+        variance = (((logs - new) ** 2).sum() + _BELIEF * spread**2) / (len(logs) + _BELIEF)
+        priors.length[key] = (float(new), max(float(np.sqrt(variance)), 0.15))
+    share = (breaths + 1.0) / (pairs + 20.0)
+    priors.breath = float(np.log(share / (1.0 - share))) + general.breath / 2
+    return priors
+
+
+def _robust(values: Sequence[float], general: float) -> tuple[float, float]:
+    """Median and 1.4826 times the median deviation; few values lean on ``general``."""
+    centre = float(np.median(values))
+    width = 1.4826 * float(np.median(np.abs(np.asarray(values) - centre)))
+    weight = len(values) / (len(values) + _BELIEF)
+    return centre, weight * width + (1 - weight) * general
+
+
+def refine(items: Sequence[Item], config: RefineConfig, jobs: int = 1) -> Refined:
+    """Finds the onsets of all utterances.
+
+    Args:
+        items: with their evidence on disk.
+        config: the refinement's options.
+        jobs: processes.
+
+    Returns:
+        Onsets with the models and priors that gave them. The result does not
+        depend on ``jobs``.
+    """
+    batches = [list(items[i : i + BATCH]) for i in range(0, len(items), BATCH)]
+    norms = normalise(items)
+    general = priors = first_priors(items, config)
+    known = {slot.key: slot.group for item in items for slot in item_slots(item, config)}
+    models: Models | None = None
+    onsets: dict[str, np.ndarray] = {}
+    scores: dict[str, float] = {}
+    for number in range(config.iterations + 1):
+        state = _Round(config, norms, models, priors)
+        sums = Sums()
+        before = dict(onsets)
+        for found, part in run_jobs(_work, [(state, batch) for batch in batches], jobs):
+            sums.merge(part)
+            onsets.update({utt: value for utt, value, _ in found})
+            scores.update({utt: score for utt, _, score in found})
+        if before and all(np.array_equal(before[utt], onsets[utt]) for utt in onsets):
+            break
+        if number < config.iterations:
+            models = estimate(sums, known)
+            if number >= config.learn_after:
+                priors = learn_priors(items, onsets, config, general)
+    return Refined(onsets, scores, models, priors, norms)
+
+
+def to_labels(
+    item: Item, slots: Sequence[Slot], onsets: np.ndarray, duration: float, shift: float
+) -> list[Segment]:
+    """Labels in seconds, contiguous from 0 to ``duration``; breaths that were heard are among them."""
+    times = [float(t) * shift for t in onsets[:-1]] + [duration]
+    times[0] = 0.0
+    return [
+        Segment(round(a, 7), round(b, 7), slot.phone)
+        for slot, a, b in zip(slots, times, times[1:])
+        if b > a or not slot.optional
+    ]

@@ -1,0 +1,126 @@
+"""The search: the best onsets of all phones, each within its window.
+
+A phone's segment is scored as a whole, so that its length can be judged too (a
+segmental model: Ostendorf and Roukos, 1989). Its beginning and its end are models
+of their own, since a boundary shows in how phones begin and end. With running
+sums of the frames' log-likelihoods every segment costs a few look-ups, and the
+search is exact within the windows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from nnsvs_lite.align.slots import Slot
+
+EDGE = 4
+"""Frames of a segment's beginning and of its end, at most a third of it each."""
+LEAST = 3
+"""Frames of the shortest segment."""
+_BREATH = 12
+_NEVER = -1e9
+
+
+@dataclass
+class Priors:
+    """What is known of times before the audio is heard.
+
+    Attributes:
+        onset: by kind, (median, spread) in frames of a nucleus' onset after its note.
+        length: by phone key, (mean, spread) of the logarithm of its length in frames.
+        breath: log-odds of a breath that the score lacks against none.
+        default: spread of onsets whose kind is unknown.
+    """
+
+    onset: dict[str, tuple[float, float]] = field(default_factory=dict)
+    length: dict[str, tuple[float, float]] = field(default_factory=dict)
+    breath: float = -4.0
+    default: float = 16.0
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Running sums of one utterance, all of length T + 1.
+
+    Attributes:
+        states: by phone key, (3, T + 1): beginning, middle, end; scaled log-likelihoods.
+        pitch: by MIDI number, (T + 1,): agreement of F0 with that pitch.
+        boundary: (T + 1,), not summed: what speaks for a boundary at a frame's beginning.
+    """
+
+    states: Mapping[str, np.ndarray]
+    pitch: Mapping[float, np.ndarray]
+    boundary: np.ndarray
+
+
+def edges(length: np.ndarray) -> np.ndarray:
+    """Frames that count as beginning, and as end, of segments of these lengths."""
+    return np.minimum(EDGE, length // 3)
+
+
+def segment_score(
+    slot: Slot, start: np.ndarray, end: np.ndarray, evidence: Evidence, priors: Priors
+) -> np.ndarray:
+    """Scores of a slot's segment for all starts (S, 1) and ends (1, E): (S, E)."""
+    length = end - start
+    edge = edges(np.maximum(length, 0))
+    first, middle, last = evidence.states[slot.key]
+    inner = np.minimum(start + edge, len(first) - 1)
+    outer = np.maximum(end - edge, 0)
+    score = first[inner] - first[start] + middle[outer] - middle[inner] + last[end] - last[outer]
+    if slot.pitch in evidence.pitch:
+        sums = evidence.pitch[slot.pitch]
+        score = score + sums[end] - sums[start]
+    prior = priors.length.get(slot.key)
+    if prior is not None:
+        logs = np.log(np.maximum(length, 1))
+        score = score - 0.5 * ((logs - prior[0]) / prior[1]) ** 2 - np.log(prior[1])
+    score = np.where(length < LEAST, _NEVER, score)
+    if slot.optional:
+        score = np.where(length < _BREATH, _NEVER, score + priors.breath)
+        score = np.where(length == 0, 0.0, score)
+    return score
+
+
+def onset_score(slot: Slot, onset: np.ndarray, priors: Priors) -> np.ndarray:
+    """Log-prior of a slot's onset in frames: Student's t with three degrees of freedom.
+
+    Its heavy tails let a singer who is really late be late.
+    """
+    if np.isnan(slot.expected):
+        return np.zeros(len(onset))
+    median, spread = priors.onset.get(slot.kind, (0.0, priors.default))
+    z = (onset - slot.expected - median) / spread
+    return -2.0 * np.log1p(z * z / 3.0)
+
+
+def search(
+    slots: Sequence[Slot], frames: int, evidence: Evidence, priors: Priors
+) -> tuple[np.ndarray, float]:
+    """The best onsets (slots + 1,) in frames, the end included, and their score.
+
+    A breath that the score lacks has no length where it was not heard.
+    """
+    best = np.zeros(1)
+    places = [np.array([0])]
+    back: list[np.ndarray] = []
+    for before, slot in zip(slots, slots[1:]):
+        ends = np.arange(slot.low, slot.high + 1)
+        total = best[:, None] + segment_score(before, places[-1][:, None], ends[None, :], evidence, priors)
+        choice = total.argmax(axis=0)
+        best = total[choice, np.arange(len(ends))]
+        if not before.optional:  # counted once where a breath has no length
+            best = best + evidence.boundary[ends]
+        best = best + onset_score(slot, ends, priors)
+        back.append(choice)
+        places.append(ends)
+    final = best + segment_score(slots[-1], places[-1][:, None], np.array([[frames]]), evidence, priors)[:, 0]
+    k = int(final.argmax())
+    onsets = [int(places[-1][k])]
+    for choice, previous in zip(reversed(back), reversed(places[:-1])):
+        k = int(choice[k])
+        onsets.append(int(previous[k]))
+    return np.array([*onsets[::-1], frames]), float(final.max())

@@ -1,0 +1,202 @@
+"""Where each phone of a score may begin: the score as a row of slots for the search."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nnsvs_lite.score.languages import get_language
+from nnsvs_lite.score.languages.base import Language
+from nnsvs_lite.score.types import Score
+
+BREATH = "br"
+_MANNERS = (
+    # (features of the phone, name, seconds, spread of the logarithm). Lengths are those of sung
+    # consonants in general, rounded: they hold the first rounds together, then the data speak.
+    ({"breath"}, "breath", 0.25, 0.5),
+    ({"silence"}, "silence", None, None),
+    ({"vowel"}, "vowel", None, None),
+    ({"closure"}, "closure", 0.09, 0.5),
+    ({"affricate", "voiced"}, "voiced affricate", 0.08, 0.4),
+    ({"affricate"}, "affricate", 0.11, 0.4),
+    ({"plosive", "voiced"}, "voiced plosive", 0.06, 0.4),
+    ({"plosive"}, "plosive", 0.09, 0.4),
+    ({"fricative", "voiced"}, "voiced fricative", 0.08, 0.4),
+    ({"fricative", "glottal"}, "glottal", 0.08, 0.4),
+    ({"fricative"}, "fricative", 0.12, 0.4),
+    ({"nasal"}, "nasal", 0.075, 0.4),
+    ({"liquid"}, "liquid", 0.055, 0.4),
+    ({"glide"}, "glide", 0.08, 0.4),
+)
+_OTHER = ("other", 0.08, 0.5)
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One phone to be placed.
+
+    Attributes:
+        phone: its symbol.
+        key: ``language:phone``, by which its acoustic model is found.
+        group: ``language:manner``, by which models and priors are shared.
+        index: its number in the score's phones; -1 for a breath that the score lacks.
+        note: index of its note.
+        low: first frame at which it may begin.
+        high: last frame.
+        expected: the frame at which its note begins, for a note's nucleus and for
+            the first phone of a rest; NaN for all others.
+        kind: which onset prior holds: ``rest``, or the nucleus' own manner and that
+            of the note's first phone; empty where there is none.
+        pitch: MIDI number of the note where the phone is voiced; NaN otherwise.
+        length: seconds, the length prior before it is learnt; NaN for none.
+        spread: of the logarithm of the length.
+        vowel: whether it can be held.
+        silence: whether it is a pause or a breath.
+    """
+
+    phone: str
+    key: str
+    group: str
+    index: int
+    note: int
+    low: int
+    high: int
+    expected: float
+    kind: str
+    pitch: float
+    length: float
+    spread: float
+    vowel: bool
+    silence: bool
+
+    @property
+    def optional(self) -> bool:
+        return self.index < 0
+
+
+def manner(language: Language, phone: str) -> tuple[str, float | None, float | None]:
+    """A phone's manner with the general length (seconds) and log-spread of such phones."""
+    features = {name for name, on in zip(language.class_names, language.classes(phone)) if on}
+    for needed, name, length, spread in _MANNERS:
+        if needed <= features:
+            return name, length, spread
+    return _OTHER
+
+
+def slots_of(
+    score: Score,
+    frames: int,
+    shift: float,
+    window: float,
+    *,
+    offset: float = 0.0,
+    stretch: float = 1.0,
+    breaths: bool = True,
+) -> list[Slot]:
+    """The slots of a score, in order; a breath may stand before any note that follows a note.
+
+    Args:
+        score: with phones.
+        frames: of the audio.
+        shift: seconds between frames.
+        window: seconds; a nucleus may begin this far from its note.
+        offset: seconds by which the recording is later than the score.
+        stretch: the recording's time per second of score.
+        breaths: whether breaths that the score lacks are looked for.
+    """
+    language = get_language(score.lang)
+    half = window / shift
+    reach = half + 0.3 / shift  # consonants come before their vowel, by their own length
+    found: list[Slot] = []
+    count = 0
+
+    def place(time: float) -> float:
+        return (offset + time * stretch) / shift
+
+    def add(phone: str, note: int, index: int, low: float, high: float, **more) -> None:
+        name, length, spread = manner(language, phone)
+        values = dict(
+            expected=np.nan, kind="", pitch=np.nan, length=length or np.nan, spread=spread or np.nan
+        )
+        found.append(
+            Slot(
+                phone=phone,
+                key=f"{score.lang}:{phone}",
+                group=f"{score.lang}:{name}",
+                index=index,
+                note=note,
+                low=int(max(low, 0)),
+                high=int(high),
+                vowel=phone in language.vowels,
+                silence=phone in language.silences,
+                **(values | more),
+            )
+        )
+
+    for n, note in enumerate(score.notes):
+        begin, end = place(note.start), place(note.end)
+        if n and breaths and not note.is_rest and not score.notes[n - 1].is_rest and not note.slur:
+            add(BREATH, n, -1, begin - reach - 0.2 / shift, begin + half)
+        onset = language.onset_count(note.phones)
+        first = manner(language, note.phones[0])[0] if note.phones else ""
+        for k, phone in enumerate(note.phones):
+            if note.is_rest:
+                more = {"expected": begin, "kind": "rest"} if k == 0 and n else {}
+                add(phone, n, count, begin - 2 * half, max(begin + 2 * half, end), **more)
+            else:
+                pitch = float(note.pitch) if language.is_voiced(phone) else np.nan
+                if k < onset:
+                    add(phone, n, count, begin - reach, begin + half, pitch=pitch)
+                elif k == onset:
+                    add(
+                        phone,
+                        n,
+                        count,
+                        begin - half,
+                        begin + half,
+                        pitch=pitch,
+                        expected=begin,
+                        kind=f"{score.lang}:{first}",
+                    )
+                else:
+                    add(phone, n, count, begin - half, end + half, pitch=pitch)
+            count += 1
+    return _feasible(found, frames)
+
+
+def _feasible(slots: list[Slot], frames: int, least: int = 3) -> list[Slot]:
+    """Windows in which every needed phone can have ``least`` frames."""
+    import dataclasses
+
+    lows, highs = [s.low for s in slots], [s.high for s in slots]
+    lows[0] = highs[0] = 0
+    for i in range(1, len(slots)):
+        lows[i] = max(lows[i], lows[i - 1] + (0 if slots[i - 1].optional else least))
+    limit = frames
+    for i in range(len(slots) - 1, 0, -1):
+        limit -= 0 if slots[i].optional else least
+        highs[i] = limit = min(max(highs[i], lows[i]), limit)
+        lows[i] = max(min(lows[i], highs[i]), 0)
+    return [dataclasses.replace(s, low=a, high=b) for s, a, b in zip(slots, lows, highs)]
+
+
+def first_onsets(slots: list[Slot], frames: int, shift: float) -> np.ndarray:
+    """Onsets (slots + 1,) in frames as the score alone has them; the last is the end.
+
+    A nucleus begins with its note, consonants before it by their general length, and
+    breaths that the score lacks have no length.
+    """
+    onsets = np.full(len(slots) + 1, np.nan)
+    onsets[-1] = frames
+    for i in range(len(slots) - 1, -1, -1):
+        slot = slots[i]
+        if slot.optional:
+            onsets[i] = onsets[i + 1]
+        elif not np.isnan(slot.expected):
+            onsets[i] = slot.expected
+        else:
+            length = 0.06 if np.isnan(slot.length) else slot.length
+            onsets[i] = onsets[i + 1] - length / shift
+    onsets[0] = 0.0
+    return np.clip(np.maximum.accumulate(np.round(onsets)), 0, frames).astype(int)

@@ -1,0 +1,114 @@
+"""How a recording lies against its score as a whole: offset, tempo drift, transposition.
+
+The score says at every moment which pitch should sound, or none. Offset and drift
+are those at which most of the recording agrees with that, by F0 and voicing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nnsvs_lite.align.config import SyncConfig
+from nnsvs_lite.align.frames import Frames
+from nnsvs_lite.score.types import Score
+
+_CENTS = 70.0
+_QUIET = -40.0
+_SHORT = 15.0
+"""Seconds: in less than this a drift cannot be told from late and early notes."""
+_PREFERENCE = 0.01
+"""Share of agreement that a shift of the whole ``search`` range must bring to be believed."""
+
+
+@dataclass(frozen=True)
+class Sync:
+    """How a recording lies against its score.
+
+    Attributes:
+        offset: seconds by which the recording is later than the score.
+        stretch: seconds of the recording for one of the score.
+        transposition: semitones by which the singing is above the score.
+        agreement: share of the score's time at which pitch and rests agree, 0..1.
+    """
+
+    offset: float = 0.0
+    stretch: float = 1.0
+    transposition: float = 0.0
+    agreement: float = 0.0
+
+
+def synchronise(frames: Frames, score: Score, config: SyncConfig, voicing: float = 0.6) -> Sync:
+    """Estimates offset, drift and transposition of one utterance.
+
+    Args:
+        frames: of the recording.
+        score: with notes from time 0.
+        config: how far to look.
+        voicing: frames with a smaller autocorrelation peak count as unvoiced.
+    """
+    step = max(1, round(0.01 / frames.shift))  # 10 ms are enough, and a fourth of the work
+    f0, level = frames.f0[::step], frames.level[::step]
+    shift = frames.shift * step
+    voiced = (f0 > 0) & (level > _QUIET) & (frames.voicing[::step] > voicing)
+    midi = np.where(voiced, 69.0 + 12.0 * np.log2(np.maximum(f0, 1.0) / 440.0), np.nan)
+    pitches = np.array([note.pitch for note in score.notes])
+    if not (pitches > 0).any() or not voiced.any():
+        return Sync()
+    edges = np.array([note.start for note in score.notes] + [score.notes[-1].end])
+    offsets = np.arange(-config.search, config.search + 1e-9, shift)
+    stretches = np.array([1.0])
+    if score.duration > _SHORT and config.max_drift > 0:
+        # A drift moves the end of the score by no more than the steps between offsets.
+        count = max(1, int(np.ceil(config.max_drift * score.duration / (4 * shift))))
+        stretches = 1.0 + config.max_drift * np.arange(-count, count + 1) / count
+    penalty = 1.0 - _PREFERENCE * (np.abs(offsets) / max(config.search, 1e-6))[:, None]
+    best = (-1.0, 0.0, 1.0, 0.0)
+    for semitones in _transpositions(midi, pitches):
+        agreement = _agreement(midi - semitones, voiced, pitches, edges, offsets, stretches, shift)
+        value = agreement * penalty * (1.0 - _PREFERENCE * (abs(semitones) > 0))
+        i, k = np.unravel_index(int(value.argmax()), value.shape)
+        if value[i, k] > best[0] + 0.005:
+            best = (float(value[i, k]), float(offsets[i]), float(stretches[k]), float(semitones))
+    value, offset, stretch, semitones = best
+    sung = _sounding(pitches, edges, offset, stretch, shift, len(midi))
+    error = (midi - sung)[voiced & (sung > 0)]
+    near = error[np.abs(error - semitones) < 1.0]
+    transposition = float(np.median(near)) if len(near) else semitones
+    return Sync(round(offset, 3), round(stretch, 5), round(transposition, 2), round(max(value, 0.0), 3))
+
+
+def _transpositions(midi: np.ndarray, pitches: np.ndarray) -> list[int]:
+    """Whole semitones worth trying, 0 first: those near the difference of the pitch ranges."""
+    sung = pitches[pitches > 0]
+    middle = round(float(np.nanmedian(midi) - np.median(sung)))
+    near = [middle + k for k in range(-7, 8)] + list(range(-2, 3))
+    return [0] + sorted({k for k in near if k != 0}, key=lambda k: (abs(k), k))
+
+
+def _agreement(midi, voiced, pitches, edges, offsets, stretches, shift) -> np.ndarray:
+    """Share of the score's time that agrees, (offsets, stretches)."""
+    rows, which = np.unique(pitches, return_inverse=True)
+    count = len(midi)
+    sums = np.zeros((len(rows), count + 1))
+    for row, pitch in enumerate(rows):
+        if pitch == 0:
+            # Rests are worth less: a singer holds notes into them and reverberation fills them.
+            fits = np.where(voiced, 0.0, 0.5)
+        else:
+            fits = np.where(voiced, np.exp(-0.5 * (100.0 * (midi - pitch) / _CENTS) ** 2), 0.0)
+        sums[row, 1:] = np.cumsum(np.nan_to_num(fits))
+    times = offsets[:, None, None] + stretches[None, :, None] * edges
+    place = np.clip(np.round(times / shift), 0, count).astype(np.int64)
+    total = (sums[which, place[..., 1:]] - sums[which, place[..., :-1]]).sum(axis=-1)
+    weight = np.where(pitches > 0, 1.0, 0.5) * np.diff(edges)
+    return total * shift / weight.sum()
+
+
+def _sounding(pitches, edges, offset, stretch, shift, count) -> np.ndarray:
+    """The score's pitch at each frame (count,), 0 in rests and outside the score."""
+    times = (np.arange(count) * shift - offset) / stretch
+    note = np.searchsorted(edges, times, side="right") - 1
+    inside = (note >= 0) & (note < len(pitches))
+    return np.where(inside, pitches[np.clip(note, 0, len(pitches) - 1)], 0)

@@ -1,0 +1,183 @@
+"""Words and dictionaries for an aligner, made from the score's own phones.
+
+An aligner needs a dictionary of words. A sung text has one pronunciation, that
+of its score, so every unit becomes a word of its own: the phones between two
+rests, or those of one word, syllable or mora. Between words an aligner may put
+silence by itself; a rest is therefore a gap between two words, never a word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from nnsvs_lite.io.ctm import Segment
+from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.score.types import Score
+
+SILENCES = ("pau", "br", "sil")
+MIN_SILENCE = 0.01
+"""Seconds given to a rest in which the aligner found no silence."""
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One word of the aligner: phones ``first`` to ``last`` (exclusive) of the score."""
+
+    phones: tuple[str, ...]
+    first: int
+    last: int
+
+
+def units_of(score: Score, unit: str = "phrase", vowels: Iterable[str] = ()) -> list[Unit]:
+    """The words of a score, in order.
+
+    Args:
+        score: with phones.
+        unit: ``phrase`` (all between two silences), ``word`` (up to a note whose
+            lyric begins with a space or follows one that ends with it; where no
+            lyric has spaces, as in Japanese, the phrase), ``syllable`` (a note with
+            the notes that carry it on) or ``mora`` (up to and including each vowel).
+        vowels: phones that can end a mora.
+    """
+    vowels = set(vowels)
+    phones, index = score.phones, score.note_index
+    found: list[Unit] = []
+    start: int | None = None
+
+    def close(end: int) -> None:
+        nonlocal start
+        if start is not None and end > start:
+            found.append(Unit(tuple(phones[start:end]), start, end))
+        start = None
+
+    for i, phone in enumerate(phones):
+        note = score.notes[index[i]]
+        if phone in SILENCES:
+            close(i)
+            continue
+        new_note = i == 0 or index[i] != index[i - 1]
+        if start is not None and new_note and not note.slur:
+            before = score.notes[index[i - 1]]
+            spaced = note.lyric[:1].isspace() or before.lyric[-1:].isspace()
+            if unit in ("syllable", "mora") or (unit == "word" and spaced):
+                close(i)
+        elif start is not None and unit == "mora" and phones[i - 1] in vowels and not note.slur:
+            close(i)
+        if start is None:
+            start = i
+    close(len(phones))
+    return found
+
+
+class Dictionary:
+    """Pronunciations, one word each: equal pronunciations share a word.
+
+    Words are ``w00000``, ``w00001``, ... in order of first use: aligners fold
+    case and cut words at punctuation, so lyrics are not used as words.
+    """
+
+    def __init__(self) -> None:
+        self._words: dict[tuple[str, ...], str] = {}
+
+    def word(self, phones: tuple[str, ...]) -> str:
+        """The word of a pronunciation; a new one where it is not there yet."""
+        return self._words.setdefault(phones, f"w{len(self._words):05d}")
+
+    def text(self) -> str:
+        """The dictionary file: ``word<tab>phones`` a line, sorted by word."""
+        return "".join(
+            f"{word}\t{' '.join(phones)}\n"
+            for phones, word in sorted(self._words.items(), key=lambda x: x[1])
+        )
+
+    def __len__(self) -> int:
+        return len(self._words)
+
+
+def check_texts(
+    scores: Mapping[str, Score], utts: Iterable[str], symbols: Mapping[str, set[str]]
+) -> list[str]:
+    """Lines ``utt: what is wrong`` for scores that cannot be aligned, before anything runs.
+
+    Args:
+        scores: by utterance.
+        utts: all utterances.
+        symbols: the phones that each language knows.
+    """
+    faults = []
+    for utt in utts:
+        score = scores.get(utt)
+        if score is None:
+            faults.append(f"{utt}: has no score, and its lyrics cannot be aligned without one")
+            continue
+        if not any(phone not in SILENCES for phone in score.phones):
+            faults.append(f"{utt}: nothing is sung in its score")
+        for note in score.notes:
+            if not note.is_rest and not note.phones:
+                text = f"lyric {note.lyric!r}" if note.lyric else "a note without lyric"
+                faults.append(f"{utt}: {note.place}: {text} has no pronunciation")
+            unknown = [p for p in note.phones if p not in symbols.get(score.lang, {p})]
+            if unknown:
+                faults.append(f"{utt}: {note.place}: {unknown[0]!r} is no phone of {score.lang!r}")
+    return faults
+
+
+def fit_to_score(found: Iterable[Segment], score: Score, duration: float, where: str) -> list[Segment]:
+    """An aligner's phones as labels of the score: every phone, silences included, without gaps.
+
+    Gaps of the aligner become the rests of the score. Where it heard silence that
+    the score lacks, the phone before is drawn out over it; where it heard none at
+    a rest, the rest gets 10 ms.
+
+    Args:
+        found: phones in order of time; empty labels and silences are skipped.
+        score: with phones.
+        duration: seconds, the end of the last label.
+        where: named in the error.
+
+    Raises:
+        DataError: where the sung phones are not those of the score.
+    """
+    spoken = [s for s in found if s.label not in ("", "sil", "sp", "spn", "pau", "br")]
+    phones = score.phones
+    wanted = [p for p in phones if p not in SILENCES]
+    if [s.label.lower() for s in spoken] != [p.lower() for p in wanted]:
+        n = next((i for i, (s, p) in enumerate(zip(spoken, wanted)) if s.label.lower() != p.lower()), None)
+        n = min(len(spoken), len(wanted)) if n is None else n
+        heard = spoken[n].label if n < len(spoken) else "nothing"
+        needed = wanted[n] if n < len(wanted) else "no more"
+        raise DataError(f"the aligner's phone {n + 1} is {heard}, the score has {needed}", where)
+    starts: list[float] = []
+    k = 0
+    for i, phone in enumerate(phones):
+        if phone not in SILENCES:
+            starts.append(spoken[k].start)
+            k += 1
+        else:
+            before = spoken[k - 1].end if k else 0.0
+            after = spoken[k].start if k < len(spoken) else duration
+            run = i
+            while run > 0 and phones[run - 1] in SILENCES:
+                run -= 1
+            length = 1
+            while run + length < len(phones) and phones[run + length] in SILENCES:
+                length += 1
+            starts.append(before + (after - before) * (i - run) / length)
+    starts[0] = 0.0
+    return _positive(starts, phones, duration)
+
+
+def _positive(starts: list[float], phones: list[str], duration: float) -> list[Segment]:
+    """Labels from onsets; each gets at least 10 ms, taken from its neighbours."""
+    count = len(starts)
+    least = min(MIN_SILENCE, duration / count)
+    for i in range(1, count):
+        starts[i] = max(starts[i], starts[i - 1] + least)
+    limit = duration
+    for i in range(count - 1, -1, -1):
+        limit -= least
+        starts[i] = min(starts[i], limit)
+    starts[0] = 0.0
+    ends = [*starts[1:], duration]
+    return [Segment(round(s, 7), round(e, 7), p) for s, e, p in zip(starts, ends, phones)]

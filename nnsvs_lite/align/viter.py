@@ -1,0 +1,76 @@
+"""The embedded back end: viter, the Montreal Forced Aligner's training recipe in one wheel.
+
+Written for viter 0.5. Three of its ways shape this driver: ``align`` needs the
+dictionary and the position option that ``train`` had; words are case-folded;
+and the TextGrids that ``train`` can write are not those of ``align``, so that
+training data are aligned in a second step.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import sys
+from pathlib import Path
+
+from nnsvs_lite.align.backend import Aligner, run_program
+from nnsvs_lite.align.phrases import CorpusFolder
+from nnsvs_lite.io.atomic import atomic_path
+from nnsvs_lite.io.done import Done
+from nnsvs_lite.io.errors import DataError
+
+_STAGES = {"mono": ["--no-tri"], "tri": ["--no-lda"], "lda": ["--no-sat"], "sat": []}
+_PROGRAM = [sys.executable, "-c", "import sys, viter; sys.exit(viter.main(['viter'] + sys.argv[1:]))"]
+
+
+class ViterAligner(Aligner):
+    """Runs ``viter train``, ``viter import`` and ``viter align``."""
+
+    name = "viter"
+
+    def check(self) -> str:
+        """Says which version will run."""
+        if importlib.util.find_spec("viter") is None:
+            raise DataError("viter is not installed; install it with: pip install 'nnsvs_lite[viter]'")
+        return f"viter {importlib.metadata.version('viter')}"
+
+    def _run(self, words: list[str], log: Path) -> str:
+        return run_program("viter", [*_PROGRAM, *words], log, {"RAYON_NUM_THREADS": str(self.jobs)})
+
+    def _shared(self, corpus: CorpusFolder) -> list[str]:
+        words = ["--dict", str(corpus.dictionary), "--cpu", "--silence-phone", "sil"]
+        words += ["--speakers", "single" if corpus.single_speaker else "parent-dir"]
+        return words if self.config.viter.position_dependent else [*words, "--no-position-dependent"]
+
+    def prepare_model(self, corpus: CorpusFolder) -> Path:
+        """Trains on the corpus, imports a ``.zip``, or takes the ``.viter`` model given."""
+        options = self.config.viter
+        if options.model:
+            given = Path(options.model)
+            if not given.exists():
+                raise DataError("no such acoustic model", given)
+            if given.suffix != ".zip" and not given.is_dir():
+                return given
+        model = self.work / "model.viter"
+        files = [Path(options.model)] if options.model else [corpus.corpus, corpus.dictionary]
+        done = Done(self.work, "model", files, {"viter": self.config.to_dict()["viter"]})
+        if done.is_current():
+            return model
+        done.clear()
+        with atomic_path(model) as tmp:
+            if options.model:
+                self._run(["import", options.model, "--out", str(tmp)], self.log / "import.log")
+            else:
+                words = ["train", str(corpus.corpus), "--out", str(tmp), "--seed", str(options.seed)]
+                words += [*_STAGES[options.stage], "--no-pron-probs", *self._shared(corpus)]
+                self._run(words, self.log / "train.log")
+        done.set([model])
+        return model
+
+    def align_folder(self, corpus: CorpusFolder, folder: Path, model: Path, out: Path, log: Path) -> None:
+        """Aligns one folder."""
+        options = self.config.viter
+        words = ["align", str(folder), str(model), "--out", str(out)]
+        words += ["--beam", f"{options.beam:g}", "--retry-beam", f"{options.retry_beam:g}"]
+        words += [] if options.refine else ["--no-refine"]
+        self._run([*words, *self._shared(corpus)], log)
