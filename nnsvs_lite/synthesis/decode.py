@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from dataclasses import replace
@@ -16,6 +15,7 @@ from nnsvs_lite.io.done import Done
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.tables import FeatureReader, FeatureWriter, read_table, write_table
 from nnsvs_lite.score.types import Score
+from nnsvs_lite.synthesis.voice import assemble
 
 COPIED = ("score", "utt2spk", "segments")
 """Tables that go along with the features, where the set has them."""
@@ -35,6 +35,7 @@ def decode(
 
     Writes ``time_lag``, ``duration`` and every stream as scp and ark, ``pred.ctm``,
     ``timing.json`` (seconds of audio and of computing), and copies of the set's tables.
+    An acoustic exp dir gets copies of the timing models, so that it can sing on its own.
 
     Args:
         dump: dump dir. subset: its set. out: folder to write.
@@ -103,6 +104,8 @@ def decode(
         },
     )
     write_json(out / "schema.json", spec.schema)
+    if Path(acoustic).is_dir():
+        outputs += assemble(acoustic, models[0], models[1])
     done.set([*outputs, out / "timing.json", out / "schema.json"])
     return True
 
@@ -178,11 +181,3 @@ def _write_labels(folder: Path, out: Path, bounds: dict[str, np.ndarray]) -> lis
             write_table(out / name, read_table(folder / name))
             written.append(out / name)
     return written
-
-
-def read_timing(folder: Path) -> dict[str, float]:
-    """``timing.json`` of a decode dir; empty where there is none."""
-    try:
-        return json.loads((folder / "timing.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
