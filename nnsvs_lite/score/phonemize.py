@@ -45,6 +45,7 @@ def attach_phones(score: Score, *, where: str | os.PathLike | None = None) -> Sc
     """
     language = get_language(score.lang)
     where = where if where is not None else (score.title or None)
+    _check_syllables(score.notes, where)
     phones: list[tuple[str, ...]] = [()] * len(score.notes)
     for first, last in _phrases(score.notes):
         _read_phrase(score.notes, first, last, language, phones, where)
@@ -58,6 +59,15 @@ def attach_phones(score: Score, *, where: str | os.PathLike | None = None) -> Sc
 def continues(note: Note) -> bool:
     """Whether a note carries on the syllable of the one before it."""
     return not note.is_rest and (note.slur or not note.lyric.strip() or is_continuation(note.lyric))
+
+
+def _check_syllables(notes: tuple[Note, ...], where: str | os.PathLike | None) -> None:
+    """Every note must sing something; reports all that do not at once."""
+    if not any(not note.is_rest for note in notes):
+        raise DataError("the score is empty: it has no notes", where)
+    bare = [note for i, note in enumerate(notes) if continues(note) and (i == 0 or notes[i - 1].is_rest)]
+    if bare:
+        raise DataError(f"notes without lyrics: {len(bare)}, the first at {bare[0].place}", where)
 
 
 def _phrases(notes: tuple[Note, ...]) -> list[tuple[int, int]]:
@@ -85,8 +95,6 @@ def _read_phrase(
 ) -> None:
     """Fills ``phones[first:last]``, the notes of one phrase."""
     starts = [i for i in range(first, last) if not continues(notes[i])]
-    if not starts or starts[0] != first:
-        raise DataError(f"{notes[first].place}: the note after a rest has no lyric to carry on", where)
     lyrics = [notes[i].lyric for i in starts]
     for i, lyric, text in zip(starts, lyrics, language.read_words(lyrics)):
         try:

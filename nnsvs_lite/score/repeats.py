@@ -169,39 +169,33 @@ def playing_order(marks: Sequence[Marks]) -> list[tuple[int, int]]:
     order: list[tuple[int, int]] = []
     visits = [0] * len(marks)
     taken: set[int] = set()
-    opened = closed = index = 0
-    section_open = False
+    begin = index = 0
     count = 1
     while index < len(marks):
         mark = marks[index]
-        if mark.forward and (opened != index or not section_open):
-            opened, count, section_open = index, 1, True
-        last_pass, group_end = groups.get(index, (0, 0))
-        if mark.ending and (last_pass if taken else count) not in mark.ending:
-            index += 1
-            if index > group_end and not taken:
-                opened, count, section_open = index, 1, False
-            continue
-        visits[index] += 1
-        order.append((index, visits[index] if taken else max(visits[index], count)))
-        if len(order) > MAX_MEASURES:
-            raise DataError(f"its repeats unfold to more than {MAX_MEASURES} measures")
-        if taken and mark.fine:
-            break
-        if taken and mark.to_coda:
-            index = next(i for i, m in enumerate(marks) if m.coda)
-            continue
-        if mark.backward and not taken:
-            if not section_open and opened < closed:
-                raise DataError(f"measure {mark.number}: repeats inside repeats cannot be played")
-            if count < (last_pass if mark.ending else mark.backward):
-                count, index, section_open = count + 1, opened, True
+        if mark.forward and index != begin:
+            begin, count = index, 1
+        last_pass, group_end = groups.get(index, (0, -1))
+        played = not mark.ending or (last_pass if taken else count) in mark.ending
+        if played:
+            visits[index] += 1
+            order.append((index, visits[index] if taken else max(visits[index], count)))
+            if len(order) > MAX_MEASURES:
+                raise DataError(f"its repeats unfold to more than {MAX_MEASURES} measures")
+            if taken and mark.fine:
+                break
+            if taken and mark.to_coda:
+                index = _coda(marks, index)
                 continue
-            opened, count, section_open = index + 1, 1, False
-            closed = opened
-        elif mark.ending and index == group_end and not taken:
-            opened, count, section_open = index + 1, 1, False
-        if mark.jump and index not in taken:
+            if mark.backward and not taken:
+                if count < (last_pass if mark.ending else mark.backward):
+                    count, index = count + 1, begin
+                    continue
+                if not mark.ending and not _follows_with(marks, index, count):
+                    begin, count = index + 1, 1
+        if index == group_end:
+            begin, count = index + 1, 1
+        if played and mark.jump and index not in taken:
             taken.add(index)
             index = 0 if mark.jump == "capo" else _segno(marks, mark)
             continue
@@ -209,10 +203,15 @@ def playing_order(marks: Sequence[Marks]) -> list[tuple[int, int]]:
     return order
 
 
+def _follows_with(marks: Sequence[Marks], index: int, count: int) -> bool:
+    """Whether an ending for this pass comes after a repeat sign outside any bracket."""
+    return index + 1 < len(marks) and count in marks[index + 1].ending
+
+
 def _check_jumps(marks: Sequence[Marks]) -> None:
     to_coda = next((m for m in marks if m.to_coda), None)
     coda = next((m for m in marks if m.coda), None)
-    open_forwards = 0
+    forwards = 0
     for mark in marks:
         where = f"measure {mark.number}"
         if mark.jump and mark.jump != "capo" and not any(m.segno for m in marks):
@@ -221,15 +220,22 @@ def _check_jumps(marks: Sequence[Marks]) -> None:
             raise DataError(f"{where}: al fine, but no fine is marked")
         if mark.al_coda and not (to_coda and coda):
             raise DataError(f"{where}: al coda, but no way to a coda is marked")
-        open_forwards += mark.forward
-        if mark.backward and not mark.ending:
-            if open_forwards > 1:
-                raise DataError(f"{where}: repeats inside repeats cannot be played")
-            open_forwards = 0
-        elif mark.backward:
-            open_forwards = 0
+        forwards += mark.forward
+        if mark.backward and forwards > 1:
+            raise DataError(f"{where}: repeats inside repeats cannot be played")
+        if mark.backward:
+            forwards = 0
     if to_coda and not coda and any(m.jump for m in marks):
         raise DataError(f"measure {to_coda.number}: to coda, but no coda is marked")
+
+
+def _coda(marks: Sequence[Marks], index: int) -> int:
+    """Where the coda begins that measure ``index`` sends to."""
+    places = [i for i, m in enumerate(marks) if m.coda]
+    place = next((i for i in places if marks[i].coda == marks[index].to_coda), places[0])
+    if place <= index:
+        raise DataError(f"measure {marks[index].number}: to coda, but the coda stands before it")
+    return place
 
 
 def _segno(marks: Sequence[Marks], mark: Marks) -> int:

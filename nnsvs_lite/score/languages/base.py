@@ -129,6 +129,10 @@ class Language:
         """
         return list(lyrics)
 
+    def prolongs(self, before: str, lyric: str) -> bool:
+        """Whether a lyric only repeats the vowel that the one before it ends with."""
+        return False
+
     def onset_count(self, phones: Sequence[str]) -> int:
         """How many of a note's leading phones come before its nucleus, so before its beat.
 

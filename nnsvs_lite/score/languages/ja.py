@@ -198,6 +198,14 @@ class Japanese(Language):
             raise LyricError("a long-vowel mark needs a vowel before it")
         return morae
 
+    def prolongs(self, before: str, lyric: str) -> bool:
+        """Whether a lyric such as あ only repeats the vowel of the one before, such as た."""
+        try:
+            morae = self.units(lyric)
+            return morae == [self.units(before)[-1][-1:]] and morae[0][0] in self.vowels
+        except LyricError:
+            return False
+
 
 def _morae(text: str) -> list[list[str]]:
     """Phones of hiragana, mora by mora."""
