@@ -241,7 +241,9 @@ def musicxml(melody: Melody) -> str:
         ' "http://www.musicxml.org/dtds/partwise.dtd">',
         '<score-partwise version="3.1">',
         f" <work><work-title>{escape(melody.title)}</work-title></work>",
-        f" <identification>{creators}\n  <encoding><software>nnsvs_lite</software></encoding>\n </identification>",
+        f" <identification>{creators}",
+        "  <encoding><software>nnsvs_lite</software></encoding>",
+        " </identification>",
         ' <part-list><score-part id="P1"><part-name>Voice</part-name></score-part></part-list>',
         ' <part id="P1">',
     ]

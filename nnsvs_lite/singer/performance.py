@@ -63,11 +63,8 @@ def place_phones(
 
     beats = []
     for i, note in enumerate(notes):
-        if note.is_rest:
-            # The last vowel rings on into the rest.
-            lag = style.release if i else 0.0
-        else:
-            lag = note_lag(note, notes[i - 1], style)
+        # The last vowel before a rest rings on into it.
+        lag = style.release if note.is_rest else note_lag(note, notes[i - 1], style)
         beats.append(round((note.start + lag + noise[i] * (0.5 if note.slur else 1.0)) / FRAME))
     beats[0] = 0
     beats.append(total)

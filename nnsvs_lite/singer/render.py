@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 
 from nnsvs_lite.io.errors import DataError
@@ -66,9 +68,7 @@ def synthesize(f0: np.ndarray, spectra: np.ndarray, ap: np.ndarray, sample_rate:
         ap: (frames, bins).
         sample_rate: Hz.
     """
-    import pyworld
-
-    wav = pyworld.synthesize(
+    wav = _world().synthesize(
         np.ascontiguousarray(f0, dtype=np.float64),
         np.ascontiguousarray(spectra, dtype=np.float64),
         np.ascontiguousarray(ap, dtype=np.float64),
@@ -79,11 +79,17 @@ def synthesize(f0: np.ndarray, spectra: np.ndarray, ap: np.ndarray, sample_rate:
     return np.pad(wav[:samples], (0, max(0, samples - len(wav))))
 
 
+def _world():
+    with warnings.catch_warnings():
+        # It looks up its own version in a way that setuptools warns of.
+        warnings.simplefilter("ignore")
+        import pyworld
+    return pyworld
+
+
 def fft_size(sample_rate: int) -> int:
     """The FFT size WORLD wants at a sampling rate (F0 down to 71 Hz)."""
-    import pyworld
-
-    return pyworld.get_cheaptrick_fft_size(sample_rate, 71.0)
+    return _world().get_cheaptrick_fft_size(sample_rate, 71.0)
 
 
 def active_level(wav: np.ndarray, sample_rate: int) -> float:

@@ -77,7 +77,7 @@ class Singer:
             natural *= [speech_lengthening(p, score.lang) for p in score.phones]
         phones = place_phones(score, natural, self.style, rng)
         curve = f0_curve(score, phones, self.style, rng)
-        durations = state_durations(states, phones, score.lang)
+        durations = state_durations(states, phones, score.lang, inner=self.voice.label_format == SPEECH)
         mgc = trajectories(self.voice, states, durations)
         if self.spread is not None:
             mgc = self.centre + self.spread * (mgc - self.centre)
@@ -129,13 +129,17 @@ class Singer:
         return render.synthesize(performance.f0, spectra, np.tile(ap, (len(spectra), 1)), sample_rate)
 
 
-def state_durations(states: StateSequence, phones: list[Phone], lang: str) -> np.ndarray:
+def _sustaining(mean: np.ndarray, inner: bool) -> int:
+    return 1 + int(np.argmax(mean[1:-1])) if inner else int(np.argmax(mean))
+
+
+def state_durations(states: StateSequence, phones: list[Phone], lang: str, inner: bool = False) -> np.ndarray:
     """Frames of each state (phones, states) for given phone times.
 
     Vowels and silences are stretched in one state, see
     :func:`nnsvs_lite.singer.mlpg.capped_durations`: the one that the voice itself
-    makes longest (in singing one state of five carries a vowel, and not always the
-    centre).
+    makes longest. In a singing voice any of the five may carry a vowel; in speech
+    (``inner``) the outer ones do not, even where a phrase's end made them long.
     """
     language = get_language(lang)
     rows = []
@@ -147,7 +151,7 @@ def state_durations(states: StateSequence, phones: list[Phone], lang: str) -> np
             skip = (len(mean) - frames) // 2
             row[skip : skip + frames] = 1
         elif phone.symbol in language.vowels or language.is_silence(phone.symbol):
-            row = capped_durations(mean, variance, frames, int(np.argmax(mean)))
+            row = capped_durations(mean, variance, frames, _sustaining(mean, inner))
         else:
             row = fit_durations(mean, variance, frames)
         rows.append(row)
