@@ -70,8 +70,9 @@ def read_musicxml(
         root = partwise(read_xml(path))
         tidy(root)
         marks = read_marks(root.findall("part"))
-        stream = _parse(root)
-        measures = read_measures(stream, _choose_part(stream, part), voice=voice, lang=lang, tempo=tempo)
+        stream, by_id = _parse(root)
+        chosen = by_id.get(str(part)) or _choose_part(stream, part)
+        measures = read_measures(stream, chosen, voice=voice, lang=lang, tempo=tempo)
         order = playing_order(marks[: len(measures)])
         notes = play(measures, order, verse=verse, prolongs=_prolongs(lang))
     except DataError as error:
@@ -85,14 +86,15 @@ def _prolongs(lang: str) -> Prolongs:
     return get_language(lang).prolongs if lang in language_codes() else lambda _before, _lyric: False
 
 
-def _parse(root: ElementTree.Element) -> Any:
-    """The music21 score of a tree; what music21 cannot read is the file's fault."""
+def _parse(root: ElementTree.Element) -> tuple[Any, dict[str, Any]]:
+    """The music21 score of a tree and its parts by id; what music21 cannot read is the file's fault."""
     from music21.musicxml.xmlToM21 import MusicXMLImporter
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            stream = MusicXMLImporter().xmlRootToScore(root)
+            importer = MusicXMLImporter()
+            stream = importer.xmlRootToScore(root)
             if root.find("part/measure/attributes/transpose") is not None:
                 stream.toSoundingPitch(inPlace=True)
     except Exception as error:
@@ -100,7 +102,7 @@ def _parse(root: ElementTree.Element) -> Any:
         raise DataError(f"not MusicXML that can be read: {reason}") from None
     if not stream.parts:
         raise DataError("the score is empty: it has no parts")
-    return stream
+    return stream, {k: p for k, p in importer.m21PartObjectsById.items() if p in stream.parts}
 
 
 def _choose_part(stream: Any, part: int | str | None) -> Any:
@@ -115,7 +117,7 @@ def _choose_part(stream: Any, part: int | str | None) -> Any:
     if text.isdecimal() and 1 <= int(text) <= len(parts):
         return parts[int(text) - 1]
     for candidate, name in zip(parts, names):
-        if text in (str(candidate.id), name):
+        if text == name:
             return candidate
     known = ", ".join(f"{i} {name}".strip() for i, name in enumerate(names, 1))
     raise DataError(f"no part {text!r}{nearest(text, names)}; there are: {known}")
