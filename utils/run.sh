@@ -58,38 +58,46 @@ mkdir -p "$(dirname "${log}")"
 pids=()
 logs=()
 scratch=$(mktemp -d)
+host=$(uname -n)
 trap 'rm -rf "${scratch}"' EXIT
 
 # Jobs stay in this script's process group, so that whatever ends the group ends them too. The signal is sent
-# until all are gone: a job that is only just starting may miss it.
+# until all are gone: a job that is only just starting may miss it. Nothing below may use $(...): bash 5.2
+# fails to parse a trap that arrives while it expands one.
 stop_jobs() {
     trap '' INT TERM
-    local one tries running
+    local one tries alive=true
+    pids+=("${!:-}")
     for ((tries = 0; tries < 100; tries++)); do
-        mapfile -t running < <(jobs -pr)
-        [ ${#running[@]} -gt 0 ] || break
-        [ $((tries % 10)) -ne 0 ] || kill -TERM "${running[@]}" 2>/dev/null || true
+        alive=false
+        for one in ${pids[@]+"${pids[@]}"}; do
+            if [ -n "${one}" ] && kill -0 "${one}" 2>/dev/null; then
+                alive=true
+                [ $((tries % 10)) -ne 0 ] || kill -TERM "${one}" 2>/dev/null || true
+            fi
+        done
+        [ "${alive}" = true ] || break
         sleep 0.1
     done
-    [ ${#running[@]} -eq 0 ] || kill -KILL "${running[@]}" 2>/dev/null || true
+    [ "${alive}" = false ] || kill -KILL "${pids[@]}" 2>/dev/null || true
     wait
-    for one in "${logs[@]}"; do
-        echo "# stopped by a signal at $(date '+%F %T %z')" >>"${one}"
+    for one in ${logs[@]+"${logs[@]}"}; do
+        printf '# stopped by a signal at %(%F %T %z)T\n' -1 >>"${one}"
     done
     exit "$1"
 }
 trap 'stop_jobs 130' INT
 trap 'stop_jobs 143' TERM
 
-started=$(date +%s)
 for ((job = first; job <= last; job++)); do
     job_log=${log//JOB/${job}}
     job_command=("${@//JOB/${job}}")
     {
         printf '#'
         printf ' %q' "${job_command[@]}"
-        printf '\n# started at %s on %s\n' "$(date '+%F %T %z')" "$(uname -n)"
+        printf '\n# started at %(%F %T %z)T on %s\n' -1 "${host}"
     } >>"${job_log}"
+    logs+=("${job_log}")
     if [ "${show}" = true ]; then
         mkfifo "${scratch}/output"
         tee -a "${job_log}" <"${scratch}/output" &
@@ -99,7 +107,6 @@ for ((job = first; job <= last; job++)); do
         "${job_command[@]}" >>"${job_log}" 2>&1 </dev/null &
     fi
     pids+=("$!")
-    logs+=("${job_log}")
 done
 
 failed=()
@@ -107,7 +114,7 @@ for i in "${!pids[@]}"; do
     status=0
     wait "${pids[i]}" || status=$?
     [ "${show}" = false ] || wait "${copier}" || true
-    echo "# ended with status ${status} at $(date '+%F %T %z') after $(($(date +%s) - started)) s" >>"${logs[i]}"
+    printf '# ended with status %s at %(%F %T %z)T after %s s\n' "${status}" -1 "${SECONDS}" >>"${logs[i]}"
     [ "${status}" -eq 0 ] || failed+=("${logs[i]}")
 done
 

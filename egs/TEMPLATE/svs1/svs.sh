@@ -14,7 +14,7 @@ train_set=train  # name of the training set in data/
 dev_set=dev  # name of the development set
 eval_set="eval"  # name of the evaluation set
 realign=false  # true: align even where the corpus comes with phone times
-align_config=conf/mfa/embedded.yaml  # aligner
+align_config=conf/mfa/viter.yaml  # aligner
 features_config=conf/features/world_48k.yaml  # feature analysis
 timelag_config=conf/timelag/mdn.yaml  # time-lag model
 duration_config=conf/duration/mdn.yaml  # duration model
@@ -53,10 +53,7 @@ call() {
 }
 stop() {
     trap '' INT TERM
-    local running
-    mapfile -t running < <(jobs -pr)
-    if [ ${#running[@]} -gt 0 ]; then
-        kill -TERM "${running[@]}" 2>/dev/null || true
+    if [ -n "${!:-}" ] && kill -TERM "$!" 2>/dev/null; then
         wait
     fi
     echo "svs.sh: stopped; run it again to go on" >&2
@@ -153,7 +150,7 @@ if is_due 1; then
     else
         need_file "${align_config}" "--align-config names the aligner, which is needed where a corpus has no label.ctm"
         one align nnsvs-lite align --config "${align_config}" --out "${expdir}/align_$(name_of "${align_config}")" \
-            --nj "${nj}" --seed "${seed}" "${sets[@]/#/--data=${datadir}/}"
+            --nj "${nj}" --realign "${realign}" "${sets[@]/#/--data=${datadir}/}"
     fi
 fi
 
