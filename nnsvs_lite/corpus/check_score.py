@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 from nnsvs_lite.corpus.faults import Fault, Faults, Row
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.score.languages import Language
+from nnsvs_lite.score.languages import Language, LyricError
 from nnsvs_lite.score.phonemize import attach_phones, continues
 from nnsvs_lite.score.types import Note, Score
 
@@ -32,9 +34,11 @@ def check_score(score: Score, language: Language | None) -> list[str]:
         what.append(f"the first note starts at {score.notes[0].start:g} s, not at 0")
     before: Note | None = None
     for number, note in enumerate(score.notes, start=1):
-        name = f"note {number} ({note.place})"
-        numbers = (note.start, note.end, note.tempo, note.beats, note.beat, note.measure_beats, note.velocity)
-        if not all(map(math.isfinite, numbers)):
+        name = _Name(number, note)
+        # A sum is finite only if all its parts are.
+        if not math.isfinite(
+            note.start + note.end + note.tempo + note.beats + note.beat + note.measure_beats + note.velocity
+        ):
             what.append(f"{name} holds a number that is not finite")
             continue
         if note.end <= note.start:
@@ -54,12 +58,25 @@ def check_score(score: Score, language: Language | None) -> list[str]:
         if language is not None:
             what += _check_phones(note, name, language)
         before = note
-    if language is not None and not what:
+    if language is not None and not what and not _reads_plainly(score, language):
         what += _check_lyrics(score)
     return what
 
 
-def _check_phones(note: Note, name: str, language: Language) -> list[str]:
+class _Name(NamedTuple):
+    """A note's name in a message, written only where there is one."""
+
+    number: int
+    note: Note
+
+    def __str__(self) -> str:
+        return f"note {self.number} ({self.note.place})"
+
+    def __format__(self, spec: str) -> str:
+        return str(self)
+
+
+def _check_phones(note: Note, name: _Name, language: Language) -> list[str]:
     what = [
         f"{name}: phone {phone!r} is not one of language {language.code!r}"
         for phone in note.phones
@@ -72,6 +89,24 @@ def _check_phones(note: Note, name: str, language: Language) -> list[str]:
         elif not note.is_rest and any(silent):
             what.append(f"{name} is sung but has phones {' '.join(note.phones)!r}")
     return what
+
+
+@lru_cache(maxsize=1 << 16)
+def _read_alone(language: Language, lyric: str) -> tuple[str, ...] | None:
+    try:
+        return tuple(phone for unit in language.units(lyric) for phone in unit)
+    except LyricError:
+        return None
+
+
+def _reads_plainly(score: Score, language: Language) -> bool:
+    """Whether each note's lyric alone reads as its phones: most scores, and quickly found."""
+    if type(language).read_words is not Language.read_words:
+        return False
+    return all(
+        note.is_rest or (not continues(note) and _read_alone(language, note.lyric) == note.phones)
+        for note in score.notes
+    )
 
 
 def _check_lyrics(score: Score) -> list[str]:
@@ -105,16 +140,17 @@ def check_text(text: str, score: Score) -> str:
 def read_labels(path: Path, rows: Sequence[Row], faults: Faults) -> dict[str, list[tuple[int, Segment]]]:
     """Labels of each utterance with their lines; malformed ones are noted."""
     table: dict[str, list[tuple[int, Segment]]] = {}
-    for row in rows:
+    for line, utt, value in rows:
         try:
-            _, start, duration, label = row.value.split()
-            segment = Segment(float(start), float(start) + float(duration), label)
-            if not (math.isfinite(segment.start) and math.isfinite(segment.end)):
+            _, start, duration, label = value.split()
+            begin = float(start)
+            end = begin + float(duration)
+            if not math.isfinite(end):
                 raise ValueError
         except ValueError:
-            faults.add(path, row.line, "malformed line, 'utt 1 start duration label' is needed")
+            faults.add(path, line, "malformed line, 'utt 1 start duration label' is needed")
             continue
-        table.setdefault(row.key, []).append((row.line, segment))
+        table.setdefault(utt, []).append((line, Segment(begin, end, label)))
     return table
 
 
@@ -136,7 +172,17 @@ def check_labels(
     """
     faults = Faults()
     before: Segment | None = None
-    for line, (start, end, label) in labels:
+    for line, segment in labels:
+        start, end, label = segment
+        fine = (
+            end > start >= 0
+            and (before is None or -_SAME < start - before.end < _JOINT)
+            and (before is not None or start <= _JOINT)
+            and (language is None or label in language)
+        )
+        if fine:
+            before = segment
+            continue
         name = f"{utt}: label {label!r} at {start:g} s"
         if start < 0:
             faults.add(path, line, f"{name} starts before the audio")
@@ -154,7 +200,7 @@ def check_labels(
             faults.add(path, line, f"{name} is the first, which must start at 0")
         if language is not None and label not in language:
             faults.add(path, line, f"{name}: the phone is not one of language {language.code!r}")
-        before = Segment(start, end, label)
+        before = segment
     line, last = labels[-1]
     if seconds is not None and last.end > seconds + 0.02:
         faults.add(path, line, f"{utt}: labels end at {last.end:g} s, after the audio ({seconds:.3f} s)")

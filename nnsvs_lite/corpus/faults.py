@@ -66,16 +66,11 @@ def read_rows(path: Path, faults: Faults, *, repeats: bool = False) -> list[Row]
     rows: list[Row] = []
     seen: set[str] = set()
     crlf: list[int] = []
-    last = b""
-    for number, line in _lines(data):
-        if line.endswith(b"\r"):
+    last = ""
+    for number, line in _lines(data, path, faults):
+        if line.endswith("\r"):
             crlf.append(number)
-            line = line[:-1]
-        try:
-            fields = line.decode("utf-8").split(None, 1)
-        except UnicodeDecodeError as error:
-            faults.add(path, number, f"not UTF-8 text (byte {error.start + 1} of the line)")
-            continue
+        fields = line.split(None, 1)
         if not fields:
             faults.add(path, number, "empty line")
             continue
@@ -83,21 +78,37 @@ def read_rows(path: Path, faults: Faults, *, repeats: bool = False) -> list[Row]
         if len(fields) < 2:
             faults.add(path, number, f"malformed line: {key!r} stands alone, a value is needed")
             continue
-        order = key.encode()
-        if order < last:
-            faults.add(path, number, f"not sorted: {key!r} comes after {last.decode()!r} (LC_ALL=C sort)")
-        elif key in seen and not (repeats and order == last):
+        if key == last and repeats:
+            rows.append(Row(number, key, fields[1].rstrip()))
+            continue
+        # The order of code points is that of UTF-8's bytes.
+        if key < last:
+            faults.add(path, number, f"not sorted: {key!r} comes after {last!r} (LC_ALL=C sort)")
+        if key in seen and not repeats:
             faults.add(path, number, f"duplicate id {key!r}")
-        last = max(last, order)
-        first = key not in seen
+            continue
+        last = max(last, key)
         seen.add(key)
-        if first or repeats:
-            rows.append(Row(number, key, fields[1].strip()))
+        rows.append(Row(number, key, fields[1].rstrip()))
     if crlf:
         faults.add(path, crlf[0], f"CRLF line ends, in {len(crlf)} lines from here on; nnsvs-lite data fix")
     return rows
 
 
-def _lines(data: bytes) -> Iterator[tuple[int, bytes]]:
-    if data:
-        yield from enumerate(data.removesuffix(b"\n").split(b"\n"), start=1)
+def _lines(data: bytes, path: Path, faults: Faults) -> Iterator[tuple[int, str]]:
+    """Lines with their numbers; those that are not UTF-8 are noted and left out."""
+    if not data:
+        return
+    data = data.removesuffix(b"\n")
+    try:
+        yield from enumerate(data.decode("utf-8").split("\n"), start=1)
+        return
+    except UnicodeDecodeError:
+        pass
+    for number, line in enumerate(data.split(b"\n"), start=1):
+        try:
+            text = line.decode("utf-8")
+        except UnicodeDecodeError as error:
+            faults.add(path, number, f"not UTF-8 text (byte {error.start + 1} of the line)")
+            continue
+        yield number, text

@@ -157,13 +157,12 @@ class _DataDirCheck:
         if not path.exists():
             return
         for line, speaker, utts in spk2utt:
-            listed, real = utts.split(), members.pop(speaker, [])
-            for utt in listed:
-                if utt not in real:
-                    self.faults.add(path, line, f"lists {utt!r} under {speaker!r}, utt2spk does not")
-            for utt in real:
-                if utt not in listed:
-                    self.faults.add(path, line, f"does not list {utt!r} under {speaker!r}, utt2spk does")
+            listed = utts.split()
+            real = set(members.pop(speaker, []))
+            for utt in sorted(set(listed) - real):
+                self.faults.add(path, line, f"lists {utt!r} under {speaker!r}, utt2spk does not")
+            for utt in sorted(real.difference(listed)):
+                self.faults.add(path, line, f"does not list {utt!r} under {speaker!r}, utt2spk does")
             if len(set(listed)) != len(listed):
                 self.faults.add(path, line, f"lists an utterance of {speaker!r} twice")
         for speaker in members:
