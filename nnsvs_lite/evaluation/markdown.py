@@ -7,17 +7,7 @@ from dataclasses import dataclass
 
 from nnsvs_lite.evaluation.experiments import Experiment
 from nnsvs_lite.evaluation.measures import Measure, group
-from nnsvs_lite.evaluation.results import Gain, Row, gains, order_rows
-from nnsvs_lite.evaluation.scoring import NATURAL
-
-DESCRIPTIONS = {
-    "rule": "the floor: score pitch as steps, rule durations, mean spectrum of each phone",
-    "hmm": "the 2010 baseline: the HMM voice itself, with its own durations and F0",
-    "analysis_synthesis": "the ceiling: WORLD features of the recording, re-synthesised",
-    NATURAL: "the recording itself",
-}
-
-FLOOR = "rule"
+from nnsvs_lite.evaluation.results import FLOOR, REFERENCES, Gain, Row, against_floor, order_rows
 
 
 @dataclass(frozen=True)
@@ -59,11 +49,6 @@ def _measure_table(rows: Mapping[str, Row], measures: Sequence[Measure], count: 
         if any(cell != "–" for cell in cells) or count:
             body.append([name, *cells] + ([str(len(row.outcomes))] if count else []))
     return _table(head, body)
-
-
-def gain_keys() -> list[str]:
-    """The measures on which a model is set against the floor."""
-    return [m.key for m in group("main") if m.key != "in_tune_cents"] + ["in_tune_cents"]
 
 
 def show_gain(gain: Gain) -> list[str]:
@@ -110,7 +95,7 @@ def render(setup: Setup, rows: Mapping[str, Row], experiments: Sequence[Experime
         *_measure_table(rows, group("main"), count=True),
         "",
     ]
-    lines += [f"- `{name}`: {DESCRIPTIONS[name]}" for name in order_rows(rows) if name in DESCRIPTIONS]
+    lines += [f"- `{name}`: {REFERENCES[name]}" for name in order_rows(rows) if name in REFERENCES]
     lines += _against_floor(rows)
     truth = _measure_table(rows, group("truth"), count=False)
     if truth:
@@ -126,15 +111,9 @@ def _count(parameters: int | None) -> str:
 
 def _against_floor(rows: Mapping[str, Row]) -> list[str]:
     lines: list[str] = []
-    if FLOOR not in rows:
-        return lines
-    for name in order_rows(rows):
-        if name in DESCRIPTIONS:
-            continue
-        found = gains(rows[name], rows[FLOOR], gain_keys())
-        if found:
-            head = ["metric", name, FLOOR, f"{name} better by", "95 % interval", "verdict"]
-            lines += ["", f"## `{name}` against the floor", "", *_table(head, [show_gain(g) for g in found])]
+    for name, found in against_floor(rows):
+        head = ["metric", name, FLOOR, f"{name} better by", "95 % interval", "verdict"]
+        lines += ["", f"## `{name}` against the floor", "", *_table(head, [show_gain(g) for g in found])]
     return lines
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from nnsvs_lite.evaluation.measures import BY_KEY, MEASURES, Measure, bootstrap
+from nnsvs_lite.evaluation.measures import BY_KEY, MEASURES, Measure, bootstrap, group
 from nnsvs_lite.evaluation.scoring import NATURAL, TOLERANCE, Outcome
 from nnsvs_lite.io.atomic import write_json
 from nnsvs_lite.io.tables import FeatureWriter
@@ -25,6 +25,17 @@ ALWAYS = (
     "in_tune_cents",
 )
 """Keys that every row of ``results.json`` has, null where they do not apply."""
+
+
+FLOOR = "rule"
+
+REFERENCES = {
+    "hmm": "the 2010 baseline: the HMM voice itself, with its own durations and F0",
+    FLOOR: "the floor: score pitch as steps, rule durations, mean spectrum of each phone",
+    "analysis_synthesis": "the ceiling: WORLD features of the recording, re-synthesised",
+    NATURAL: "the recording itself",
+}
+"""Rows that a model is set against, in the order of the table, and what they are."""
 
 
 @dataclass
@@ -108,6 +119,7 @@ def utterances_json(rows: Mapping[str, Row], setup: Mapping[str, Any]) -> dict[s
             name: {o.utt: {key: _rounded(value) for key, value in o.values.items()} for o in row.outcomes}
             for name, row in rows.items()
         },
+        "comparisons": {name: [gain.to_json() for gain in found] for name, found in against_floor(rows)},
     }
 
 
@@ -130,6 +142,17 @@ class Gain:
     relative: float | None
     interval: tuple[float, float] | None
 
+    def to_json(self) -> dict[str, Any]:
+        """As in ``utterances.json``."""
+        return {
+            "key": self.measure.key,
+            "value": _rounded(self.value),
+            "floor": _rounded(self.floor),
+            "absolute": _rounded(self.absolute),
+            "relative": _rounded(self.relative),
+            "interval": _interval(self.interval),
+        }
+
 
 def gains(row: Row, floor: Row, keys: Sequence[str]) -> list[Gain]:
     """Compares two systems on the measures that both have."""
@@ -147,6 +170,16 @@ def gains(row: Row, floor: Row, keys: Sequence[str]) -> list[Gain]:
             Gain(measure, value, other, absolute, absolute / abs(other) if other else None, interval)
         )
     return found
+
+
+def against_floor(rows: Mapping[str, Row]) -> list[tuple[str, list[Gain]]]:
+    """Every system that is no reference row itself, set against the floor on the main measures."""
+    if FLOOR not in rows:
+        return []
+    keys = [measure.key for measure in group("main")]
+    names = [name for name in order_rows(rows) if name not in REFERENCES]
+    compared = [(name, gains(rows[name], rows[FLOOR], keys)) for name in names]
+    return [(name, found) for name, found in compared if found]
 
 
 def write_scored(folder: str | os.PathLike, rows: Mapping[str, Row]) -> list[Path]:
@@ -171,5 +204,5 @@ def write_results(path: str | os.PathLike, rows: Mapping[str, Row], setup: Mappi
 
 def order_rows(names: Iterable[str]) -> list[str]:
     """Rows as tables show them: models first, then floor, ceiling and the recording."""
-    last = ("hmm", "rule", "analysis_synthesis", NATURAL)
+    last = list(REFERENCES)
     return sorted(names, key=lambda name: last.index(name) if name in last else -1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -223,8 +224,13 @@ def run_jobs(jobs: Sequence[Job], n_jobs: int = 1) -> Iterator[Outcome]:
     if n_jobs <= 1 or len(jobs) <= 1:
         yield from map(run_job, jobs)
         return
-    with ProcessPoolExecutor(min(n_jobs, len(jobs))) as pool:
-        yield from pool.map(run_job, jobs, chunksize=1)
+    # Not by fork: a parent that has counted a model's parameters holds torch's threads.
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(n_jobs, len(jobs)), mp_context=spawn) as pool:
+        try:
+            yield from pool.map(run_job, jobs)
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def make_jobs(

@@ -1,0 +1,40 @@
+"""nnsvs-lite report: the results page."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+HELP = "make the results page from scored waveforms: one HTML file"
+STAGE = True
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the options."""
+    parser.add_argument("--results", type=Path, required=True, help="results.json of nnsvs-lite evaluate")
+    parser.add_argument("--out", type=Path, required=True, help="HTML file to write")
+    parser.add_argument(
+        "--system", action="append", default=[], metavar="NAME=DIR", help="decode folder, where it was moved"
+    )
+    parser.add_argument("--exp", action="append", default=[], metavar="KIND=DIR", help="exp dir of a model")
+    parser.add_argument("--data", type=Path, help="data dir of the set, for the natural recordings")
+    parser.add_argument("--megabytes", type=float, default=30.0, help="largest size of the file")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Runs the command."""
+    from nnsvs_lite.evaluation.options import named_paths
+    from nnsvs_lite.evaluation.page import PageOptions, build_page
+
+    written = build_page(
+        PageOptions(
+            results=args.results,
+            out=args.out,
+            systems=named_paths(args.system, "--system"),
+            experiments=named_paths(args.exp, "--exp"),
+            data=args.data,
+            megabytes=args.megabytes,
+        )
+    )
+    print(f"report: {args.out} {'written' if written else 'is up to date'}")
+    return 0

@@ -1,0 +1,240 @@
+"""Plots as SVG text: piano roll, spectrogram, training curves. Colours come from the page's style."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+
+import numpy as np
+
+from nnsvs_lite.features.mel import hz_to_mel
+from nnsvs_lite.io.ctm import Segment
+from nnsvs_lite.score.types import Score
+
+LEFT, RIGHT = 56, 12
+_NAMES = ("C", "C♯", "D", "E♭", "E", "F", "F♯", "G", "A♭", "A", "B♭", "B")
+
+
+def _text(kind: str, x: float, y: float, text: str, anchor: str = "start") -> str:
+    return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
+
+
+def _line(kind: str, x1: float, x2: float, y1: float, y2: float) -> str:
+    return f'<line class="{kind}" x1="{x1:.1f}" x2="{x2:.1f}" y1="{y1:.1f}" y2="{y2:.1f}"/>'
+
+
+@dataclass(frozen=True)
+class TimeAxis:
+    """The horizontal axis that all plots of a phrase share.
+
+    Attributes:
+        seconds: length of the phrase.
+        scale: pixels a second.
+    """
+
+    seconds: float
+    scale: float
+
+    @classmethod
+    def of(cls, seconds: float) -> TimeAxis:
+        """About 110 pixels a second, at least 600 and at most 3,600 in all."""
+        seconds = max(seconds, 0.1)
+        return cls(seconds, min(max(110.0, 600.0 / seconds), 3600.0 / seconds))
+
+    @property
+    def width(self) -> int:
+        """Pixels of the whole picture."""
+        return round(LEFT + self.seconds * self.scale + RIGHT)
+
+    def x(self, seconds: float) -> float:
+        """Pixels from the left."""
+        return LEFT + seconds * self.scale
+
+    def draw(self, top: float, bottom: float) -> str:
+        """Grid lines at round times, their numbers below ``bottom``, and the axis' name."""
+        step = next(s for s in (0.5, 1, 2, 5, 10, 20, 60) if s * self.scale >= 50 or s == 60)
+        parts = []
+        for i in range(int(self.seconds / step) + 1):
+            x = self.x(i * step)
+            parts.append(_line("grid", x, x, top, bottom))
+            parts.append(_text("tick", x, bottom + 13, f"{i * step:g}", "middle"))
+        parts.append(_text("axis", self.width - RIGHT, bottom + 25, "time (s)", "end"))
+        return "".join(parts)
+
+
+def _svg(width: float, height: float, label: str, *parts: str, kind: str = "plot") -> str:
+    size = f'width="{width:.0f}" height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}"'
+    return f'<svg class="{kind}" {size} role="img" aria-label="{escape(label)}">{"".join(parts)}</svg>'
+
+
+def _vertical_name(text: str, middle: float) -> str:
+    turn = f"translate(11 {middle:.0f}) rotate(-90)"
+    return f'<text class="axis" transform="{turn}" text-anchor="middle">{escape(text)}</text>'
+
+
+def note_name(midi: int) -> str:
+    """``C4`` for 60."""
+    return f"{_NAMES[midi % 12]}{midi // 12 - 1}"
+
+
+def f0_path(f0: np.ndarray, frame_shift: float, axis: TimeAxis, y_of, every: float = 0.01) -> str:
+    """Path data of an F0 curve in Hz, broken where unvoiced, a point about every ``every`` seconds."""
+    stride = max(1, round(every / frame_shift))
+    parts, pen_down = [], False
+    for t in range(0, len(f0), stride):
+        if f0[t] <= 0:
+            pen_down = False
+            continue
+        y = y_of(69.0 + 12.0 * math.log2(f0[t] / 440.0))
+        parts.append(f"{'L' if pen_down else 'M'}{axis.x(t * frame_shift):.1f} {y:.1f}")
+        pen_down = True
+    return "".join(parts)
+
+
+def piano_roll(
+    score: Score,
+    curves: Mapping[str, np.ndarray],
+    frame_shift: float,
+    phones: Mapping[str, Sequence[Segment]],
+    axis: TimeAxis,
+) -> str:
+    """The score's notes, F0 curves over them, and phone times below.
+
+    Args:
+        score: from time 0.
+        curves: system to F0 in Hz, ``(frames,)``, 0 where unvoiced.
+        frame_shift: seconds.
+        phones: system to its phone times, a strip each.
+        axis: of the phrase.
+    """
+    pitches = [note.pitch for note in score.notes if not note.is_rest] or [60]
+    low, high = min(pitches) - 3, max(pitches) + 3
+    step = max(6.0, min(14.0, 170.0 / (high - low)))
+    top, bottom = 6.0, 6.0 + (high - low) * step
+
+    def y_of(midi: float) -> float:
+        return min(max(bottom - (midi - low) * step, top), bottom)
+
+    parts = []
+    for midi in range(low, high + 1):
+        y = y_of(midi)
+        parts.append(_line("grid", LEFT, axis.width - RIGHT, y, y))
+        if step >= 11 or midi % 12 in (0, 2, 4, 5, 7, 9, 11):
+            parts.append(_text("tick", LEFT - 5, y + 3.5, note_name(midi), "end"))
+    for note in score.notes:
+        if note.is_rest:
+            continue
+        x, width = axis.x(note.start), max(1.0, note.duration * axis.scale - 1)
+        y = y_of(note.pitch + 0.5)
+        title = f"{note_name(note.pitch)} {note.lyric}, {note.start:.2f}–{note.end:.2f} s, {note.place}"
+        parts.append(
+            f'<rect class="note" x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{step:.1f}" rx="2">'
+            f"<title>{escape(title)}</title></rect>"
+        )
+        if note.lyric:
+            parts.append(_text("lyric", x + 2, y - 3, note.lyric))
+    for name, f0 in curves.items():
+        path = f0_path(f0, frame_shift, axis, y_of)
+        parts.append(f'<path class="f0" data-sys="{escape(name)}" d="{path}"/>')
+    base = bottom + 4
+    for name, segments in phones.items():
+        parts.append(_phone_strip(name, segments, axis, base))
+        base += 17
+    parts.append(axis.draw(top, base))
+    parts.append(_vertical_name("pitch", (top + bottom) / 2))
+    label = "Piano roll of the score with F0 curves and phone boundaries"
+    return _svg(axis.width, base + 30, label, *parts, _playhead(top, base))
+
+
+def _phone_strip(name: str, segments: Sequence[Segment], axis: TimeAxis, y: float) -> str:
+    short = name if len(name) <= 8 else name[:7] + "…"
+    parts = [_text("tick", LEFT - 5, y + 11, short, "end")]
+    parts.append(f'<g class="phones" data-sys="{escape(name)}">')
+    for start, end, label in segments:
+        x, width = axis.x(start), (end - start) * axis.scale
+        parts.append(f'<path class="boundary" d="M{x:.1f} {y}V{y + 15}"/>')
+        if width >= 7 * min(len(label), 2) - 1:
+            parts.append(_text("phone", x + width / 2, y + 11, label, "middle"))
+    parts.append("</g>")
+    return "".join(parts)
+
+
+def _playhead(top: float, bottom: float) -> str:
+    return _line("playhead", LEFT, LEFT, top, bottom)
+
+
+def spectrogram(
+    picture: str, frames: int, hop: float, high: float, axis: TimeAxis, name: str, height: float = 110.0
+) -> str:
+    """A mel spectrogram with axes.
+
+    Args:
+        picture: data URI of the picture, from 0 Hz at the bottom to ``high`` at the top.
+        frames: its columns. hop: seconds a column. high: Hz.
+        name: of the system, written into the plot.
+    """
+    top, bottom = 4.0, 4.0 + height
+    # Column t stands for t*hop - hop/2 to t*hop + hop/2; what lies before time 0 is cut off.
+    clip = f'<svg x="{LEFT}" y="{top}" width="{axis.seconds * axis.scale:.1f}" height="{height}">'
+    place = f'x="{-hop / 2 * axis.scale:.2f}" y="0" width="{frames * hop * axis.scale:.1f}" height="{height}"'
+    parts = [f'{clip}<image href="{picture}" {place} preserveAspectRatio="none"/></svg>']
+    for hertz in (500, 1000, 2000, 4000, 8000, 16000):
+        if hertz < high:
+            y = bottom - height * float(hz_to_mel(hertz) / hz_to_mel(high))
+            parts.append(_line("mark", LEFT - 3, LEFT, y, y))
+            parts.append(_text("tick", LEFT - 5, y + 3.5, f"{hertz / 1000:g}", "end"))
+    parts.append(_vertical_name("kHz (mel)", (top + bottom) / 2))
+    parts.append(_text("name", LEFT + 6, top + 14, name))
+    parts.append(axis.draw(bottom, bottom))
+    label = f"Mel spectrogram of {name}"
+    return _svg(axis.width, bottom + 30, label, *parts, _playhead(top, bottom))
+
+
+def loss_chart(
+    name: str, lines: Mapping[str, Sequence[tuple[float, float]]], width: int = 420, height: int = 210
+) -> str:
+    """Loss curves over epochs: one plot, a line each, with a legend.
+
+    Args:
+        name: of the loss, the vertical axis.
+        lines: label to points ``(epoch, value)``.
+    """
+    points = [p for line in lines.values() for p in line if math.isfinite(p[1])]
+    if not points:
+        return ""
+    x0, x1 = min(p[0] for p in points), max(p[0] for p in points)
+    y0, y1 = min(p[1] for p in points), max(p[1] for p in points)
+    if y1 - y0 < 1e-12:
+        y0, y1 = y0 - 0.5, y1 + 0.5
+    if x1 == x0:
+        x0, x1 = x0 - 1, x1 + 1
+    left, right, top, bottom = 62, width - 10, 26, height - 34
+    sx, sy = (right - left) / (x1 - x0), (bottom - top) / (y1 - y0)
+    parts = []
+    for tick in _round_ticks(y0, y1):
+        y = bottom - (tick - y0) * sy
+        parts += [_line("grid", left, right, y, y), _text("tick", left - 5, y + 3.5, f"{tick:g}", "end")]
+    for tick in _round_ticks(x0, x1):
+        x = left + (tick - x0) * sx
+        parts += [_line("grid", x, x, top, bottom), _text("tick", x, bottom + 14, f"{tick:g}", "middle")]
+    for i, (label, line) in enumerate(lines.items()):
+        ends = " ".join(
+            f"{left + (x - x0) * sx:.1f},{bottom - (y - y0) * sy:.1f}" for x, y in line if math.isfinite(y)
+        )
+        parts.append(f'<polyline class="curve c{i % 6}" points="{ends}"/>')
+        x = left + i * 90
+        parts += [_line(f"curve c{i % 6}", x, x + 18, 12, 12), _text("tick", x + 23, 15.5, label)]
+    parts.append(_text("axis", right, bottom + 28, "epoch", "end"))
+    parts.append(_vertical_name(name, (top + bottom) / 2))
+    return _svg(width, height, f"Training curve of {name}", *parts, kind="plot chart")
+
+
+def _round_ticks(low: float, high: float, count: int = 5) -> list[float]:
+    """Round numbers between two ends, about ``count`` of them."""
+    raw = (high - low) / count
+    size = 10.0 ** math.floor(math.log10(raw))
+    step = next(size * m for m in (1, 2, 5, 10) if size * m >= raw * (1 - 1e-9))
+    first = math.ceil(low / step - 1e-9)
+    return [round(i * step, 12) for i in range(first, math.floor(high / step + 1e-9) + 1)]
