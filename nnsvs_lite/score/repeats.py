@@ -1,7 +1,8 @@
 """The order in which the measures of a score are played: repeats, endings and jumps.
 
-Works on the XML rather than on music21's expansion, which plays every ending in a row
-after a da capo, and drops what follows it.
+Works on the XML rather than on music21's expansion, which before a da capo plays all
+endings in a row, heeds Fine only where the da capo says so, and knows the jumps by their
+words alone, not by what the file says of them (``<sound dacapo="yes">``).
 """
 
 from __future__ import annotations

@@ -1,0 +1,207 @@
+"""Scores that cannot be sung: each ends in one line that says what and where, never in a traceback."""
+
+import random
+import zipfile
+import zlib
+
+import pytest
+from scorexml import attributes, document, measure, song, write
+
+from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.score import xmlfile
+from nnsvs_lite.score.readers import read_score
+
+GOOD = song("C4 1 か, D4 3 き", "E4 4 く")
+
+
+def failure(path, **options):
+    with pytest.raises(DataError) as caught:
+        read_score(path, **options)
+    message = str(caught.value)
+    assert "\n" not in message and message.startswith(str(path))
+    return message
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "the file is empty"),
+        ("hello", "not XML"),
+        ("<a><b></a>", "not XML: mismatched tag"),
+        ("<html><body/></html>", "not a MusicXML score: its root element is <html>"),
+        ("<opus/>", "not a MusicXML score"),
+        ("<score-partwise/>", "the score is empty: it has no measures"),
+        (document(""), "the score is empty: it has no measures"),
+        (document(measure(attributes())), "the score is empty: it has no notes"),
+        (song("r 4", "r 4"), "the score is empty: it has no notes"),
+        (song("r 4 か", "r 4"), "lyrics without notes"),
+        (song("C4 4 か", "r 1, r 3 き"), "measure 2, beat 2: lyric 'き' without a note"),
+        (song("C4 4", "D4 4"), "notes without lyrics: all 2, the first at measure 1, beat 1"),
+        (
+            song("r 2, C4 2", "r 1, D4 3", "C4 4 か"),
+            "notes without lyrics: 2, the first at measure 1, beat 3",
+        ),
+        (song("r 2, C4 2 ー", "C4 4 か"), "notes without lyrics: 1, the first at measure 1, beat 3"),
+        (song("C4 4 か", "r 2, C4 2 love"), "measure 2, beat 3: cannot read lyric 'love': "),
+        (song("C4 4 ♪"), "measure 1, beat 1: cannot read lyric '♪'"),
+        (song("C4 4 か", bpm=9.9), "measure 1: a tempo of 9.9"),
+        (song("C4 4 か", bpm=1001), "measure 1: a tempo of 1001"),
+        (song("C4 4 か", bpm=float("nan")), "measure 1: a tempo of nan"),
+        (song("C4 4 か", bpm=float("inf")), "measure 1: a tempo of inf"),
+        (song("C4 4 か", bpm=-60), "measure 1: a tempo of -60"),
+        (GOOD.replace('tempo="120"', 'tempo="fast"'), "measure 1: tempo 'fast' is not a number"),
+        (song("C4 2 か, <backup><duration>24</duration></backup>, D4 2 き"), "overlapping voices"),
+        (GOOD.replace("<step>C</step>", "<step>H</step>"), "not MusicXML that can be read"),
+        (
+            GOOD.replace("<octave>4</octave>", "<octave>12</octave>", 1),
+            "measure 1, beat 1: pitch 156 is out of",
+        ),
+        (GOOD.replace("<duration>24", "<duration>x"), "not MusicXML that can be read"),
+        (GOOD.replace("<duration>24", "<duration>0"), "a note of no length"),
+        (GOOD.replace("<duration>24", "<duration>-24"), ""),
+        (GOOD.replace("<duration>24", "<duration>1e300"), ""),
+        (GOOD.replace("<duration>24", "<duration>nan"), ""),
+        (GOOD.replace("<divisions>24", "<divisions>0"), ""),
+        (GOOD.replace("<beats>4", "<beats>0"), ""),
+        (GOOD.replace("<duration>96", "<duration>9600000"), "the score lasts more than 4 hours"),
+        (
+            GOOD.replace("<pitch><step>C</step><octave>4</octave></pitch>", "<unpitched/>"),
+            "measure 1, beat 1: a note without pitch cannot be sung",
+        ),
+        ("<a>" * 200 + "</a>" * 200, "refused: its elements are nested more than 100 deep"),
+    ],
+)
+def test_malformed_scores(tmp_path, text, message):
+    assert message in failure(write(tmp_path, text))
+
+
+def test_line_of_broken_xml_is_named(tmp_path):
+    path = write(tmp_path, GOOD.replace("</part>", "\n</prat>"))
+    assert failure(path).startswith(f"{path}:2: not XML")
+
+
+def test_paths_that_cannot_be_read(tmp_path):
+    assert "cannot read the score: No such file" in failure(tmp_path / "none.musicxml")
+    (tmp_path / "folder.xml").mkdir()
+    assert "cannot read the score: Is a directory" in failure(tmp_path / "folder.xml")
+    assert "no reader for score files named *.musicxm (did you mean '.musicxml'?)" in failure(
+        tmp_path / "a.musicxm"
+    )
+
+
+def test_unknown_language(tmp_path):
+    with pytest.raises(DataError, match="no language 'xx'"):
+        read_score(write(tmp_path, GOOD), lang="xx")
+
+
+def entities(levels):
+    lines = ['<!ENTITY a0 "lol">']
+    lines += [f'<!ENTITY a{i} "{f"&a{i - 1};" * 10}">' for i in range(1, levels)]
+    return f"<!DOCTYPE score-partwise [{''.join(lines)}]>"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_entity_bombs_are_refused(tmp_path, encoding):
+    text = GOOD.replace("<score-partwise", entities(10) + "<score-partwise", 1).replace("か", "&a9;")
+    path = tmp_path / "bomb.xml"
+    path.write_bytes(text.replace("UTF-8", encoding).encode(encoding))
+    assert "refused: it declares an XML entity (a0)" in failure(path)
+
+
+def test_files_named_by_entities_are_not_read(tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_text("か")
+    head = f'<!DOCTYPE score-partwise [<!ENTITY x SYSTEM "file://{secret}">]>'
+    text = GOOD.replace("<score-partwise", head + "<score-partwise", 1).replace("か", "&x;")
+    assert "refused: it declares an XML entity (x)" in failure(write(tmp_path, text))
+
+
+def test_usual_doctype_is_welcome(tmp_path):
+    head = (
+        '<!DOCTYPE score-partwise PUBLIC "-//Recordare//DTD MusicXML 4.0 Partwise//EN" '
+        '"http://www.musicxml.org/dtds/partwise.dtd">'
+    )
+    text = GOOD.replace("<score-partwise", head + "<score-partwise", 1)
+    assert read_score(write(tmp_path, text)).phones == ["k", "a", "k", "i", "k", "u"]
+
+
+def test_zip_bomb_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(xmlfile, "MAX_BYTES", 2**20)
+    path = tmp_path / "bomb.mxl"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.xml", b" " * 2**21)
+    assert path.stat().st_size < 10_000
+    assert "unpacks to more than 1 MiB" in failure(path)
+
+
+def test_too_large_files_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(xmlfile, "MAX_BYTES", 1000)
+    assert "larger than" in failure(write(tmp_path, GOOD + " " * 1000))
+
+
+def test_too_many_notes_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(xmlfile, "MAX_NOTES", 2)
+    assert "more than 2 <note> elements" in failure(write(tmp_path, GOOD))
+
+
+def test_broken_zips(tmp_path):
+    path = tmp_path / "score.mxl"
+    path.write_text(GOOD)
+    assert "it is not a zip file" in failure(path)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("score.xml", GOOD)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    assert "broken zip file" in failure(path)
+    path.write_bytes(whole[:60] + bytes(b ^ 255 for b in whole[60:80]) + whole[80:])
+    assert "broken zip file" in failure(path)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("readme.txt", "nothing")
+    assert "holds no MusicXML score" in failure(path)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("META-INF/container.xml", "<broken")
+        archive.writestr("score.xml", GOOD)
+    assert "not XML" in failure(path)
+
+
+def test_container_cannot_point_outside(tmp_path):
+    (tmp_path / "outside.xml").write_text(GOOD)
+    path = tmp_path / "score.mxl"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("META-INF/container.xml", '<c><rootfile full-path="../outside.xml"/></c>')
+    assert "holds no MusicXML score" in failure(path)
+
+
+def test_damaged_scores_never_end_in_a_traceback(tmp_path):
+    """A few hundred random cuts and swaps: read, or refused in one line."""
+    source = song(
+        "C4 1 か|さ, D4~ 1 き, ~D4 1, r 1",
+        "<barline location='left'><repeat direction='forward'/></barline>, gE4 0, F4 2 く, +A4 2, r 2",
+        "G4 4 け, <barline location='right'><repeat direction='backward'/></barline>",
+        more="<transpose><chromatic>-2</chromatic></transpose>",
+    )
+    rng = random.Random(zlib.crc32(b"damage"))
+    pieces = source.replace("><", ">\0<").split("\0")
+    outcomes = {"read": 0, "refused": 0}
+    for _ in range(300):
+        damaged = list(pieces)
+        for _ in range(rng.randint(1, 3)):
+            i = rng.randrange(5, len(damaged))
+            kind = rng.randrange(4)
+            if kind == 0:
+                del damaged[i]
+            elif kind == 1:
+                damaged[i] = damaged[rng.randrange(5, len(damaged))]
+            elif kind == 2:
+                damaged.insert(i, damaged[rng.randrange(5, len(damaged))])
+            else:
+                damaged[i] = damaged[i].translate(
+                    str.maketrans("0123456789", "".join(rng.sample("0123456789-x", 10)))
+                )
+        try:
+            read_score(write(tmp_path, "".join(damaged)))
+            outcomes["read"] += 1
+        except DataError as error:
+            assert "\n" not in str(error)
+            outcomes["refused"] += 1
+    assert min(outcomes.values()) > 10

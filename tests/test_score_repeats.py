@@ -1,0 +1,150 @@
+"""The order of measures: each case names the measures as they are played."""
+
+import pytest
+from scorexml import attributes, document, measure, note, repeat, song, tempo, write
+
+from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.score.musicxml import read_musicxml
+
+SAY = "<direction><direction-type><words>{}</words></direction-type></direction>"
+SIGN = "<direction><direction-type><{}/></direction-type></direction>"
+SOUND = "<direction><direction-type><words>?</words></direction-type><sound {}/></direction>"
+KANA = "あいうえおかきくけこ"
+
+
+def marked(*marks):
+    """A song of one syllable a measure; ``marks`` say what stands in each measure.
+
+    ``|:`` and ``:|=times`` are repeat signs, ``[=passes`` and ``]`` the ends of a bracket,
+    anything else is XML; several are separated by ``;``.
+    """
+    measures = ""
+    for number, (syllable, text) in enumerate(zip(KANA, marks), 1):
+        left = right = body = ""
+        for mark in filter(None, text.split(";")):
+            kind, _, value = mark.partition("=")
+            if kind == "|:":
+                left += '<repeat direction="forward"/>'
+            elif kind == ":|":
+                right += f'<repeat direction="backward" times="{value or 2}"/>'
+            elif kind == "[":
+                left = f'<ending number="{value}" type="start"/>' + left
+            elif kind == "]":
+                right = '<ending number="1" type="stop"/>' + right
+            else:
+                body += mark
+        if left:
+            body = f'<barline location="left">{left}</barline>{body}'
+        body += note(f"C4 4 {syllable}")
+        if right:
+            body += f'<barline location="right">{right}</barline>'
+        measures += f'<measure number="{number}">{body}</measure>'
+    return document(measures.replace('number="1">', f'number="1">{attributes()}{tempo(120)}', 1))
+
+
+def played(tmp_path, *marks):
+    return "".join(n.lyric for n in read_musicxml(write(tmp_path, marked(*marks))).notes)
+
+
+@pytest.mark.parametrize(
+    ("marks", "order"),
+    [
+        (("", "", ""), "あいう"),
+        (("|:", ":|", ""), "あいあいう"),
+        (("", ":|", ""), "あいあいう"),
+        (("", "|:", ":|=3", ""), "あいういういうえ"),
+        (("|:", ":|", "|:", ":|"), "あいあいうえうえ"),
+        (("", ":|", "", ":|", ""), "あいあいうえうえお"),
+        (("", "|:;:|", ""), "あいいう"),
+        (("|:", "[=1;];:|", "[=2;]=2", ""), "あいあうえ"),
+        (("|:", "[=1, 2;];:|", "[=3;]", ""), "あいあいあうえ"),
+        (("|:", "[=1-2;];:|", "[=3;]", ""), "あいあいあうえ"),
+        (("|:", "[=1", "];:|", "[=2;];:|", ""), "あいうあえお"),
+        (("|:", "[=1;];:|", "", ""), "あいあうえ"),
+        (("|:", "[=1;];:|", "[=2;]", "|:", "[=1;];:|", "[=2;]"), "あいあうえおえか"),
+        (("|:", ":|=3", "[=3;]", ""), "あいあいあいうえ"),
+        (("", SAY.format("Fine"), "", SAY.format("D.C. al Fine")), "あいうえあい"),
+        (("", SOUND.format('fine="yes"'), "", SOUND.format('dacapo="yes"')), "あいうえあい"),
+        (("", SIGN.format("segno"), SAY.format("Fine"), SAY.format("D.S. al Fine")), "あいうえいう"),
+        (("", SOUND.format('segno="a"'), "", SOUND.format('dalsegno="a"')), "あいうえいうえ"),
+        (
+            ("", SIGN.format("segno"), SAY.format("To Coda"), SAY.format("D.S. al Coda"), SAY.format("Coda")),
+            "あいうえいうお",
+        ),
+        (("", SIGN.format("coda"), SAY.format("D.C. al Coda"), SIGN.format("coda")), "あいうあいえ"),
+        (
+            ("", SOUND.format('tocoda="x"'), SOUND.format('dacapo="yes"'), SOUND.format('coda="x"')),
+            "あいうあいえ",
+        ),
+        # After the jump repeats are not taken, the last ending is.
+        (("|:", ":|", SAY.format("D.C.")), "あいあいうあいう"),
+        (("|:", "[=1;];:|", "[=2;]", SAY.format("D.C.")), "あいあうえあうえ"),
+        (("|:", "[=1;];:|", "[=2;];" + SAY.format("D.C."), ""), "あいあうあうえ"),
+    ],
+)
+def test_order(tmp_path, marks, order):
+    assert played(tmp_path, *marks) == order
+
+
+@pytest.mark.parametrize(
+    ("marks", "message"),
+    [
+        (("|:", "|:", ":|", ":|"), "measure 3: repeats inside repeats"),
+        (("", SAY.format("D.S.")), "measure 2: dal segno, but no segno"),
+        (("", SAY.format("D.C. al Fine")), "measure 2: al fine, but no fine"),
+        (("", SAY.format("D.C. al Coda")), "measure 2: al coda, but no way"),
+        (
+            ("", SAY.format("Coda"), SAY.format("To Coda"), SAY.format("D.C. al Coda")),
+            "measure 3: to coda, but",
+        ),
+        (("|:", ":|=1000000"), "measure 2: a repeat of '1000000' times"),
+        (("|:", ":|=many"), "measure 2: a repeat of 'many' times"),
+    ],
+)
+def test_contradictions(tmp_path, marks, message):
+    with pytest.raises(DataError, match=message):
+        played(tmp_path, *marks)
+
+
+def test_endless_repeats_are_refused_fast(tmp_path):
+    with pytest.raises(DataError, match="more than 50000 measures"):
+        read_musicxml(
+            write(tmp_path, song(*[f"{repeat('forward')}, C4 4 あ, {repeat('backward', '100')}"] * 600))
+        )
+
+
+def test_repeat_marked_in_another_part_counts(tmp_path):
+    voice = measure(f"{attributes()}, C4 4 か", 1) + measure("C4 4 き", 2)
+    sign = '<barline location="right"><repeat direction="backward"/></barline>'
+    piano = measure(f"{attributes()}, C3 4, {sign}", 1) + measure("C3 4", 2)
+    score = read_musicxml(write(tmp_path, document(voice, piano)))
+    assert "".join(n.lyric for n in score.notes) == "かかき"
+
+
+def test_tempo_in_a_repeat_is_the_one_written_there(tmp_path):
+    slow = '<direction><direction-type><words>x</words></direction-type><sound tempo="60"/></direction>'
+    sign = '<barline location="right"><repeat direction="backward"/></barline>'
+    score = read_musicxml(write(tmp_path, song("C4 4 か", f"{slow}, C4 4 き, {sign}", bpm=120)))
+    assert [n.duration for n in score.notes] == [2.0, 4.0, 2.0, 4.0]
+
+
+def test_verse_under_an_ending_is_that_of_the_pass(tmp_path):
+    text = marked("|:", "[=1;];:|", "[=2;]").replace(
+        "<text>あ</text></lyric>",
+        '<text>あ</text></lyric><lyric number="2"><text>わ</text></lyric>',
+    )
+    assert "".join(n.lyric for n in read_musicxml(write(tmp_path, text)).notes) == "あいわう"
+
+
+def test_agrees_with_music21_on_plain_repeats(tmp_path):
+    from music21 import converter
+
+    for marks in [
+        ("|:", ":|", ""),
+        ("", "|:", ":|=3", ""),
+        ("|:", "[=1;];:|", "[=2;]=2", ""),
+        ("", SAY.format("Fine"), "", SAY.format("D.C. al Fine")),
+        ("", SIGN.format("segno"), SAY.format("Fine"), SAY.format("D.S. al Fine")),
+    ]:
+        expanded = converter.parseData(marked(*marks), format="musicxml").parts[0].expandRepeats()
+        assert played(tmp_path, *marks) == "".join(n.lyric for n in expanded.recurse().notes), marks
