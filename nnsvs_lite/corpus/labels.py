@@ -72,7 +72,7 @@ def reconcile(
     """
     remarks: list[str] = []
     if not score.notes or not labels:
-        raise DataError(f"the {'labels' if score.notes else 'score'} of this song are empty", where)
+        raise DataError("the labels are empty" if score.notes else "the score has no notes", where)
     language = get_language(score.lang)
     rows = [Segment(start, end, language.normal(name)) for start, end, name in labels]
     rows = _repair(rows, where, duration, remarks)
