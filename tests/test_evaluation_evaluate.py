@@ -19,7 +19,7 @@ from nnsvs_lite.io.atomic import read_json, write_json
 from nnsvs_lite.io.ctm import Segment, read_ctm, write_ctm
 from nnsvs_lite.io.tables import FeatureReader, read_table, write_table
 
-RATE = 24000
+RATE = 16000
 CONFIG = {"sample_rate": RATE, "frame_shift": 0.005, "f0": {"tracker": "dio"}, "world": {"mgc_order": 24}}
 TONES = 11
 """Enough phrases that one is called a_001 and another a_010."""
@@ -34,7 +34,7 @@ def noise(data: DataDir, utt: str) -> np.ndarray:
 def corpus(tmp_path_factory) -> Path:
     """``data/`` and ``dump/eval`` of some sung tones."""
     folder = tmp_path_factory.mktemp("evaluation")
-    data = make_corpus(folder, n_utts=TONES)
+    data = make_corpus(folder, n_utts=TONES, rate=RATE)
     for utt, path in data.wavs.items():
         soundfile.write(str(path), data.audio(utt)[0] + noise(data, utt), RATE, subtype="DOUBLE")
     extraction = Extraction(folder / "data", folder / "dump" / "eval", FeatureConfig.from_dict(CONFIG))
@@ -251,11 +251,13 @@ def test_known_truth(corpus, tmp_path):
     write_ctm(truth / "phones.ctm", data.labels)
     with FeatureWriter(truth, "f0") as writer:
         for utt in data.utts:
-            rows = []
+            f0 = np.zeros((round(data.labels[utt][-1].end / 0.005) + 1, 1))
             for note, label in zip(data.scores[utt].notes, data.labels[utt]):
-                hertz = 440 * 2 ** ((note.pitch + 0.5 - 69) / 12) if note.pitch else 0.0
-                rows += [(time, hertz) for time in np.arange(label.start, label.end, 0.0025)]
-            writer.write(utt, np.array(rows))
+                if note.pitch:
+                    f0[round(label.start / 0.005) : round(label.end / 0.005)] = 440 * 2 ** (
+                        (note.pitch + 0.5 - 69) / 12
+                    )
+            writer.write(utt, f0)
     model = decode(corpus, tmp_path / "model", shift=0.04)
     status, results = score(corpus, tmp_path, "--truth", str(truth), model=model)
     assert status == 0

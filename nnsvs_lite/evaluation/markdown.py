@@ -53,21 +53,15 @@ def _measure_table(rows: Mapping[str, Row], measures: Sequence[Measure], count: 
 
 def show_gain(gain: Gain) -> list[str]:
     """Cells: measure, model, floor, difference with per cent, its interval, verdict."""
-    measure, factor = gain.measure, gain.measure.factor
+    measure = gain.measure
     percent = "" if gain.relative is None else f" ({100 * gain.relative:+.0f} %)"
-    interval = "–"
-    if gain.interval is not None:
-        interval = " to ".join(f"{end * factor:+.{measure.digits}f}" for end in gain.interval)
-    verdict = "better" if gain.absolute > 0 else "worse" if gain.absolute < 0 else "equal"
-    if gain.interval is not None and gain.interval[0] <= 0 <= gain.interval[1] and gain.absolute:
-        verdict += ", within chance"
     return [
         measure.heading,
         measure.show(gain.value),
         measure.show(gain.floor),
-        f"{gain.absolute * factor:+.{measure.digits}f}{percent}",
-        interval,
-        verdict,
+        measure.show_signed(gain.absolute) + percent,
+        "–" if gain.interval is None else " to ".join(map(measure.show_signed, gain.interval)),
+        gain.verdict,
     ]
 
 

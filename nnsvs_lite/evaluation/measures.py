@@ -66,6 +66,11 @@ class Measure:
             return "–"
         return f"{value * self.factor:.{self.digits}f}"
 
+    def show_signed(self, value: float) -> str:
+        """A difference as text, with its sign; 0 where it rounds to that."""
+        rounded = round(value * self.factor, self.digits)
+        return f"{rounded:+.{self.digits}f}" if rounded else f"{0:.{self.digits}f}"
+
     @property
     def factor(self) -> float:
         """What a stored number is multiplied by when shown."""

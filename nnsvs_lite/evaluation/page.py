@@ -245,20 +245,16 @@ def _comparisons(sources: Sources) -> list[dict[str, Any]]:
         rows = []
         for gain in gains:
             measure = BY_KEY[gain["key"]]
-            factor, digits = measure.factor, measure.digits
-            percent = gain["relative"]
-            interval = gain["interval"]
+            percent, interval = gain["relative"], gain["interval"]
             rows.append(
                 {
                     "measure": measure.heading,
                     "value": measure.show(gain["value"]),
                     "floor": measure.show(gain["floor"]),
-                    "better": f"{gain['absolute'] * factor:+.{digits}f}",
+                    "better": measure.show_signed(gain["absolute"]),
                     "percent": "" if percent is None else f"{100 * percent:+.0f} %",
-                    "interval": "–"
-                    if interval is None
-                    else " to ".join(f"{end * factor:+.{digits}f}" for end in interval),
-                    "good": gain["absolute"] > 0,
+                    "interval": "–" if interval is None else " to ".join(map(measure.show_signed, interval)),
+                    "verdict": gain["verdict"],
                 }
             )
         tables.append({"name": name, "rows": rows})

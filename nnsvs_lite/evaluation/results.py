@@ -142,6 +142,14 @@ class Gain:
     relative: float | None
     interval: tuple[float, float] | None
 
+    @property
+    def verdict(self) -> str:
+        """``better``, ``worse`` or ``equal`` (as shown); ``within chance`` where the interval holds 0."""
+        if float(self.measure.show_signed(self.absolute)) == 0:
+            return "equal"
+        chance = self.interval is not None and self.interval[0] <= 0 <= self.interval[1]
+        return ("better" if self.absolute > 0 else "worse") + (", within chance" if chance else "")
+
     def to_json(self) -> dict[str, Any]:
         """As in ``utterances.json``."""
         return {
@@ -151,6 +159,7 @@ class Gain:
             "absolute": _rounded(self.absolute),
             "relative": _rounded(self.relative),
             "interval": _interval(self.interval),
+            "verdict": self.verdict,
         }
 
 

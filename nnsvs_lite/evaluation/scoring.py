@@ -123,7 +123,7 @@ def compare_truth(
     if phones is None:
         return parts
     notes, sung = reference.notes, reference.sung_phones
-    meant = truth.phones(reference.utt, [phone.label for phone in reference.phones])
+    meant = truth.phones(reference.utt, [phone.label for phone in reference.phones], reference.silences)
     ref, est = timing.starts(meant), timing.starts(phones)
     return parts | {
         "truth_onset_mae_ms": _share(timing.abs_error_ms(ref[notes.first], est[notes.first])),

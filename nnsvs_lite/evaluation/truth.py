@@ -1,14 +1,14 @@
 """Known truth of synthetic recordings: the phone times and the F0 that the virtual singer meant.
 
 The folder holds ``phones.ctm`` and ``f0.scp``/``f0.ark``, keyed by recording (a whole
-song): phone times in seconds, and F0 as ``(frames, 2)``, a time in seconds and a
-frequency in Hz (0 where unvoiced) a row.
+song): phone times in seconds, and F0 in Hz, ``(frames, 1)``, a frame each 5 ms, 0 where
+unvoiced. :mod:`nnsvs_lite.singer.demo` writes it.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,9 @@ import numpy as np
 from nnsvs_lite.io.ctm import Segment, read_ctm
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.tables import FeatureReader
+
+FRAME_SHIFT = 0.005
+"""Seconds between the frames of the true F0."""
 
 
 class Truth:
@@ -46,46 +49,56 @@ class Truth:
             raise DataError(f"no line for {utt!r}", self._data.path / "segments")
         return self._data.segments[utt]
 
-    def phones(self, utt: str, expected: Sequence[str]) -> list[Segment]:
+    def phones(self, utt: str, expected: Sequence[str], silences: Container[str]) -> list[Segment]:
         """Phone times of a phrase, in seconds from its start, for the phones ``expected``.
 
-        A phrase keeps the sung phones of its song whole; silences at its ends are cut.
+        Silences are not compared: data preparation cuts and merges them. They fill
+        what is left between sung phones.
 
         Raises:
-            DataError: where the song is missing or the phones are others.
+            DataError: where the song is missing, or its sung phones are others.
         """
         song, start, end = self._place(utt)
         if song not in self._phones:
             raise DataError(f"no phone times of {song!r}", self.path / "phones.ctm")
-        inside = [
-            Segment(max(p.start - start, 0.0), min(p.end, end) - start, p.label)
+        sung = [
+            Segment(p.start - start, p.end - start, p.label)
             for p in self._phones[song]
-            if p.end > start + 1e-4 and p.start < end - 1e-4
+            if p.label not in silences and start <= (p.start + p.end) / 2 < end
         ]
-        if [p.label for p in inside] != list(expected):
-            raise DataError(f"{utt}: its phones are not those of the score", self.path / "phones.ctm")
-        return inside
+        if [p.label for p in sung] != [label for label in expected if label not in silences]:
+            raise DataError(f"{utt}: its sung phones are not those of the score", self.path / "phones.ctm")
+        found: list[Segment] = []
+        waiting = iter(sung)
+        upcoming = next(waiting, None)
+        for label in expected:
+            before = found[-1].end if found else 0.0
+            if label in silences:
+                after = upcoming.start if upcoming else max(before, end - start)
+                found.append(Segment(before, after, label))
+            else:
+                found.append(upcoming)
+                upcoming = next(waiting, None)
+        return found
 
     def f0(self, utt: str, frame_shift: float) -> np.ndarray:
         """Intended F0 in Hz, 0 where unvoiced, at ``t * frame_shift`` from the phrase's start.
 
         Interpolated in log F0 between voiced neighbours; unvoiced where the nearest
-        row is.
+        frame is.
 
         Raises:
-            DataError: where the song is missing or has no rows.
+            DataError: where the song is missing.
         """
         song, start, end = self._place(utt)
-        rows = np.asarray(self._f0[song], dtype=np.float64)
-        if rows.ndim != 2 or rows.shape[1] != 2 or not len(rows):
-            raise DataError(f"{song}: rows of time and Hz are needed", self.path / "f0.scp")
-        times, hertz = rows.T
-        count = int((min(end, times[-1]) - start) / frame_shift + 1e-6) + 1
-        wanted = start + np.arange(max(count, 0)) * frame_shift
-        voiced = hertz > 0
-        if not voiced.any():
-            return np.zeros(len(wanted))
-        curve = np.exp(np.interp(wanted, times[voiced], np.log(hertz[voiced])))
-        right = np.clip(np.searchsorted(times, wanted), 1, len(times) - 1)
-        nearest = np.where(wanted - times[right - 1] <= times[right] - wanted, right - 1, right)
-        return np.where(voiced[nearest], curve, 0.0)
+        hertz = np.asarray(self._f0[song], dtype=np.float64).reshape(-1)
+        end = min(end, (len(hertz) - 1) * FRAME_SHIFT)
+        place = (
+            start + np.arange(int(max(end - start, 0.0) / frame_shift + 1e-6) + 1) * frame_shift
+        ) / FRAME_SHIFT
+        voiced = np.flatnonzero(hertz > 0)
+        if not len(voiced):
+            return np.zeros(len(place))
+        curve = np.exp(np.interp(place, voiced, np.log(hertz[voiced])))
+        nearest = np.clip(np.round(place).astype(int), 0, len(hertz) - 1)
+        return np.where(hertz[nearest] > 0, curve, 0.0)

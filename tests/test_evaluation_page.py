@@ -1,0 +1,289 @@
+"""The results page: whole, self-contained, and alive in a browser."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import re
+import shutil
+import struct
+import subprocess
+import threading
+import zlib
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from test_evaluation_evaluate import TONES, corpus, decode, score, transpose  # noqa: F401 (corpus: fixture)
+
+from nnsvs_lite.bin.main import main
+from nnsvs_lite.evaluation import media, plots
+from nnsvs_lite.evaluation.experiments import read_curves
+from nnsvs_lite.io.atomic import read_json, write_text
+from nnsvs_lite.io.ctm import Segment
+from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.score.types import Note, Score
+
+
+class Page(HTMLParser):
+    """Collects tags and text of a page and checks that they nest."""
+
+    VOID = {"meta", "link", "input", "br", "img"}
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.tags: list[tuple[str, dict]] = []
+        self.words: list[str] = []
+        self.open: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        if tag not in self.VOID:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+    def all(self, tag: str) -> list[dict]:
+        return [attrs for name, attrs in self.tags if name == tag]
+
+
+@pytest.fixture(scope="module")
+def scored(corpus, tmp_path_factory) -> Path:  # noqa: F811
+    """Results of two systems, with an experiment, and the page ``index.html``."""
+    folder = tmp_path_factory.mktemp("page")
+    model = decode(corpus, folder / "model", transpose(corpus, 0.3), shift=0.02)
+    rule = decode(corpus, folder / "rule", transpose(corpus, 1.0), shift=0.03)
+    write_text(folder / "exp" / "config.yaml", "model:\n  class_path: nnsvs_lite.models.acoustic.x.X <&>\n")
+    rows = [
+        {"epoch": e, "train": {"loss": 2.0 / (e + 1)}, "dev": {"loss": 2.5 / (e + 1)}} for e in range(1, 9)
+    ]
+    write_text(folder / "exp" / "losses.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    words = ["--exp", f"acoustic={folder / 'exp'}", "--title", "Tones <&>"]
+    assert score(corpus, folder, *words, model=model, rule=rule)[0] == 0
+    assert report(folder) == 0
+    return folder
+
+
+def report(folder: Path, *words: str) -> int:
+    return main(
+        ["report", "--results", str(folder / "results.json"), "--out", str(folder / "index.html"), *words]
+    )
+
+
+def test_the_page_holds_everything(scored):
+    text = (scored / "index.html").read_text()
+    page = Page(text)
+    assert [attrs["data-sys"] for attrs in page.all("audio")] == ["natural", "model", "rule"] * TONES
+    sounds = set()
+    for attrs in page.all("audio"):
+        kind, _, code = attrs["src"].partition(";base64,")
+        assert kind == "data:audio/mpeg"
+        sounds.add(code)
+        wave, rate = soundfile.read(io.BytesIO(base64.b64decode(code)))
+        assert 1.2 < len(wave) / rate < 1.5 and 0.05 < np.abs(wave).max() <= 1.0
+    # Some tones repeat after some phrases, but not from one system to the next.
+    assert len(sounds) >= 3 * TONES // 2
+    assert len(page.all("image")) == 3 * TONES
+    assert len([a for a in page.all("path") if a.get("class") == "f0"]) == 3 * TONES
+    assert len([a for a in page.all("details") if a.get("class") == "phrase"]) == TONES
+    assert len(page.all("polyline")) == 2
+    rows = [a for a in page.all("tr") if "data-sys" in a]
+    assert len(rows) == 3 * TONES
+    assert "Tones <&>" in page.words and "nnsvs_lite.models.acoustic.x.X <&>" in page.words
+    assert "time (s)" in page.words and "pitch" in page.words and "kHz (mel)" in page.words
+    assert len(text.encode()) < 1_500_000
+
+
+def test_nothing_is_loaded_from_anywhere(scored):
+    text = (scored / "index.html").read_text()
+    assert "default-src 'none'" in text
+    assert not re.search(r"""(?:https?:)?//[\w.-]+\.\w+""", re.sub(r"base64,[\w+/=]+", "", text))
+    for tag, attrs in Page(text).tags:
+        for name in ("src", "href", "data", "action"):
+            value = attrs.get(name)
+            assert value is None or value.startswith(("data:", "#")), (tag, value)
+        assert tag not in ("iframe", "object", "embed", "form")
+
+
+def test_the_page_is_the_same_again_and_up_to_date(scored, capsys):
+    before = (scored / "index.html").read_bytes()
+    assert report(scored) == 0
+    assert "up to date" in capsys.readouterr().out
+    (scored / "index.html").unlink()
+    assert report(scored) == 0
+    assert (scored / "index.html").read_bytes() == before
+
+
+def test_a_page_that_would_be_too_large_is_refused(scored, capsys):
+    out = scored / "large.html"
+    status = main(
+        ["report", "--results", str(scored / "results.json"), "--out", str(out), "--megabytes", "0.1"]
+    )
+    assert status == 1 and not out.exists()
+    assert "--megabytes" in capsys.readouterr().err
+
+
+def test_failed_utterances_are_named_on_the_page(corpus, tmp_path):  # noqa: F811
+    model = decode(corpus, tmp_path / "model")
+    (model / "wav" / "a_001.wav").unlink()
+    assert score(corpus, tmp_path, model=model)[0] == 1
+    assert report(tmp_path) == 0
+    page = Page((tmp_path / "index.html").read_text())
+    assert "1 utterances could not be scored." in page.words
+    assert len(page.all("audio")) == 2 * TONES - 1
+
+
+def test_results_of_something_else_are_refused(tmp_path, capsys):
+    write_text(tmp_path / "results.json", "{}")
+    write_text(tmp_path / "scored" / "utterances.json", "{}")
+    assert report(tmp_path) == 1
+    assert "not made by nnsvs-lite evaluate" in capsys.readouterr().err
+
+
+def test_comparisons_state_by_how_much(scored):
+    found = read_json(scored / "scored" / "utterances.json")["comparisons"]["model"]
+    rows = {row["key"]: row for row in found}
+    assert rows["onset_mae_ms"]["absolute"] == pytest.approx(10.0)
+    assert rows["onset_mae_ms"]["relative"] == pytest.approx(1 / 3, abs=1e-4)
+    assert rows["onset_mae_ms"]["verdict"] == "better"
+    assert rows["phone_duration_mae_ms"]["verdict"] == "equal"
+    assert rows["in_tune_cents"]["absolute"] == pytest.approx(70.0, abs=1.0)
+
+
+def test_png_decodes_to_its_pixels():
+    pixels = np.arange(12, dtype=np.uint8).reshape(3, 4)
+    data = media.indexed_png(pixels, media.palette(16))
+    assert data[:8] == b"\x89PNG\r\n\x1a\n"
+    chunks, place = {}, 8
+    while place < len(data):
+        (size,) = struct.unpack(">I", data[place : place + 4])
+        kind, body = data[place + 4 : place + 8], data[place + 8 : place + 8 + size]
+        assert struct.unpack(">I", data[place + 8 + size : place + 12 + size]) == (zlib.crc32(kind + body),)
+        chunks[kind], place = body, place + 12 + size
+    assert struct.unpack(">IIBBBBB", chunks[b"IHDR"]) == (4, 3, 8, 3, 0, 0, 0)
+    assert len(chunks[b"PLTE"]) == 48
+    rows = np.frombuffer(zlib.decompress(chunks[b"IDAT"]), np.uint8).reshape(3, 5)
+    assert (rows[:, 0] == 0).all() and (rows[:, 1:] == pixels).all()
+
+
+def test_mel_spectrogram_shows_a_tone_in_its_place():
+    rate = 24000
+    wave = np.zeros(rate)
+    wave[rate // 2 :] = np.sin(2 * np.pi * 2000 * np.arange(rate // 2) / rate)
+    mel = media.mel_spectrogram(wave, rate, hop=0.01, bands=80, high=12000.0)
+    assert mel.shape == (80, 101)
+    from nnsvs_lite.features.mel import mel_edges
+
+    band = int(mel[:, 75].argmax())
+    edges = mel_edges(80, 0.0, 12000.0)
+    assert edges[band] < 2000 < edges[band + 2]
+    assert mel[band, 75] - mel[band, 25] > 60
+
+
+def test_text_from_scores_is_escaped():
+    score = Score((Note(0.0, 1.0, 69, "<script>"),))
+    svg = plots.piano_roll(
+        score,
+        {"<a>": np.full(200, 440.0)},
+        0.005,
+        {'"x"': [Segment(0.0, 1.0, "<b>")]},
+        plots.TimeAxis.of(1.0),
+    )
+    assert "<script>" not in svg and "<a>" not in svg and "<b>" not in svg
+    assert "&lt;script&gt;" in svg
+    Page(svg)
+
+
+def test_an_f0_curve_breaks_where_unvoiced():
+    axis = plots.TimeAxis.of(6.0)
+    f0 = np.full(100, 440.0)
+    f0[40:60] = 0.0
+    path = plots.f0_path(f0, 0.005, axis, lambda midi: 100.0 - midi)
+    assert path.count("M") == 2 and path.count("L") == 38
+    assert path.startswith(f"M{plots.LEFT:.1f} 31.0")
+
+
+def test_losses_that_are_none_are_named(tmp_path):
+    write_text(tmp_path / "losses.jsonl", '{"epoch": 1, "train": {"loss": 1.5}}\n{"epoch": 2, "loss": 1}\n')
+    assert read_curves(tmp_path / "losses.jsonl") == {"train loss": [(1.0, 1.5)], "loss": [(2.0, 1.0)]}
+    write_text(tmp_path / "losses.jsonl", '{"epoch": 1}\nnot json\n')
+    with pytest.raises(DataError, match=r"losses.jsonl:2"):
+        read_curves(tmp_path / "losses.jsonl")
+
+
+PROBE = """
+<script>
+(async () => {
+  const said = {};
+  const sorted = (column) => Array.from(body.rows).map((row) => Number(row.cells[column].dataset.value));
+  document.getElementById("which").value = "model";
+  document.getElementById("which").dispatchEvent(new Event("change"));
+  said.shown = Array.from(body.rows).filter((row) => !row.hidden).length;
+  document.getElementById("which").value = "";
+  document.getElementById("which").dispatchEvent(new Event("change"));
+  heads[3].querySelector("button").click();
+  const up = sorted(3);
+  said.up = up.every((v, i) => i === 0 || up[i - 1] <= v || v === 0);
+  said.emptyLast = body.rows[body.rows.length - 1].cells[3].dataset.value === "";
+  heads[3].querySelector("button").click();
+  said.down = heads[3].getAttribute("aria-sort") === "descending" && sorted(3)[0] === Math.max(...up);
+  const box = document.querySelector("[data-toggle=rule]");
+  box.click();
+  said.curve = document.querySelector("path.f0[data-sys=rule]").style.display === "";
+  const audio = document.querySelector("audio[data-sys=model]");
+  audio.muted = true;
+  await audio.play();
+  await new Promise((done) => setTimeout(done, 700));
+  said.clock = audio.currentTime;
+  said.head = document.querySelector(".playhead").style.visibility;
+  said.fits = document.documentElement.scrollWidth <= innerWidth;
+  return said;
+})().then((said) => console.log(`SAID${JSON.stringify(said)}END`), (error) => console.log(`SAID${error}`));
+</script>
+"""
+
+
+@pytest.mark.slow
+def test_the_page_lives_in_a_browser(scored, tmp_path):
+    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if browser is None:
+        pytest.skip("needs chromium to open the page")
+    page = tmp_path / "page.html"
+    page.write_text((scored / "index.html").read_text().replace("</body>", PROBE + "</body>"))
+    command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--v=0"]
+    command += ["--autoplay-policy=no-user-gesture-required", f"--user-data-dir={tmp_path / 'profile'}"]
+    command += ["--window-size=500,900", page.as_uri()]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    watchdog = threading.Timer(60, process.kill)
+    watchdog.start()
+    try:
+        lines = []
+        for line in process.stderr:
+            lines += [line] if "CONSOLE" in line else []
+            if "SAID" in line:
+                break
+    finally:
+        watchdog.cancel()
+        process.terminate()
+        process.wait(timeout=20)
+    # What the page itself said comes last; any other line is an error or a warning.
+    assert len(lines) == 1, lines
+    said = json.loads(re.search(r"SAID(.*)END", lines[0])[1].replace('\\"', '"'))
+    assert said["shown"] == TONES
+    for key in ("up", "emptyLast", "down", "curve", "fits"):
+        assert said[key], (key, said)
+    assert said["clock"] > 0.2 and said["head"] == "visible"
