@@ -148,6 +148,7 @@ def test_stage_log_frames_the_output(monkeypatch, capsys) -> None:
         return 3
 
     install(monkeypatch, run, STAGE=True)
+    monkeypatch.delenv("NNSVS_LITE_LOGGED", raising=False)
     assert dispatcher.main(["toy-tool", "--out-dir", "a b"]) == 3
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "# nnsvs-lite toy-tool --out-dir 'a b'"
@@ -157,7 +158,16 @@ def test_stage_log_frames_the_output(monkeypatch, capsys) -> None:
     assert lines[4].startswith("# ended ") and lines[4].endswith("status 3")
 
 
-def test_stage_log_notes_a_failure() -> None:
+def test_stage_log_under_a_runner_tells_only_versions(monkeypatch, capsys) -> None:
+    install(monkeypatch, lambda args: print("at work"), STAGE=True)
+    monkeypatch.setenv("NNSVS_LITE_LOGGED", "1")
+    assert dispatcher.main(["toy-tool", "--out-dir", "x"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2 and lines[0].startswith("# python=") and lines[1] == "at work"
+
+
+def test_stage_log_notes_a_failure(monkeypatch) -> None:
+    monkeypatch.delenv("NNSVS_LITE_LOGGED", raising=False)
     stream = io.StringIO()
     with pytest.raises(DataError), StageLog(["x"], stream):
         raise DataError("no")

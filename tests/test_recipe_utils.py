@@ -45,9 +45,11 @@ def test_a_log_is_continued_not_overwritten(tmp_path: Path) -> None:
 
 
 def test_show_prints_the_output_here_too(tmp_path: Path) -> None:
-    done = run(tmp_path, "--gpu", "1", "--show", "x.log", "bash", "-c", "echo out; echo err >&2")
+    done = run(
+        tmp_path, "--gpu", "1", "--show", "x.log", "bash", "-c", "echo out; echo '# comment'; echo err >&2"
+    )
     assert done.stdout == "out\nerr\n"
-    assert "\nout\nerr\n# ended" in (tmp_path / "x.log").read_text()
+    assert "\nout\n# comment\nerr\n# ended" in (tmp_path / "x.log").read_text()
 
 
 def test_several_jobs_may_not_share_a_log(tmp_path: Path) -> None:

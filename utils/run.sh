@@ -5,7 +5,7 @@
 #
 # The word JOB in the log's name and in the command becomes the job's number. Each log gets the command, host
 # and time, then the command's output, then status and elapsed seconds; a log that exists is continued.
-# --show prints the output here as well (one job only). A job that fails makes the exit status 1 and the last
+# --show prints the output here as well, comments left out (one job only). A job that fails makes the exit status 1 and the last
 # lines of its log are shown. On SIGINT and SIGTERM the jobs are ended.
 #
 # A runner for another system (Slurm, say) takes the same arguments and keeps these promises; cmd.sh of a
@@ -60,6 +60,8 @@ logs=()
 scratch=$(mktemp -d)
 host=$(uname -n)
 trap 'rm -rf "${scratch}"' EXIT
+# Tells nnsvs-lite that its log has a head and a foot already.
+export NNSVS_LITE_LOGGED=1
 
 # Jobs stay in this script's process group, so that whatever ends the group ends them too. The signal is sent
 # until all are gone: a job that is only just starting may miss it. Nothing below may use $(...): bash 5.2
@@ -100,7 +102,7 @@ for ((job = first; job <= last; job++)); do
     logs+=("${job_log}")
     if [ "${show}" = true ]; then
         mkfifo "${scratch}/output"
-        tee -a "${job_log}" <"${scratch}/output" &
+        tee -a "${job_log}" <"${scratch}/output" | grep --line-buffered -v '^# ' &
         copier=$!
         "${job_command[@]}" >"${scratch}/output" 2>&1 </dev/null &
     else

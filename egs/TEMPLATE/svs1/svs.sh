@@ -94,8 +94,6 @@ model_decode=${acoustic_exp}/${decode_name}
 rule_decode=${expdir}/acoustic_rule/decode_rule
 natural=${expdir}/analysis_synthesis/${feats}
 sets=("${train_set}" "${dev_set}" "${eval_set}")
-compute=(--accelerator cpu)
-[ "${ngpu}" -eq 0 ] || compute=(--accelerator cuda --devices "${ngpu}")
 # What RESULTS.md states as the command: all that its figures depend on.
 repeat="./run.sh --features-config ${features_config} --timelag-config ${timelag_config}"
 repeat+=" --duration-config ${duration_config} --acoustic-config ${acoustic_config} --seed ${seed}"
@@ -111,10 +109,10 @@ train() {
     # The words of ${args} are options of their own.
     # shellcheck disable=SC2086
     gpu_one "train_$(basename "${exp}")" nnsvs-lite train --config "${config}" --dump "${dump}" \
-        --train-set "${train_set}" --dev-set "${dev_set}" --out "${exp}" --seed "${seed}" "${compute[@]}" ${args}
+        --train-set "${train_set}" --dev-set "${dev_set}" --out "${exp}" --seed "${seed}" --ngpu "${ngpu}" ${args}
     [ "${exp}" = "${expdir}/${family}_rule" ] || gpu_one "train_${family}_rule" nnsvs-lite train \
         --config "${rule_dir}/${family}/rule.yaml" --dump "${dump}" --train-set "${train_set}" \
-        --dev-set "${dev_set}" --out "${expdir}/${family}_rule" --seed "${seed}" --accelerator cpu
+        --dev-set "${dev_set}" --out "${expdir}/${family}_rule" --seed "${seed}"
 }
 
 # decode NAME SET OUT ARGS...: features of every phrase of a set.
