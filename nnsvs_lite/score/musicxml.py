@@ -68,8 +68,8 @@ def read_musicxml(
     path = Path(path)
     try:
         root = partwise(read_xml(path))
-        tidy(root)
         marks = read_marks(root.findall("part"))
+        tidy(root)
         stream, by_id = _parse(root)
         chosen = by_id.get(str(part)) or _choose_part(stream, part)
         measures = read_measures(stream, chosen, voice=voice, lang=lang, tempo=tempo)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from xml.etree import ElementTree
 
 from nnsvs_lite.io.errors import DataError
@@ -32,54 +33,72 @@ def partwise(root: ElementTree.Element) -> ElementTree.Element:
     return root
 
 
+_KEPT = {
+    "score-partwise": "work movement-title part-list part",
+    "measure": "note backup forward attributes direction sound",
+    "attributes": "divisions key time staves transpose",
+    "direction": "direction-type offset staff voice sound",
+    "direction-type": "dynamics metronome",
+    "note": "grace cue chord rest pitch unpitched duration tie voice type dot time-modification staff lyric "
+    "notations",
+    "notations": "tied articulations",
+    "articulations": "breath-mark caesura",
+    "lyric": "syllabic text elision",
+}
+"""What is sung of an element; its other children are layout, or told by the rest."""
+
+_KEPT_ATTRIBUTES = {"part", "score-part", "measure", "sound", "tie", "tied", "lyric", "rest"}
+
+
 def tidy(root: ElementTree.Element) -> None:
     """Takes out what music21 need not read, and settles what it would read otherwise.
+
+    Barlines go too: :func:`nnsvs_lite.score.repeats.read_marks` must have seen them.
 
     Raises:
         DataError: where a tempo is not a number from ``MIN_TEMPO`` to ``MAX_TEMPO``.
     """
-    for tag in ("defaults", "credit"):
-        for element in root.findall(tag):
-            root.remove(element)
+    for element in root.iter():
+        if element.tag in _KEPT:
+            kept = _KEPT[element.tag].split()
+            element[:] = [child for child in element if child.tag in kept]
+        if element.tag == "lyric":
+            element.attrib = {k: v for k, v in element.attrib.items() if k == "number"}
+        elif element.tag not in _KEPT_ATTRIBUTES:
+            element.attrib.clear()
     for measure in root.iterfind("part/measure"):
         place = f"measure {measure.get('number')}"
-        for element in list(measure):
-            if element.tag in ("print", "harmony", "figured-bass", "listening"):
-                measure.remove(element)
-            elif element.tag == "note":
-                _simplify_note(element)
+        for element in measure:
+            if element.tag == "note":
+                _settle_note(element)
             elif element.tag == "direction":
-                _simplify_direction(element, place)
+                _settle_tempo(element, place)
             elif element.tag == "sound":
                 _sound_tempo(element, place)
 
 
-def _simplify_note(note: ElementTree.Element) -> None:
+def _settle_note(note: ElementTree.Element) -> None:
     """Cue notes become rests; ties that are only drawn are made real."""
     if note.find("cue") is not None:
-        for tag in ("cue", "pitch", "chord", "lyric", "tie", "notations"):
-            for element in note.findall(tag):
-                note.remove(element)
-        note.insert(0, ElementTree.Element("rest"))
+        kept = ("grace", "duration", "voice", "type", "dot", "time-modification", "staff")
+        note[:] = [ElementTree.Element("rest"), *(child for child in note if child.tag in kept)]
+    drawn = [tied.get("type", "") for tied in note.findall("notations/tied")]
     if note.find("tie") is None:
-        for tied in note.findall("notations/tied"):
-            if tied.get("type") in ("start", "stop"):
-                ElementTree.SubElement(note, "tie", {"type": tied.get("type", "")})
+        note.extend(ElementTree.Element("tie", {"type": kind}) for kind in drawn if kind in ("start", "stop"))
+    for notations in note.findall("notations"):
+        notations[:] = notations.findall("articulations")
 
 
-def _simplify_direction(direction: ElementTree.Element, place: str) -> None:
+def _settle_tempo(direction: ElementTree.Element, place: str) -> None:
     """Where both a printed and a played tempo stand, one of them is kept."""
-    for kind in direction.findall("direction-type"):
-        for tag in ("wedge", "octave-shift", "bracket", "dashes", "pedal"):
-            for element in kind.findall(tag):
-                kind.remove(element)
     played = [_sound_tempo(sound, place) for sound in direction.findall("sound")]
     tempo = next((t for t in played if t is not None), None)
-    if tempo is None:
-        return
     for kind in direction.findall("direction-type"):
         for metronome in kind.findall("metronome"):
-            if not _agrees(metronome, tempo):
+            for printed in metronome.findall("per-minute"):
+                number = re.search(r"\d+(\.\d+)?", printed.text or "")
+                printed.text = number.group() if number else ""
+            if tempo is not None and not _agrees(metronome, tempo):
                 kind.remove(metronome)
 
 
