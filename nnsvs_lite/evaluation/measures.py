@@ -123,7 +123,8 @@ MEASURES: tuple[Measure, ...] = (
         "in_tune_cents", "In tune", "cents", "lower", 1, "main",
         "F0 re-estimated from the wav against the pitch in the score: per note of at least 0.2 s the "
         "median deviation over the middle half of its sung span, then the median of the absolute values; "
-        "a note with no voiced frame there counts as infinitely off",
+        "a note with no voiced frame there counts as infinitely off; the floor sings the score's pitch, so "
+        "it is in tune by construction",
         _median_abs, joined=True,
     ),
     Measure(

@@ -39,9 +39,11 @@ class TimeAxis:
 
     @classmethod
     def of(cls, seconds: float) -> TimeAxis:
-        """About 110 pixels a second, at least 600 and at most 3,600 in all."""
+        """About 110 pixels a second, at least 600 and at most 3,600 in all, or what just fills the page."""
         seconds = max(seconds, 0.1)
-        return cls(seconds, min(max(110.0, 600.0 / seconds), 3600.0 / seconds))
+        page = 1030.0 / seconds
+        scale = page if 85.0 <= page < 110.0 else max(110.0, 600.0 / seconds)
+        return cls(seconds, min(scale, 3600.0 / seconds))
 
     @property
     def width(self) -> int:

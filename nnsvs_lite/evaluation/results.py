@@ -182,10 +182,13 @@ def gains(row: Row, floor: Row, keys: Sequence[str]) -> list[Gain]:
 
 
 def against_floor(rows: Mapping[str, Row]) -> list[tuple[str, list[Gain]]]:
-    """Every system that is no reference row itself, set against the floor on the main measures."""
+    """Every system that is no reference row itself, set against the floor on the main measures.
+
+    Tuning is left out: the floor sings the score's pitch by construction, and nobody sings better in tune.
+    """
     if FLOOR not in rows:
         return []
-    keys = [measure.key for measure in group("main")]
+    keys = [measure.key for measure in group("main") if measure.key != "in_tune_cents"]
     names = [name for name in order_rows(rows) if name not in REFERENCES]
     compared = [(name, gains(rows[name], rows[FLOOR], keys)) for name in names]
     return [(name, found) for name, found in compared if found]
