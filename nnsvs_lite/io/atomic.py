@@ -10,9 +10,11 @@ from __future__ import annotations
 import errno
 import json
 import os
+import platform
+import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,9 @@ _REASONS = {
     errno.EDQUOT: "the disk quota is used up; nothing was written",
     errno.EACCES: "no permission to write here",
     errno.EROFS: "the file system is read-only",
+    errno.ENOTDIR: "a part of this path is a file, a folder is needed",
+    errno.EEXIST: "a part of this path is a file, a folder is needed",
+    errno.EISDIR: "is a folder, a file is to be written here",
 }
 
 
@@ -33,39 +38,94 @@ def _raise_readable(error: OSError, path: Path) -> None:
     raise error
 
 
+def _temporary(path: Path, kind: str) -> Path:
+    """A name beside ``path`` that says who writes it; it keeps the suffix of ``path``."""
+    return path.with_name(f".{path.stem}.{platform.node()}.{os.getpid()}.{kind}{path.suffix}")
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+_tidied: set[Path] = set()
+
+
+def _remove_leftovers(path: Path, *mine: Path) -> None:
+    """Removes ``mine``, and once for each folder the temporaries of killed processes of this machine."""
+    for leftover in mine:
+        _remove(leftover)
+    folder = path.parent.absolute()
+    if folder in _tidied:
+        return
+    _tidied.add(folder)
+    pattern = re.compile(rf"\..+\.{re.escape(platform.node())}\.(\d+)\.(?:tmp|old)(?:\.[^.]*)?")
+    for entry in folder.iterdir():
+        match = pattern.fullmatch(entry.name)
+        if match and not _is_alive(int(match[1])):
+            _remove(entry)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
 @contextmanager
 def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     """Yields a temporary path beside ``path``; renames it to ``path`` on success.
 
     The temporary keeps the suffix of ``path``, since writers choose a format by it.
+    What a killed process left beside ``path`` is removed.
 
     Raises:
         DataError: if the disk is full or may not be written.
     """
     path = Path(path)
-    tmp = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    tmp = _temporary(path, "tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_leftovers(path, tmp)
         yield tmp
         os.replace(tmp, path)
     except OSError as error:
         _raise_readable(error, path)
     finally:
-        tmp.unlink(missing_ok=True)
+        with suppress(OSError):
+            tmp.unlink(missing_ok=True)
 
 
 @contextmanager
 def atomic_dir(path: str | os.PathLike) -> Iterator[Path]:
-    """Yields a new temporary folder; it replaces the folder ``path`` on success."""
+    """Yields a new temporary folder; it replaces the folder ``path`` on success.
+
+    Raises:
+        DataError: if the disk is full or may not be written, or ``path`` is a file.
+    """
     path = Path(path)
-    tmp = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    old = path.with_name(f".{path.name}.{os.getpid()}.old")
+    tmp, old = _temporary(path, "tmp"), _temporary(path, "old")
     try:
-        tmp.mkdir(parents=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists() and not path.is_dir():
+            raise DataError("is a file, a folder is to be written here", path)
+        _remove_leftovers(path, tmp, old)
+        tmp.mkdir()
         yield tmp
         if path.exists():
             os.replace(path, old)
-        os.replace(tmp, path)
+        try:
+            os.replace(tmp, path)
+        except OSError:
+            if old.exists():
+                os.replace(old, path)
+            raise
     except OSError as error:
         _raise_readable(error, path)
     finally:
@@ -93,12 +153,14 @@ def read_text(path: str | os.PathLike) -> str:
     """Reads a UTF-8 text file.
 
     Raises:
-        DataError: where it is missing, is a folder, or is not UTF-8.
+        DataError: where it is missing, may not be read, is a folder, or is not UTF-8.
     """
     try:
         return Path(path).read_bytes().decode("utf-8")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise DataError("no such file", path) from None
+    except PermissionError:
+        raise DataError("no permission to read it", path) from None
     except IsADirectoryError:
         raise DataError("is a folder, a file is needed", path) from None
     except UnicodeDecodeError as error:

@@ -29,7 +29,7 @@ def fingerprint(inputs: Iterable[str | os.PathLike], options: Mapping[str, Any])
     for root in map(Path, inputs):
         files = sorted(p for p in root.rglob("*") if p.is_file()) if root.is_dir() else [root]
         for file in files:
-            if file.name.startswith("."):
+            if any(part.startswith(".") for part in file.relative_to(root).parts):
                 continue
             digest.update(os.fspath(file).encode() + b"\0")
             try:

@@ -196,6 +196,8 @@ class FeatureWriter:
             self._file.close()
             if exc[0] is None:
                 self._scp_tmp.write_text("".join(self._lines), encoding="utf-8")
+                # An older scp must not be taken for that of the new archive.
+                self.scp.unlink(missing_ok=True)
         except OSError:
             import sys
 

@@ -1,0 +1,100 @@
+"""Mending a data dir, and the tools of ``nnsvs-lite data``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from test_corpus_datadir import make
+
+from nnsvs_lite.bin.main import main
+from nnsvs_lite.corpus.datadir import DataDir
+from nnsvs_lite.corpus.fix import fix
+from nnsvs_lite.corpus.validate import validate
+from nnsvs_lite.io.errors import DataError
+
+
+@pytest.fixture
+def data(tmp_path) -> Path:
+    return make(tmp_path, songs=("spk_a", "spk_b", "spk_c")).write().path
+
+
+def snapshot(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+def spoil(data: Path) -> None:
+    """Faults of form in every table."""
+    text = (data / "text").read_bytes().split(b"\n")[:3]
+    (data / "text").write_bytes(
+        b"\r\n".join([text[2], text[0], text[0], b"", text[1], b"spk_d \x82\xa9", b""])
+    )
+    (data / "spk2utt").write_text("spk spk_z\n")
+    ctm = (data / "label.ctm").read_text().splitlines()
+    (data / "label.ctm").write_text("\n".join(reversed(ctm)) + "\n")
+    wavs = (data / "wav.scp").read_text().splitlines()
+    (data / "wav.scp").write_text("\n".join(reversed(wavs)) + "\n")
+
+
+def test_fix_writes_a_sound_copy_and_leaves_the_source(data, tmp_path):
+    sound = snapshot(data)
+    spoil(data)
+    spoilt = snapshot(data)
+    assert len(validate(data)) > 10
+    remarks = fix(data, tmp_path / "new")
+    assert snapshot(data) == spoilt
+    assert snapshot(tmp_path / "new") == sound
+    assert validate(tmp_path / "new") == []
+    text = "\n".join(remarks)
+    for words in ("CRLF", "duplicate id 'spk_a'", "not UTF-8", "empty line", "not sorted"):
+        assert words in text
+
+
+def test_fix_leaves_out_utterances_that_are_not_whole(data, tmp_path):
+    (data / "score").write_text("".join((data / "score").read_text().splitlines(keepends=True)[:2]))
+    remarks = fix(data, tmp_path / "new")
+    assert DataDir.read(tmp_path / "new").utts == ["spk_a", "spk_b"]
+    assert (tmp_path / "new" / "spk2utt").read_text() == "spk spk_a spk_b\n"
+    assert validate(tmp_path / "new") == []
+    assert any("wav.scp: left out, for want of a line elsewhere: spk_c" in remark for remark in remarks)
+
+
+def test_fix_never_writes_in_place(data):
+    before = snapshot(data)
+    with pytest.raises(DataError, match="exists already"):
+        fix(data, data)
+    assert snapshot(data) == before
+    with pytest.raises(DataError, match="utt2spk: no such file"):
+        fix(data / "nothing", data / "new")
+
+
+def test_pipes_run_only_where_asked_for(data, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    lines = (data / "wav.scp").read_text().splitlines()
+    wav = lines[0].split()[1]
+    lines[0] = f"spk_a touch ran; cat {wav} |"
+    (data / "wav.scp").write_text("\n".join(lines) + "\n")
+    fix(data, tmp_path / "one")
+    assert not (tmp_path / "ran").exists()
+    with pytest.raises(DataError, match="wav.scp:1: a shell pipe is not run here"):
+        DataDir.read(tmp_path / "one")
+    assert main(["data", "fix", str(data), str(tmp_path / "two"), "--allow-pipes"]) == 0
+    assert (tmp_path / "ran").exists()
+    assert (tmp_path / "two" / "wav" / "spk_a.wav").read_bytes() == Path(wav).read_bytes()
+    assert validate(tmp_path / "two") == []
+    lines[0] = "spk_a echo no sox here >&2; exit 3 |"
+    (data / "wav.scp").write_text("\n".join(lines) + "\n")
+    with pytest.raises(DataError, match=r"pipe of spk_a failed \(status 3\): no sox here"):
+        fix(data, tmp_path / "three", allow_pipes=True)
+    assert not (tmp_path / "three").exists()
+
+
+def test_subset_and_segment_from_the_command_line(data, tmp_path, capsys):
+    assert main(["data", "subset", str(data), str(tmp_path / "s"), "--utts", "spk_c", "--first", "1"]) == 0
+    assert DataDir.read(tmp_path / "s").utts == ["spk_a", "spk_c"]
+    assert main(["data", "segment", str(data), str(tmp_path / "p")]) == 0
+    assert DataDir.read(tmp_path / "p").utts == ["spk_a_001", "spk_b_001", "spk_c_001"]
+    assert validate(tmp_path / "p") == []
+    assert main(["data", "subset", str(data), str(tmp_path / "t"), "--utts", "spk_x"]) == 1
+    assert "no utterance 'spk_x'" in capsys.readouterr().err
+    assert not (tmp_path / "t").exists()
