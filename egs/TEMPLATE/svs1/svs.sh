@@ -27,7 +27,8 @@ inference_tag=  # name of the decode folder, if not that of the time-lag and dur
 rule_dir=conf  # folder with {timelag,duration,acoustic}/rule.yaml, the floor that models are set against
 results_md=RESULTS.md  # table of the results to write
 title=Results  # heading of RESULTS.md
-truth=  # folder with known phone times and F0 of the corpus, if there is one
+truth=  # folder in --db-root with known phone times and F0, if the corpus has one
+more_systems=  # more rows for the table, NAME=DIR with waveforms, in eval's decode form; separated by spaces
 evaluate_args=  # more options for scoring
 datadir=data  # where data dirs are
 dumpdir=dump  # where features are
@@ -97,7 +98,7 @@ sets=("${train_set}" "${dev_set}" "${eval_set}")
 # What RESULTS.md states as the command: all that its figures depend on.
 repeat="./run.sh --features-config ${features_config} --timelag-config ${timelag_config}"
 repeat+=" --duration-config ${duration_config} --acoustic-config ${acoustic_config} --seed ${seed}"
-for extra in timelag_args duration_args acoustic_args; do
+for extra in local_data_opts timelag_args duration_args acoustic_args; do
     [ -z "${!extra}" ] || repeat+=" --${extra//_/-} '${!extra}'"
 done
 
@@ -197,9 +198,13 @@ if is_due 6; then
         one "vocode_${system%%=*}" nnsvs-lite vocode --decode-dir "${system#*=}" --nj "${nj}"
         systems+=(--system "${system}")
     done
+    for system in ${more_systems}; do
+        need_dir "${system#*=}" "--more-systems names it"
+        systems+=(--system "${system}")
+    done
     # shellcheck disable=SC2086
     one evaluate nnsvs-lite evaluate --dump "${dump}" --set "${eval_set}" "${systems[@]}" \
-        --data "${datadir}/${eval_set}" ${truth:+--truth "${truth}"} --exp "timelag=${timelag_exp}" \
+        --data "${datadir}/${eval_set}" ${truth:+--truth "${db_root}/${truth}"} --exp "timelag=${timelag_exp}" \
         --exp "duration=${duration_exp}" --exp "acoustic=${acoustic_exp}" --title "${title}" \
         --command "${repeat}" --nj "${nj}" \
         --out "${out}/results.json" --results-md "${results_md}" ${evaluate_args}

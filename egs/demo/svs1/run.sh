@@ -5,4 +5,5 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
-exec ./svs.sh --db-root downloads/demo "$@"
+exec ./svs.sh --db-root downloads/demo --truth truth --title "The demo corpus" \
+    --features-config conf/features/world_24k.yaml "$@"

@@ -5,4 +5,5 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
-exec ./svs.sh --db-root downloads/nit_song070 "$@"
+exec ./svs.sh --db-root downloads/nit_song070 --title "NIT-SONG070-F001" \
+    --features-config conf/features/world_48k.yaml "$@"
