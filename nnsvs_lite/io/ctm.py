@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
@@ -33,6 +34,8 @@ def read_ctm(path: str | os.PathLike) -> dict[str, list[Segment]]:
         try:
             channel, start, duration, label = fields
             segment = Segment(round(float(start), 7), round(float(start) + float(duration), 7), label)
+            if not math.isfinite(segment.end):
+                raise ValueError(segment)
         except ValueError:
             raise DataError(
                 "malformed line, 'utt 1 start duration label' is needed", f"{path}:{number}"

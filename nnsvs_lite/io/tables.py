@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import struct
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -14,6 +15,9 @@ import numpy as np
 
 from nnsvs_lite.io.atomic import atomic_path, read_text, write_text
 from nnsvs_lite.io.errors import DataError
+
+_DAMAGE = (ValueError, AssertionError, EOFError, OSError, MemoryError, TypeError, OverflowError, struct.error)
+"""What kaldiio raises on damaged archives."""
 
 _REF = re.compile(r"^(?P<path>.+?):(?P<offset>\d+)$")
 
@@ -31,10 +35,10 @@ def table_lines(path: str | os.PathLike) -> Iterator[tuple[int, str, str]]:
         where = f"{path}:{number}"
         if line.endswith("\r"):
             raise DataError("CRLF line end; convert the file with dos2unix", where)
-        key, _, value = line.strip().partition(" ")
-        if not key:
+        fields = line.split(None, 1)
+        if not fields:
             raise DataError("empty line", where)
-        yield number, key, value.strip()
+        yield number, fields[0], fields[1].rstrip() if len(fields) > 1 else ""
 
 
 def read_table(path: str | os.PathLike) -> dict[str, str]:
@@ -80,15 +84,34 @@ class ArkRef:
                 file.seek(self.offset)
                 # Kaldi's binary mark and a float/double/compressed/int matrix or vector;
                 # kaldiio would also unpack audio and other formats here.
-                if not re.match(rb"\0B([FDC][MV]|CM|\x04)", file.read(4)):
+                head = file.read(15)
+                if not re.match(rb"\0B([FDC][MV]|CM|\x04)", head):
                     raise DataError(f"no Kaldi matrix at byte {self.offset} of {self.path}", self.where)
+                _check_size(head, size - self.offset)
                 file.seek(self.offset)
                 value = kaldiio.matio.read_kaldi(file)
         except FileNotFoundError:
             raise DataError(f"archive {self.path} does not exist", self.where) from None
-        except (ValueError, AssertionError, EOFError, OSError, MemoryError, TypeError) as error:
+        except _DAMAGE as error:
             raise DataError(f"archive {self.path} is truncated or damaged: {error}", self.where) from None
         return value
+
+
+def _check_size(head: bytes, there: int) -> None:
+    """Refuses a float matrix or vector that states more bytes than there are, before any is read.
+
+    Raises:
+        ValueError: saying so.
+    """
+    match = re.match(rb"\0B([FD])([MV]) \x04(.{4})(?:\x04(.{4}))?", head, re.DOTALL)
+    if match is None:
+        return
+    rows, columns = (struct.unpack("<i", part)[0] if part else 1 for part in match.groups()[2:])
+    if match[2] == b"V":
+        columns = 1
+    stated = rows * columns * (4 if match[1] == b"F" else 8)
+    if rows < 0 or columns < 0 or stated > there:
+        raise ValueError(f"{rows} x {columns} values are stated, {there} bytes are there")
 
 
 def parse_ark_ref(value: str, where: str, folder: Path) -> ArkRef:
