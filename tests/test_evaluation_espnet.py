@@ -1,0 +1,68 @@
+"""The ESPnet-like metrics: what they forgive and what they do not."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from features_corpus import tone
+
+from nnsvs_lite.evaluation import espnet
+
+RATE = 24000
+
+
+def melody(lengths, pitches=(60, 67, 64), shift=0.0) -> np.ndarray:
+    noise = 1e-3 * np.random.default_rng(0).standard_normal(int(sum(lengths) * RATE) + RATE)
+    sound = np.concatenate([tone(p + shift, length, RATE) for p, length in zip(pitches, lengths)])
+    return sound + noise[: len(sound)]
+
+
+def test_identical_audio_has_no_error():
+    wave = melody((0.3, 0.3, 0.3))
+    assert espnet.espnet_mcd(wave, wave, RATE) == 0
+    assert espnet.espnet_log_f0_rmse(wave, wave, RATE) == 0
+
+
+def test_level_counts_here():
+    wave = melody((0.3, 0.3, 0.3))
+    assert espnet.espnet_mcd(wave, 0.5 * wave, RATE) == pytest.approx(6.1418 * np.log(2), rel=0.02)
+
+
+def test_timing_does_not_count_here():
+    a, b = melody((0.3, 0.4, 0.3)), melody((0.4, 0.3, 0.3))
+    assert espnet.espnet_log_f0_rmse(a, b, RATE) < 0.02
+    cepstra = [espnet.mel_cepstra(wave, RATE) for wave in (a, b)]
+    straight = espnet.frame_distortion(*cepstra).mean()
+    assert espnet.espnet_mcd(a, b, RATE) < 0.5 * straight
+
+
+def test_fifty_cents_are_the_fiftieth_part_of_so_many():
+    a, b = melody((0.4,), (69,)), melody((0.4,), (69,), shift=0.5)
+    assert 1731.234 * espnet.espnet_log_f0_rmse(a, b, RATE) == pytest.approx(50.0, abs=1.0)
+
+
+def test_the_path_is_the_cheapest():
+    """Against every path there is."""
+    rng = np.random.default_rng(3)
+    a, b = rng.normal(size=(4, 2)), rng.normal(size=(5, 2))
+    cost = np.linalg.norm(a[:, None] - b[None], axis=2)
+
+    def cheapest(i: int, j: int) -> float:
+        if i == j == 0:
+            return cost[0, 0]
+        steps = [(i - di, j - dj) for di, dj in itertools.product((0, 1), repeat=2) if di + dj]
+        return cost[i, j] + min(cheapest(*s) for s in steps if min(s) >= 0)
+
+    i, j = espnet.warp(a, b)
+    assert cost[i, j].sum() == pytest.approx(cheapest(3, 4))
+    assert (i[0], j[0], i[-1], j[-1]) == (0, 0, 3, 4)
+    assert set(zip(np.diff(i), np.diff(j))) <= {(0, 1), (1, 0), (1, 1)}
+
+
+def test_bad_input_is_named():
+    with pytest.raises(ValueError, match="no settings for 12345 Hz"):
+        espnet.espnet_mcd(np.zeros(9000), np.zeros(9000), 12345)
+    with pytest.raises(ValueError, match="fewer than one frame"):
+        espnet.mel_cepstra(np.zeros(100), RATE)
