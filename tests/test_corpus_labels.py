@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 
+from nnsvs_lite.corpus.check_score import check_score
+from nnsvs_lite.corpus.htslabel import read_lab
 from nnsvs_lite.corpus.labels import reconcile
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.score.languages import get_language
+from nnsvs_lite.score.musicxml import read_musicxml
+from nnsvs_lite.score.phonemize import attach_phones
 from nnsvs_lite.score.types import Note, Score, contiguous
 
 
@@ -230,3 +236,41 @@ def test_empty_songs_are_refused():
         reconcile(score("- 1, a 1"), [], where="song")
     with pytest.raises(DataError, match="song: the score has no notes"):
         reconcile(Score(()), labels("0 pau 1"), where="song")
+
+
+def test_notes_far_from_their_place_are_remarked_and_a_wrong_tempo_is_a_fault():
+    result = run("- 1, k a 1, i 1, - 1", "0 pau 1.6 k 1.75 a 2 i 3.1 pau 4")
+    assert result.remarks == [
+        "1 of 2 notes are sung over 0.5 s from their place; one sung at 1.750 s, 0.750 s from its place"
+        " in the score (measure 1, beat 2, 1.000 s)"
+    ]
+    with pytest.raises(
+        DataError, match=r"song: a note is sung at 4.500 s, 2.500 s from .* are tempo and beg"
+    ):
+        run("- 1, k a 1, i 1, - 1", "0 pau 1.6 k 1.75 a 4.5 i 6 pau 8")
+
+
+@pytest.mark.parametrize("song", ["05", "18", "33"])
+def test_real_songs_with_labels_by_hand(shared_data, song):
+    check_real_song(shared_data / "no7_labels", song)
+
+
+@pytest.mark.slow
+def test_all_real_songs_with_labels_by_hand(shared_data):
+    songs = [f"{i:02d}" for i in range(1, 52) if i != 7]
+    for song in songs:
+        check_real_song(shared_data / "no7_labels", song)
+    # Song 07 states no tempo, so its score is far too fast or slow.
+    with pytest.raises(DataError, match="07.lab: a note is sung at .* are tempo and beginning"):
+        check_real_song(shared_data / "no7_labels", "07")
+
+
+def check_real_song(root: Path, song: str) -> None:
+    """The No.7 singing database: hundreds of breaths that no score has."""
+    written = attach_phones(read_musicxml(root / "musicxml" / f"{song}.xml"))
+    label = root / "mono_label" / f"{song}.lab"
+    result = reconcile(written, read_lab(label), where=str(label))
+    assert contiguous(result.score.notes)
+    assert [row.label for row in result.labels] == result.score.phones
+    assert check_score(result.score, get_language("ja")) == []
+    assert [n.lyric for n in result.score.notes if n.lyric] == [n.lyric for n in written.notes if n.lyric]

@@ -22,6 +22,12 @@ DEVOICED = {"A": "a", "I": "i", "U": "u", "E": "e", "O": "o"}
 GRID = 16
 """Carved rests begin on a grid of so many steps a quarter note."""
 
+FAR = 0.5
+"""Seconds between a note's vowel and its place in the score that are worth a remark."""
+
+TOO_FAR = 2.0
+"""Seconds at which score and recording cannot belong together as they are."""
+
 _SILENCES = frozenset({"pau", "br"})
 _SHORT = 0.02
 _MINIMUM = 0.001
@@ -67,8 +73,9 @@ def reconcile(
         duration: seconds of audio; the last silence is drawn out to it.
 
     Raises:
-        DataError: where a sung phone differs, naming song, phone, time and measure,
-            or where labels run backwards.
+        DataError: where a sung phone differs, naming song, phone, time and measure;
+            where labels run backwards; where a note is sung 2 s or more from its
+            place in the score, as with a wrong tempo.
     """
     remarks: list[str] = []
     if not score.notes or not labels:
@@ -81,6 +88,7 @@ def reconcile(
     rows = _absorb(rows, notes, frozenset(language.vowels), remarks)
     notes = _outer_rests(notes, rows, remarks)
     notes = _match(notes, rows, language, remarks)
+    _check_times(notes, rows, language, where, remarks)
     return Reconciled(dataclasses.replace(score, notes=tuple(notes)), rows, remarks)
 
 
@@ -274,6 +282,29 @@ def _match(notes: list[Note], rows: list[Segment], language: Language, remarks: 
         result.append(note)
         first = last
     return result
+
+
+def _check_times(
+    notes: list[Note], rows: list[Segment], language: Language, where: str, remarks: list[str]
+) -> None:
+    """Compares where vowels are sung with where their notes stand."""
+    apart = []
+    first = 0
+    for note in notes:
+        if not note.is_rest:
+            sung = rows[first + language.onset_count(note.phones)].start
+            apart.append((abs(sung - note.start), sung, note))
+        first += len(note.phones)
+    far = [item for item in apart if item[0] > FAR]
+    if not far:
+        return
+    worst, sung, note = max(far, key=lambda item: item[0])
+    what = (
+        f"sung at {sung:.3f} s, {worst:.3f} s from its place in the score ({note.place}, {note.start:.3f} s)"
+    )
+    if worst > TOO_FAR:
+        raise DataError(f"a note is {what}; are tempo and beginning of the score those of the song?", where)
+    remarks.append(f"{len(far)} of {len(apart)} notes are sung over {FAR} s from their place; one {what}")
 
 
 def _grid_time(note: Note, time: float) -> float:
