@@ -32,7 +32,7 @@ class F0Config:
             to its highest note plus ``margin``, within ``floor`` and ``ceil``.
         margin: semitones.
         fold_octaves: an F0 an octave or two off its note moves to the octave nearest
-            the note, if that brings it within 3 semitones.
+            the note, if that brings it within 2 semitones.
         max_deviation: an F0 further than this from all notes sung within
             ``window`` of it, in semitones, counts as unvoiced; null: never.
         window: seconds before and after a frame in which a note may excuse its F0.
@@ -44,7 +44,7 @@ class F0Config:
         confidence: swift-f0 only: frames below it are unvoiced.
     """
 
-    tracker: str = "harvest"
+    tracker: str = "dio"
     floor: float = 71.0
     ceil: float = 1200.0
     score_range: bool = True

@@ -169,15 +169,23 @@ class Extraction:
             )
         schema = self.schema()
         done.clear()
+        for leftover in self.out.glob(".*.tmp*"):
+            leftover.unlink()
         names = tables_of(self.config)
         _write(self.out, names, self._merged(schema))
         write_table(self.out / "utt2spk", self.data.utt2spk)
         write_table(self.out / "score", {utt: s.to_json() for utt, s in self.data.scores.items()})
+        copies = ["utt2spk", "score"]
+        if self.data.segments:
+            # Phrases' places in their recordings: what is sung is joined to songs again.
+            places = {u: f"{rec} {a:.7f} {b:.7f}" for u, (rec, a, b) in self.data.segments.items()}
+            write_table(self.out / "segments", places)
+            copies.append("segments")
         schema.write(self.out)
         merged = _merge_schemas(schema, self.out.parent)
         merged.write(self.out.parent)
         outputs = [self.out / f"{name}.{end}" for name in names for end in ("ark", "scp")]
-        outputs += [self.out / name for name in ("utt2spk", "score", "schema.json")]
+        outputs += [self.out / name for name in (*copies, "schema.json")]
         done.set([*outputs, self.out.parent / "schema.json"])
         shutil.rmtree(self.out / ".shards", ignore_errors=True)
         return merged

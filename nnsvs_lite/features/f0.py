@@ -11,7 +11,7 @@ import numpy as np
 from nnsvs_lite.features.config import F0Config, FeatureConfig
 from nnsvs_lite.io.errors import DataError
 
-FOLDED_WITHIN = 3.0
+FOLDED_WITHIN = 2.0
 """An octave fold must bring an F0 within this of a note, in semitones."""
 
 

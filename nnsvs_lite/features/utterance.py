@@ -123,15 +123,16 @@ def analyse(
     if not np.abs(x).max(initial=0.0) > SILENT:
         raise DataError("the audio is silent", where)
     x = np.pad(x, (0, max(0, config.n_samples(n_frames) + 1 - len(x))))
-    # The same noise for every utterance, so that no result depends on another.
-    x = x + config.dither * np.random.default_rng(0).standard_normal(len(x))
     low, high = f0.search_range(np.zeros(0) if note_midi is None else note_midi, config.f0, where)
+    # Without the dither: trackers hear voices in noise.
     curve = f0.track(x, config, n_frames, low, high)
     if voicable is not None:
         curve = np.where(voicable, curve, 0.0)
     curve = f0.clean(curve, note_midi, config)
     if not curve.any():
         raise DataError(f"no F0 found between {low:.0f} and {high:.0f} Hz", where)
+    # The same noise for every utterance, so that no result depends on another.
+    x = x + config.dither * np.random.default_rng(0).standard_normal(len(x))
     streams = {"lf0": f0.continuous_lf0(curve)[:, None], "vuv": (curve > 0)[:, None]}
     if config.world is not None:
         from nnsvs_lite.features import world
