@@ -247,3 +247,31 @@ def test_a_signal_ends_the_jobs(recipe: Recipe, number: int, status: int) -> Non
     assert "stopped" in err
     with pytest.raises(ProcessLookupError):
         os.kill(job, 0)
+
+
+RECIPES = sorted(path.parent for path in ROOT.glob("egs/*/svs1/run.sh"))
+
+
+@pytest.mark.parametrize("folder", RECIPES, ids=lambda folder: folder.parent.name)
+def test_recipes_are_small_and_share_their_scripts(folder: Path) -> None:
+    for name in ("svs.sh", "path.sh", "cmd.sh"):
+        assert (folder / name).resolve() == ROOT / "egs" / "TEMPLATE" / "svs1" / name
+    for name in ("utils", "conf"):
+        assert (folder / name).resolve() == ROOT / name
+    assert len((folder / "run.sh").read_text().splitlines()) <= 60
+    assert os.access(folder / "local" / "data.sh", os.X_OK)
+    for script in (folder / "local").glob("*.sh"):
+        assert len(script.read_text().splitlines()) <= 150
+    assert (folder / "README.md").is_file()
+    done = subprocess.run([folder / "run.sh", "--help"], text=True, capture_output=True, timeout=60)
+    configs = [line for line in done.stdout.splitlines() if "-config " in line]
+    assert len(configs) == 5
+    for line in configs:
+        default = line.rpartition("(default: ")[2].rstrip(")")
+        assert (folder / default).is_file(), line
+
+
+def test_a_corpus_without_a_download_says_so(recipe: Recipe) -> None:
+    (recipe.folder / "local" / "download.sh").unlink()
+    done = recipe.run("--stop-stage", "-1")
+    assert done.returncode == 0 and "needs no download" in done.stdout
