@@ -398,6 +398,12 @@ def test_missing_tables_are_named(data):
     assert any(Path(f.path).name == "utt2spk" for f in validate(data))
 
 
+def test_a_language_given_stands_for_utt2lang(data):
+    (data / "utt2lang").unlink()
+    assert len(validate(data)) == 1
+    assert validate(data, lang="ja") == []
+
+
 def test_pipes_are_accepted_but_not_run_on_demand(data, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     edit(data, "wav.scp", 3, lambda line: f"{utt(3)} touch {tmp_path}/pwned |")

@@ -41,8 +41,8 @@ def validate(
 
     Args:
         path: the data dir.
-        lang: language of utterances for which neither ``utt2lang`` nor the score
-            has one.
+        lang: language of utterances for which neither ``utt2lang``, which then
+            need not be there, nor the score has one.
         tolerance: seconds by which score, labels and audio of an utterance may
             differ in length.
         allow_pipes: accept ``cmd |`` in a scp. It is not run here either.
@@ -102,7 +102,12 @@ class _DataDirCheck:
         self.languages: dict[str, Language | None] = {}
 
     def run(self) -> None:
-        rows = {name: read_rows(self.path / name, self.faults) for name in NEEDED}
+        rows = {
+            name: read_rows(self.path / name, self.faults)
+            if name != "utt2lang" or self.lang is None or (self.path / name).exists()
+            else []
+            for name in NEEDED
+        }
         utt2spk = rows["utt2spk"]
         self.utts = {row.key: row.line for row in utt2spk}
         self._check_speakers(utt2spk, rows["spk2utt"])
