@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from nnsvs_lite.evaluation import media, plots
+from nnsvs_lite.evaluation.evaluate import git_commit
 from nnsvs_lite.evaluation.experiments import Experiment, read_experiment
 from nnsvs_lite.evaluation.measures import BY_KEY, MEASURES, Measure, group
 from nnsvs_lite.evaluation.reference import Reference, Utterance
@@ -206,8 +208,12 @@ def _charts(experiment: Experiment) -> list[str]:
     for name, points in experiment.curves.items():
         head, _, loss = name.rpartition(" ")
         by_loss.setdefault(loss, {})[head or loss] = points
-    ordered = sorted(by_loss, key=lambda loss: loss != "loss")
-    return [plots.loss_chart(loss, by_loss[loss]) for loss in ordered if any(by_loss[loss].values())]
+    charts = []
+    for loss in sorted(by_loss, key=lambda loss: loss != "loss"):
+        # Training first, so that it has the same colour in every plot.
+        lines = dict(sorted(by_loss[loss].items(), key=lambda item: item[0] != "train"))
+        charts.append(plots.loss_chart(loss, lines))
+    return [chart for chart in charts if chart]
 
 
 def _summary(sources: Sources, measures: Sequence[Measure]) -> dict[str, Any]:
@@ -259,6 +265,13 @@ def _comparisons(sources: Sources) -> list[dict[str, Any]]:
             )
         tables.append({"name": name, "rows": rows})
     return tables
+
+
+def _environment() -> dict[str, str]:
+    """Where the page was made: commit, machine, versions."""
+    commit = git_commit(Path.cwd())
+    machine = {"machine": f"{platform.platform()}, {os.cpu_count()} CPUs"}
+    return ({"commit": commit} if commit else {}) | machine | versions()
 
 
 def _utterance_rows(sources: Sources, measures: Sequence[Measure]) -> list[dict[str, Any]]:
@@ -314,7 +327,7 @@ def render(options: PageOptions, sources: Sources, compression: float) -> str:
         n_phrases=len(sources.reference.utts),
         experiments=[{"about": e, "charts": _charts(e)} for e in experiments],
         feature_config=config,
-        versions=versions(),
+        environment=_environment(),
         left=plots.LEFT,
         lang=sources.reference.schema["lang"],
     )

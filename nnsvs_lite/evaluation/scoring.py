@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
@@ -219,6 +220,11 @@ def _score_system(outcome: Outcome, job: Job, utterance: Utterance, config: Feat
         outcome.parts |= compare_truth(utterance, _truth(job.truth, job.data), phones, analysis.f0)
 
 
+def _start_worker() -> None:
+    # Ctrl-C reaches the whole group; the parent alone answers it, in one line.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 def run_jobs(jobs: Sequence[Job], n_jobs: int = 1) -> Iterator[Outcome]:
     """Outcomes in the order of the jobs, by ``n_jobs`` processes."""
     if n_jobs <= 1 or len(jobs) <= 1:
@@ -226,7 +232,7 @@ def run_jobs(jobs: Sequence[Job], n_jobs: int = 1) -> Iterator[Outcome]:
         return
     # Not by fork: a parent that has counted a model's parameters holds torch's threads.
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(n_jobs, len(jobs)), mp_context=spawn) as pool:
+    with ProcessPoolExecutor(min(n_jobs, len(jobs)), mp_context=spawn, initializer=_start_worker) as pool:
         try:
             yield from pool.map(run_job, jobs)
         finally:
