@@ -7,8 +7,10 @@ files are read.
 
 from __future__ import annotations
 
+import gc
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -58,7 +60,8 @@ def validate(
     if not path.is_dir():
         faults.add(path, 0, "no such data dir")
         return faults.found
-    _DataDirCheck(path, faults, lang, tolerance, allow_pipes).run()
+    with _without_collector():
+        _DataDirCheck(path, faults, lang, tolerance, allow_pipes).run()
     utts = [row.key for row in read_rows(path / "utt2spk", Faults())]
     for scp in sorted(path.glob("*.scp")):
         if scp.name != "wav.scp":
@@ -75,6 +78,18 @@ def validate(
             utts=utts if same or sub.is_dir() else (),
         )
     return faults.sorted()
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Pauses the collector of cycles: here are none, and its walks take half of the time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _compare_ids(path: Path, ids: Iterable[str], utts: Iterable[str], faults: Faults) -> None:
