@@ -12,7 +12,7 @@ from nnsvs_lite.score.types import Note, Phone, Score
 from nnsvs_lite.singer.style import FRAME, Style
 
 SHORTEST_PHONE = 5
-LONGEST_CONSONANT = 28
+LONGEST_CONSONANT = 18
 _SHORTEST_VOWEL = 8
 # Lengthening of consonants from speech to singing (after Saitou et al. 2007).
 _SPEECH_TO_SINGING = {"fricative": 1.58, "affricate": 1.3, "plosive": 1.13, "nasal": 1.77, "liquid": 1.3}

@@ -19,7 +19,10 @@ from nnsvs_lite.singer.style import FRAME, Style
 
 _ALWAYS_VOICED = ("vowel", "nasal", "liquid", "glide")
 _SMOOTHING = 0.03
-_LARGEST_C0_RATIO = 1.2
+_LARGEST_SPREAD = 1.2
+_LEVEL = -23.0
+_HARMONICS = 40
+_LARGEST_EVENING = 12.0
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ class Singer:
             from ``centre``, which make up for the flatness of MLPG; see
             :func:`measure_spread`.
         centre: (order + 1,).
-        gain: dB added to all.
+        level: dBFS of the voice's vowels on the whole.
     """
 
     def __init__(
@@ -56,13 +59,13 @@ class Singer:
         style: Style,
         spread: np.ndarray | None = None,
         centre: np.ndarray | None = None,
-        gain: float = 0.0,
+        level: float = _LEVEL,
     ):
         self.voice = voice
         self.style = style
         self.spread = spread
         self.centre = centre
-        self.gain = gain
+        self.level = level
 
     def perform(self, score: Score, rng: np.random.Generator) -> Performance:
         """Times, F0 and spectra of a score; the noise comes from ``rng`` alone.
@@ -81,30 +84,60 @@ class Singer:
         mgc = trajectories(self.voice, states, durations)
         if self.spread is not None:
             mgc = self.centre + self.spread * (mgc - self.centre)
-        mgc[:, 0] += (self._loudness(score, phones) + self.gain) * np.log(10) / 20
         voiced = voicing(states, durations, phones, score.lang)
+        own = self._note_levels(score, phones, mgc, curve)
+        mgc[:, 0] += self._loudness(score, phones, own) * np.log(10) / 20
         return Performance(phones, np.where(voiced, curve, 0.0), mgc)
 
-    def _loudness(self, score: Score, phones: list[Phone]) -> np.ndarray:
-        """Level in dB for each frame: dynamics, the phrase's swell, the pitch."""
-        frames = round(phones[-1].end / FRAME)
-        level = np.zeros(frames)
-        note_level = [0.0] * len(score.notes)
+    def _note_levels(
+        self, score: Score, phones: list[Phone], mgc: np.ndarray, curve: np.ndarray
+    ) -> dict[int, float]:
+        """Level in dBFS of each note's first vowel, as the voice would sing it."""
+        fft, rate = 1024, self.voice.sample_rate
+        levels: dict[int, float] = {}
+        for phone in phones:
+            if phone.symbol not in get_language(score.lang).vowels or phone.note in levels:
+                continue
+            frames = slice(round(phone.start / FRAME), round(phone.end / FRAME))
+            spectra = render.power_spectra(mgc[frames], rate, self.voice.alpha, rate, fft)
+            # What sounds are the harmonics; the spectrum between them does not.
+            bins = np.round(np.outer(curve[frames], np.arange(1, _HARMONICS + 1)) * fft / rate).astype(int)
+            power = np.take_along_axis(spectra, np.minimum(bins, fft // 2), axis=1).sum(axis=1)
+            level = power * curve[frames] / (rate / 2)
+            levels[phone.note] = float(10 * np.log10(level.mean()))
+        return levels
+
+    def _loudness(self, score: Score, phones: list[Phone], own: dict[int, float]) -> np.ndarray:
+        """Gain in dB for each frame: an even level, then dynamics, the phrase's swell, the pitch.
+
+        The level is evened out on voiced phones alone, and not without limit: a vowel
+        that the voice almost devoices must not lift the fricative before it.
+        """
+        style, notes, language = self.style, score.notes, get_language(score.lang)
+        gains: list[float | None] = [None] * len(notes)
+        evening = [0.0] * len(notes)
         first = 0
-        for i, note in enumerate(score.notes):
+        for i, note in enumerate(notes):
             if note.is_rest:
                 first = i + 1
                 continue
-            last = next((j for j in range(i, len(score.notes)) if score.notes[j].is_rest), len(score.notes))
-            begin, end = score.notes[first].start, score.notes[last - 1].end
+            last = next((j for j in range(i, len(notes)) if notes[j].is_rest), len(notes))
+            begin, end = notes[first].start, notes[last - 1].end
             place = ((note.start + note.end) / 2 - begin) / (end - begin)
-            note_level[i] = (
-                self.style.dynamics * (note.velocity - 0.5)
-                + self.style.arch * (np.sin(np.pi * place) - 0.5)
-                + self.style.pitch_slope * (note.pitch - 66)
+            gains[i] = (
+                style.dynamics * (note.velocity - 0.5)
+                + style.arch * (np.sin(np.pi * place) - 0.5)
+                + style.pitch_slope * (note.pitch - 66)
             )
+            deviation = self.level - own.get(i, self.level)
+            evening[i] = style.evenness * float(np.clip(deviation, -_LARGEST_EVENING, _LARGEST_EVENING))
+        level = np.zeros(round(phones[-1].end / FRAME))
         for p in phones:
-            level[round(p.start / FRAME) : round(p.end / FRAME)] = note_level[p.note]
+            around = [g for g in gains[max(p.note - 1, 0) : p.note + 2] if g is not None]
+            gain = gains[p.note] if gains[p.note] is not None else min(around, default=0.0)
+            if language.is_voiced(p.symbol):
+                gain += evening[p.note]
+            level[round(p.start / FRAME) : round(p.end / FRAME)] = gain + _LEVEL - self.level
         width = round(_SMOOTHING / FRAME)
         kernel = np.hanning(2 * width + 3)[1:-1]
         padded = np.pad(level, width, mode="edge")
@@ -192,10 +225,11 @@ def measure_spread(voice: HtsVoice, scores: list[Score]) -> tuple[np.ndarray, np
     notes. So the ratio of standard deviations, GV over MLPG, is measured once at
     the voice's natural durations over some phrases, silences left out, and applied
     to all (Silen et al. 2012, "Ways to implement global variance in statistical
-    speech synthesis").
+    speech synthesis"). It is limited: high coefficients ask for factors of 2 to 4,
+    which sharpen single harmonics until the level of a song varies by 10 dB.
 
     Returns:
-        factors (order + 1,), at least 1, that of c0 at most 1.2; centre (order + 1,).
+        factors (order + 1,) from 1 to 1.2; centre (order + 1,).
     """
     deviations, sums, count = [], 0.0, 0
     for score in scores:
@@ -206,6 +240,5 @@ def measure_spread(voice: HtsVoice, scores: list[Score]) -> tuple[np.ndarray, np
         mgc = mgc[~np.repeat(silent, durations.sum(axis=1))]
         deviations.append(mgc.std(axis=0))
         sums, count = sums + mgc.sum(axis=0), count + len(mgc)
-    factors = np.maximum(np.sqrt(voice.streams["MCP"].gv_mean) / np.mean(deviations, axis=0), 1.0)
-    factors[0] = min(factors[0], _LARGEST_C0_RATIO)
-    return factors, sums / count
+    factors = np.sqrt(voice.streams["MCP"].gv_mean) / np.mean(deviations, axis=0)
+    return np.clip(factors, 1.0, _LARGEST_SPREAD), sums / count

@@ -24,9 +24,11 @@ class Style:
 
     F0. See :mod:`nnsvs_lite.singer.pitch`.
 
-    Loudness. ``dynamics`` is the difference between velocity 0 and 1; a phrase
-    swells by ``arch`` towards its middle; higher notes are louder by
-    ``pitch_slope`` a semitone.
+    Loudness. The voices sing some notes and vowels much louder than others; of a
+    note's difference from the voice's level the part ``evenness`` is made up for.
+    ``dynamics`` is the difference between velocity 0 and 1; a phrase swells by
+    ``arch`` towards its middle; higher notes are louder by ``pitch_slope`` a
+    semitone.
     """
 
     name: str = "plain"
@@ -34,7 +36,7 @@ class Style:
     leap_lag: float = 0.004
     short_lead: float = 0.006
     onset_sigma: float = 0.012
-    consonant_scale: float = 1.0
+    consonant_scale: float = 0.6
     consonant_sigma: float = 0.08
     release: float = 0.02
 
@@ -51,7 +53,8 @@ class Style:
     vibrato_rate_sigma: float = 0.1
     flutter: float = 5.0
 
-    dynamics: float = 16.0
+    evenness: float = 0.85
+    dynamics: float = 12.0
     arch: float = 1.0
     pitch_slope: float = 0.1
 
@@ -65,6 +68,7 @@ WARM = Style(
     leap_lag=0.006,
     short_lead=0.0,
     onset_sigma=0.016,
+    consonant_scale=0.7,
     consonant_sigma=0.1,
     release=0.035,
     overshoot=0.7,
@@ -77,7 +81,7 @@ WARM = Style(
     vibrato_fade=0.35,
     vibrato_shortest=0.5,
     flutter=7.0,
-    dynamics=20.0,
+    dynamics=16.0,
     arch=2.0,
 )
 """The second singer: later, with scoops and a faster, wider vibrato."""

@@ -28,7 +28,7 @@ class Source:
         install: what to install where it is missing.
         file: the voice, inside that folder.
         style: rules of performance.
-        gain: dB that bring the singing to about -23 dBFS.
+        level: dBFS of its vowels on the whole, measured over sixty etudes.
         attribution: what the licence of the voice (CC-BY 3.0) asks to be said.
     """
 
@@ -37,7 +37,7 @@ class Source:
     install: str
     file: str
     style: Style
-    gain: float
+    level: float
     attribution: str
 
 
@@ -48,7 +48,7 @@ SOURCES = (
         install="pysinsy",
         file="htsvoice/nitech_jp_song070_f001.htsvoice",
         style=PLAIN,
-        gain=0.0,
+        level=-28.4,
         attribution='HTS voice "NIT SONG070 F001", HTS Working Group, Copyright (c) 2004-2015 '
         "Nagoya Institute of Technology, Department of Computer Science, http://hts.sp.nitech.ac.jp/, "
         "Creative Commons Attribution 3.0",
@@ -59,7 +59,7 @@ SOURCES = (
         install="pyopenjtalk-plus",
         file="htsvoice/mei_normal.htsvoice",
         style=WARM,
-        gain=0.0,
+        level=-20.9,
         attribution='HTS voice "Mei", MMDAgent Project Team, Copyright (c) 2009-2013 '
         "Nagoya Institute of Technology, Department of Computer Science, http://www.mmdagent.jp/, "
         "Creative Commons Attribution 3.0",
@@ -126,4 +126,4 @@ def load_singer(speaker: str) -> Singer:
     entry = source(speaker)
     voice = load_voice(speaker)
     spread, centre = measure_spread(voice, _calibration_scores())
-    return Singer(voice, entry.style, spread, centre, entry.gain)
+    return Singer(voice, entry.style, spread, centre, entry.level)
