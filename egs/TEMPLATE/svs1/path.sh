@@ -21,6 +21,6 @@ fi
 # Sorting by bytes, whatever the user's language; text is UTF-8.
 export LC_ALL=C
 export PYTHONUTF8=1
-# Parallel jobs compute on one thread each; programs that run alone set their own number.
+# Parallel jobs compute on one thread each; svs.sh gives training and inference more.
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
 export MPLBACKEND=Agg

@@ -7,6 +7,7 @@ stage=-1  # first stage to run: -1 download, 0 data, 1 align, 2 features, 3 time
 stop_stage=6  # last stage to run
 nj=2  # parallel jobs on the CPU
 ngpu=0  # GPUs for training and inference; 0 computes on the CPU
+threads=2  # CPU threads of training and inference; another number changes the last digits
 seed=0  # seed of everything that is drawn by chance
 db_root=downloads  # folder that holds the corpus
 local_data_opts=  # more options for local/data.sh
@@ -66,7 +67,7 @@ trap 'stop 143' TERM
 # one LOG COMMAND...: one job, shown as it runs; gpu_one: the same on the GPU runner.
 # shellcheck disable=SC2086  # a runner may come with options
 one() { call ${train_cmd} --show "${logdir}/$1.log" "${@:2}"; }
-gpu_one() { call ${cuda_cmd} --gpu "${ngpu}" --show "${logdir}/$1.log" "${@:2}"; }
+gpu_one() { OMP_NUM_THREADS=${threads} call ${cuda_cmd} --gpu "${ngpu}" --show "${logdir}/$1.log" "${@:2}"; }
 
 announce() { echo "=== stage $1: $2"; }
 is_due() { [ "${stage}" -le "$1" ] && [ "${stop_stage}" -ge "$1" ]; }
@@ -75,7 +76,7 @@ need_dir() { [ -d "$1" ] || fail "$1: no such folder; $2"; }
 # name_of conf/acoustic/x.yaml: x
 name_of() { basename "${1%.*}"; }
 
-for number in stage stop_stage nj ngpu seed; do
+for number in stage stop_stage nj ngpu threads seed; do
     [[ ${!number} =~ ^-?[0-9]+$ ]] || fail "--${number//_/-} must be a whole number, not '${!number}'"
 done
 [ "${nj}" -ge 1 ] || fail "--nj must be at least 1, not ${nj}"
