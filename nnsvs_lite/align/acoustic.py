@@ -20,6 +20,10 @@ LEAN = 10.0
 """Frames' worth of belief in the broader estimate."""
 FLOOR = 0.1
 """Least variance, as a share of that of all frames."""
+POOLED = 0.7
+"""Weight of the variance within all states against a state's own. With its own alone, a
+narrow vowel leaves all frames of a transition to the broad consonant beside it; with
+one variance for all, a boundary lies midway between two phones."""
 
 
 @dataclass
@@ -94,10 +98,15 @@ def estimate(sums: Sums, known: Mapping[str, str]) -> Models:
         group: _lean([row for key, row in table.items() if key[0] == group], *everything)
         for group in sorted(set(known.values()))
     }
-    means, variances = {}, {}
+    means, variances, within = {}, {}, np.zeros(width)
     for key, group in sorted(known.items()):
         phone = _lean([row for name, row in table.items() if name[1] == key], *groups[group])
-        states = [_lean([table[group, key, k]] if (group, key, k) in table else [], *phone) for k in range(3)]
+        rows = [[table[group, key, k]] if (group, key, k) in table else [] for k in range(3)]
+        states = [_lean(row, *phone) for row in rows]
         means[key] = np.stack([mean for mean, _ in states])
         variances[key] = np.stack([np.maximum(variance, floor) for _, variance in states])
-    return Models(means, variances)
+        within += sum(row[0][0] * variance for row, (_, variance) in zip(rows, states) if row)
+    within /= sum(row[0] for row in table.values())
+    # Geometric mean of a state's own variance and that within all states.
+    shared = {key: own ** (1.0 - POOLED) * within**POOLED for key, own in variances.items()}
+    return Models(means, shared)

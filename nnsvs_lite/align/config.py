@@ -60,9 +60,9 @@ class RefineConfig:
     iterations: int = 10
     learn_after: int = 3
     start_from: str = "score"
-    acoustic_scale: float = 0.5
-    flux_weight: float = 0.5
-    pitch_weight: float = 0.3
+    acoustic_scale: float = 0.1
+    flux_weight: float = 1.5
+    pitch_weight: float = 0.1
     onset_deviation: float = 0.08
     least_spread: float = 0.015
     breaths: bool = True

@@ -19,7 +19,7 @@ from nnsvs_lite.score.types import Score
 
 AUDIO_RATE = 16000
 """Hz: what acoustic models of aligners listen to; higher rates only cost time."""
-LONGEST = 20.0
+LONGEST = 8.0
 """Seconds: longer utterances are cut at rests for the aligner."""
 _SAFE = re.compile(r"[\w.+-]+")
 

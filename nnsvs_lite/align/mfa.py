@@ -1,0 +1,160 @@
+"""The Montreal Forced Aligner (MFA) as a back end, through its command line.
+
+Written for MFA 3.x and checked against what 3.4.3 read and wrote. MFA needs
+libraries that pip does not have, so it lives in an environment of its own, made
+by ``tools/install_mfa.sh``. It is never replaced silently by the other back end.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+from nnsvs_lite.align.backend import Aligner, run_program
+from nnsvs_lite.align.config import MfaConfig
+from nnsvs_lite.align.phrases import CorpusFolder
+from nnsvs_lite.io.atomic import atomic_path, write_text
+from nnsvs_lite.io.done import Done
+from nnsvs_lite.io.errors import DataError
+
+HOME = Path("tools/mfa")
+"""Where ``tools/install_mfa.sh`` puts the environment."""
+_MAJOR = 3
+
+
+def training_config(config: MfaConfig) -> str:
+    """The YAML that ``mfa train --config_path`` reads."""
+    lines = [
+        f"beam: {config.beam}",
+        f"retry_beam: {config.retry_beam}",
+        "features:",
+        "  type: mfcc",
+        "  use_energy: false",
+        "  frame_shift: 10",
+        "training:",
+        "  - monophone:",
+        f"      num_iterations: {config.iterations}",
+        f"      max_gaussians: {config.max_gaussians}",
+        "      boost_silence: 1.25",
+    ]
+    if config.triphones:
+        lines += [
+            "  - triphone:",
+            f"      num_iterations: {config.iterations}",
+            "      num_leaves: 2000",
+            f"      max_gaussians: {10 * config.max_gaussians}",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def find_command(config: MfaConfig) -> list[str]:
+    """The words that start MFA.
+
+    Raises:
+        DataError: where it is nowhere: says how to install it.
+    """
+    if config.command:
+        words = shlex.split(config.command)
+        if shutil.which(words[0]) is None:
+            raise DataError(
+                f"{words[0]} cannot be started; it is named by mfa: command", "alignment configuration"
+            )
+        return words
+    package = Path(__file__).resolve().parents[2]
+    for home in (HOME, package / HOME):
+        launcher = home / "bin" / "mfa"
+        if launcher.exists():
+            return [str(launcher.resolve())]
+    found = shutil.which("mfa")
+    if found:
+        return [found]
+    raise DataError(
+        "the Montreal Forced Aligner is not installed (no tools/mfa/bin/mfa, no mfa on the path); run "
+        "tools/install_mfa.sh, or choose the embedded aligner with --align-config conf/mfa/viter.yaml"
+    )
+
+
+class MfaAligner(Aligner):
+    """Runs ``mfa train`` and ``mfa align``."""
+
+    name = "mfa"
+
+    def _environment(self) -> dict[str, str]:
+        root = Path(self.config.mfa.root) if self.config.mfa.root else self.work / "root"
+        root.mkdir(parents=True, exist_ok=True)
+        return {"MFA_ROOT_DIR": str(root.resolve()), "TERM": "dumb", "NO_COLOR": "1", "COLUMNS": "200"}
+
+    def _run(self, words: list[str], log: Path) -> str:
+        return run_program("mfa", [*find_command(self.config.mfa), *words], log, self._environment())
+
+    def check(self) -> str:
+        """Says which version will run; a version other than 3 is an error."""
+        command = find_command(self.config.mfa)
+        try:
+            found = subprocess.run(
+                [*command, "version"],
+                capture_output=True,
+                text=True,
+                stdin=subprocess.DEVNULL,
+                check=False,
+                errors="replace",
+            )
+        except OSError as error:
+            raise DataError(f"mfa cannot be started: {command[0]}: {error.strerror}") from None
+        said = (found.stdout + found.stderr).strip()
+        match = re.search(r"(\d+)\.(\d+)[\w.]*", found.stdout)
+        if found.returncode != 0 or match is None:
+            last = said.splitlines()[-1] if said else "it said nothing"
+            raise DataError(f"mfa version failed with status {found.returncode}: {last}")
+        if int(match[1]) != _MAJOR:
+            raise DataError(f"mfa is version {match[0]}; {_MAJOR}.x is needed")
+        return f"mfa {match[0]}"
+
+    def _shared(self) -> list[str]:
+        words = ["--clean", "--final_clean", "-j", str(self.jobs)]
+        words += ["--single_speaker"] if self.config.mfa.single_speaker else []
+        words += ["--use_mp" if self.config.mfa.use_mp else "--no_use_mp", "--quiet"]
+        return words
+
+    def prepare_model(self, corpus: CorpusFolder) -> Path:
+        """Trains on the corpus, or takes the configured model (a path, or a downloaded model's name)."""
+        config = self.config.mfa
+        if config.model:
+            if "/" in config.model or config.model.endswith(".zip"):
+                if not Path(config.model).exists():
+                    raise DataError("no such acoustic model", config.model)
+                return Path(config.model)
+            return Path(config.model)  # a name that mfa looks up itself
+        model = self.work / "model.zip"
+        settings = self.work / "train_config.yaml"
+        done = Done(
+            self.work, "model", [corpus.corpus, corpus.dictionary], {"mfa": self.config.to_dict()["mfa"]}
+        )
+        if done.is_current():
+            return model
+        done.clear()
+        write_text(settings, training_config(config))
+        with atomic_path(model) as tmp:
+            words = ["train", str(corpus.corpus), str(corpus.dictionary), str(tmp)]
+            words += ["--config_path", str(settings), *self._shared()]
+            self._run(words, self.log / "train.log")
+            if not tmp.exists():
+                raise DataError(
+                    f"mfa train ended well but wrote no model (full log: {self.log / 'train.log'})"
+                )
+        done.set([model])
+        return model
+
+    def align_folder(self, corpus: CorpusFolder, folder: Path, model: Path, out: Path, log: Path) -> None:
+        """Aligns one folder."""
+        config = self.config.mfa
+        settings = self.work / "align_config.yaml"
+        write_text(settings, f"beam: {config.beam}\nretry_beam: {config.retry_beam}\n")
+        words = ["align", str(folder), str(corpus.dictionary), str(model), str(out)]
+        words += ["--config_path", str(settings)]
+        self._run([*words, *self._shared(), *config.options], log)
+        if not any(out.rglob("*.TextGrid")):
+            raise DataError(f"mfa align ended well but wrote no TextGrid (full log: {log})")
