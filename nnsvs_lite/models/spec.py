@@ -87,6 +87,16 @@ class Spec:
         seen = self.stats["phones"]
         return [default] + [float(seen.get(p, {}).get(name, default)) for p in self.phones]
 
+    @property
+    def phone_count(self) -> float:
+        """Phones in the training set."""
+        return sum(self.phone_stat("count", 0.0))
+
+    @property
+    def note_count(self) -> float:
+        """Notes in the training set, as far as phones tell: one for each sustained phone."""
+        return sum(c for c, s in zip(self.phone_stat("count", 0.0), self.sustaining) if s)
+
     def phone_mean(self, stream: str) -> list[list[float]]:
         """Mean of a stream for each phone id; the overall mean where a phone is unseen."""
         seen, overall = self.stats["phones"], self.stats["streams"][stream]["mean"]

@@ -25,6 +25,7 @@ class TrainingOptions:
 
     Attributes:
         epochs: passes over the training set.
+        min_steps: with little data more passes are made, until there are so many steps.
         lr: peak learning rate of AdamW, reached after ``warmup`` steps and lowered to a
             hundredth along a half cosine.
         warmup: steps. weight_decay: of AdamW. clip: largest gradient norm.
@@ -36,6 +37,7 @@ class TrainingOptions:
     """
 
     epochs: int = 30
+    min_steps: int = 0
     lr: float = 1e-3
     warmup: int = 50
     weight_decay: float = 0.01

@@ -104,6 +104,11 @@ class Trainer:
         for batch in loader:
             yield batch.to(self.fabric.device)
 
+    def _count_epochs(self) -> int:
+        lengths, world = self._lengths(self.train_data), self.fabric.world_size
+        steps = sum(1 for _ in epoch_batches(lengths, self.options.budget, 0, 1, 0, world))
+        return max(self.options.epochs, math.ceil(self.options.min_steps / steps))
+
     # -- one epoch ----------------------------------------------------------------------
 
     def _train_epoch(self, epoch: int) -> dict[str, float]:
@@ -118,7 +123,7 @@ class Trainer:
         sums: dict[str, float] = {}
         batches = self._load(self.train_data, [indices for indices, _ in plan])
         for i, ((_, share), batch) in enumerate(zip(plan, batches)):
-            rate = learning_rate(options, self.step, (epoch - 1 + i / len(plan)) / options.epochs)
+            rate = learning_rate(options, self.step, (epoch - 1 + i / len(plan)) / self.epochs)
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
             losses = self.model(batch)
@@ -235,9 +240,10 @@ class Trainer:
         self.model, self.optimizer = fabric.setup(self.raw, optimizer)
         if options.average:
             self.average = AveragedModel(self.raw, avg_fn=running_mean(options.average))
+        self.epochs = self._count_epochs()
         start = self._resume()
         writer = self._tensorboard(start) if fabric.is_global_zero else None
-        for epoch in tqdm(range(start, options.epochs + 1), disable=None, unit="epoch"):
+        for epoch in tqdm(range(start, self.epochs + 1), disable=None, unit="epoch"):
             if options.patience and self.stale >= options.patience:
                 break
             began = time.monotonic()

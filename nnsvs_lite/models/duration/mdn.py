@@ -26,6 +26,8 @@ class MdnDuration(DurationModel):
     Args:
         hidden: channels. layers: convolution blocks over phones. kernel: phones each sees.
         dropout: probability. components: Gaussians of the mixture.
+        prior: how far, in the logarithm, durations are expected to differ from the rule's
+            for reasons that the context tells.
     """
 
     def __init__(
@@ -36,12 +38,14 @@ class MdnDuration(DurationModel):
         kernel: int = 3,
         dropout: float = 0.3,
         components: int = 2,
+        prior: float = 0.1,
     ):
         super().__init__(spec)
         self.floor = TimingFloor(spec)
         self.encoder = ContextEncoder(spec, ("phone", "note"), hidden)
         self.stack = ConvStack(hidden, layers, kernel, dropout)
-        self.norm = nn.LayerNorm(hidden)
+        self.norm = nn.LayerNorm(hidden, elementwise_affine=False)
+        self.prior = prior
         self.dropout = nn.Dropout(dropout)
         self.head = MixtureHead(hidden, components, deviation=0.3)
 
@@ -56,9 +60,11 @@ class MdnDuration(DurationModel):
         target = torch.log(batch.duration.clamp(min=1) / floor.clamp(min=1))
         mask = batch.phone_mask
         nll = masked_mean(mixture_nll(target, *mixture), mask)
+        penalty = self.head.penalty(self.prior, self.spec.phone_count)
         guess = floor * torch.exp(mixture_peak(*mixture)[0])
         error = masked_mean((guess - batch.duration).abs(), mask)
-        return {"loss": nll, "mae_frames": error.detach(), "weight": mask.sum()}
+        parts = {"nll": nll.detach(), "mae_frames": error.detach()}
+        return {"loss": nll + penalty, **parts, "weight": mask.sum()}
 
     def infer(self, batch: Batch) -> dict[str, Tensor]:
         floor, mixture = self._predict(batch)

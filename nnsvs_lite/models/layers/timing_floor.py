@@ -14,12 +14,19 @@ from nnsvs_lite.models.layers.expand import sum_by_note
 from nnsvs_lite.models.spec import Spec
 
 
+def _median(values: Tensor, weights: Tensor) -> Tensor:
+    """The weighted median: one phone that a song draws out does not move it."""
+    order = values.argsort()
+    passed = weights[order].cumsum(0)
+    return values[order[torch.searchsorted(passed, passed[-1:] / 2).clamp(max=len(values) - 1)]]
+
+
 class TimingFloor(nn.Module):
     """Rule time lags and durations from the training set's mean phone lengths.
 
     Args:
         spec: statistics of phone durations.
-        prior: counts added to every phone's own, at the mean of its kind (consonant or
+        prior: counts added to every phone's own, at the median of its kind (consonant or
             vowel), so that a phone seen once does not get a wild mean.
     """
 
@@ -32,10 +39,7 @@ class TimingFloor(nn.Module):
         count = torch.tensor(spec.phone_stat("count", 0.0))
         sustains = torch.tensor(spec.sustaining)
         for kind in (sustains, ~sustains):
-            weight = count * kind
-            total = weight.sum().clamp(min=1)
-            centre = (mean * weight).sum() / total
-            spread = (std * weight).sum() / total
+            centre, spread = _median(mean, count * kind), _median(std, count * kind)
             mean = torch.where(kind, (mean * count + centre * prior) / (count + prior), mean)
             std = torch.where(kind, (std * count + spread * prior) / (count + prior), std)
         self.register_buffer("sustains", sustains, persistent=False)
@@ -45,6 +49,13 @@ class TimingFloor(nn.Module):
     def phone_ids(self, batch: Batch) -> Tensor:
         """(B, P) long: 1 + index in the phone set, 0 on padding."""
         return batch.phone_context[..., self._id].long().clamp(0, len(self.mean) - 1)
+
+    def first_phone(self, batch: Batch) -> Tensor:
+        """(B, N) long: phone id of each note's first phone, 0 on padding."""
+        ids, index = self.phone_ids(batch), batch.note_index
+        begins = torch.cat([index[:, :1] == 0, index[:, 1:] != index[:, :-1]], dim=1) & batch.phone_mask
+        out = ids.new_zeros(batch.note_context.shape[:2])
+        return out.scatter_add(1, index, ids * begins)
 
     def forward(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
         """Time lags (B, N), mean durations (B, P) and deviations (B, P), in frames.
