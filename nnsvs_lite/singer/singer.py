@@ -20,7 +20,8 @@ from nnsvs_lite.singer.style import FRAME, Style
 _ALWAYS_VOICED = ("vowel", "nasal", "liquid", "glide")
 _SMOOTHING = 0.03
 _LARGEST_SPREAD = 1.2
-_LEVEL = -23.0
+LEVEL = -23.0
+"""The level in dBFS that singing is brought to."""
 _HARMONICS = 40
 _LARGEST_EVENING = 12.0
 
@@ -59,7 +60,7 @@ class Singer:
         style: Style,
         spread: np.ndarray | None = None,
         centre: np.ndarray | None = None,
-        level: float = _LEVEL,
+        level: float = LEVEL,
     ):
         self.voice = voice
         self.style = style
@@ -137,7 +138,7 @@ class Singer:
             gain = gains[p.note] if gains[p.note] is not None else min(around, default=0.0)
             if language.is_voiced(p.symbol):
                 gain += evening[p.note]
-            level[round(p.start / FRAME) : round(p.end / FRAME)] = gain + _LEVEL - self.level
+            level[round(p.start / FRAME) : round(p.end / FRAME)] = gain + LEVEL - self.level
         width = round(_SMOOTHING / FRAME)
         kernel = np.hanning(2 * width + 3)[1:-1]
         padded = np.pad(level, width, mode="edge")
