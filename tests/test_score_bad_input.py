@@ -63,6 +63,8 @@ def failure(path, **options):
         (GOOD.replace("<duration>24", "<duration>nan"), ""),
         (GOOD.replace("<divisions>24", "<divisions>0"), ""),
         (GOOD.replace("<beats>4", "<beats>0"), ""),
+        (GOOD.replace("<beats>4", "<beats>four"), "measure 1: a time signature of 'four' beats"),
+        (GOOD.replace("<beats>4", "<beats>99999999"), "measure 1: beats of 99999999 is out of range"),
         (GOOD.replace("<duration>96", "<duration>9600000"), "the score lasts more than 4 hours"),
         (
             GOOD.replace("<pitch><step>C</step><octave>4</octave></pitch>", "<unpitched/>"),

@@ -64,6 +64,7 @@ def sung(lyric: str) -> str:
         ("kya", "ky a"),
         ("kka", "cl k a"),
         ("hon", "h o N"),
+        ("Tōkyō", "t o ky o"),
         ("konnichiwa", "k o N n i ch i w a"),
         ("春", "h a r u"),
         ("私は", "w a t a sh i h a"),

@@ -166,6 +166,11 @@ def test_cue_notes_are_left_out(tmp_path):
     assert rows(score) == [(60, 1.0, "か"), (0, 1.0, "")]
 
 
+def test_rests_of_no_length_are_dropped(tmp_path):
+    score = read(tmp_path, song("C4 2 か, r 0, D4 2 き"))
+    assert rows(score) == [(60, 1.0, "か"), (62, 1.0, "き")]
+
+
 def test_gaps_are_rests(tmp_path):
     score = read(tmp_path, song("C4 1 か, <forward><duration>24</duration></forward>, D4 2 き"))
     assert rows(score) == [(60, 0.5, "か"), (0, 0.5, ""), (62, 1.0, "き")]
@@ -187,6 +192,14 @@ def test_part_is_the_first_with_lyrics_or_the_one_asked_for(tmp_path):
     assert lyrics(read_musicxml(path, part="P2")) == "か"
     with pytest.raises(DataError, match="no part 'Part 4'.*did you mean 'Part .'.*2 Part 2"):
         read_musicxml(path, part="Part 4")
+
+
+@pytest.mark.parametrize("kept", [None, "<part-list/>", ""])
+def test_part_list_may_be_missing(tmp_path, kept):
+    text = song("C4 4 か")
+    if kept is not None:
+        text = text.partition("<part-list>")[0] + kept + text.partition("</part-list>")[2]
+    assert lyrics(read(tmp_path, text)) == "か"
 
 
 def two_voices(first, second):
@@ -236,6 +249,41 @@ def test_verse_of_the_pass(tmp_path):
     text = song(f"{repeat('forward')}, C4 2 か|さ|た, D4 2 き|し|ち, {repeat('backward', '3')}", "E4 4 あ")
     assert lyrics(read(tmp_path, text)) == "かきさしたちあ"
     assert lyrics(read(tmp_path, text, verse=2)) == "さしさしさしあ"
+
+
+@pytest.mark.parametrize("number", ["", ' number="part1verse1"', ' number="1" name="verse"', ' name="x"'])
+def test_names_of_verses(tmp_path, number):
+    assert (
+        lyrics(read(tmp_path, song("C4 2 か, D4 2 き").replace(' number="1"><syl', f"{number}><syl")))
+        == "かき"
+    )
+
+
+def test_lyrics_on_one_staff_of_several(tmp_path):
+    upper = measure("C5 4 か").replace("</note>", "<staff>1</staff></note>")
+    lower = measure("C3 4").replace("</note>", "<staff>2</staff></note>")
+    lower = lower.partition(">")[2].removesuffix("</measure>")
+    both = upper.replace("</measure>", f"<backup><duration>96</duration></backup>{lower}</measure>")
+    head = attributes(more="<staves>2</staves>") + tempo(120)
+    assert rows(read(tmp_path, document(both.replace("<note>", head + "<note>", 1)))) == [(72, 2.0, "か")]
+
+
+def test_tempo_outside_a_direction(tmp_path):
+    text = song('C4 2 か, <sound tempo="60"/>, D4 2 き')
+    assert rows(read(tmp_path, text)) == [(60, 1.0, "か"), (62, 2.0, "き")]
+
+
+def test_time_signature_in_eighths(tmp_path):
+    text = song("C4 1.5 か, D4 1.5 き").replace(
+        "<beats>4</beats><beat-type>4", "<beats>6</beats><beat-type>8"
+    )
+    assert [n.measure_beats for n in read(tmp_path, text).notes] == [3.0, 3.0]
+
+
+def test_triplets_add_up(tmp_path):
+    text = song("C4 1 か, D4 1 き, E4 1 く, F4 1 け").replace("<duration>24", "<duration>32", 3)
+    score = read(tmp_path, text)
+    assert [n.beats for n in score.notes] == pytest.approx([4 / 3, 4 / 3, 4 / 3, 1.0])
 
 
 def test_verse_number_before_a_syllable_is_dropped(tmp_path):

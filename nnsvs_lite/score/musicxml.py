@@ -94,7 +94,9 @@ def _parse(root: ElementTree.Element) -> tuple[Any, dict[str, Any]]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             importer = MusicXMLImporter()
-            stream = importer.xmlRootToScore(root)
+            stream = importer.stream
+            # Parts of several staves go to the importer's own stream, so all must.
+            importer.xmlRootToScore(root, stream)
             if root.find("part/measure/attributes/transpose") is not None:
                 stream.toSoundingPitch(inPlace=True)
     except Exception as error:

@@ -47,6 +47,9 @@ _KEPT = {
 }
 """What is sung of an element; its other children are layout, or told by the rest."""
 
+_LIMITS = {"beats": 1000, "beat-type": 1024, "staves": 64, "divisions": 10**7, "duration": 10**10}
+"""Largest numbers read; beyond them music21 runs out of memory rather than out of patience."""
+
 _KEPT_ATTRIBUTES = {"part", "score-part", "measure", "sound", "tie", "tied", "lyric", "rest"}
 
 
@@ -64,10 +67,20 @@ def tidy(root: ElementTree.Element) -> None:
             element[:] = [child for child in element if child.tag in kept]
         if element.tag == "lyric":
             element.attrib = {k: v for k, v in element.attrib.items() if k == "number"}
+            for syllabic in element.findall("syllabic"):
+                if syllabic.text not in ("single", "begin", "middle", "end"):
+                    syllabic.text = "single"
         elif element.tag not in _KEPT_ATTRIBUTES:
             element.attrib.clear()
+    _name_parts(root)
     for measure in root.iterfind("part/measure"):
         place = f"measure {measure.get('number')}"
+        for element in measure.iter():
+            if element.tag == "beats" and not re.fullmatch(r"\s*\d+(\s*\+\s*\d+)*\s*", element.text or ""):
+                raise DataError(f"{place}: a time signature of {element.text!r} beats")
+            for number in re.findall(r"\d+", (element.text or "") if element.tag in _LIMITS else ""):
+                if len(number) > 12 or int(number) > _LIMITS[element.tag]:
+                    raise DataError(f"{place}: {element.tag} of {number[:20]} is out of range")
         for element in measure:
             if element.tag == "note":
                 _settle_note(element)
@@ -75,6 +88,19 @@ def tidy(root: ElementTree.Element) -> None:
                 _settle_tempo(element, place)
             elif element.tag == "sound":
                 _sound_tempo(element, place)
+
+
+def _name_parts(root: ElementTree.Element) -> None:
+    """music21 passes over parts that the part list does not name; they are named here."""
+    names = root.find("part-list")
+    if names is None:
+        names = ElementTree.Element("part-list")
+        root.insert(0, names)
+    known = {name.get("id") for name in names.findall("score-part")}
+    for number, part in enumerate(root.findall("part"), 1):
+        part.set("id", part.get("id") or f"P{number}")
+        if part.get("id") not in known:
+            ElementTree.SubElement(names, "score-part", {"id": part.get("id", "")})
 
 
 def _settle_note(note: ElementTree.Element) -> None:

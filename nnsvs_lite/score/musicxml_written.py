@@ -198,7 +198,8 @@ def _read_events(source: Any, measure: Measure, singing: str | None, forced: boo
     for stream in streams:
         base = Fraction(0) if stream is source else Fraction(stream.offset)
         for item in stream.notesAndRests:
-            if item.isRest and len(streams) > 1 and not any(lyric.text for lyric in item.lyrics):
+            silent = item.isRest and not any(lyric.text for lyric in item.lyrics)
+            if silent and (len(streams) > 1 or item.duration.isGrace or not item.quarterLength):
                 continue
             events.append(_event(item, base, measure, lang))
             chords += item.isChord

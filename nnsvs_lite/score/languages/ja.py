@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import re
 import unicodedata
+from collections.abc import Sequence
 
 from nnsvs_lite.score.languages.base import Language, LyricError
 
@@ -162,9 +163,12 @@ _NEEDS_DICTIONARY = re.compile(r"[\u3400-\u9fff\uf900-\ufaff々〆〇0-9\U000200
 
 def to_hiragana(lyric: str) -> str:
     """One spelling for all: hiragana, no punctuation or blanks, ``ー`` for a long vowel."""
-    text = unicodedata.normalize("NFKC", lyric.translate(_VOICED_MARKS)).translate(_TO_HIRAGANA)
-    text = _DROPPED.sub("", text)
-    return re.sub(f"[{re.escape(_LONG)}]+", "ー", text)
+    return re.sub(f"[{re.escape(_LONG)}]+", "ー", _cleaned(lyric).translate(_TO_HIRAGANA))
+
+
+def _cleaned(lyric: str) -> str:
+    """Usual forms of letters, without punctuation and blanks."""
+    return _DROPPED.sub("", unicodedata.normalize("NFKC", lyric.translate(_VOICED_MARKS)))
 
 
 class Japanese(Language):
@@ -189,14 +193,21 @@ class Japanese(Language):
         text = to_hiragana(lyric)
         if not text:
             raise LyricError("there is nothing to sing in it")
-        if text.isascii() and not text.isdigit():
-            text = _romaji_to_kana(text.lower())
+        latin = re.sub("[\u0302\u0304]", "", unicodedata.normalize("NFD", text))
+        if latin.isascii() and not latin.isdigit():
+            text = _romaji_to_kana(latin.lower())
         elif _NEEDS_DICTIONARY.search(text):
-            text = "".join(_read_text(lyric))
+            text = _read_text(lyric)
         morae = _morae(text)
         if not morae:
             raise LyricError("a long-vowel mark needs a vowel before it")
         return morae
+
+    def read_words(self, lyrics: Sequence[str]) -> list[str]:
+        """Kanji read in the words of their phrase: 行 く is い く, though 行 alone is こう."""
+        if not any(_NEEDS_DICTIONARY.search(lyric) for lyric in lyrics):
+            return list(lyrics)
+        return _read_phrase([_cleaned(lyric) for lyric in lyrics], list(lyrics))
 
     def prolongs(self, before: str, lyric: str) -> bool:
         """Whether a lyric such as あ only repeats the vowel of the one before, such as た."""
@@ -250,26 +261,103 @@ def _romaji_to_kana(text: str) -> str:
 
 
 @functools.lru_cache(maxsize=4096)
-def _read_text(text: str) -> tuple[str, ...]:
-    """Hiragana of each word of a text with kanji; words in kana are left as written."""
+def _words(text: str) -> tuple[tuple[str, str, str], ...]:
+    """Words of a text as (written, as spoken, as spelt), the last two in hiragana."""
     import pyopenjtalk
 
     try:
-        words = pyopenjtalk.run_frontend(unicodedata.normalize("NFKC", text))
+        words = pyopenjtalk.run_frontend(text)
     except Exception as error:  # the front end raises bare RuntimeErrors of many kinds
         raise LyricError(f"the dictionary could not read it ({error})") from None
-    read = []
-    for word in words:
-        written = to_hiragana(word["string"])
-        if not written:
-            continue
-        if not _KANA_ONLY.fullmatch(written):
-            sound = to_hiragana(word["pron"].replace("’", ""))
-            if not sound or not _KANA_ONLY.fullmatch(sound):
-                raise LyricError(f"no reading for {word['string']!r}; write it in kana")
-            written = sound
-        read.append(written)
-    return tuple(read)
+    return tuple(
+        (word["string"], to_hiragana(word["pron"].replace("’", "")), to_hiragana(word["read"]))
+        for word in words
+    )
+
+
+def _read_text(text: str) -> str:
+    """Hiragana of a text with kanji; words in kana are left as written."""
+    readings = []
+    for word, spoken, _ in _words(_cleaned(text)):
+        written = to_hiragana(word)
+        if written and not _KANA_ONLY.fullmatch(written):
+            if not _KANA_ONLY.fullmatch(spoken):
+                raise LyricError(f"no reading for {word!r}; write it in kana")
+            written = spoken
+        readings.append(written)
+    return "".join(readings)
+
+
+def _read_phrase(texts: Sequence[str], lyrics: list[str]) -> list[str]:
+    """Hiragana of each note's share of a phrase; its lyric as it was where that fails."""
+    try:
+        words = _words("".join(texts))
+    except LyricError:
+        return lyrics
+    if sum(len(word) for word, _, _ in words) != sum(map(len, texts)):
+        return lyrics
+    owners = [i for i, text in enumerate(texts) for _ in text]
+    shares: list[list[str]] = [[] for _ in texts]
+    failed: set[int] = set()
+    position = 0
+    for word, spoken, spelt in words:
+        notes = owners[position : position + len(word)]
+        position += len(word)
+        parts = ["".join(c for c, n in zip(word, notes) if n == note) for note in dict.fromkeys(notes)]
+        shared = _share(parts, spoken) or _share(parts, spelt)
+        for note, share in zip(dict.fromkeys(notes), shared or parts):
+            shares[note].append(share)
+            if not shared:
+                failed.add(note)
+    return [lyrics[i] if i in failed or not share else "".join(share) for i, share in enumerate(shares)]
+
+
+def _share(parts: Sequence[str], reading: str) -> list[str] | None:
+    """A word's reading shared out to the notes it is written on, or None if it does not fit.
+
+    Kana must be found in the reading; kanji take what is left. Of several ways the one
+    is taken in which most parts have the reading they have alone, then the most even one.
+    """
+    if not any(_NEEDS_DICTIONARY.search(part) for part in parts):
+        return [to_hiragana(part) for part in parts]
+    if not _KANA_ONLY.fullmatch(reading):
+        return None
+    morae = re.findall(r"[ぁ-ゖ][ゃゅょぁぃぅぇぉゎ]?ー*|.", reading)
+    if len(morae) > 20:
+        return None
+    patterns = [re.compile(re.sub(r"[^ぁ-ゖー]+", ".+", to_hiragana(part))) for part in parts]
+    ways = _ways(morae, patterns)
+    if not ways:
+        return None
+    if len(ways) == 1:
+        return ways[0]
+    alone = [_alone(part) for part in parts]
+    return min(
+        ways,
+        key=lambda way: (
+            -sum(share == usual for share, usual in zip(way, alone)),
+            max(map(len, way)) - min(map(len, way)),
+        ),
+    )
+
+
+def _ways(morae: Sequence[str], patterns: Sequence[re.Pattern[str]]) -> list[list[str]]:
+    """All ways to cut a reading so that each part fits its pattern."""
+    if not patterns:
+        return [] if morae else [[]]
+    found = []
+    for size in range(1, len(morae) - len(patterns) + 2):
+        share = "".join(morae[:size])
+        if patterns[0].fullmatch(share):
+            found += [[share, *rest] for rest in _ways(morae[size:], patterns[1:])]
+    return found
+
+
+def _alone(part: str) -> str:
+    try:
+        return _read_text(part)
+    except LyricError:
+        return ""
 
 
 LANGUAGE = Japanese()
