@@ -174,7 +174,7 @@ def test_what_cannot_be_scored_is_named(corpus, tmp_path, capsys):
     for utt, reason in zip((f"a_00{i}" for i in range(1, 8)), reasons):
         assert reason in faults[utt]
         assert f"model: {utt}: " in error
-    assert "phone 2 is 'o', the score has 'a'" in faults["a_008"]
+    assert "sung phone 1 is 'o', the score has 'a'" in faults["a_008"]
     assert len(faults) == 8 and results["model"]["n_utts"] == TONES - 8
     assert results["model"]["mcd_db"] == pytest.approx(0.0, abs=1e-4)
     assert results["rule"]["n_utts"] == TONES

@@ -181,3 +181,24 @@ def test_note_centres():
     vibrato = 440.0 * 2 ** (50 / 1200 * np.sin(2 * np.pi * 6 * np.arange(421) * shift))
     assert timing.note_centre_cents(vibrato, shift, spans[:1], [69])[0] == pytest.approx(0.0, abs=5.0)
     assert np.isinf(timing.note_centre_cents(np.zeros(421), shift, spans[:1], [69])).all()
+
+
+def test_performances_may_differ_in_silences_only():
+    found = [
+        Segment(0.0, 0.2, "br"),
+        Segment(0.2, 0.5, "a"),
+        Segment(0.5, 0.9, "i"),
+        Segment(0.9, 1.0, "pau"),
+    ]
+    silences = ("pau", "br")
+    matched = timing.match_sung(found, ["pau", "br", "a", "pau", "i"], silences, 1.0)
+    assert matched == [
+        Segment(0.0, 0.2, "pau"),
+        Segment(0.2, 0.2, "br"),
+        Segment(0.2, 0.5, "a"),
+        Segment(0.5, 0.5, "pau"),
+        Segment(0.5, 0.9, "i"),
+    ]
+    assert timing.match_sung(found, ["a", "i", "pau"], silences, 1.0)[-1] == Segment(0.9, 1.0, "pau")
+    assert timing.match_sung(found, ["pau", "a", "u"], silences, 1.0) is None
+    assert timing.match_sung(found, ["pau", "a"], silences, 1.0) is None

@@ -20,6 +20,10 @@ from nnsvs_lite.io.done import Done
 from nnsvs_lite.io.errors import DataError
 
 
+SCORING = 2
+"""Number of the scoring; raised whenever the same waveforms would give other results."""
+
+
 @dataclass(frozen=True)
 class Options:
     """What is scored, and where the results go.
@@ -77,6 +81,7 @@ def _done(options: Options, systems: Mapping[str, System]) -> Done:
         inputs += [path / "config.yaml", path / "model.pt"]
     inputs += [path for path in (options.data, options.truth) if path is not None]
     settings = {
+        "scoring": SCORING,
         "systems": {name: str(path) for name, path in options.systems.items()},
         "results_md": str(options.results_md),
         "title": options.title,

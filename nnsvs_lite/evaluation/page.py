@@ -28,6 +28,9 @@ from nnsvs_lite.io.tables import FeatureReader
 
 HOP = 0.01
 TOP_HZ = 12000.0
+LAYOUT = 2
+"""Number of the layout; raised whenever the same results would give another page."""
+
 COMPRESSIONS = (0.35, 0.7, 0.99)
 """Tried in this order until the page is small enough."""
 
@@ -146,7 +149,9 @@ class Sources:
         strips: dict[str, Sequence[Segment]] = {NATURAL: utterance.phones}
         for name in order_rows(self.systems):
             try:
-                found = self.systems[name].phones(utterance.utt, [p.label for p in utterance.phones])
+                found = self.systems[name].phones(
+                    utterance.utt, utterance.symbols, utterance.silences, utterance.seconds
+                )
             except DataError:
                 continue
             if found is not None:
@@ -168,7 +173,7 @@ def _figures(values: Mapping[str, float | None]) -> str:
 def build_phrase(sources: Sources, utt: str, compression: float) -> Phrase:
     """Audio, spectrograms and piano roll of one utterance."""
     utterance = sources.reference[utt]
-    seconds = max(len(utterance.f0) * utterance.frame_shift, utterance.score.duration)
+    seconds = max(utterance.seconds, utterance.score.duration)
     axis = plots.TimeAxis.of(seconds)
     found = {name: sources.wave(name, utt) for name in sources.order}
     waves = {name: pair for name, pair in found.items() if pair is not None}
@@ -342,7 +347,8 @@ def build_page(options: PageOptions) -> bool:
     """
     sources = Sources(options)
     settings = {
-        "systems": {n: os.fspath(s.path) for n, s in sources.systems.items()},
+        "layout": LAYOUT,
+        "systems": {name: os.fspath(system.path) for name, system in sources.systems.items()},
         "size": options.megabytes,
     }
     done = Done(options.out.parent, f"report.{options.out.stem}", sources.inputs(options), settings)

@@ -86,6 +86,16 @@ class Utterance:
     mgc: np.ndarray = field(repr=False)
     bap: np.ndarray = field(repr=False)
 
+    @property
+    def symbols(self) -> list[str]:
+        """The phones without their times."""
+        return [phone.label for phone in self.phones]
+
+    @property
+    def seconds(self) -> float:
+        """Length of the recording."""
+        return len(self.f0) * self.frame_shift
+
     @cached_property
     def notes(self) -> NoteGroups:
         """The sung notes."""

@@ -124,7 +124,7 @@ def compare_truth(
     if phones is None:
         return parts
     notes, sung = reference.notes, reference.sung_phones
-    meant = truth.phones(reference.utt, [phone.label for phone in reference.phones], reference.silences)
+    meant = truth.phones(reference.utt, reference.symbols, reference.silences)
     ref, est = timing.starts(meant), timing.starts(phones)
     return parts | {
         "truth_onset_mae_ms": _share(timing.abs_error_ms(ref[notes.first], est[notes.first])),
@@ -200,15 +200,14 @@ def _score_natural(outcome: Outcome, job: Job, utterance: Utterance, config: Fea
 def _score_system(outcome: Outcome, job: Job, utterance: Utterance, config: FeatureConfig) -> None:
     system = _system(job.system, job.path)
     wave, rate = system.audio(job.utt)
-    phones = system.phones(job.utt, [phone.label for phone in utterance.phones])
+    phones = system.phones(job.utt, utterance.symbols, utterance.silences, utterance.seconds)
     known = utterance.phones if phones is None else phones
     where = str(system.wavs[job.utt])
     analysis = analyse(wave, rate, utterance.score, known, config, where)
-    natural_seconds = len(utterance.f0) * utterance.frame_shift
-    outcome.difference = len(wave) / rate - natural_seconds
-    if abs(outcome.difference) > max(1.0, 0.2 * natural_seconds):
+    outcome.difference = len(wave) / rate - utterance.seconds
+    if abs(outcome.difference) > max(1.0, 0.2 * utterance.seconds):
         raise DataError(
-            f"lasts {len(wave) / rate:.2f} s, the recording {natural_seconds:.2f} s: not the same phrase?",
+            f"lasts {len(wave) / rate:.2f} s, the recording {utterance.seconds:.2f} s: not the same phrase?",
             system.wavs[job.utt],
         )
     outcome.f0 = analysis.f0

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from nnsvs_lite.evaluation.timing import match_sung
 from nnsvs_lite.features.audio import read_wav
 from nnsvs_lite.io.atomic import read_json
 from nnsvs_lite.io.ctm import Segment, read_ctm
@@ -71,11 +72,16 @@ class System:
             raise DataError("is silent", self.wavs[utt])
         return wave, rate
 
-    def phones(self, utt: str, expected: Sequence[str]) -> list[Segment] | None:
-        """Predicted phone times; None where the system has no ``pred.ctm`` at all.
+    def phones(
+        self, utt: str, expected: Sequence[str], silences: Container[str], end: float
+    ) -> list[Segment] | None:
+        """Predicted times of the phones ``expected``; None where the system has no ``pred.ctm`` at all.
+
+        Silences may be others (:func:`nnsvs_lite.evaluation.timing.match_sung`); ``end`` is the
+        utterance's end in seconds.
 
         Raises:
-            DataError: where the utterance is missing, or its phones are not ``expected``.
+            DataError: where the utterance is missing, or its sung phones are not those expected.
         """
         if self._phones is None:
             return None
@@ -83,12 +89,13 @@ class System:
         if utt not in self._phones:
             raise DataError(f"no phone times of {utt!r}{nearest(utt, self._phones)}", where)
         found = self._phones[utt]
-        for number, (a, b) in enumerate(zip(found, expected)):
-            if a.label != b:
-                raise DataError(f"{utt}: phone {number + 1} is {a.label!r}, the score has {b!r}", where)
-        if len(found) != len(expected):
-            raise DataError(f"{utt}: {len(found)} phones, the score has {len(expected)}", where)
-        return found
+        if [phone.label for phone in found] == list(expected):
+            return found
+        matched = match_sung(found, expected, silences, end)
+        if matched is None:
+            sung = [[p for p in row if p not in silences] for row in ((p.label for p in found), expected)]
+            raise DataError(f"{utt}: {_difference(*sung)}", where)
+        return matched
 
     def rtf(self) -> float | None:
         """Seconds of computing per second of audio, from ``timing.json``; None without one.
@@ -109,3 +116,10 @@ class System:
         except (KeyError, TypeError, ValueError, AttributeError):
             raise DataError("needs 'audio_seconds' and other '..._seconds', in numbers", path) from None
         return spent / audio if audio > 0 else None
+
+
+def _difference(found: Sequence[str], expected: Sequence[str]) -> str:
+    for number, (a, b) in enumerate(zip(found, expected), start=1):
+        if a != b:
+            return f"sung phone {number} is {a!r}, the score has {b!r}"
+    return f"{len(found)} sung phones, the score has {len(expected)}"

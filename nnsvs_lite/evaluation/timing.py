@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 import numpy as np
 
@@ -54,6 +54,40 @@ def starts(segments: Sequence[Segment]) -> np.ndarray:
 def durations(segments: Sequence[Segment]) -> np.ndarray:
     """Durations, ``(phones,)`` seconds."""
     return np.array([segment.end - segment.start for segment in segments], dtype=np.float64)
+
+
+def match_sung(
+    found: Sequence[Segment], expected: Sequence[str], silences: Container[str], end: float
+) -> list[Segment] | None:
+    """Times for the phones ``expected``, taken from a performance whose silences may be others.
+
+    Systems differ in where they put a pause or a breath, and data preparation cuts
+    and merges them; only sung phones must agree. A silence that is expected fills
+    what the sung phones leave; of two in a row the first has it all.
+
+    Args:
+        found: phone times of the performance.
+        expected: symbols wanted, in order.
+        silences: symbols that are not sung.
+        end: seconds, where a silence at the end ends.
+
+    Returns:
+        As many segments as ``expected``; None where the sung phones differ.
+    """
+    sung = [phone for phone in found if phone.label not in silences]
+    if [phone.label for phone in sung] != [label for label in expected if label not in silences]:
+        return None
+    matched: list[Segment] = []
+    waiting = iter(sung)
+    upcoming = next(waiting, None)
+    for label in expected:
+        if label not in silences:
+            matched.append(upcoming)
+            upcoming = next(waiting, None)
+            continue
+        before = matched[-1].end if matched else 0.0
+        matched.append(Segment(before, max(before, upcoming.start if upcoming else end), label))
+    return matched
 
 
 def note_centre_cents(

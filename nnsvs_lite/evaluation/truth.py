@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from nnsvs_lite.evaluation.timing import match_sung
 from nnsvs_lite.io.ctm import Segment, read_ctm
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.tables import FeatureReader
@@ -52,8 +53,7 @@ class Truth:
     def phones(self, utt: str, expected: Sequence[str], silences: Container[str]) -> list[Segment]:
         """Phone times of a phrase, in seconds from its start, for the phones ``expected``.
 
-        Silences are not compared: data preparation cuts and merges them. They fill
-        what is left between sung phones.
+        Silences are not compared, see :func:`nnsvs_lite.evaluation.timing.match_sung`.
 
         Raises:
             DataError: where the song is missing, or its sung phones are others.
@@ -61,25 +61,15 @@ class Truth:
         song, start, end = self._place(utt)
         if song not in self._phones:
             raise DataError(f"no phone times of {song!r}", self.path / "phones.ctm")
-        sung = [
+        inside = [
             Segment(p.start - start, p.end - start, p.label)
             for p in self._phones[song]
-            if p.label not in silences and start <= (p.start + p.end) / 2 < end
+            if start <= (p.start + p.end) / 2 < end
         ]
-        if [p.label for p in sung] != [label for label in expected if label not in silences]:
+        matched = match_sung(inside, expected, silences, end - start)
+        if matched is None:
             raise DataError(f"{utt}: its sung phones are not those of the score", self.path / "phones.ctm")
-        found: list[Segment] = []
-        waiting = iter(sung)
-        upcoming = next(waiting, None)
-        for label in expected:
-            before = found[-1].end if found else 0.0
-            if label in silences:
-                after = upcoming.start if upcoming else max(before, end - start)
-                found.append(Segment(before, after, label))
-            else:
-                found.append(upcoming)
-                upcoming = next(waiting, None)
-        return found
+        return matched
 
     def f0(self, utt: str, frame_shift: float) -> np.ndarray:
         """Intended F0 in Hz, 0 where unvoiced, at ``t * frame_shift`` from the phrase's start.
