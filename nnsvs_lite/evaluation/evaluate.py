@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from nnsvs_lite.evaluation.experiments import Experiment, read_experiment
+from nnsvs_lite.evaluation.experiments import read_experiment
 from nnsvs_lite.evaluation.markdown import Setup, render
 from nnsvs_lite.evaluation.measures import group
 from nnsvs_lite.evaluation.reference import Reference
@@ -18,7 +18,6 @@ from nnsvs_lite.evaluation.system import System
 from nnsvs_lite.io.atomic import write_text
 from nnsvs_lite.io.done import Done
 from nnsvs_lite.io.errors import DataError
-
 
 SCORING = 2
 """Number of the scoring; raised whenever the same waveforms would give other results."""
@@ -176,8 +175,3 @@ def summary(rows: Mapping[str, Row]) -> list[str]:
         "  ".join(cell.rjust(w) if i else cell.ljust(w) for i, (cell, w) in enumerate(zip(line, widths)))
         for line in table
     ]
-
-
-def experiments_of(paths: Mapping[str, str]) -> list[Experiment]:
-    """Reads the exp dirs that a setup names."""
-    return [read_experiment(kind, path) for kind, path in paths.items()]
