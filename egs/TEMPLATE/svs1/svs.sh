@@ -191,6 +191,9 @@ if is_due 5; then
     decode rule "${eval_set}" "${rule_decode}" --acoustic "${expdir}/acoustic_rule" \
         --timelag "${expdir}/timelag_rule" --duration "${expdir}/duration_rule"
     decode natural "${eval_set}" "${natural}" --natural
+    # A recipe may bring an older system to compare with.
+    [ ! -x local/baseline.sh ] || one decode_baseline local/baseline.sh --data "${datadir}/${eval_set}" \
+        --out "${expdir}/hmm/${eval_set}"
 fi
 
 if is_due 6; then
@@ -202,6 +205,7 @@ if is_due 6; then
         one "vocode_${system%%=*}" nnsvs-lite vocode --decode-dir "${system#*=}" --nj "${nj}"
         systems+=(--system "${system}")
     done
+    [ ! -x local/baseline.sh ] || more_systems="hmm=${expdir}/hmm/${eval_set} ${more_systems}"
     for system in ${more_systems}; do
         need_dir "${system#*=}" "--more-systems names it"
         systems+=(--system "${system}")
