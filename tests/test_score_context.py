@@ -57,6 +57,10 @@ def test_kanji_over_several_notes_are_read_by_the_word():
     assert phones((60, "歌"), (62, "声"), (64, "は")) == ["u t a", "g o e", "h a"]
 
 
+def test_the_word_for_breath_is_sung():
+    assert phones((60, "息"), (62, "を"), (0, "br")) == ["i k i", "o", "br"]
+
+
 def test_kana_are_never_read_by_the_word():
     assert phones((60, "は"), (62, "へ"), (64, "を")) == ["h a", "h e", "o"]
 

@@ -12,7 +12,7 @@ from nnsvs_lite.score.types import Note, Score
 CONTINUATIONS = frozenset("ー－ｰ-~〜～–—―_+")
 """Lyrics made of these alone carry on the syllable before."""
 
-BREATHS = frozenset({"br", "息", "吸", "(br)", "[br]", "<br>"})
+BREATHS = frozenset({"br", "(br)", "[br]"})
 """Lyrics that mean a breath, on a rest or in place of one."""
 
 
