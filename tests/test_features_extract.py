@@ -351,3 +351,31 @@ def test_program(tmp_path, capsys):
     shutil.rmtree(tmp_path / "data")
     assert main(["extract", *common]) == 1
     assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("writes", [3, 70])
+def test_a_full_disk_is_said_plainly_and_leaves_nothing_half_written(corpus, tmp_path, monkeypatch, writes):
+    """The disk fills up in the first block, and while the tables are collected."""
+    import errno
+
+    import kaldiio
+
+    count, original = 0, kaldiio.matio.write_array
+
+    def write(*args, **kwargs):
+        nonlocal count
+        count += 1
+        if count > writes:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return original(*args, **kwargs)
+
+    mel = FeatureConfig(24000, 0.005, mel=MelConfig(bins=8, fft_size=512, win_size=512))
+    if writes > 10:
+        Extraction(corpus, tmp_path / "train", mel).run_all(1)
+    monkeypatch.setattr(kaldiio.matio, "write_array", write)
+    with pytest.raises(DataError, match="disk is full"):
+        run(corpus, tmp_path / "train", mel)
+    left = [p for p in tmp_path.rglob("*") if p.is_file() and ".shards" not in p.parts]
+    assert left == []
+    monkeypatch.setattr(kaldiio.matio, "write_array", original)
+    run(corpus, tmp_path / "train", mel)

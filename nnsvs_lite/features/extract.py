@@ -12,7 +12,9 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import sys
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -149,8 +151,11 @@ class Extraction:
             try:
                 for faults in pool.map(_work, range(len(self.blocks))):
                     yield from faults
-            finally:
-                pool.shutdown(cancel_futures=True)
+            except BaseException:
+                # An interrupt does not wait for the blocks in hand; they are redone anyway.
+                for child in multiprocessing.active_children():
+                    child.terminate()
+                raise
 
     def collect(self) -> DumpSchema:
         """Merges all blocks into sorted tables and writes the schema.
@@ -293,7 +298,19 @@ _worker: Extraction | None = None
 
 def _start_worker(data: Path, out: Path, config: FeatureConfig) -> None:
     global _worker
+    # An interrupt is the parent's to handle; when the parent is killed, its workers go too.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_follow_parent, daemon=True).start()
     _worker = Extraction(data, out, config)
+
+
+def _follow_parent() -> None:
+    from multiprocessing import connection, parent_process
+
+    parent = parent_process()
+    if parent is not None:
+        connection.wait([parent.sentinel])
+        os._exit(1)
 
 
 def _work(block: int) -> list[str]:
