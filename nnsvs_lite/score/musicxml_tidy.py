@@ -76,11 +76,7 @@ def tidy(root: ElementTree.Element) -> None:
     for measure in root.iterfind("part/measure"):
         place = f"measure {measure.get('number')}"
         for element in measure.iter():
-            if element.tag == "beats" and not re.fullmatch(r"\s*\d+(\s*\+\s*\d+)*\s*", element.text or ""):
-                raise DataError(f"{place}: a time signature of {element.text!r} beats")
-            for number in re.findall(r"\d+", (element.text or "") if element.tag in _LIMITS else ""):
-                if len(number) > 12 or int(number) > _LIMITS[element.tag]:
-                    raise DataError(f"{place}: {element.tag} of {number[:20]} is out of range")
+            _check_numbers(element, place)
         for element in measure:
             if element.tag == "note":
                 _settle_note(element)
@@ -88,6 +84,19 @@ def tidy(root: ElementTree.Element) -> None:
                 _settle_tempo(element, place)
             elif element.tag == "sound":
                 _sound_tempo(element, place)
+
+
+def _check_numbers(element: ElementTree.Element, place: str) -> None:
+    """Refuses what music21 would choke on, in words that help more than its own."""
+    if element.tag == "time" and element.find("senza-misura") is None:
+        for tag in ("beats", "beat-type"):
+            text = element.findtext(tag, "")
+            if not re.fullmatch(r"\s*[0-9]+(\s*\+\s*[0-9]+)*\s*", text):
+                raise DataError(f"{place}: a time signature of {text!r} {tag}")
+    if element.tag in _LIMITS:
+        for number in re.findall(r"[0-9]+", element.text or ""):
+            if len(number) > 12 or int(number) > _LIMITS[element.tag]:
+                raise DataError(f"{place}: {element.tag} of {number[:20]} is out of range")
 
 
 def _name_parts(root: ElementTree.Element) -> None:
