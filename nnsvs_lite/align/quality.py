@@ -17,14 +17,20 @@ from nnsvs_lite.align.acoustic import Models
 from nnsvs_lite.align.config import AlignConfig, QualityConfig
 from nnsvs_lite.align.frames import Frames
 from nnsvs_lite.align.refine import BATCH, Item, Norm, Refined, item_slots, load_frames, run_jobs
+from nnsvs_lite.align.segmental import edges
 from nnsvs_lite.align.slots import Slot
 from nnsvs_lite.align.sync import Sync
 
-QUIET = -40.0
+QUIET = -60.0
 """dB below the loudest frame: nothing is sung there."""
 PERIODIC = 0.55
 """Autocorrelation peak from which a frame counts as voiced."""
 _SHORT_NOTE = 6
+_NOTES_A_FAULT = 25
+_GLIDE = 0.06
+_AROUND = 0.05
+_OCTAVE = 9.0
+_MARGIN, _INSIDE, _LEAST_LOSS = 8, 12, 5.0
 
 
 @dataclass(frozen=True)
@@ -33,7 +39,7 @@ class Fault:
 
     Attributes:
         kind: ``unvoiced``, ``short vowel``, ``silence``, ``onset``, ``pitch``,
-            ``phone``.
+            ``phone``, ``doubtful phone``, ``inside``, ``gap``.
         note: index of the note.
         time: seconds.
         text: for people.
@@ -53,7 +59,8 @@ class Quality:
         confidence: 0..1: the share of notes without a fault, times the share of
             vowels that sound most like themselves.
         faults: in order of time.
-        likelihood: mean log-likelihood a frame of sung phones, against all of them.
+        rivals: how other phones stand against those of the score, mean over time: 0
+            where each is the likeliest, 1 where it is as unlikely as the median phone.
         vowels: share of vowels that sound most like themselves; 1 if none can be told.
         remarks: what should be known and is no fault.
         rejected: why it is kept out of training; empty if it is not.
@@ -61,7 +68,7 @@ class Quality:
 
     confidence: float = 0.0
     faults: list[Fault] = field(default_factory=list)
-    likelihood: float = 0.0
+    rivals: float = 0.0
     vowels: float = 1.0
     remarks: list[str] = field(default_factory=list)
     rejected: str = ""
@@ -81,13 +88,12 @@ class _Task:
 class _Measured:
     quality: Quality
     notes: int
-    margins: list[tuple[int, str, float, float]]
 
 
 def judge(
     items: Sequence[Item], sync: Mapping[str, Sync], refined: Refined, config: AlignConfig, jobs: int = 1
 ) -> dict[str, Quality]:
-    """Judges all utterances; thresholds of likelihood are relative to the corpus.
+    """Judges all utterances; how well its phones fit is seen against the corpus.
 
     Args:
         items: as refined.
@@ -112,10 +118,9 @@ def judge(
     for found in run_jobs(_measure, tasks, jobs):
         measured.update(found)
     limits = config.quality
-    _phone_outliers(measured, limits)
-    likelihoods = np.array([m.quality.likelihood for m in measured.values()])
-    middle = float(np.median(likelihoods))
-    spread = max(1.4826 * float(np.median(np.abs(likelihoods - middle))), 0.5)
+    rivals = np.array([m.quality.rivals for m in measured.values()])
+    middle = float(np.median(rivals))
+    spread = max(1.4826 * float(np.median(np.abs(rivals - middle))), 0.02)
     result = {}
     for utt, found in measured.items():
         quality = found.quality
@@ -146,42 +151,21 @@ def _reject(
     if quality.vowels < limits.min_vowels:
         share = 1.0 - quality.vowels
         why.append(f"{share:.0%} of its vowels sound like others: lyrics and recording do not match")
-    z = (quality.likelihood - usual[0]) / usual[1]
-    if z < -limits.outlier:
-        why.append(f"unlike the rest of the corpus (likelihood {-z:.1f} deviations below)")
+    z = (quality.rivals - usual[0]) / usual[1]
+    if z > limits.outlier:
+        why.append(f"its phones fit worse than those of the corpus by {z:.0f} deviations")
     kinds: dict[str, list[Fault]] = {}
     for fault in quality.faults:
         kinds.setdefault(fault.kind, []).append(fault)
-    for kind in limits.fatal:
-        for fault in kinds.get(kind, [])[:1]:
-            why.append(fault.text)
+    # One is enough in a phrase; a whole song may have one in so many notes.
+    if sum(len(kinds.get(kind, [])) for kind in limits.fatal) > found.notes // _NOTES_A_FAULT:
+        why += [kinds[kind][0].text for kind in limits.fatal if kind in kinds]
     if faulty > limits.max_faulty * found.notes and faulty > 1:
         named = ", ".join(f"{kind} {len(rows)}" for kind, rows in sorted(kinds.items()))
         why.append(f"{faulty} of {found.notes} notes have faults ({named})")
     if not why and quality.confidence < limits.min_confidence:
         why.append(f"confidence {quality.confidence:.2f} is below {limits.min_confidence:g}")
     return "; ".join(why)
-
-
-def _phone_outliers(measured: dict[str, _Measured], limits: QualityConfig) -> None:
-    """Faults where a phone is far less likely than others against all phones of the corpus."""
-    by_phone: dict[str, list[float]] = {}
-    for found in measured.values():
-        for _, phone, _, margin in found.margins:
-            by_phone.setdefault(phone, []).append(margin)
-    pooled = np.array([value for values in by_phone.values() for value in values] or [0.0])
-    middle = float(np.median(pooled))
-    width = 1.4826 * float(np.median(np.abs(pooled - middle)))
-    for found in measured.values():
-        for note, phone, time, margin in found.margins:
-            values = np.array(by_phone[phone])
-            weight = len(values) / (len(values) + 10.0)
-            centre = weight * float(np.median(values)) + (1 - weight) * middle
-            own = 1.4826 * float(np.median(np.abs(values - np.median(values))))
-            spread = max(weight * own + (1 - weight) * width, 0.3)
-            if (margin - centre) / spread < -limits.outlier:
-                text = f"{time:.2f} s: {phone!r} does not sound like one"
-                found.quality.faults.append(Fault("phone", note, time, text))
 
 
 def _measure(task: _Task) -> dict[str, _Measured]:
@@ -200,30 +184,92 @@ def _measure_one(item: Item, slots: list[Slot], onsets: np.ndarray, frames: Fram
     voiced = (frames.f0 > 0) & (frames.voicing > PERIODIC) & (frames.level > QUIET)
     midi = 69.0 + 12.0 * np.log2(np.where(frames.f0 > 0, frames.f0, 440.0) / 440.0) - item.transposition
     norm = task.norms[item.speaker]
-    features = (frames.features - norm.mean) / norm.deviation
-    keys = sorted(key for key in task.models.means if key.startswith(f"{item.score.lang}:"))
-    middles = {key: value[1] for key, value in task.models.frames(keys, features).items()}
-    vowels = sorted({slot.key for slot in slots if slot.vowel})
-    best = np.maximum.reduce([middles[key] for key in keys])
+    silent = {slot.key for slot in slots if slot.silence} | {f"{item.score.lang}:br"}
+    keys = [k for k in sorted(task.models.means) if k.startswith(f"{item.score.lang}:") and k not in silent]
+    rivals = Rivals(task.models.frames(keys, (frames.features - norm.mean) / norm.deviation), keys)
     by_note: dict[int, list[tuple[Slot, int, int]]] = {}
+    vowels = [slot.key for slot in slots if slot.vowel]
     total, count, right, told = 0.0, 0, 0, 0
-    margins = []
     for slot, start, end in zip(slots, onsets[:-1], onsets[1:]):
         if end <= start or slot.silence:
             continue
         by_note.setdefault(slot.note, []).append((slot, int(start), int(end)))
-        margin = middles[slot.key][start:end] - best[start:end]
-        total, count = total + float(margin.sum()), count + int(end - start)
-        margins.append((slot.note, slot.phone, float(start * shift), float(np.median(margin))))
-        if slot.vowel and end - start >= _SHORT_NOTE and len(vowels) > 1:
-            means = {key: float(middles[key][start:end].mean()) for key in vowels}
-            told += 1
-            right += max(means, key=lambda key: means[key]) == slot.key
+        ratio = rivals.ratio(slot.key, start, end)
+        total, count = total + float(ratio) * int(end - start), count + int(end - start)
+        time = round(float(start) * shift, 3)
+        place = item.score.notes[slot.note].place
+        if ratio > limits.max_rival:
+            text = f"{time:.2f} s, {place}: {slot.phone!r} is not what is sung there"
+            quality.faults.append(Fault("phone", slot.note, time, text))
+        elif ratio > limits.doubtful_rival * (0.6 if slot.vowel else 1.0):
+            text = f"{time:.2f} s, {place}: {slot.phone!r} sounds like another"
+            quality.faults.append(Fault("doubtful phone", slot.note, time, text))
+        if slot.vowel:
+            worst, at = rivals.inside(slot.key, start, end)
+            if worst > limits.max_inside:
+                time = round(float(at) * shift, 3)
+                text = f"{time:.2f} s, {place}: something else is sung inside {slot.phone!r}"
+                quality.faults.append(Fault("inside", slot.note, time, text))
+            if end - start >= _SHORT_NOTE and len(set(vowels)) > 1:
+                told += 1
+                right += rivals.best(slot.key, sorted(set(vowels)), start, end)
     for note, parts in sorted(by_note.items()):
         quality.faults += _note_faults(item, note, parts, voiced, midi, frames, limits, task.lags)
-    quality.likelihood = round(total / max(count, 1), 3)
+    quality.rivals = round(total / max(count, 1), 4)
     quality.vowels = round(right / told, 3) if told else 1.0
-    return _Measured(quality, len(by_note), margins)
+    return _Measured(quality, len(by_note))
+
+
+class Rivals:
+    """How a segment's phone stands against all other phones.
+
+    Args:
+        likelihoods: by phone key, (3, T): beginning, middle, end.
+        keys: of the phones, silences left out.
+    """
+
+    def __init__(self, likelihoods: Mapping[str, np.ndarray], keys: Sequence[str]):
+        self._frames = np.stack([likelihoods[key] for key in keys])
+        self._sums = np.pad(np.cumsum(self._frames, axis=2), ((0, 0), (0, 0), (1, 0)))
+        self._row = {key: i for i, key in enumerate(keys)}
+
+    def _means(self, start: int, end: int) -> np.ndarray:
+        edge = int(edges(np.array(end - start)))
+        cut = np.array([start, start + edge, end - edge, end])
+        parts = self._sums[:, :, cut[1:]] - self._sums[:, :, cut[:-1]]
+        return np.einsum("pkk->p", parts) / (end - start)
+
+    def ratio(self, key: str, start: int, end: int) -> float:
+        """0 where the phone is the likeliest, 1 where it is as unlikely as the median phone."""
+        means = self._means(start, end)
+        return _ratio(means, means[self._row[key]])
+
+    def best(self, key: str, among: Sequence[str], start: int, end: int) -> bool:
+        """Whether the phone is the likeliest of some."""
+        means = self._means(start, end)
+        return means[self._row[key]] >= max(means[self._row[other]] for other in among)
+
+    def inside(self, key: str, start: int, end: int) -> tuple[float, int]:
+        """The worst ratio in any 60 ms inside a long segment, and the frame where; (0, start) if short."""
+        if end - start < 2 * _MARGIN + 3 * _INSIDE:
+            return 0.0, start
+        span = slice(start + _MARGIN, end - _MARGIN)
+        middles = self._frames[:, 1, span]
+        own = self._frames[self._row[key], :, span].max(axis=0)
+        top = np.maximum(middles.max(axis=0), own)
+        flat = np.ones(_INSIDE) / _INSIDE
+        lost = np.convolve(top - own, flat, "valid")
+        scale = np.convolve(top - np.median(middles, axis=0), flat, "valid")
+        ratios = lost / np.maximum(scale, 1e-3)
+        # Where all phones are about as likely, a ratio says little.
+        ratios[lost < _LEAST_LOSS] = 0.0
+        k = int(ratios.argmax())
+        return float(ratios[k]), start + _MARGIN + k
+
+
+def _ratio(means: np.ndarray, own: float) -> float:
+    best = float(means.max())
+    return (best - float(own)) / max(best - float(np.median(means)), 1e-3)
 
 
 def _note_faults(
@@ -251,22 +297,41 @@ def _note_faults(
         share = float(voiced[inside].mean())
         if share < limits.min_voiced:
             add("unvoiced", inside[0], f"only {share:.0%} of it is voiced")
-        elif voiced[inside].sum() >= _SHORT_NOTE:
-            error = float(np.median(midi[inside][voiced[inside]])) - item.score.notes[note].pitch
-            if abs(error) > limits.max_pitch:
-                add("pitch", inside[0], f"sung {error:+.1f} semitones from the score")
+        error = np.where(voiced[inside], midi[inside] - item.score.notes[note].pitch, 0.0)
+        # Glides from and to the notes around are no faults; another note sung in this one is.
+        glide = round(_GLIDE / shift)
+        # An octave away the tracker is more likely to be wrong than the singer.
+        astray = (np.abs(error) > limits.max_pitch) & (np.abs(error) < _OCTAVE)
+        length, at = _longest(astray[glide:-glide])
+        if length * shift > limits.max_astray:
+            middle = float(np.median(error[glide + at : glide + at + length]))
+            add(
+                "pitch",
+                inside[glide + at],
+                f"{1e3 * length * shift:.0f} ms are sung {middle:+.1f} semitones off",
+            )
     for slot, a, b in held:
         if (b - a) * shift < limits.min_vowel:
             add("short vowel", a, f"{slot.phone!r} lasts {1e3 * (b - a) * shift:.0f} ms")
         length, at = _longest(~voiced[a:b] & (frames.level[a:b] < np.median(frames.level[a:b]) - 20.0))
         if length * shift > limits.max_silence:
             add("silence", a + at, f"{1e3 * length * shift:.0f} ms of silence inside {slot.phone!r}")
+        length, at = _gap(voiced[a:b], round(_AROUND / shift))
+        if length * shift > limits.max_gap:
+            add("gap", a + at, f"{1e3 * length * shift:.0f} ms without voice inside {slot.phone!r}")
     for slot, a, _ in parts:
         if not np.isnan(slot.expected):
             lag = (a - slot.expected - lags.get(slot.kind, 0.0)) * shift
             if abs(lag) > limits.max_onset:
                 add("onset", a, f"begins {1e3 * abs(lag):.0f} ms {'late' if lag > 0 else 'early'}")
     return found
+
+
+def _gap(voiced: np.ndarray, around: int) -> tuple[int, int]:
+    """The longest unvoiced run with ``around`` voiced frames in all both before and after it."""
+    count = np.cumsum(voiced)
+    inner = ~voiced & (count >= around) & (count[-1] - count >= around)
+    return _longest(inner)
 
 
 def _longest(mask: np.ndarray) -> tuple[int, int]:

@@ -231,8 +231,8 @@ class _Run:
         for utt in self.corpus.utts:
             if utt not in labels:
                 quality[utt] = Quality(rejected=failed.get(utt, "the aligner found no path through it"))
-        rejected = {utt: q.rejected for utt, q in sorted(quality.items()) if q.rejected}
-        self._write_labels(labels, rejected)
+        scores = self._carve(labels, quality)
+        self._write_labels(labels, scores, {utt for utt, q in quality.items() if q.rejected})
         return write_report(
             self.out,
             self.corpus,
@@ -320,36 +320,47 @@ class _Run:
                 labels[utt] = join_phrases(parts, found, self.corpus.durations[utt])
         return labels, reasons
 
-    def _write_labels(self, labels: Mapping[str, list[Segment]], rejected: Mapping[str, str]) -> None:
+    def _carve(self, labels: dict[str, list[Segment]], quality: dict[str, Quality]) -> dict[str, Score]:
+        """Scores in which the breaths that were heard are rests; ``labels`` follow them."""
+        scores = dict(self.corpus.scores)
+        for utt, rows in labels.items():
+            judged = quality.setdefault(utt, Quality(confidence=1.0))
+            if judged.rejected or [s.label for s in rows] == scores[utt].phones:
+                continue
+            try:
+                mended = reconcile(scores[utt], rows, where=utt, duration=self.corpus.durations[utt])
+            except DataError as error:
+                judged.rejected = error.what
+                continue
+            labels[utt], scores[utt] = mended.labels, mended.score
+            judged.remarks += mended.remarks
+        return scores
+
+    def _write_labels(
+        self, labels: Mapping[str, list[Segment]], scores: Mapping[str, Score], rejected: set[str]
+    ) -> None:
         """``align.ctm`` and, where breaths were found, ``score`` of each data dir; TextGrids of all."""
         for path, data in self.corpus.dirs.items():
-            rows: dict[str, list[Segment]] = {}
-            scores = {utt: self.corpus.scores[utt] for utt in data.utts}
             for utt in data.utts:
-                if utt not in labels:
-                    continue
-                rows[utt] = labels[utt]
-                if [s.label for s in labels[utt]] != scores[utt].phones:
-                    mended = reconcile(
-                        scores[utt], labels[utt], where=utt, duration=self.corpus.durations[utt]
-                    )
-                    rows[utt], scores[utt] = mended.labels, mended.score
-                self._write_textgrid(utt, rows[utt], scores[utt])
-            if any(scores[utt] != self.corpus.scores[utt] for utt in scores):
+                if utt in labels:
+                    self._write_textgrid(utt, labels[utt], scores[utt])
+            if any(scores[utt] != self.corpus.scores[utt] for utt in data.utts) or (path / GIVEN).exists():
                 if not (path / GIVEN).exists():
                     write_text(path / GIVEN, (path / "score").read_text(encoding="utf-8"))
-                write_table(path / "score", {utt: score.to_json() for utt, score in scores.items()})
-            write_ctm(path / "align.ctm", {utt: row for utt, row in rows.items() if utt not in rejected})
+                write_table(path / "score", {utt: scores[utt].to_json() for utt in data.utts})
+            kept = {utt: labels[utt] for utt in data.utts if utt in labels and utt not in rejected}
+            write_ctm(path / "align.ctm", kept)
 
     def _write_textgrid(self, utt: str, labels: list[Segment], score: Score) -> None:
-        words = [
-            Segment(labels[u.first].start, labels[u.last - 1].end, "".join(_lyrics(score, u.first, u.last)))
-            for u in units_of(score, "syllable")
-        ]
+        words = []
+        if [s.label for s in labels] == score.phones:
+            words = [
+                Segment(labels[u.first].start, labels[u.last - 1].end, _lyrics(score, u.first, u.last))
+                for u in units_of(score, "syllable")
+            ]
         tiers = {"words": words, "phones": [s for s in labels if s.label != "pau"]}
         write_textgrid(self.out / "textgrids" / f"{utt}.TextGrid", tiers, self.corpus.durations[utt])
 
 
-def _lyrics(score: Score, first: int, last: int) -> list[str]:
-    notes = sorted(set(score.note_index[first:last]))
-    return [score.notes[n].lyric for n in notes] or [""]
+def _lyrics(score: Score, first: int, last: int) -> str:
+    return "".join(score.notes[n].lyric for n in sorted(set(score.note_index[first:last])))

@@ -15,7 +15,7 @@ from nnsvs_lite.align.frames import Frames
 from nnsvs_lite.score.types import Score
 
 _CENTS = 70.0
-_QUIET = -40.0
+_QUIET = -60.0
 _SHORT = 15.0
 """Seconds: in less than this a drift cannot be told from late and early notes."""
 _PREFERENCE = 0.01
