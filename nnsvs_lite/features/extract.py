@@ -59,7 +59,11 @@ class Extraction:
     def data(self) -> DataDir:
         """The data dir, read at first use."""
         if self._data is None:
-            self._data = DataDir.read(self.data_path)
+            data = DataDir.read(self.data_path)
+            if data.label_name == "align.ctm":
+                # Stage 1 leaves out of align.ctm the phrases whose alignment it does not trust.
+                data = data.subset(utt for utt in data.utts if data.labels.get(utt))
+            self._data = data
             if not self._data.utts:
                 raise DataError("holds no utterance", self.data_path)
         return self._data
