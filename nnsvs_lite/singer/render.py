@@ -45,6 +45,33 @@ def power_spectra(mgc: np.ndarray, voice_rate: int, alpha: float, sample_rate: i
     return np.exp(2 * log_amplitude) * (sample_rate / voice_rate) + _LOWEST * 1e-6
 
 
+def smooth_over_harmonics(spectra: np.ndarray, f0: np.ndarray, sample_rate: int) -> np.ndarray:
+    """Power spectra averaged over one harmonic's width, F0, around each frequency.
+
+    The first step of CheapTrick (Morise 2015) on the way to an envelope. Voices that
+    were trained on high singing have spectra with the harmonics of those notes in
+    them; sung at an F0 a little off, the harmonics would fall between the peaks.
+
+    Args:
+        spectra: (frames, bins) power, from 0 to half the sampling rate.
+        f0: (frames,) Hz; where it is 0 nothing is done.
+        sample_rate: Hz.
+    """
+    bins = spectra.shape[1]
+    width = f0 * 2 * (bins - 1) / sample_rate
+    reach = int(np.ceil(width.max(initial=0.0) / 2)) + 1
+    # Spectra go on symmetrically on both sides; the integral of steps is piecewise linear.
+    padded = np.pad(spectra, ((0, 0), (reach, reach)), mode="reflect")
+    integral = np.pad(np.cumsum(padded, axis=1), ((0, 0), (1, 0)))
+    result = spectra.copy()
+    for t in np.flatnonzero(f0 > 0):
+        centre = np.arange(bins) + reach + 0.5
+        edges = np.concatenate([centre - width[t] / 2, centre + width[t] / 2])
+        values = np.interp(edges, np.arange(integral.shape[1]), integral[t])
+        result[t] = (values[bins:] - values[:bins]) / width[t]
+    return result
+
+
 def aperiodicity(low_pass: np.ndarray, voice_rate: int, sample_rate: int, fft: int) -> np.ndarray:
     """Aperiodicity (fft // 2 + 1,) that stands for the voice's mixed excitation.
 

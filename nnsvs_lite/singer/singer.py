@@ -22,7 +22,6 @@ _SMOOTHING = 0.03
 _LARGEST_SPREAD = 1.2
 LEVEL = -23.0
 """The level in dBFS that singing is brought to."""
-_HARMONICS = 40
 _LARGEST_EVENING = 12.0
 
 
@@ -52,6 +51,8 @@ class Singer:
             :func:`measure_spread`.
         centre: (order + 1,).
         level: dBFS of the voice's vowels on the whole.
+        smooth: whether the voice's spectra show single harmonics, which are then
+            smoothed away.
     """
 
     def __init__(
@@ -61,12 +62,14 @@ class Singer:
         spread: np.ndarray | None = None,
         centre: np.ndarray | None = None,
         level: float = LEVEL,
+        smooth: bool = False,
     ):
         self.voice = voice
         self.style = style
         self.spread = spread
         self.centre = centre
         self.level = level
+        self.smooth = smooth
 
     def perform(self, score: Score, rng: np.random.Generator) -> Performance:
         """Times, F0 and spectra of a score; the noise comes from ``rng`` alone.
@@ -86,27 +89,33 @@ class Singer:
         if self.spread is not None:
             mgc = self.centre + self.spread * (mgc - self.centre)
         voiced = voicing(states, durations, phones, score.lang)
-        own = self._note_levels(score, phones, mgc, curve)
-        mgc[:, 0] += self._loudness(score, phones, own) * np.log(10) / 20
+        own, motion = self._levels(score, phones, mgc, curve)
+        motion = np.clip(motion, -_LARGEST_EVENING, _LARGEST_EVENING)
+        gain = self._loudness(score, phones, own) - self.style.steadiness * motion
+        mgc[:, 0] += _smooth(gain, round(_SMOOTHING / FRAME)) * np.log(10) / 20
         return Performance(phones, np.where(voiced, curve, 0.0), mgc)
 
-    def _note_levels(
+    def _levels(
         self, score: Score, phones: list[Phone], mgc: np.ndarray, curve: np.ndarray
-    ) -> dict[int, float]:
-        """Level in dBFS of each note's first vowel, as the voice would sing it."""
-        fft, rate = 1024, self.voice.sample_rate
+    ) -> tuple[dict[int, float], np.ndarray]:
+        """Level in dBFS of each note's first vowel as the voice would sing it, and how it moves.
+
+        The second value (frames,) is the difference of each vowel's frames from the
+        vowel's own mean, smoothed; 0 elsewhere.
+        """
+        vowels = get_language(score.lang).vowels
         levels: dict[int, float] = {}
+        motion = np.zeros(len(curve))
         for phone in phones:
-            if phone.symbol not in get_language(score.lang).vowels or phone.note in levels:
+            if phone.symbol not in vowels:
                 continue
             frames = slice(round(phone.start / FRAME), round(phone.end / FRAME))
-            spectra = render.power_spectra(mgc[frames], rate, self.voice.alpha, rate, fft)
-            # What sounds are the harmonics; the spectrum between them does not.
-            bins = np.round(np.outer(curve[frames], np.arange(1, _HARMONICS + 1)) * fft / rate).astype(int)
-            power = np.take_along_axis(spectra, np.minimum(bins, fft // 2), axis=1).sum(axis=1)
-            level = power * curve[frames] / (rate / 2)
-            levels[phone.note] = float(10 * np.log10(level.mean()))
-        return levels
+            spectra = self.spectra(mgc[frames], curve[frames], self.voice.sample_rate, 1024)
+            power = spectra.mean(axis=1)
+            own = float(10 * np.log10(power.mean()))
+            motion[frames] = _smooth(10 * np.log10(power) - own, round(0.05 / FRAME))
+            levels.setdefault(phone.note, own)
+        return levels, motion
 
     def _loudness(self, score: Score, phones: list[Phone], own: dict[int, float]) -> np.ndarray:
         """Gain in dB for each frame: an even level, then dynamics, the phrase's swell, the pitch.
@@ -139,10 +148,12 @@ class Singer:
             if language.is_voiced(p.symbol):
                 gain += evening[p.note]
             level[round(p.start / FRAME) : round(p.end / FRAME)] = gain + LEVEL - self.level
-        width = round(_SMOOTHING / FRAME)
-        kernel = np.hanning(2 * width + 3)[1:-1]
-        padded = np.pad(level, width, mode="edge")
-        return np.convolve(padded, kernel / kernel.sum(), mode="valid")
+        return level
+
+    def spectra(self, mgc: np.ndarray, f0: np.ndarray, sample_rate: int, fft: int) -> np.ndarray:
+        """Power spectra (frames, fft // 2 + 1), full scale 1, of mel-cepstra sung at an F0."""
+        spectra = render.power_spectra(mgc, self.voice.sample_rate, self.voice.alpha, sample_rate, fft)
+        return render.smooth_over_harmonics(spectra, f0, sample_rate) if self.smooth else spectra
 
     def render(self, performance: Performance, sample_rate: int) -> np.ndarray:
         """The waveform of a performance, full scale 1.
@@ -156,11 +167,15 @@ class Singer:
                 self.voice.path,
             )
         fft = render.fft_size(sample_rate)
-        spectra = render.power_spectra(
-            performance.mgc, self.voice.sample_rate, self.voice.alpha, sample_rate, fft
-        )
+        spectra = self.spectra(performance.mgc, performance.f0, sample_rate, fft)
         ap = render.aperiodicity(self.voice.low_pass, self.voice.sample_rate, sample_rate, fft)
         return render.synthesize(performance.f0, spectra, np.tile(ap, (len(spectra), 1)), sample_rate)
+
+
+def _smooth(values: np.ndarray, width: int) -> np.ndarray:
+    """A curve (frames,) under a Hann window that reaches ``width`` frames to both sides."""
+    kernel = np.hanning(2 * width + 3)[1:-1]
+    return np.convolve(np.pad(values, width, mode="edge"), kernel / kernel.sum(), mode="valid")
 
 
 def _sustaining(mean: np.ndarray, inner: bool) -> int:

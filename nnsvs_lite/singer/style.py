@@ -25,7 +25,8 @@ class Style:
     F0. See :mod:`nnsvs_lite.singer.pitch`.
 
     Loudness. The voices sing some notes and vowels much louder than others; of a
-    note's difference from the voice's level the part ``evenness`` is made up for.
+    note's difference from the voice's level the part ``evenness`` is made up for,
+    and of the swelling and fading inside a vowel the part ``steadiness``.
     ``dynamics`` is the difference between velocity 0 and 1; a phrase swells by
     ``arch`` towards its middle; higher notes are louder by ``pitch_slope`` a
     semitone.
@@ -54,6 +55,7 @@ class Style:
     flutter: float = 5.0
 
     evenness: float = 0.85
+    steadiness: float = 0.6
     dynamics: float = 12.0
     arch: float = 1.0
     pitch_slope: float = 0.1

@@ -29,6 +29,7 @@ class Source:
         file: the voice, inside that folder.
         style: rules of performance.
         level: dBFS of its vowels on the whole, measured over sixty etudes.
+        smooth: whether its spectra show single harmonics of the notes it was trained on.
         attribution: what the licence of the voice (CC-BY 3.0) asks to be said.
     """
 
@@ -38,6 +39,7 @@ class Source:
     file: str
     style: Style
     level: float
+    smooth: bool
     attribution: str
 
 
@@ -48,7 +50,8 @@ SOURCES = (
         install="pysinsy",
         file="htsvoice/nitech_jp_song070_f001.htsvoice",
         style=PLAIN,
-        level=-28.4,
+        level=-30.5,
+        smooth=True,
         attribution='HTS voice "NIT SONG070 F001", HTS Working Group, Copyright (c) 2004-2015 '
         "Nagoya Institute of Technology, Department of Computer Science, http://hts.sp.nitech.ac.jp/, "
         "Creative Commons Attribution 3.0",
@@ -59,7 +62,8 @@ SOURCES = (
         install="pyopenjtalk-plus",
         file="htsvoice/mei_normal.htsvoice",
         style=WARM,
-        level=-20.9,
+        level=-21.2,
+        smooth=False,
         attribution='HTS voice "Mei", MMDAgent Project Team, Copyright (c) 2009-2013 '
         "Nagoya Institute of Technology, Department of Computer Science, http://www.mmdagent.jp/, "
         "Creative Commons Attribution 3.0",
@@ -126,4 +130,4 @@ def load_singer(speaker: str) -> Singer:
     entry = source(speaker)
     voice = load_voice(speaker)
     spread, centre = measure_spread(voice, _calibration_scores())
-    return Singer(voice, entry.style, spread, centre, entry.level)
+    return Singer(voice, entry.style, spread, centre, entry.level, entry.smooth)
