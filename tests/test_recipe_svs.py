@@ -271,6 +271,18 @@ def test_recipes_are_small_and_share_their_scripts(folder: Path) -> None:
         assert (folder / default).is_file(), line
 
 
+def test_a_baseline_of_the_recipe_joins_the_table(recipe: Recipe) -> None:
+    script = recipe.folder / "local" / "baseline.sh"
+    recipe._program(script, '#!/bin/sh\necho "local/baseline.sh $*" >>"${CALLS}"\nmkdir -p exp/hmm/eval\n')
+    done = recipe.run()
+    assert done.returncode == 0, done.stderr
+    assert "local/baseline.sh --data data/eval --out exp/hmm/eval" in recipe.calls
+    for name in ("evaluate", "report"):
+        call = next(call for call in recipe.calls if call.startswith(name))
+        assert "--system hmm=exp/hmm/eval" in call
+        assert "--system rule=exp/acoustic_rule/decode_rule/eval" in call
+
+
 def test_a_corpus_without_a_download_says_so(recipe: Recipe) -> None:
     (recipe.folder / "local" / "download.sh").unlink()
     done = recipe.run("--stop-stage", "-1")

@@ -23,4 +23,6 @@ export LC_ALL=C
 export PYTHONUTF8=1
 # Parallel jobs compute on one thread each; svs.sh gives training and inference more.
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
+# Threads that wait must not burn the time of other programs on the machine.
+export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-PASSIVE}
 export MPLBACKEND=Agg
