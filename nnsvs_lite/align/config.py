@@ -82,6 +82,8 @@ class QualityConfig:
             none, 1 is as many as there are less likely.
         doubtful_rival: it is doubtful from here on, a vowel from 0.6 of it.
         max_inside: something else is sung inside a vowel from here on.
+        clean_floor: dB below the loudest singing; where the noise of the recordings is
+            above it, the limits that depend on hearing phones and voice rise with it.
         min_vowels: share of vowels that must sound most like themselves.
         min_voiced: share of a sung note that must be voiced.
         min_vowel: seconds; a shorter vowel is a fault.
@@ -97,10 +99,11 @@ class QualityConfig:
     max_offset: float = 0.25
     max_transposition: float = 0.6
     max_pitch: float = 0.8
-    max_astray: float = 0.18
+    max_astray: float = 0.12
     max_rival: float = 1.1
     doubtful_rival: float = 0.85
     max_inside: float = 0.6
+    clean_floor: float = -50.0
     min_vowels: float = 0.5
     min_voiced: float = 0.3
     min_vowel: float = 0.02

@@ -90,6 +90,17 @@ def _voicing(audio: np.ndarray, sample_rate: int, shift: float, count: int) -> n
     return np.clip(peak, 0.0, 1.0)
 
 
+def _denoise(mel: np.ndarray) -> np.ndarray:
+    """Mel power (T, bands) less the steady noise of each band (Boll, 1979), but no less than that noise.
+
+    The noise is what a band has in its quietest tenth of a second or so; what lies
+    beneath it only looks like change where there is none.
+    """
+    smooth = np.apply_along_axis(np.convolve, 0, mel, np.ones(9) / 9, "same")
+    noise = np.percentile(smooth[4:-4] if len(smooth) > 20 else smooth, 5.0, axis=0)
+    return np.maximum(mel - noise, noise)
+
+
 def _f0(audio: np.ndarray, sample_rate: int, shift: float, count: int) -> np.ndarray:
     """F0 (count,) in Hz by DIO with StoneMask (Morise et al., 2009)."""
     from nnsvs_lite.features.world import pyworld
@@ -136,7 +147,7 @@ def analyse(audio: np.ndarray, sample_rate: int, shift: float = 0.005) -> Frames
         level[start : start + 512] = (cut(audio, size, step, count)[start : start + 512] ** 2).mean(axis=1)
     level = 10.0 * np.log10(level + 1e-12)
     level -= np.percentile(level, 99.0)
-    decibel = 10.0 * np.log10(mel + 1e-12)
+    decibel = 10.0 * np.log10(_denoise(mel) + 1e-12)
     decibel -= np.percentile(decibel.max(axis=1), 99.0)
     decibel = np.maximum(decibel, FLOOR_DB)
     cepstra = dct(decibel, type=2, norm="ortho", axis=1)[:, :14]

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from nnsvs_lite.align.acoustic import Models
-from nnsvs_lite.align.config import AlignConfig, QualityConfig
+from nnsvs_lite.align.config import AlignConfig, QualityConfig, RefineConfig
 from nnsvs_lite.align.frames import Frames
 from nnsvs_lite.align.refine import BATCH, Item, Norm, Refined, item_slots, load_frames, run_jobs
 from nnsvs_lite.align.segmental import edges
@@ -78,16 +78,28 @@ class Quality:
 class _Task:
     items: list[Item]
     onsets: dict[str, np.ndarray]
-    config: AlignConfig
+    config: RefineConfig
+    limits: QualityConfig
     models: Models
     norms: Mapping[str, Norm]
     lags: Mapping[str, float]
 
 
 @dataclass(frozen=True)
+class _Doubt:
+    """How much likelier other phones are in a segment (``phone``), or somewhere in it (``inside``)."""
+
+    kind: str
+    slot: Slot
+    time: float
+    ratio: float
+
+
+@dataclass(frozen=True)
 class _Measured:
     quality: Quality
     notes: int
+    doubts: list[_Doubt]
 
 
 def judge(
@@ -102,12 +114,14 @@ def judge(
         config: the limits.
         jobs: processes.
     """
+    limits = relaxed(config.quality, float(np.median([item.floor for item in items])))
     lags = {kind: median for kind, (median, _) in refined.priors.onset.items()}
     tasks = [
         _Task(
             part,
             {item.utt: refined.onsets[item.utt] for item in part},
-            config,
+            config.refine,
+            limits,
             refined.models,
             refined.norms,
             lags,
@@ -117,7 +131,9 @@ def judge(
     measured: dict[str, _Measured] = {}
     for found in run_jobs(_measure, tasks, jobs):
         measured.update(found)
-    limits = config.quality
+    for item in items:
+        found = measured[item.utt]
+        found.quality.faults += _doubtful(item, found.doubts, limits)
     rivals = np.array([m.quality.rivals for m in measured.values()])
     middle = float(np.median(rivals))
     spread = max(1.4826 * float(np.median(np.abs(rivals - middle))), 0.02)
@@ -131,6 +147,43 @@ def judge(
         quality.rejected = _reject(quality, sync[utt], found, faulty, (middle, spread), limits)
         result[utt] = quality
     return result
+
+
+def relaxed(limits: QualityConfig, floor: float) -> QualityConfig:
+    """The limits for recordings whose noise lies at ``floor`` dB below the loudest singing.
+
+    In noise phones are harder to tell apart and voicing is harder to hear. Limits that
+    depend on it rise in proportion to the decibels above ``limits.clean_floor``, to 1.6
+    times their value at most.
+    """
+    more = float(np.clip(1.0 + (floor - limits.clean_floor) / 40.0, 1.0, 1.6))
+    return dataclasses.replace(
+        limits,
+        max_rival=limits.max_rival * more,
+        doubtful_rival=limits.doubtful_rival * more,
+        max_inside=limits.max_inside * more,
+        max_gap=limits.max_gap * more**2,
+        min_voiced=limits.min_voiced / more,
+    )
+
+
+def _doubtful(item: Item, doubts: Sequence[_Doubt], limits: QualityConfig) -> list[Fault]:
+    """Faults of phones that are not what is sung."""
+    faults = []
+    for doubt in doubts:
+        slot, name = doubt.slot, repr(doubt.slot.phone)
+        where = f"{doubt.time:.2f} s, {item.score.notes[slot.note].place}"
+        if doubt.kind == "inside":
+            if doubt.ratio > limits.max_inside:
+                text = f"{where}: something else is sung inside {name}"
+                faults.append(Fault("inside", slot.note, doubt.time, text))
+        elif doubt.ratio > limits.max_rival:
+            faults.append(Fault("phone", slot.note, doubt.time, f"{where}: {name} is not what is sung there"))
+        elif doubt.ratio > limits.doubtful_rival * (0.6 if slot.vowel else 1.0):
+            faults.append(
+                Fault("doubtful phone", slot.note, doubt.time, f"{where}: {name} sounds like another")
+            )
+    return faults
 
 
 def _reject(
@@ -173,13 +226,13 @@ def _measure(task: _Task) -> dict[str, _Measured]:
     found = {}
     for item in task.items:
         frames = load_frames(item.cache)
-        slots = item_slots(item, task.config.refine)
+        slots = item_slots(item, task.config)
         found[item.utt] = _measure_one(item, slots, task.onsets[item.utt], frames, task)
     return found
 
 
 def _measure_one(item: Item, slots: list[Slot], onsets: np.ndarray, frames: Frames, task: _Task) -> _Measured:
-    limits, shift = task.config.quality, frames.shift
+    limits, shift = task.limits, frames.shift
     quality = Quality()
     voiced = (frames.f0 > 0) & (frames.voicing > PERIODIC) & (frames.level > QUIET)
     midi = 69.0 + 12.0 * np.log2(np.where(frames.f0 > 0, frames.f0, 440.0) / 440.0) - item.transposition
@@ -189,27 +242,18 @@ def _measure_one(item: Item, slots: list[Slot], onsets: np.ndarray, frames: Fram
     rivals = Rivals(task.models.frames(keys, (frames.features - norm.mean) / norm.deviation), keys)
     by_note: dict[int, list[tuple[Slot, int, int]]] = {}
     vowels = [slot.key for slot in slots if slot.vowel]
+    doubts: list[_Doubt] = []
     total, count, right, told = 0.0, 0, 0, 0
     for slot, start, end in zip(slots, onsets[:-1], onsets[1:]):
         if end <= start or slot.silence:
             continue
         by_note.setdefault(slot.note, []).append((slot, int(start), int(end)))
         ratio = rivals.ratio(slot.key, start, end)
-        total, count = total + float(ratio) * int(end - start), count + int(end - start)
-        time = round(float(start) * shift, 3)
-        place = item.score.notes[slot.note].place
-        if ratio > limits.max_rival:
-            text = f"{time:.2f} s, {place}: {slot.phone!r} is not what is sung there"
-            quality.faults.append(Fault("phone", slot.note, time, text))
-        elif ratio > limits.doubtful_rival * (0.6 if slot.vowel else 1.0):
-            text = f"{time:.2f} s, {place}: {slot.phone!r} sounds like another"
-            quality.faults.append(Fault("doubtful phone", slot.note, time, text))
+        total, count = total + ratio * int(end - start), count + int(end - start)
+        doubts.append(_Doubt("phone", slot, round(float(start) * shift, 3), ratio))
         if slot.vowel:
             worst, at = rivals.inside(slot.key, start, end)
-            if worst > limits.max_inside:
-                time = round(float(at) * shift, 3)
-                text = f"{time:.2f} s, {place}: something else is sung inside {slot.phone!r}"
-                quality.faults.append(Fault("inside", slot.note, time, text))
+            doubts.append(_Doubt("inside", slot, round(float(at) * shift, 3), worst))
             if end - start >= _SHORT_NOTE and len(set(vowels)) > 1:
                 told += 1
                 right += rivals.best(slot.key, sorted(set(vowels)), start, end)
@@ -217,7 +261,7 @@ def _measure_one(item: Item, slots: list[Slot], onsets: np.ndarray, frames: Fram
         quality.faults += _note_faults(item, note, parts, voiced, midi, frames, limits, task.lags)
     quality.rivals = round(total / max(count, 1), 4)
     quality.vowels = round(right / told, 3) if told else 1.0
-    return _Measured(quality, len(by_note))
+    return _Measured(quality, len(by_note), doubts)
 
 
 class Rivals:

@@ -48,6 +48,7 @@ class Item:
         transposition: semitones by which the singing is above the score.
         start: the aligner's labels, where the first segmentation is theirs.
         breaths: whether its score may lack breaths.
+        floor: level of its quietest frames, dB below its loudest.
     """
 
     utt: str
@@ -60,6 +61,7 @@ class Item:
     transposition: float = 0.0
     start: tuple[Segment, ...] = ()
     breaths: bool = True
+    floor: float = -100.0
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from nnsvs_lite.align.backend import make_aligner
 from nnsvs_lite.align.config import AlignConfig
 from nnsvs_lite.align.corrections import find_corrections, read_correction
@@ -33,7 +35,7 @@ from nnsvs_lite.score.types import Score
 
 GIVEN = "score.given"
 """The score table as it was before breaths were carved into it."""
-_VERSION = 1
+_VERSION = 2
 _TABLES = ("wav.scp", "segments", "text", "utt2spk", "utt2lang", "label.ctm")
 
 
@@ -107,8 +109,8 @@ def _cache_path(folder: Path, data: DataDir, utt: str, shift: float) -> Path:
     return folder / f"{utt}.{hashlib.sha256(json.dumps(key).encode()).hexdigest()[:12]}.npz"
 
 
-def _measure(task: _Analysis) -> tuple[str, int, Sync]:
-    """One job: an utterance's evidence, from the cache if it is there, and its sync."""
+def _measure(task: _Analysis) -> tuple[str, int, float, Sync]:
+    """One job: an utterance's evidence, from the cache if it is there: frames, floor and sync."""
     frames = None
     if task.cache.exists():
         try:
@@ -119,7 +121,8 @@ def _measure(task: _Analysis) -> tuple[str, int, Sync]:
         audio, rate = task.data.audio(task.utt)
         frames = analyse(audio, rate, task.shift)
         save_frames(task.cache, frames)
-    return task.utt, len(frames), synchronise(frames, task.score, task.config.sync)
+    floor = float(np.percentile(frames.level, 5.0))
+    return task.utt, len(frames), floor, synchronise(frames, task.score, task.config.sync)
 
 
 def align(
@@ -264,7 +267,7 @@ class _Run:
         self.say(f"measuring {len(tasks)} utterances, {sum(corpus.durations.values()):.0f} s")
         self.sync: dict[str, Sync] = {}
         items = []
-        for task, (utt, frames, sync) in zip(tasks, run_jobs(_measure, tasks, self.jobs)):
+        for task, (utt, frames, floor, sync) in zip(tasks, run_jobs(_measure, tasks, self.jobs)):
             self.sync[utt] = sync
             moved = self.config.sync.correct and abs(sync.offset) >= self.config.sync.least
             drifts = self.config.sync.correct and abs(sync.stretch - 1.0) * corpus.durations[utt] >= 0.1
@@ -278,6 +281,7 @@ class _Run:
                     offset=sync.offset if moved or drifts else 0.0,
                     stretch=sync.stretch if drifts else 1.0,
                     transposition=sync.transposition,
+                    floor=floor,
                     # Labels that agree with the score were reconciled with it, breaths and all.
                     breaths=[s.label for s in corpus.given.get(utt, [])] != task.score.phones,
                 )

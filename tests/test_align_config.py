@@ -1,0 +1,48 @@
+"""Alignment configurations: what is known, and what is not."""
+
+from pathlib import Path
+
+import pytest
+
+from nnsvs_lite.align.config import AlignConfig, from_dict, read_config
+from nnsvs_lite.io.errors import DataError
+
+CONF = Path(__file__).parents[1] / "conf" / "mfa"
+
+
+@pytest.mark.parametrize("path", sorted(CONF.glob("*.yaml")), ids=lambda p: p.stem)
+def test_shipped_configurations_load(path):
+    assert read_config(path).backend in ("viter", "mfa")
+
+
+def test_round_trip():
+    config = from_dict({"backend": "mfa", "mfa": {"options": ["--fine_tune"], "beam": 12}})
+    assert config.mfa.options == ("--fine_tune",)
+    assert from_dict(config.to_dict()) == config
+    assert from_dict({}) == AlignConfig()
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"backnd": "mfa"}, "unknown key 'backnd' (did you mean 'backend'?)"),
+        ({"refine": {"windw": 1}}, "refine: unknown key 'windw' (did you mean 'window'?)"),
+        ({"backend": "mfs"}, "unknown value 'mfs' (did you mean 'mfa'?); possible: viter, mfa"),
+        ({"refine": {"window": "wide"}}, "window: must be float, not 'wide'"),
+        ({"refine": {"enabled": 1}}, "enabled: must be bool, not 1"),
+        ({"refine": {"iterations": True}}, "iterations: must be int, not True"),
+        ({"mfa": {"options": "-x"}}, "options: must be a list of words"),
+        ({"viter": [1]}, "viter: must be a mapping"),
+    ],
+)
+def test_faults_are_named(values, message):
+    with pytest.raises(DataError) as error:
+        from_dict(values)
+    assert message in str(error.value)
+
+
+def test_yaml_faults_have_a_line(tmp_path):
+    path = tmp_path / "x.yaml"
+    path.write_text("backend: viter\nrefine: {enabled: true\n")
+    with pytest.raises(DataError, match=r"x.yaml:3: not YAML"):
+        read_config(path)

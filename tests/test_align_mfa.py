@@ -1,0 +1,186 @@
+"""The Montreal Forced Aligner's driver, against its real files and a stand-in program."""
+
+from __future__ import annotations
+
+import dataclasses
+import stat
+import sys
+
+import pytest
+import yaml
+from align_corpus import make_corpus
+
+from nnsvs_lite.align.config import AlignConfig, MfaConfig
+from nnsvs_lite.align.mfa import MfaAligner, training_config
+from nnsvs_lite.align.phrases import CorpusFolder, cut_utterance
+from nnsvs_lite.io.errors import DataError
+
+# A program that takes mfa's arguments and writes, for every transcript, a TextGrid in which all
+# phones of its words are as long: enough to see what the driver asks for and what it makes of it.
+STAND_IN = """#!{python}
+import pathlib, sys
+args = sys.argv[1:]
+pathlib.Path({log!r}).open("a").write(" ".join(args) + "\\n")
+if args[0] == "version":
+    print({version!r}); sys.exit(0)
+{extra}
+if args[0] == "train":
+    pathlib.Path(args[3]).write_text("model")
+if args[0] == "align":
+    import wave
+    words = dict(line.split("\\t") for line in pathlib.Path(args[2]).read_text().splitlines())
+    out = pathlib.Path(args[4]); out.mkdir(parents=True)
+    for lab in sorted(pathlib.Path(args[1]).rglob("*.lab")):
+        phones = " ".join(words[w] for w in lab.read_text().split()).split()
+        with wave.open(str(lab.with_suffix(".wav"))) as f:
+            end = f.getnframes() / f.getframerate()
+        edges = [round(i * end / (len(phones) + 2), 2) for i in range(len(phones) + 2)] + [end]
+        rows = list(zip(edges, edges[1:], ["", *phones, ""]))
+        head = 'File type = "ooTextFile"\\nObject class = "TextGrid"\\n\\n'
+        body = f"xmin = 0\\nxmax = {{end}}\\ntiers? <exists>\\nsize = 1\\nitem []:\\n    item [1]:\\n"
+        body += '        class = "IntervalTier"\\n        name = "phones"\\n'
+        body += f"        xmin = 0\\n        xmax = {{end}}\\n        intervals: size = {{len(rows)}}\\n"
+        for i, (a, b, p) in enumerate(rows, 1):
+            body += f'        intervals [{{i}}]:\\n            xmin = {{a}}\\n            xmax = {{b}}\\n'
+            body += f'            text = "{{p}}"\\n'
+        (out / (lab.stem + ".TextGrid")).write_text(head + body)
+"""
+
+
+@pytest.fixture
+def stand_in(tmp_path):
+    """Writes a stand-in ``mfa``; returns a function from its behaviour to an aligner and its log."""
+
+    def make(extra: str = "", version: str = "3.4.3", **options):
+        program, log = tmp_path / "mfa", tmp_path / "calls"
+        text = STAND_IN.format(python=sys.executable, log=str(log), version=version, extra=extra)
+        program.write_text(text)
+        program.chmod(program.stat().st_mode | stat.S_IXUSR)
+        mfa = MfaConfig(command=str(program), **options)
+        return MfaAligner(AlignConfig(backend="mfa", mfa=mfa), tmp_path / "work", 2), log
+
+    return make
+
+
+@pytest.fixture
+def folder(tmp_path):
+    data = make_corpus(tmp_path / "data", 3, notes=4)
+    corpus = CorpusFolder(tmp_path / "work", "phrase")
+    phrases = [p for u in data.utts for p in cut_utterance(u, "toy", data.scores[u], data.duration(u))]
+    corpus.write(phrases, {u: data for u in data.utts})
+    return corpus
+
+
+def test_training_configuration_is_the_one_mfa_read(shared_data):
+    real = (shared_data / "mfa_run" / "train_config.yaml").read_text()
+    assert training_config(MfaConfig()) == real
+    assert len(yaml.safe_load(training_config(MfaConfig(triphones=True)))["training"]) == 2
+
+
+def test_corpus_has_the_layout_that_mfa_read(shared_data, folder):
+    real = shared_data / "mfa_run" / "corpus" / "utt000.lab"
+    mine = sorted(p.name for p in folder.corpus.iterdir())
+    assert mine == [f"toy_{i:03d}.{kind}" for i in range(3) for kind in ("lab", "wav")]
+    text = (folder.corpus / "toy_000.lab").read_text()
+    # One line of words, each in the dictionary as ``word<tab>phones``.
+    assert text.count("\n") == real.read_text().count("\n") == 1
+    entries = dict(line.split("\t") for line in folder.dictionary.read_text().splitlines())
+    assert entries[text.strip()].split() == [p for p in folder.phrases[0].score.phones if p != "pau"]
+
+
+def test_speakers_get_folders_of_their_own(tmp_path):
+    data = make_corpus(tmp_path / "data", 1, notes=3)
+    corpus = CorpusFolder(tmp_path / "work", "syllable", single_speaker=False)
+    corpus.write(cut_utterance("toy_000", "toy", data.scores["toy_000"], 2.0), {"toy_000": data})
+    assert (corpus.corpus / "toy" / "toy_000.wav").exists()
+    assert len((corpus.corpus / "toy" / "toy_000.lab").read_text().split()) == 3
+
+
+def test_trains_and_aligns_with_the_commands_that_worked(stand_in, folder, tmp_path):
+    aligner, log = stand_in()
+    assert aligner.check() == "mfa 3.4.3"
+    found, failed = aligner.align(folder)
+    assert failed == {} and sorted(found) == ["toy_000", "toy_001", "toy_002"]
+    for phrase in folder.phrases:
+        assert [s.label for s in found[phrase.name]] == phrase.score.phones
+    calls = [line.split() for line in log.read_text().splitlines()]
+    train, align = calls[1], calls[2]
+    assert train[:3] == ["train", str(folder.corpus), str(folder.dictionary)]
+    assert train[4:6] == ["--config_path", str(tmp_path / "work" / "train_config.yaml")]
+    shared = ["--clean", "--final_clean", "-j", "2", "--single_speaker", "--no_use_mp", "--quiet"]
+    assert train[6:] == shared and align[0] == "align" and align[-7:] == shared
+    # Run again, nothing is done again; a lost TextGrid is made again with the model there is.
+    aligner.align(folder)
+    assert len(log.read_text().splitlines()) == 3
+    import shutil
+
+    shutil.rmtree(tmp_path / "work" / "aligned" / "shard000")
+    aligner.align(folder)
+    assert [line.split()[0] for line in log.read_text().splitlines()[3:]] == ["align"]
+
+
+def test_failure_is_one_line_with_the_place_of_the_log(stand_in, folder, tmp_path):
+    box = "\\n".join(
+        ["Traceback (most recent call last):", '  File "x.py", line 1', "╭── Error ──╮",
+         "│ PronunciationError: \x1b[31mphone q not found\x1b[0m │", "╰──────╯", "INFO done"]
+    )  # fmt: skip
+    aligner, _ = stand_in(extra=f'if args[0] == "train": print("""{box}"""); sys.exit(3)')
+    with pytest.raises(DataError) as error:
+        aligner.align(folder)
+    log = tmp_path / "work" / "log" / "train.log"
+    said = "mfa failed with status 3: PronunciationError: phone q not found"
+    assert str(error.value) == f"{said} (full log: {log})"
+    assert "INFO done" in log.read_text()
+    assert not (tmp_path / "work" / "model.zip").exists()
+
+
+def test_killed_program_is_named(stand_in, folder):
+    aligner, _ = stand_in(extra='if args[0] == "align": import os; os.kill(os.getpid(), 9)')
+    with pytest.raises(
+        DataError, match=r"mfa was ended by signal 9: it said nothing \(full log: .*align_shard"
+    ):
+        aligner.align(folder)
+
+
+def test_success_without_output_is_a_failure(stand_in, folder):
+    aligner, _ = stand_in(extra='if args[0] == "align": sys.exit(0)')
+    with pytest.raises(DataError, match="ended well but wrote no TextGrid"):
+        aligner.align(folder)
+    aligner, _ = stand_in(extra='if args[0] == "train": sys.exit(0)', iterations=41)
+    with pytest.raises(DataError, match="ended well but wrote no model"):
+        aligner.align(folder)
+
+
+def test_phrases_without_path_are_listed(stand_in, folder):
+    lose = 'if args[0] == "align": [p.unlink() for p in pathlib.Path(args[1]).glob("toy_001.*")]'
+    aligner, _ = stand_in(extra=lose)
+    found, failed = aligner.align(folder)
+    assert sorted(found) == ["toy_000", "toy_002"]
+    assert failed == {"toy_001": "the aligner found no path through it"}
+
+
+def test_other_versions_are_refused(stand_in):
+    with pytest.raises(DataError, match=r"mfa is version 2.2.17; 3.x is needed"):
+        stand_in(version="2.2.17")[0].check()
+    with pytest.raises(DataError, match="mfa version failed with status 0: rubbish"):
+        stand_in(version="rubbish")[0].check()
+
+
+def test_missing_program_says_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    aligner = MfaAligner(AlignConfig(backend="mfa"), tmp_path / "work")
+    monkeypatch.setattr("nnsvs_lite.align.mfa.HOME", tmp_path / "none")
+    with pytest.raises(DataError, match="not installed .* tools/install_mfa.sh, or choose the embedded"):
+        aligner.check()
+    config = dataclasses.replace(aligner.config, mfa=MfaConfig(command="no-such-program run mfa"))
+    with pytest.raises(DataError, match="no-such-program cannot be started"):
+        MfaAligner(config, tmp_path / "work").check()
+
+
+def test_model_that_is_not_there(stand_in, folder):
+    with pytest.raises(DataError, match="no such acoustic model"):
+        stand_in(model="models/none.zip")[0].prepare_model(folder)
+    aligner, log = stand_in(model="japanese_mfa")
+    aligner.align(folder)
+    assert log.read_text().splitlines()[-1].split()[3] == "japanese_mfa"

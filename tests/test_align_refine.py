@@ -1,0 +1,170 @@
+"""Score-guided refinement on a toy singer with known times."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from align_corpus import RATE, make_corpus, random_score, sing
+
+from nnsvs_lite.align.compare import figures, onset_errors
+from nnsvs_lite.align.config import RefineConfig, SyncConfig
+from nnsvs_lite.align.frames import analyse, mel_filters
+from nnsvs_lite.align.refine import Item, item_slots, load_frames, refine, save_frames, to_labels
+from nnsvs_lite.align.sync import synchronise
+from nnsvs_lite.score.types import Note, Score
+
+CONFIG = RefineConfig(iterations=6)
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory):
+    """(data, items) of ten phrases."""
+    folder = tmp_path_factory.mktemp("toy")
+    data = make_corpus(folder / "data", 10)
+    items = []
+    for utt in data.utts:
+        frames = analyse(*data.audio(utt), CONFIG.frame_shift)
+        save_frames(folder / f"{utt}.npz", frames)
+        score = data.scores[utt]
+        items.append(Item(utt, "toy", score, folder / f"{utt}.npz", len(frames), breaths=False))
+    return data, items
+
+
+def errors(data, items, refined, config=CONFIG):
+    found = []
+    for item in items:
+        slots = item_slots(item, config)
+        labels = to_labels(item, slots, refined.onsets[item.utt], data.duration(item.utt), config.frame_shift)
+        assert labels[0].start == 0.0 and labels[-1].end == data.duration(item.utt)
+        found += onset_errors(item.utt, labels, data.labels[item.utt])
+    return figures(found)
+
+
+def test_finds_known_onsets(toy):
+    data, items = toy
+    refined = refine(items, CONFIG)
+    got = errors(data, items, refined)
+    assert got["within_20ms"] >= 0.95 and got["median_ms"] <= 6.0
+    # The toy singer is 20 ms late; the second pass learns that.
+    late = [m for kind, (m, _) in refined.priors.onset.items() if kind != "rest"]
+    assert abs(np.mean(late) * CONFIG.frame_shift - 0.02) < 0.008
+
+
+def test_same_result_whatever_the_jobs(toy, monkeypatch):
+    data, items = toy
+    monkeypatch.setattr("nnsvs_lite.align.refine.BATCH", 3)
+    config = dataclasses.replace(CONFIG, iterations=2)
+    one, two = refine(items, config, jobs=1), refine(items, config, jobs=2)
+    assert all(np.array_equal(one.onsets[u], two.onsets[u]) for u in one.onsets)
+    assert all(np.array_equal(one.models.means[k], two.models.means[k]) for k in one.models.means)
+
+
+def test_a_shifted_score_is_found_and_corrected(toy):
+    data, items = toy
+    shift = 0.4
+    moved = []
+    for item in items:
+        rest, *notes = item.score.notes
+        notes = [dataclasses.replace(n, start=n.start + shift, end=n.end + shift) for n in notes]
+        score = Score((dataclasses.replace(rest, end=rest.end + shift), *notes))
+        sync = synchronise(load_frames(item.cache), score, SyncConfig())
+        assert sync.offset == pytest.approx(-shift, abs=0.06)
+        moved.append(dataclasses.replace(item, score=score, offset=sync.offset))
+    assert errors(data, moved, refine(moved, CONFIG))["within_20ms"] >= 0.9
+
+
+def test_a_breath_that_the_score_lacks_is_found():
+    rng = np.random.default_rng(5)
+    score = Score(
+        (
+            Note(0.0, 0.4, 0, "", ("pau",)),
+            Note(0.4, 1.2, 60, "sa", ("s", "a")),
+            Note(1.2, 1.6, 0, "", ("pau",)),
+            Note(1.6, 2.2, 64, "mi", ("m", "i")),
+            Note(2.2, 2.6, 0, "", ("pau",)),
+        )
+    )
+    audio, _ = sing(score, rng)
+    lacking = Score((*score.notes[:1], dataclasses.replace(score.notes[1], end=1.6), *score.notes[3:]))
+    frames = analyse(audio, RATE)
+    item = Item("x", "toy", lacking, None, len(frames))
+    slots = item_slots(item, CONFIG)
+    assert [s.phone for s in slots] == ["pau", "s", "a", "br", "m", "i", "pau"]
+
+
+def test_sync_finds_offset_drift_and_transposition():
+    rng = np.random.default_rng(2)
+    score = random_score(rng, notes=40)
+    audio, _ = sing(score, rng)
+    frames = analyse(audio, RATE)
+    config = SyncConfig()
+    plain = synchronise(frames, score, config)
+    assert abs(plain.offset) <= 0.05 and abs(plain.stretch - 1) < 0.003 and abs(plain.transposition) < 0.1
+    slower = Score(
+        tuple(
+            dataclasses.replace(
+                n,
+                start=n.start * 0.98 + (0.5 if i else 0),
+                end=n.end * 0.98 + 0.5,
+                pitch=n.pitch and n.pitch - 3,
+            )
+            for i, n in enumerate(score.notes)
+        )
+    )
+    found = synchronise(frames, slower, config)
+    # recording = offset + stretch * score
+    middle = score.duration / 2
+    assert found.offset + found.stretch * (0.98 * middle + 0.5) == pytest.approx(middle, abs=0.06)
+    assert found.stretch == pytest.approx(1 / 0.98, abs=0.003)
+    assert found.transposition == pytest.approx(3.0, abs=0.1)
+
+
+def test_evidence_of_a_tone_and_of_silence():
+    t = np.arange(RATE) / RATE
+    tone = np.where(t < 0.5, 0.3 * np.sin(2 * np.pi * 220 * t), 0.0)
+    frames = analyse(tone, RATE)
+    assert len(frames) == 201 and frames.features.shape == (201, 45)
+    assert np.abs(frames.f0[20:80] - 220).max() < 1.0
+    assert frames.voicing[20:80].min() > 0.95 and frames.voicing[120:180].max() < 0.6
+    assert 97 <= int(frames.flux.argmax()) <= 103  # 0.5 s
+    assert np.isfinite(analyse(np.zeros(RATE), RATE).features).all()
+    assert len(analyse(np.zeros(100), RATE)) == 2
+
+
+def test_mel_filters_have_unit_area():
+    filters = mel_filters(28, 512, 16000, 60.0, 7600.0)
+    assert filters.shape == (28, 257) and np.allclose(filters.sum(axis=1), 1.0)
+
+
+@pytest.mark.slow
+def test_real_recordings(shared_data, tmp_path):
+    """The targets for two real songs, their labels hidden."""
+    import soundfile
+
+    from nnsvs_lite.io.ctm import Segment
+    from nnsvs_lite.score.phonemize import attach_phones
+    from nnsvs_lite.score.readers import read_score
+
+    songs = shared_data / "nit_song070"
+    items, truth, lengths = [], {}, {}
+    for song in ("004", "007"):
+        audio, rate = soundfile.read(songs / f"nitech_jp_song070_f001_{song}.wav")
+        frames = analyse(audio, rate, CONFIG.frame_shift)
+        save_frames(tmp_path / f"{song}.npz", frames)
+        score = attach_phones(read_score(songs / f"{song}_score.musicxml"))
+        items.append(Item(song, "f001", score, tmp_path / f"{song}.npz", len(frames)))
+        lengths[song] = len(audio) / rate
+        rows = (line.split() for line in (songs / f"{song}_mono.lab").read_text().splitlines())
+        truth[song] = [Segment(int(a) / 1e7, int(b) / 1e7, p) for a, b, p in rows]
+    config = RefineConfig()
+    refined = refine(items, config)
+    found = []
+    for item in items:
+        slots = item_slots(item, config)
+        labels = to_labels(item, slots, refined.onsets[item.utt], lengths[item.utt], config.frame_shift)
+        found += onset_errors(item.utt, labels, truth[item.utt])
+    got = figures(found)
+    assert got["n_onsets"] > 250
+    assert got["within_50ms"] >= 0.85 and got["median_ms"] <= 20.0 and got["within_20ms"] >= 0.75
