@@ -89,6 +89,7 @@ class QualityConfig:
         min_vowel: seconds; a shorter vowel is a fault.
         max_silence: seconds of silence inside a vowel.
         max_gap: seconds without voice inside a vowel that is voiced before and after.
+        max_voice: seconds of voice inside a rest or breath.
         max_onset: seconds between a note and its vowel, beyond what is usual.
         max_faulty: share of notes with a fault.
         outlier: robust deviations from the corpus at which a phrase's fit is an outlier.
@@ -109,10 +110,11 @@ class QualityConfig:
     min_vowel: float = 0.02
     max_silence: float = 0.12
     max_gap: float = 0.05
+    max_voice: float = 0.15
     max_onset: float = 0.15
     max_faulty: float = 0.2
     outlier: float = 6.0
-    fatal: tuple[str, ...] = ("unvoiced", "phone", "inside", "pitch", "gap")
+    fatal: tuple[str, ...] = ("unvoiced", "phone", "inside", "pitch", "gap", "voice")
 
 
 @dataclass(frozen=True)

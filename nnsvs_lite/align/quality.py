@@ -29,6 +29,7 @@ _SHORT_NOTE = 6
 _NOTES_A_FAULT = 25
 _GLIDE = 0.06
 _AROUND = 0.05
+_AUDIBLE = 20.0
 _OCTAVE = 9.0
 _MARGIN, _INSIDE, _LEAST_LOSS = 8, 12, 5.0
 
@@ -39,7 +40,8 @@ class Fault:
 
     Attributes:
         kind: ``unvoiced``, ``short vowel``, ``silence``, ``onset``, ``pitch``,
-            ``phone``, ``doubtful phone``, ``inside``, ``gap``.
+            ``phone``, ``doubtful phone``, ``inside``, ``gap``,
+            ``voice`` (in a rest).
         note: index of the note.
         time: seconds.
         text: for people.
@@ -244,8 +246,17 @@ def _measure_one(item: Item, slots: list[Slot], onsets: np.ndarray, frames: Fram
     vowels = [slot.key for slot in slots if slot.vowel]
     doubts: list[_Doubt] = []
     total, count, right, told = 0.0, 0, 0, 0
+    sung = np.median(frames.level[voiced]) if voiced.any() else 0.0
+    loud = voiced & (frames.level > sung - _AUDIBLE)
     for slot, start, end in zip(slots, onsets[:-1], onsets[1:]):
-        if end <= start or slot.silence:
+        if end <= start:
+            continue
+        if slot.silence:
+            length, at = _longest(loud[start:end])
+            if length * shift > limits.max_voice:
+                time = round(float(start + at) * shift, 3)
+                text = f"{time:.2f} s: {1e3 * length * shift:.0f} ms are sung in {slot.phone!r}"
+                quality.faults.append(Fault("voice", slot.note, time, text))
             continue
         by_note.setdefault(slot.note, []).append((slot, int(start), int(end)))
         ratio = rivals.ratio(slot.key, start, end)

@@ -21,7 +21,7 @@ from nnsvs_lite.align.acoustic import Models, Sums, estimate
 from nnsvs_lite.align.config import RefineConfig
 from nnsvs_lite.align.frames import Frames
 from nnsvs_lite.align.segmental import Evidence, Priors, search
-from nnsvs_lite.align.slots import BREATH, Slot, first_onsets, manner, slots_of
+from nnsvs_lite.align.slots import BREATH, UNSUNG, Slot, first_onsets, manner, slots_of
 from nnsvs_lite.io.atomic import atomic_path
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.score.languages import get_language
@@ -30,6 +30,7 @@ from nnsvs_lite.score.types import Score
 BATCH = 16
 """Utterances a job; fixed, so that sums do not depend on the number of jobs."""
 _PITCH_WIDTH = 80.0
+_VOICED_BREATH = 0.3
 _BELIEF = 5.0
 
 
@@ -149,10 +150,12 @@ def evidence_of(
     voiced = frames.f0 > 0
     midi = 69.0 + 12.0 * np.log2(np.where(voiced, frames.f0, 440.0) / 440.0) - item.transposition
     pitch = {}
-    for note in sorted({slot.pitch for slot in slots if not np.isnan(slot.pitch)}):
+    for note in sorted({slot.pitch for slot in slots if slot.pitch > 0}):
         cents = 100.0 * (midi - note)
         agreement = np.where(voiced, 0.25 - np.log1p((cents / _PITCH_WIDTH) ** 2), 0.0)
         pitch[note] = np.append(0.0, np.cumsum(config.pitch_weight * np.maximum(agreement, -3.0)))
+    # Nobody breathes with a voice: a syllable that the score lacks must not pass for a breath.
+    pitch[UNSUNG] = np.append(0.0, np.cumsum(-_VOICED_BREATH * (voiced & (frames.voicing > 0.7))))
     boundary = config.flux_weight * np.log(frames.flux / norm.flux + 1e-2)
     return Evidence(states, pitch, np.append(boundary, boundary[-1]))
 

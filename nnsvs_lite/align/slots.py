@@ -11,6 +11,8 @@ from nnsvs_lite.score.languages.base import Language
 from nnsvs_lite.score.types import Score
 
 BREATH = "br"
+UNSUNG = -1.0
+"""The ``pitch`` of a breath that the score lacks."""
 _MANNERS = (
     # (features of the phone, name, seconds, spread of the logarithm). Lengths are those of sung
     # consonants in general, rounded: they hold the first rounds together, then the data speak.
@@ -48,7 +50,8 @@ class Slot:
             the first phone of a rest; NaN for all others.
         kind: which onset prior holds: ``rest``, or the nucleus' own manner and that
             of the note's first phone; empty where there is none.
-        pitch: MIDI number of the note where the phone is voiced; NaN otherwise.
+        pitch: MIDI number of the note where the phone is voiced, ``UNSUNG`` for a breath
+            that the score lacks; NaN otherwise.
         length: seconds, the length prior before it is learnt; NaN for none.
         spread: of the logarithm of the length.
         vowel: whether it can be held.
@@ -137,7 +140,7 @@ def slots_of(
     for n, note in enumerate(score.notes):
         begin, end = place(note.start), place(note.end)
         if n and breaths and not note.is_rest and not score.notes[n - 1].is_rest and not note.slur:
-            add(BREATH, n, -1, begin - reach - 0.2 / shift, begin + half)
+            add(BREATH, n, -1, begin - reach - 0.2 / shift, begin + half, pitch=UNSUNG)
         onset = language.onset_count(note.phones)
         first = manner(language, note.phones[0])[0] if note.phones else ""
         for k, phone in enumerate(note.phones):

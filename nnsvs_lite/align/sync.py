@@ -18,6 +18,7 @@ _CENTS = 70.0
 _QUIET = -60.0
 _SHORT = 15.0
 """Seconds: in less than this a drift cannot be told from late and early notes."""
+_PLATEAU = 0.003
 _PREFERENCE = 0.01
 """Share of agreement that a shift of the whole ``search`` range must bring to be believed."""
 
@@ -70,7 +71,13 @@ def synchronise(frames: Frames, score: Score, config: SyncConfig, voicing: float
         value = agreement * penalty * (1.0 - _PREFERENCE * (abs(semitones) > 0))
         i, k = np.unravel_index(int(value.argmax()), value.shape)
         if value[i, k] > best[0] + 0.005:
-            best = (float(value[i, k]), float(offsets[i]), float(stretches[k]), float(semitones))
+            # The best is a plateau rather than a point: its middle, near the best point.
+            weight = np.exp((value - value[i, k]) / _PLATEAU)
+            weight[np.abs(offsets - offsets[i]) > 0.1] = 0.0
+            weight /= weight.sum()
+            offset = float((weight * offsets[:, None]).sum())
+            stretch = float((weight * stretches[None, :]).sum())
+            best = (float(value[i, k]), offset, stretch, float(semitones))
     value, offset, stretch, semitones = best
     sung = _sounding(pitches, edges, offset, stretch, shift, len(midi))
     error = (midi - sung)[voiced & (sung > 0)]
