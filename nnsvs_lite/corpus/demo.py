@@ -9,7 +9,7 @@ from pathlib import Path
 from nnsvs_lite.corpus.datadir import DataDir
 from nnsvs_lite.corpus.htslabel import read_lab
 from nnsvs_lite.corpus.prepare import finish
-from nnsvs_lite.io.atomic import read_json
+from nnsvs_lite.io.atomic import read_json, read_text, write_text
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.tables import read_table
 from nnsvs_lite.score.readers import read_score
@@ -24,6 +24,8 @@ def prepare(
     **options,
 ) -> dict[str, DataDir]:
     """Writes ``out/{train,dev,eval}``: etudes to train on, songs for dev and eval.
+
+    Each gets a copy of the corpus' ``LICENSE``, which names the voices.
 
     Args:
         db_root: the folder that ``nnsvs-lite demo-corpus --out`` wrote.
@@ -62,10 +64,15 @@ def prepare(
             songs.text[utt] = scores[name].lyrics
             part_of[utt] = part
     own = {name: [utt for utt, part in part_of.items() if part == name] for name in ("dev", "eval")}
-    return finish(
+    dirs = finish(
         songs,
         out,
         eval_songs=own["eval"] if eval_songs is None else eval_songs,
         dev_songs=own["dev"] if dev_songs is None else dev_songs,
         **options,
     )
+    # The voices' licence asks for attribution wherever the recordings go.
+    notice = read_text(root / "LICENSE")
+    for part in dirs.values():
+        write_text(part.path / "LICENSE", notice)
+    return dirs

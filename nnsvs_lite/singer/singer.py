@@ -101,7 +101,7 @@ class Singer:
         """Level in dBFS of each note's first vowel as the voice would sing it, and how it moves.
 
         The second value (frames,) is the difference of each vowel's frames from the
-        vowel's own mean, smoothed; 0 elsewhere.
+        vowel's own mean, smoothed; 0 at its edges and elsewhere.
         """
         vowels = get_language(score.lang).vowels
         levels: dict[int, float] = {}
@@ -113,7 +113,10 @@ class Singer:
             spectra = self.spectra(mgc[frames], curve[frames], self.voice.sample_rate, 1024)
             power = spectra.mean(axis=1)
             own = float(10 * np.log10(power.mean()))
-            motion[frames] = _smooth(10 * np.log10(power) - own, round(0.05 / FRAME))
+            # Attack and decay next to other phones stay as they are.
+            edge = np.minimum(np.arange(len(power)), np.arange(len(power))[::-1]) * FRAME
+            inside = np.clip(edge / 0.05, 0.0, 1.0)
+            motion[frames] = inside * _smooth(10 * np.log10(power) - own, round(0.02 / FRAME))
             levels.setdefault(phone.note, own)
         return levels, motion
 

@@ -55,7 +55,7 @@ class Style:
     flutter: float = 5.0
 
     evenness: float = 0.85
-    steadiness: float = 0.6
+    steadiness: float = 0.8
     dynamics: float = 12.0
     arch: float = 1.0
     pitch_slope: float = 0.1
