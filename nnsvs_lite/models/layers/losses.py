@@ -16,8 +16,10 @@ LF0_UNIT = 0.0578
 class StreamLoss(nn.Module):
     """L1 of continuous streams and cross-entropy of voicing, means over valid frames.
 
-    ``mgc``, ``bap`` and ``mel`` count in standard deviations of each coefficient, ``lf0`` in
-    semitones over voiced frames (an unvoiced frame's F0 is interpolated, not sung).
+    ``mgc``, ``bap`` and ``mel`` count in standard deviations of each coefficient, or in the
+    mean of these where a coefficient moves less: high cepstra are mostly noise, and
+    would otherwise outvote the few that make the spectrum. ``lf0`` counts in semitones
+    over voiced frames (an unvoiced frame's F0 is interpolated, not sung).
 
     Args:
         spec: streams and their statistics.
@@ -30,7 +32,8 @@ class StreamLoss(nn.Module):
         self.names = list(spec.streams)
         for name in self.names:
             std = torch.tensor(spec.stats["streams"][name]["std"])
-            self.register_buffer(f"std_{name}", std.clamp(min=1e-4), persistent=False)
+            scale = torch.maximum(std, std.mean()).clamp(min=1e-4)
+            self.register_buffer(f"scale_{name}", scale, persistent=False)
 
     def forward(self, predicted: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
         """``predicted``: the spec's streams (B, T, D), with ``vuv_logit`` for ``vuv``.
@@ -53,7 +56,7 @@ class StreamLoss(nn.Module):
                 error = (predicted[name].float() - target).abs() / LF0_UNIT
                 parts[name] = (error * voiced).sum() / voiced.sum().clamp(min=1)
             else:
-                error = (predicted[name].float() - target).abs() / getattr(self, f"std_{name}")
+                error = (predicted[name].float() - target).abs() / getattr(self, f"scale_{name}")
                 parts[name] = (error * mask).sum() / (frames * target.shape[-1])
         total = sum(self.weights.get(name, 1.0) * value for name, value in parts.items())
         return {"loss": total, **{k: v.detach() for k, v in parts.items()}, "weight": frames}
