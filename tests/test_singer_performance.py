@@ -51,13 +51,13 @@ def test_vowels_land_on_beats_and_consonants_before():
     assert all(a.end == b.start for a, b in zip(phones, phones[1:]))
     assert all(abs(p.start / FRAME - round(p.start / FRAME)) < 1e-6 for p in phones)
     lags = {i: round(1000 * (t - score.notes[i].start)) for i, t in _starts(phones).items()}
-    # After a rest 25 ms late; a leap of a fifth late by 4 ms for each of four semitones that count,
-    # on whole frames; short notes 6 ms early.
-    assert lags == {1: 25, 2: 0, 3: 15, 4: -5, 6: 25}
+    # After a rest 35 ms late; a leap of a fifth late by 6 ms for each of four semitones that count,
+    # on whole frames; short notes 10 ms early.
+    assert lags == {1: 35, 2: 0, 3: 25, 4: -10, 6: 35}
     consonant = next(p for p in phones if p.symbol == "s")
     assert consonant.end == pytest.approx(score.notes[2].start)
-    # 10 frames of the voice, times 0.6, times 0.85 + 0.3 * 0.5 / 0.8.
-    assert round((consonant.end - consonant.start) / FRAME) == round(10 * 0.6 * (0.85 + 0.3 * 0.5 / 0.8))
+    # 10 frames of the voice, times 0.6, times 0.75 + 0.5 * 0.5 / 0.8.
+    assert round((consonant.end - consonant.start) / FRAME) == round(10 * 0.6 * (0.75 + 0.5 * 0.5 / 0.8))
 
 
 def test_noise_has_the_stated_size():

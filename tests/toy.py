@@ -31,7 +31,9 @@ def make_score(rng: np.random.Generator, notes: int) -> Score:
     for _ in range(notes):
         length = float(rng.choice([0.25, 0.5, 0.75]))
         lyric = str(rng.choice(LYRICS))
-        rows.append(Note(time, time + length, int(rng.integers(57, 72)), lyric, beats=length * 2, tempo=120.0))
+        rows.append(
+            Note(time, time + length, int(rng.integers(57, 72)), lyric, beats=length * 2, tempo=120.0)
+        )
         time += length
     rows.append(Note(time, time + 0.25, 0, beats=0.5))
     return attach_phones(Score(tuple(rows)))

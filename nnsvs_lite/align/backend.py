@@ -128,7 +128,7 @@ class Aligner(ABC):
                         raise DataError("the aligner found no path through it")
                     labels = read_textgrid(path)
                     found[phrase.name] = fit_to_score(
-                        labels, phrase.score, phrase.end - phrase.start, str(path)
+                        labels, phrase.score, phrase.end - phrase.start, str(path), corpus.names
                     )
                 except DataError as error:
                     failed[phrase.name] = error.what

@@ -181,13 +181,19 @@ class AlignConfig:
 
     Attributes:
         backend: ``viter`` (embedded) or ``mfa`` (Montreal Forced Aligner).
+        pieces: how many notes go into a piece of a phrase that the back end trains on; 0
+            to train on whole phrases, as aligners of speech do.
         unit: what becomes one word of the dictionary: the phones between two
             rests (``phrase``), those of one word or syllable of the lyrics, or of
             one mora.
+        phone_map: a table ``ours theirs``, a phone a line, for an acoustic model whose
+            phones have other names; empty where they are ours.
     """
 
     backend: str = "viter"
     unit: str = "phrase"
+    phone_map: str = ""
+    pieces: int = 1
     viter: ViterConfig = field(default_factory=ViterConfig)
     mfa: MfaConfig = field(default_factory=MfaConfig)
     sync: SyncConfig = field(default_factory=SyncConfig)

@@ -131,14 +131,14 @@ class MfaAligner(Aligner):
         model = self.work / "model.zip"
         settings = self.work / "train_config.yaml"
         done = Done(
-            self.work, "model", [corpus.corpus, corpus.dictionary], {"mfa": self.config.to_dict()["mfa"]}
+            self.work, "model", [corpus.training, corpus.dictionary], {"mfa": self.config.to_dict()["mfa"]}
         )
         if done.is_current():
             return model
         done.clear()
         write_text(settings, training_config(config))
         with atomic_path(model) as tmp:
-            words = ["train", str(corpus.corpus), str(corpus.dictionary), str(tmp)]
+            words = ["train", str(corpus.training), str(corpus.dictionary), str(tmp)]
             words += ["--config_path", str(settings), *self._shared()]
             self._run(words, self.log / "train.log")
             if not tmp.exists():

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nnsvs_lite.align.units import Dictionary, units_of
+from nnsvs_lite.align.units import SILENCES, Dictionary, units_of
 from nnsvs_lite.corpus.datadir import DataDir
 from nnsvs_lite.io.atomic import atomic_path, write_text
 from nnsvs_lite.io.ctm import Segment
@@ -19,6 +19,8 @@ from nnsvs_lite.score.types import Score
 
 AUDIO_RATE = 16000
 """Hz: what acoustic models of aligners listen to; higher rates only cost time."""
+NOISE_DB = -20.0
+"""Level of the white noise under what an aligner hears, dB against the phrase."""
 LONGEST = 8.0
 """Seconds: longer utterances are cut at rests for the aligner."""
 _SAFE = re.compile(r"[\w.+-]+")
@@ -116,6 +118,56 @@ def join_phrases(
     return joined
 
 
+@dataclass(frozen=True)
+class Piece:
+    """A short stretch of a phrase to train on.
+
+    Attributes:
+        start: seconds from the phrase's start.
+        end: seconds.
+        words: pronunciations, silence between them.
+    """
+
+    start: float
+    end: float
+    words: tuple[tuple[str, ...], ...]
+
+
+def pieces_of(phrase: Phrase, notes: int, vowels: Iterable[str]) -> list[Piece]:
+    """Stretches of about ``notes`` notes, cut in the middle of held vowels.
+
+    Training from nothing begins with phones of equal length. In a sung phrase that
+    is far from the truth, in a piece of it it is not; and in the middle of its note a
+    vowel is sure to sound, even where the singer is early or late. The vowel at a cut
+    belongs to both pieces.
+
+    Args:
+        phrase: with times as in the recording.
+        notes: how many notes go into a piece; 0 for the whole phrase.
+        vowels: phones that can be held.
+    """
+    vowels = set(vowels)
+    phones, index = phrase.score.phones, phrase.score.note_index
+    # (phone number, time) of every note that ends on a vowel, so that no closure is cut off.
+    held = [
+        (i, (phrase.score.notes[n].start + phrase.score.notes[n].end) / 2)
+        for i, (phone, n) in enumerate(zip(phones, index))
+        if phone in vowels and (i + 1 == len(phones) or index[i + 1] != n)
+    ]
+    cuts = held[notes - 1 : -1 : notes] if notes and len(held) > notes else []
+    edges = [(0, 0.0), *cuts, (len(phones) - 1, phrase.end - phrase.start)]
+    pieces = []
+    for (first, start), (last, end) in zip(edges, edges[1:]):
+        words: list[list[str]] = [[]]
+        for phone in phones[first : last + 1]:
+            if phone in SILENCES:
+                words.append([])
+            else:
+                words[-1].append(phone)
+        pieces.append(Piece(start, end, tuple(tuple(word) for word in words if word)))
+    return [piece for piece in pieces if piece.words and piece.end - piece.start > 0.1]
+
+
 class CorpusFolder:
     """Audio, transcripts and dictionary in the layout that MFA and viter read.
 
@@ -126,11 +178,24 @@ class CorpusFolder:
         root: the folder.
         unit: see :class:`nnsvs_lite.align.config.AlignConfig`.
         single_speaker: whether all phrases count as one speaker's.
+        notes: how many notes go into a training piece, see :func:`pieces_of`; with 0 the
+            phrases are trained on as they are.
+        names: what the acoustic model calls our phones, where that differs.
     """
 
-    def __init__(self, root: Path, unit: str, single_speaker: bool = True):
+    def __init__(
+        self,
+        root: Path,
+        unit: str,
+        single_speaker: bool = True,
+        notes: int = 0,
+        names: Mapping[str, str] | None = None,
+    ):
+        self.names = dict(names or {})
         self.root = Path(root)
         self.corpus = self.root / "corpus"
+        self.training = self.root / "training" if notes else self.corpus
+        self.notes = notes
         self.dictionary = self.root / "dictionary.dict"
         self.unit = unit
         self.single_speaker = single_speaker
@@ -151,7 +216,7 @@ class CorpusFolder:
         Raises:
             DataError: for an id that cannot be a file name, or unreadable audio.
         """
-        words = Dictionary()
+        words = Dictionary(self.names)
         for phrase in phrases:
             if not _SAFE.fullmatch(phrase.name):
                 raise DataError(f"the id {phrase.utt!r} cannot be a file name; use letters, digits, . _ + -")
@@ -159,17 +224,42 @@ class CorpusFolder:
             text = " ".join(words.word(u.phones) for u in units_of(phrase.score, self.unit, vowels))
             audio = self.place(phrase)
             transcript = audio.with_suffix(".lab")
-            if not transcript.exists() or transcript.read_text(encoding="utf-8") != text + "\n":
-                write_text(transcript, text + "\n")
+            _write_changed(transcript, text + "\n")
             if not audio.exists():
                 _write_audio(audio, dirs[phrase.utt], phrase)
             self.phrases.append(phrase)
-        write_text(self.dictionary, words.text())
+            if self.notes:
+                self._write_pieces(phrase, audio, words, vowels)
+        _write_changed(self.dictionary, words.text())
+
+    def _write_pieces(self, phrase: Phrase, audio: Path, words: Dictionary, vowels: Iterable[str]) -> None:
+        import soundfile
+
+        samples, rate = None, AUDIO_RATE
+        for number, piece in enumerate(pieces_of(phrase, self.notes, vowels)):
+            place = self.training / audio.relative_to(self.corpus).with_name(
+                f"{phrase.name}--{number:02d}.wav"
+            )
+            text = " ".join(words.word(word) for word in piece.words) + "\n"
+            _write_changed(place.with_suffix(".lab"), text)
+            if place.exists():
+                continue
+            if samples is None:
+                samples, rate = soundfile.read(str(audio))
+            with atomic_path(place) as tmp:
+                part = samples[round(piece.start * rate) : round(piece.end * rate)]
+                soundfile.write(str(tmp), part, rate, subtype="PCM_16")
 
     def shards(self, size: int) -> Iterator[tuple[str, list[Phrase]]]:
         """Parts of at most ``size`` phrases, by name."""
         for number, start in enumerate(range(0, len(self.phrases), size)):
             yield f"shard{number:03d}", self.phrases[start : start + size]
+
+
+def _write_changed(path: Path, text: str) -> None:
+    """Writes a text unless it is there already, so that what depends on it stays up to date."""
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        write_text(path, text)
 
 
 def _write_audio(path: Path, data: DataDir, phrase: Phrase) -> None:
@@ -181,5 +271,8 @@ def _write_audio(path: Path, data: DataDir, phrase: Phrase) -> None:
     if rate != AUDIO_RATE:
         common = np.gcd(rate, AUDIO_RATE)
         audio = resample_poly(audio, AUDIO_RATE // common, rate // common)
+    # Digital silence is so far from all sound that it takes the models' variances for itself.
+    noise = np.random.default_rng(0).standard_normal(len(audio))
+    audio = audio + 10.0 ** (NOISE_DB / 20.0) * np.sqrt(np.mean(audio**2) + 1e-12) * noise
     with atomic_path(path) as tmp:
         soundfile.write(str(tmp), np.clip(audio, -1.0, 1.0), AUDIO_RATE, subtype="PCM_16")

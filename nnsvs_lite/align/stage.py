@@ -29,7 +29,7 @@ from nnsvs_lite.io.atomic import write_text
 from nnsvs_lite.io.ctm import Segment, read_ctm, write_ctm
 from nnsvs_lite.io.done import Done
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.io.tables import write_table
+from nnsvs_lite.io.tables import read_table, write_table
 from nnsvs_lite.score.languages import get_language
 from nnsvs_lite.score.types import Score
 
@@ -86,8 +86,6 @@ def read_corpus(paths: Sequence[Path]) -> Corpus:
 
 
 def _score_table(path: Path) -> dict[str, Score]:
-    from nnsvs_lite.io.tables import read_table
-
     return {utt: Score.from_json(line, f"{path}: {utt}") for utt, line in read_table(path).items()}
 
 
@@ -169,6 +167,8 @@ def align(
     inputs += [Path(corrections)] if corrections else []
     if config.backend == "viter" and config.viter.model:
         inputs.append(Path(config.viter.model))
+    if config.phone_map:
+        inputs.append(Path(config.phone_map))
     done = Done(out, "align", inputs, {"config": config.to_dict(), "version": _VERSION})
     if done.is_current():
         say("alignment is up to date")
@@ -307,7 +307,9 @@ class _Run:
                 score = dataclasses.replace(score, notes=notes)
             phrases += cut_utterance(item.utt, item.speaker, score, self.corpus.durations[item.utt])
         single = self.config.backend != "mfa" or self.config.mfa.single_speaker
-        folder = CorpusFolder(self.work / self.config.backend, self.config.unit, single)
+        names = read_table(self.config.phone_map) if self.config.phone_map else None
+        root = self.work / self.config.backend
+        folder = CorpusFolder(root, self.config.unit, single, self.config.pieces, names)
         folder.write(phrases, self.corpus.of)
         self.say(f"aligning {len(phrases)} phrases with {self.version}")
         found, failed = self.aligner.align(folder)

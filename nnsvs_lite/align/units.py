@@ -75,10 +75,14 @@ class Dictionary:
 
     Words are ``w00000``, ``w00001``, ... in order of first use: aligners fold
     case and cut words at punctuation, so lyrics are not used as words.
+
+    Args:
+        names: what the acoustic model calls our phones; those not in it keep their names.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, names: Mapping[str, str] | None = None) -> None:
         self._words: dict[tuple[str, ...], str] = {}
+        self._names = dict(names or {})
 
     def word(self, phones: tuple[str, ...]) -> str:
         """The word of a pronunciation; a new one where it is not there yet."""
@@ -86,10 +90,10 @@ class Dictionary:
 
     def text(self) -> str:
         """The dictionary file: ``word<tab>phones`` a line, sorted by word."""
-        return "".join(
-            f"{word}\t{' '.join(phones)}\n"
-            for phones, word in sorted(self._words.items(), key=lambda x: x[1])
-        )
+        lines = []
+        for phones, word in sorted(self._words.items(), key=lambda row: row[1]):
+            lines.append(f"{word}\t{' '.join(self._names.get(phone, phone) for phone in phones)}\n")
+        return "".join(lines)
 
     def __len__(self) -> int:
         return len(self._words)
@@ -123,7 +127,13 @@ def check_texts(
     return faults
 
 
-def fit_to_score(found: Iterable[Segment], score: Score, duration: float, where: str) -> list[Segment]:
+def fit_to_score(
+    found: Iterable[Segment],
+    score: Score,
+    duration: float,
+    where: str,
+    names: Mapping[str, str] | None = None,
+) -> list[Segment]:
     """An aligner's phones as labels of the score: every phone, silences included, without gaps.
 
     Gaps of the aligner become the rests of the score. Where it heard silence that
@@ -135,13 +145,15 @@ def fit_to_score(found: Iterable[Segment], score: Score, duration: float, where:
         score: with phones.
         duration: seconds, the end of the last label.
         where: named in the error.
+        names: what the aligner calls our phones, where that differs.
 
     Raises:
         DataError: where the sung phones are not those of the score.
     """
     spoken = [s for s in found if s.label not in ("", "sil", "sp", "spn", "pau", "br")]
     phones = score.phones
-    wanted = [p for p in phones if p not in SILENCES]
+    names = names or {}
+    wanted = [names.get(p, p) for p in phones if p not in SILENCES]
     if [s.label.lower() for s in spoken] != [p.lower() for p in wanted]:
         n = next((i for i, (s, p) in enumerate(zip(spoken, wanted)) if s.label.lower() != p.lower()), None)
         n = min(len(spoken), len(wanted)) if n is None else n

@@ -52,7 +52,7 @@ class ViterAligner(Aligner):
             if given.suffix != ".zip" and not given.is_dir():
                 return given
         model = self.work / "model.viter"
-        files = [Path(options.model)] if options.model else [corpus.corpus, corpus.dictionary]
+        files = [Path(options.model)] if options.model else [corpus.training, corpus.dictionary]
         done = Done(self.work, "model", files, {"viter": self.config.to_dict()["viter"]})
         if done.is_current():
             return model
@@ -61,7 +61,7 @@ class ViterAligner(Aligner):
             if options.model:
                 self._run(["import", options.model, "--out", str(tmp)], self.log / "import.log")
             else:
-                words = ["train", str(corpus.corpus), "--out", str(tmp), "--seed", str(options.seed)]
+                words = ["train", str(corpus.training), "--out", str(tmp), "--seed", str(options.seed)]
                 words += [*_STAGES[options.stage], "--no-pron-probs", *self._shared(corpus)]
                 self._run(words, self.log / "train.log")
         done.set([model])
