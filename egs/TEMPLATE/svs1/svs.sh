@@ -217,10 +217,9 @@ if is_due 6; then
         --command "${repeat}" --nj "${nj}" \
         --out "${out}/results.json" --results-md "${results_md}" ${evaluate_args}
     one report nnsvs-lite report --results "${out}/results.json" "${systems[@]}" --out "${out}/report/index.html"
-    here=$(pwd)
     echo
-    echo "sung songs:    ${here}/${out}/songs"
-    echo "sung phrases:  ${here}/${out}/wav"
-    echo "results:       ${here}/${results_md}"
-    echo "results page:  ${here}/${out}/report/index.html"
+    echo "sung songs:    $(readlink -f "${out}/songs")"
+    echo "sung phrases:  $(readlink -f "${out}/wav")"
+    echo "results:       $(readlink -f "${results_md}")"
+    echo "results page:  $(readlink -f "${out}/report/index.html")"
 fi
