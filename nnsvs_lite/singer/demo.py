@@ -42,7 +42,7 @@ from nnsvs_lite.singer.melody import Melody, musicxml
 from nnsvs_lite.singer.songs import SONGS
 from nnsvs_lite.singer.voices import SOURCES, load_singer, voice_path
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True)

@@ -99,7 +99,7 @@ def _phone_lengths(
     noise = np.exp(style.consonant_sigma * np.clip(rng.standard_normal(len(natural)), -2.5, 2.5))
     lengths, at = [], 0
     for note in score.notes:
-        stress = 0.85 + 0.3 * min(note.duration / 0.8, 1.0)
+        stress = 0.75 + 0.5 * min(note.duration / 0.8, 1.0)
         row = []
         for _ in note.phones:
             frames = round(natural[at] * style.consonant_scale * stress * noise[at])

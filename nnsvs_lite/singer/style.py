@@ -17,8 +17,8 @@ class Style:
     semitone of a rising leap beyond a major second (four at most count), less
     ``short_lead`` on notes under 0.25 s; on all of them normal noise of
     ``onset_sigma``, half of it within a melisma. Consonants last as in the
-    voice's duration model, times ``consonant_scale``, times a factor from 0.85
-    before a short note to 1.15 before one of 0.8 s and more, times log-normal
+    voice's duration model, times ``consonant_scale``, times a factor from 0.75
+    before the shortest note to 1.25 before one of 0.8 s and more, times log-normal
     noise of ``consonant_sigma``. A phrase's last vowel is held ``release``
     beyond its note.
 
@@ -33,9 +33,9 @@ class Style:
     """
 
     name: str = "plain"
-    phrase_lag: float = 0.025
-    leap_lag: float = 0.004
-    short_lead: float = 0.006
+    phrase_lag: float = 0.035
+    leap_lag: float = 0.006
+    short_lead: float = 0.01
     onset_sigma: float = 0.012
     consonant_scale: float = 0.6
     consonant_sigma: float = 0.08
@@ -66,8 +66,8 @@ PLAIN = Style()
 
 WARM = Style(
     name="warm",
-    phrase_lag=0.04,
-    leap_lag=0.006,
+    phrase_lag=0.05,
+    leap_lag=0.008,
     short_lead=0.0,
     onset_sigma=0.016,
     consonant_scale=0.7,
