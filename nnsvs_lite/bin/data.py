@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-HELP = "tools on data dirs: subset, segment, fix"
+HELP = "tools on data dirs: subset, sync, segment, fix"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -13,8 +13,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     tools = parser.add_subparsers(dest="tool", required=True, metavar="TOOL")
     subset = tools.add_parser("subset", help="some utterances")
     segment = tools.add_parser("segment", help="songs into phrases, cut at rests")
+    sync = tools.add_parser("sync", help="songs without labels: scores moved to where they are sung")
     fix = tools.add_parser("fix", help="sort, drop repeated ids and CRLF, rebuild spk2utt")
-    for tool in (subset, segment, fix):
+    for tool in (subset, sync, segment, fix):
         tool.add_argument("source", help="data dir to read")
         tool.add_argument("target", help="data dir to write")
     subset.add_argument("--utts", nargs="+", metavar="UTT", help="utterances to keep")
@@ -24,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     segment.add_argument("--min-length", type=float, default=2.0, help="shortest phrase, seconds")
     segment.add_argument("--max-length", type=float, default=15.0, help="longest phrase, where it can be cut")
     segment.add_argument("--margin", type=float, default=0.3, help="silence kept at both ends, seconds")
+    sync.add_argument("--search", type=float, default=3.0, help="largest offset looked for, seconds")
     fix.add_argument(
         "--allow-pipes", action="store_true", help="run the shell pipes of wav.scp and keep their output"
     )
@@ -41,7 +43,17 @@ def run(args: argparse.Namespace) -> None:
             print(remark)
         return
     data = DataDir.read(args.source)
-    if args.tool == "segment":
+    if args.tool == "sync":
+        from nnsvs_lite.align.config import SyncConfig
+        from nnsvs_lite.align.move import move_scores
+
+        data, found = move_scores(data, SyncConfig(search=args.search))
+        for utt, sync in found.items():
+            print(
+                f"{utt}: {sync.offset:+.3f} s, tempo x{1 / sync.stretch:.4f}, "
+                f"{sync.transposition:+.1f} semitones, agreement {sync.agreement:.0%}"
+            )
+    elif args.tool == "segment":
         data = segment_at_rests(
             data,
             min_rest=args.min_rest,
