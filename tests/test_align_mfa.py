@@ -80,12 +80,40 @@ def test_training_configuration_is_the_one_mfa_read(shared_data):
 def test_corpus_has_the_layout_that_mfa_read(shared_data, folder):
     real = shared_data / "mfa_run" / "corpus" / "utt000.lab"
     mine = sorted(p.name for p in folder.corpus.iterdir())
-    assert mine == [f"toy_{i:03d}.{kind}" for i in range(3) for kind in ("lab", "wav")]
+    assert mine == [f"toy_{i:03d}.{kind}" for i in range(3) for kind in ("lab", "stamp", "wav")]
     text = (folder.corpus / "toy_000.lab").read_text()
     # One line of words, each in the dictionary as ``word<tab>phones``.
     assert text.count("\n") == real.read_text().count("\n") == 1
     entries = dict(line.split("\t") for line in folder.dictionary.read_text().splitlines())
     assert entries[text.strip()].split() == [p for p in folder.phrases[0].score.phones if p != "pau"]
+
+
+def test_audio_that_changed_is_written_again(folder, tmp_path):
+    import os
+
+    import soundfile
+
+    data = make_corpus(tmp_path / "other", 3, seed=4, notes=4)
+    place = folder.corpus / "toy_001.wav"
+    before = [(p, p.stat().st_mtime_ns) for p in sorted(folder.corpus.glob("*.wav"))]
+    os.utime(data.wavs["toy_001"])
+
+    def write(wavs):
+        again = CorpusFolder(tmp_path / "work", "phrase", notes=1)
+        moved = dataclasses.replace(data, wavs=wavs)
+        again.write([p for p in folder.phrases if p.utt in wavs], dict.fromkeys(data.utts, moved))
+        return again
+
+    first = {p.utt: tmp_path / "data_wav" / f"{p.utt}.wav" for p in folder.phrases}
+    again = write(first | {"toy_001": data.wavs["toy_001"]})
+    changed = [p.name for p, t in before if p.stat().st_mtime_ns != t]
+    assert "toy_001.wav" in changed
+    pieces = sorted(again.training.glob("toy_001--*.wav"))
+    whole, parts = soundfile.info(place).duration, sum(soundfile.info(p).duration for p in pieces)
+    assert len(pieces) == 4 and parts == pytest.approx(whole, abs=0.01)
+    # Phrases that are gone are taken out, so that nobody trains on them.
+    write({"toy_000": first["toy_000"]})
+    assert {p.name.partition(".")[0].partition("--")[0] for p in again.training.iterdir()} == {"toy_000"}
 
 
 def test_speakers_get_folders_of_their_own(tmp_path):

@@ -136,7 +136,7 @@ class Aligner(ABC):
 
     def _align_shard(self, corpus: CorpusFolder, name: str, phrases: list[Phrase], model: Path) -> None:
         target = self.work / "aligned" / name
-        files = [corpus.place(p).with_suffix(".lab") for p in phrases]
+        files = [corpus.place(p).with_suffix(kind) for p in phrases for kind in (".lab", ".stamp")]
         options = {"config": self.config.to_dict()[self.name], "names": [p.name for p in phrases]}
         done = Done(self.work / "aligned", name, [*files, corpus.dictionary, model], options)
         if done.is_current():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -217,38 +218,40 @@ class CorpusFolder:
             DataError: for an id that cannot be a file name, or unreadable audio.
         """
         words = Dictionary(self.names)
+        wanted: set[Path] = set()
         for phrase in phrases:
             if not _SAFE.fullmatch(phrase.name):
                 raise DataError(f"the id {phrase.utt!r} cannot be a file name; use letters, digits, . _ + -")
             vowels = get_language(phrase.score.lang).vowels
             text = " ".join(words.word(u.phones) for u in units_of(phrase.score, self.unit, vowels))
             audio = self.place(phrase)
-            transcript = audio.with_suffix(".lab")
-            _write_changed(transcript, text + "\n")
-            if not audio.exists():
-                _write_audio(audio, dirs[phrase.utt], phrase)
+            pieces = pieces_of(phrase, self.notes, vowels) if self.notes else []
+            places = [self._piece_place(audio, number) for number in range(len(pieces))]
+            _write_changed(audio.with_suffix(".lab"), text + "\n")
+            for place, piece in zip(places, pieces):
+                line = " ".join(words.word(word) for word in piece.words) + "\n"
+                _write_changed(place.with_suffix(".lab"), line)
+            # The stamp is written last: while it is missing, the audio is not whole.
+            stamp = audio.with_suffix(".stamp")
+            text = _stamp(dirs[phrase.utt], phrase, pieces)
+            whole = all(path.exists() for path in (audio, stamp, *places))
+            if not whole or stamp.read_text(encoding="utf-8") != text:
+                stamp.unlink(missing_ok=True)
+                _write_audio(audio, dirs[phrase.utt], phrase, list(zip(places, pieces)))
+                write_text(stamp, text)
+            for path in (audio, *places):
+                wanted |= {path, path.with_suffix(".lab")}
+            wanted.add(stamp)
             self.phrases.append(phrase)
-            if self.notes:
-                self._write_pieces(phrase, audio, words, vowels)
         _write_changed(self.dictionary, words.text())
+        for folder in (self.corpus, self.root / "training"):
+            for path in sorted(folder.rglob("*")) if folder.exists() else []:
+                if path.is_file() and path not in wanted:
+                    path.unlink()
 
-    def _write_pieces(self, phrase: Phrase, audio: Path, words: Dictionary, vowels: Iterable[str]) -> None:
-        import soundfile
-
-        samples, rate = None, AUDIO_RATE
-        for number, piece in enumerate(pieces_of(phrase, self.notes, vowels)):
-            place = self.training / audio.relative_to(self.corpus).with_name(
-                f"{phrase.name}--{number:02d}.wav"
-            )
-            text = " ".join(words.word(word) for word in piece.words) + "\n"
-            _write_changed(place.with_suffix(".lab"), text)
-            if place.exists():
-                continue
-            if samples is None:
-                samples, rate = soundfile.read(str(audio))
-            with atomic_path(place) as tmp:
-                part = samples[round(piece.start * rate) : round(piece.end * rate)]
-                soundfile.write(str(tmp), part, rate, subtype="PCM_16")
+    def _piece_place(self, audio: Path, number: int) -> Path:
+        relative = audio.relative_to(self.corpus)
+        return self.training / relative.with_name(f"{audio.stem}--{number:02d}.wav")
 
     def shards(self, size: int) -> Iterator[tuple[str, list[Phrase]]]:
         """Parts of at most ``size`` phrases, by name."""
@@ -262,7 +265,19 @@ def _write_changed(path: Path, text: str) -> None:
         write_text(path, text)
 
 
-def _write_audio(path: Path, data: DataDir, phrase: Phrase) -> None:
+def _stamp(data: DataDir, phrase: Phrase, pieces: Sequence[Piece]) -> str:
+    """What a phrase's audio files were made of."""
+    wav, start, _ = data.place(phrase.utt)
+    try:
+        status = wav.stat()
+        source = [str(wav.resolve()), status.st_size, status.st_mtime_ns]
+    except FileNotFoundError:
+        source = [str(wav)]
+    cuts = [[piece.start, piece.end] for piece in pieces]
+    return json.dumps([*source, start, phrase.start, phrase.end, NOISE_DB, cuts]) + "\n"
+
+
+def _write_audio(path: Path, data: DataDir, phrase: Phrase, pieces: Sequence[tuple[Path, Piece]]) -> None:
     import soundfile
     from scipy.signal import resample_poly
 
@@ -274,5 +289,11 @@ def _write_audio(path: Path, data: DataDir, phrase: Phrase) -> None:
     # Digital silence is so far from all sound that it takes the models' variances for itself.
     noise = np.random.default_rng(0).standard_normal(len(audio))
     audio = audio + 10.0 ** (NOISE_DB / 20.0) * np.sqrt(np.mean(audio**2) + 1e-12) * noise
-    with atomic_path(path) as tmp:
-        soundfile.write(str(tmp), np.clip(audio, -1.0, 1.0), AUDIO_RATE, subtype="PCM_16")
+    audio = np.clip(audio, -1.0, 1.0)
+    for place, start, end in [
+        (path, 0.0, len(audio) / AUDIO_RATE),
+        *((place, piece.start, piece.end) for place, piece in pieces),
+    ]:
+        with atomic_path(place) as tmp:
+            part = audio[round(start * AUDIO_RATE) : round(end * AUDIO_RATE)]
+            soundfile.write(str(tmp), part, AUDIO_RATE, subtype="PCM_16")

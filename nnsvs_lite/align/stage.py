@@ -163,13 +163,14 @@ def align(
         return None
     inputs = [p / name for p in paths for name in _TABLES]
     inputs += [p / (GIVEN if (p / GIVEN).exists() else "score") for p in paths]
-    inputs += sorted({wav for p in paths for wav in DataDir.read(p).wavs.values()})
     inputs += [Path(corrections)] if corrections else []
     if config.backend == "viter" and config.viter.model:
         inputs.append(Path(config.viter.model))
     if config.phone_map:
         inputs.append(Path(config.phone_map))
-    done = Done(out, "align", inputs, {"config": config.to_dict(), "version": _VERSION})
+    audio = sorted({wav for p in paths for wav in DataDir.read(p).wavs.values()})
+    stamps = [[os.fspath(w), w.stat().st_size, w.stat().st_mtime_ns] for w in audio if w.exists()]
+    done = Done(out, "align", inputs, {"config": config.to_dict(), "version": _VERSION, "audio": stamps})
     if done.is_current():
         say("alignment is up to date")
         return json.loads((out / "report.json").read_text(encoding="utf-8"))
