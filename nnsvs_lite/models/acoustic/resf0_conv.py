@@ -19,76 +19,121 @@ from nnsvs_lite.models.layers.expand import (
     gather_rows,
     phone_of_frame,
 )
-from nnsvs_lite.models.layers.losses import StreamLoss
+from nnsvs_lite.models.layers.losses import LF0_UNIT, StreamLoss
 from nnsvs_lite.models.spec import Spec
 
 MAX_RESIDUAL = 600 * math.log(2) / 1200
 """Bound of the F0 residual: 600 cents either way (NNSVS)."""
 
+PITCHES = 128
+"""MIDI numbers."""
 
-class ResF0Conv(AcousticModel):
-    """Residual convolutions over phones, then over frames.
 
-    All heads start at zero, so an untrained model sings the smoothed rule: in tune, with
-    each phone's mean spectrum. F0 is ``score + 600 cents * tanh(head)``.
+class Tower(nn.Module):
+    """Phone vectors, positions and the melody's slope to frame vectors.
 
     Args:
-        hidden: channels. phone_layers: convolution blocks over phones.
+        spec: columns. dim: channels. phone_layers, frame_layers, kernel, cycle, dropout:
+            of the convolutions.
+    """
+
+    def __init__(
+        self,
+        spec: Spec,
+        dim: int,
+        phone_layers: int,
+        frame_layers: int,
+        kernel: int,
+        cycle: int,
+        dropout: float,
+    ):
+        super().__init__()
+        self.frame_shift = spec.frame_shift
+        self.encoder = ContextEncoder(spec, ("phone", "note"), dim)
+        self.phone_stack = ConvStack(dim, phone_layers, 3, dropout)
+        self.frame_in = MaskedConv1d(dim + POSITIONS + 1, dim, 3)
+        self.frame_stack = ConvStack(dim, frame_layers, kernel, dropout, cycle=cycle)
+        self.norm = nn.LayerNorm(dim)
+
+    def forward(self, batch: Batch, phone: Tensor, slope: Tensor, extra: Tensor | float = 0.0) -> Tensor:
+        """``phone`` (B, T), ``slope`` (B, T, 1), ``extra`` added to phone vectors: (B, T, dim)."""
+        mask = batch.frame_mask
+        phones = self.encoder(full_phone_context(batch)) + extra
+        phones = self.phone_stack(phones, batch.phone_mask)
+        positions = frame_positions(batch, phone, self.frame_shift)
+        x = torch.cat([gather_rows(phones, phone), positions, slope], dim=-1)
+        return self.norm(self.frame_stack(self.frame_in(x, mask), mask))
+
+
+class ResF0Conv(AcousticModel):
+    """Residual convolutions over phones, then over frames; F0 has a smaller tower of its own.
+
+    All heads start at zero, so an untrained model sings the smoothed rule: in tune, with
+    each phone's mean spectrum. F0 is ``score + 600 cents * tanh(head)``. One tower for all
+    streams would be led by F0, whose loss is the steepest, and learn little of spectra.
+
+    Args:
+        hidden: channels of the spectrum's tower. f0_hidden: of F0's.
+        phone_layers: convolution blocks over phones.
         frame_layers: over frames, their dilation doubling in cycles of ``cycle``.
         kernel: width of the frame convolutions. dropout: probability.
-        lf0_weight, vuv_weight, bap_weight: in the loss, beside mgc's 1.
+        mgc_weight, lf0_weight, vuv_weight, bap_weight: in the loss.
     """
 
     def __init__(
         self,
         spec: Spec,
         hidden: int = 96,
+        f0_hidden: int = 48,
         phone_layers: int = 2,
-        frame_layers: int = 6,
+        frame_layers: int = 5,
         kernel: int = 5,
         cycle: int = 3,
         dropout: float = 0.1,
+        mgc_weight: float = 4.0,
         lf0_weight: float = 1.0,
         vuv_weight: float = 1.0,
-        bap_weight: float = 0.5,
+        bap_weight: float = 1.0,
     ):
         super().__init__(spec)
-        self.stream_loss = StreamLoss(spec, {"lf0": lf0_weight, "vuv": vuv_weight, "bap": bap_weight})
+        self.stream_loss = StreamLoss(
+            spec, {"mgc": mgc_weight, "lf0": lf0_weight, "vuv": vuv_weight, "bap": bap_weight}
+        )
         self.floor = SmoothFloor(spec)
-        self.encoder = ContextEncoder(spec, ("phone", "note"), hidden)
-        self.phone_stack = ConvStack(hidden, phone_layers, 3, dropout)
-        # Positions, and how the score's pitch moves around the frame.
-        self.frame_in = MaskedConv1d(hidden + POSITIONS + 1, hidden, 3)
-        self.frame_stack = ConvStack(hidden, frame_layers, kernel, dropout, cycle=cycle)
-        self.norm = nn.LayerNorm(hidden)
-        self.heads = nn.ModuleDict({name: nn.Linear(hidden, dim) for name, dim in spec.streams.items()})
-        for head in self.heads.values():
+        shape = (phone_layers, frame_layers, kernel, cycle, dropout)
+        self.spectrum = Tower(spec, hidden, *shape)
+        self.melody = Tower(spec, f0_hidden, *shape)
+        # The envelope of a voice depends on where its harmonics lie, note by note: a number
+        # in semitones cannot say that, a vector for each pitch can. Unsung pitches stay 0.
+        self.pitch = nn.Embedding(PITCHES, hidden)
+        nn.init.zeros_(self.pitch.weight)
+        self._pitch = len(spec.columns("phone")) + spec.column("note", "pitch")
+        self.heads = nn.ModuleDict(
+            {n: nn.Linear(f0_hidden if n == "lf0" else hidden, dim) for n, dim in spec.streams.items()}
+        )
+        for name, head in self.heads.items():
             nn.init.zeros_(head.weight)
             nn.init.zeros_(head.bias)
-        for name in spec.streams:
             std = torch.tensor(spec.stats["streams"][name]["std"])
             self.register_buffer(f"std_{name}", std, persistent=False)
 
     def _predict(self, batch: Batch) -> dict[str, Tensor]:
-        mask = batch.frame_mask
         phone = phone_of_frame(batch)
         floor = self.floor(batch, phone)
-        phones = self.phone_stack(self.encoder(full_phone_context(batch)), batch.phone_mask)
-        steps = self.floor.steps.score_lf0(batch, phone)
         # The rounded melody against its steps shows where, and which way, the note changes.
-        slope = (floor["lf0"] - steps) * 10.0
-        positions = frame_positions(batch, phone, self.spec.frame_shift)
-        x = torch.cat([gather_rows(phones, phone), positions, slope], dim=-1)
-        x = self.norm(self.frame_stack(self.frame_in(x, mask), mask))
+        slope = (floor["lf0"] - self.floor.steps.score_lf0(batch, phone)) * 10.0
+        pitch = full_phone_context(batch)[..., self._pitch].long().clamp(0, PITCHES - 1)
+        spectrum = self.spectrum(batch, phone, slope, self.pitch(pitch))
         out = {}
         for name, head in self.heads.items():
-            value = head(x)
             if name == "lf0":
-                out[name] = floor[name] + MAX_RESIDUAL * torch.tanh(value)
+                semitones = head(self.melody(batch, phone, slope))
+                bent = torch.tanh(semitones * (LF0_UNIT / MAX_RESIDUAL))
+                out[name] = floor[name] + MAX_RESIDUAL * bent
             elif name == "vuv":
-                out["vuv_logit"] = floor[name].logit(eps=1e-3) + value
+                out["vuv_logit"] = floor[name].logit(eps=1e-3) + head(spectrum)
             else:
-                out[name] = floor[name] + value * getattr(self, f"std_{name}")
+                out[name] = floor[name] + head(spectrum) * getattr(self, f"std_{name}")
         return out
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
