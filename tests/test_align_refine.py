@@ -168,3 +168,21 @@ def test_real_recordings(shared_data, tmp_path):
     got = figures(found)
     assert got["n_onsets"] > 250
     assert got["within_50ms"] >= 0.85 and got["median_ms"] <= 20.0 and got["within_20ms"] >= 0.75
+
+
+def test_one_utterance_is_in_memory_at_a_time(toy, monkeypatch):
+    import weakref
+
+    alive: list = []
+    most = 0
+
+    def load(path):
+        nonlocal most
+        frames = load_frames(path)
+        alive.append(weakref.ref(frames))
+        most = max(most, sum(ref() is not None for ref in alive))
+        return frames
+
+    monkeypatch.setattr("nnsvs_lite.align.refine.load_frames", load)
+    refine(toy[1], dataclasses.replace(CONFIG, iterations=1))
+    assert len(alive) == 30 and most <= 2  # the next is read while the last still has its name

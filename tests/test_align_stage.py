@@ -141,7 +141,7 @@ def test_lyrics_without_pronunciation_stop_it_before_anything_runs(tmp_path):
 
 @pytest.fixture(scope="module")
 def faulty(tmp_path_factory):
-    """The report on a corpus in which five phrases are wrong, each in its own way."""
+    """The report on a corpus in which seven phrases are wrong, each in its own way."""
     folder = tmp_path_factory.mktemp("faulty")
     data = make_corpus(folder / "data", 16, seed=1, notes=8)
     data.labels = {}
@@ -175,6 +175,9 @@ def faulty(tmp_path_factory):
     first, *rest = notes("toy_005")
     late = [dataclasses.replace(n, start=n.start + 1.6, end=n.end + 1.6) for n in rest]
     data.scores["toy_005"] = Score((dataclasses.replace(first, end=first.end + 1.6), *late))
+    # A fragment of the recording.
+    audio, rate = data.audio("toy_006")
+    soundfile.write(data.wavs["toy_006"], audio[: round(0.3 * rate)], rate)
     data.write()
     report, _ = run(folder / "data", folder / "exp")
     rejected = dict(line.split(" ", 1) for line in (folder / "exp" / "rejected").read_text().splitlines())
@@ -190,6 +193,7 @@ def faulty(tmp_path_factory):
         ("toy_003", "silence", "voiced"),
         ("toy_004", "a semitone off", "sung -1.0 semitones from the score"),
         ("toy_005", "a bar off", "s after the recording"),
+        ("toy_006", "a fragment", "0.30 s are too short for"),
     ],
 )
 def test_faults_are_flagged_and_kept_out(faulty, utt, fault, reason):
@@ -201,6 +205,6 @@ def test_faults_are_flagged_and_kept_out(faulty, utt, fault, reason):
 
 def test_good_phrases_are_kept(faulty):
     data, report, rejected = faulty
-    assert [utt for utt in rejected if utt > "toy_005"] == []
-    assert report["n_rejected"] == 6 and len(read_ctm(data / "align.ctm")) == 10
+    assert [utt for utt in rejected if utt > "toy_006"] == []
+    assert report["n_rejected"] == 7 and len(read_ctm(data / "align.ctm")) == 9
     assert all(0.0 <= row["confidence"] <= 1.0 for row in report["utterances"].values())

@@ -20,6 +20,7 @@ from nnsvs_lite.align.phrases import CorpusFolder, Phrase, cut_utterance, join_p
 from nnsvs_lite.align.quality import Quality, judge
 from nnsvs_lite.align.refine import Item, item_slots, load_frames, refine, run_jobs, save_frames, to_labels
 from nnsvs_lite.align.report import write_report
+from nnsvs_lite.align.segmental import LEAST
 from nnsvs_lite.align.sync import Sync, synchronise
 from nnsvs_lite.align.textgrid import write_textgrid
 from nnsvs_lite.align.units import check_texts, units_of
@@ -210,6 +211,10 @@ class _Run:
 
         write_text(self.out / "config.yaml", yaml.safe_dump(self.config.to_dict(), sort_keys=False))
         items = self._analyse()
+        if not items:
+            raise DataError(
+                "no utterance is long enough to be aligned", self.corpus.of[self.corpus.utts[0]].path
+            )
         aligned, failed = self._align(items)
         labels, quality = dict(aligned), {}
         if self.config.refine.enabled:
@@ -234,7 +239,7 @@ class _Run:
             quality[utt] = Quality(confidence=1.0, remarks=["mended by hand"])
         for utt in self.corpus.utts:
             if utt not in labels:
-                quality[utt] = Quality(rejected=failed.get(utt, "the aligner found no path through it"))
+                quality[utt] = Quality(rejected=self.short.get(utt) or failed[utt])
         scores = self._carve(labels, quality)
         self._write_labels(labels, scores, {utt for utt, q in quality.items() if q.rejected})
         return write_report(
@@ -267,9 +272,15 @@ class _Run:
         ]
         self.say(f"measuring {len(tasks)} utterances, {sum(corpus.durations.values()):.0f} s")
         self.sync: dict[str, Sync] = {}
+        self.short: dict[str, str] = {}
         items = []
         for task, (utt, frames, floor, sync) in zip(tasks, run_jobs(_measure, tasks, self.jobs)):
             self.sync[utt] = sync
+            if frames < 2 * LEAST * len(task.score.phones):
+                self.short[utt] = (
+                    f"{corpus.durations[utt]:.2f} s are too short for {len(task.score.phones)} phones"
+                )
+                continue
             moved = self.config.sync.correct and abs(sync.offset) >= self.config.sync.least
             drifts = self.config.sync.correct and abs(sync.stretch - 1.0) * corpus.durations[utt] >= 0.1
             items.append(
