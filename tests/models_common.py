@@ -1,0 +1,60 @@
+"""What tests of models share: every configuration, built on a toy dump."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from nnsvs_lite.models.base import SvsModel
+from nnsvs_lite.models.batch import Batch, Example, collate
+from nnsvs_lite.models.spec import Spec
+from nnsvs_lite.training.config import Config
+from nnsvs_lite.training.data import DumpDataset
+
+ROOT = Path(__file__).parents[1]
+CONFIGS = [
+    path for f in ("timelag", "duration", "acoustic") for path in sorted((ROOT / "conf" / f).glob("*"))
+]
+TRAINED = [path for path in CONFIGS if Config.read(path).model_class.trains]
+
+
+def name_of(path: Path) -> str:
+    """A test's id."""
+    return f"{path.parent.name}-{path.stem}"
+
+
+def build(path: Path, spec: Spec, seed: int = 0) -> SvsModel:
+    """A new model of a configuration."""
+    config = Config.read(path)
+    torch.manual_seed(seed)
+    return config.model_class(spec, **config.init_args).eval()
+
+
+def shaken(model: SvsModel, size: float = 0.1) -> SvsModel:
+    """The model with noise on all weights: heads that start at zero would hide faults below."""
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(torch.randn(parameter.shape, generator=generator) * size)
+    return model
+
+
+def examples(dump: Path, subset: str, spec: Spec) -> list[Example]:
+    """All utterances of a set with targets."""
+    data = DumpDataset(dump, subset, spec, streams=True)
+    return [data[i] for i in range(len(data))]
+
+
+def batch_of(items: list[Example], spec: Spec) -> Batch:
+    """A padded batch."""
+    return collate(items, spec.frame_shift)
+
+
+def length_of(example: Example, family: str) -> int:
+    """Rows of a family's predictions for an utterance."""
+    return {
+        "timelag": len(example.note_context),
+        "duration": len(example.phone_context),
+        "acoustic": example.frames,
+    }[family]
