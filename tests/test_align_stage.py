@@ -139,6 +139,53 @@ def test_lyrics_without_pronunciation_stop_it_before_anything_runs(tmp_path):
     assert not (tmp_path / "exp").exists()
 
 
+def test_a_breath_that_the_score_lacks_becomes_a_rest(tmp_path):
+    data = make_corpus(tmp_path / "data", 8, seed=2)
+    rng = np.random.default_rng(3)
+    notes = list(data.scores["toy_004"].notes)
+    # Sung with a rest of 0.25 s after the third note, at whose expense it is.
+    third = notes[3]
+    middle = round(third.start + 0.25, 3)
+    longer = [n if n.start <= third.start else _later(n, 0.25) for n in notes]
+    longer[3:4] = [
+        dataclasses.replace(third, end=middle),
+        dataclasses.replace(third, start=middle, end=third.end + 0.25, pitch=0, lyric="", phones=("pau",)),
+    ]
+    audio, truth = sing(Score(tuple(longer)), rng)
+    soundfile.write(data.wavs["toy_004"], audio, RATE)
+    lacking = [n for n in longer if n.phones != ("pau",) or n in (longer[0], longer[-1])]
+    lacking[3] = dataclasses.replace(lacking[3], end=lacking[4].start)
+    data.scores["toy_004"] = Score(tuple(lacking))
+    data.labels = {}
+    data.write()
+    before = (tmp_path / "data" / "score").read_bytes()
+    run(tmp_path / "data", tmp_path / "exp")
+    made, scores = read_ctm(tmp_path / "data" / "align.ctm"), DataDir.read(tmp_path / "data").scores
+    assert [s.label for s in made["toy_004"]].count("br") == 1 and len(made) == 8
+    assert all([s.label for s in made[u]] == scores[u].phones for u in made)
+    breath = next(s for s in made["toy_004"] if s.label == "br")
+    rest = next(s for s in truth[1:-1] if s.label == "pau")
+    assert breath.start == pytest.approx(rest.start, abs=0.05) and breath.end == pytest.approx(
+        rest.end, abs=0.05
+    )
+    assert (tmp_path / "data" / "score.given").read_bytes() == before
+    assert validate(tmp_path / "data") == []
+    _, lines = run(tmp_path / "data", tmp_path / "exp")
+    assert lines == ["alignment is up to date"]
+
+
+def _later(note, seconds):
+    return dataclasses.replace(note, start=round(note.start + seconds, 3), end=round(note.end + seconds, 3))
+
+
+def test_refinement_can_be_switched_off(tmp_path):
+    make_corpus(tmp_path / "data", 4, seed=3, notes=5)
+    config = from_dict({"refine": {"enabled": False}, "pieces": 0})
+    report = align([tmp_path / "data"], config, tmp_path / "exp", realign=True, say=lambda line: None)
+    assert report["refined"] is None and report["aligner"]["n_onsets"] > 0
+    assert report["used"] == report["aligner"]
+
+
 @pytest.fixture(scope="module")
 def faulty(tmp_path_factory):
     """The report on a corpus in which seven phrases are wrong, each in its own way."""

@@ -188,6 +188,17 @@ def _doubtful(item: Item, doubts: Sequence[_Doubt], limits: QualityConfig) -> li
     return faults
 
 
+def sync_faults(sync: Sync, limits: QualityConfig) -> list[str]:
+    """What is wrong with a recording against its score as a whole."""
+    why = []
+    if abs(sync.offset) > limits.max_offset:
+        side = "before" if sync.offset > 0 else "after"
+        why.append(f"the score lies {abs(sync.offset):.2f} s {side} the recording")
+    if abs(sync.transposition) > limits.max_transposition:
+        why.append(f"sung {sync.transposition:+.1f} semitones from the score")
+    return why
+
+
 def _reject(
     quality: Quality,
     sync: Sync,
@@ -197,12 +208,7 @@ def _reject(
     limits: QualityConfig,
 ) -> str:
     """Why a phrase is kept out, all reasons in one line; empty if it is not."""
-    why = []
-    if abs(sync.offset) > limits.max_offset:
-        side = "before" if sync.offset > 0 else "after"
-        why.append(f"the score lies {abs(sync.offset):.2f} s {side} the recording")
-    if abs(sync.transposition) > limits.max_transposition:
-        why.append(f"sung {sync.transposition:+.1f} semitones from the score")
+    why = sync_faults(sync, limits)
     if quality.vowels < limits.min_vowels:
         share = 1.0 - quality.vowels
         why.append(f"{share:.0%} of its vowels sound like others: lyrics and recording do not match")

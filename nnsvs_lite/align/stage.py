@@ -17,7 +17,7 @@ from nnsvs_lite.align.config import AlignConfig
 from nnsvs_lite.align.corrections import find_corrections, read_correction
 from nnsvs_lite.align.frames import analyse
 from nnsvs_lite.align.phrases import CorpusFolder, Phrase, cut_utterance, join_phrases
-from nnsvs_lite.align.quality import Quality, judge
+from nnsvs_lite.align.quality import Quality, judge, sync_faults
 from nnsvs_lite.align.refine import Item, item_slots, load_frames, refine, run_jobs, save_frames, to_labels
 from nnsvs_lite.align.report import write_report
 from nnsvs_lite.align.segmental import LEAST
@@ -162,6 +162,22 @@ def align(
             (path / "align.ctm").unlink(missing_ok=True)
         say("the corpus comes with labels (label.ctm), they are used; --realign true aligns anyway")
         return None
+    done = _marker(paths, config, out, corrections)
+    if done.is_current():
+        say("alignment is up to date")
+        return json.loads((out / "report.json").read_text(encoding="utf-8"))
+    done.clear()
+    report = _Run(paths, config, out, corrections, jobs, say).run()
+    # Made anew: where breaths were carved into a score, its table as it was is an input from now on.
+    done = _marker(paths, config, out, corrections)
+    done.set([out / "report.json", out / "rejected", *[p / "align.ctm" for p in paths]])
+    return report
+
+
+def _marker(
+    paths: Sequence[Path], config: AlignConfig, out: Path, corrections: str | os.PathLike | None
+) -> Done:
+    """The done marker of a run with the inputs as they are now."""
     inputs = [p / name for p in paths for name in _TABLES]
     inputs += [p / (GIVEN if (p / GIVEN).exists() else "score") for p in paths]
     inputs += [Path(corrections)] if corrections else []
@@ -171,14 +187,7 @@ def align(
         inputs.append(Path(config.phone_map))
     audio = sorted({wav for p in paths for wav in DataDir.read(p).wavs.values()})
     stamps = [[os.fspath(w), w.stat().st_size, w.stat().st_mtime_ns] for w in audio if w.exists()]
-    done = Done(out, "align", inputs, {"config": config.to_dict(), "version": _VERSION, "audio": stamps})
-    if done.is_current():
-        say("alignment is up to date")
-        return json.loads((out / "report.json").read_text(encoding="utf-8"))
-    done.clear()
-    report = _Run(paths, config, out, corrections, jobs, say).run()
-    done.set([out / "report.json", out / "rejected", *[p / "align.ctm" for p in paths]])
-    return report
+    return Done(out, "align", inputs, {"config": config.to_dict(), "version": _VERSION, "audio": stamps})
 
 
 class _Run:
@@ -233,6 +242,11 @@ class _Run:
                 for i in items
             }
             quality = judge(items, self.sync, refined, self.config, self.jobs)
+        else:
+            quality = {
+                utt: Quality(1.0, rejected="; ".join(sync_faults(self.sync[utt], self.config.quality)))
+                for utt in aligned
+            }
         before_hand = dict(labels)
         labels.update(self.corrections)
         for utt in self.corrections:
