@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pickle
 import zipfile
@@ -10,7 +11,7 @@ from typing import Any
 
 import torch
 
-from nnsvs_lite.io.atomic import atomic_path
+from nnsvs_lite.io.atomic import write_bytes
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.base import SvsModel
 from nnsvs_lite.models.spec import Spec
@@ -18,9 +19,11 @@ from nnsvs_lite.training.config import Config
 
 
 def save(path: str | os.PathLike, state: dict[str, Any]) -> None:
-    """Writes tensors, numbers, strings, lists and dicts atomically."""
-    with atomic_path(path) as tmp:
-        torch.save(state, tmp)
+    """Writes tensors, numbers, strings, lists and dicts atomically; same state, same bytes."""
+    # Given a path, torch would write its name into the file, and hide a full disk's OSError.
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    write_bytes(path, buffer.getvalue())
 
 
 def load(path: str | os.PathLike) -> dict[str, Any]:

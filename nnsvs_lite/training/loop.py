@@ -199,6 +199,9 @@ class Trainer:
         if state.get("identity") != self.identity:
             print(f"{path} is of another configuration or other data: training starts anew", flush=True)
             return 0
+        if not (self.out / "model.pt").exists():
+            print(f"{self.out / 'model.pt'} is gone: training starts anew", flush=True)
+            return 0
         self.raw.load_state_dict(state["weights"])
         self.optimizer.load_state_dict(state["optimizer"])
         if self.average is not None:

@@ -1,0 +1,190 @@
+"""Training runs: resumed exactly, repeatable, and not done twice."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from models_common import CONFIGS, ROOT, TRAINED, name_of
+
+from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.models.base import SvsModel
+from nnsvs_lite.training import run as run_module
+from nnsvs_lite.training.checkpoint import load, load_model
+from nnsvs_lite.training.loop import Trainer
+
+DURATION = ROOT / "conf" / "duration" / "mdn.yaml"
+OPTIONS = ["--training.epochs", "4", "--training.min_steps=0", "--training.patience", "0"]
+FAMILY_BUDGET = {"timelag": 60, "duration": 60, "acoustic": 1500}
+
+
+class Killed(BaseException):
+    """Not an Exception: nothing may catch it."""
+
+
+def train(path: Path, dump: Path, out: Path, *more: str, **options) -> bool:
+    """Trains for four epochs in small batches."""
+    budget = f"--training.budget={FAMILY_BUDGET[path.parent.name]}"
+    words = OPTIONS + [budget, *more] if path in TRAINED else list(more)
+    return run_module.train(path, dump, "train", "dev", out, overrides=words, **options)
+
+
+def kill_at(monkeypatch, owner: type, method: str, call: int, after: bool) -> None:
+    """Makes the n-th call of a method end the run, before or after it does its work."""
+    original, calls = getattr(owner, method), []
+
+    def dying(self, *args, **kwargs):
+        calls.append(1)
+        if len(calls) == call and not after:
+            raise Killed
+        result = original(self, *args, **kwargs)
+        if len(calls) == call:
+            raise Killed
+        return result
+
+    monkeypatch.setattr(owner, method, dying)
+
+
+def weights(out: Path) -> dict[str, torch.Tensor]:
+    return load(out / "model.pt")["weights"]
+
+
+@pytest.fixture(scope="module")
+def whole(toy_dump, tmp_path_factory):
+    """Uninterrupted runs, made once for each configuration."""
+    made: dict[Path, Path] = {}
+
+    def get(path: Path) -> Path:
+        if path not in made:
+            made[path] = tmp_path_factory.mktemp(path.parent.name) / "exp"
+            assert train(path, toy_dump, made[path])
+        return made[path]
+
+    return get
+
+
+def check_same(out: Path, reference: Path) -> None:
+    assert (out / "losses.jsonl").read_bytes() == (reference / "losses.jsonl").read_bytes()
+    assert (out / "model.pt").read_bytes() == (reference / "model.pt").read_bytes()
+    assert not [p.name for p in out.iterdir() if ".tmp" in p.name]
+
+
+POINTS = [
+    (Trainer, "_load", 2, False),
+    (Trainer, "_evaluate", 1, True),
+    (Trainer, "_train_epoch", 2, False),
+    (Trainer, "_train_epoch", 3, True),
+    (Trainer, "_keep", 2, True),
+    (Trainer, "_record", 3, True),
+    (Trainer, "_save_last", 2, False),
+    (Trainer, "_save_last", 3, True),
+    (Trainer, "_save_last", 5, True),
+    (SvsModel, "forward", 6, True),
+]
+
+
+@pytest.mark.parametrize("point", POINTS, ids=lambda p: f"{p[1]}-{p[2]}-{'after' if p[3] else 'before'}")
+def test_a_killed_run_goes_on_as_if_nothing_had_been(point, toy_dump, whole, tmp_path):
+    with pytest.MonkeyPatch.context() as patch:
+        kill_at(patch, *point)
+        with pytest.raises(Killed):
+            train(DURATION, toy_dump, tmp_path / "exp")
+    assert train(DURATION, toy_dump, tmp_path / "exp")
+    check_same(tmp_path / "exp", whole(DURATION))
+
+
+@pytest.mark.parametrize("path", [p for p in TRAINED if p != DURATION], ids=name_of)
+def test_every_model_is_killed_thrice_and_ends_the_same(path, toy_dump, whole, tmp_path):
+    out = tmp_path / "exp"
+    for point in (
+        (Trainer, "_evaluate", 2, False),
+        (Trainer, "_record", 2, True),
+        (SvsModel, "forward", 2, True),
+    ):
+        with pytest.MonkeyPatch.context() as patch:
+            kill_at(patch, *point)
+            with pytest.raises(Killed):
+                train(path, toy_dump, out)
+    assert train(path, toy_dump, out)
+    check_same(out, whole(path))
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=name_of)
+def test_exp_dir_holds_a_model_a_history_and_the_configuration(path, toy_dump, whole):
+    out = whole(path)
+    rows = [json.loads(line) for line in (out / "losses.jsonl").read_text().splitlines()]
+    assert [row["epoch"] for row in rows] == list(range(5 if path in TRAINED else 1))
+    assert all("loss" in row["dev"] for row in rows)
+    assert load_model(out).family == path.parent.name
+    kept = load(out / "model.pt")
+    assert kept["dev_loss"] == min(row["dev"]["loss"] for row in rows)
+    assert rows[kept["epoch"]]["dev"]["loss"] == kept["dev_loss"]
+
+
+def test_a_finished_run_is_not_done_again_unless_something_changed(toy_dump, whole, tmp_path):
+    out = tmp_path / "exp"
+    assert train(DURATION, toy_dump, out)
+    before = (out / "model.pt").stat().st_mtime_ns
+    assert train(DURATION, toy_dump, out) is False
+    assert (out / "model.pt").stat().st_mtime_ns == before
+    assert train(DURATION, toy_dump, out, "--training.lr=1e-3") is True
+    assert len((out / "losses.jsonl").read_text().splitlines()) == 5, "the history starts anew"
+    (out / "model.pt").unlink()
+    assert train(DURATION, toy_dump, out, "--training.lr=1e-3") is True
+    assert (out / "model.pt").exists(), "a finished run without its model trains again"
+
+
+def test_another_seed_gives_another_model(toy_dump, whole, tmp_path):
+    train(DURATION, toy_dump, tmp_path / "exp", seed=1)
+    assert (tmp_path / "exp" / "losses.jsonl").read_bytes() != (whole(DURATION) / "losses.jsonl").read_bytes()
+
+
+def test_the_written_configuration_repeats_the_run(toy_dump, whole, tmp_path):
+    run_module.train(whole(DURATION) / "config.yaml", toy_dump, "train", "dev", tmp_path / "exp")
+    check_same(tmp_path / "exp", whole(DURATION))
+
+
+def test_patience_ends_a_run_that_learns_nothing(toy_dump, tmp_path):
+    train(DURATION, toy_dump, tmp_path, "--training.patience=2", "--training.lr=0", "--training.epochs=9")
+    assert len((tmp_path / "losses.jsonl").read_text().splitlines()) == 3
+
+
+def test_little_data_is_seen_more_often(toy_dump, tmp_path):
+    train(
+        DURATION,
+        toy_dump,
+        tmp_path,
+        "--training.epochs=1",
+        "--training.min_steps=3",
+        "--training.budget=9999",
+    )
+    assert len((tmp_path / "losses.jsonl").read_text().splitlines()) == 4
+
+
+def test_half_precision_trains(toy_dump, tmp_path):
+    train(DURATION, toy_dump, tmp_path, "--training.precision=bf16-mixed", "--training.epochs=1")
+    assert {v.dtype for v in weights(tmp_path).values()} <= {torch.float32, torch.int64}
+
+
+def test_a_loss_that_is_not_finite_is_an_error_of_the_configuration(toy_dump, tmp_path, monkeypatch):
+    monkeypatch.setattr(Trainer, "_evaluate", lambda self: {"loss": float("nan")})
+    with pytest.raises(DataError, match="not finite in epoch 0; lower training.lr"):
+        train(DURATION, toy_dump, tmp_path)
+    assert not (tmp_path / "model.pt").exists()
+
+
+def test_a_missing_set_is_named(toy_dump, tmp_path):
+    with pytest.raises(DataError, match="nowhere: no such file or folder; run stage 2 first"):
+        run_module.train(DURATION, toy_dump, "nowhere", "dev", tmp_path)
+
+
+def test_a_damaged_state_is_said_to_be_so(toy_dump, tmp_path):
+    with pytest.MonkeyPatch.context() as patch:
+        kill_at(patch, Trainer, "_save_last", 2, True)
+        with pytest.raises(Killed):
+            train(DURATION, toy_dump, tmp_path)
+    (tmp_path / "last.pt").write_bytes((tmp_path / "last.pt").read_bytes()[:-500])
+    with pytest.raises(DataError, match="last.pt: damaged checkpoint"):
+        train(DURATION, toy_dump, tmp_path)
