@@ -160,7 +160,10 @@ def _apply(value: dict[str, Any], overrides: Sequence[str]) -> None:
             if not isinstance(target.get(key), dict):
                 target[key] = {}
             target = target[key]
-        target[keys[-1]] = yaml.safe_load(text)
+        try:
+            target[keys[-1]] = yaml.safe_load(text)
+        except yaml.YAMLError:
+            raise DataError(f"value {text!r} of option {name} cannot be read") from None
 
 
 def find_class(class_path: Any, where: str) -> type:
