@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import pickle
-import zipfile
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +33,20 @@ def load(path: str | os.PathLike) -> dict[str, Any]:
         DataError: where the file is missing, damaged, or holds anything but plain values.
     """
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            # torch warns of foreign pickles that are refused right after.
+            warnings.simplefilter("ignore")
+            state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise DataError("no such checkpoint; train the model first", path) from None
-    except (RuntimeError, EOFError, ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
-        raise DataError(f"damaged checkpoint: {str(error).splitlines()[0]}", path) from None
+    except (PermissionError, IsADirectoryError) as error:
+        raise DataError(f"cannot be read: {error.strerror}", path) from None
     except pickle.UnpicklingError:
         raise DataError("not a checkpoint of plain tensors; it is not loaded", path) from None
+    except Exception as error:
+        # Damaged bytes can make a reader of pickles and zip files raise anything.
+        reason = str(error).partition("\n")[0] or "it ends early"
+        raise DataError(f"damaged checkpoint: {reason}", path) from None
     if not isinstance(state, dict):
         raise DataError("not a checkpoint of this toolkit", path)
     return state
@@ -73,6 +80,9 @@ def load_model(path: str | os.PathLike, family: str | None = None) -> SvsModel:
     state = load(path)
     if state.get("format") != "nnsvs_lite model 1":
         raise DataError("not a model of this toolkit, or of another version", path)
+    for name in ("config", "schema", "stats", "weights"):
+        if not isinstance(state.get(name), dict):
+            raise DataError(f"lacks {name}; train the model again", path)
     config = Config.from_dict(state["config"], str(path))
     model = config.model_class(Spec(state["schema"], state["stats"]), **config.init_args)
     if family is not None and model.family != family:
