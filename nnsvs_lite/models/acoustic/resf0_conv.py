@@ -28,6 +28,9 @@ MAX_RESIDUAL = 600 * math.log(2) / 1200
 PITCHES = 128
 """MIDI numbers."""
 
+FEW_PHONES = 300
+"""Size of a training set, about a minute, at which context is hidden half as often."""
+
 
 class Tower(nn.Module):
     """Phone vectors, positions and the melody's slope to frame vectors.
@@ -46,10 +49,11 @@ class Tower(nn.Module):
         kernel: int,
         cycle: int,
         dropout: float,
+        forget: float,
     ):
         super().__init__()
         self.frame_shift = spec.frame_shift
-        self.encoder = ContextEncoder(spec, ("phone", "note"), dim)
+        self.encoder = ContextEncoder(spec, ("phone", "note"), dim, forget=forget)
         self.phone_stack = ConvStack(dim, phone_layers, 3, dropout)
         self.frame_in = MaskedConv1d(dim + POSITIONS + 1, dim, 3)
         self.frame_stack = ConvStack(dim, frame_layers, kernel, dropout, cycle=cycle)
@@ -77,6 +81,9 @@ class ResF0Conv(AcousticModel):
         phone_layers: convolution blocks over phones.
         frame_layers: over frames, their dilation doubling in cycles of ``cycle``.
         kernel: width of the frame convolutions. dropout: probability.
+        forget: probability with which parts of the context are hidden in training, for a
+            training set of no size; half of it for one of ``FEW_PHONES``, and so on in
+            inverse proportion.
         mgc_weight, lf0_weight, vuv_weight, bap_weight: in the loss.
     """
 
@@ -90,6 +97,7 @@ class ResF0Conv(AcousticModel):
         kernel: int = 5,
         cycle: int = 3,
         dropout: float = 0.1,
+        forget: float = 0.8,
         mgc_weight: float = 4.0,
         lf0_weight: float = 1.0,
         vuv_weight: float = 1.0,
@@ -100,7 +108,10 @@ class ResF0Conv(AcousticModel):
             spec, {"mgc": mgc_weight, "lf0": lf0_weight, "vuv": vuv_weight, "bap": bap_weight}
         )
         self.floor = SmoothFloor(spec)
-        shape = (phone_layers, frame_layers, kernel, cycle, dropout)
+        # With thousands of phones there is no need to hide anything; with a hundred, what
+        # one note in one context was like must not be learnt by heart.
+        forget = forget * FEW_PHONES / (FEW_PHONES + spec.phone_count)
+        shape = (phone_layers, frame_layers, kernel, cycle, dropout, forget)
         self.spectrum = Tower(spec, hidden, *shape)
         self.melody = Tower(spec, f0_hidden, *shape)
         # The envelope of a voice depends on where its harmonics lie, note by note: a number

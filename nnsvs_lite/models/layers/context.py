@@ -23,12 +23,15 @@ class ContextEncoder(nn.Module):
         spec: columns and statistics.
         levels: ``("note",)`` or ``("phone", "note")``, the order in which the
             context's columns stand.
-        dim: size of the output.
+        dim: size of the output. clip: deviations.
+        forget: probability with which, in training, a number or a category other than the
+            first (the phone itself) is hidden.
     """
 
-    def __init__(self, spec: Spec, levels: Sequence[str], dim: int, clip: float = 3.0):
+    def __init__(self, spec: Spec, levels: Sequence[str], dim: int, clip: float = 3.0, forget: float = 0.0):
         super().__init__()
         self.clip = clip
+        self.forget = forget
         columns, mean, std, varies = [], [], [], []
         for level in levels:
             columns += spec.columns(level)
@@ -56,7 +59,15 @@ class ContextEncoder(nn.Module):
     def forward(self, context: Tensor) -> Tensor:
         """(B, L, columns) to (B, L, dim)."""
         numbers = (context[..., self.numeric] - self.center) * self.scale
-        out = self.linear(numbers.clamp(-self.clip, self.clip))
-        for i, table in zip(self.categorical, self.embeddings):
-            out = out + table(context[..., i].long().clamp(0, table.num_embeddings - 1))
+        out = self.linear(self._forget(numbers.clamp(-self.clip, self.clip), 0))
+        for k, (i, table) in enumerate(zip(self.categorical, self.embeddings)):
+            vectors = table(context[..., i].long().clamp(0, table.num_embeddings - 1))
+            out = out + (vectors if k == 0 else self._forget(vectors, 2))
         return out
+
+    def _forget(self, values: Tensor, kept_dims: int) -> Tensor:
+        """Hides values from a model in training, columns one by one or whole rows."""
+        if not self.training or not self.forget:
+            return values
+        shape = values.shape if kept_dims == 0 else (*values.shape[:-1], 1)
+        return values * (torch.rand(shape, device=values.device) >= self.forget)
