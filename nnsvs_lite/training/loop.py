@@ -146,10 +146,8 @@ class Trainer:
         return self._reduce(sums)
 
     def _reduce(self, sums: dict[str, float]) -> dict[str, float]:
-        # Ranks that saw nothing lack names; all must reduce the same ones.
-        names = sorted(self._names | set(sums))
-        self._names = set(names)
-        values = torch.tensor([sums.get(n, 0.0) for n in names], dtype=torch.float64)
+        names = sorted(sums)
+        values = torch.tensor([sums[n] for n in names], dtype=torch.float64)
         values = self.fabric.all_reduce(values, reduce_op="sum").tolist()
         out = dict(zip(names, values))
         weight = max(out.pop("weight", 0.0), 1e-9)
@@ -163,13 +161,15 @@ class Trainer:
         module.eval()
         batches = pack(self._lengths(self.dev_data), self.options.budget)
         mine = batches[self.fabric.global_rank :: self.fabric.world_size]
+        # A rank that has none must still know the names of losses: it takes one at weight 0.
+        share = 1.0 if mine else 0.0
         sums: dict[str, float] = {}
-        for batch in self._load(self.dev_data, mine):
+        for batch in self._load(self.dev_data, mine or batches[:1]):
             with self.fabric.autocast():
                 losses = module.loss(batch)
-            weight = float(losses["weight"])
+            weight = float(losses["weight"]) * share
             for name, value in losses.items():
-                scale = 1.0 if name == "weight" else weight
+                scale = share if name == "weight" else weight
                 sums[name] = sums.get(name, 0.0) + float(value) * scale
         return self._reduce(sums)
 
@@ -231,7 +231,6 @@ class Trainer:
             f"{sum(self.train_data.frames):,} frames to train on, {len(self.dev_data)} to test on",
             flush=True,
         )
-        self._names: set[str] = set()
         if not self.raw.trains:
             losses = self._evaluate_rule()
             if fabric.is_global_zero:
