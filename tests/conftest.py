@@ -20,3 +20,22 @@ def toy_dump(tmp_path_factory) -> Path:
     from toy import make_dump
 
     return make_dump(tmp_path_factory.mktemp("dump"), {"train": 6, "dev": 2, "eval": 3})
+
+
+@pytest.fixture(scope="session")
+def toy_exps(toy_dump, tmp_path_factory) -> dict[str, Path]:
+    """Exp dirs of a time-lag, a duration and an acoustic model, with noise for training."""
+    from models_common import ROOT, build, shaken
+
+    from nnsvs_lite.models.spec import Spec
+    from nnsvs_lite.training.checkpoint import save_model
+    from nnsvs_lite.training.config import Config
+
+    exps = {}
+    folder = tmp_path_factory.mktemp("exp")
+    for family, name in (("timelag", "mdn"), ("duration", "mdn"), ("acoustic", "resf0_conv")):
+        path = ROOT / "conf" / family / f"{name}.yaml"
+        model = shaken(build(path, Spec.read(toy_dump)), 0.02)
+        exps[family] = folder / family
+        save_model(exps[family] / "model.pt", model, Config.read(path), {})
+    return exps

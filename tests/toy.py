@@ -35,7 +35,7 @@ def make_score(rng: np.random.Generator, notes: int) -> Score:
             Note(time, time + length, int(rng.integers(57, 72)), lyric, beats=length * 2, tempo=120.0)
         )
         time += length
-    rows.append(Note(time, time + 0.25, 0, beats=0.5))
+    rows.append(Note(time, time + 0.25, 0, beats=0.5, tempo=120.0))
     return attach_phones(Score(tuple(rows)))
 
 

@@ -1,0 +1,295 @@
+"""Decoding and singing: repeatable, independent of batching, one and the same engine."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from toy import make_dump, make_score
+
+from nnsvs_lite.io.ctm import read_ctm
+from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.io.tables import FeatureReader, read_table, write_table
+from nnsvs_lite.models.spec import Spec
+from nnsvs_lite.score import Note, Score
+from nnsvs_lite.score.phonemize import attach_phones
+from nnsvs_lite.synthesis.decode import decode, decode_natural
+from nnsvs_lite.synthesis.phrases import check_score, split
+from nnsvs_lite.synthesis.predict import predict_acoustic, predict_timing
+from nnsvs_lite.synthesis.singer import Singer, change
+from nnsvs_lite.synthesis.vocode import vocode
+from nnsvs_lite.synthesis.voice import find_voice
+from nnsvs_lite.training.checkpoint import load_model
+from nnsvs_lite.training.data import DumpDataset
+
+STREAMS = ("lf0", "vuv", "mgc", "bap")
+
+
+@pytest.fixture(scope="module")
+def decoded(toy_dump, toy_exps, tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("decode")
+    assert decode(toy_dump, "eval", out, **toy_exps)
+    return out
+
+
+@pytest.fixture(scope="module")
+def singer(decoded, toy_exps) -> Singer:
+    return Singer.load(toy_exps["acoustic"])
+
+
+@pytest.fixture(scope="module")
+def models(toy_exps):
+    return [load_model(toy_exps[family], family) for family in toy_exps]
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """All tables, without the paths in scp files."""
+    out = {}
+    for path in sorted(folder.iterdir()):
+        if path.suffix in (".scp", ".ark", ".ctm") or path.name in ("score", "utt2spk", "schema.json"):
+            out[path.name] = path.read_bytes().replace(str(folder).encode(), b"DIR")
+    return out
+
+
+def scores(dump: Path, subset: str = "eval") -> dict[str, Score]:
+    return {u: Score.from_json(text, u) for u, text in read_table(dump / subset / "score").items()}
+
+
+def test_decoding_twice_gives_the_same_bytes(toy_dump, toy_exps, decoded, tmp_path):
+    assert decode(toy_dump, "eval", tmp_path, **toy_exps)
+    assert contents(tmp_path) == contents(decoded)
+    assert len(contents(decoded)) == 2 * 6 + 4
+
+
+def test_a_finished_decoding_is_not_done_again(toy_dump, toy_exps, tmp_path):
+    assert decode(toy_dump, "eval", tmp_path, **toy_exps)
+    assert decode(toy_dump, "eval", tmp_path, **toy_exps) is False
+    assert decode(toy_dump, "eval", tmp_path, seed=1, **toy_exps) is True
+    (tmp_path / "mgc.ark").unlink()
+    assert decode(toy_dump, "eval", tmp_path, seed=1, **toy_exps) is True
+
+
+def test_tables_agree_with_each_other_and_with_the_score(toy_dump, decoded):
+    labels, written = read_ctm(decoded / "pred.ctm"), scores(toy_dump)
+    assert set(labels) == set(written)
+    shift = Spec.read(toy_dump).frame_shift
+    for utt, score in written.items():
+        duration = FeatureReader(decoded / "duration.scp")[utt].reshape(-1)
+        frames = round(score.duration / shift)
+        assert duration.min() >= 1 and duration.sum() == frames
+        assert [segment.label for segment in labels[utt]] == score.phones
+        assert labels[utt][-1].end == pytest.approx(frames * shift)
+        assert len(FeatureReader(decoded / "time_lag.scp")[utt]) == len(score.notes)
+        for name, size in Spec.read(toy_dump).streams.items():
+            assert FeatureReader(decoded / f"{name}.scp")[utt].shape == (frames, size)
+    timing = json.loads((decoded / "timing.json").read_text())
+    assert timing["audio_seconds"] == pytest.approx(sum(s.duration for s in written.values()), abs=0.02)
+
+
+def test_the_budget_of_a_batch_changes_nothing(toy_dump, models):
+    timelag, duration, acoustic = models
+    data = DumpDataset(toy_dump, "train", Spec.read(toy_dump), timing=False)
+    examples = [data[i] for i in range(len(data))]
+    small = predict_timing(examples, timelag, duration, budget=1)
+    large = predict_timing(examples, timelag, duration, budget=10**6)
+    for a, b in zip(small, large):
+        np.testing.assert_array_equal(a.duration, b.duration)
+        np.testing.assert_allclose(a.time_lag, b.time_lag, atol=1e-4)
+    ready = [replace(e, duration=t.duration) for e, t in zip(examples, large)]
+    one = dict(predict_acoustic(ready, acoustic, budget=1))
+    all_ = dict(predict_acoustic(ready, acoustic, budget=10**6))
+    assert sorted(one) == sorted(all_) == list(range(len(examples)))
+    for i, streams in one.items():
+        for name, value in streams.items():
+            np.testing.assert_allclose(value, all_[i][name], atol=1e-4)
+
+
+def test_strength_scales_the_lags(toy_dump, models):
+    timelag, duration, _ = models
+    data = DumpDataset(toy_dump, "eval", Spec.read(toy_dump), timing=False)
+    examples = [data[i] for i in range(len(data))]
+    straight = predict_timing(examples, timelag, duration, strength=0.0)
+    assert all((t.time_lag == 0).all() for t in straight)
+    for example, timing in zip(examples, straight):
+        notes = np.bincount(example.note_index, weights=timing.duration)
+        starts = np.append(0, np.cumsum(notes))[:-1]
+        np.testing.assert_allclose(starts, example.note_time[:, 0] / 0.005, atol=0.5)
+
+
+def test_a_singer_does_what_decoding_does(toy_dump, decoded, singer):
+    for utt, score in scores(toy_dump).items():
+        song = singer.sing(score)
+        assert len(song.phrases) == 1 and song.phrases[0].start == 0
+        phrase = song.phrases[0]
+        np.testing.assert_array_equal(
+            phrase.duration, FeatureReader(decoded / "duration.scp")[utt].reshape(-1)
+        )
+        for name in STREAMS:
+            expected = FeatureReader(decoded / f"{name}.scp")[utt]
+            np.testing.assert_allclose(phrase.streams[name], expected, rtol=0, atol=1e-5)
+
+
+def test_singing_twice_gives_the_same_samples_and_the_score_s_length(toy_dump, singer):
+    score = next(iter(scores(toy_dump).values()))
+    first, second = singer.sing(score), singer.sing(score)
+    np.testing.assert_array_equal(first.waveform, second.waveform)
+    assert np.isfinite(first.waveform).all()
+    assert len(first.waveform) == pytest.approx(score.duration * 24000, abs=24000 * 0.0051)
+    phones = first.phones
+    assert [p.symbol for p in phones] == score.phones
+    assert phones[0].start == 0 and phones[-1].end == pytest.approx(score.duration, abs=0.003)
+    assert all(a.end == b.start for a, b in zip(phones, phones[1:]))
+
+
+def test_transposing_moves_the_pitch_by_semitones(toy_dump, singer):
+    # Every pitch of the training set lies between those of the song and the moved song,
+    # so only what the model adds may differ.
+    score = next(iter(scores(toy_dump).values()))
+    low, high = singer.sing(score), singer.sing(score, transpose=2)
+    assert [n.pitch for n in high.score.notes if n.pitch] == [n.pitch + 2 for n in score.notes if n.pitch]
+    both = (low.f0[: len(high.f0)] > 0) & (high.f0[: len(low.f0)] > 0)
+    cents = 1200 * np.log2(high.f0[both] / low.f0[both])
+    assert both.sum() > 50 and np.median(cents) == pytest.approx(200, abs=60)
+
+
+def test_tempo_changes_the_length(toy_dump, singer):
+    score = next(iter(scores(toy_dump).values()))
+    song = singer.sing(score, tempo=2.0)
+    assert len(song.waveform) == pytest.approx(score.duration * 24000 / 2, abs=24000 * 0.0051)
+    assert song.score.notes[1].tempo == score.notes[1].tempo * 2
+
+
+def test_factors_out_of_range_are_refused(toy_dump, singer):
+    score = next(iter(scores(toy_dump).values()))
+    for options, message in (
+        ({"tempo": 0.0}, "tempo factor 0 is out of"),
+        ({"tempo": float("nan")}, "tempo factor nan is out of"),
+        ({"transpose": 60}, "transposed to MIDI .*, out of 24..108"),
+        ({"transpose": -60}, "transposed to MIDI"),
+    ):
+        with pytest.raises(DataError, match=message):
+            singer.sing(score, **options)
+
+
+def test_change_keeps_rests_and_turns_the_key():
+    score = Score((Note(0, 0.5, 0), Note(0.5, 1.0, 60, "ら", key=0)))
+    assert [n.pitch for n in change(score, 3, 1.0).notes] == [0, 63]
+    assert change(score, 3, 1.0).notes[1].key == -3
+    assert change(score, 0, 1.0) == score
+
+
+def test_a_song_of_several_phrases_is_as_long_as_its_score(singer):
+    rng = np.random.default_rng(5)
+    notes, time = [], 0.0
+    for _ in range(3):
+        for note in make_score(rng, 6).notes:
+            length = note.end - note.start + (0.5 if note.is_rest else 0.0)
+            notes.append(replace(note, start=time, end=time + length, phones=()))
+            time += length
+    song = singer.sing(attach_phones(Score(tuple(notes))))
+    assert len(song.phrases) == 3
+    assert len(song.waveform) == pytest.approx(time * 24000, abs=24000 * 0.0051)
+    starts = [phrase.start for phrase in song.phrases]
+    assert starts == sorted(starts) and starts[-1] < time
+    sung = song.phrases[-1].start + song.phrases[-1].duration.sum() * 0.005
+    assert len(song.f0) * 0.005 == pytest.approx(sung, abs=0.011)
+
+
+def test_phrases_of_a_dump_are_whole_phrases(toy_dump):
+    for score in scores(toy_dump).values():
+        (phrase,) = split(score)
+        assert phrase.score.notes == score.notes
+
+
+def test_a_score_in_another_language_or_phone_set_is_refused(toy_dump):
+    spec, score = Spec.read(toy_dump), next(iter(scores(toy_dump).values()))
+    with pytest.raises(DataError, match="the score is in 'en', the voice sings 'ja'"):
+        check_score(replace(score, lang="en"), spec)
+    other = Spec({**spec.schema, "phones": spec.phones[:-1]}, spec.stats)
+    with pytest.raises(DataError, match="another phone set"):
+        check_score(score, other)
+
+
+def test_a_voice_says_what_it_lacks(toy_exps, decoded, tmp_path):
+    voice = shutil.copytree(toy_exps["acoustic"], tmp_path / "voice")
+    assert find_voice(voice).timelag == voice / "timelag.pt"
+    assert (voice / "duration.pt").read_bytes() == (toy_exps["duration"] / "model.pt").read_bytes()
+    (voice / "timelag.pt").unlink()
+    with pytest.raises(DataError, match=r"no timelag.pt, the timelag model; run the recipe to stage 5"):
+        find_voice(voice)
+    with pytest.raises(DataError, match="no model.pt, the acoustic model|no timelag.pt"):
+        find_voice(tmp_path)
+    with pytest.raises(DataError, match="no such folder"):
+        find_voice(tmp_path / "nowhere")
+    with pytest.raises(DataError, match="no such folder"):
+        find_voice(voice / "model.pt")
+
+
+def test_models_in_each_other_s_place_are_refused(toy_dump, toy_exps, tmp_path):
+    wrong = {**toy_exps, "timelag": toy_exps["duration"]}
+    with pytest.raises(DataError, match="holds a duration model, a timelag model is needed"):
+        decode(toy_dump, "eval", tmp_path / "out", **wrong)
+    with pytest.raises(DataError, match="no such model; train it first"):
+        decode(toy_dump, "eval", tmp_path / "out", **{**toy_exps, "acoustic": tmp_path / "none"})
+    assert not (tmp_path / "out").exists()
+
+
+def test_models_of_other_features_are_refused(toy_exps, tmp_path):
+    dump = make_dump(tmp_path / "dump", {"train": 2, "eval": 1}, frame_shift=0.01)
+    with pytest.raises(DataError, match="other frame_shift; train it again"):
+        decode(dump, "eval", tmp_path / "out", **toy_exps)
+
+
+def test_decoding_natural_features_copies_them(toy_dump, tmp_path):
+    assert decode_natural(toy_dump, "eval", tmp_path)
+    assert decode_natural(toy_dump, "eval", tmp_path) is False
+    for name in ("duration", "time_lag", *STREAMS):
+        there, here = (
+            FeatureReader(toy_dump / "eval" / f"{name}.scp"),
+            FeatureReader(tmp_path / f"{name}.scp"),
+        )
+        assert list(there) == list(here)
+        assert all(np.array_equal(there[utt], here[utt]) for utt in there)
+    labels = read_ctm(tmp_path / "pred.ctm")
+    assert all(labels[u][-1].end == pytest.approx(s.duration, abs=0.003) for u, s in scores(toy_dump).items())
+
+
+def test_vocoding_writes_phrases_and_songs(decoded, tmp_path):
+    folder = shutil.copytree(decoded, tmp_path / "decode")
+    for scp in folder.glob("*.scp"):
+        scp.write_text(scp.read_text().replace(str(decoded), str(folder)))
+    utts = list(FeatureReader(folder / "lf0.scp"))
+    write_table(folder / "segments", {u: f"song {10 * i + 0.5} {10 * i + 9}" for i, u in enumerate(utts)})
+    assert vocode(folder) is True
+    first = {p.name: p.read_bytes() for p in folder.rglob("*.wav")}
+    assert set(first) == {"song.wav", *(f"{u}.wav" for u in utts)}
+    assert vocode(folder, nj=2) is False, "the number of processes is no reason to do it again"
+    song, rate = soundfile.read(folder / "songs" / "song.wav")
+    last, _ = soundfile.read(folder / "wav" / f"{utts[-1]}.wav")
+    assert len(song) == (10 * (len(utts) - 1) + 0.5) * rate + len(last)
+    assert set(read_table(folder / "wav.scp")) == set(utts)
+    (folder / "wav.scp").unlink()
+    assert vocode(folder, nj=2) is True
+    assert {p.name: p.read_bytes() for p in folder.rglob("*.wav")} == first
+
+
+def test_vocoding_without_features_says_so(decoded, tmp_path):
+    with pytest.raises(DataError, match="schema.json: no such file"):
+        vocode(tmp_path)
+    shutil.copy(decoded / "schema.json", tmp_path)
+    with pytest.raises(DataError, match="no lf0 to make a waveform of; decode first"):
+        vocode(tmp_path)
+
+
+def test_the_state_of_the_random_generator_does_not_matter(toy_dump, singer):
+    score = next(iter(scores(toy_dump).values()))
+    torch.manual_seed(99)
+    first = singer.sing(score).waveform
+    torch.manual_seed(7)
+    np.testing.assert_array_equal(first, singer.sing(score).waveform)
