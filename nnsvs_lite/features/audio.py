@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import math
 import os
 
 import numpy as np
 
-from nnsvs_lite.io.atomic import atomic_path
+from nnsvs_lite.io.atomic import write_bytes
 from nnsvs_lite.io.errors import DataError
 
 MAX_PEAK = 0.99
@@ -75,8 +76,10 @@ def write_wav(
     # libsndfile takes the high bits of int32, so both widths are written without its own scaling.
     shift = 16 if subtype == "PCM_16" else 8
     samples = np.round(x * gain * scale).astype(np.int32) << shift
-    with atomic_path(path) as tmp:
-        soundfile.write(os.fspath(tmp), samples, sample_rate, subtype=subtype, format="WAV")
+    # libsndfile would hide a full disk's reason, or the failure itself.
+    buffer = io.BytesIO()
+    soundfile.write(buffer, samples, sample_rate, subtype=subtype, format="WAV")
+    write_bytes(path, buffer.getvalue())
     return gain
 
 

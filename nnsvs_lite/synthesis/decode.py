@@ -64,10 +64,12 @@ def decode(
     from nnsvs_lite.synthesis.predict import phone_times, predict_acoustic, predict_timing
     from nnsvs_lite.training.checkpoint import load_model
     from nnsvs_lite.training.data import DumpDataset
+    from nnsvs_lite.training.device import find_device
 
-    lag_model = load_model(models[0], "timelag").to(device)
-    duration_model = load_model(models[1], "duration").to(device)
-    acoustic_model = load_model(models[2], "acoustic").to(device)
+    place = find_device(device)
+    lag_model = load_model(models[0], "timelag").to(place)
+    duration_model = load_model(models[1], "duration").to(place)
+    acoustic_model = load_model(models[2], "acoustic").to(place)
     spec = Spec.read(dump)
     for path, model in zip(models, (lag_model, duration_model, acoustic_model)):
         _check_spec(model.spec, spec, path)

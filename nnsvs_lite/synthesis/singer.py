@@ -31,6 +31,7 @@ from nnsvs_lite.synthesis.phrases import check_score, example_of, split
 from nnsvs_lite.synthesis.predict import phone_times, predict_acoustic, predict_timing
 from nnsvs_lite.synthesis.voice import find_voice
 from nnsvs_lite.training.checkpoint import load_model
+from nnsvs_lite.training.device import find_device
 
 
 @dataclass(frozen=True)
@@ -109,10 +110,11 @@ class Singer:
         """Loads the exp dir of a finished recipe's acoustic model.
 
         Raises:
-            DataError: where it is not one, or a checkpoint is damaged.
+            DataError: where it is not one, a checkpoint is damaged, or there is no such device.
         """
         voice = find_voice(folder)
-        models = [load_model(getattr(voice, f), f).to(device) for f in voice._fields]
+        place = find_device(device)
+        models = [load_model(getattr(voice, f), f).to(place) for f in voice._fields]
         return Singer(*models)
 
     def sing(
@@ -144,6 +146,8 @@ class Singer:
             where = os.fspath(score)
             score = read_score(score, lang=self.spec.schema["lang"], part=part, verse=verse)
             score = replace(score, title=score.title or Path(where).stem)
+        if not 0 <= timing <= 2:
+            raise DataError(f"timing strength {timing:g} is out of 0..2")
         score = change(score, transpose, tempo)
         if not all(note.phones for note in score.notes):
             score = attach_phones(score)

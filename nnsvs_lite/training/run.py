@@ -52,17 +52,22 @@ def train(
     from lightning_fabric import Fabric
 
     from nnsvs_lite.training.config import Config
+    from nnsvs_lite.training.device import check_gpus
     from nnsvs_lite.training.loop import Trainer
 
     config = Config.read(config_path, overrides)
     if seed is not None:
         config.training.seed = seed
-    fabric = Fabric(
-        accelerator="cuda" if ngpu else "cpu",
-        devices=max(1, ngpu),
-        num_nodes=num_nodes,
-        precision=config.training.precision,
-    )
+    check_gpus(ngpu)
+    try:
+        fabric = Fabric(
+            accelerator="cuda" if ngpu else "cpu",
+            devices=max(1, ngpu),
+            num_nodes=num_nodes,
+            precision=config.training.precision,
+        )
+    except ValueError as error:
+        raise DataError(f"training.precision or devices: {error}", config_path) from None
     fabric.launch()
     trainer = Trainer(config, dump, train_set, dev_set, out, fabric)
     if fabric.is_global_zero:

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from nnsvs_lite.io.errors import DataError
+
 
 class MaskedConv1d(nn.Module):
     """A length-keeping convolution over (B, L, C) in which padding counts as zero."""
@@ -13,7 +15,7 @@ class MaskedConv1d(nn.Module):
     def __init__(self, inputs: int, outputs: int, kernel: int, dilation: int = 1, groups: int = 1):
         super().__init__()
         if kernel % 2 == 0:
-            raise ValueError("an odd kernel keeps lengths")
+            raise DataError(f"kernel {kernel} is even; only odd ones keep lengths")
         self.conv = nn.Conv1d(
             inputs, outputs, kernel, padding=dilation * (kernel // 2), dilation=dilation, groups=groups
         )
