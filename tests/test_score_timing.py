@@ -140,6 +140,11 @@ def test_filled_notes_are_full_and_no_phone_is_lost(length):
             assert out.sum() == length and out.min() >= 1 and out.dtype == np.int64
 
 
+def test_boundaries_are_rounded_not_cut():
+    # Boundaries at 1.67, 3.33 and 5 frames.
+    np.testing.assert_array_equal(fill(np.ones(3), None, 5), [2, 1, 2])
+
+
 def test_a_note_of_one_phone_is_as_long_as_the_note():
     np.testing.assert_array_equal(fill(np.array([3.0]), np.array([2.0]), 57), [57])
 

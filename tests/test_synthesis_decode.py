@@ -16,6 +16,7 @@ from toy import make_dump, make_score
 from nnsvs_lite.io.ctm import read_ctm
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.tables import FeatureReader, read_table, write_table
+from nnsvs_lite.models.batch import collate
 from nnsvs_lite.models.spec import Spec
 from nnsvs_lite.score import Note, Score
 from nnsvs_lite.score.phonemize import attach_phones
@@ -110,7 +111,22 @@ def test_the_budget_of_a_batch_changes_nothing(toy_dump, models):
             np.testing.assert_allclose(value, all_[i][name], atol=1e-4)
 
 
-def test_strength_scales_the_lags(toy_dump, models):
+def test_lags_are_the_model_s_within_the_limits(toy_dump, models):
+    spec = Spec.read(toy_dump)
+    data = DumpDataset(toy_dump, "eval", spec, timing=False)
+    rest = spec.column("note", "is_rest")
+    for example in (data[i] for i in range(len(data))):
+        (timing,) = predict_timing([example], *models[:2])
+        with torch.no_grad():
+            lag = models[0].infer(collate([example], spec.frame_shift))["time_lag"][0].numpy()
+        limit = np.where(example.note_context[:, rest] > 0.5, 40, 20)
+        np.testing.assert_allclose(timing.time_lag[1:], np.clip(lag, -limit, limit)[1:], atol=1e-4)
+        assert timing.time_lag[0] == 0
+        (half,) = predict_timing([example], *models[:2], strength=0.5)
+        np.testing.assert_allclose(half.time_lag[1:], np.clip(lag / 2, -limit, limit)[1:], atol=1e-4)
+
+
+def test_without_lags_notes_begin_on_their_beats(toy_dump, models):
     timelag, duration, _ = models
     data = DumpDataset(toy_dump, "eval", Spec.read(toy_dump), timing=False)
     examples = [data[i] for i in range(len(data))]
