@@ -49,8 +49,8 @@ class Recipe:
         self.command = ["./svs.sh", "--stage", "0", "--db-root", os.fspath(corpus), "--threads", "1"]
         self.command += ["--features-config", "conf/features/world_24k.yaml"]
         for family, words in (
-            ("timelag", "--training.epochs 4"),
-            ("duration", "--training.epochs 4"),
+            ("timelag", "--training.epochs 4 --training.min_steps 0"),
+            ("duration", "--training.epochs 4 --training.min_steps 0"),
             ("acoustic", "--model.hidden 16 --training.epochs 4"),
         ):
             self.command += [f"--{family}-args", words]
