@@ -172,3 +172,13 @@ def test_stage_log_notes_a_failure(monkeypatch) -> None:
     with pytest.raises(DataError), StageLog(["x"], stream):
         raise DataError("no")
     assert stream.getvalue().endswith("status 1\n")
+
+
+def test_help_into_a_closed_pipe_is_no_traceback() -> None:
+    program = [sys.executable, "-m", "nnsvs_lite.bin.main", "--help"]
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(program, stdout=writer, stderr=subprocess.PIPE, text=True)
+    os.close(writer)
+    assert done.stderr == ""
+    assert done.returncode != 0

@@ -191,21 +191,20 @@ def _run(name: str, argv: Sequence[str]) -> int:
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; returns its exit status (1 for bad input, 130 if interrupted)."""
     argv = list(sys.argv[1:] if argv is None else argv)
-    if not argv or argv[0] in ("-h", "--help", "help"):
-        print(overview())
-        return 0 if argv else 1
-    if argv[0] == "--version":
-        print(f"{PROGRAM} {__version__}")
-        return 0
     known = commands()
-    name = argv[0].replace("_", "-")
-    if name not in known:
+    name = argv[0].replace("_", "-") if argv else "--help"
+    about = name in ("-h", "--help", "help", "--version")
+    if not about and name not in known:
         kind = "option" if name.startswith("-") else "command"
         _say("", f"unknown {kind} {argv[0]!r}{nearest(name, known)}; {PROGRAM} --help lists the commands")
         return 1
     signal.signal(signal.SIGTERM, _terminate)
     try:
-        status = _run(name, argv[1:])
+        if about:
+            print(f"{PROGRAM} {__version__}" if name == "--version" else overview())
+            status = 0 if argv else 1
+        else:
+            status = _run(name, argv[1:])
         sys.stdout.flush()
         return status
     except DataError as error:
