@@ -91,6 +91,9 @@ class Recipe:
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            # A shell that starts the tests in the background hands SIGINT on as ignored, and
+            # bash cannot trap what was ignored when it started.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
     def run(self, *options: str, **environment: str) -> subprocess.CompletedProcess:

@@ -62,7 +62,14 @@ class Extraction:
             data = DataDir.read(self.data_path)
             if data.label_name == "align.ctm":
                 # Stage 1 leaves out of align.ctm the phrases whose alignment it does not trust.
-                data = data.subset(utt for utt in data.utts if data.labels.get(utt))
+                trusted = [utt for utt in data.utts if data.labels.get(utt)]
+                if data.utts and not trusted:
+                    raise DataError(
+                        "stage 1 kept all its utterances out, for the reasons in exp/align_*/rejected; "
+                        "mend the labels in corrections/ or choose other utterances for this set",
+                        self.data_path,
+                    )
+                data = data.subset(trusted)
             self._data = data
             if not self._data.utts:
                 raise DataError("holds no utterance", self.data_path)
