@@ -30,10 +30,6 @@ class Timing:
     duration: np.ndarray
 
 
-def _batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
-    yield from pack(lengths, budget)
-
-
 @torch.inference_mode()
 def predict_timing(
     examples: Sequence[Example],
@@ -54,7 +50,7 @@ def predict_timing(
     device = _device(timelag)
     rest = timelag.spec.column("note", "is_rest")
     out: list[Timing | None] = [None] * len(examples)
-    for indices in _batches([len(e.phone_context) for e in examples], budget):
+    for indices in pack([len(e.phone_context) for e in examples], budget):
         members = [replace(examples[i], time_lag=None, duration=None, streams={}) for i in indices]
         batch = collate(members, shift).to(device)
         lags = timelag.infer(batch)["time_lag"].float().cpu().numpy()
@@ -81,7 +77,7 @@ def predict_acoustic(
         Index of the utterance and its streams, (T, D) float32 each; shortest first.
     """
     device = _device(model)
-    for indices in _batches([e.frames for e in examples], budget):
+    for indices in pack([e.frames for e in examples], budget):
         members = [replace(examples[i], time_lag=None, streams={}) for i in indices]
         batch = collate(members, model.spec.frame_shift).to(device)
         streams = {name: value.float().cpu().numpy() for name, value in model.infer(batch).items()}

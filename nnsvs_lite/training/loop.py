@@ -231,13 +231,13 @@ class Trainer:
             f"{sum(self.train_data.frames):,} frames to train on, {len(self.dev_data)} to test on",
             flush=True,
         )
+        self.average = None
         if not self.raw.trains:
-            losses = self._evaluate_rule()
+            losses = self._evaluate()
             if fabric.is_global_zero:
                 self._record({"epoch": 0, "train": {}, "dev": losses})
                 self._keep(0, losses["loss"])
             return
-        self.average = None
         optimizer = torch.optim.AdamW(self.raw.parameters(), lr=options.lr, weight_decay=options.weight_decay)
         self.model, self.optimizer = fabric.setup(self.raw, optimizer)
         if options.average:
@@ -274,10 +274,6 @@ class Trainer:
             fabric.barrier()
         if writer is not None:
             writer.close()
-
-    def _evaluate_rule(self) -> dict[str, float]:
-        self.average = None
-        return self._evaluate()
 
     def _tensorboard(self, epoch: int):
         from torch.utils.tensorboard import SummaryWriter
