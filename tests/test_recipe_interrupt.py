@@ -113,12 +113,10 @@ def stages(data: Path) -> list[list[str]]:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """All files but those that hold times of day or of computing, and the state of training,
-    in which equal values that are one object or two make other bytes."""
+    """All files but those that hold times of day or of computing."""
     names = {os.fspath(p.relative_to(folder)): p for p in sorted(folder.rglob("*")) if p.is_file()}
-    left_out = ("timing.json", "last.pt")
     return {
-        name: b"" if path.name in left_out else path.read_bytes()
+        name: b"" if path.name == "timing.json" else path.read_bytes()
         for name, path in names.items()
         if "tensorboard" not in name
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import pickle
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,21 @@ def save(path: str | os.PathLike, state: dict[str, Any]) -> None:
     """Writes tensors, numbers, strings, lists and dicts atomically; same state, same bytes."""
     # Given a path, torch would write its name into the file, and hide a full disk's OSError.
     buffer = io.BytesIO()
-    torch.save(state, buffer)
+    torch.save(_plain(state), buffer)
     write_bytes(path, buffer.getvalue())
+
+
+def _plain(value: Any) -> Any:
+    """The same state without its history.
+
+    A pickle writes an object that it meets twice only once. What was read from a file
+    shares other objects than what was made here, and would be written as other bytes.
+    """
+    if isinstance(value, dict):
+        return {_plain(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)([_plain(item) for item in value])
+    return sys.intern(value) if isinstance(value, str) else value
 
 
 def load(path: str | os.PathLike) -> dict[str, Any]:
