@@ -39,3 +39,27 @@ def toy_exps(toy_dump, tmp_path_factory) -> dict[str, Path]:
         exps[family] = folder / family
         save_model(exps[family] / "model.pt", model, Config.read(path), {})
     return exps
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """The machine's own Chromium, started; tests skip where there is none."""
+    from browser import find_chromium, launched
+
+    pytest.importorskip("playwright", reason="needs playwright: pip install nnsvs_lite[dev]")
+    program = find_chromium()
+    if program is None:
+        pytest.skip("needs Chromium or Chrome on PATH, or its path in the environment variable CHROMIUM")
+    with launched(program) as started:
+        yield started
+
+
+@pytest.fixture
+def browser(chromium, tmp_path):
+    """Opens pages in a real browser, see ``browser.py``; fails the test on errors in their consoles."""
+    from browser import Browser
+
+    browser = Browser(chromium, tmp_path)
+    yield browser
+    browser.close()
+    assert browser.errors == []
