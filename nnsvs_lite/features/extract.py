@@ -190,8 +190,9 @@ class Extraction:
         names = tables_of(self.config)
         _write(self.out, names, self._merged(schema))
         write_table(self.out / "utt2spk", self.data.utt2spk)
+        write_table(self.out / "utt2lang", self.data.utt2lang)
         write_table(self.out / "score", {utt: s.to_json() for utt, s in self.data.scores.items()})
-        copies = ["utt2spk", "score"]
+        copies = ["utt2spk", "utt2lang", "score"]
         if self.data.segments:
             # Phrases' places in their recordings: what is sung is joined to songs again.
             places = {u: f"{rec} {a:.7f} {b:.7f}" for u, (rec, a, b) in self.data.segments.items()}

@@ -22,7 +22,7 @@ class Example:
         note_time: (N, 2) score start and end, seconds.
         time_lag: (N,) frames, or None. duration: (P,) whole frames, or None.
         streams: name to (T, D) float32.
-        singer: index of the singer.
+        singer, language: their indices in the schema.
     """
 
     utt: str
@@ -34,6 +34,7 @@ class Example:
     duration: np.ndarray | None = None
     streams: dict[str, np.ndarray] = field(default_factory=dict)
     singer: int = 0
+    language: int = 0
 
     @property
     def frames(self) -> int:
@@ -52,7 +53,8 @@ class Batch:
         time_lag: (B, N) or None. duration: (B, P) long, 0 on padding, or None.
         max_frames: T, frames of the longest utterance (0 without durations).
         streams: name to (B, T, D).
-        singer: (B,) long.
+        singer, language: (B,) long.
+        seed: of models that draw by chance in inference.
     """
 
     utts: list[str]
@@ -63,10 +65,12 @@ class Batch:
     note_lengths: Tensor
     phone_lengths: Tensor
     singer: Tensor
+    language: Tensor
     time_lag: Tensor | None = None
     duration: Tensor | None = None
     max_frames: int = 0
     streams: dict[str, Tensor] = field(default_factory=dict)
+    seed: int = 0
 
     def to(self, device: torch.device | str) -> Batch:
         """The batch with all its tensors on ``device``."""
@@ -108,8 +112,8 @@ def _pad(arrays: Sequence[np.ndarray], dtype: torch.dtype) -> Tensor:
     return out
 
 
-def collate(examples: Sequence[Example], frame_shift: float) -> Batch:
-    """Pads examples to one batch. ``frame_shift`` in seconds."""
+def collate(examples: Sequence[Example], frame_shift: float, seed: int = 0) -> Batch:
+    """Pads examples to one batch. ``frame_shift`` in seconds; ``seed`` for inference."""
     first = examples[0]
     batch = Batch(
         utts=[e.utt for e in examples],
@@ -120,6 +124,8 @@ def collate(examples: Sequence[Example], frame_shift: float) -> Batch:
         note_lengths=torch.tensor([len(e.note_context) for e in examples]),
         phone_lengths=torch.tensor([len(e.phone_context) for e in examples]),
         singer=torch.tensor([e.singer for e in examples]),
+        language=torch.tensor([e.language for e in examples]),
+        seed=seed,
     )
     if first.time_lag is not None:
         batch.time_lag = _pad([e.time_lag for e in examples], torch.float32)

@@ -77,13 +77,12 @@ def decode(
     examples = [data[i] for i in range(len(data))]
 
     done.clear()
-    torch.manual_seed(seed)
     began = time.perf_counter()
     timings = predict_timing(examples, lag_model, duration_model)
     timed = time.perf_counter()
     ready = [replace(e, duration=t.duration) for e, t in zip(examples, timings)]
     streams: dict[str, dict[str, np.ndarray]] = {name: {} for name in spec.streams}
-    for i, values in predict_acoustic(ready, acoustic_model):
+    for i, values in predict_acoustic(ready, acoustic_model, seed=seed):
         for name, value in values.items():
             streams[name][data.utts[i]] = value
     finished = time.perf_counter()

@@ -69,7 +69,7 @@ def predict_timing(
 
 @torch.inference_mode()
 def predict_acoustic(
-    examples: Sequence[Example], model: AcousticModel, budget: int = BUDGET
+    examples: Sequence[Example], model: AcousticModel, budget: int = BUDGET, seed: int = 0
 ) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
     """Vocoder features of utterances that have durations.
 
@@ -79,7 +79,7 @@ def predict_acoustic(
     device = _device(model)
     for indices in pack([e.frames for e in examples], budget):
         members = [replace(examples[i], time_lag=None, streams={}) for i in indices]
-        batch = collate(members, model.spec.frame_shift).to(device)
+        batch = collate(members, model.spec.frame_shift, seed).to(device)
         streams = {name: value.float().cpu().numpy() for name, value in model.infer(batch).items()}
         for row, i in enumerate(indices):
             frames = examples[i].frames

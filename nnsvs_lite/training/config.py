@@ -153,7 +153,7 @@ def _apply(value: dict[str, Any], overrides: Sequence[str]) -> None:
             if not words:
                 raise DataError(f"option {word!r} needs a value")
             text = words.pop(0)
-        if keys[0] == "model" and keys[1] != "init_args" and len(keys) == 2:
+        if keys[0] == "model" and keys[1] not in ("init_args", "class_path"):
             keys.insert(1, "init_args")
         target = value
         for key in keys[:-1]:

@@ -53,9 +53,8 @@ class DumpDataset(Sequence[Example]):
         for name, reader in self._readers.items():
             for utt in set(reader) ^ set(self.utts):
                 raise DataError(f"utterance {utt!r} is not in both {name}.scp and phone_context.scp", folder)
-        singers = read_table(folder / "utt2spk")
-        known = spec.schema.get("speakers", [])
-        self._singer = {u: known.index(singers[u]) if singers.get(u) in known else 0 for u in self.utts}
+        self._singer = _indices(folder / "utt2spk", self.utts, spec.schema["speakers"])
+        self._language = _indices(folder / "utt2lang", self.utts, spec.schema["languages"])
         durations = self._readers["duration"] if timing else {}
         self.frames = [int(durations[u].sum()) if timing else 0 for u in self.utts]
         self._cache: dict[int, Example] = {}
@@ -81,12 +80,19 @@ class DumpDataset(Sequence[Example]):
             duration=whole.get("duration"),
             streams={name: arrays[name] for name in self._streams},
             singer=self._singer[utt],
+            language=self._language[utt],
         )
         size = sum(a.nbytes for a in arrays.values())
         if size <= self._room:
             self._room -= size
             self._cache[index] = example
         return example
+
+
+def _indices(table: Path, utts: Sequence[str], known: Sequence[str]) -> dict[str, int]:
+    """Places in a list of names of what a table gives for each utterance; 0 without a table."""
+    names = read_table(table) if table.exists() else {}
+    return {u: known.index(names[u]) if names.get(u) in known else 0 for u in utts}
 
 
 def pack(lengths: Sequence[int], budget: int, order: Sequence[int] | None = None) -> list[list[int]]:

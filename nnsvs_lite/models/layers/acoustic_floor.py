@@ -76,6 +76,10 @@ class SmoothFloor(nn.Module):
         self.register_buffer("spectrum", gaussian_kernel(spectrum, spec.frame_shift), persistent=False)
         self.register_buffer("pitch", gaussian_kernel(pitch, spec.frame_shift), persistent=False)
 
+    def pitch_of(self, batch: Batch, phone: Tensor) -> Tensor:
+        """(B, T, 1): log F0 of the score with its steps rounded off."""
+        return smooth(self.steps.score_lf0(batch, phone), batch.frame_mask, self.pitch)
+
     def forward(self, batch: Batch, phone: Tensor) -> dict[str, Tensor]:
         mask = batch.frame_mask
         return {

@@ -9,6 +9,29 @@ from torch import Tensor, nn
 
 from nnsvs_lite.models.spec import Spec
 
+FEW_PHONES = 300
+"""Size of a training set, about a minute, at which context is hidden half as often."""
+
+
+def hiding(forget: float, spec: Spec) -> float:
+    """The probability of hiding, for a training set's size.
+
+    With thousands of phones there is no need to hide anything; with a hundred, what one note in
+    one context was like must not be learnt by heart.
+
+    Args:
+        forget: for a set of no size; half of it for ``FEW_PHONES``, and so on.
+    """
+    return forget * FEW_PHONES / (FEW_PHONES + spec.phone_count)
+
+
+def hide(values: Tensor, probability: float, rows: bool = False) -> Tensor:
+    """Sets values to zero by chance, one by one or whole rows (the last dimension)."""
+    if not probability:
+        return values
+    shape = (*values.shape[:-1], 1) if rows else values.shape
+    return values * (torch.rand(shape, device=values.device) >= probability)
+
 
 class ContextEncoder(nn.Module):
     """Named context columns to a vector each row.
@@ -59,15 +82,9 @@ class ContextEncoder(nn.Module):
     def forward(self, context: Tensor) -> Tensor:
         """(B, L, columns) to (B, L, dim)."""
         numbers = (context[..., self.numeric] - self.center) * self.scale
-        out = self.linear(self._forget(numbers.clamp(-self.clip, self.clip), 0))
+        forget = self.forget if self.training else 0.0
+        out = self.linear(hide(numbers.clamp(-self.clip, self.clip), forget))
         for k, (i, table) in enumerate(zip(self.categorical, self.embeddings)):
             vectors = table(context[..., i].long().clamp(0, table.num_embeddings - 1))
-            out = out + (vectors if k == 0 else self._forget(vectors, 2))
+            out = out + (vectors if k == 0 else hide(vectors, forget, rows=True))
         return out
-
-    def _forget(self, values: Tensor, kept_dims: int) -> Tensor:
-        """Hides values from a model in training, columns one by one or whole rows."""
-        if not self.training or not self.forget:
-            return values
-        shape = values.shape if kept_dims == 0 else (*values.shape[:-1], 1)
-        return values * (torch.rand(shape, device=values.device) >= self.forget)

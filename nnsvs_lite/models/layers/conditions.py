@@ -1,0 +1,39 @@
+"""Who sings, and in which language, as vectors added to a model's inner ones."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from nnsvs_lite.models.batch import Batch
+from nnsvs_lite.models.options import AcousticOptions
+from nnsvs_lite.models.spec import Spec
+
+
+class Conditions(nn.Module):
+    """Embeddings of what holds for a whole utterance.
+
+    Data of one singer and one language need none: nothing is made, and nothing added.
+
+    Args:
+        spec: names singers and languages. options: which embeddings to make.
+        dim: of the vectors to add to.
+    """
+
+    def __init__(self, spec: Spec, options: AcousticOptions, dim: int):
+        super().__init__()
+        singers, languages = spec.schema["speakers"], spec.schema["languages"]
+        self.singer = nn.Embedding(len(singers), dim) if options.singer and len(singers) > 1 else None
+        several = options.language and len(languages) > 1
+        self.language = nn.Embedding(len(languages), dim) if several else None
+        for table in (self.singer, self.language):
+            if table is not None:
+                nn.init.normal_(table.weight, std=0.3)
+
+    def forward(self, batch: Batch) -> Tensor:
+        """(B, 1, dim), or a zero that can be added to anything."""
+        total = batch.note_context.new_zeros(())
+        if self.singer is not None:
+            total = total + self.singer(batch.singer)[:, None]
+        if self.language is not None:
+            total = total + self.language(batch.language)[:, None]
+        return total

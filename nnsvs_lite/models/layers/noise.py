@@ -1,0 +1,41 @@
+"""Chance in inference: the same for an utterance alone and in a batch, on any device."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def frame_noise(lengths: Tensor, size: int, dim: int, seed: int) -> Tensor:
+    """Standard normal noise (B, size, dim); row ``b`` depends on ``lengths[b]`` alone.
+
+    Drawn on the CPU, whose generator gives the same numbers whatever device computes.
+
+    Args:
+        lengths: (B,) frames. size: padded length. seed: whole number.
+    """
+    out = torch.zeros(len(lengths), size, dim)
+    if lengths.device.type != "meta":
+        for row, length in zip(out, lengths.tolist()):
+            generator = torch.Generator().manual_seed(seed)
+            row[:length] = torch.randn(length, dim, generator=generator)
+    return out.to(lengths.device)
+
+
+class SeededDropout:
+    """Dropout that stays on in inference, one mask a step, shared by the members of a batch.
+
+    Args:
+        probability: of a value to be dropped. seed: whole number.
+    """
+
+    def __init__(self, probability: float, seed: int):
+        self.keep = 1.0 - probability
+        self.generator = torch.Generator().manual_seed(seed)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Values of one step (B, D), or None of them dropped at probability 0."""
+        if self.keep >= 1.0:
+            return x
+        mask = torch.rand(x.shape[-1], generator=self.generator) < self.keep
+        return x * (mask.to(x.dtype) / self.keep).to(x.device)

@@ -1,0 +1,123 @@
+"""Between a network's numbers and vocoder features in physical units."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from nnsvs_lite.models.batch import Batch
+from nnsvs_lite.models.layers.acoustic_floor import SmoothFloor
+from nnsvs_lite.models.layers.losses import LF0_UNIT
+from nnsvs_lite.models.spec import Spec
+
+MAX_RESIDUAL = 600 * math.log(2) / 1200
+"""Bound of the F0 residual: 600 cents either way (NNSVS)."""
+
+Pitch = Literal["bounded", "residual", "absolute"]
+
+
+class OutputSpace(nn.Module):
+    """A network's numbers, of about unit size, and what they stand for.
+
+    ``mgc``, ``bap`` and ``mel``: standard deviations from the training mean, or from the
+    smoothed rule. ``lf0``: semitones from the score's pitch, which is smoothed with a
+    Gaussian of 25 ms where the rule is the base and is steps elsewhere; or deviations from
+    the training mean where a system predicts pitch itself. ``vuv``: a logit.
+
+    Args:
+        spec: streams and statistics.
+        floor: whether the smoothed rule is the base of spectra and voicing.
+        pitch: ``bounded``: within 600 cents of the score, through tanh (NNSVS);
+            ``residual``: score plus a number (XiaoiceSing); ``absolute``: no use of the score.
+    """
+
+    def __init__(self, spec: Spec, floor: bool, pitch: Pitch = "bounded"):
+        super().__init__()
+        self.sizes = dict(spec.streams)
+        self.pitch, self.from_floor = pitch, floor
+        self.floor = SmoothFloor(spec)
+        for name in self.sizes:
+            moments = spec.stats["streams"][name]
+            for key in ("mean", "std"):
+                values = torch.tensor(moments[key])
+                values = values.clamp(min=1e-4) if key == "std" else values
+                self.register_buffer(f"{key}_{name}", values, persistent=False)
+
+    @property
+    def size(self) -> int:
+        """Numbers a frame, all streams together."""
+        return sum(self.sizes.values())
+
+    def split(self, values: Tensor) -> dict[str, Tensor]:
+        """(..., size) to a tensor for each stream."""
+        return dict(zip(self.sizes, values.split(list(self.sizes.values()), dim=-1)))
+
+    def base(self, batch: Batch, phone: Tensor) -> dict[str, Tensor]:
+        """Where 0 lies in each stream: (B, T, D); for ``vuv`` a logit.
+
+        Args:
+            phone: (B, T) from ``phone_of_frame``.
+        """
+        base = {n: getattr(self, f"mean_{n}").expand(*phone.shape, d) for n, d in self.sizes.items()}
+        if self.from_floor:
+            base.update(self.floor(batch, phone))
+            base["vuv"] = base["vuv"].logit(eps=1e-3)
+        else:
+            base["vuv"] = torch.zeros_like(base["vuv"])
+            base["lf0"] = self.floor.steps.score_lf0(batch, phone)
+        if self.pitch == "absolute":
+            base["lf0"] = self.mean_lf0.expand(*phone.shape, 1)
+        return base
+
+    def decode(self, values: dict[str, Tensor], base: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Physical streams, with ``vuv_logit`` for ``vuv``, of those streams that are given."""
+        out = {}
+        for name, value in values.items():
+            if name == "vuv":
+                out["vuv_logit"] = base[name] + value
+            elif name == "lf0" and self.pitch == "bounded":
+                out[name] = base[name] + MAX_RESIDUAL * torch.tanh(value * (LF0_UNIT / MAX_RESIDUAL))
+            elif name == "lf0" and self.pitch == "residual":
+                out[name] = base[name] + value * LF0_UNIT
+            else:
+                out[name] = base[name] + value * getattr(self, f"std_{name}")
+        return out
+
+    def encode(self, streams: dict[str, Tensor], base: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The numbers that stand for physical streams: what an autoregressive model is fed.
+
+        ``vuv`` stays 0 or 1; a bounded ``lf0`` is given as it is within 590 cents.
+        """
+        out = {}
+        for name, value in streams.items():
+            if name == "vuv":
+                out[name] = value
+            elif name == "lf0" and self.pitch == "bounded":
+                share = ((value - base[name]) / MAX_RESIDUAL).clamp(-0.983, 0.983)
+                out[name] = torch.atanh(share) * (MAX_RESIDUAL / LF0_UNIT)
+            elif name == "lf0" and self.pitch == "residual":
+                out[name] = (value - base[name]) / LF0_UNIT
+            else:
+                out[name] = (value - base[name]) / getattr(self, f"std_{name}")
+        return out
+
+
+class StreamHeads(nn.ModuleDict):
+    """A linear layer for each stream, from zero: an untrained model gives the base.
+
+    Args:
+        sizes: stream to dimension. dim: of the input.
+    """
+
+    def __init__(self, sizes: dict[str, int], dim: int):
+        super().__init__({name: nn.Linear(dim, size) for name, size in sizes.items()})
+        for head in self.values():
+            nn.init.zeros_(head.weight)
+            nn.init.zeros_(head.bias)
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        """(B, T, dim) to a tensor for each stream."""
+        return {name: head(x) for name, head in self.items()}

@@ -1,0 +1,118 @@
+"""Every system at its published size: its parameters, and a few steps of training."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from models_common import CONFIGS, FULL, TRAINED, batch_of, build, examples, length_of, name_of
+from toy import make_dump
+
+from nnsvs_lite.models.spec import Spec
+from nnsvs_lite.training import run as run_module
+from nnsvs_lite.training.checkpoint import load
+from nnsvs_lite.training.config import Config
+from nnsvs_lite.training.loop import Trainer
+
+SYSTEMS = sorted([*FULL, *TRAINED])
+
+every_full = pytest.mark.parametrize("path", FULL, ids=name_of)
+
+
+@pytest.fixture(scope="module")
+def world_dump(tmp_path_factory) -> Path:
+    """Made-up features of the dimensions of world_24k."""
+    return make_dump(tmp_path_factory.mktemp("world"), {"train": 3, "dev": 1}, mgc=60)
+
+
+@pytest.fixture(scope="module")
+def spec(world_dump) -> Spec:
+    return Spec.read(world_dump)
+
+
+def stated_parameters(path: Path) -> int:
+    """The count in a configuration's head."""
+    found = re.search(r"^# Parameters: ([\d,]+)", path.read_text(), re.MULTILINE)
+    assert found, "no line \"# Parameters: N\" in the head"
+    return int(found[1].replace(",", ""))
+
+
+@pytest.mark.parametrize("path", SYSTEMS, ids=name_of)
+def test_parameters_are_as_many_as_the_head_says(path, spec):
+    config = Config.read(path)
+    with torch.device("meta"):
+        model = config.model_class(spec, **config.init_args)
+    count = sum(p.numel() for p in model.parameters())
+    assert f"{stated_parameters(path):,}" == f"{count:,}"
+
+
+def test_a_tiny_configuration_is_of_the_same_class_as_its_full_one():
+    for path in FULL:
+        tiny = path.with_name(f"{path.stem}_tiny.yaml")
+        assert tiny in CONFIGS
+        assert Config.read(tiny).class_path == Config.read(path).class_path
+
+
+@pytest.mark.slow
+@every_full
+def test_full_size_learns_sings_and_gives_each_what_it_gives_alone(path, spec, world_dump):
+    items = examples(world_dump, "train", spec)[:2]
+    model, batch = build(path, spec), batch_of(items, spec)
+    family = path.parent.name
+
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
+    model.train()
+    losses = []
+    for _ in range(6):
+        torch.manual_seed(0)  # The same dropout each time: what falls is the loss, not chance.
+        loss = model.loss(batch)["loss"]
+        losses.append(float(loss.detach()))
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+    assert losses[-1] < losses[0], losses
+    del optimizer
+
+    model.eval()
+    with torch.no_grad():
+        together = model.infer(batch)
+        for row, example in enumerate(items):
+            size = length_of(example, family)
+            for name, value in model.infer(batch_of([example], spec)).items():
+                assert torch.isfinite(value).all()
+                torch.testing.assert_close(together[name][row, :size], value[0], rtol=1e-3, atol=1e-3)
+    made = model.to("meta").infer(batch.to("meta"))
+    assert {value.device.type for value in made.values()} == {"meta"}
+
+
+class Killed(BaseException):
+    """Not an Exception: nothing may catch it."""
+
+
+@pytest.mark.slow
+@every_full
+def test_full_size_resumes_with_the_same_bytes(path, world_dump, tmp_path, monkeypatch):
+    words = ["--training.epochs=2", "--training.min_steps=0", "--training.budget=99999"]
+
+    def train(out: Path) -> None:
+        run_module.train(path, world_dump, "train", "dev", out, overrides=words)
+
+    train(tmp_path / "whole")
+    save = Trainer._save_last
+
+    def dying(self, epoch):
+        save(self, epoch)
+        if epoch == 1:
+            raise Killed
+
+    monkeypatch.setattr(Trainer, "_save_last", dying)
+    with pytest.raises(Killed):
+        train(tmp_path / "killed")
+    monkeypatch.setattr(Trainer, "_save_last", save)
+    train(tmp_path / "killed")
+    for name in ("losses.jsonl", "model.pt"):
+        assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    assert load(tmp_path / "whole" / "last.pt")["step"] == 2
