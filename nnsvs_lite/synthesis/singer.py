@@ -152,12 +152,11 @@ class Singer:
         if not all(note.phones for note in score.notes):
             score = attach_phones(score)
         check_score(score, self.spec)
-        torch.manual_seed(seed)
         phrases = split(score)
         examples = [example_of(f"phrase{i:04d}", p.score) for i, p in enumerate(phrases)]
         timings = predict_timing(examples, self.timelag, self.duration, strength=timing)
         ready = [replace(e, duration=t.duration) for e, t in zip(examples, timings)]
-        streams = dict(predict_acoustic(ready, self.acoustic))
+        streams = dict(predict_acoustic(ready, self.acoustic, seed=seed))
         sung = [
             SungPhrase(phrase.start, phrase.score, timings[i].duration, streams[i])
             for i, phrase in enumerate(phrases)
