@@ -101,7 +101,8 @@ def _read_alone(language: Language, lyric: str) -> tuple[str, ...] | None:
 
 def _reads_plainly(score: Score, language: Language) -> bool:
     """Whether each note's lyric alone reads as its phones: most scores, and quickly found."""
-    if type(language).read_words is not Language.read_words:
+    kind = type(language)
+    if kind.read_words is not Language.read_words or kind.read_phrase is not Language.read_phrase:
         return False
     return all(
         note.is_rest or (not continues(note) and _read_alone(language, note.lyric) == note.phones)

@@ -72,12 +72,15 @@ def note_columns(language: Language) -> list[Column]:
     the note before to the note after. Intervals are to the nearest sounding notes, past
     rests (0 where there is none). ``key`` is the number of sharps + 8; ``key_degree``
     is semitones above the major tonic + 1. The outside of an utterance counts as rest.
+    A language with tones has a last column ``tone``.
     """
     phones = len(language.phones) + 1
     columns = [Column(name, "numeric", 1, unit) for name, unit in _NOTE_NUMERIC.items()]
     columns += [Column(name, "flag") for name in _NOTE_FLAGS]
     columns += [Column("key", "categorical", 16), Column("key_degree", "categorical", 13)]
     columns += [Column(name, "categorical", phones) for name in ("first_phone", "nucleus", "prev_last_phone")]
+    if language.tones:
+        columns.append(Column("tone", "categorical", len(language.tones) + 1))
     return columns
 
 
@@ -142,6 +145,8 @@ def note_context(score: Score) -> np.ndarray:
     values["first_phone"] = [language.index(n.phones[0]) + 1 for n in notes]
     values["nucleus"] = [language.index(n.phones[language.onset_count(n.phones)]) + 1 for n in notes]
     values["prev_last_phone"] = [0, *(language.index(n.phones[-1]) + 1 for n in notes[:-1])]
+    if language.tones:
+        values["tone"] = [min(max(n.tone, 0), len(language.tones)) for n in notes]
     columns = note_columns(language)
     return np.array([values[c.name] for c in columns], dtype=np.float32).T.reshape(len(notes), len(columns))
 

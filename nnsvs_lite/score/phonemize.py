@@ -33,7 +33,9 @@ def attach_phones(score: Score, *, where: str | os.PathLike | None = None) -> Sc
     A rest gets ``("pau",)``, or ``("br",)`` where its lyric says breath. A syllable
     sung over several notes gives its first note the phones up to the part that can be
     held, each further note that held phone again, and the last note what follows it:
-    きっ over two notes is ``k i`` and ``i cl``.
+    きっ over two notes is ``k i`` and ``i cl``. In languages that spread words over notes
+    (``Language.spreads``) each of these notes takes one syllable more while there are any;
+    if some notes are marked ``+``, only those do.
 
     Args:
         score: notes with lyrics; ``lang`` names the language.
@@ -46,14 +48,13 @@ def attach_phones(score: Score, *, where: str | os.PathLike | None = None) -> Sc
     language = get_language(score.lang)
     where = where if where is not None else (score.title or None)
     _check_syllables(score.notes, where)
-    phones: list[tuple[str, ...]] = [()] * len(score.notes)
+    notes = list(score.notes)
     for first, last in _phrases(score.notes):
-        _read_phrase(score.notes, first, last, language, phones, where)
-    for i, note in enumerate(score.notes):
+        _read_phrase(notes, first, last, language, where)
+    for i, note in enumerate(notes):
         if note.is_rest:
-            phones[i] = ("br",) if is_breath(note.lyric) else ("pau",)
-    notes = tuple(dataclasses.replace(n, phones=p) for n, p in zip(score.notes, phones))
-    return dataclasses.replace(score, notes=notes)
+            notes[i] = dataclasses.replace(note, phones=("br",) if is_breath(note.lyric) else ("pau",))
+    return dataclasses.replace(score, notes=tuple(notes))
 
 
 def continues(note: Note) -> bool:
@@ -86,28 +87,44 @@ def _phrases(notes: tuple[Note, ...]) -> list[tuple[int, int]]:
 
 
 def _read_phrase(
-    notes: tuple[Note, ...],
-    first: int,
-    last: int,
-    language: Language,
-    phones: list[tuple[str, ...]],
-    where: str | os.PathLike | None,
+    notes: list[Note], first: int, last: int, language: Language, where: str | os.PathLike | None
 ) -> None:
-    """Fills ``phones[first:last]``, the notes of one phrase."""
+    """Gives the notes of one phrase, ``first`` to ``last``, their phones and tones."""
     starts = [i for i in range(first, last) if not continues(notes[i])]
-    lyrics = [notes[i].lyric for i in starts]
-    for i, lyric, text in zip(starts, lyrics, language.read_words(lyrics)):
-        try:
-            phones[i] = tuple(phone for unit in language.units(text) for phone in unit)
-        except LyricError as error:
-            raise DataError(f"{notes[i].place}: cannot read lyric {lyric!r}: {error}", where) from None
-    for begin, end in zip(starts, [*starts[1:], last]):
-        if end - begin > 1:
-            phones[begin:end] = _carry(phones[begin], end - begin, language)
+    try:
+        readings = language.read_phrase([notes[i].lyric for i in starts])
+        if not readings[0].units:
+            raise LyricError("it has no syllable, and there is none before it to hold")
+    except LyricError as error:
+        note = notes[starts[error.index]]
+        raise DataError(f"{note.place}: cannot read lyric {note.lyric!r}: {error}", where) from None
+    # A part of a word without a syllable of its own holds the one before.
+    begins = [(i, reading) for i, reading in zip(starts, readings) if reading.units]
+    ends = [i for i, _ in begins[1:]] + [last]
+    for (begin, reading), end in zip(begins, ends):
+        marks = ["".join(note.lyric.split()) == "+" for note in notes[begin + 1 : end]]
+        for i, phones in enumerate(_spread(reading.units, marks, language), begin):
+            notes[i] = dataclasses.replace(notes[i], phones=phones, tone=reading.tone)
+
+
+def _spread(units: list[list[str]], marks: list[bool], language: Language) -> list[tuple[str, ...]]:
+    """Phones of a note and of those that carry it on; ``marks`` says which of these have ``+``."""
+    steps = [0]
+    if language.spreads:
+        steps += [i for i, mark in enumerate(marks, 1) if mark or not any(marks)]
+        steps = steps[: len(units)]
+    phones: list[tuple[str, ...]] = []
+    for k, step in enumerate(steps):
+        end = steps[k + 1] if k + 1 < len(steps) else len(marks) + 1
+        sung = units[k : k + 1] if k + 1 < len(steps) else units[k:]
+        phones += _carry(tuple(phone for unit in sung for phone in unit), end - step, language)
+    return phones
 
 
 def _carry(syllable: tuple[str, ...], count: int, language: Language) -> list[tuple[str, ...]]:
     """A syllable spread over ``count`` notes."""
+    if count == 1:
+        return [syllable]
     coda = language.coda_count(syllable)
     body = syllable[: len(syllable) - coda]
     tail = syllable[len(syllable) - coda :]

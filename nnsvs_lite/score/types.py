@@ -51,6 +51,8 @@ class Note:
         key: key signature as a count of sharps, flats negative (-7..7).
         velocity: dynamics, 0..1 (mf = 0.5 or so; music21's scale).
         breath: whether a breath mark follows the note.
+        tone: lexical tone of its syllable, a number in the language's ``tones`` from 1;
+            0 for none, and in languages without tones.
     """
 
     start: float
@@ -67,6 +69,7 @@ class Note:
     key: int = 0
     velocity: float = 0.5
     breath: bool = False
+    tone: int = 0
 
     @property
     def is_rest(self) -> bool:
@@ -166,7 +169,7 @@ def _note_from_row(row: dict[str, Any]) -> Note:
     values: dict[str, Any] = {}
     for name, value in row.items():
         default = _DEFAULTS[name]
-        if name in ("pitch", "measure", "key"):
+        if name in ("pitch", "measure", "key", "tone"):
             if int(value) != value:
                 raise ValueError(f"{name} must be a whole number, not {value!r}")
             values[name] = int(value)

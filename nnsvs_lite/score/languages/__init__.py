@@ -7,14 +7,17 @@ import importlib
 import pkgutil
 
 from nnsvs_lite.io.errors import DataError, nearest
-from nnsvs_lite.score.languages.base import Language, LyricError
+from nnsvs_lite.score.languages.base import Language, LyricError, Reading
 
-__all__ = ["Language", "LyricError", "get_language", "language_codes"]
+__all__ = ["Language", "LyricError", "Reading", "get_language", "language_codes"]
 
 
 def language_codes() -> list[str]:
-    """Codes of all languages at hand, sorted."""
-    return sorted(m.name for m in pkgutil.iter_modules(__path__) if m.name != "base")
+    """Codes of all languages at hand, sorted.
+
+    Modules with the two or three letters of an ISO 639 code are languages; others help them.
+    """
+    return sorted(m.name for m in pkgutil.iter_modules(__path__) if len(m.name) in (2, 3))
 
 
 @functools.cache

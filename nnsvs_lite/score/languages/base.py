@@ -2,12 +2,14 @@
 
 A new language is one module ``nnsvs_lite/score/languages/<code>.py`` with a subclass of
 :class:`Language` and an instance of it called ``LANGUAGE``. It sets ``code``,
-``name`` and ``features`` and writes :meth:`Language.units`; the rest follows.
+``name`` and ``features`` and writes :meth:`Language.units`; the rest follows. A language
+whose lyrics are read by the word, or have tones, writes :meth:`Language.read_phrase` too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 CLASS_NAMES = (
     "silence",
@@ -46,7 +48,29 @@ SILENCE_ALIASES = {"sil": "pau", "sp": "pau", "SP": "pau", "silB": "pau", "silE"
 
 
 class LyricError(ValueError):
-    """A lyric that the language cannot read; its message says why."""
+    """A lyric that the language cannot read; its message says why.
+
+    Attributes:
+        index: which of several lyrics that are read together.
+    """
+
+    def __init__(self, message: str, index: int = 0) -> None:
+        super().__init__(message)
+        self.index = index
+
+
+class Reading(NamedTuple):
+    """What one lyric is sung as.
+
+    Attributes:
+        units: its syllables, each a non-empty list of phones. None at all where the
+            lyric is a part of a word without a syllable of its own: the syllable before
+            is then held.
+        tone: number of the first syllable's tone in ``Language.tones`` from 1; 0 for none.
+    """
+
+    units: list[list[str]]
+    tone: int = 0
 
 
 class Language:
@@ -66,6 +90,10 @@ class Language:
             stand in a vowel's place, such as devoiced vowels.
         class_names: names of what :meth:`classes` gives.
         aliases: other names of phones that corpora use, and what they mean here.
+        tones: names of its lexical tones; scores in a language that has some carry a
+            tone for each note, and contexts a column for it.
+        spreads: whether a lyric of several syllables is spread over the notes that carry
+            it on, one each. If not, the first note sings all of them.
     """
 
     code = ""
@@ -74,6 +102,8 @@ class Language:
     held: frozenset[str] = frozenset()
     """Phones besides voiced vowels that can be held, such as a syllabic nasal."""
     aliases: dict[str, str] = {}
+    tones: tuple[str, ...] = ()
+    spreads = False
 
     def __init__(self) -> None:
         self.silences = tuple(SILENCES)
@@ -128,6 +158,22 @@ class Language:
         lyrics as they are. Returns one string for each one given.
         """
         return list(lyrics)
+
+    def read_phrase(self, lyrics: Sequence[str]) -> list[Reading]:
+        """How the lyrics of the notes between two rests are sung, one reading for each.
+
+        The default reads them one by one, after :meth:`read_words`.
+
+        Raises:
+            LyricError: where one cannot be read; its ``index`` says which.
+        """
+        readings = []
+        for i, text in enumerate(self.read_words(lyrics)):
+            try:
+                readings.append(Reading(self.units(text)))
+            except LyricError as error:
+                raise LyricError(str(error), i) from None
+        return readings
 
     def prolongs(self, before: str, lyric: str) -> bool:
         """Whether a lyric only repeats the vowel that the one before it ends with."""
