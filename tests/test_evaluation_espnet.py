@@ -19,28 +19,47 @@ def melody(lengths, pitches=(60, 67, 64), shift=0.0) -> np.ndarray:
     return sound + noise[: len(sound)]
 
 
+def scores(ref: np.ndarray, est: np.ndarray) -> dict[str, float]:
+    return espnet.scores(espnet.analyse(ref, RATE), espnet.analyse(est, RATE))
+
+
 def test_identical_audio_has_no_error():
     wave = melody((0.3, 0.3, 0.3))
-    assert espnet.espnet_mcd(wave, wave, RATE) == 0
-    assert espnet.espnet_log_f0_rmse(wave, wave, RATE) == 0
+    assert scores(wave, wave) == {
+        "espnet_mcd_db": 0.0,
+        "espnet_log_f0_rmse": 0.0,
+        "espnet_semitone_accuracy": 1.0,
+        "espnet_vuv_error": 0.0,
+    }
 
 
 def test_level_counts_here():
     wave = melody((0.3, 0.3, 0.3))
-    assert espnet.espnet_mcd(wave, 0.5 * wave, RATE) == pytest.approx(6.1418 * np.log(2), rel=0.02)
+    assert scores(wave, 0.5 * wave)["espnet_mcd_db"] == pytest.approx(6.1418 * np.log(2), rel=0.02)
 
 
 def test_timing_does_not_count_here():
     a, b = melody((0.3, 0.4, 0.3)), melody((0.4, 0.3, 0.3))
-    assert espnet.espnet_log_f0_rmse(a, b, RATE) < 0.02
+    found = scores(a, b)
+    assert found["espnet_log_f0_rmse"] < 0.02
     cepstra = [espnet.mel_cepstra(wave, RATE) for wave in (a, b)]
     straight = espnet.frame_distortion(*cepstra).mean()
-    assert espnet.espnet_mcd(a, b, RATE) < 0.5 * straight
+    assert found["espnet_mcd_db"] < 0.5 * straight
 
 
 def test_fifty_cents_are_the_fiftieth_part_of_so_many():
     a, b = melody((0.4,), (69,)), melody((0.4,), (69,), shift=0.5)
-    assert 1731.234 * espnet.espnet_log_f0_rmse(a, b, RATE) == pytest.approx(50.0, abs=1.0)
+    assert 1731.234 * scores(a, b)["espnet_log_f0_rmse"] == pytest.approx(50.0, abs=1.0)
+
+
+def test_a_note_above_the_ceiling_passes_for_silence():
+    """ESPnet's default is deaf to a whole-tone error above G5; a higher ceiling hears it."""
+    a, b = melody((1.0,), (83,)), melody((1.0,), (81,))
+    low = espnet.warped_f0(*(espnet.analyse(wave, RATE) for wave in (a, b)))
+    assert (low[0] > 0).mean() < 0.2
+    assert scores(a, b)["espnet_semitone_accuracy"] > 0.7
+    high = espnet.warped_f0(*(espnet.analyse(wave, RATE, ceiling=1500.0) for wave in (a, b)))
+    assert 1731.234 * espnet.log_f0_rmse(*high) == pytest.approx(200.0, abs=2.0)
 
 
 def test_the_path_is_the_cheapest():
@@ -63,6 +82,6 @@ def test_the_path_is_the_cheapest():
 
 def test_bad_input_is_named():
     with pytest.raises(ValueError, match="no settings for 12345 Hz"):
-        espnet.espnet_mcd(np.zeros(9000), np.zeros(9000), 12345)
+        espnet.analyse(np.zeros(9000), 12345)
     with pytest.raises(ValueError, match="fewer than one frame"):
         espnet.mel_cepstra(np.zeros(100), RATE)

@@ -13,6 +13,8 @@ from features_corpus import make_corpus, tone
 
 from nnsvs_lite.bin.main import main
 from nnsvs_lite.corpus.datadir import DataDir
+from nnsvs_lite.evaluation.measures import BY_KEY
+from nnsvs_lite.evaluation.sums import decode_sums
 from nnsvs_lite.features.config import FeatureConfig
 from nnsvs_lite.features.extract import Extraction
 from nnsvs_lite.io.atomic import read_json, write_json
@@ -128,6 +130,47 @@ def test_an_octave_error_is_not_mended(corpus, tmp_path):
     _, results = score(corpus, tmp_path, model=decode(corpus, tmp_path / "model", transpose(corpus, 12.0)))
     assert results["model"]["in_tune_cents"] == pytest.approx(1200, abs=2.0)
     assert results["model"]["rpa"] < 0.1
+
+
+def test_sums_of_utterances_pool_to_the_result(corpus, tmp_path):
+    """What ``results.json`` keeps of each utterance gives every number of its row again."""
+    model = decode(corpus, tmp_path / "model", transpose(corpus, 0.3), shift=0.02)
+    _, results = score(corpus, tmp_path, model=model)
+    row = results["model"]
+    sums = decode_sums(row, "model", "results.json")
+    assert {utt for utts in sums.values() for utt in utts} == set(DataDir.read(corpus / "data").utts)
+    assert set(sums) == {key for key in row if key in BY_KEY and row[key] is not None}
+    for key, utts in sums.items():
+        assert BY_KEY[key].pool(list(utts.values())) == pytest.approx(row[key], rel=1e-5, abs=1e-6), key
+    squared, frames = np.sum(list(sums["lf0_rmse_cents"].values()), axis=0)
+    assert row["lf0_rmse_cents"] == pytest.approx(np.sqrt(squared / frames), abs=1e-4)
+
+
+def test_syllables_have_durations_of_their_own(corpus, tmp_path):
+    """One boundary between two notes moved by 40 ms makes one syllable too long and the next too short."""
+    model = decode(corpus, tmp_path / "model")
+    ctm = read_ctm(model / "pred.ctm")
+    for utt, phones in ctm.items():
+        middle = phones[1].end + 0.04
+        ctm[utt][1:3] = [phones[1]._replace(end=middle), phones[2]._replace(start=middle)]
+    write_ctm(model / "pred.ctm", ctm)
+    _, results = score(corpus, tmp_path, model=model)
+    row = results["model"]
+    assert row["syllable_duration_mae_ms"] == pytest.approx(80 / 3, abs=0.01)
+    assert row["phone_duration_mae_ms"] == pytest.approx(80 / 3, abs=0.01)
+    assert row["syllable_within_20ms"] == row["duration_within_20ms"] == pytest.approx(1 / 3)
+    assert row["syllable_within_50ms"] == row["duration_within_50ms"] == 1.0
+
+
+def test_metrics_of_espnet_have_names_of_their_own(corpus, tmp_path):
+    model = decode(corpus, tmp_path / "model", transpose(corpus, 1.0))
+    status, results = score(corpus, tmp_path, "--espnet", model=model, rule=decode(corpus, tmp_path / "rule"))
+    assert status == 0
+    assert results["rule"]["espnet_mcd_db"] == pytest.approx(0.0, abs=1e-3)
+    assert results["rule"]["espnet_vuv_error"] == 0.0
+    assert 1731.234 * results["model"]["espnet_log_f0_rmse"] == pytest.approx(100.0, abs=5.0)
+    assert results["model"]["espnet_semitone_accuracy"] < 0.5
+    assert "As ESPnet measures" in (tmp_path / "RESULTS.md").read_text()
 
 
 def test_late_labels_show_as_onset_error(corpus, tmp_path):
@@ -277,6 +320,7 @@ def test_known_truth(corpus, tmp_path):
         (["--system", "natural=exp"], "recording's own row"),
         (["--system", "model=nowhere"], "no such decode folder"),
         ([], "nothing to score"),
+        (["--espnet", "--system", "model=nowhere"], "--espnet needs --data"),
         (["--set", "test", "--system", "model=nowhere"], "no such set"),
         (["--systm", "model=nowhere"], "--system"),
     ],

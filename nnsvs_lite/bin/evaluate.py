@@ -33,6 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--title", default="Results", help="heading of RESULTS.md")
     parser.add_argument("--command", default="", help="command line to state in RESULTS.md")
+    parser.add_argument(
+        "--espnet", action="store_true", help="compute the metrics of ESPnet too (slower); needs --data"
+    )
     parser.add_argument("--nj", type=int, default=1, help="processes")
 
 
@@ -54,5 +57,6 @@ def run(args: argparse.Namespace) -> int:
             title=args.title,
             command=args.command,
             jobs=args.nj,
+            espnet=args.espnet,
         )
     )

@@ -1,19 +1,21 @@
-"""MCD and log-F0 RMSE as ESPnet and Muskits compute them, under names of their own.
+"""MCD, log-F0 RMSE, semitone accuracy and V/UV error as ESPnet and Muskits compute them.
 
-For comparison with published figures only. Three things differ from
+Under names of their own, for comparison with published figures only. Three things differ from
 :mod:`nnsvs_lite.evaluation.metrics`: frames are paired by dynamic time warping, so
 wrong timing costs nothing; c0 counts, so a change of level does; and the cepstra of
 MCD come from SPTK's mel-cepstral analysis of short frames instead of WORLD. Settings
-are those of ``egs2/TEMPLATE/svs1/pyscripts/utils/evaluate_{mcd,f0}.py``: samples on a
+are those of ``egs2/TEMPLATE/svs1/pyscripts/utils/evaluate_{mcd,f0,semitone,vuv}.py``: samples on a
 16-bit scale, 1,024 of them each 256, order and warping by sampling rate. There the path
 is found by fastdtw, an approximation; here it is exact, so a figure can differ slightly.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from nnsvs_lite.evaluation.metrics import frame_distortion
+from nnsvs_lite.evaluation.metrics import frame_distortion, semitone_accuracy, vuv_error
 
 FRAME, SHIFT = 1024, 256
 SETTINGS = {16000: (23, 0.42), 22050: (34, 0.45), 24000: (34, 0.46), 44100: (39, 0.53), 48000: (39, 0.55)}
@@ -75,57 +77,81 @@ def warp(ref: np.ndarray, est: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return pairs[:, 0], pairs[:, 1]
 
 
-def espnet_mcd(ref: np.ndarray, est: np.ndarray, sample_rate: int) -> float:
-    """Mel-cepstral distortion in dB after time warping, c0 included.
+@dataclass(frozen=True)
+class Analysis:
+    """What the metrics compare of one waveform.
 
-    Args:
-        ref, est: waveforms, ``(samples,)``, -1..1.
-        sample_rate: Hz, of both.
-
-    Raises:
-        ValueError: as :func:`mel_cepstra`.
+    Attributes:
+        cepstra: of SPTK, ``(frames, order + 1)``; those of MCD.
+        f0: Hz by Harvest, 0 where unvoiced, ``(frames',)``.
+        envelope: mel-cepstra of CheapTrick's spectra, ``(frames', order + 1)``, by which F0 is paired.
     """
-    ref_cepstra, est_cepstra = mel_cepstra(ref, sample_rate), mel_cepstra(est, sample_rate)
-    i, j = warp(ref_cepstra, est_cepstra)
-    return float(frame_distortion(ref_cepstra[i], est_cepstra[j]).mean())
+
+    cepstra: np.ndarray
+    f0: np.ndarray
+    envelope: np.ndarray
 
 
-def espnet_log_f0_rmse(
-    ref: np.ndarray, est: np.ndarray, sample_rate: int, floor: float = 40.0, ceiling: float = 800.0
-) -> float:
-    """RMSE of natural-log F0 (Harvest) over both-voiced frames, paired by warping CheapTrick's cepstra.
+def analyse(wave: np.ndarray, sample_rate: int, floor: float = 40.0, ceiling: float = 800.0) -> Analysis:
+    """Analyses one waveform.
 
     The ceiling of 800 Hz is ESPnet's default: a note above it (G5) is taken for silence
     and costs nothing. Raise it for anything but a comparison.
 
     Args:
-        ref, est: waveforms, ``(samples,)``, -1..1.
-        sample_rate: Hz, of both; one of ``SETTINGS``.
-        floor, ceiling: Hz.
-
-    Returns:
-        Log Hz; NaN where no frame is voiced in both.
+        wave: ``(samples,)``, -1..1.
+        sample_rate: Hz, one of ``SETTINGS``.
+        floor, ceiling: of F0, Hz.
 
     Raises:
-        ValueError: for another rate.
+        ValueError: as :func:`mel_cepstra`.
     """
-    if sample_rate not in SETTINGS:
-        raise ValueError(f"no settings for {sample_rate} Hz; there are: {', '.join(map(str, SETTINGS))}")
-    (ref_f0, ref_cepstra), (est_f0, est_cepstra) = (
-        _world(wave, sample_rate, floor, ceiling) for wave in (ref, est)
-    )
-    i, j = warp(ref_cepstra, est_cepstra)
-    a, b = ref_f0[i], est_f0[j]
-    both = (a > 0) & (b > 0)
-    return float(np.sqrt(np.mean((np.log(b[both]) - np.log(a[both])) ** 2))) if both.any() else float("nan")
-
-
-def _world(wave: np.ndarray, sample_rate: int, floor: float, ceiling: float) -> tuple[np.ndarray, np.ndarray]:
-    """F0 in Hz, ``(frames,)``, and mel-cepstra of CheapTrick's spectra, ``(frames, order + 1)``."""
     from nnsvs_lite.features.world import pyworld, spectrum_to_mgc
 
-    wave = np.asarray(wave, np.float64) * 32768.0
+    cepstra = mel_cepstra(wave, sample_rate)
+    scaled = np.asarray(wave, np.float64) * 32768.0
     period = 1000.0 * SHIFT / sample_rate
-    f0, times = pyworld.harvest(wave, sample_rate, f0_floor=floor, f0_ceil=ceiling, frame_period=period)
-    spectrum = pyworld.cheaptrick(wave, f0, times, sample_rate, fft_size=FRAME)
-    return f0, spectrum_to_mgc(spectrum, *SETTINGS[sample_rate])
+    f0, times = pyworld.harvest(scaled, sample_rate, f0_floor=floor, f0_ceil=ceiling, frame_period=period)
+    spectrum = pyworld.cheaptrick(scaled, f0, times, sample_rate, fft_size=FRAME)
+    return Analysis(cepstra, f0, spectrum_to_mgc(spectrum, *SETTINGS[sample_rate]))
+
+
+def mcd(ref: Analysis, est: Analysis) -> float:
+    """Mel-cepstral distortion in dB after time warping, c0 included (``evaluate_mcd.py``)."""
+    i, j = warp(ref.cepstra, est.cepstra)
+    return float(frame_distortion(ref.cepstra[i], est.cepstra[j]).mean())
+
+
+def warped_f0(ref: Analysis, est: Analysis) -> tuple[np.ndarray, np.ndarray]:
+    """F0 of both in Hz, paired by warping their envelopes, ``(path length,)``."""
+    i, j = warp(ref.envelope, est.envelope)
+    return ref.f0[i], est.f0[j]
+
+
+def log_f0_rmse(ref: np.ndarray, est: np.ndarray) -> float:
+    """RMSE of natural-log F0 over frames voiced in both (``evaluate_f0.py``); NaN where there is none.
+
+    Args:
+        ref, est: Hz, 0 where unvoiced, paired by :func:`warped_f0`.
+    """
+    both = (ref > 0) & (est > 0)
+    if not both.any():
+        return float("nan")
+    return float(np.sqrt(np.mean((np.log(est[both]) - np.log(ref[both])) ** 2)))
+
+
+def scores(ref: Analysis, est: Analysis) -> dict[str, float]:
+    """All four numbers of one utterance, by their keys in ``results.json``.
+
+    ``espnet_mcd_db`` in dB, ``espnet_log_f0_rmse`` in natural-log Hz (NaN where no frame is
+    voiced in both), ``espnet_semitone_accuracy`` (``evaluate_semitone.py``) and
+    ``espnet_vuv_error`` (``evaluate_vuv.py``) as shares. ESPnet's figure for a set is the
+    mean of these over its utterances, whatever their length.
+    """
+    a, b = warped_f0(ref, est)
+    return {
+        "espnet_mcd_db": mcd(ref, est),
+        "espnet_log_f0_rmse": log_f0_rmse(a, b),
+        "espnet_semitone_accuracy": semitone_accuracy(a, b, voiced_only=False),
+        "espnet_vuv_error": vuv_error(a, b),
+    }

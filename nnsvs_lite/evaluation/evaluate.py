@@ -19,7 +19,7 @@ from nnsvs_lite.io.atomic import write_text
 from nnsvs_lite.io.done import Done
 from nnsvs_lite.io.errors import DataError
 
-SCORING = 2
+SCORING = 3
 """Number of the scoring; raised whenever the same waveforms would give other results."""
 
 
@@ -37,6 +37,7 @@ class Options:
         experiments: kind of model to exp dir, for the table of models.
         title, command: for ``RESULTS.md``.
         jobs: processes.
+        espnet: whether to compute the metrics of ESPnet too, which takes longer; needs ``data``.
     """
 
     dump: Path
@@ -50,6 +51,7 @@ class Options:
     title: str = "Results"
     command: str = ""
     jobs: int = 1
+    espnet: bool = False
 
 
 def git_commit(folder: Path) -> str:
@@ -70,6 +72,8 @@ def _check(options: Options) -> None:
         raise DataError(f"{NATURAL!r} is the name of the recording's own row; choose another", "--system")
     if options.truth is not None and options.data is None:
         raise DataError("--truth needs --data: its segments say where a phrase lies in its song")
+    if options.espnet and options.data is None:
+        raise DataError("--espnet needs --data: it compares with the recordings themselves")
 
 
 def _done(options: Options, systems: Mapping[str, System]) -> Done:
@@ -85,6 +89,7 @@ def _done(options: Options, systems: Mapping[str, System]) -> Done:
         "results_md": str(options.results_md),
         "title": options.title,
         "command": options.command,
+        "espnet": options.espnet,
     }
     return Done(options.out.parent, "evaluate", inputs, settings)
 
@@ -108,14 +113,16 @@ def evaluate(options: Options) -> int:
         return 0
     done.clear()
     experiments = [read_experiment(kind, path) for kind, path in options.experiments.items()]
-    jobs = make_jobs(reference, options.dump, options.set_name, systems, options.data, options.truth)
+    jobs = make_jobs(
+        reference, options.dump, options.set_name, systems, options.data, options.truth, options.espnet
+    )
     rows = collect(run_jobs(jobs, options.jobs))
     for name, system in systems.items():
         rows[name].rtf = system.rtf()
         unknown = system.unknown(reference.utts)
         rows[name].failed += [(utt, "is not in the reference set") for utt in unknown]
     rows = {name: rows[name] for name in order_rows(rows)}
-    write_results(options.out, rows, _setup_json(options))
+    write_results(options.out, rows, _setup_json(options, reference))
     if options.results_md is not None:
         write_text(options.results_md, render(_setup(options, reference, rows), rows, experiments))
     for line in summary(rows):
@@ -151,7 +158,7 @@ def _setup(options: Options, reference: Reference, rows: Mapping[str, Row]) -> S
     )
 
 
-def _setup_json(options: Options) -> dict[str, object]:
+def _setup_json(options: Options, reference: Reference) -> dict[str, object]:
     """What the results page needs to find everything again."""
     return {
         "dump": str(options.dump),
@@ -161,6 +168,7 @@ def _setup_json(options: Options) -> dict[str, object]:
         "experiments": {kind: str(path) for kind, path in options.experiments.items()},
         "title": options.title,
         "command": options.command,
+        "features": reference.schema["feature_config"],
     }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from nnsvs_lite.evaluation.experiments import Experiment
-from nnsvs_lite.evaluation.measures import Measure, group
+from nnsvs_lite.evaluation.measures import PREFIXES, Measure, group
 from nnsvs_lite.evaluation.results import FLOOR, REFERENCES, Gain, Row, against_floor, order_rows
 
 
@@ -95,6 +95,9 @@ def render(setup: Setup, rows: Mapping[str, Row], experiments: Sequence[Experime
     if truth:
         lines += ["", "## Against what the virtual singer meant", "", *truth]
     lines += ["", "## More metrics", "", *_measure_table(rows, group("more"), count=False)]
+    espnet = _measure_table(rows, group("espnet"), count=False)
+    if espnet:
+        lines += ["", "## As ESPnet measures", "", *espnet]
     lines += ["", *_definitions(rows)]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -121,8 +124,8 @@ def _definitions(rows: Mapping[str, Row]) -> list[str]:
         "utterances. Intervals: 95 %, 1,000 paired bootstrap draws over utterances.",
         "",
     ]
-    for name in ("main", "truth", "more"):
+    for name in ("main", "truth", "more", "espnet"):
         used = [m for m in group(name) if any(row.value(m) is not None for row in rows.values())]
-        prefix = "against the truth, " if name == "truth" else ""
+        prefix = PREFIXES.get(name, "")
         lines += [f"- **{prefix}{m.label}**: {m.definition}." for m in used]
     return lines

@@ -7,7 +7,7 @@ that a table pools frames, notes or phones: long utterances weigh more.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,7 +37,7 @@ class Measure:
         unit: unit as shown; ``%`` for shares, which are stored as 0..1.
         better: ``lower``, ``higher``, or ``zero`` for a signed bias.
         digits: decimals shown.
-        group: ``main``, ``more``, or ``truth``.
+        group: ``main``, ``more``, ``espnet``, or ``truth``.
         definition: a sentence for the table's foot.
         finish: from the pooled vector to the number.
         joined: vectors are joined end to end instead of summed.
@@ -169,6 +169,37 @@ MEASURES: tuple[Measure, ...] = (
         "sung phones whose duration is off by at most 50 ms",
     ),
     Measure(
+        "syllable_duration_mae_ms", "Syllable duration", "ms", "lower", 1, "more",
+        "mean absolute error of the durations of syllables, from the first phone of a sung note to its last",
+    ),
+    Measure(
+        "syllable_within_20ms", "Syllable within 20 ms", "%", "higher", 1, "more",
+        "syllables whose duration is off by at most 20 ms",
+    ),
+    Measure(
+        "syllable_within_50ms", "Syllable within 50 ms", "%", "higher", 1, "more",
+        "syllables whose duration is off by at most 50 ms",
+    ),
+    Measure(
+        "espnet_mcd_db", "MCD", "dB", "lower", 2, "espnet",
+        "mel-cepstral distortion as ESPnet's evaluate_mcd.py has it: SPTK mel-cepstra with c0, frames "
+        "paired by time warping, mean over utterances",
+    ),
+    Measure(
+        "espnet_log_f0_rmse", "Log F0 RMSE", "", "lower", 4, "espnet",
+        "as ESPnet's evaluate_f0.py: natural log of Hz, Harvest from 40 to 800 Hz, frames voiced in both "
+        "after time warping, mean over utterances",
+    ),
+    Measure(
+        "espnet_semitone_accuracy", "Semitone accuracy", "%", "higher", 1, "espnet",
+        "as ESPnet's evaluate_semitone.py: frames of the warped F0 with the same semitone, unvoiced "
+        "included, mean over utterances",
+    ),
+    Measure(
+        "espnet_vuv_error", "V/UV error", "%", "lower", 2, "espnet",
+        "as ESPnet's evaluate_vuv.py: frames of the warped F0 whose voicing differs, mean over utterances",
+    ),
+    Measure(
         "truth_lf0_rmse_cents", "F0 RMSE", "cents", "lower", 1, "truth",
         "F0 of the wav against the F0 that the virtual singer intended, over frames voiced in both",
         _root_ratio,
@@ -187,50 +218,12 @@ MEASURES: tuple[Measure, ...] = (
     ),
 )  # fmt: skip
 
+PREFIXES = {"truth": "against the truth, ", "espnet": "as ESPnet, "}
+"""Said before the label where a group shares labels with another."""
+
 BY_KEY: dict[str, Measure] = {measure.key: measure for measure in MEASURES}
 
 
 def group(name: str) -> list[Measure]:
     """The measures of one group, in the order of the table."""
     return [measure for measure in MEASURES if measure.group == name]
-
-
-def bootstrap(
-    measure: Measure,
-    parts: Mapping[str, np.ndarray],
-    against: Mapping[str, np.ndarray] | None = None,
-    draws: int = 1000,
-    seed: int = 0,
-) -> tuple[float, float] | None:
-    """A 95 % percentile interval over utterances (Efron and Tibshirani, 1993, chapter 13).
-
-    Args:
-        parts: utterance to its vector.
-        against: if given, the interval is of the paired difference ``parts - against``:
-            the same utterances are drawn for both, which cancels how hard they are.
-        draws: number of resamples.
-        seed: the same seed gives the same interval.
-
-    Returns:
-        Low and high end, or None for fewer than two utterances in common.
-    """
-    utts = sorted(parts if against is None else parts.keys() & against.keys(), key=str.encode)
-    if len(utts) < 2:
-        return None
-    picks = np.random.default_rng(seed).integers(len(utts), size=(draws, len(utts)))
-    values = _resampled(measure, [parts[utt] for utt in utts], picks)
-    if against is not None:
-        values = values - _resampled(measure, [against[utt] for utt in utts], picks)
-    values = values[np.isfinite(values)]
-    if len(values) < draws // 2:
-        return None
-    low, high = np.percentile(values, [2.5, 97.5])
-    return float(low), float(high)
-
-
-def _resampled(measure: Measure, parts: Sequence[np.ndarray], picks: np.ndarray) -> np.ndarray:
-    """The measure of each draw, ``(draws,)``, NaN where nothing counts; ``picks``: ``(draws, utts)``."""
-    if measure.joined:
-        return np.array([measure.finish(np.concatenate([parts[i] for i in pick])) for pick in picks])
-    counts = np.stack([np.bincount(pick, minlength=len(parts)) for pick in picks])
-    return np.array([measure.finish(sums) for sums in counts @ np.stack(parts)])

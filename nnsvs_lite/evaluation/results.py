@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from nnsvs_lite.evaluation.measures import BY_KEY, MEASURES, Measure, bootstrap, group
+from nnsvs_lite.evaluation.intervals import difference, estimate
+from nnsvs_lite.evaluation.measures import BY_KEY, MEASURES, Measure, group
 from nnsvs_lite.evaluation.scoring import NATURAL, TOLERANCE, Outcome
+from nnsvs_lite.evaluation.sums import encode_sums
 from nnsvs_lite.io.atomic import write_json
 from nnsvs_lite.io.tables import FeatureWriter
 
@@ -89,20 +91,23 @@ def _interval(pair: tuple[float, float] | None) -> list[float] | None:
 
 
 def row_json(row: Row) -> dict[str, Any]:
-    """One system's entry: each measure, its interval ``<key>_ci``, ``n_utts``, ``rtf``, ``failed``."""
+    """One system's entry: each measure, its interval ``<key>_ci``, ``n_utts``, ``rtf``, ``failed``,
+    and ``sums`` (:mod:`nnsvs_lite.evaluation.sums`)."""
     entry: dict[str, Any] = {}
     for measure in MEASURES:
-        value = row.value(measure)
-        if value is None and measure.key not in ALWAYS:
+        found = estimate(measure, [row.parts(measure)])
+        if found is None and measure.key not in ALWAYS:
             continue
-        entry[measure.key] = _rounded(value)
-        if value is not None:
-            entry[f"{measure.key}_ci"] = _interval(bootstrap(measure, row.parts(measure)))
+        entry[measure.key] = None if found is None else _rounded(found.value)
+        if found is not None:
+            entry[f"{measure.key}_ci"] = _interval(found.interval)
     entry["n_utts"] = len(row.outcomes)
     entry["rtf"] = _rounded(row.rtf)
     entry["failed"] = [{"utt": utt, "why": why} for utt, why in row.failed]
     if row.length_differences:
         entry["length_differences_s"] = row.length_differences
+    parts = {measure.key: row.parts(measure) for measure in MEASURES}
+    entry["sums"] = encode_sums({key: utts for key, utts in parts.items() if utts})
     return entry
 
 
@@ -171,7 +176,8 @@ def gains(row: Row, floor: Row, keys: Sequence[str]) -> list[Gain]:
         value, other = row.value(measure), floor.value(measure)
         if value is None or other is None:
             continue
-        interval = bootstrap(measure, row.parts(measure), floor.parts(measure))
+        apart = difference(measure, [row.parts(measure)], [floor.parts(measure)])
+        interval = None if apart is None else apart.interval
         if interval is not None and measure.better == "lower":
             interval = (-interval[1], -interval[0])
         absolute = measure.gain(value, other)

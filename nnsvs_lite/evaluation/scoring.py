@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from nnsvs_lite.evaluation import metrics, timing
+from nnsvs_lite.evaluation import espnet, metrics, timing
 from nnsvs_lite.evaluation.analysis import Analysis, analyse, tuning_f0
 from nnsvs_lite.evaluation.measures import MEASURES
 from nnsvs_lite.evaluation.reference import Reference, Utterance
@@ -42,6 +42,7 @@ class Job:
     set_name: str
     data: str | None
     truth: str | None
+    espnet: bool = False
 
 
 @dataclass
@@ -97,12 +98,15 @@ def compare_frames(reference: Utterance, analysis: Analysis) -> Parts:
 
 
 def compare_times(reference: Utterance, phones: Sequence[Segment]) -> Parts:
-    """Onsets of sung notes and durations of sung phones against the labels."""
+    """Onsets of sung notes and durations of sung phones and syllables against the labels."""
     notes, sung = reference.notes, reference.sung_phones
     ref, est = timing.starts(reference.phones), timing.starts(phones)
     ref_long, est_long = timing.durations(reference.phones)[sung], timing.durations(phones)[sung]
     onset = timing.abs_error_ms(ref[notes.first], est[notes.first])
     duration = timing.abs_error_ms(ref_long, est_long)
+    syllable = timing.abs_error_ms(
+        np.diff(notes.spans(reference.phones))[:, 0], np.diff(notes.spans(phones))[:, 0]
+    )
     return {
         "onset_mae_ms": _share(onset),
         "vowel_onset_mae_ms": _share(timing.abs_error_ms(ref[notes.nucleus], est[notes.nucleus])),
@@ -111,6 +115,9 @@ def compare_times(reference: Utterance, phones: Sequence[Segment]) -> Parts:
         "phone_duration_mae_ms": _share(duration),
         "duration_within_20ms": _share(duration <= 20.0),
         "duration_within_50ms": _share(duration <= 50.0),
+        "syllable_duration_mae_ms": _share(syllable),
+        "syllable_within_20ms": _share(syllable <= 20.0),
+        "syllable_within_50ms": _share(syllable <= 50.0),
     }
 
 
@@ -142,6 +149,27 @@ def note_errors(reference: Utterance, f0: np.ndarray, phones: Sequence[Segment])
     notes, vowels = reference.notes, get_language(reference.score.lang).vowels
     held = np.array([reference.phones[p].label in vowels for p in notes.nucleus], dtype=bool)
     return timing.note_centre_cents(f0, reference.frame_shift, notes.spans(phones)[held], notes.pitch[held])
+
+
+def compare_espnet(reference: espnet.Analysis, wave: np.ndarray, sample_rate: int, where: str) -> Parts:
+    """The scores of :mod:`nnsvs_lite.evaluation.espnet`; each utterance counts once, as there."""
+    try:
+        found = espnet.scores(reference, espnet.analyse(wave, sample_rate))
+    except ValueError as error:
+        raise DataError(f"for the metrics of ESPnet: {error}", where) from None
+    return {key: np.array([value, 1.0]) for key, value in found.items() if np.isfinite(value)}
+
+
+# All recordings of a set, so that they are analysed once and not for each system.
+@lru_cache(maxsize=512)
+def _recording(data: str, utt: str, sample_rate: int) -> espnet.Analysis:
+    from nnsvs_lite.features.audio import resample
+
+    wave, rate = _data(data).audio(utt)
+    try:
+        return espnet.analyse(resample(wave, rate, sample_rate), sample_rate)
+    except ValueError as error:
+        raise DataError(f"for the metrics of ESPnet: {error}", f"{data}: {utt}") from None
 
 
 @lru_cache(maxsize=4)
@@ -217,6 +245,8 @@ def _score_system(outcome: Outcome, job: Job, utterance: Utterance, config: Feat
         outcome.parts |= compare_times(utterance, phones)
     if job.truth is not None and job.data is not None:
         outcome.parts |= compare_truth(utterance, _truth(job.truth, job.data), phones, analysis.f0)
+    if job.espnet:
+        outcome.parts |= compare_espnet(_recording(job.data, job.utt, rate), wave, rate, where)
 
 
 def _start_worker() -> None:
@@ -245,6 +275,7 @@ def make_jobs(
     systems: Mapping[str, System],
     data: str | os.PathLike | None,
     truth: str | os.PathLike | None,
+    espnet_too: bool = False,
 ) -> list[Job]:
     """A job for each utterance of each system and of the natural recording."""
     common = (
@@ -252,6 +283,7 @@ def make_jobs(
         set_name,
         None if data is None else os.fspath(data),
         None if truth is None else os.fspath(truth),
+        espnet_too,
     )
     paths = {name: os.fspath(system.path) for name, system in systems.items()} | {NATURAL: ""}
     return [Job(name, path, utt, *common) for name, path in paths.items() for utt in reference.utts]

@@ -1,0 +1,156 @@
+"""Means and 95 % intervals over utterances and over seeds, and paired differences of two systems.
+
+What goes in is, for each run of a system, a mapping of utterance id to that utterance's
+vector of sums (see :mod:`nnsvs_lite.evaluation.measures`): one run, or several that
+differ in their seed alone. The number of a run pools its utterances' sums, so an RMSE is
+the root of all squared errors over all frames, not a mean of RMSEs; the number of several
+runs is the mean of theirs. With results of three seeds on disk:
+
+    >>> import numpy as np
+    >>> from nnsvs_lite.evaluation.intervals import estimate
+    >>> from nnsvs_lite.evaluation.measures import BY_KEY
+    >>> runs = [{"a": np.array([s, 10.0]), "b": np.array([3.0, 30.0])} for s in (1.0, 2.0, 3.0)]
+    >>> found = estimate(BY_KEY["vuv_error"], runs)
+    >>> round(found.value, 3), found.seeds, found.utterances
+    (0.125, 3, 2)
+
+Intervals are percentiles of bootstrap draws (Efron and Tibshirani, 1993, chapter 13).
+Seeds and utterances are crossed, every seed sings every utterance; so both are drawn, and
+one draw of utterances serves all seeds (Owen, 2007, "The pigeonhole bootstrap"). With few
+seeds the spread between them is known badly: an interval from three of them is a hint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from nnsvs_lite.evaluation.measures import Measure
+
+Runs = Sequence[Mapping[str, np.ndarray]]
+"""Of each run: utterance to its vector of sums."""
+
+DRAWS = 1000
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number and how sure it is.
+
+    Attributes:
+        value: the mean over runs of the number pooled over utterances, in the unit that
+            the measure is stored in.
+        interval: low and high end, 95 %; None for fewer than two utterances.
+        seeds: number of runs. utterances: number of utterances in all of them.
+        spread: standard deviation between runs (n - 1); None for one run.
+    """
+
+    value: float
+    interval: tuple[float, float] | None
+    seeds: int
+    utterances: int
+    spread: float | None = None
+
+    @property
+    def holds_zero(self) -> bool:
+        """Whether 0 lies within the interval; False where there is none."""
+        return self.interval is not None and self.interval[0] <= 0 <= self.interval[1]
+
+
+def estimate(measure: Measure, runs: Runs, draws: int = DRAWS, seed: int = 0) -> Estimate | None:
+    """The number of a system with its interval over utterances, and over seeds where there are several.
+
+    Args:
+        measure: which number.
+        runs: one mapping of utterance to vector for each seed; utterances that a run
+            lacks are left out of all.
+        draws: bootstrap draws.
+        seed: of the draws; the same seed gives the same interval.
+
+    Returns:
+        None where nothing counts in some run.
+    """
+    utts = _common(runs)
+    values = [measure.pool([run[utt] for utt in utts]) for run in runs]
+    if not values or any(value is None for value in values):
+        return None
+    numbers = np.array(values, dtype=np.float64)
+    spread = float(numbers.std(ddof=1)) if len(numbers) > 1 else None
+    interval = None
+    if len(utts) > 1:
+        rng = np.random.default_rng(seed)
+        picks = rng.integers(len(utts), size=(draws, len(utts)))
+        interval = _percentiles(_drawn(measure, runs, utts, picks, rng))
+    return Estimate(float(numbers.mean()), interval, len(runs), len(utts), spread)
+
+
+def difference(
+    measure: Measure, runs: Runs, against: Runs, draws: int = DRAWS, seed: int = 0
+) -> Estimate | None:
+    """``runs`` minus ``against``, paired: each draw takes the same utterances of both.
+
+    How hard an utterance is cancels, so the interval is much narrower than the two single
+    ones suggest. Seeds of the two systems have nothing to do with each other and are drawn
+    apart.
+
+    Args:
+        measure: which number.
+        runs, against: as in :func:`estimate`; utterances that one lacks are left out.
+        draws, seed: as in :func:`estimate`.
+
+    Returns:
+        The difference as stored (not turned so that better is positive, see
+        ``Measure.gain``); None where nothing counts. ``seeds`` is the smaller number.
+    """
+    utts = _common([*runs, *against])
+    one = _mean(measure, runs, utts)
+    other = _mean(measure, against, utts)
+    if one is None or other is None:
+        return None
+    interval = None
+    if len(utts) > 1:
+        rng = np.random.default_rng(seed)
+        picks = rng.integers(len(utts), size=(draws, len(utts)))
+        drawn = _drawn(measure, runs, utts, picks, rng) - _drawn(measure, against, utts, picks, rng)
+        interval = _percentiles(drawn)
+    return Estimate(one - other, interval, min(len(runs), len(against)), len(utts))
+
+
+def _common(runs: Runs) -> list[str]:
+    shared = set.intersection(*(set(run) for run in runs)) if runs else set()
+    return sorted(shared, key=str.encode)
+
+
+def _mean(measure: Measure, runs: Runs, utts: Sequence[str]) -> float | None:
+    values = [measure.pool([run[utt] for utt in utts]) for run in runs]
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known and len(known) == len(values) else None
+
+
+def _drawn(
+    measure: Measure, runs: Runs, utts: Sequence[str], picks: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """The number of each draw, ``(draws,)``; ``picks`` ``(draws, utts)`` are the utterances drawn."""
+    numbers = np.stack([_resampled(measure, [run[utt] for utt in utts], picks) for run in runs])
+    if len(runs) == 1:
+        return numbers[0]
+    seeds = rng.integers(len(runs), size=(len(picks), len(runs)))
+    return np.take_along_axis(numbers.T, seeds, axis=1).mean(axis=1)
+
+
+def _resampled(measure: Measure, parts: Sequence[np.ndarray], picks: np.ndarray) -> np.ndarray:
+    """The number of each draw from one run, ``(draws,)``, NaN where nothing counts."""
+    if measure.joined:
+        return np.array([measure.finish(np.concatenate([parts[i] for i in pick])) for pick in picks])
+    counts = np.stack([np.bincount(pick, minlength=len(parts)) for pick in picks])
+    return np.array([measure.finish(sums) for sums in counts @ np.stack(parts)])
+
+
+def _percentiles(values: np.ndarray) -> tuple[float, float] | None:
+    finite = values[np.isfinite(values)]
+    if len(finite) < len(values) // 2:
+        return None
+    low, high = np.percentile(finite, [2.5, 97.5])
+    return float(low), float(high)
