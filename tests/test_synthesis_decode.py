@@ -19,11 +19,12 @@ from nnsvs_lite.io.tables import FeatureReader, read_table, write_table
 from nnsvs_lite.models.batch import collate
 from nnsvs_lite.models.spec import Spec
 from nnsvs_lite.score import Note, Score
+from nnsvs_lite.score.change import change
 from nnsvs_lite.score.phonemize import attach_phones
 from nnsvs_lite.synthesis.decode import decode, decode_natural
 from nnsvs_lite.synthesis.phrases import check_score, split
 from nnsvs_lite.synthesis.predict import predict_acoustic, predict_timing
-from nnsvs_lite.synthesis.singer import Singer, change
+from nnsvs_lite.synthesis.singer import Singer
 from nnsvs_lite.synthesis.vocode import vocode
 from nnsvs_lite.synthesis.voice import find_voice
 from nnsvs_lite.training.checkpoint import load_model

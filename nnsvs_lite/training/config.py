@@ -32,6 +32,9 @@ class TrainingOptions:
         budget: padded length of a batch: frames for acoustic models, phones for timing.
         average: decay of the running mean of weights that is tested and kept; 0 for none.
         patience: epochs without a better dev loss before training ends; 0 for never.
+        transpose: acoustic models also see phrases moved by up to so many semitones, score and
+            F0 alike (:mod:`nnsvs_lite.training.augment`).
+        stretch: and lengths multiplied by a factor of up to ``1 + stretch`` or its inverse.
         precision: Fabric's name, such as ``32-true``, ``bf16-mixed``, ``16-mixed``.
         seed: of weights, dropout and the order of batches.
     """
@@ -45,6 +48,8 @@ class TrainingOptions:
     budget: int = 12000
     average: float = 0.0
     patience: int = 0
+    transpose: int = 0
+    stretch: float = 0.0
     precision: str = "32-true"
     seed: int = 0
 
@@ -53,6 +58,9 @@ class TrainingOptions:
         for name, low in (("epochs", 0), ("lr", 0), ("clip", 0), ("budget", 1), ("warmup", 0)):
             if getattr(self, name) < low:
                 raise DataError(f"training.{name} must be at least {low}", where)
+        for name, low, high in (("transpose", 0, 24), ("stretch", 0.0, 1.0)):
+            if not low <= getattr(self, name) <= high:
+                raise DataError(f"training.{name} must be within {low}..{high}", where)
         if not 0 <= self.average < 1:
             raise DataError("training.average must be at least 0 and less than 1", where)
 

@@ -44,6 +44,7 @@ class DumpDataset(Sequence[Example]):
         folder = Path(dump) / subset
         if not folder.is_dir():
             raise DataError("no such set; run stage 2 first", folder)
+        self.folder = folder
         names = [*_CONTEXT, *(("time_lag", "duration") if timing else ())]
         self._streams = list(spec.streams) if streams else []
         self._readers = {name: FeatureReader(folder / f"{name}.scp") for name in names + self._streams}

@@ -12,7 +12,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +25,11 @@ from tqdm import tqdm
 from nnsvs_lite.io.atomic import write_text
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.base import SvsModel
-from nnsvs_lite.models.batch import Batch, collate
+from nnsvs_lite.models.batch import Batch, Example, collate
 from nnsvs_lite.models.spec import Spec
+from nnsvs_lite.score.types import Score
 from nnsvs_lite.training import checkpoint
+from nnsvs_lite.training.augment import Augmented, read_scores
 from nnsvs_lite.training.config import Config, TrainingOptions
 from nnsvs_lite.training.data import DumpDataset, epoch_batches, pack
 
@@ -75,6 +77,12 @@ class Trainer:
         acoustic = self.raw.family == "acoustic"
         self.train_data = DumpDataset(dump, train_set, spec, streams=acoustic)
         self.dev_data = DumpDataset(dump, dev_set, spec, streams=acoustic)
+        self.scores: dict[str, Score] = {}
+        if self.options.transpose or self.options.stretch:
+            if not acoustic:
+                # A phrase sung slower has not all its consonants longer: there is nothing to learn from.
+                raise DataError("training.transpose and training.stretch are for acoustic models")
+            self.scores = read_scores(self.train_data)
         self.spec = spec
         self.history: list[dict[str, Any]] = []
         self.best = math.inf
@@ -93,7 +101,16 @@ class Trainer:
             return data.frames
         return [len(data[i].phone_context) for i in range(len(data))]
 
-    def _load(self, data: DumpDataset, batches: list[list[int]]) -> Iterator[Batch]:
+    def _versions(self, epoch: int) -> Sequence[Example]:
+        """The training set as one epoch sees it."""
+        options = self.options
+        if not self.scores:
+            return self.train_data
+        return Augmented(
+            self.train_data, self.scores, options.transpose, options.stretch, options.seed, epoch
+        )
+
+    def _load(self, data: Sequence[Example], batches: list[list[int]]) -> Iterator[Batch]:
         shift = self.spec.frame_shift
         loader = DataLoader(
             data,  # type: ignore[arg-type]
@@ -121,7 +138,7 @@ class Trainer:
             epoch_batches(lengths, options.budget, options.seed, epoch, fabric.global_rank, fabric.world_size)
         )
         sums: dict[str, float] = {}
-        batches = self._load(self.train_data, [indices for indices, _ in plan])
+        batches = self._load(self._versions(epoch), [indices for indices, _ in plan])
         for i, ((_, share), batch) in enumerate(zip(plan, batches)):
             rate = learning_rate(options, self.step, (epoch - 1 + i / len(plan)) / self.epochs)
             for group in self.optimizer.param_groups:

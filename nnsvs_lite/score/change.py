@@ -1,0 +1,31 @@
+"""A score at another pitch or tempo."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.score.types import Score
+
+LOWEST, HIGHEST = 24, 108
+"""MIDI numbers between which transposed notes must stay."""
+
+
+def change(score: Score, transpose: int, tempo: float) -> Score:
+    """Moves a score's pitches by semitones and its tempo by a factor.
+
+    Raises:
+        DataError: where a pitch leaves MIDI 24..108 or the factor 0.25..4.
+    """
+    if not 0.25 <= tempo <= 4:
+        raise DataError(f"tempo factor {tempo:g} is out of 0.25..4")
+    notes = []
+    for note in score.notes:
+        pitch = note.pitch if note.is_rest else note.pitch + transpose
+        if not note.is_rest and not LOWEST <= pitch <= HIGHEST:
+            raise DataError(f"{note.place}: transposed to MIDI {pitch}, out of {LOWEST}..{HIGHEST}")
+        times = {"start": note.start / tempo, "end": note.end / tempo, "tempo": note.tempo * tempo}
+        # The key moves along the circle of fifths: seven for a semitone, folded to -6..6.
+        key = (note.key + 7 * transpose + 6) % 12 - 6 if transpose else note.key
+        notes.append(dataclasses.replace(note, pitch=pitch, key=key, **times))
+    return dataclasses.replace(score, notes=tuple(notes))

@@ -1,0 +1,113 @@
+"""More data from the same: phrases transposed, and sung faster or slower.
+
+A change is made to the score itself, and the context is computed from the changed score, so
+that a model meets in training just what it will be told of such a score when it sings.
+Spectra and aperiodicity stay those of the recording (the pitch-shifted pseudo-data of Sinsy,
+2010); Muskits and DiffSinger shift recordings instead.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from nnsvs_lite.io.tables import read_table
+from nnsvs_lite.models.batch import Example
+from nnsvs_lite.score.change import HIGHEST, LOWEST, change
+from nnsvs_lite.score.context import note_context
+from nnsvs_lite.score.types import Score
+from nnsvs_lite.training.data import DumpDataset
+
+SEMITONE = math.log(2.0) / 12.0
+
+
+def changed(example: Example, score: Score, transpose: int, stretch: float) -> Example:
+    """An utterance as if sung at another pitch and pace.
+
+    Args:
+        example: with durations and streams. score: its own, with phones.
+        transpose: semitones. stretch: factor of all lengths.
+
+    Returns:
+        A new example: context and times of the changed score, every duration scaled,
+        ``lf0`` moved, streams interpolated to the new number of frames (``vuv`` by nearest).
+    """
+    new = change(score, transpose, 1.0 / stretch)
+    old_ends = np.cumsum(example.duration)
+    ends = np.maximum(np.round(old_ends * stretch), np.arange(1, len(old_ends) + 1)).astype(np.int64)
+    # A phone of one frame may round to none: every phone keeps at least one.
+    ends = np.maximum.accumulate(ends - np.arange(len(ends))) + np.arange(len(ends))
+    old_bounds, bounds = np.concatenate([[0], old_ends]), np.concatenate([[0], ends])
+    centres = np.interp(np.arange(ends[-1]) + 0.5, bounds, old_bounds) - 0.5
+    streams = {}
+    for name, values in example.streams.items():
+        if name == "vuv":
+            streams[name] = values[np.clip(np.round(centres), 0, len(values) - 1).astype(int)]
+            continue
+        low = np.clip(np.floor(centres), 0, len(values) - 1).astype(int)
+        high = np.minimum(low + 1, len(values) - 1)
+        share = np.clip(centres - low, 0.0, 1.0)[:, None].astype(values.dtype)
+        streams[name] = values[low] * (1 - share) + values[high] * share
+        if name == "lf0":
+            streams[name] = streams[name] + np.float32(transpose * SEMITONE)
+    return replace(
+        example,
+        note_context=note_context(new),
+        note_time=np.array([[n.start, n.end] for n in new.notes], np.float64),
+        time_lag=None if example.time_lag is None else example.time_lag * stretch,
+        duration=np.diff(bounds),
+        streams=streams,
+    )
+
+
+class Augmented(Sequence[Example]):
+    """A training set of which each epoch sees other versions.
+
+    What is drawn depends on ``(seed, epoch, utterance)`` alone: a run that was resumed, or runs
+    on several ranks, draws the same.
+
+    Args:
+        data: the set. scores: its table ``score``.
+        transpose: semitones, at most, either way; phrases stay within what can be sung.
+        stretch: lengths are multiplied by a factor of at most ``1 + stretch``, at least
+            its inverse. seed, epoch: of the draw.
+    """
+
+    def __init__(
+        self,
+        data: DumpDataset,
+        scores: dict[str, Score],
+        transpose: int,
+        stretch: float,
+        seed: int,
+        epoch: int,
+    ):
+        self._data, self._scores = data, scores
+        self._transpose, self._stretch = transpose, stretch
+        self._key = (seed, epoch)
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def __getitem__(self, index: int) -> Example:
+        example = self._data[index]
+        score = self._scores[example.utt]
+        rng = np.random.default_rng([*self._key, index])
+        pitches = [n.pitch for n in score.notes if not n.is_rest] or [60]
+        low, high = max(-self._transpose, LOWEST - min(pitches)), min(self._transpose, HIGHEST - max(pitches))
+        transpose = int(rng.integers(min(low, 0), max(high, 0) + 1))
+        stretch = math.exp(rng.uniform(-1, 1) * math.log1p(self._stretch))
+        return changed(example, score, transpose, stretch)
+
+
+def read_scores(data: DumpDataset) -> dict[str, Score]:
+    """The scores of a set's utterances.
+
+    Raises:
+        DataError: where the set has no table of them, or one is not readable.
+    """
+    path = data.folder / "score"
+    return {utt: Score.from_json(line, f"{path} ({utt})") for utt, line in read_table(path).items()}
