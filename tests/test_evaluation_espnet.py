@@ -52,12 +52,11 @@ def test_fifty_cents_are_the_fiftieth_part_of_so_many():
     assert 1731.234 * scores(a, b)["espnet_log_f0_rmse"] == pytest.approx(50.0, abs=1.0)
 
 
-def test_a_note_above_the_ceiling_passes_for_silence():
+def test_a_note_above_the_ceiling_is_not_found():
     """ESPnet's default is deaf to a whole-tone error above G5; a higher ceiling hears it."""
-    a, b = melody((1.0,), (83,)), melody((1.0,), (81,))
+    a, b = melody((0.4,), (83,)), melody((0.4,), (81,))
     low = espnet.warped_f0(*(espnet.analyse(wave, RATE) for wave in (a, b)))
-    assert (low[0] > 0).mean() < 0.2
-    assert scores(a, b)["espnet_semitone_accuracy"] > 0.7
+    assert max(f0.max() for f0 in low) < 800.0
     high = espnet.warped_f0(*(espnet.analyse(wave, RATE, ceiling=1500.0) for wave in (a, b)))
     assert 1731.234 * espnet.log_f0_rmse(*high) == pytest.approx(200.0, abs=2.0)
 

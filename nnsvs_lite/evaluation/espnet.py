@@ -95,8 +95,8 @@ class Analysis:
 def analyse(wave: np.ndarray, sample_rate: int, floor: float = 40.0, ceiling: float = 800.0) -> Analysis:
     """Analyses one waveform.
 
-    The ceiling of 800 Hz is ESPnet's default: a note above it (G5) is taken for silence
-    and costs nothing. Raise it for anything but a comparison.
+    The ceiling of 800 Hz is ESPnet's default: a note above it (G5) is taken for silence,
+    or for whatever is found below. Raise it for anything but a comparison.
 
     Args:
         wave: ``(samples,)``, -1..1.
