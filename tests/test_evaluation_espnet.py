@@ -54,9 +54,9 @@ def test_fifty_cents_are_the_fiftieth_part_of_so_many():
 
 def test_a_note_above_the_ceiling_is_not_found():
     """ESPnet's default is deaf to a whole-tone error above G5; a higher ceiling hears it."""
-    a, b = melody((0.4,), (83,)), melody((0.4,), (81,))
+    a, b = melody((0.4,), (86,)), melody((0.4,), (84,))
     low = espnet.warped_f0(*(espnet.analyse(wave, RATE) for wave in (a, b)))
-    assert max(f0.max() for f0 in low) < 800.0
+    assert max(f0.max() for f0 in low) < 900.0  # Harvest looks a tenth above its ceiling
     high = espnet.warped_f0(*(espnet.analyse(wave, RATE, ceiling=1500.0) for wave in (a, b)))
     assert 1731.234 * espnet.log_f0_rmse(*high) == pytest.approx(200.0, abs=2.0)
 
