@@ -1,0 +1,131 @@
+"""Korean: Hangul by arithmetic, pronounced by the rules of the standard language.
+
+Phones: consonants before the vowel (``kk tt pp ss jj`` tense, ``k t p ch`` aspirated),
+glides ``y`` and ``w``, eight vowels and ``ui``, and the seven sounds a syllable can end
+with, in capitals: ``K T P`` (unreleased) ``N M NG L``.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+
+from nnsvs_lite.score.languages.base import Language, LyricError, Reading
+from nnsvs_lite.score.languages.hangul import decompose, pronounce
+
+_FEATURES = {
+    "a": "vowel voiced low central",
+    "ae": "vowel voiced low mid front",
+    "eo": "vowel voiced mid back",
+    "e": "vowel voiced mid front",
+    "o": "vowel voiced mid back rounded",
+    "u": "vowel voiced high back rounded",
+    "eu": "vowel voiced high back",
+    "i": "vowel voiced high front",
+    "ui": "vowel voiced high back front diphthong",
+    "y": "glide voiced palatal",
+    "w": "glide voiced labial velar",
+    "g": "plosive velar",
+    "kk": "plosive velar glottal",
+    "n": "nasal voiced alveolar",
+    "d": "plosive alveolar",
+    "tt": "plosive alveolar glottal",
+    "r": "liquid voiced alveolar",
+    "m": "nasal voiced labial",
+    "b": "plosive labial",
+    "pp": "plosive labial glottal",
+    "s": "fricative alveolar",
+    "ss": "fricative alveolar glottal",
+    "j": "affricate palatal",
+    "jj": "affricate palatal glottal",
+    "ch": "affricate palatal aspirated",
+    "k": "plosive velar aspirated",
+    "t": "plosive alveolar aspirated",
+    "p": "plosive labial aspirated",
+    "h": "fricative glottal",
+    "K": "plosive velar closure",
+    "N": "nasal voiced alveolar closure",
+    "T": "plosive alveolar closure",
+    "L": "liquid voiced alveolar closure",
+    "M": "nasal voiced labial closure",
+    "P": "plosive labial closure",
+    "NG": "nasal voiced velar closure",
+}
+
+_ONSETS = dict(
+    zip("ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅈㅉㅊㅋㅌㅍㅎ", "g kk n d tt r m b pp s ss j jj ch k t p h".split())
+)
+_ONSETS["ㅇ"] = ""
+_VOWELS = dict(
+    zip(
+        "ㅏㅐㅑㅒㅓㅔㅕㅖㅗㅘㅙㅚㅛㅜㅝㅞㅟㅠㅡㅢㅣ",
+        "a,ae,y a,y ae,eo,e,y eo,y e,o,w a,w ae,w e,y o,u,w eo,w e,w i,y u,eu,ui,i".split(","),
+    )
+)
+_CODAS = dict(zip("ㄱㄴㄷㄹㅁㅂㅇ", "K N T L M P NG".split()))
+_CODAS[""] = ""
+
+_DROPPED = re.compile(r"[、。，．,.!?！？;:…·・「」『』()\[\]\"'“”‘’♪~〜ー—–_*]+")
+
+
+class Korean(Language):
+    """Korean by the word; see the module."""
+
+    code = "ko"
+    name = "Korean"
+    features = _FEATURES
+    spreads = True
+
+    def units(self, lyric: str) -> list[list[str]]:
+        """Syllables of a lyric read alone.
+
+        Raises:
+            LyricError: where it cannot be read.
+        """
+        return self.read_phrase([lyric])[0].units
+
+    def read_phrase(self, lyrics: Sequence[str]) -> list[Reading]:
+        """Syllables as they sound in their words: 꽃|이 is 꼬|치.
+
+        A lyric that ends with ``-`` goes on in the next one, and a blank ends a word.
+        Where no lyric of the phrase has either, all of it is read as one word, since
+        particles and endings, the usual reason for a change, belong to the word before.
+
+        Raises:
+            LyricError: where a lyric is not written in Hangul; its ``index`` says which.
+        """
+        texts = [_DROPPED.sub(" ", unicodedata.normalize("NFC", lyric)) for lyric in lyrics]
+        blank = [lyric != lyric.strip() or " " in lyric.strip() for lyric in lyrics]
+        marked = any(blank) or any("-" in text for text in texts)
+        written: list[tuple[int, str]] = []
+        words: list[list[int]] = [[]]
+        for i, text in enumerate(texts):
+            if marked and i and (text[:1].isspace() or not texts[i - 1].endswith("-")):
+                words.append([])
+            for k, piece in enumerate(text.replace("-", "").split()):
+                if marked and k:
+                    words.append([])
+                for syllable in piece:
+                    if decompose(syllable) is None:
+                        raise LyricError(f"no reading for {syllable!r}; write it in Hangul", i)
+                    words[-1].append(len(written))
+                    written.append((i, syllable))
+        sung = [list[list[str]]() for _ in lyrics]
+        for word in words:
+            spoken = pronounce("".join(written[k][1] for k in word))
+            for k, syllable in zip(word, spoken, strict=True):
+                sung[written[k][0]].append(_phones(syllable))
+        for i, units in enumerate(sung):
+            if not units:
+                raise LyricError("there is nothing to sing in it", i)
+        return [Reading(units) for units in sung]
+
+
+def _phones(syllable: str) -> list[str]:
+    """Phones of a syllable as it is pronounced."""
+    onset, vowel, coda = decompose(syllable) or ("", "", "")
+    return [phone for part in (_ONSETS[onset], _VOWELS[vowel], _CODAS[coda]) for phone in part.split()]
+
+
+LANGUAGE = Korean()

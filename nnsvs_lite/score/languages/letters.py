@@ -1,0 +1,57 @@
+"""Letters to sounds for words that no dictionary has.
+
+Every letter of a word gives no phone, one or two, by the longest known context of letters
+around it. Contexts are kept only where they say something else than the shorter one
+(IGTree: Daelemans and van den Bosch, "Language-independent data-oriented
+grapheme-to-phoneme conversion", 1997). ``tools/learn_letters.py`` makes such a table.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from importlib import resources
+
+ORDER = (0, 1, -1, 2, -2, 3, -3, 4)
+"""Letters looked at, by their distance from the one that is read, the most telling first."""
+
+
+def contexts(word: str, position: int) -> Iterator[str]:
+    """Growing contexts of a letter: the letter, then with each further one of ``ORDER``.
+
+    Outside the word there is ``_``.
+    """
+    context = ""
+    for distance in ORDER:
+        place = position + distance
+        context += word[place] if 0 <= place < len(word) else "_"
+        yield context
+
+
+class Letters:
+    """A table of contexts; see the module.
+
+    Args:
+        table: context to its phones, space separated; every letter alone is there.
+    """
+
+    def __init__(self, table: Mapping[str, str]) -> None:
+        self._table = dict(table)
+
+    @staticmethod
+    def read(name: str) -> Letters:
+        """The table of a file of this package."""
+        text = resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
+        return Letters({c: phones for phones, keys in json.loads(text).items() for c in keys.split(" ")})
+
+    def read_letter(self, word: str, position: int) -> str:
+        """Phones of one letter of a word, space separated; empty where it is silent."""
+        found = ""
+        for context in contexts(word, position):
+            # A context that is not listed says what the shorter one says; a longer one may differ.
+            found = self._table.get(context, found)
+        return found
+
+    def sounds(self, word: str) -> list[str]:
+        """Phones of a word in lower case."""
+        return " ".join(self.read_letter(word, i) for i in range(len(word))).split()

@@ -1,0 +1,255 @@
+"""Words over notes, for languages that space words and spell them with letters.
+
+A lyric that ends with ``-`` is a part of a word that goes on at the next lyric. A word is
+looked up whole, cut into syllables before its vowels, and these are shared out to its
+parts. Where their numbers differ, the word is pronounced with a syllable more or less if
+the language has such a form (*fi-re*, *rê-ve*), else a part takes several syllables or
+none, in which case the syllable before is held.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+
+from nnsvs_lite.score.languages.base import Language, LyricError, Reading
+
+_APOSTROPHES = str.maketrans(dict.fromkeys("’‘ʼ´`ʹ′‛", "'"))
+_HYPHENS = "-‐‑–—"
+_BREAK = re.compile(r"[.,;:!?…。，、；：！？]")
+_DROPPED = re.compile(r"[.,;:!?…\"“”„«»‹›()\[\]{}*_~¡¿♪|/\\=<>#&%+]")
+_VOWEL_LETTERS = re.compile("[aeiouyæœø]+")
+
+Phones = tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Word:
+    """A word of a phrase.
+
+    Attributes:
+        parts: letters on each of its lyrics, lower case, with apostrophes.
+        lyrics: index of the lyric of each part.
+        breaks: whether punctuation follows.
+    """
+
+    parts: tuple[str, ...]
+    lyrics: tuple[int, ...]
+    breaks: bool = False
+
+    @property
+    def text(self) -> str:
+        """All its letters."""
+        return "".join(self.parts)
+
+
+def words_of(lyrics: Sequence[str], joined: str = "") -> list[Word]:
+    """Words of a phrase; every lyric has a part of at least one.
+
+    Args:
+        lyrics: of the notes between two rests, as written.
+        joined: letters before which a word that ends with an apostrophe belongs to the
+            next one, as in French *l' a-mour*.
+
+    Raises:
+        LyricError: for a lyric without letters, with digits or in another script.
+    """
+    words: list[Word] = []
+    goes_on = False
+    for i, lyric in enumerate(lyrics):
+        text = unicodedata.normalize("NFC", lyric).translate(_APOSTROPHES).lower()
+        tokens = text.split()
+        found = False
+        for k, token in enumerate(tokens):
+            breaks = bool(_BREAK.search(token))
+            bare = _DROPPED.sub("", token)
+            open_end = k == len(tokens) - 1 and bare.endswith(tuple(_HYPHENS))
+            pieces = [piece for piece in re.split(f"[{_HYPHENS}]+", bare) if piece.strip("'")]
+            for n, piece in enumerate(pieces):
+                _check_letters(piece, i)
+                last = n == len(pieces) - 1
+                part = Word((piece,), (i,), breaks and last)
+                elided = bool(words) and _elides(words[-1], piece, joined)
+                if words and (goes_on or elided):
+                    part = _extended(words.pop(), part)
+                words.append(part)
+                goes_on = open_end and last
+                found = True
+        if not found:
+            raise LyricError("there is nothing to sing in it", i)
+    return words
+
+
+def _elides(word: Word, following: str, joined: str) -> bool:
+    return word.text.endswith("'") and not word.breaks and following[0] in joined
+
+
+def _extended(word: Word, part: Word) -> Word:
+    """A word with one more part; on the same lyric it is no part of its own."""
+    if word.lyrics[-1] == part.lyrics[0]:
+        parts = (*word.parts[:-1], word.parts[-1] + part.parts[0])
+        return Word(parts, word.lyrics, part.breaks)
+    return Word(word.parts + part.parts, word.lyrics + part.lyrics, part.breaks)
+
+
+def _check_letters(text: str, index: int) -> None:
+    for letter in text:
+        if letter.isdigit():
+            raise LyricError(f"no reading for the number in {text!r}; write it in words", index)
+        if letter != "'" and "LATIN" not in unicodedata.name(letter, ""):
+            raise LyricError(f"no reading for {letter!r}", index)
+
+
+def plain(text: str) -> str:
+    """Letters without accents."""
+    return "".join(c for c in unicodedata.normalize("NFD", text) if not unicodedata.combining(c))
+
+
+class SpelledLanguage(Language):
+    """A language whose words are looked up and spread over notes.
+
+    A subclass writes :meth:`pronounce` and sets
+
+    Attributes:
+        onsets: consonants that may begin a syllable, space separated in each; single
+            ones always may, but for those in ``never_onset``.
+        links: whether a word's last consonant begins the next word's first syllable
+            where that begins with a vowel.
+        joined: see :func:`words_of`.
+    """
+
+    onsets: frozenset[str] = frozenset()
+    never_onset: frozenset[str] = frozenset()
+    links = False
+    joined = ""
+    spreads = True
+
+    def pronounce(self, words: Sequence[Word]) -> list[list[Phones]]:
+        """Pronunciations of each word of a phrase, the usual one first.
+
+        Raises:
+            LyricError: where a word cannot be read; its index is that of a lyric.
+        """
+        raise NotImplementedError
+
+    def longer(self, phones: Phones) -> Iterable[Phones]:
+        """Pronunciations with one syllable more, as in verse; none if there is no such form."""
+        return ()
+
+    def shorter(self, phones: Phones) -> Iterable[Phones]:
+        """Pronunciations with one syllable fewer."""
+        return ()
+
+    def units(self, lyric: str) -> list[list[str]]:
+        """The syllables of a lyric read alone.
+
+        Raises:
+            LyricError: where it cannot be read.
+        """
+        return self.read_phrase([lyric])[0].units
+
+    def read_phrase(self, lyrics: Sequence[str]) -> list[Reading]:
+        """The syllables of each lyric; see the module.
+
+        Raises:
+            LyricError: where a word cannot be read; its index says on which lyric.
+        """
+        words = words_of(lyrics, self.joined)
+        units: list[list[list[str]]] = [[] for _ in lyrics]
+        before: Word | None = None
+        last: list[str] | None = None
+        for word, pronunciations in zip(words, self.pronounce(words)):
+            shares = self._shares(word, pronunciations)
+            for index, share in zip(word.lyrics, shares):
+                for syllable in map(list, share):
+                    if self.links and before is not None and last is not None and not before.breaks:
+                        if syllable[0] in self.nuclei and len(last) > 1 and last[-1] not in self.nuclei:
+                            syllable.insert(0, last.pop())
+                    before = None
+                    last = syllable
+                    units[index].append(syllable)
+            before = word
+        return [Reading(unit) for unit in units]
+
+    def syllables(self, phones: Sequence[str]) -> list[Phones]:
+        """Cuts a word before the longest onset of each vowel (the maximal onset principle).
+
+        One piece for each nucleus; one alone for a word without any.
+        """
+        nuclei = [i for i, phone in enumerate(phones) if phone in self.nuclei]
+        cuts = [0]
+        for left, right in zip(nuclei, nuclei[1:]):
+            cut = right
+            while cut - 1 > left and self._may_begin(phones[cut - 1 : right]):
+                cut -= 1
+            cuts.append(cut)
+        return [tuple(phones[a:b]) for a, b in zip(cuts, [*cuts[1:], len(phones)])]
+
+    def _may_begin(self, consonants: Sequence[str]) -> bool:
+        if len(consonants) == 1:
+            return consonants[0] not in self.never_onset
+        return " ".join(consonants) in self.onsets
+
+    def _shares(self, word: Word, pronunciations: Sequence[Phones]) -> list[list[Phones]]:
+        """The syllables that each part of a word sings."""
+        cut = [self.syllables(phones) for phones in pronunciations]
+        count = len(word.parts)
+        if count > 1:
+            fitting = [syllables for syllables in cut if len(syllables) == count]
+            fitting = fitting or [
+                self.syllables(form)
+                for phones, syllables in zip(pronunciations, cut)
+                for form in self._forms(phones, count - len(syllables))
+            ]
+            if fitting:
+                best = max(fitting, key=lambda syllables: self._agreement(word.parts, syllables))
+                return [[syllable] for syllable in best]
+        return share(cut[0], word.parts)
+
+    def _forms(self, phones: Phones, more: int) -> list[Phones]:
+        """Pronunciations with ``more`` syllables than the given one, at most four."""
+        if not 0 < abs(more) <= 4:
+            return []
+        step = self.longer if more > 0 else self.shorter
+        forms = [phones]
+        for _ in range(abs(more)):
+            forms = list(dict.fromkeys(form for phones in forms for form in step(phones)))
+        return forms
+
+    def _agreement(self, parts: Sequence[str], syllables: Sequence[Phones]) -> int:
+        """How many parts begin like their syllable, with a vowel or a consonant."""
+        score = 0
+        for part, syllable in zip(parts, syllables):
+            vowel = plain(part).lstrip("'")[:1] in tuple("aeiouæœø")
+            score += vowel == (syllable[0] in self.nuclei)
+        return score
+
+
+def share(syllables: Sequence[Phones], parts: Sequence[str]) -> list[list[Phones]]:
+    """Syllables in order to parts, as near as can be to the vowels each part is written with.
+
+    Of equally near ways the one is taken that gives the first parts the most. The first
+    part gets one at least.
+    """
+    wanted = [len(_VOWEL_LETTERS.findall(plain(part))) for part in parts]
+    least = 1 if len(syllables) >= len(parts) else 0
+    # best[k][n]: least cost of giving n syllables to the first k parts, and the last share.
+    best: list[dict[int, tuple[int, int]]] = [{0: (0, 0)}]
+    for k, want in enumerate(wanted):
+        row: dict[int, tuple[int, int]] = {}
+        for used, (cost, _) in best[-1].items():
+            for take in range(max(least, k == 0), len(syllables) - used + 1):
+                price = cost + (take - want) ** 2
+                if used + take not in row or price < row[used + take][0]:
+                    row[used + take] = (price, take)
+        best.append(row)
+    counts = []
+    used = len(syllables)
+    for row in reversed(best[1:]):
+        counts.append(row[used][1])
+        used -= counts[-1]
+    iterator = iter(syllables)
+    return [list(itertools.islice(iterator, count)) for count in reversed(counts)]

@@ -1,0 +1,281 @@
+"""Mandarin: characters by the phrase, or pinyin; initials and finals as phones, tones apart.
+
+Phones are those of the Opencpop corpus (Wang et al., "Opencpop", Interspeech 2022): 23
+initials, among them ``y`` and ``w`` as pinyin spells them, and 36 finals. ``v`` stands
+for ü. One is added: ``rr``, the r-colouring of *huār* (erhua), after the final.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import unicodedata
+from collections.abc import Sequence
+
+from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.score.languages.base import Language, LyricError, Reading
+
+_INITIALS = {
+    "b": "plosive labial",
+    "p": "plosive labial aspirated",
+    "m": "nasal voiced labial",
+    "f": "fricative labial dental",
+    "d": "plosive alveolar",
+    "t": "plosive alveolar aspirated",
+    "n": "nasal voiced alveolar",
+    "l": "liquid voiced alveolar",
+    "g": "plosive velar",
+    "k": "plosive velar aspirated",
+    "h": "fricative velar",
+    "j": "affricate palatal palatalised",
+    "q": "affricate palatal palatalised aspirated",
+    "x": "fricative palatal palatalised",
+    "zh": "affricate palatal",
+    "ch": "affricate palatal aspirated",
+    "sh": "fricative palatal",
+    "r": "fricative voiced palatal",
+    "z": "affricate alveolar",
+    "c": "affricate alveolar aspirated",
+    "s": "fricative alveolar",
+    "y": "glide voiced palatal",
+    "w": "glide voiced labial velar",
+}
+
+# The vowel itself; a medial i, u or ü is told by palatal, labial or both, a nasal end by its place.
+_FINALS = {
+    "a": "low central",
+    "ai": "low central front diphthong",
+    "an": "low front nasal alveolar",
+    "ang": "low back nasal velar",
+    "ao": "low back rounded diphthong",
+    "e": "mid back",
+    "ei": "mid front diphthong",
+    "en": "mid central nasal alveolar",
+    "eng": "mid central nasal velar",
+    "er": "mid central liquid",
+    "i": "high front",
+    "ia": "low central palatal",
+    "ian": "low front nasal alveolar palatal",
+    "iang": "low back nasal velar palatal",
+    "iao": "low back rounded diphthong palatal",
+    "ie": "mid front palatal",
+    "in": "high front nasal alveolar",
+    "ing": "high front nasal velar",
+    "iong": "high back rounded nasal velar palatal",
+    "iu": "mid back rounded diphthong palatal",
+    "ng": "nasal velar",
+    "o": "mid back rounded",
+    "ong": "high back rounded nasal velar",
+    "ou": "mid back rounded diphthong",
+    "u": "high back rounded",
+    "ua": "low central labial",
+    "uai": "low central front diphthong labial",
+    "uan": "low front nasal alveolar labial",
+    "uang": "low back nasal velar labial",
+    "ui": "mid front diphthong labial",
+    "un": "mid central nasal alveolar labial",
+    "uo": "mid back rounded labial",
+    "v": "high front rounded",
+    "van": "low front nasal alveolar palatal labial",
+    "ve": "mid front palatal labial",
+    "vn": "high front rounded nasal alveolar",
+}
+
+_LABIAL = "a ai an ang ao ei en eng o u"
+_HIGH = "i ia ian iang iao ie in ing iong iu v van ve vn"
+_PLAIN = "a ai an ang ao e ei en eng ong ou u uan ui un uo"
+_ALLOWED = {
+    "": "a ai an ang ao e ei en eng er ng o ou",
+    "b": _LABIAL + " i ian iang iao ie in ing",
+    "p": _LABIAL + " i ian iao ie in ing ou",
+    "m": _LABIAL + " e i ian iao ie in ing iu ou",
+    "f": _LABIAL + " iao ou",
+    "d": _PLAIN + " i ia ian iao ie in ing iu",
+    "t": _PLAIN + " i ian iao ie ing",
+    "n": _PLAIN + " i ia ian iang iao ie in ing iu v ve",
+    "l": _PLAIN + " i ia ian iang iao ie in ing iu o v ve",
+    "g": _PLAIN + " ua uai uang",
+    "k": _PLAIN + " ua uai uang",
+    "h": _PLAIN + " ua uai uang",
+    "j": _HIGH,
+    "q": _HIGH,
+    "x": _HIGH,
+    "zh": _PLAIN + " i ua uai uang",
+    "ch": _PLAIN + " i ua uai uang",
+    "sh": _PLAIN + " i ua uai uang",
+    "r": _PLAIN + " i ua",
+    "z": _PLAIN + " i",
+    "c": _PLAIN + " i",
+    "s": _PLAIN + " i",
+    "y": "a an ang ao e i in ing o ong ou v van ve vn",
+    "w": "a ai an ang ei en eng o ong u",
+}
+
+
+def _syllables() -> dict[str, list[str]]:
+    """Every syllable as pinyin spells it, with v for ü, and its phones."""
+    table: dict[str, list[str]] = {}
+    for initial, finals in _ALLOWED.items():
+        for final in finals.split():
+            phones = [initial, final] if initial else [final]
+            spelt = final
+            if initial in ("j", "q", "x", "y"):
+                spelt = final.replace("v", "u")
+            elif initial in ("n", "l") and final == "ve":
+                table[initial + "ue"] = phones
+            table[initial + spelt] = table[initial + final] = phones
+    # Interjections, and finals as they are named (iou, uei, uen): common in labels.
+    table |= {"n": ["ng"], "m": ["ng"], "hm": ["h", "ng"], "hng": ["h", "ng"], "ê": ["ei"]}
+    for initial in _ALLOWED:
+        for full, short in (("iou", "iu"), ("uei", "ui"), ("uen", "un")):
+            if initial and initial + short in table:
+                table.setdefault(initial + full, table[initial + short])
+    return table
+
+
+_PINYIN = _syllables()
+_TONE_MARKS = {"\u0304": 1, "\u0301": 2, "\u030c": 3, "\u0300": 4}
+_HANZI = re.compile("[\u3400-\u9fff\uf900-\ufaff〇\U00020000-\U0003ffff]")
+_DROPPED = re.compile(r"[\s、。，．,.!?！？；;：:…·・「」『』《》〈〉（）()\[\]\"“”’‘♪~〜ー—–_*-]+")
+_LONGEST = 24
+"""Letters of pinyin that are cut into syllables; more on one note are no lyric."""
+_NO_ERHUA = frozenset("女儿 男儿 婴儿 幼儿 孤儿 健儿 少儿 宠儿 胎儿 小儿 孩儿 妻儿".split())
+"""Words in which 儿 is a syllable even when written on one note with the one before it."""
+
+
+def _parse(text: str) -> list[tuple[str, int]]:
+    """Syllables of pinyin, each with its tone: 1 to 5, 5 the neutral one, 0 not said."""
+    found: list[tuple[str, int]] = []
+    for piece in re.findall(r"[^\d']+[0-5]?", text):
+        digit = int(piece[-1]) or 5 if piece[-1].isdigit() else 0
+        letters = unicodedata.normalize("NFD", piece.rstrip("012345"))
+        marks = [_TONE_MARKS[c] for c in letters if c in _TONE_MARKS]
+        letters = "".join(c for c in letters if c not in _TONE_MARKS)
+        letters = unicodedata.normalize("NFC", letters).replace("u:", "v").replace("ü", "v")
+        parts = _split(letters)
+        if parts is None or len(marks) > len(parts):
+            raise LyricError(f"{text!r} is not pinyin")
+        tones = [0] * len(parts)
+        if marks:
+            # Marks in order; a syllable without one among several is neutral.
+            tones = marks if len(marks) == len(parts) else [5] * len(parts)
+            if len(marks) < len(parts):
+                tones[: len(marks)] = marks
+        if digit:
+            tones[-1] = digit
+        found += zip(parts, tones)
+    if not found:
+        raise LyricError("there is nothing to sing in it")
+    return found
+
+
+def _split(letters: str) -> list[str] | None:
+    """Pinyin without tones cut into the fewest syllables, the first ones longest; None if it is none."""
+    if not letters:
+        return []
+    if len(letters) > _LONGEST:
+        return None
+    best: list[str] | None = None
+    for size in range(min(7, len(letters)), 0, -1):
+        if _known(letters[:size]):
+            rest = _split(letters[size:])
+            if rest is not None and (best is None or len(rest) + 1 < len(best)):
+                best = [letters[:size], *rest]
+    return best
+
+
+def _known(syllable: str) -> bool:
+    return syllable in _PINYIN or (syllable.endswith("r") and syllable[:-1] in _PINYIN and syllable != "r")
+
+
+def _phones(syllable: str) -> list[str]:
+    if syllable in _PINYIN:
+        return list(_PINYIN[syllable])
+    return [*_PINYIN[syllable[:-1]], "rr"]
+
+
+@functools.lru_cache(maxsize=4096)
+def _read_characters(text: str) -> tuple[str, ...]:
+    """Pinyin of each character, its tone as a digit, by the words they make.
+
+    Raises:
+        DataError: where pypinyin is not installed.
+    """
+    try:
+        from pypinyin import Style, lazy_pinyin
+    except ImportError:
+        raise DataError(
+            "Chinese characters need the package pypinyin: pip install 'nnsvs_lite[zh]', or pip install"
+            " pypinyin; or write the lyrics in pinyin"
+        ) from None
+    read = lazy_pinyin(text, style=Style.TONE3, neutral_tone_with_five=True, errors=list)
+    return tuple(read)
+
+
+class Mandarin(Language):
+    """Mandarin by the phrase; see the module."""
+
+    code = "zh"
+    name = "Mandarin"
+    features = (
+        _INITIALS
+        | {final: f"voiced {'' if final == 'ng' else 'vowel '}{names}" for final, names in _FINALS.items()}
+        | {"rr": "voiced liquid palatal"}
+    )
+    held = frozenset({"ng"})
+    tones = ("1", "2", "3", "4", "5")
+    spreads = True
+
+    def units(self, lyric: str) -> list[list[str]]:
+        """Syllables of a lyric read alone.
+
+        Raises:
+            LyricError: where it cannot be read.
+        """
+        return self.read_phrase([lyric])[0].units
+
+    def read_phrase(self, lyrics: Sequence[str]) -> list[Reading]:
+        """Characters as the words of their phrase are read: 长 is zhang in 长大, chang in 长城.
+
+        Lyrics in pinyin (``ni3``, ``nǐ``, ``ni``) may stand among them. 儿 after another
+        character of the same lyric colours that one's final, but in words such as 女儿.
+
+        Raises:
+            LyricError: where a lyric is neither; its ``index`` says which.
+        """
+        usual = [unicodedata.normalize("NFKC", lyric).lower().replace("u:", "ü") for lyric in lyrics]
+        texts = [_DROPPED.sub("", lyric) for lyric in usual]
+        spaced = [_DROPPED.sub("'", lyric) for lyric in usual]
+        characters = [(i, c) for i, text in enumerate(texts) for c in text if _HANZI.match(c)]
+        # Words do not reach over a lyric in pinyin.
+        runs: list[list[tuple[int, str]]] = []
+        for i, c in characters:
+            if not runs or any(not _HANZI.search(texts[k]) for k in range(runs[-1][-1][0], i)):
+                runs.append([])
+            runs[-1].append((i, c))
+        found: list[list[tuple[str, int]]] = [[] for _ in lyrics]
+        for run in runs:
+            read = _read_characters("".join(c for _, c in run))
+            for k, ((i, c), syllable) in enumerate(zip(run, read, strict=True)):
+                if not syllable.isascii() and syllable[0] != "ê":
+                    raise LyricError(f"no reading for {c!r}; write it in pinyin", i)
+                before = run[k - 1] if k else (-1, "")
+                if c == "儿" and before[0] == i and before[1] + c not in _NO_ERHUA and found[i]:
+                    spelt, tone = found[i][-1]
+                    found[i][-1] = (spelt if spelt.endswith("r") else spelt + "r", tone)
+                else:
+                    found[i] += _parse(syllable)
+        for i, text in enumerate(texts):
+            if found[i]:
+                other = _HANZI.sub("", text)
+                if other:
+                    raise LyricError(f"no reading for {other!r} among characters", i)
+                continue
+            try:
+                found[i] = _parse(spaced[i])
+            except LyricError as error:
+                raise LyricError(str(error), i) from None
+        return [Reading([_phones(spelt) for spelt, _ in row], row[0][1]) for row in found]
+
+
+LANGUAGE = Mandarin()
