@@ -63,3 +63,15 @@ def browser(chromium, tmp_path):
     yield browser
     browser.close()
     assert browser.errors == []
+
+
+@pytest.fixture(scope="session")
+def toy_voice(toy_exps, tmp_path_factory) -> Path:
+    """An exp dir that sings, to be read only."""
+    import shutil
+
+    from nnsvs_lite.synthesis.voice import assemble
+
+    folder = shutil.copytree(toy_exps["acoustic"], tmp_path_factory.mktemp("voice") / "voice")
+    assemble(folder, toy_exps["timelag"] / "model.pt", toy_exps["duration"] / "model.pt")
+    return folder

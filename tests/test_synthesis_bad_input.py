@@ -88,7 +88,8 @@ def test_a_score_without_lyrics_or_without_notes(voice, tmp_path, capfd):
 
 def test_folders_that_are_no_voice(score, voice, tmp_path, capfd):
     assert "no such folder" in sing_fails(capfd, tmp_path, score, tmp_path / "nowhere")
-    assert "no such folder" in sing_fails(capfd, tmp_path, score, voice / "model.pt")
+    assert "not a packed voice" in sing_fails(capfd, tmp_path, score, voice / "model.pt")
+    assert "not a packed voice" in sing_fails(capfd, tmp_path, score, score)
     (tmp_path / "empty").mkdir()
     assert "run the recipe to stage 5" in sing_fails(capfd, tmp_path, score, tmp_path / "empty")
 
@@ -115,7 +116,15 @@ def test_checkpoints_in_the_wrong_place_are_named(score, voice, tmp_path, capfd)
         (["--transpose", "99"], "out of 24..108"),
         (["--part", "9"], "part"),
         (["--verse", "9"], "verse"),
-        (["--timing", "nan"], "timing"),
+        (["--timing", "nan"], "timing nan is out of 0..2"),
+        (["--vibrato", "-1"], "vibrato -1 is out of 0..3"),
+        (["--pitch-deviation", "inf"], "pitch deviation inf is out of 0..2"),
+        (["--breathiness", "99"], "breathiness 99 is out of -20..20"),
+        (["--gender", "0"], "gender 0 is out of 0.7..1.4"),
+        (["--singer", "tou"], "no singer 'tou' in this voice (did you mean 'toy'?); it knows: toy"),
+        (["--singer", "1"], "no singer '1' in this voice"),
+        (["--label", "nowhere.lab"], "nowhere.lab: no such file"),
+        (["--label", "song.wav"], "no reader for labels named *.wav; known: .lab, .txt, .ctm, .textgrid"),
         (["--device", "gpu9"], "device"),
         (["--spead", "2"], "unknown option '--spead' (did you mean '--seed'?)"),
     ],
@@ -148,6 +157,11 @@ def test_places_where_nothing_can_be_written(score, voice, tmp_path, capfd):
     assert not list((tmp_path / "folder.wav").iterdir())
     said = fails(capfd, "sing", score, "--model", voice, "-o", score / "song.wav")
     assert "a part of this path is a file" in said
+
+
+def test_audio_formats_are_told_by_the_suffix(score, voice, tmp_path, capfd):
+    said = fails(capfd, "sing", score, "--model", tmp_path / "nowhere", "-o", tmp_path / "song.mp3")
+    assert "song.mp3: no audio format named *.mp3; known: .wav, .flac" in said
 
 
 def test_an_old_waveform_stays_when_singing_fails(score, voice, tmp_path, capfd):

@@ -97,7 +97,7 @@ def segment_at_rests(
             result.text[utt] = part.lyrics
             if labels:
                 first = sum(len(n.phones) for n in score.notes[:first_note])
-                result.labels[utt] = _cut_labels(labels[first : first + len(part.phones)], start, end)
+                result.labels[utt] = cut_labels(labels[first : first + len(part.phones)], start, end)
     return result
 
 
@@ -209,7 +209,7 @@ def _clip(note: Note, start: float, end: float) -> Note:
     )
 
 
-def _cut_labels(labels: list[Segment], start: float, end: float) -> list[Segment]:
+def cut_labels(labels: list[Segment], start: float, end: float) -> list[Segment]:
     """Labels clipped to ``start``..``end`` and moved so that ``start`` becomes 0."""
     moved = [
         Segment(

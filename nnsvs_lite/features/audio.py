@@ -6,6 +6,7 @@ import io
 import logging
 import math
 import os
+from pathlib import Path
 
 import numpy as np
 
@@ -14,6 +15,8 @@ from nnsvs_lite.io.errors import DataError
 
 MAX_PEAK = 0.99
 _SUBTYPES = {"PCM_16": 2**15 - 1, "PCM_24": 2**23 - 1}
+CONTAINERS = {".wav": "WAV", ".flac": "FLAC"}
+"""Audio formats that are written, by the file name's suffix."""
 
 log = logging.getLogger(__name__)
 
@@ -37,12 +40,34 @@ def read_wav(path: str | os.PathLike) -> tuple[np.ndarray, int]:
     return x[:, 0], rate
 
 
+def container_of(path: str | os.PathLike) -> str:
+    """libsndfile's name of the format that a file name asks for.
+
+    Raises:
+        DataError: for a suffix that is not in :data:`CONTAINERS`, naming those that are.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix not in CONTAINERS:
+        raise DataError(f"no audio format named *{suffix}; known: {', '.join(CONTAINERS)}", path)
+    return CONTAINERS[suffix]
+
+
+def write_audio(path: str | os.PathLike, x: np.ndarray, sample_rate: int) -> float:
+    """Writes a mono wav or flac of 16 bits by the file name's suffix; as :func:`write_wav`.
+
+    Raises:
+        DataError: for another suffix, or where the file cannot be written.
+    """
+    return write_wav(path, x, sample_rate, container=container_of(path))
+
+
 def write_wav(
     path: str | os.PathLike,
     x: np.ndarray,
     sample_rate: int,
     peak: float = MAX_PEAK,
     subtype: str = "PCM_16",
+    container: str = "WAV",
 ) -> float:
     """Writes a mono wav atomically; audio that is too loud is scaled down, and said to be.
 
@@ -52,6 +77,7 @@ def write_wav(
         sample_rate: Hz.
         peak: the largest allowed absolute value, at most 1.
         subtype: ``PCM_16`` or ``PCM_24``.
+        container: one of :data:`CONTAINERS`; a wav whatever the file is called if not given.
 
     Returns:
         The gain applied: 1.0 unless the peak was above ``peak``.
@@ -78,7 +104,7 @@ def write_wav(
     samples = np.round(x * gain * scale).astype(np.int32) << shift
     # libsndfile would hide a full disk's reason, or the failure itself.
     buffer = io.BytesIO()
-    soundfile.write(buffer, samples, sample_rate, subtype=subtype, format="WAV")
+    soundfile.write(buffer, samples, sample_rate, subtype=subtype, format=container)
     write_bytes(path, buffer.getvalue())
     return gain
 

@@ -6,6 +6,7 @@ import os
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,6 +17,9 @@ from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.tables import FeatureReader, FeatureWriter, read_table, write_table
 from nnsvs_lite.score.types import Score
 from nnsvs_lite.synthesis.voice import assemble
+
+if TYPE_CHECKING:
+    from nnsvs_lite.models.spec import Spec
 
 COPIED = ("score", "utt2spk", "segments")
 """Tables that go along with the features, where the set has them."""
@@ -58,8 +62,6 @@ def decode(
         return False
 
     # torch is slow to import; a finished stage must not wait for it.
-    import torch
-
     from nnsvs_lite.models.spec import Spec
     from nnsvs_lite.synthesis.predict import phone_times, predict_acoustic, predict_timing
     from nnsvs_lite.training.checkpoint import load_model
@@ -72,7 +74,7 @@ def decode(
     acoustic_model = load_model(models[2], "acoustic").to(place)
     spec = Spec.read(dump)
     for path, model in zip(models, (lag_model, duration_model, acoustic_model)):
-        _check_spec(model.spec, spec, path)
+        check_spec(model.spec, spec, path)
     data = DumpDataset(dump, subset, spec, timing=False)
     examples = [data[i] for i in range(len(data))]
 
@@ -92,7 +94,7 @@ def decode(
         "duration": {u: t.duration[:, None].astype(np.float32) for u, t in zip(data.utts, timings)},
         **streams,
     }
-    outputs = _write_tables(out, tables)
+    outputs = write_features(out, tables)
     bounds = {u: phone_times(t.duration, spec.frame_shift) for u, t in zip(data.utts, timings)}
     outputs += _write_labels(folder, out, bounds)
     frames = sum(e.frames for e in ready)
@@ -152,13 +154,15 @@ def _checkpoint(path: str | os.PathLike) -> Path:
     return path
 
 
-def _check_spec(model, data, path: Path) -> None:
+def check_spec(model: Spec, data: Spec, path: Path) -> None:
+    """Raises DataError where a model was made for other columns, phones or frames than ``data``."""
     for key in ("phones", "note_columns", "phone_columns", "frame_shift", "sample_rate"):
         if model.schema[key] != data.schema[key]:
             raise DataError(f"the model was trained on features with other {key}; train it again", path)
 
 
-def _write_tables(out: Path, tables: dict[str, dict[str, np.ndarray]]) -> list[Path]:
+def write_features(out: Path, tables: dict[str, dict[str, np.ndarray]]) -> list[Path]:
+    """Writes ``{table: {utt: array}}`` as scp and ark; returns the files."""
     written = []
     for name, table in tables.items():
         with FeatureWriter(out, name) as writer:

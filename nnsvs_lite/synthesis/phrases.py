@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from nnsvs_lite.corpus.segment import phrase_spans
+from nnsvs_lite.corpus.segment import cut_labels, phrase_spans
+from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.batch import Example
 from nnsvs_lite.models.spec import Spec
@@ -16,16 +18,37 @@ from nnsvs_lite.score.types import Score
 
 
 class Phrase(NamedTuple):
-    """A phrase of a song: its place in seconds, and its score with time 0 at ``start``."""
+    """A phrase of a song.
+
+    Attributes:
+        start: seconds from the song's beginning.
+        score: its notes, time 0 at ``start``.
+        first_note: index in the song of its first note.
+        labels: phone times that were imposed, time 0 at ``start``; none otherwise.
+    """
 
     start: float
     score: Score
+    first_note: int = 0
+    labels: Sequence[Segment] = ()
 
 
-def split(score: Score) -> list[Phrase]:
+def split(score: Score, labels: Sequence[Segment] = ()) -> list[Phrase]:
     """Cuts a score at its rests, as stage 0 cuts songs, so that a voice meets in singing
-    what it met in training."""
-    return [Phrase(span.start, span.score) for span in phrase_spans(score)]
+    what it met in training.
+
+    Args:
+        score: with phones attached where there are labels.
+        labels: phone times to be sung, if they are given; cuts lie in the pauses of both.
+    """
+    end = max(score.duration, labels[-1].end) if labels else score.duration
+    phrases = []
+    for span in phrase_spans(score, labels, end):
+        first = sum(len(note.phones) for note in score.notes[: span.first_note])
+        own = labels[first : first + len(span.score.phones)]
+        cut = cut_labels(list(own), span.start, span.end) if labels else ()
+        phrases.append(Phrase(span.start, span.score, span.first_note, cut))
+    return phrases
 
 
 def check_score(score: Score, spec: Spec) -> None:

@@ -1,96 +1,51 @@
 """From a score to a waveform in one call.
 
     >>> from nnsvs_lite.synthesis.singer import Singer
-    >>> singer = Singer.load("exp/acoustic_resf0_conv")   # doctest: +SKIP
-    >>> song = singer.sing("song.musicxml")               # doctest: +SKIP
-    >>> song.write("song.wav")                            # doctest: +SKIP
+    >>> singer = Singer.load(voice)              # an exp dir, or a packed voice
+    >>> song = singer.sing("song.musicxml", transpose=-2, vibrato=1.5)
+    >>> song.sample_rate, round(song.duration, 2)
+    (24000, 4.0)
+    >>> [phone.symbol for phone in song.phones]
+    ['pau', 's', 'a', 'k', 'u', 'r', 'a', 'h', 'a', 'pau']
+    >>> len(song.f0), sorted(song.phrases[0].streams)
+    (800, ['bap', 'lf0', 'mgc', 'vuv'])
+    >>> song.write("song.wav")                   # the gain that kept it from clipping
+    1.0
 
-It uses the functions of stages 5 and 6; there is no second engine.
+It uses the functions of stages 5 and 6; there is no second engine. The tests run these
+lines, with ``voice`` a small one that is made for them.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import os
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import torch
 
-from nnsvs_lite.features.audio import write_wav
 from nnsvs_lite.features.config import FeatureConfig
 from nnsvs_lite.features.world import synthesize
-from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.io.ctm import Segment
+from nnsvs_lite.io.errors import DataError, nearest
 from nnsvs_lite.models.base import AcousticModel, DurationModel, TimeLagModel
+from nnsvs_lite.score.change import change
 from nnsvs_lite.score.phonemize import attach_phones
 from nnsvs_lite.score.readers import read_score
-from nnsvs_lite.score.types import Phone, Score
+from nnsvs_lite.score.timing import phone_durations, time_lags
+from nnsvs_lite.score.types import Score
+from nnsvs_lite.synthesis.impose import fit_labels, read_labels
 from nnsvs_lite.synthesis.join import join
-from nnsvs_lite.synthesis.phrases import check_score, example_of, split
-from nnsvs_lite.synthesis.predict import phone_times, predict_acoustic, predict_timing
-from nnsvs_lite.synthesis.voice import find_voice
-from nnsvs_lite.training.checkpoint import load_model
+from nnsvs_lite.synthesis.performance import Performance, SungPhrase
+from nnsvs_lite.synthesis.phrases import Phrase, check_score, example_of, split
+from nnsvs_lite.synthesis.predict import Timing, predict_acoustic, predict_timing
+from nnsvs_lite.synthesis.style import Style, check_range, restyle
+from nnsvs_lite.synthesis.voice import load_voice
 from nnsvs_lite.training.device import find_device
 
-
-@dataclass(frozen=True)
-class SungPhrase:
-    """One phrase of a performance.
-
-    Attributes:
-        start: seconds from the song's beginning.
-        score: its notes, time 0 at ``start``.
-        duration: (P,) frames. streams: vocoder features, (T, D) each.
-    """
-
-    start: float
-    score: Score
-    duration: np.ndarray
-    streams: dict[str, np.ndarray]
-
-
-@dataclass(frozen=True)
-class Performance:
-    """A sung song.
-
-    Attributes:
-        waveform: float64 (samples,); its peak may exceed 1, :meth:`write` sees to it.
-        sample_rate: Hz. frame_shift: seconds.
-        score: what was sung. phrases: its parts with their features.
-    """
-
-    waveform: np.ndarray
-    sample_rate: int
-    frame_shift: float
-    score: Score
-    phrases: list[SungPhrase]
-
-    @property
-    def phones(self) -> list[Phone]:
-        """Phones with sung times in seconds; ``note`` counts within the phrase."""
-        out = []
-        for phrase in self.phrases:
-            times = phrase.start + phone_times(phrase.duration, self.frame_shift)
-            rows = zip(phrase.score.phones, times, times[1:], phrase.score.note_index)
-            out += [Phone(p, float(a), float(b), n) for p, a, b, n in rows]
-        return out
-
-    @property
-    def f0(self) -> np.ndarray:
-        """(T,) Hz from the song's beginning, a value each ``frame_shift``; 0 where unvoiced."""
-        ends = [p.start / self.frame_shift + len(p.streams["lf0"]) for p in self.phrases]
-        out = np.zeros(int(np.ceil(max(ends))) + 1)
-        for phrase in self.phrases:
-            first = round(phrase.start / self.frame_shift)
-            voiced = phrase.streams["vuv"][:, 0] >= 0.5
-            value = np.where(voiced, np.exp(phrase.streams["lf0"][:, 0]), 0.0)
-            out[first : first + len(value)] = np.maximum(out[first : first + len(value)], value)
-        return out
-
-    def write(self, path: str | os.PathLike) -> float:
-        """Writes a wav; returns the gain applied (1.0 unless it was too loud)."""
-        return write_wav(path, self.waveform, self.sample_rate)
+STREAMS = ("lf0", "vuv", "mgc", "bap")
+"""What WORLD makes a waveform of."""
 
 
 class Singer:
@@ -98,91 +53,134 @@ class Singer:
 
     Args:
         timelag, duration, acoustic: models on one device.
+
+    Attributes:
+        spec: what the models know of their data. config: its feature configuration.
+        singers: names of those who sing in it.
     """
 
     def __init__(self, timelag: TimeLagModel, duration: DurationModel, acoustic: AcousticModel):
         self.timelag, self.duration, self.acoustic = timelag, duration, acoustic
         self.spec = acoustic.spec
         self.config = FeatureConfig.from_dict(self.spec.schema["feature_config"], "checkpoint")
+        self.singers: list[str] = list(self.spec.schema.get("speakers", []))
 
     @staticmethod
-    def load(folder: str | os.PathLike, device: str = "cpu") -> Singer:
-        """Loads the exp dir of a finished recipe's acoustic model.
+    def load(path: str | os.PathLike, device: str = "cpu") -> Singer:
+        """Loads the exp dir of a finished recipe's acoustic model, or a packed voice.
 
         Raises:
-            DataError: where it is not one, a checkpoint is damaged, or there is no such device.
+            DataError: where it is neither, a checkpoint is damaged, or there is no such device.
         """
-        voice = find_voice(folder)
-        place = find_device(device)
-        models = [load_model(getattr(voice, f), f).to(place) for f in voice._fields]
-        return Singer(*models)
+        singer = Singer(*load_voice(path, find_device(device)))
+        for name in STREAMS:
+            if name not in singer.spec.streams:
+                raise DataError(f"the voice predicts no {name}; only voices with WORLD features sing", path)
+        return singer
 
     def sing(
         self,
         score: Score | str | os.PathLike,
         *,
         part: int | str | None = None,
+        voice: str | None = None,
         verse: int = 1,
         transpose: int = 0,
         tempo: float = 1.0,
         timing: float = 1.0,
         seed: int = 0,
+        singer: int | str | None = None,
+        vibrato: float = 1.0,
+        pitch_deviation: float = 1.0,
+        breathiness: float = 0.0,
+        gender: float = 1.0,
+        labels: Sequence[Segment] | str | os.PathLike | None = None,
     ) -> Performance:
         """Sings a score.
 
         Args:
             score: a score file, or a :class:`Score`.
-            part, verse: of a file with several.
+            part, voice, verse: of a file with several.
             transpose: semitones.
             tempo: factor; 2 is twice as fast.
-            timing: strength of time lags; 0 keeps to the score's beats.
+            timing: strength of time lags, 0 to 2; 0 keeps to the score's beats.
             seed: of models that draw by chance.
+            singer: name, or index in :attr:`singers`; the first if not given.
+            vibrato, pitch_deviation, breathiness, gender: see
+                :class:`~nnsvs_lite.synthesis.style.Style`.
+            labels: phone times to keep to, or a file of them (see
+                :func:`~nnsvs_lite.synthesis.impose.read_labels`); nothing is predicted of time then.
 
         Raises:
             DataError: for a score that cannot be read or is not in the voice's language,
-                or a factor out of range.
+                a value out of range, an unknown singer, or labels of other phones.
         """
+        style = Style(vibrato, pitch_deviation, breathiness, gender)
+        check_range("timing", timing, 0, 2)
+        if labels is not None and (tempo != 1 or timing != 1):
+            raise DataError("labels give the times themselves: tempo and timing must be left at 1")
+        number, name = self.find_singer(singer)
         if not isinstance(score, Score):
+            options = {"part": part, "verse": verse}
+            if voice is not None:
+                options["voice"] = voice
             where = os.fspath(score)
-            score = read_score(score, lang=self.spec.schema["lang"], part=part, verse=verse)
+            score = read_score(score, lang=self.spec.schema["lang"], **options)
             score = replace(score, title=score.title or Path(where).stem)
-        if not 0 <= timing <= 2:
-            raise DataError(f"timing strength {timing:g} is out of 0..2")
         score = change(score, transpose, tempo)
         if not all(note.phones for note in score.notes):
             score = attach_phones(score)
         check_score(score, self.spec)
-        phrases = split(score)
-        examples = [example_of(f"phrase{i:04d}", p.score) for i, p in enumerate(phrases)]
-        timings = predict_timing(examples, self.timelag, self.duration, strength=timing)
+        imposed: Sequence[Segment] = ()
+        if labels is not None:
+            if isinstance(labels, (str, os.PathLike)):
+                imposed = fit_labels(score, read_labels(labels), os.fspath(labels))
+            else:
+                imposed = fit_labels(score, labels, "labels")
+        phrases = split(score, imposed)
+        examples = [example_of(f"phrase{i:04d}", p.score, number) for i, p in enumerate(phrases)]
+        if imposed:
+            timings = [_imposed_timing(p, self.spec.frame_shift) for p in phrases]
+        else:
+            timings = predict_timing(examples, self.timelag, self.duration, strength=timing)
         ready = [replace(e, duration=t.duration) for e, t in zip(examples, timings)]
         streams = dict(predict_acoustic(ready, self.acoustic, seed=seed))
         sung = [
-            SungPhrase(phrase.start, phrase.score, timings[i].duration, streams[i])
+            SungPhrase(
+                phrase.start,
+                phrase.score,
+                phrase.first_note,
+                timings[i].time_lag,
+                timings[i].duration,
+                restyle(streams[i], ready[i], self.spec, self.config, style),
+            )
             for i, phrase in enumerate(phrases)
         ]
         rate = self.spec.sample_rate
-        names = ("lf0", "vuv", "mgc", "bap")
-        pieces = [(p.start, synthesize(*(p.streams[n] for n in names), self.config)) for p in sung]
-        waveform = join(pieces, rate, score.duration)
-        return Performance(waveform, rate, self.spec.frame_shift, score, sung)
+        pieces = [(p.start, synthesize(*(p.streams[n] for n in STREAMS), self.config)) for p in sung]
+        end = max(score.duration, imposed[-1].end) if imposed else score.duration
+        waveform = join(pieces, rate, end)
+        return Performance(waveform, rate, self.spec.frame_shift, score, sung, name, self.spec)
+
+    def find_singer(self, singer: int | str | None) -> tuple[int, str]:
+        """Index and name of a singer given by either; the first for None.
+
+        Raises:
+            DataError: for one that the voice does not know, naming those it knows.
+        """
+        if singer is None:
+            return 0, self.singers[0] if self.singers else "voice"
+        if singer in self.singers:
+            return self.singers.index(str(singer)), str(singer)
+        text = str(singer)
+        if text.isdecimal() and int(text) < len(self.singers):
+            return int(text), self.singers[int(text)]
+        known = ", ".join(self.singers) or "none by name"
+        raise DataError(f"no singer {text!r} in this voice{nearest(text, self.singers)}; it knows: {known}")
 
 
-def change(score: Score, transpose: int, tempo: float) -> Score:
-    """Moves a score's pitches by semitones and its tempo by a factor.
-
-    Raises:
-        DataError: where a pitch leaves MIDI 24..108 or the factor 0.25..4.
-    """
-    if not 0.25 <= tempo <= 4:
-        raise DataError(f"tempo factor {tempo:g} is out of 0.25..4")
-    notes = []
-    for note in score.notes:
-        pitch = note.pitch if note.is_rest else note.pitch + transpose
-        if not note.is_rest and not 24 <= pitch <= 108:
-            raise DataError(f"{note.place}: transposed to MIDI {pitch}, out of 24..108")
-        times = {"start": note.start / tempo, "end": note.end / tempo, "tempo": note.tempo * tempo}
-        # The key moves along the circle of fifths: seven for a semitone, folded to -6..6.
-        key = (note.key + 7 * transpose + 6) % 12 - 6 if transpose else note.key
-        notes.append(dataclasses.replace(note, pitch=pitch, key=key, **times))
-    return replace(score, notes=tuple(notes))
+def _imposed_timing(phrase: Phrase, frame_shift: float) -> Timing:
+    return Timing(
+        time_lags(phrase.score, phrase.labels, frame_shift).astype(np.float32),
+        phone_durations(phrase.labels, frame_shift),
+    )

@@ -1,4 +1,4 @@
-"""A voice is three checkpoints in one folder: a finished acoustic exp dir.
+"""A voice is three checkpoints: in the folder of a finished acoustic model, or packed in one file.
 
 Decoding puts the time-lag and duration models it used beside the acoustic model, so
 that the folder can be copied elsewhere and still sings.
@@ -8,10 +8,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from nnsvs_lite.io.atomic import write_bytes
 from nnsvs_lite.io.errors import DataError
+
+if TYPE_CHECKING:
+    import torch
+
+    from nnsvs_lite.models.base import SvsModel
 
 FILES = {"timelag": "timelag.pt", "duration": "duration.pt", "acoustic": "model.pt"}
 
@@ -49,3 +54,20 @@ def find_voice(folder: str | os.PathLike) -> Voice:
         if not (folder / name).is_file():
             raise DataError(f"no {name}, the {family} model; run the recipe to stage 5", folder)
     return Voice(*(folder / FILES[family] for family in Voice._fields))
+
+
+def load_voice(path: str | os.PathLike, device: torch.device) -> list[SvsModel]:
+    """The time-lag, duration and acoustic model of an exp dir or a packed voice, for inference.
+
+    Raises:
+        DataError: where it is neither, or a checkpoint is damaged.
+    """
+    from nnsvs_lite.synthesis.pack import Pack
+    from nnsvs_lite.training.checkpoint import load_model
+
+    if Path(path).is_file():
+        pack = Pack.read(path)
+        models = [load_model(f"{path}/{f}", f, pack.checkpoint(f)) for f in Voice._fields]
+    else:
+        models = [load_model(file, family) for family, file in find_voice(path)._asdict().items()]
+    return [model.to(device) for model in models]

@@ -8,7 +8,7 @@ import pickle
 import sys
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 
@@ -40,8 +40,11 @@ def _plain(value: Any) -> Any:
     return sys.intern(value) if isinstance(value, str) else value
 
 
-def load(path: str | os.PathLike) -> dict[str, Any]:
+def load(path: str | os.PathLike, file: BinaryIO | None = None) -> dict[str, Any]:
     """Reads what :func:`save` wrote, to the CPU.
+
+    Args:
+        path: the checkpoint. file: to read in its place; ``path`` then only names it in messages.
 
     Raises:
         DataError: where the file is missing, damaged, or holds anything but plain values.
@@ -50,7 +53,7 @@ def load(path: str | os.PathLike) -> dict[str, Any]:
         with warnings.catch_warnings():
             # torch warns of foreign pickles that are refused right after.
             warnings.simplefilter("ignore")
-            state = torch.load(path, map_location="cpu", weights_only=True)
+            state = torch.load(path if file is None else file, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise DataError("no such checkpoint; train the model first", path) from None
     except (PermissionError, IsADirectoryError) as error:
@@ -81,8 +84,10 @@ def save_model(path: str | os.PathLike, model: SvsModel, config: Config, extra: 
     )
 
 
-def load_model(path: str | os.PathLike, family: str | None = None) -> SvsModel:
+def load_model(path: str | os.PathLike, family: str | None = None, file: BinaryIO | None = None) -> SvsModel:
     """Builds the model of a checkpoint, or of the ``model.pt`` of an exp dir, for inference.
+
+    ``file`` is read in place of ``path``, where it is given.
 
     Raises:
         DataError: as :func:`load`; where it is no model, of another family, or its
@@ -91,7 +96,7 @@ def load_model(path: str | os.PathLike, family: str | None = None) -> SvsModel:
     path = Path(path)
     if path.is_dir():
         path = path / "model.pt"
-    state = load(path)
+    state = load(path, file)
     if state.get("format") != "nnsvs_lite model 1":
         raise DataError("not a model of this toolkit, or of another version", path)
     for name in ("config", "schema", "stats", "weights"):

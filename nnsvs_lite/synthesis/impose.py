@@ -1,0 +1,96 @@
+"""Phone times that someone else has set: read from a file, laid under a score."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from nnsvs_lite.score.htslabel import HUNDRED_NS, read_lab
+from nnsvs_lite.io.atomic import read_text
+from nnsvs_lite.io.ctm import Segment, read_ctm
+from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.score.timing import check_agreement
+from nnsvs_lite.score.types import Score
+
+SUFFIXES = (".lab", ".txt", ".ctm", ".textgrid")
+
+MAX_GAP = 0.005
+"""Seconds by which a label may start off the end of the one before it."""
+
+MAX_EXCESS = 60.0
+"""Seconds by which labels may end after their score."""
+
+_FULL_CONTEXT = re.compile(r"^[^@]*@[^^]*\^[^-]*-([^+]*)\+|^[^-/]*-([^+/]*)\+.*/A:")
+
+
+def read_labels(path: str | os.PathLike) -> list[Segment]:
+    """Phone times from a file, in seconds from the song's beginning.
+
+    ``.lab`` and ``.txt`` hold ``start end phone`` lines: whole numbers are 100 ns, as in
+    HTS, numbers with a decimal point seconds; of full-context labels the phone is taken.
+    ``.ctm`` holds one utterance. Of a ``.TextGrid`` the tier ``phones`` is read, and an
+    interval without text is a pause.
+
+    Raises:
+        DataError: where the file cannot be read, has another suffix, or its labels
+            overlap or leave gaps.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise DataError(f"no reader for labels named *{path.suffix}; known: {', '.join(SUFFIXES)}", path)
+    if suffix == ".ctm":
+        table = read_ctm(path)
+        if len(table) != 1:
+            raise DataError(f"holds {len(table)} utterances, labels of one song are needed", path)
+        (labels,) = table.values()
+    elif suffix == ".textgrid":
+        from nnsvs_lite.align.textgrid import read_textgrid
+
+        labels = [s._replace(label=s.label or "pau") for s in read_textgrid(path)]
+    else:
+        times = (word for line in read_text(path).splitlines() for word in line.split()[:2])
+        seconds = any("." in word for word in times)
+        labels = [_plain(label) for label in read_lab(path, 1.0 if seconds else HUNDRED_NS)]
+    _check(labels, path)
+    return labels
+
+
+def _plain(label: Segment) -> Segment:
+    match = _FULL_CONTEXT.match(label.label)
+    return label._replace(label=match[1] or match[2]) if match else label
+
+
+def _check(labels: Sequence[Segment], where: Path) -> None:
+    if not labels:
+        raise DataError("holds no labels", where)
+    if abs(labels[0].start) > MAX_GAP:
+        raise DataError(f"the first label starts at {labels[0].start:g} s, 0 is needed", where)
+    for k, label in enumerate(labels):
+        after = labels[k - 1].end if k else 0.0
+        if not label.start < label.end:
+            raise DataError(f"label {k + 1} ({label.label}) ends before it starts", where)
+        if not abs(label.start - after) <= MAX_GAP:
+            what = "overlaps the one before" if label.start < after else "leaves a gap before it"
+            raise DataError(f"label {k + 1} ({label.label}, {label.start:g} s) {what}", where)
+
+
+def fit_labels(score: Score, labels: Sequence[Segment], where: str) -> list[Segment]:
+    """Labels that can be sung to a score: contiguous from 0, the score's phones.
+
+    Args:
+        score: with phones attached.
+        labels: as :func:`read_labels` gives them.
+        where: the labels' file, for messages.
+
+    Raises:
+        DataError: where a phone is not the score's, naming the first difference, or the
+            labels are a minute longer than the score.
+    """
+    check_agreement(score, labels, where)
+    if labels[-1].end > score.duration + MAX_EXCESS:
+        raise DataError(f"the labels end at {labels[-1].end:g} s, the score at {score.duration:g} s", where)
+    ends = [label.end for label in labels]
+    return [Segment(a, b, s.label) for a, b, s in zip([0.0, *ends], ends, labels)]

@@ -1,0 +1,268 @@
+"""A voice in one file, ``voice.nnsvs``: all that is needed to sing, and whose recordings it came from.
+
+The file is a zip archive without compression:
+
+- ``manifest.json``: format and version, corpus, languages, singers, rates, and of every
+  other file its size and SHA-256;
+- ``models/timelag.pt``, ``models/duration.pt``, ``models/acoustic.pt``: checkpoints as
+  training wrote them, each with weights, configuration, schema and statistics;
+- ``LICENCE.txt``: the terms of the corpus.
+
+Nothing in it is run: the manifest is JSON, checkpoints are read as plain tensors, and a
+model's class is one of the toolkit's own. The same voice gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nnsvs_lite import __version__
+from nnsvs_lite.io.atomic import read_text, write_bytes
+from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.synthesis.voice import Voice, find_voice
+
+FORMAT = "nnsvs_lite voice"
+VERSION = 1
+SUFFIX = ".nnsvs"
+MANIFEST = "manifest.json"
+LICENCE = "LICENCE.txt"
+
+MAX_SIZE = 1 << 31
+"""Bytes of a packed voice."""
+
+MAX_TEXT = 1 << 20
+"""Bytes of the manifest, and of the licence."""
+
+LICENCE_NAMES = ("LICENSE", "LICENCE", "LICENSE.txt", "LICENCE.txt", "COPYING")
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+@dataclass(frozen=True)
+class Pack:
+    """A packed voice that was read and found whole.
+
+    Attributes:
+        path: where it lies.
+        manifest: what it says of itself.
+        files: contents by name.
+    """
+
+    path: Path
+    manifest: dict[str, Any]
+    files: dict[str, bytes]
+
+    @staticmethod
+    def read(path: str | os.PathLike) -> Pack:
+        """Reads and checks a packed voice.
+
+        Raises:
+            DataError: where it is something else, damaged, cut short, too large, or of a
+                newer version.
+        """
+        path = Path(path)
+        size = path.stat().st_size
+        if size > MAX_SIZE:
+            raise DataError(f"{size} bytes are too many for a packed voice", path)
+        try:
+            with path.open("rb") as file:
+                start = file.read(4)
+        except OSError as error:
+            raise DataError(f"cannot be read: {error.strerror}", path) from None
+        if start != b"PK\x03\x04":
+            raise DataError("not a packed voice; 'nnsvs-lite pack' makes one of an exp dir", path)
+        try:
+            with zipfile.ZipFile(path) as archive:
+                return Pack._from_archive(path, archive)
+        except DataError:
+            raise
+        except Exception as error:
+            # Damaged bytes can make a reader of zip files raise anything.
+            reason = str(error).partition("\n")[0] or type(error).__name__
+            raise DataError(f"damaged or cut short: {reason}", path) from None
+
+    @staticmethod
+    def _from_archive(path: Path, archive: zipfile.ZipFile) -> Pack:
+        _check_stored(archive, path.stat().st_size, path)
+        if MANIFEST not in archive.namelist():
+            raise DataError("a zip file, but not a packed voice", path)
+        if archive.getinfo(MANIFEST).file_size > MAX_TEXT:
+            raise DataError("its manifest is too large", path)
+        manifest = json.loads(archive.read(MANIFEST).decode("utf-8"))
+        if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+            raise DataError("a zip file, but not a packed voice", path)
+        if manifest.get("version") != VERSION:
+            raise DataError(
+                f"has version {manifest.get('version')!r} of the format, this nnsvs_lite reads {VERSION}; "
+                "update nnsvs_lite",
+                path,
+            )
+        files = {}
+        for name, entry in manifest["files"].items():
+            if name not in archive.namelist():
+                raise DataError(f"damaged: {name} is missing", path)
+            files[name] = archive.read(name)
+            if hashlib.sha256(files[name]).hexdigest() != entry["sha256"]:
+                raise DataError(f"damaged: {name} is not what was packed", path)
+        pack = Pack(path, manifest, files)
+        for family in Voice._fields:
+            pack.checkpoint(family)
+        return pack
+
+    def checkpoint(self, family: str) -> io.BytesIO:
+        """The checkpoint of one of the models.
+
+        Raises:
+            DataError: where there is none, or its data are compressed.
+        """
+        entry = self.manifest["models"].get(family)
+        if not isinstance(entry, dict) or entry.get("file") not in self.files:
+            raise DataError(f"damaged: it has no {family} model", self.path)
+        data = self.files[entry["file"]]
+        if zipfile.is_zipfile(io.BytesIO(data)):
+            with zipfile.ZipFile(io.BytesIO(data)) as archive:
+                _check_stored(archive, len(data), self.path)
+        return io.BytesIO(data)
+
+    @property
+    def licence(self) -> str:
+        """The terms of the corpus."""
+        return self.files.get(LICENCE, b"").decode("utf-8", "replace")
+
+    def describe(self) -> str:
+        """What is inside, a line each, for people."""
+        m = self.manifest
+        rows = [
+            ("corpus", m["corpus"]),
+            ("language", m["lang"]),
+            ("singers", ", ".join(m["singers"]) or "one, without a name"),
+            ("sampling rate", f"{m['sample_rate']} Hz"),
+        ]
+        for family, entry in m["models"].items():
+            size = len(self.files[entry["file"]]) / 1e6
+            rows.append(
+                (f"{family} model", f"{entry['class']}, {entry['parameters']} weights, {size:.1f} MB")
+            )
+        rows += [("made with", f"nnsvs_lite {m['made_with']}"), ("licence", "")]
+        width = max(len(name) for name, _ in rows)
+        lines = [f"{name:<{width}}  {value}".rstrip() for name, value in rows]
+        return "\n".join([*lines, *(f"  {line}".rstrip() for line in self.licence.strip().splitlines())])
+
+
+def _check_stored(archive: zipfile.ZipFile, size: int, path: Path) -> None:
+    """Refuses compressed members: what is read is never larger than the file."""
+    members = archive.infolist()
+    if (
+        any(m.compress_type != zipfile.ZIP_STORED for m in members)
+        or sum(m.file_size for m in members) > size
+    ):
+        raise DataError("a zip file with compressed data is not a packed voice", path)
+
+
+def pack(
+    exp: str | os.PathLike,
+    out: str | os.PathLike,
+    licence: str | os.PathLike | None = None,
+    corpus: str | None = None,
+) -> Pack:
+    """Packs the exp dir of a finished recipe's acoustic model into one file.
+
+    Args:
+        exp: the folder, with the timing models that decoding put there.
+        out: the file to write, ``*.nnsvs``.
+        licence: a text file with the terms of the corpus; if not given, ``LICENSE`` in the
+            data dirs or the folder of the recipe that ``exp`` lies in.
+        corpus: its name; if not given, that of the recipe.
+
+    Raises:
+        DataError: where a model is missing or damaged, the models do not belong together,
+            or licence or corpus are not known.
+    """
+    from nnsvs_lite.synthesis.decode import check_spec
+    from nnsvs_lite.training.checkpoint import load_model
+
+    if Path(out).suffix != SUFFIX:
+        raise DataError(f"a packed voice is named *{SUFFIX}", out)
+    voice = find_voice(exp)._asdict()
+    models = {family: load_model(path, family) for family, path in voice.items()}
+    spec = models["acoustic"].spec
+    for family, path in voice.items():
+        check_spec(models[family].spec, spec, path)
+    recipe = _recipe_of(Path(exp))
+    corpus = corpus or (_corpus_of(recipe) if recipe else None)
+    if not corpus:
+        raise DataError("lies in no recipe that tells the corpus; give --corpus NAME", exp)
+    text = _licence_text(Path(licence) if licence else _licence_of(recipe, Path(exp)))
+    files = {f"models/{family}.pt": path.read_bytes() for family, path in voice.items()}
+    files[LICENCE] = text
+    manifest = {
+        "format": FORMAT,
+        "version": VERSION,
+        "made_with": __version__,
+        "corpus": corpus,
+        "lang": spec.schema["lang"],
+        "singers": list(spec.schema.get("speakers", [])),
+        "sample_rate": spec.sample_rate,
+        "models": {
+            family: {
+                "file": f"models/{family}.pt",
+                "class": type(model).__name__,
+                "parameters": sum(p.numel() for p in model.parameters()),
+            }
+            for family, model in models.items()
+        },
+        "files": {
+            name: {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+            for name, data in files.items()
+        },
+    }
+    content = {MANIFEST: json.dumps(manifest, ensure_ascii=False, indent=1).encode() + b"\n", **files}
+    write_bytes(out, _archive(content))
+    return Pack(Path(out), manifest, files)
+
+
+def _archive(files: dict[str, bytes]) -> bytes:
+    """A zip archive whose bytes depend on nothing but names and contents."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for name, data in files.items():
+            info = zipfile.ZipInfo(name, _EPOCH)
+            info.create_system = 3
+            info.external_attr = 0o644 << 16
+            archive.writestr(info, data)
+    return buffer.getvalue()
+
+
+def _recipe_of(exp: Path) -> Path | None:
+    """The folder of the recipe in which an exp dir lies."""
+    return next((p for p in list(exp.resolve().parents)[:4] if (p / "run.sh").is_file()), None)
+
+
+def _corpus_of(recipe: Path) -> str:
+    """``demo`` of ``egs/demo/svs1``."""
+    return recipe.parent.name if recipe.name.startswith("svs") else recipe.name
+
+
+def _licence_of(recipe: Path | None, exp: Path) -> Path:
+    """The licence that data preparation left in the data dirs, or the recipe's own."""
+    places = [exp]
+    if recipe is not None:
+        places += [recipe / "data" / "train", *sorted(recipe.glob("data/*")), recipe, recipe.parent]
+    for place in places:
+        for name in LICENCE_NAMES:
+            if (place / name).is_file():
+                return place / name
+    raise DataError("no licence of the corpus is found beside it; give its text with --licence FILE", exp)
+
+
+def _licence_text(path: Path) -> bytes:
+    data = read_text(path).encode()
+    if not data.strip() or len(data) > MAX_TEXT:
+        raise DataError(f"a licence has 1 to {MAX_TEXT} bytes of text, this one has {len(data)}", path)
+    return data

@@ -1,0 +1,131 @@
+"""What a voice gives back: the waveform of a song, and all that it was made of."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from nnsvs_lite.features.audio import write_audio
+from nnsvs_lite.io.atomic import write_json
+from nnsvs_lite.io.ctm import Segment, write_ctm
+from nnsvs_lite.io.tables import write_table
+from nnsvs_lite.models.spec import Spec
+from nnsvs_lite.score.types import Phone, Score
+from nnsvs_lite.synthesis.decode import write_features
+from nnsvs_lite.synthesis.predict import phone_times
+
+
+@dataclass(frozen=True)
+class SungPhrase:
+    """One phrase of a performance.
+
+    Attributes:
+        start: seconds from the song's beginning.
+        score: its notes, time 0 at ``start``.
+        first_note: index in the song's score of its first note.
+        time_lag: (N,) frames. duration: (P,) frames.
+        streams: vocoder features, (T, D) each.
+    """
+
+    start: float
+    score: Score
+    first_note: int
+    time_lag: np.ndarray
+    duration: np.ndarray
+    streams: dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Performance:
+    """A sung song.
+
+    Attributes:
+        waveform: float64 (samples,); its peak may exceed 1, :meth:`write` sees to it.
+        sample_rate: Hz. frame_shift: seconds.
+        score: what was sung. phrases: its parts with their features.
+        singer: the name of who sings it.
+        spec: of the voice.
+    """
+
+    waveform: np.ndarray
+    sample_rate: int
+    frame_shift: float
+    score: Score
+    phrases: list[SungPhrase]
+    singer: str
+    spec: Spec = field(repr=False)
+
+    @property
+    def duration(self) -> float:
+        """Seconds of the waveform."""
+        return len(self.waveform) / self.sample_rate
+
+    @property
+    def phones(self) -> list[Phone]:
+        """The score's phones with sung times in seconds, without gaps; ``note`` counts in ``score``.
+
+        The rest at which two phrases were cut is one phone again.
+        """
+        out: list[Phone] = []
+        for phrase in self.phrases:
+            times = phrase.start + phone_times(phrase.duration, self.frame_shift)
+            rows = [
+                Phone(symbol, float(a), float(b), phrase.first_note + note)
+                for symbol, a, b, note in zip(phrase.score.phones, times, times[1:], phrase.score.note_index)
+            ]
+            if out and out[-1].note == rows[0].note:
+                out[-1] = out[-1]._replace(end=rows.pop(0).end)
+            out += rows
+        if out and self.score.notes[out[0].note].is_rest:
+            out[0] = out[0]._replace(start=0.0)
+        if out and self.score.notes[out[-1].note].is_rest:
+            out[-1] = out[-1]._replace(end=max(out[-1].end, self.score.duration))
+        return out
+
+    @property
+    def f0(self) -> np.ndarray:
+        """(T,) Hz, a value each ``frame_shift`` from 0 to the song's end; 0 where unvoiced."""
+        ends = [round(p.start / self.frame_shift) + len(p.streams["lf0"]) for p in self.phrases]
+        out = np.zeros(max(int(np.ceil(self.duration / self.frame_shift - 1e-6)), *ends))
+        for phrase in self.phrases:
+            first = round(phrase.start / self.frame_shift)
+            voiced = phrase.streams["vuv"][:, 0] >= 0.5
+            value = np.where(voiced, np.exp(phrase.streams["lf0"][:, 0].astype(np.float64)), 0.0)
+            out[first : first + len(value)] = np.maximum(out[first : first + len(value)], value)
+        return out
+
+    def write(self, path: str | os.PathLike) -> float:
+        """Writes a wav or flac, by the suffix; returns the gain applied (1.0 unless it was too loud).
+
+        Raises:
+            DataError: for another suffix, or where it cannot be written.
+        """
+        return write_audio(path, self.waveform, self.sample_rate)
+
+    def write_tables(self, folder: str | os.PathLike) -> None:
+        """Writes phone times and features phrase by phrase, in the form of a decode dir.
+
+        ``nnsvs-lite vocode`` makes the waveform of it again.
+        """
+        out = Path(folder)
+        song = f"{self.singer}_song"
+        utts = {f"{song}_{k:03d}": phrase for k, phrase in enumerate(self.phrases, start=1)}
+        columns = {
+            name: {u: getattr(p, name)[:, None] for u, p in utts.items()} for name in ("time_lag", "duration")
+        }
+        streams = {name: {u: p.streams[name] for u, p in utts.items()} for name in self.spec.streams}
+        tables = {**columns, **streams}
+        write_features(out, {n: {u: a.astype(np.float32) for u, a in t.items()} for n, t in tables.items()})
+        bounds = {u: phone_times(p.duration, self.frame_shift) for u, p in utts.items()}
+        write_ctm(
+            out / "pred.ctm",
+            {u: [Segment(*row) for row in zip(b, b[1:], utts[u].score.phones)] for u, b in bounds.items()},
+        )
+        write_table(out / "score", {u: p.score.to_json() for u, p in utts.items()})
+        write_table(out / "utt2spk", dict.fromkeys(utts, self.singer))
+        spans = {u: f"{song} {p.start:.7f} {p.start + bounds[u][-1]:.7f}" for u, p in utts.items()}
+        write_table(out / "segments", spans)
+        write_json(out / "schema.json", self.spec.schema)

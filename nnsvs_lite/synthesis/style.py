@@ -1,0 +1,195 @@
+"""What a musician may change of predicted features before they are vocoded.
+
+All neutral values leave the features as they are, bit by bit.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from nnsvs_lite.features.config import FeatureConfig
+from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.models.batch import Example
+from nnsvs_lite.models.layers.acoustic_floor import SCORE_PITCH
+from nnsvs_lite.models.spec import Spec
+
+VIBRATO_BAND = (3.0, 8.0)
+"""Hz within which a held note's F0 counts as vibrato; singers' lies at 4.5 to 7 (Sundberg 1994)."""
+
+SHORTEST_VIBRATO = 0.25
+"""Seconds; a shorter vowel has no vibrato."""
+
+EDGE = 0.05
+"""Seconds at each end of a vowel over which its vibrato fades: glides are not vibrato."""
+
+SCORE_SMOOTHING = 0.025
+"""Deviation in seconds of the Gaussian that rounds off the score's steps."""
+
+RANGES = {
+    "vibrato": (0.0, 3.0),
+    "pitch_deviation": (0.0, 2.0),
+    "breathiness": (-20.0, 20.0),
+    "gender": (0.7, 1.4),
+}
+
+
+@dataclass(frozen=True)
+class Style:
+    """Strengths of what the voice does by itself.
+
+    Attributes:
+        vibrato: factor of the vibrato that the voice sings: 0 removes it, 1 leaves it, 2
+            doubles it. A voice that sings none gets none.
+        pitch_deviation: factor of all that sets F0 off from the score, vibrato included;
+            0 is the score's pitch with its steps rounded off.
+        breathiness: dB added to the aperiodicity.
+        gender: factor of the formants' frequencies; F0 stays. Below 1 a longer vocal
+            tract, above 1 a shorter one.
+
+    Raises:
+        DataError: where a value is out of :data:`RANGES`.
+    """
+
+    vibrato: float = 1.0
+    pitch_deviation: float = 1.0
+    breathiness: float = 0.0
+    gender: float = 1.0
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            check_range(field.name.replace("_", " "), getattr(self, field.name), *RANGES[field.name])
+
+
+def check_range(name: str, value: float, low: float, high: float) -> None:
+    """Raises DataError where a value (NaN included) is not in ``low..high``."""
+    if not low <= value <= high:
+        raise DataError(f"{name} {value:g} is out of {low:g}..{high:g}")
+
+
+def restyle(
+    streams: Mapping[str, np.ndarray], example: Example, spec: Spec, config: FeatureConfig, style: Style
+) -> dict[str, np.ndarray]:
+    """Changes the features of one phrase.
+
+    Args:
+        streams: (T, D) each, as an acoustic model gives them.
+        example: what the model was told, with durations.
+        spec: of the voice. config: its feature configuration.
+        style: what to change.
+
+    Returns:
+        All streams; those that stay the same are the same arrays.
+
+    Raises:
+        DataError: where the voice lacks the stream that is to be changed.
+    """
+    out = dict(streams)
+    if style.vibrato != 1 or style.pitch_deviation != 1:
+        lf0 = streams["lf0"][:, 0].astype(np.float64)
+        smooth = smooth_score(example, spec)
+        residual = lf0 - smooth
+        fast = vibrato_of(residual, vowels(example, spec), spec.frame_shift)
+        residual += (style.vibrato - 1) * fast
+        out["lf0"] = (smooth + style.pitch_deviation * residual)[:, None].astype(np.float32)
+    if style.breathiness:
+        # Coded aperiodicity is in dB; above 0 there is no more noise to be had.
+        out["bap"] = np.minimum(_needed(streams, "bap") + np.float32(style.breathiness), np.float32(0))
+    if style.gender != 1:
+        mgc = _needed(streams, "mgc")
+        out["mgc"] = (mgc @ formant_matrix(mgc.shape[1], config, style.gender)).astype(np.float32)
+    return out
+
+
+def _needed(streams: Mapping[str, np.ndarray], name: str) -> np.ndarray:
+    if name not in streams:
+        option = {"bap": "breathiness", "mgc": "gender"}[name]
+        raise DataError(f"{option} cannot be changed: this voice has no {name}, as WORLD voices do")
+    return streams[name]
+
+
+def smooth_score(example: Example, spec: Spec) -> np.ndarray:
+    """(T,) log F0 of the score at each frame, held through rests, its steps rounded off."""
+    pitch = example.note_context[:, spec.column("note", SCORE_PITCH)].astype(np.float64)
+    frames = np.repeat(pitch[example.note_index], example.duration)
+    steps = np.log(440.0) + (frames - 69.0) * (np.log(2.0) / 12.0)
+    half = max(1, round(3 * SCORE_SMOOTHING / spec.frame_shift))
+    kernel = np.exp(-0.5 * (np.arange(-half, half + 1) * spec.frame_shift / SCORE_SMOOTHING) ** 2)
+    return np.convolve(np.pad(steps, half, mode="edge"), kernel / kernel.sum(), mode="valid")
+
+
+def vowels(example: Example, spec: Spec) -> Iterator[tuple[int, int]]:
+    """First and last+1 frame of each sung note's part that is held: its vowels."""
+    held = np.array(spec.sustaining)[_ids(example, spec)]
+    rest = example.note_context[:, spec.column("note", "is_rest")] > 0.5
+    edges = np.append(0, np.cumsum(example.duration))
+    for note in np.flatnonzero(~rest):
+        phones = np.flatnonzero((example.note_index == note) & held)
+        if len(phones):
+            yield int(edges[phones[0]]), int(edges[phones[-1] + 1])
+
+
+def _ids(example: Example, spec: Spec) -> np.ndarray:
+    ids = example.phone_context[:, spec.column("phone", "phone")].astype(np.int64)
+    return np.clip(ids, 0, len(spec.phones))
+
+
+def vibrato_of(residual: np.ndarray, spans: Iterator[tuple[int, int]], frame_shift: float) -> np.ndarray:
+    """The part of an F0 residual that is vibrato.
+
+    Vowel by vowel, so that no glide between notes rings in it: a line through the vowel
+    (in longer ones a curve, at most cubic) is left out, and of the rest the cosines
+    (DCT-II) of :data:`VIBRATO_BAND` are kept, faded at both ends.
+
+    Args:
+        residual: (T,) log F0 less that of the score.
+        spans: first and last+1 frame of each vowel.
+        frame_shift: seconds.
+
+    Returns:
+        (T,) float64, 0 outside of vowels.
+    """
+    from numpy.polynomial.legendre import legfit, legval
+    from scipy.fft import dct, idct
+
+    out = np.zeros(len(residual))
+    for start, end in spans:
+        length = end - start
+        if length * frame_shift < SHORTEST_VIBRATO:
+            continue
+        # A curve of more bends than this would follow the vibrato itself.
+        degree = min(3, 1 + int(2 * length * frame_shift))
+        time, piece = np.linspace(-1, 1, length), residual[start:end]
+        trend = legval(time, legfit(time, piece, degree))
+        coefficients = dct(piece - trend, norm="ortho")
+        hertz = np.arange(length) / (2 * length * frame_shift)
+        coefficients[(hertz < VIBRATO_BAND[0]) | (hertz > VIBRATO_BAND[1])] = 0
+        nearest_end = (np.minimum(np.arange(length), np.arange(length)[::-1]) + 0.5) * frame_shift
+        fade = 0.5 - 0.5 * np.cos(np.pi * np.minimum(nearest_end / EDGE, 1))
+        out[start:end] = idct(coefficients, norm="ortho") * fade
+    return out
+
+
+def formant_matrix(columns: int, config: FeatureConfig, factor: float) -> np.ndarray:
+    """The change of mel-cepstra, ``mgc @ matrix``, that scales a spectrum's frequencies.
+
+    Cepstra, their log spectrum, its resampling along frequency and the way back are all
+    linear, so one matrix does it. The new log spectrum at f is the old one at
+    ``f / factor``, above the highest frequency the value there.
+
+    Args:
+        columns: order + 1. config: of the features. factor: above 1 moves formants up.
+
+    Returns:
+        float64 (columns, columns).
+    """
+    from nnsvs_lite.features.world import alpha_of, fft_size_of, mgc_to_spectrum, spectrum_to_mgc
+
+    alpha = alpha_of(config)
+    spectrum = np.log(mgc_to_spectrum(np.eye(columns), alpha, fft_size_of(config)))
+    bins = np.arange(spectrum.shape[1])
+    moved = [np.interp(bins / factor, bins, row) for row in spectrum]
+    return spectrum_to_mgc(np.exp(moved), columns - 1, alpha)

@@ -1,0 +1,217 @@
+"""What the options of singing do to features and to the waveform, against known answers."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from toy import make_score
+
+from nnsvs_lite.features.world import analyse, fft_size_of, mgc_to_spectrum, spectrum_to_mgc
+from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.models.batch import Example
+from nnsvs_lite.score import Note, Score
+from nnsvs_lite.score.phonemize import attach_phones
+from nnsvs_lite.synthesis.phrases import example_of
+from nnsvs_lite.synthesis.singer import Singer
+from nnsvs_lite.synthesis.style import (
+    Style,
+    formant_matrix,
+    restyle,
+    smooth_score,
+    vibrato_of,
+    vowels,
+)
+
+SHIFT = 0.005
+CENTS = 1200 / np.log(2)
+SCORE = attach_phones(
+    Score((Note(0.0, 0.5, 0), Note(0.5, 2.5, 60, "ら"), Note(2.5, 4.5, 67, "さ"), Note(4.5, 5.0, 0)))
+)
+
+
+@pytest.fixture(scope="module")
+def singer(toy_voice) -> Singer:
+    return Singer.load(toy_voice)
+
+
+@pytest.fixture(scope="module")
+def example() -> Example:
+    """pau r a s a pau, with consonants of 50 ms."""
+    frames = np.array([90, 10, 390, 10, 400, 100])
+    return dataclasses.replace(example_of("x", SCORE), duration=frames)
+
+
+def sung(example, singer, depth=50.0, rate=5.5, drift=30.0) -> dict[str, np.ndarray]:
+    """Streams whose F0 is the smoothed score with a sine of ``rate`` Hz and a slow one, in cents."""
+    time = np.arange(example.frames) * SHIFT
+    lf0 = smooth_score(example, singer.spec)
+    lf0 = (
+        lf0 + depth / CENTS * np.sin(2 * np.pi * rate * time) + drift / CENTS * np.sin(2 * np.pi * 0.5 * time)
+    )
+    rng = np.random.default_rng(3)
+    return {
+        "lf0": lf0[:, None].astype(np.float32),
+        "vuv": np.ones((len(time), 1), np.float32),
+        "mgc": rng.normal(0, 0.3, (len(time), 8)).astype(np.float32),
+        "bap": np.full((len(time), 3), -15, np.float32),
+    }
+
+
+def styled(streams, example, singer, **style) -> dict[str, np.ndarray]:
+    return restyle(streams, example, singer.spec, singer.config, Style(**style))
+
+
+def vibrato_cents(lf0: np.ndarray, example, singer) -> float:
+    """Amplitude of the strongest sine of 4 to 8 Hz amid the held notes, less the score."""
+    residual = (lf0[:, 0] - smooth_score(example, singer.spec)) * CENTS
+    depths = []
+    for start, end in ((130, 450), (530, 860)):
+        piece = residual[start:end] * np.hanning(end - start)
+        spectrum = np.abs(np.fft.rfft(piece, 1 << 14)) * 4 / (end - start)
+        hertz = np.arange(len(spectrum)) / (SHIFT * (1 << 14))
+        depths.append(spectrum[(hertz > 4) & (hertz < 8)].max())
+    return float(np.mean(depths))
+
+
+def test_neutral_values_change_nothing(example, singer):
+    streams = sung(example, singer)
+    same = styled(streams, example, singer)
+    assert all(same[name] is streams[name] for name in streams)
+
+
+def test_neutral_options_of_singing_change_nothing(singer):
+    score = make_score(np.random.default_rng(1), 6)
+    plain = singer.sing(score)
+    spelt = singer.sing(
+        score, singer="toy", vibrato=1, pitch_deviation=1, breathiness=0, gender=1, labels=None, timing=1
+    )
+    np.testing.assert_array_equal(plain.waveform, spelt.waveform)
+    assert plain.singer == spelt.singer == "toy"
+
+
+def test_the_smoothed_score_is_the_score_away_from_its_steps(example, singer):
+    smooth = smooth_score(example, singer.spec)
+    assert len(smooth) == example.frames
+    np.testing.assert_allclose(smooth[150], np.log(261.6256), atol=1e-6)
+    np.testing.assert_allclose(smooth[700], np.log(391.9954), atol=1e-6)
+    assert smooth[490] == pytest.approx(np.log(np.sqrt(261.6256 * 391.9954)), abs=0.05)
+
+
+def test_vowels_are_the_held_parts_of_notes(example, singer):
+    assert list(vowels(example, singer.spec)) == [(100, 490), (500, 900)]
+
+
+@pytest.mark.parametrize("rate", [4.5, 5.5, 6.5])
+@pytest.mark.parametrize("strength, depth", [(0.0, 0.0), (0.5, 25.0), (2.0, 100.0)])
+def test_vibrato_is_scaled_and_the_slow_part_stays(example, singer, strength, depth, rate):
+    streams = sung(example, singer, rate=rate)
+    assert vibrato_cents(streams["lf0"], example, singer) == pytest.approx(50, abs=1)
+    out = styled(streams, example, singer, vibrato=strength)
+    assert vibrato_cents(out["lf0"], example, singer) == pytest.approx(depth, abs=3)
+    # What is slow is left alone, and so is all that lies outside of vowels.
+    time = np.arange(500, 900) * SHIFT
+    wave = np.stack([np.sin(np.pi * time), np.cos(np.pi * time), np.ones(400)], axis=1)
+    change = np.linalg.lstsq(wave, (out["lf0"] - streams["lf0"])[500:900, 0] * CENTS, rcond=None)[0]
+    assert np.abs(change).max() < 3, "of a drift of 30 cents and a vibrato of 50"
+    np.testing.assert_allclose(out["lf0"][:100], streams["lf0"][:100], rtol=0, atol=1e-6)
+    assert all(out[name] is streams[name] for name in ("vuv", "mgc", "bap"))
+
+
+def test_a_glide_or_a_drift_is_no_vibrato():
+    line = np.linspace(-1, 1, 200)
+    assert np.abs(vibrato_of(line, [(0, 200)], SHIFT)).max() < 1e-9
+    drift = np.sin(2 * np.pi * 1.0 * np.arange(200) * SHIFT)
+    assert np.abs(vibrato_of(drift, [(0, 200)], SHIFT)).max() < 0.1
+    short = np.sin(2 * np.pi * 5.5 * np.arange(40) * SHIFT)
+    assert not vibrato_of(short, [(0, 40)], SHIFT).any(), "a vowel of 0.2 s has none"
+
+
+def test_pitch_deviation_scales_all_that_differs_from_the_score(example, singer):
+    streams, smooth = sung(example, singer), smooth_score(example, singer.spec)[:, None]
+    still = styled(streams, example, singer, pitch_deviation=0)
+    np.testing.assert_allclose(still["lf0"], smooth, atol=1e-6)
+    double = styled(streams, example, singer, pitch_deviation=2)
+    np.testing.assert_allclose(double["lf0"] - smooth, 2 * (streams["lf0"] - smooth), atol=1e-6)
+    both = styled(streams, example, singer, pitch_deviation=0.5, vibrato=2)
+    assert vibrato_cents(both["lf0"], example, singer) == pytest.approx(50, abs=3)
+
+
+def test_breathiness_is_dB_of_aperiodicity_and_ends_at_noise(example, singer):
+    streams = sung(example, singer)
+    np.testing.assert_allclose(styled(streams, example, singer, breathiness=6)["bap"], -9)
+    np.testing.assert_allclose(styled(streams, example, singer, breathiness=-6)["bap"], -21)
+    np.testing.assert_allclose(styled(streams, example, singer, breathiness=20)["bap"], 0)
+
+
+def formant_envelope(config, peak: float) -> np.ndarray:
+    """A power spectrum with one resonance at ``peak`` Hz, 300 Hz wide."""
+    hertz = np.linspace(0, config.sample_rate / 2, fft_size_of(config) // 2 + 1)
+    return 1e-3 + 1 / (1 + ((hertz - peak) / 300) ** 2)
+
+
+@pytest.mark.parametrize("factor", [0.8, 0.9, 1.1, 1.25])
+def test_gender_moves_a_resonance_by_the_factor(factor, singer):
+    config = dataclasses.replace(singer.config, world=dataclasses.replace(singer.config.world, mgc_order=59))
+    mgc = spectrum_to_mgc(formant_envelope(config, 2000.0)[None], 59, 0.466)
+    moved = mgc_to_spectrum(mgc @ formant_matrix(60, config, factor), 0.466, fft_size_of(config))[0]
+    peak = moved.argmax() * config.sample_rate / fft_size_of(config)
+    assert peak == pytest.approx(2000 * factor, abs=30)
+    np.testing.assert_allclose(mgc @ formant_matrix(60, config, 1.0), mgc, atol=0.02)
+
+
+def test_gender_leaves_pitch_alone(example, singer):
+    streams = sung(example, singer)
+    out = styled(streams, example, singer, gender=1.2)
+    assert all(out[name] is streams[name] for name in ("lf0", "vuv", "bap"))
+    assert np.abs(out["mgc"] - streams["mgc"]).max() > 0.1
+
+
+def test_values_out_of_range_are_refused():
+    for values, message in (
+        ({"vibrato": 3.1}, r"vibrato 3.1 is out of 0..3"),
+        ({"pitch_deviation": -0.1}, r"pitch deviation -0.1 is out of 0..2"),
+        ({"breathiness": float("nan")}, r"breathiness nan is out of -20..20"),
+        ({"gender": 2.0}, r"gender 2 is out of 0.7..1.4"),
+    ):
+        with pytest.raises(DataError, match=message):
+            Style(**values)
+
+
+def test_a_voice_without_the_stream_says_so(example, singer):
+    streams = {"lf0": sung(example, singer)["lf0"]}
+    with pytest.raises(DataError, match="gender cannot be changed: this voice has no mgc"):
+        styled(streams, example, singer, gender=1.1)
+    with pytest.raises(DataError, match="breathiness cannot be changed: this voice has no bap"):
+        styled(streams, example, singer, breathiness=1.0)
+
+
+def test_options_are_heard_in_the_waveform(singer):
+    """Aperiodicity and formants, measured in the wav: analysis of what synthesis made."""
+    plain = singer.sing(SCORE, pitch_deviation=0)
+    f0 = plain.f0[: len(plain.waveform) // 120]
+    still = slice(150, 450)
+
+    def measured(**options):
+        song = singer.sing(SCORE, pitch_deviation=0, **options)
+        np.testing.assert_array_equal(song.f0, plain.f0)
+        x = np.pad(song.waveform, (0, 240))
+        return analyse(x, f0, singer.config)
+
+    mgc, bap = measured()
+    _, breathy = measured(breathiness=10.0)
+    _, clear = measured(breathiness=-10.0)
+    voiced = f0[still] > 0
+    assert voiced.any()
+    means = [b[still][voiced].mean() for b in (clear, bap, breathy)]
+    assert means == sorted(means) and means[2] - means[0] > 3
+    moved, _ = measured(gender=1.2)
+    # The envelope of the wav at f is that of the plain wav at f / 1.2.
+    size = fft_size_of(singer.config)
+    before = np.log(mgc_to_spectrum(mgc, 0.466, size))[still][voiced].mean(axis=0)
+    after = np.log(mgc_to_spectrum(moved, 0.466, size))[still][voiced].mean(axis=0)
+    bins = np.arange(20, 400)
+    factors = np.linspace(0.8, 1.5, 71)
+    errors = [np.std(after[bins] - np.interp(bins / f, np.arange(len(before)), before)) for f in factors]
+    assert factors[int(np.argmin(errors))] == pytest.approx(1.2, abs=0.05)
