@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from nnsvs_lite.corpus.check_score import check_score
-from nnsvs_lite.corpus.htslabel import read_lab
 from nnsvs_lite.corpus.labels import reconcile
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.score.htslabel import read_lab
 from nnsvs_lite.score.languages import get_language
 from nnsvs_lite.score.musicxml import read_musicxml
 from nnsvs_lite.score.phonemize import attach_phones

@@ -12,13 +12,13 @@ import soundfile
 
 from nnsvs_lite.bin.main import main
 from nnsvs_lite.corpus.datadir import song_of
-from nnsvs_lite.corpus.htslabel import pitch_number, read_full, read_lab
 from nnsvs_lite.corpus.nit_song070 import add_lyrics, find_files, prepare
 from nnsvs_lite.corpus.prepare import corpora
 from nnsvs_lite.corpus.prepare import prepare as prepare_corpus
 from nnsvs_lite.corpus.validate import validate
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.score.htslabel import pitch_number, read_full, read_lab
 from nnsvs_lite.score.phonemize import attach_phones
 from nnsvs_lite.score.types import Note, Score, contiguous
 

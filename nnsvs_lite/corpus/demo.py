@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from nnsvs_lite.corpus.datadir import DataDir
-from nnsvs_lite.corpus.htslabel import read_lab
 from nnsvs_lite.corpus.prepare import finish
 from nnsvs_lite.io.atomic import read_json, read_text, write_text
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.tables import read_table
+from nnsvs_lite.score.htslabel import read_lab
 from nnsvs_lite.score.readers import read_score
 
 

@@ -15,11 +15,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from nnsvs_lite.corpus.datadir import DataDir
-from nnsvs_lite.corpus.htslabel import read_full
 from nnsvs_lite.corpus.labels import reconcile
 from nnsvs_lite.corpus.prepare import finish
 from nnsvs_lite.io.atomic import atomic_path, write_text
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.score.htslabel import read_full
 from nnsvs_lite.score.languages import LyricError, get_language
 from nnsvs_lite.score.types import Note, Score
 

@@ -7,12 +7,11 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.score.limits import MAX_NOTES, checked_length
 from nnsvs_lite.score.musicxml_written import Event, Measure
 from nnsvs_lite.score.phonemize import is_breath, is_continuation
 from nnsvs_lite.score.types import REST, Note
-from nnsvs_lite.score.xmlfile import MAX_NOTES
 
-MAX_SECONDS = 4 * 3600
 GRACE_BEATS = Fraction(1, 8)
 """Length of a grace note in quarters: a 32nd."""
 
@@ -56,8 +55,7 @@ def play(
         lyrics = _choose_lyrics(measure.events, passed if verse == 1 else verse, verse, after_rest)
         _play_measure(measure, start, lyrics, notes, prolongs)
         start += measure.seconds(measure.length)
-        if start > MAX_SECONDS:
-            raise DataError(f"the score lasts more than {MAX_SECONDS // 3600} hours")
+        checked_length(start)
     return _finish(notes)
 
 

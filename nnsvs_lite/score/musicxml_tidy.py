@@ -7,8 +7,7 @@ import re
 from xml.etree import ElementTree
 
 from nnsvs_lite.io.errors import DataError
-
-MIN_TEMPO, MAX_TEMPO = 10.0, 1000.0
+from nnsvs_lite.score.limits import checked_tempo
 
 
 def partwise(root: ElementTree.Element) -> ElementTree.Element:
@@ -145,20 +144,6 @@ def _sound_tempo(sound: ElementTree.Element, place: str) -> float | None:
         return checked_tempo(float(text), place)
     except ValueError:
         raise DataError(f"{place}: tempo {text!r} is not a number") from None
-
-
-def checked_tempo(tempo: float, place: str) -> float:
-    """The tempo, in quarter notes a minute, if it is one that can be sung.
-
-    Raises:
-        DataError: where it is not from ``MIN_TEMPO`` to ``MAX_TEMPO``.
-    """
-    if not MIN_TEMPO <= tempo <= MAX_TEMPO:
-        raise DataError(
-            f"{place}: a tempo of {tempo:g} quarter notes a minute; "
-            f"{MIN_TEMPO:g} to {MAX_TEMPO:g} can be sung"
-        )
-    return tempo
 
 
 _UNITS = {"whole": 4.0, "half": 2.0, "quarter": 1.0, "eighth": 0.5, "16th": 0.25, "32nd": 0.125}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import bisect
 import logging
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ from fractions import Fraction
 from typing import Any
 
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.score.musicxml_tidy import checked_tempo
+from nnsvs_lite.score.limits import checked_pitch, checked_tempo
 from nnsvs_lite.score.phonemize import is_continuation
 from nnsvs_lite.score.types import REST
 
@@ -223,9 +222,7 @@ def _event(item: Any, base: Fraction, measure: Measure, lang: str) -> Event:
         pitches = [pitch.ps for pitch in getattr(item, "pitches", ())]
         if not pitches:
             raise DataError(f"{measure.place(offset)}: a note without pitch cannot be sung")
-        event.pitch = math.floor(max(pitches) + 0.5)
-        if not 1 <= event.pitch <= 127:
-            raise DataError(f"{measure.place(offset)}: pitch {event.pitch} is out of range (1 to 127)")
+        event.pitch = checked_pitch(max(pitches), measure.place(offset))
         if event.beats <= 0 and not grace:
             raise DataError(f"{measure.place(offset)}: a note of no length")
         notes = item.notes if item.isChord else [item]

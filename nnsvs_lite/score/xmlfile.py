@@ -6,17 +6,14 @@ import io
 import os
 import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree
 from xml.parsers import expat
 
 from nnsvs_lite.io.errors import DataError
-
-MAX_BYTES = 64 * 2**20
-"""Largest XML text read, unpacked."""
-
-MAX_NOTES = 100_000
-MAX_DEPTH = 100
+from nnsvs_lite.score.limits import MAX_BYTES, MAX_DEPTH, MAX_NODES, MAX_NOTES
+from nnsvs_lite.score.rawfile import read_bytes
 
 
 def read_xml(path: str | os.PathLike, count: str = "note") -> ElementTree.Element:
@@ -24,23 +21,16 @@ def read_xml(path: str | os.PathLike, count: str = "note") -> ElementTree.Elemen
 
     Documents that declare entities are refused, since a few lines of them can unfold
     to gigabytes; so are files over ``MAX_BYTES``, more than ``MAX_NOTES`` elements
-    called ``count``, and elements nested more than ``MAX_DEPTH`` deep.
+    called ``count`` or ``MAX_NODES`` of any kind, and elements nested more than
+    ``MAX_DEPTH`` deep.
 
     Raises:
         DataError: where the file cannot be read, is not XML, or is refused.
     """
     path = Path(path)
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise DataError(f"cannot read the score: {error.strerror or error}", path) from None
-    if len(data) > MAX_BYTES:
-        raise DataError(f"the score is larger than {MAX_BYTES // 2**20} MiB", path)
-    if not data.strip():
-        raise DataError("the file is empty", path)
+    data = read_bytes(path, MAX_BYTES)
     if data[:2] == b"PK":
-        data = _unpack(data, path)
+        data = unpack(data, path, lambda names, read: _find_score(names, read, path))
     elif path.suffix.lower() == ".mxl":
         raise DataError("not a packed score (.mxl): it is not a zip file", path)
     _inspect(data, path, count)
@@ -50,23 +40,36 @@ def read_xml(path: str | os.PathLike, count: str = "note") -> ElementTree.Elemen
         raise DataError(f"not XML: {error}", path) from None
 
 
-def _unpack(data: bytes, path: Path) -> bytes:
-    """The score inside a zip: the one its container names, else the first that is XML."""
+def unpack(data: bytes, path: Path, find: Callable[[list[str], Callable[[str], bytes]], str]) -> bytes:
+    """One member of a zip file, unpacked.
+
+    Args:
+        data: the whole zip.
+        path: its name, for messages.
+        find: gives the name of the member wanted; its arguments are all names and a
+            function that unpacks one.
+
+    Raises:
+        DataError: where the zip is broken, or more than ``MAX_BYTES`` would come out.
+    """
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            names = archive.namelist()
-            name = _root_file(archive, names, path)
-            return _member(archive, name, path)
+
+            def read(name: str) -> bytes:
+                return _member(archive, name, path)
+
+            return read(find(archive.namelist(), read))
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, KeyError, ValueError) as error:
         raise DataError(f"broken zip file: {error}", path) from None
     except (RuntimeError, NotImplementedError) as error:
         raise DataError(f"cannot unpack the zip file: {error}", path) from None
 
 
-def _root_file(archive: zipfile.ZipFile, names: list[str], path: Path) -> str:
+def _find_score(names: list[str], read: Callable[[str], bytes], path: Path) -> str:
+    """The score that the container names, else the first file that is XML."""
     container = "META-INF/container.xml"
     if container in names:
-        text = _member(archive, container, path)
+        text = read(container)
         _inspect(text, path, "rootfile")
         for element in ElementTree.fromstring(text).iter():
             full_path = element.get("full-path")
@@ -92,12 +95,15 @@ class _Refused(Exception):
 
 def _inspect(data: bytes, path: Path, count: str) -> None:
     """Reads the XML once without keeping anything and refuses what is not safe."""
-    depth = found = 0
+    depth = found = nodes = 0
 
-    def start(tag: str, _attributes: dict[str, str]) -> None:
-        nonlocal depth, found
+    def start(tag: str, attributes: dict[str, str]) -> None:
+        nonlocal depth, found, nodes
         depth += 1
-        found += tag == count
+        found += tag.rpartition(":")[2] == count
+        nodes += 1 + len(attributes)
+        if nodes > MAX_NODES:
+            raise _Refused(f"it has more than {MAX_NODES} elements and attributes")
         if depth > MAX_DEPTH:
             raise _Refused(f"its elements are nested more than {MAX_DEPTH} deep")
         if found > MAX_NOTES:

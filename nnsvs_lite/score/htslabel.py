@@ -141,6 +141,8 @@ def _notes(rows: list[tuple[dict[str, str], list[str]]], remarks: list[str]) -> 
         pitch = pitch_number(row["pitch"])
         tempo = float(row["tempo"])
         length, before, after = (int(row[name]) / _QUARTER for name in ("length", "before", "after"))
+        if not (10 <= tempo <= 1000 and 0 < length < 1e4 and before >= 0 and 0 < before + after < 1e4):
+            raise ValueError(f"a tempo of {tempo:g}, {length:g} quarters at {before:g} of {before + after:g}")
         seconds = length * 60 / tempo
         stated = int(row["centiseconds"]) / 100
         if abs(seconds - stated) > 0.03:

@@ -1,0 +1,77 @@
+"""What a score may be at most, in one place; beyond these limits every reader refuses it."""
+
+from __future__ import annotations
+
+import math
+
+from nnsvs_lite.io.errors import DataError
+
+MAX_BYTES = 64 * 2**20
+"""Largest file read, and largest text unpacked from one."""
+
+MAX_TEXT_BYTES = 24 * 2**20
+"""Largest JSON or YAML text: in memory it can grow to some thirty times its size."""
+
+MAX_DEPTH = 100
+"""Elements, lists or tables within one another."""
+
+MAX_NODES = 1_000_000
+"""XML elements and attributes, or values of YAML, in one file."""
+
+MAX_NOTES = 100_000
+"""Notes of a file, or of what its repeats unfold to."""
+
+MAX_SECONDS = 4 * 3600
+"""Longest score."""
+
+MIN_TEMPO, MAX_TEMPO = 10.0, 1000.0
+"""Quarter notes a minute."""
+
+MIN_PITCH, MAX_PITCH = 1, 127
+"""MIDI numbers of notes; 0 stands for a rest."""
+
+
+def checked_tempo(tempo: float, place: str) -> float:
+    """The tempo, in quarter notes a minute, if it is one that can be sung.
+
+    Raises:
+        DataError: where it is not from ``MIN_TEMPO`` to ``MAX_TEMPO``.
+    """
+    if not MIN_TEMPO <= tempo <= MAX_TEMPO:
+        raise DataError(
+            f"{place}: a tempo of {tempo:g} quarter notes a minute; "
+            f"{MIN_TEMPO:g} to {MAX_TEMPO:g} can be sung"
+        )
+    return tempo
+
+
+def checked_pitch(pitch: float, place: str) -> int:
+    """The pitch as a whole MIDI number, quarter tones rounded up.
+
+    Raises:
+        DataError: where it is not from ``MIN_PITCH`` to ``MAX_PITCH``.
+    """
+    whole = math.floor(pitch + 0.5) if math.isfinite(pitch) else 0
+    if not MIN_PITCH <= whole <= MAX_PITCH:
+        raise DataError(f"{place}: pitch {pitch:g} is out of range ({MIN_PITCH} to {MAX_PITCH})")
+    return whole
+
+
+def checked_count(count: int) -> None:
+    """Refuses more than ``MAX_NOTES`` notes.
+
+    Raises:
+        DataError: where there are more.
+    """
+    if count > MAX_NOTES:
+        raise DataError(f"it has {count} notes; at most {MAX_NOTES} can be read")
+
+
+def checked_length(seconds: float) -> None:
+    """Refuses a score of more than ``MAX_SECONDS``.
+
+    Raises:
+        DataError: where it is longer.
+    """
+    if not seconds <= MAX_SECONDS:
+        raise DataError(f"the score lasts more than {MAX_SECONDS // 3600} hours")
