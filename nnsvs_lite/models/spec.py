@@ -88,6 +88,15 @@ class Spec:
         return [default] + [float(seen.get(p, {}).get(name, default)) for p in self.phones]
 
     @property
+    def duration_moments(self) -> tuple[float, float]:
+        """Mean and deviation of the training set's phone durations, in frames."""
+        count, mean, std = (self.phone_stat(f, 0.0) for f in ("count", "duration_mean", "duration_std"))
+        total = max(sum(count), 1.0)
+        overall = sum(c * m for c, m in zip(count, mean)) / total
+        square = sum(c * (s**2 + m**2) for c, m, s in zip(count, mean, std)) / total
+        return overall, max(square - overall**2, 1.0) ** 0.5
+
+    @property
     def phone_count(self) -> float:
         """Phones in the training set."""
         return sum(self.phone_stat("count", 0.0))

@@ -47,10 +47,17 @@ class MixtureHead(nn.Module):
         return torch.log_softmax(weights, -1), means, log_sigma.clamp(min=self.MIN_LOG_SIGMA)
 
 
-def mixture_nll(y: Tensor, log_weights: Tensor, means: Tensor, log_sigma: Tensor) -> Tensor:
+def mixture_nll(
+    y: Tensor, log_weights: Tensor, means: Tensor, log_sigma: Tensor, reach: float = math.inf
+) -> Tensor:
     """Negative log likelihood of ``y`` (B, L), (B, L):
-    ``-log sum_k w_k N(y; mu_k, sigma_k)`` through logsumexp."""
-    z = (y[..., None] - means) * torch.exp(-log_sigma)
+    ``-log sum_k w_k N(y; mu_k, sigma_k)`` through logsumexp.
+
+    Args:
+        reach: deviations from each component beyond which an example counts as if it were
+            that far, and draws the component no more (NNSVS: 5).
+    """
+    z = ((y[..., None] - means) * torch.exp(-log_sigma)).clamp(-reach, reach)
     log_prob = -0.5 * z**2 - log_sigma - 0.5 * math.log(2 * math.pi)
     return -torch.logsumexp(log_weights + log_prob, dim=-1)
 

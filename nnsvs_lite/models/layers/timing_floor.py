@@ -21,6 +21,14 @@ def _median(values: Tensor, weights: Tensor) -> Tensor:
     return values[order[torch.searchsorted(passed, passed[-1:] / 2).clamp(max=len(values) - 1)]]
 
 
+def first_phones(batch: Batch) -> Tensor:
+    """(B, N) long: the place of each note's first phone, 0 on padding."""
+    index = batch.note_index
+    begins = torch.cat([index[:, :1] == 0, index[:, 1:] != index[:, :-1]], dim=1) & batch.phone_mask
+    places = torch.arange(index.shape[1], device=index.device) * begins
+    return index.new_zeros(batch.note_context.shape[:2]).scatter_add(1, index, places)
+
+
 class TimingFloor(nn.Module):
     """Rule time lags and durations from the training set's mean phone lengths.
 
@@ -52,10 +60,7 @@ class TimingFloor(nn.Module):
 
     def first_phone(self, batch: Batch) -> Tensor:
         """(B, N) long: phone id of each note's first phone, 0 on padding."""
-        ids, index = self.phone_ids(batch), batch.note_index
-        begins = torch.cat([index[:, :1] == 0, index[:, 1:] != index[:, :-1]], dim=1) & batch.phone_mask
-        out = ids.new_zeros(batch.note_context.shape[:2])
-        return out.scatter_add(1, index, ids * begins)
+        return self.phone_ids(batch).gather(1, first_phones(batch)) * batch.note_mask
 
     def forward(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
         """Time lags (B, N), mean durations (B, P) and deviations (B, P), in frames.

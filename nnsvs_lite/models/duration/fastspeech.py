@@ -1,0 +1,67 @@
+"""FastSpeech's duration predictor with the phone and syllable loss of XiaoiceSing."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from nnsvs_lite.models.batch import Batch
+from nnsvs_lite.models.layers.context import ContextEncoder, hiding
+from nnsvs_lite.models.layers.expand import full_phone_context
+from nnsvs_lite.models.layers.mdn import masked_mean
+from nnsvs_lite.models.layers.predictor import VariancePredictor
+from nnsvs_lite.models.spec import Spec
+from nnsvs_lite.models.timing import NeuralDuration, Prediction, ValueHead
+
+UNIT = 0.02
+"""Seconds in which errors count."""
+
+
+class FastSpeechDuration(NeuralDuration):
+    """Convolutions over embedded phones; L1 of phones and of the syllables that they make up.
+
+    A syllable is the phones of one note and of the notes that carry its vowel on: it may be
+    right where its phones are not, since a singer keeps to the beat and not to a consonant's
+    length. Both errors count in units of 20 ms.
+
+    Args:
+        hidden: channels. layers: convolutions. kernel: phones each sees. dropout: probability.
+        phone_weight, syllable_weight: of the two errors.
+        floor: whether durations are predicted from the rule's, and not from the mean.
+        forget: as in :class:`~nnsvs_lite.models.layers.context.ContextEncoder`.
+    """
+
+    def __init__(
+        self,
+        spec: Spec,
+        hidden: int = 384,
+        layers: int = 2,
+        kernel: int = 3,
+        dropout: float = 0.1,
+        phone_weight: float = 1.0,
+        syllable_weight: float = 1.0,
+        floor: bool = False,
+        forget: float = 0.0,
+    ):
+        super().__init__(spec, floor, unit=0.1)
+        self.phone_weight, self.syllable_weight = phone_weight, syllable_weight
+        self.encoder = ContextEncoder(spec, ("phone", "note"), hidden, forget=hiding(forget, spec))
+        self.stack = VariancePredictor(hidden, hidden, layers, kernel, dropout)
+        self.head = ValueHead(hidden)
+        self._slur = spec.column("note", "slur")
+
+    def predict(self, batch: Batch) -> Prediction:
+        return self.head(self.stack(self.encoder(full_phone_context(batch)), batch.phone_mask))
+
+    def syllable_sums(self, values: Tensor, batch: Batch) -> Tensor:
+        """(B, P) values of phones, added up over each syllable: (B, N), 0 where there is none."""
+        begins = (batch.note_context[..., self._slur] < 0.5) & batch.note_mask
+        syllable = (begins.cumsum(1) - 1).clamp(min=0).gather(1, batch.note_index)
+        sums = values.new_zeros(begins.shape)
+        return sums.scatter_add(1, syllable, values * batch.phone_mask)
+
+    def error(self, predicted: Prediction, batch: Batch) -> Tensor:
+        off = (self.decode(batch, predicted[0])[0] - batch.duration) * (self.spec.frame_shift / UNIT)
+        syllables = (batch.note_context[..., self._slur] < 0.5) & batch.note_mask
+        phones = masked_mean(off.abs(), batch.phone_mask)
+        total = self.syllable_sums(off, batch).abs().sum() / syllables.sum().clamp(min=1)
+        return self.phone_weight * phones + self.syllable_weight * total

@@ -1,0 +1,36 @@
+"""NNSVS' first duration model: a bidirectional LSTM over phones."""
+
+from __future__ import annotations
+
+from nnsvs_lite.models.batch import Batch
+from nnsvs_lite.models.layers.linguistic import LinguisticFeatures
+from nnsvs_lite.models.layers.recurrent import BiLSTM
+from nnsvs_lite.models.spec import Spec
+from nnsvs_lite.models.timing import NeuralDuration, Prediction, ValueHead
+
+
+class LstmDuration(NeuralDuration):
+    """Squared error; without deviations every phone of a note is stretched alike (Sinsy 2021, eq. 12).
+
+    Args:
+        hidden: units of each direction. layers: stacked. dropout: between them.
+        floor: whether durations are predicted from the rule's, and not from the mean.
+        forget: as in :class:`~nnsvs_lite.models.options.AcousticOptions`.
+    """
+
+    def __init__(
+        self,
+        spec: Spec,
+        hidden: int = 64,
+        layers: int = 2,
+        dropout: float = 0.5,
+        floor: bool = False,
+        forget: float = 0.0,
+    ):
+        super().__init__(spec, floor, unit=0.1)
+        self.features = LinguisticFeatures(spec, forget)
+        self.lstm = BiLSTM(self.features.phone_size, hidden, layers, dropout)
+        self.head = ValueHead(self.lstm.size)
+
+    def predict(self, batch: Batch) -> Prediction:
+        return self.head(self.lstm(self.features.phones(batch), batch.phone_mask))

@@ -1,0 +1,46 @@
+"""NNSVS' first time-lag model: a feed-forward network, note by note."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from nnsvs_lite.models.batch import Batch
+from nnsvs_lite.models.layers.expand import gather_rows
+from nnsvs_lite.models.layers.linguistic import LinguisticFeatures
+from nnsvs_lite.models.layers.timing_floor import first_phones
+from nnsvs_lite.models.spec import Spec
+from nnsvs_lite.models.timing import NeuralTimeLag, Prediction, ValueHead
+
+
+class FfnTimeLag(NeuralTimeLag):
+    """The context of a note's first phone to its lag; squared error.
+
+    Args:
+        hidden: units. layers: hidden layers after the first. dropout: probability.
+        floor: whether lags are predicted from the rule's, and not from the mean lag.
+        forget: as in :class:`~nnsvs_lite.models.options.AcousticOptions`.
+    """
+
+    def __init__(
+        self,
+        spec: Spec,
+        hidden: int = 128,
+        layers: int = 2,
+        dropout: float = 0.5,
+        floor: bool = False,
+        forget: float = 0.0,
+    ):
+        super().__init__(spec, floor)
+        self.features = LinguisticFeatures(spec, forget)
+        self.first = nn.Linear(self.features.phone_size, hidden)
+        self.layers = nn.ModuleList(nn.Linear(hidden, hidden) for _ in range(layers))
+        self.dropout = nn.Dropout(dropout)
+        self.head = ValueHead(hidden)
+
+    def predict(self, batch: Batch) -> Prediction:
+        notes = gather_rows(self.features.phones(batch), first_phones(batch))
+        x = torch.relu(self.first(notes))
+        for layer in self.layers:
+            x = self.dropout(torch.relu(layer(x)))
+        return self.head(x)

@@ -1,0 +1,45 @@
+"""NNSVS' time-lag model: the variance predictor with a mixture density output."""
+
+from __future__ import annotations
+
+from nnsvs_lite.models.batch import Batch
+from nnsvs_lite.models.layers.expand import gather_rows
+from nnsvs_lite.models.layers.linguistic import LinguisticFeatures
+from nnsvs_lite.models.layers.mdn import MixtureHead
+from nnsvs_lite.models.layers.predictor import VariancePredictor
+from nnsvs_lite.models.layers.timing_floor import first_phones
+from nnsvs_lite.models.spec import Spec
+from nnsvs_lite.models.timing import NeuralTimeLag, Prediction
+
+
+class VpMdnTimeLag(NeuralTimeLag):
+    """Convolutions over notes, each given by the context of its first phone.
+
+    Args:
+        hidden: channels. layers: blocks. kernel: notes each sees. dropout: probability.
+        components: Gaussians of the mixture.
+        floor: whether lags are predicted from the rule's, and not from the mean lag.
+        prior: see :class:`NeuralTimeLag`. forget: as in
+            :class:`~nnsvs_lite.models.options.AcousticOptions`.
+    """
+
+    def __init__(
+        self,
+        spec: Spec,
+        hidden: int = 32,
+        layers: int = 3,
+        kernel: int = 3,
+        dropout: float = 0.5,
+        components: int = 4,
+        floor: bool = False,
+        prior: float = 0.0,
+        forget: float = 0.0,
+    ):
+        super().__init__(spec, floor, prior, reach=5.0)
+        self.features = LinguisticFeatures(spec, forget)
+        self.stack = VariancePredictor(self.features.phone_size, hidden, layers, kernel, dropout)
+        self.head = MixtureHead(hidden, components)
+
+    def predict(self, batch: Batch) -> Prediction:
+        notes = gather_rows(self.features.phones(batch), first_phones(batch))
+        return self.head(self.stack(notes, batch.note_mask))
