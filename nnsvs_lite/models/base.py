@@ -10,11 +10,12 @@ training and singing cannot normalise differently.
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import ClassVar
 
 from torch import Tensor, nn
 
-from nnsvs_lite.models.batch import Batch
+from nnsvs_lite.models.batch import Batch, Example
 from nnsvs_lite.models.spec import Spec
 
 
@@ -23,11 +24,13 @@ class SvsModel(nn.Module):
 
     Attributes:
         family: ``timelag``, ``duration`` or ``acoustic``.
-        trains: whether there is anything to learn; a rule has nothing.
+        trains: whether it learns by gradients; a rule does not.
+        fits: whether it learns in one pass over the data, by :meth:`fit`.
     """
 
     family: ClassVar[str]
     trains: ClassVar[bool] = True
+    fits: ClassVar[bool] = False
 
     def __init__(self, spec: Spec):
         super().__init__()
@@ -44,6 +47,10 @@ class SvsModel(nn.Module):
     @abstractmethod
     def infer(self, batch: Batch) -> dict[str, Tensor]:
         """Predictions; see the family."""
+
+    def fit(self, examples: Sequence[Example]) -> None:
+        """Learns from the whole training set at once, on the CPU; where ``fits`` says so."""
+        raise NotImplementedError
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         # DistributedDataParallel hooks forward() alone: training must come this way.

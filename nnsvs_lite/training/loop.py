@@ -250,6 +250,8 @@ class Trainer:
         )
         self.average = None
         if not self.raw.trains:
+            if self.raw.fits:
+                self.raw.fit(self._versions(0))
             losses = self._evaluate()
             if fabric.is_global_zero:
                 self._record({"epoch": 0, "train": {}, "dev": losses})

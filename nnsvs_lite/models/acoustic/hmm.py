@@ -1,0 +1,186 @@
+"""The HMM singing synthesiser of 2010 as a baseline: trees of Gaussians, and MLPG."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from nnsvs_lite.models.base import AcousticModel
+from nnsvs_lite.models.batch import Batch, Example, collate
+from nnsvs_lite.models.layers.acoustic_floor import SmoothFloor
+from nnsvs_lite.models.layers.expand import gather_rows, phone_of_frame
+from nnsvs_lite.models.layers.losses import LF0_UNIT, StreamLoss
+from nnsvs_lite.models.layers.mlpg import WINDOWS, dynamics, generate
+from nnsvs_lite.models.layers.questions import Questions
+from nnsvs_lite.models.layers.trees import TreeBank
+from nnsvs_lite.models.spec import Spec
+
+
+class HmmAcoustic(AcousticModel):
+    """Context-clustered Gaussians for each state of each phone.
+
+    A phone is cut evenly into states. For each stream and state a tree asks about the context,
+    and holds in its leaves the mean and variance of statics and dynamics. Singing walks
+    the trees, and generates the smoothest likely trajectory.
+
+    HTS finds the states' borders in training and gives each a length. That was tried (segmental
+    k-means, trees of state lengths fitted by ``mean + rho * variance``) and was worse here:
+    the middle state takes up nearly all of a long vowel, and F0, which moves all through a
+    note, is left with one mean.
+
+    F0 is modelled as the distance from the score's smoothed pitch, since trees over absolute
+    pitch cannot sing a note that was not in training (Sinsy answered with pitch-shifted
+    pseudo-data). Splits reduce squared error in normalised features, where HTS
+    maximises likelihood and stops by description length; here a leaf keeps at least
+    ``smallest`` frames.
+
+    Args:
+        states: of a phone. leaves: of a tree, at most. smallest: frames in a leaf, at least.
+    """
+
+    trains = False
+    fits = True
+
+    def __init__(self, spec: Spec, states: int = 5, leaves: int = 256, smallest: int = 120):
+        super().__init__(spec)
+        self.states, self.smallest = states, smallest
+        self.questions = Questions(spec)
+        self.floor = SmoothFloor(spec)
+        self.stream_loss = StreamLoss(spec)
+        self.trees = nn.ModuleDict()
+        for name, dim in spec.streams.items():
+            self.trees[name] = TreeBank(states, leaves, 1 if name == "vuv" else 2 * WINDOWS * dim)
+            mean, std = self._moments(name)
+            self.register_buffer(f"mean_{name}", mean, persistent=False)
+            self.register_buffer(f"std_{name}", std, persistent=False)
+            # Before anything was learnt every leaf has the overall mean.
+            self.trees[name].values[..., -WINDOWS * dim :] = 1.0
+            if name == "vuv":
+                self.trees[name].values[...] = mean
+
+    def _moments(self, name: str) -> tuple[Tensor, Tensor]:
+        """Mean and deviation by which a stream is normalised."""
+        if name == "lf0":
+            return torch.zeros(1), torch.full((1,), LF0_UNIT)
+        moments = self.spec.stats["streams"][name]
+        return torch.tensor(moments["mean"]), torch.tensor(moments["std"]).clamp(min=1e-4)
+
+    # -- singing ------------------------------------------------------------------------
+
+    def _states(self, batch: Batch, phone: Tensor) -> Tensor:
+        """(B, T) long: the state of each frame."""
+        length = batch.duration.to(torch.float32)
+        start = (length.cumsum(1) - length).gather(1, phone)
+        frames = torch.arange(batch.max_frames, device=phone.device, dtype=length.dtype) + 0.5
+        share = (frames - start) / length.gather(1, phone).clamp(min=1)
+        return (share * self.states).long().clamp(0, self.states - 1)
+
+    def infer(self, batch: Batch) -> dict[str, Tensor]:
+        phone = phone_of_frame(batch)
+        questions = self.questions(batch)
+        state = self._states(batch, phone)
+        out = {}
+        for name, trees in self.trees.items():
+            nodes = torch.stack([trees.walk(s, questions) for s in range(self.states)], dim=-1)
+            node = gather_rows(nodes, phone).gather(-1, state[..., None])[..., 0]
+            values = trees.values[state, node]
+            if name == "vuv":
+                out[name] = values.clamp(0.02, 0.98)
+                continue
+            means, precisions = values.chunk(2, dim=-1)
+            static = generate(means, precisions, batch.frame_mask)
+            base = self.floor.pitch_of(batch, phone) if name == "lf0" else getattr(self, f"mean_{name}")
+            out[name] = base + static * getattr(self, f"std_{name}")
+        return out
+
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        """The losses of the trained models, of what is generated."""
+        predicted = self.infer(batch)
+        predicted["vuv_logit"] = predicted["vuv"].logit()
+        return self.stream_loss(predicted, batch)
+
+    # -- training -----------------------------------------------------------------------
+
+    def _normal(self, example: Example) -> dict[str, np.ndarray]:
+        """Streams of an utterance about 0, in deviations; ``vuv`` as it is."""
+        batch = collate([example], self.spec.frame_shift)
+        base = self.floor.pitch_of(batch, phone_of_frame(batch))[0].numpy()
+        out = {"vuv": example.streams["vuv"]}
+        for name in self.trees:
+            if name != "vuv":
+                mean = base if name == "lf0" else getattr(self, f"mean_{name}").numpy()
+                out[name] = (example.streams[name] - mean) / getattr(self, f"std_{name}").numpy()
+        return out
+
+    @torch.no_grad()
+    def fit(self, examples: Sequence[Example]) -> None:
+        asked, normal, places = [], [], []
+        for example in examples:
+            batch = collate([example], self.spec.frame_shift)
+            asked.append(self.questions(batch)[0].numpy())
+            normal.append(self._normal(example))
+            phone = phone_of_frame(batch)
+            cell = (phone * self.states + self._states(batch, phone))[0].numpy()
+            # Where each state of each phone begins; a short phone leaves some of them empty.
+            borders = np.searchsorted(cell, np.arange(len(example.duration) * self.states + 1))
+            places.append(borders)
+        for name in self.trees:
+            values, voicing = [n[name] for n in normal], [n["vuv"] for n in normal]
+            self._fit_stream(name, values, voicing, places, np.concatenate(asked))
+
+    def _fit_stream(
+        self,
+        name: str,
+        values: list[np.ndarray],
+        voicing: list[np.ndarray],
+        places: list[np.ndarray],
+        asked: np.ndarray,
+    ) -> None:
+        """Grows a stream's trees; ``places`` (P * states + 1,) frame borders of each utterance."""
+        trees, parts = self.trees[name], []
+        for x, voiced, place in zip(values, voicing, places):
+            full = x if name == "vuv" else dynamics(torch.from_numpy(np.ascontiguousarray(x))).numpy()
+            weight = voiced if name == "lf0" else np.ones_like(voiced)
+            rows = np.concatenate([weight, full * weight, full**2 * weight], axis=1)
+            sums = np.concatenate([np.zeros((1, rows.shape[1])), np.cumsum(rows, axis=0, dtype=np.float64)])
+            parts.append((sums[place[1:]] - sums[place[:-1]]).reshape(-1, self.states, sums.shape[1]))
+        sums = np.concatenate(parts)
+        size = (sums.shape[2] - 1) // 2
+        for s in range(self.states):
+            used = sums[:, s, 0] > 0
+            if not used.any():
+                continue
+            rows = sums[used, s]
+            means = rows[:, 1 : 1 + size] / rows[:, :1]
+            node = trees.grow(s, asked[used], means, rows[:, 0], self.smallest)
+            mean, variance = _leaf_moments(trees, s, node, rows, size, 0.01)
+            trees.values[s] = mean if name == "vuv" else torch.cat([mean, 1 / variance], dim=-1)
+
+
+def _leaf_moments(
+    trees: TreeBank, tree: int, node: np.ndarray, rows: np.ndarray, size: int, floor: float
+) -> tuple[Tensor, Tensor]:
+    """Mean and variance in every node from counts, sums and sums of squares of samples.
+
+    Args:
+        node: (samples,) leaf of each. rows: (samples, 1 + 2 size). floor: of a variance, as
+            a share of the overall one.
+
+    Returns:
+        (nodes, size) each; nodes that are no leaves hold the overall moments.
+    """
+    total = rows.sum(0)
+    overall = total[1 : 1 + size] / total[0]
+    spread = np.maximum(total[1 + size :] / total[0] - overall**2, 1e-6)
+    nodes = trees.values.shape[1]
+    sums = np.zeros((nodes, rows.shape[1]))
+    np.add.at(sums, node, rows)
+    used = sums[:, 0] > 0
+    mean, variance = np.tile(overall, (nodes, 1)), np.tile(spread, (nodes, 1))
+    mean[used] = sums[used, 1 : 1 + size] / sums[used, :1]
+    variance[used] = sums[used, 1 + size :] / sums[used, :1] - mean[used] ** 2
+    variance = np.maximum(variance, floor * spread)
+    return torch.from_numpy(mean).float(), torch.from_numpy(variance).float()
