@@ -8,7 +8,7 @@ HELP = "sing a score file with a trained voice"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("score", help="score file, such as MusicXML (.musicxml, .xml, .mxl)")
+    parser.add_argument("score", help="score file: MusicXML, MIDI, UST and others; see docs/scores.md")
     parser.add_argument(
         "--model", required=True, help="exp dir of a finished recipe's acoustic model, or a packed voice"
     )

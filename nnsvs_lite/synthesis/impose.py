@@ -7,10 +7,10 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from nnsvs_lite.score.htslabel import HUNDRED_NS, read_lab
 from nnsvs_lite.io.atomic import read_text
 from nnsvs_lite.io.ctm import Segment, read_ctm
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.score.htslabel import HUNDRED_NS, read_lab
 from nnsvs_lite.score.timing import check_agreement
 from nnsvs_lite.score.types import Score
 

@@ -67,14 +67,16 @@ class Pack:
                 newer version.
         """
         path = Path(path)
-        size = path.stat().st_size
-        if size > MAX_SIZE:
-            raise DataError(f"{size} bytes are too many for a packed voice", path)
         try:
+            size = path.stat().st_size
             with path.open("rb") as file:
                 start = file.read(4)
+        except FileNotFoundError:
+            raise DataError("no such file", path) from None
         except OSError as error:
             raise DataError(f"cannot be read: {error.strerror}", path) from None
+        if size > MAX_SIZE:
+            raise DataError(f"{size} bytes are too many for a packed voice", path)
         if start != b"PK\x03\x04":
             raise DataError("not a packed voice; 'nnsvs-lite pack' makes one of an exp dir", path)
         try:

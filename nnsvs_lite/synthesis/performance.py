@@ -82,7 +82,7 @@ class Performance:
         if out and self.score.notes[out[0].note].is_rest:
             out[0] = out[0]._replace(start=0.0)
         if out and self.score.notes[out[-1].note].is_rest:
-            out[-1] = out[-1]._replace(end=max(out[-1].end, self.score.duration))
+            out[-1] = out[-1]._replace(end=max(out[-1].end, self.duration))
         return out
 
     @property

@@ -9,8 +9,7 @@
     ['pau', 's', 'a', 'k', 'u', 'r', 'a', 'h', 'a', 'pau']
     >>> len(song.f0), sorted(song.phrases[0].streams)
     (800, ['bap', 'lf0', 'mgc', 'vuv'])
-    >>> song.write("song.wav")                   # the gain that kept it from clipping
-    1.0
+    >>> gain = song.write("song.wav")            # below 1 where it would have clipped
 
 It uses the functions of stages 5 and 6; there is no second engine. The tests run these
 lines, with ``voice`` a small one that is made for them.
@@ -121,11 +120,9 @@ class Singer:
             raise DataError("labels give the times themselves: tempo and timing must be left at 1")
         number, name = self.find_singer(singer)
         if not isinstance(score, Score):
-            options = {"part": part, "verse": verse}
-            if voice is not None:
-                options["voice"] = voice
             where = os.fspath(score)
-            score = read_score(score, lang=self.spec.schema["lang"], **options)
+            lang = self.spec.schema["lang"]
+            score = read_score(score, lang=lang, part=part, verse=verse, voice=voice)
             score = replace(score, title=score.title or Path(where).stem)
         score = change(score, transpose, tempo)
         if not all(note.phones for note in score.notes):

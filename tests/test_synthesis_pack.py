@@ -1,0 +1,244 @@
+"""Packed voices: one file that sings the same, always the same bytes, and nothing else is read as one."""
+
+from __future__ import annotations
+
+import io
+import json
+import pickle
+import shutil
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scorexml import song, write
+
+from nnsvs_lite.bin.main import main
+from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.synthesis import pack as packing
+from nnsvs_lite.synthesis.pack import Pack, pack
+from nnsvs_lite.synthesis.singer import Singer
+
+
+@pytest.fixture
+def recipe(toy_voice, tmp_path) -> Path:
+    """An exp dir inside a recipe whose data dirs have a licence."""
+    root = tmp_path / "egs" / "songs" / "svs1"
+    shutil.copytree(toy_voice, root / "exp" / "acoustic")
+    (root / "run.sh").write_text("")
+    (root / "data" / "train").mkdir(parents=True)
+    (root / "data" / "train" / "LICENSE").write_text("Sing as you like.\n")
+    return root / "exp" / "acoustic"
+
+
+@pytest.fixture(scope="session")
+def packed(toy_voice, tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("pack") / "voice.nnsvs"
+    licence = out.with_name("terms.txt")
+    licence.write_text("Sing as you like.\n")
+    pack(toy_voice, out, licence, "songs")
+    return out
+
+
+@pytest.fixture
+def score(tmp_path) -> Path:
+    return write(tmp_path, song("r 1, C4 1 さ, D4 1 く, E4 1 ら", "G4 2 は, r 2"))
+
+
+def rewritten(packed: Path, out: Path, change, compress: int = zipfile.ZIP_STORED) -> Path:
+    """A copy of a packed voice whose ``{name: bytes}`` went through ``change``."""
+    with zipfile.ZipFile(packed) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    change(files)
+    with zipfile.ZipFile(out, "w", compress) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return out
+
+
+def edit(files, **values) -> None:
+    files["manifest.json"] = json.dumps(json.loads(files["manifest.json"]) | values).encode()
+
+
+def refused(path: Path) -> str:
+    with pytest.raises(DataError) as caught:
+        Singer.load(path)
+    assert "\n" not in str(caught.value) and str(path) in str(caught.value)
+    return str(caught.value)
+
+
+def test_a_packed_voice_sings_as_its_folder(toy_voice, packed, score):
+    a, b = Singer.load(toy_voice).sing(score), Singer.load(packed).sing(score)
+    np.testing.assert_array_equal(a.waveform, b.waveform)
+
+
+def test_packing_twice_gives_the_same_bytes(toy_voice, packed, tmp_path):
+    again = tmp_path / "elsewhere" / "other.nnsvs"
+    pack(toy_voice, again, packed.with_name("terms.txt"), "songs")
+    assert again.read_bytes() == packed.read_bytes()
+
+
+def test_the_recipe_tells_corpus_and_licence(recipe, tmp_path, score, capfd):
+    out = tmp_path / "v.nnsvs"
+    assert main(["pack", str(recipe), "-o", str(out)]) == 0
+    assert "corpus songs" in capfd.readouterr().out
+    assert main(["pack", "--show", str(out)]) == 0
+    said = capfd.readouterr().out
+    for part in (
+        "corpus          songs",
+        "singers         toy",
+        "24000 Hz",
+        "ResF0Conv",
+        "  Sing as you like.",
+    ):
+        assert part in said
+    assert main(["sing", str(score), "--model", str(out), "-o", str(tmp_path / "song.flac")]) == 0
+    given = tmp_path / "given.txt"
+    given.write_text("Ask first.")
+    assert main(["pack", str(recipe), "-o", str(out), "--licence", str(given), "--corpus", "mine"]) == 0
+    made = Pack.read(out)
+    assert made.licence == "Ask first." and made.manifest["corpus"] == "mine"
+
+
+def test_a_voice_without_licence_or_corpus_is_not_packed(toy_voice, recipe, tmp_path):
+    out = tmp_path / "v.nnsvs"
+    with pytest.raises(DataError, match="give --corpus NAME"):
+        pack(toy_voice, out)
+    with pytest.raises(DataError, match="no licence of the corpus is found .* give its text with --licence"):
+        pack(toy_voice, out, corpus="songs")
+    (recipe.parents[1] / "data" / "train" / "LICENSE").write_text(" \n")
+    with pytest.raises(DataError, match="LICENSE: a licence has 1 to"):
+        pack(recipe, out)
+    with pytest.raises(DataError, match=r"a packed voice is named \*\.nnsvs"):
+        pack(recipe, tmp_path / "v.zip")
+    (recipe / "timelag.pt").unlink()
+    with pytest.raises(DataError, match="no timelag.pt"):
+        pack(recipe, out)
+    assert not out.exists()
+
+
+def test_models_that_do_not_belong_together_are_not_packed(recipe, tmp_path, toy_dump):
+    from nnsvs_lite.training import checkpoint
+
+    state = checkpoint.load(recipe / "duration.pt")
+    state["schema"] = {**state["schema"], "frame_shift": 0.01}
+    checkpoint.save(recipe / "duration.pt", state)
+    with pytest.raises(DataError, match="duration.pt: .*other frame_shift"):
+        pack(recipe, tmp_path / "v.nnsvs")
+
+
+@pytest.mark.parametrize("keep", [0, 3, 100, 0.1, 0.5, 0.9, -1])
+def test_a_file_that_was_cut_short(keep, packed, tmp_path):
+    data = packed.read_bytes()
+    count = int(len(data) * keep) if isinstance(keep, float) else keep
+    path = tmp_path / "cut.nnsvs"
+    path.write_bytes(data[:count])
+    said = refused(path)
+    assert "damaged or cut short" in said if count > 3 or count < 0 else "not a packed voice" in said
+
+
+def test_any_damaged_byte_is_noticed_or_harmless(packed, tmp_path, toy_voice, score):
+    """A hundred single damages: one clear line each, or a voice that sings the same."""
+    data = packed.read_bytes()
+    rng = np.random.default_rng(0)
+    path = tmp_path / "bad.nnsvs"
+    refusals = 0
+    for at in [*rng.integers(0, len(data), 70), *rng.integers(len(data) - 700, len(data), 30)]:
+        broken = bytearray(data)
+        broken[at] ^= 0xFF
+        path.write_bytes(broken)
+        try:
+            read = Pack.read(path)
+        except DataError as error:
+            assert "\n" not in str(error)
+            refusals += 1
+        else:
+            assert read.files == Pack.read(packed).files
+    assert refusals >= 80
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"hello\n", b"PK\x03\x04", b"PK\x05\x06" + bytes(18), b"\x80\x04K\x01.", bytes(1000)]
+)
+def test_foreign_files(content, tmp_path):
+    path = tmp_path / "x.nnsvs"
+    path.write_bytes(content)
+    assert "packed voice" in refused(path) or "damaged" in refused(path)
+
+
+def test_foreign_and_newer_archives(packed, tmp_path):
+    def version(files):
+        edit(files, version=2)
+
+    out = tmp_path / "x.nnsvs"
+    said = refused(rewritten(packed, out, version))
+    assert "has version 2 of the format, this nnsvs_lite reads 1; update nnsvs_lite" in said
+    assert "not a packed voice" in refused(rewritten(packed, out, lambda f: edit(f, format="other")))
+    assert "not a packed voice" in refused(rewritten(packed, out, lambda f: f.pop("manifest.json")))
+    assert "models/acoustic.pt is missing" in refused(
+        rewritten(packed, out, lambda f: f.pop("models/acoustic.pt"))
+    )
+    for manifest in (b"[]", b"{", b"\xff", b'{"format": "nnsvs_lite voice", "version": 1}'):
+        refused(rewritten(packed, out, lambda f, m=manifest: f.update({"manifest.json": m})))
+    said = refused(rewritten(packed, out, lambda f: f.update({"LICENCE.txt": b"other"})))
+    assert "LICENCE.txt is not what was packed" in said
+
+
+def test_compressed_archives_are_not_unpacked(packed, tmp_path):
+    """A bomb: small on disk, large in memory; outside, or inside a checkpoint."""
+    out = tmp_path / "bomb.nnsvs"
+    said = refused(rewritten(packed, out, lambda f: f.update(zeros=bytes(10**7)), zipfile.ZIP_DEFLATED))
+    assert "compressed data" in said
+
+    def inner(files):
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("archive/data.pkl", bytes(10**7))
+        put(files, "models/acoustic.pt", buffer.getvalue())
+
+    assert "compressed data" in refused(rewritten(packed, out, inner))
+
+
+def put(files, name: str, data: bytes) -> None:
+    """Replaces a file and its checksum, as someone who means harm would."""
+    import hashlib
+
+    manifest = json.loads(files["manifest.json"])
+    manifest["files"][name] = {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    files[name] = data
+    files["manifest.json"] = json.dumps(manifest).encode()
+
+
+class _Evil:
+    def __reduce__(self):
+        return (Path.touch, (Path("evil"),))
+
+
+def test_nothing_in_a_packed_voice_is_run(packed, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    out = tmp_path / "evil.nnsvs"
+    said = refused(rewritten(packed, out, lambda f: put(f, "models/acoustic.pt", pickle.dumps(_Evil()))))
+    assert "evil.nnsvs/acoustic" in said and "not loaded" in said
+    assert not (tmp_path / "evil").exists()
+
+
+def test_sizes_are_bounded(packed, tmp_path, monkeypatch):
+    monkeypatch.setattr(packing, "MAX_SIZE", 1000)
+    assert "are too many for a packed voice" in refused(packed)
+    monkeypatch.undo()
+    monkeypatch.setattr(packing, "MAX_TEXT", 10)
+    assert "its manifest is too large" in refused(packed)
+
+
+def test_the_command_says_what_it_needs(toy_voice, packed, tmp_path, capfd):
+    for words, message in (
+        (["pack"], "an exp dir and -o voice.nnsvs are needed, or --show FILE"),
+        (["pack", toy_voice], "an exp dir and -o voice.nnsvs are needed"),
+        (["pack", toy_voice, "--show", packed], "--show goes alone"),
+        (["pack", "--show", tmp_path / "nowhere"], "nowhere: no such file"),
+        (["pack", "--show", tmp_path], "cannot be read: Is a directory"),
+        (["pack", tmp_path / "nowhere", "-o", tmp_path / "v.nnsvs"], "no such folder"),
+    ):
+        assert main([str(word) for word in words]) == 1
+        said = capfd.readouterr().err
+        assert message in said and said.count("\n") == 1
