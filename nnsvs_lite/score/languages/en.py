@@ -59,6 +59,8 @@ _FEATURES = {
 }
 _VOWELS = frozenset(phone for phone, names in _FEATURES.items() if "vowel" in names)
 
+_SYLLABIC = frozenset({"l", "m", "n", "r"})
+
 _ONSETS = """
     s t, p r, b r, k r, g r, t r, k l, f r, s p, s k, b l, f l, p l, d r, k w, s t r, s l, g l, s w, hh w,
     s m, s n, k y, sh r, hh y, s k r, b y, m y, t w, s p r, th r, f y, g w, s k w, p y, d w, s p l, g y,
@@ -152,13 +154,12 @@ class English(SpelledLanguage):
         return found
 
     def longer(self, phones: Phones) -> Iterable[Phones]:
-        """A reduced vowel between a diphthong or consonant and l, m, n, r: *fi-re*, *rhy-thm*; *glo-ri-ous*."""
+        """A reduced vowel before l, m, n, r (*fi-re*, *rhy-thm*), a vowel for a glide, the ending -ed."""
         for i in range(1, len(phones)):
             before, phone = phones[i - 1], phones[i]
             after = phones[i + 1 : i + 2]
-            if phone in ("l", "r") and before in ("ay", "aw", "oy", "ow", "ey", "iy", "uw"):
-                yield (*phones[:i], "ax", *phones[i:])
-            elif phone in ("l", "m", "n", "r") and before not in _VOWELS and not set(after) & _VOWELS:
+            drawn = phone in ("l", "r") and before in ("ay", "aw", "oy", "ow", "ey", "iy", "uw")
+            if drawn or (phone in _SYLLABIC and before not in _VOWELS and not set(after) & _VOWELS):
                 yield (*phones[:i], "ax", *phones[i:])
             elif phone in ("y", "w") and before not in _VOWELS and set(after) & _VOWELS:
                 yield (*phones[:i], "iy" if phone == "y" else "uw", *phones[i + 1 :])
@@ -170,7 +171,7 @@ class English(SpelledLanguage):
         """*Ev'-ry*, *glo-rious*: without a reduced vowel, or with a glide for a vowel, before a vowel."""
         for i in range(1, len(phones) - 1):
             after = phones[i + 1]
-            if phones[i] == "ax" and after in ("l", "m", "n", "r") and set(phones[i + 2 : i + 3]) & _VOWELS:
+            if phones[i] == "ax" and after in _SYLLABIC and set(phones[i + 2 : i + 3]) & _VOWELS:
                 yield (*phones[:i], *phones[i + 1 :])
             elif phones[i] in ("iy", "uw", "er") and after in _VOWELS and phones[i - 1] not in _VOWELS:
                 yield (*phones[:i], {"iy": "y", "uw": "w", "er": "r"}[phones[i]], *phones[i + 1 :])

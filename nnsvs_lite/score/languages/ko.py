@@ -53,18 +53,12 @@ _FEATURES = {
     "NG": "nasal voiced velar closure",
 }
 
-_ONSETS = dict(
-    zip("ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅈㅉㅊㅋㅌㅍㅎ", "g kk n d tt r m b pp s ss j jj ch k t p h".split())
-)
-_ONSETS["ㅇ"] = ""
-_VOWELS = dict(
-    zip(
-        "ㅏㅐㅑㅒㅓㅔㅕㅖㅗㅘㅙㅚㅛㅜㅝㅞㅟㅠㅡㅢㅣ",
-        "a,ae,y a,y ae,eo,e,y eo,y e,o,w a,w ae,w e,y o,u,w eo,w e,w i,y u,eu,ui,i".split(","),
-    )
-)
-_CODAS = dict(zip("ㄱㄴㄷㄹㅁㅂㅇ", "K N T L M P NG".split()))
-_CODAS[""] = ""
+_ONSET_PHONES = "g kk n d tt r m b pp s ss j jj ch k t p h"
+_VOWEL_PHONES = "a,ae,y a,y ae,eo,e,y eo,y e,o,w a,w ae,w e,y o,u,w eo,w e,w i,y u,eu,ui,i"
+_CODA_PHONES = "K N T L M P NG"
+_ONSETS = dict(zip("ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅈㅉㅊㅋㅌㅍㅎ", _ONSET_PHONES.split())) | {"ㅇ": ""}
+_VOWELS = dict(zip("ㅏㅐㅑㅒㅓㅔㅕㅖㅗㅘㅙㅚㅛㅜㅝㅞㅟㅠㅡㅢㅣ", _VOWEL_PHONES.split(",")))
+_CODAS = dict(zip("ㄱㄴㄷㄹㅁㅂㅇ", _CODA_PHONES.split())) | {"": ""}
 
 _DROPPED = re.compile(r"[、。，．,.!?！？;:…·・「」『』()\[\]\"'“”‘’♪~〜ー—–_*]+")
 

@@ -60,7 +60,9 @@ def words_of(lyrics: Sequence[str], joined: str = "") -> list[Word]:
     words: list[Word] = []
     goes_on = False
     for i, lyric in enumerate(lyrics):
-        text = unicodedata.normalize("NFC", lyric).translate(_APOSTROPHES).lower()
+        text = unicodedata.normalize("NFC", lyric).translate(_APOSTROPHES).lower().replace("\u00ad", "")
+        # Music fonts write the tie of two words as a private letter.
+        text = "".join(" " if c in "\u203f\u2040" or unicodedata.category(c) == "Co" else c for c in text)
         tokens = text.split()
         found = False
         for k, token in enumerate(tokens):
@@ -160,19 +162,24 @@ class SpelledLanguage(Language):
         words = words_of(lyrics, self.joined)
         units: list[list[list[str]]] = [[] for _ in lyrics]
         before: Word | None = None
-        last: list[str] | None = None
+        last: list[str] = []
         for word, pronunciations in zip(words, self.pronounce(words)):
             shares = self._shares(word, pronunciations)
             for index, share in zip(word.lyrics, shares):
                 for syllable in map(list, share):
-                    if self.links and before is not None and last is not None and not before.breaks:
-                        if syllable[0] in self.nuclei and len(last) > 1 and last[-1] not in self.nuclei:
-                            syllable.insert(0, last.pop())
+                    if before is not None and self._linked(before, last, syllable):
+                        syllable.insert(0, last.pop())
                     before = None
                     last = syllable
                     units[index].append(syllable)
             before = word
         return [Reading(unit) for unit in units]
+
+    def _linked(self, before: Word, last: Sequence[str], syllable: Sequence[str]) -> bool:
+        """Whether the last consonant of a word moves to the next word."""
+        if not self.links or before.breaks or len(last) < 2:
+            return False
+        return last[-1] not in self.nuclei and syllable[0] in self.nuclei
 
     def syllables(self, phones: Sequence[str]) -> list[Phones]:
         """Cuts a word before the longest onset of each vowel (the maximal onset principle).
@@ -196,18 +203,20 @@ class SpelledLanguage(Language):
     def _shares(self, word: Word, pronunciations: Sequence[Phones]) -> list[list[Phones]]:
         """The syllables that each part of a word sings."""
         cut = [self.syllables(phones) for phones in pronunciations]
-        count = len(word.parts)
-        if count > 1:
-            fitting = [syllables for syllables in cut if len(syllables) == count]
-            fitting = fitting or [
-                self.syllables(form)
-                for phones, syllables in zip(pronunciations, cut)
-                for form in self._forms(phones, count - len(syllables))
-            ]
-            if fitting:
-                best = max(fitting, key=lambda syllables: self._agreement(word.parts, syllables))
-                return [[syllable] for syllable in best]
-        return share(cut[0], word.parts)
+        if len(word.parts) == 1:
+            return [cut[0]]
+        # A part such as l' has no syllable of its own.
+        parts = [part for part in word.parts if _VOWEL_LETTERS.search(plain(part))] or word.parts
+        fitting = [syllables for syllables in cut if len(syllables) == len(parts)]
+        fitting = fitting or [
+            self.syllables(form)
+            for phones, syllables in zip(pronunciations, cut)
+            for form in self._forms(phones, len(parts) - len(syllables))
+        ]
+        if not fitting:
+            return share(cut[0], word.parts)
+        best = max(fitting, key=lambda syllables: self._agreement(parts, syllables))
+        return [[s] for s in best] if len(parts) == len(word.parts) else share(best, word.parts)
 
     def _forms(self, phones: Phones, more: int) -> list[Phones]:
         """Pronunciations with ``more`` syllables than the given one, at most four."""

@@ -139,7 +139,7 @@ _HANZI = re.compile("[\u3400-\u9fff\uf900-\ufaff〇\U00020000-\U0003ffff]")
 _DROPPED = re.compile(r"[\s、。，．,.!?！？；;：:…·・「」『』《》〈〉（）()\[\]\"“”’‘♪~〜ー—–_*-]+")
 _LONGEST = 24
 """Letters of pinyin that are cut into syllables; more on one note are no lyric."""
-_NO_ERHUA = frozenset("女儿 男儿 婴儿 幼儿 孤儿 健儿 少儿 宠儿 胎儿 小儿 孩儿 妻儿".split())
+_NO_ERHUA = frozenset(first + "儿" for first in "女男婴幼孤健少宠胎小孩妻")
 """Words in which 儿 is a syllable even when written on one note with the one before it."""
 
 

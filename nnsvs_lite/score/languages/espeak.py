@@ -1,0 +1,210 @@
+"""Pronunciations from eSpeak NG, for languages that need no module of rules of their own.
+
+The library comes with the package espeakng-loader, its data too; nothing is fetched and
+no program is run. It is asked for IPA phone by phone, and each language folds that to its
+closed phone set (:class:`EspeakLanguage`).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import re
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.score.languages.base import LyricError
+from nnsvs_lite.score.languages.words import Phones, SpelledLanguage, Word
+
+_SYNCHRONOUS = 2
+_DO_NOT_EXIT = 0x8000
+_UTF8 = 1
+_IPA = 2
+_SEPARATOR = "|"
+
+_lock = threading.Lock()
+
+
+@functools.cache
+def _library() -> Any:
+    """The library, started once."""
+    try:
+        import espeakng_loader
+    except ImportError:
+        raise DataError(
+            "lyrics in this language need the package espeakng-loader:"
+            " pip install 'nnsvs_lite[espeak]', or pip install espeakng-loader"
+        ) from None
+    library = ctypes.CDLL(espeakng_loader.get_library_path())
+    library.espeak_TextToPhonemes.restype = ctypes.c_char_p
+    library.espeak_TextToPhonemes.argtypes = [ctypes.POINTER(ctypes.c_char_p), ctypes.c_int, ctypes.c_int]
+    data = str(espeakng_loader.get_data_path()).encode()
+    if library.espeak_Initialize(_SYNCHRONOUS, 0, data, _DO_NOT_EXIT) <= 0:
+        raise DataError("eSpeak NG does not start; install the package espeakng-loader again")
+    return library
+
+
+@functools.lru_cache(maxsize=1 << 14)
+def transcribe(text: str, voice: str) -> tuple[tuple[str, ...], ...]:
+    """IPA symbols of each word that eSpeak NG makes of a text, without stress marks.
+
+    Args:
+        text: a few words without punctuation.
+        voice: its name of the language, such as ``de``.
+
+    Raises:
+        DataError: where the package is not installed, or lacks the language.
+    """
+    library = _library()
+    spoken = ""
+    with _lock:
+        if library.espeak_SetVoiceByName(voice.encode()) != 0:
+            raise DataError(f"eSpeak NG has no voice {voice!r}; install the package espeakng-loader again")
+        rest = ctypes.c_char_p(text.encode())
+        while rest.value is not None:
+            part = library.espeak_TextToPhonemes(ctypes.byref(rest), _UTF8, _IPA | ord(_SEPARATOR) << 8)
+            spoken += " " + (part or b"").decode()
+    # Names of languages in brackets are switches of the voice.
+    spoken = re.sub(r"\([a-z-]+\)", " ", spoken)
+    spoken = re.sub("[ˈˌ]", "", spoken)
+    return tuple(tuple(s for s in word.split(_SEPARATOR) if s) for word in spoken.split())
+
+
+_FOREIGN = {
+    "ɹ": "r",
+    "ɾ": "r",
+    "ʁ": "r",
+    "r": "ʁ",
+    "θ": "s",
+    "ð": "z",
+    "h": "",
+    "w": "v",
+    "x": "k",
+    "ŋ": "n",
+    "ʌ": "a",
+    "ɐ": "a",
+    "ɑ": "a",
+    "ɒ": "ɔ",
+    "ɔ": "o",
+    "ɛ": "e",
+    "ə": "e",
+    "ɜ": "œ",
+    "œ": "e",
+    "ɪ": "i",
+    "ʊ": "u",
+    "æ": "a",
+    "əʊ": "o",
+    "oʊ": "o",
+    "eɪ": "e j",
+    "aɪ": "a j",
+    "aʊ": "a w",
+    "ɔɪ": "o j",
+    "eə": "e",
+    "iə": "i",
+    "ʊə": "u",
+    "aɪə": "a j",
+    "əl": "e l",
+    "z": "s",
+    "ʒ": "z",
+    "dʒ": "d ʒ",
+    "tʃ": "t ʃ",
+    "ɫ": "l",
+    "ᵻ": "i",
+    "y": "i",
+    "ø": "e",
+}
+"""Symbols of words that eSpeak NG takes for foreign, as a language without them says them."""
+
+
+class EspeakLanguage(SpelledLanguage):
+    """A language that eSpeak NG pronounces.
+
+    Attributes:
+        voice: what eSpeak NG calls it; ``code`` if empty.
+        fold: IPA symbols of eSpeak NG to phones, space separated, where they differ.
+        phrasewise: whether a word's sound hangs on its neighbours (French liaison).
+    """
+
+    voice = ""
+    fold: Mapping[str, str] = {}
+    phrasewise = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        for symbol, phones in self.fold.items():
+            if unknown := set(phones.split()) - set(self.phones):
+                raise ValueError(f"{self.code}: {symbol!r} folds to unknown phones {sorted(unknown)}")
+
+    def spelling(self, word: Word) -> str:
+        """What eSpeak NG is given for a word."""
+        return word.text.strip("'")
+
+    def tidy(self, phones: Phones, word: Word) -> Phones:
+        """Mends a pronunciation; the default leaves it."""
+        return phones
+
+    def pronounce(self, words: Sequence[Word]) -> list[list[Phones]]:
+        """The pronunciation of each word.
+
+        Raises:
+            LyricError: where eSpeak NG finds none, or gives a sound the language lacks.
+            DataError: where its package is not installed.
+        """
+        found: list[list[Phones]] = []
+        for clause in _clauses(words):
+            spelt = [self.spelling(word) for word in clause]
+            spoken: Sequence[Sequence[str]] = ()
+            if self.phrasewise:
+                spoken = transcribe(" ".join(spelt), self.voice or self.code)
+            if len(spoken) != len(clause):
+                spoken = [
+                    [symbol for part in transcribe(text, self.voice or self.code) for symbol in part]
+                    for text in spelt
+                ]
+            for word, symbols in zip(clause, spoken, strict=True):
+                try:
+                    phones = self.tidy(tuple(p for symbol in symbols for p in self._folded(symbol)), word)
+                except LyricError as error:
+                    raise LyricError(f"{word.text!r}: {error}", word.lyrics[0]) from None
+                if not phones:
+                    raise LyricError(f"eSpeak NG has no pronunciation of {word.text!r}", word.lyrics[0])
+                found.append([phones])
+        return found
+
+    def _folded(self, symbol: str) -> list[str]:
+        """Phones of one symbol of eSpeak NG."""
+        symbol = symbol.rstrip("-\u0361\u200d")
+        for form in (symbol, symbol.rstrip("ː")):
+            if form in self.fold:
+                return self.fold[form].split()
+            if form in self.features or not form:
+                return [form] if form else []
+        bare = symbol.rstrip("ː")
+        if bare in _FOREIGN:
+            return [phone for part in _FOREIGN[bare].split() for phone in self._nearest(part)]
+        raise LyricError(f"eSpeak NG gives {symbol!r}, which is no phone of {self.name}")
+
+    def _nearest(self, symbol: str) -> list[str]:
+        """The phone for a sound of another language, by as many steps as it takes."""
+        for _ in range(4):
+            for form in (symbol, symbol + "ː"):
+                if form in self.fold:
+                    return self.fold[form].split()
+                if form in self.features:
+                    return [form]
+            if symbol not in _FOREIGN:
+                break
+            symbol = _FOREIGN[symbol]
+        raise LyricError(f"eSpeak NG gives {symbol!r}, which is no phone of {self.name}")
+
+
+def _clauses(words: Sequence[Word]) -> list[list[Word]]:
+    """Runs of words without punctuation between them."""
+    clauses: list[list[Word]] = [[]]
+    for word in words:
+        clauses[-1].append(word)
+        if word.breaks:
+            clauses.append([])
+    return [clause for clause in clauses if clause]

@@ -1,0 +1,139 @@
+"""French, pronounced by eSpeak NG in its phrase; the phones are IPA.
+
+As it is sung: a mute e that has a part of its word to itself sounds (*rê-ve* is
+``ʁ ɛ`` | ``v ə``), and a word's last consonant, one of liaison too, begins the next word's
+first syllable where that begins with a vowel (*les a-mis* is ``l e`` | ``z a`` | ``m i``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from nnsvs_lite.score.languages.espeak import EspeakLanguage
+from nnsvs_lite.score.languages.words import Phones, Word
+
+_FEATURES = {
+    "a": "vowel voiced low front",
+    "ɑ": "vowel voiced low back",
+    "e": "vowel voiced mid front",
+    "ɛ": "vowel voiced mid low front",
+    "ə": "vowel voiced mid central",
+    "i": "vowel voiced high front",
+    "o": "vowel voiced mid back rounded",
+    "ɔ": "vowel voiced mid low back rounded",
+    "ø": "vowel voiced mid front rounded",
+    "œ": "vowel voiced mid low front rounded",
+    "u": "vowel voiced high back rounded",
+    "y": "vowel voiced high front rounded",
+    "ɑ̃": "vowel voiced low back nasal",
+    "ɛ̃": "vowel voiced mid low front nasal",
+    "ɔ̃": "vowel voiced mid low back rounded nasal",
+    "œ̃": "vowel voiced mid low front rounded nasal",
+    "b": "plosive voiced labial",
+    "d": "plosive voiced alveolar",
+    "ɡ": "plosive voiced velar",
+    "p": "plosive labial",
+    "t": "plosive alveolar",
+    "k": "plosive velar",
+    "f": "fricative labial dental",
+    "v": "fricative voiced labial dental",
+    "s": "fricative alveolar",
+    "z": "fricative voiced alveolar",
+    "ʃ": "fricative palatal",
+    "ʒ": "fricative voiced palatal",
+    "m": "nasal voiced labial",
+    "n": "nasal voiced alveolar",
+    "ɲ": "nasal voiced palatal",
+    "ŋ": "nasal voiced velar",
+    "l": "liquid voiced alveolar",
+    "ʁ": "liquid voiced velar",
+    "j": "glide voiced palatal",
+    "w": "glide voiced labial velar",
+    "ɥ": "glide voiced labial palatal",
+}
+_VOWELS = frozenset(phone for phone, names in _FEATURES.items() if "vowel" in names)
+_GLIDES = {"j": "i", "w": "u", "ɥ": "y"}
+_TO_GLIDE = {vowel: glide for glide, vowel in _GLIDES.items()}
+
+_STOPS = ["b", "d", "ɡ", "p", "t", "k", "f", "v"]
+_CLUSTERS = [f"{c} {r}" for c in _STOPS for r in ("l", "ʁ") if (c, r) not in {("d", "l"), ("t", "l")}]
+_STARTS = ["", *_FEATURES, *_CLUSTERS]
+
+_MUTE = re.compile(r"[^aeiouyàâéèêëîïôùûüœæ]*(?:[qg]u)?e(?:s|nt)?$")
+_LONE = re.compile(r"(?:n'est|est|dites|allez|donnez|laissez|venez|aimez|voyez)(ce|moi|vous|nous|là)$")
+
+
+RESPELT = {"quéqu'": "kèk", "quèqu'": "kèk", "p'tit": "ptit"}
+"""Short forms that eSpeak NG takes for foreign words, as it reads them."""
+
+
+class French(EspeakLanguage):
+    """French by the phrase; see the module."""
+
+    code = "fr"
+    name = "French"
+    features = _FEATURES
+    onsets = frozenset(_CLUSTERS) | {
+        f"{start} {glide}" for start in (*_STARTS[17:], "b", "d") for glide in _GLIDES if start not in _GLIDES
+    }
+    links = True
+    joined = "aeiouyhàâéèêëîïôùûüœæ"
+    phrasewise = True
+    fold = {"r": "ʁ", "ɹ": "ʁ", "əl": "ə l", "ɐ": "a", "dʒ": "d ʒ", "tʃ": "t ʃ", "ʌ": "œ"}
+
+    def spelling(self, word: Word) -> str:
+        """With the e that an apostrophe at the end stands for, and the hyphen of *est-ce*."""
+        text = word.text if word.text != "y" else "i"
+        for short, respelt in RESPELT.items():
+            text = text.replace(short, respelt)
+        if text.endswith("'") and len(text) > 2:
+            text = text[:-1] + "e"
+        return _LONE.sub(lambda m: f"{m.group(0)[: m.start(1) - m.start(0)]}-{m.group(1)}", text)
+
+    def tidy(self, phones: Phones, word: Word) -> Phones:
+        """*Nuit* and *agneau* with ɥ and ɲ, for which eSpeak NG gives y and nj."""
+        tidied: list[str] = []
+        for i, phone in enumerate(phones):
+            after = phones[i + 1 : i + 2]
+            if phone == "y" and after and after[0] in _VOWELS and not (tidied and tidied[-1] in _VOWELS):
+                phone = "ɥ"
+            if phone == "j" and tidied and tidied[-1] == "n" and "gn" in word.text:
+                tidied[-1] = "ɲ"
+            else:
+                tidied.append(phone)
+        return tuple(tidied)
+
+    def longer(self, phones: Phones) -> Iterable[Phones]:
+        """A mute e after a consonant that no vowel follows; *na-ti-on* for *na-tion*."""
+        for i, phone in enumerate(phones):
+            after = phones[i + 1 : i + 2]
+            if phone in _VOWELS:
+                continue
+            if phone in _GLIDES and set(after) & _VOWELS and i and phones[i - 1] not in _VOWELS:
+                yield (*phones[:i], _GLIDES[phone], *phones[i + 1 :])
+            elif not after or not (
+                after[0] in _VOWELS or after[0] in _GLIDES or f"{phone} {after[0]}" in _CLUSTERS
+            ):
+                yield (*phones[: i + 1], "ə", *phones[i + 1 :])
+        if phones[-1] in _VOWELS and phones[-1] != "ə":
+            yield (*phones, "ə")
+
+    def shorter(self, phones: Phones) -> Iterable[Phones]:
+        """Without a mute e (*p'tit*), or with a glide for a vowel before a vowel."""
+        for i in range(len(phones) - 1):
+            after = phones[i + 1]
+            if phones[i] == "ə" and after not in _VOWELS:
+                yield (*phones[:i], *phones[i + 1 :])
+            elif phones[i] in _TO_GLIDE and after in _VOWELS and i and phones[i - 1] not in _VOWELS:
+                yield (*phones[:i], _TO_GLIDE[phones[i]], *phones[i + 1 :])
+
+    def _agreement(self, parts: Sequence[str], syllables: Sequence[Phones]) -> int:
+        """Parts with no vowel but a mute e want that one."""
+        score = super()._agreement(parts, syllables)
+        for part, syllable in zip(parts[1:], syllables[1:]):
+            score += bool(_MUTE.match(part.strip("'"))) == ("ə" in syllable)
+        return score
+
+
+LANGUAGE = French()

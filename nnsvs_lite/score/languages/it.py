@@ -1,0 +1,116 @@
+"""Italian, pronounced by eSpeak NG; the phones are IPA.
+
+A long consonant is two phones, one at the end of a syllable and one at the beginning of
+the next (*bel-la* is ``b ɛ l`` | ``l a``), as it is spelt. Words that share a note
+(*la\u203famo*) are both sung on it, one vowel after the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from nnsvs_lite.score.languages.espeak import EspeakLanguage
+from nnsvs_lite.score.languages.words import Phones, Word
+
+_FEATURES = {
+    "a": "vowel voiced low central",
+    "e": "vowel voiced mid front",
+    "ɛ": "vowel voiced mid low front",
+    "i": "vowel voiced high front",
+    "o": "vowel voiced mid back rounded",
+    "ɔ": "vowel voiced mid low back rounded",
+    "u": "vowel voiced high back rounded",
+    "b": "plosive voiced labial",
+    "d": "plosive voiced alveolar",
+    "ɡ": "plosive voiced velar",
+    "p": "plosive labial",
+    "t": "plosive alveolar",
+    "k": "plosive velar",
+    "ts": "affricate alveolar",
+    "dz": "affricate voiced alveolar",
+    "tʃ": "affricate palatal",
+    "dʒ": "affricate voiced palatal",
+    "f": "fricative labial dental",
+    "v": "fricative voiced labial dental",
+    "s": "fricative alveolar",
+    "z": "fricative voiced alveolar",
+    "ʃ": "fricative palatal",
+    "m": "nasal voiced labial",
+    "n": "nasal voiced alveolar",
+    "ɲ": "nasal voiced palatal",
+    "ŋ": "nasal voiced velar",
+    "l": "liquid voiced alveolar",
+    "ʎ": "liquid voiced palatal",
+    "r": "liquid voiced dental",
+    "j": "glide voiced palatal",
+    "w": "glide voiced labial velar",
+}
+_VOWELS = frozenset(phone for phone, names in _FEATURES.items() if "vowel" in names)
+_GLIDES = {"j": "i", "w": "u"}
+_TO_GLIDE = {vowel: glide for glide, vowel in _GLIDES.items()}
+
+_STOPS = ["b", "d", "ɡ", "p", "t", "k", "f", "v"]
+_CLUSTERS = [f"{c} {r}" for c in _STOPS for r in ("l", "r") if (c, r) not in {("d", "l"), ("t", "l")}]
+_WITH_S = ["s p", "s t", "s k", "s f"]
+_WITH_S += [f"z {c}" for c in ("b", "d", "ɡ", "v", "m", "n", "l", "r", "dʒ")]
+    f"z {c}" for c in ["b", "d", "ɡ", "v", "m", "n", "l", "r", "dʒ"]
+]
+_STARTS = [*(set(_FEATURES) - _VOWELS - set(_GLIDES)), *_CLUSTERS, *_WITH_S]
+_STARTS += [f"{s} {c}" for s in ("s", "z") for c in _CLUSTERS]
+
+
+class Italian(EspeakLanguage):
+    """Italian by the word; see the module."""
+
+    code = "it"
+    name = "Italian"
+    features = _FEATURES
+    onsets = frozenset(_STARTS) | {f"{start} {glide}" for start in _STARTS for glide in _GLIDES}
+    links = True
+    joined = "aeiouhàèéìòù"
+    fold = {
+        "ɪ": "i",
+        "ʊ": "u",
+        "ɾ": "r",
+        "ss": "s s",
+        "ʃʃ": "ʃ",
+        "tsː": "t ts",
+        "dzː": "d dz",
+        "tʃː": "t tʃ",
+        "dʒː": "d dʒ",
+        "ʒ": "dʒ",
+        "h": "",
+        "aɪ": "a j",
+        "eɪ": "e j",
+        "ɛɪ": "ɛ j",
+        "oɪ": "o j",
+        "ɔɪ": "ɔ j",
+        "uɪ": "u j",
+        "aʊ": "a w",
+        "eʊ": "e w",
+        "ɛʊ": "ɛ w",
+    } | {f"{c}ː": f"{c} {c}" for c in ("b", "d", "ɡ", "p", "t", "k", "f", "v", "s", "z", "m", "n", "l", "r")}
+
+    def tidy(self, phones: Phones, word: Word) -> Phones:
+        """Palatals once, since they begin a syllable as they are spelt (*o-gni*)."""
+        return tuple(
+            phone
+            for i, phone in enumerate(phones)
+            if not (i and phone in ("ɲ", "ʎ", "ʃ") and phones[i - 1] == phone)
+        )
+
+    def longer(self, phones: Phones) -> Iterable[Phones]:
+        """A vowel for a glide: *se-i*, *pa-u-ra*, *gra-zi-a*."""
+        for i, phone in enumerate(phones):
+            near = {*phones[max(i - 1, 0) : i], *phones[i + 1 : i + 2]}
+            if phone in _GLIDES and near & _VOWELS:
+                yield (*phones[:i], _GLIDES[phone], *phones[i + 1 :])
+
+    def shorter(self, phones: Phones) -> Iterable[Phones]:
+        """A glide for i and u next to another vowel: *gra-zia*, *mai*."""
+        for i, phone in enumerate(phones):
+            if phone in _TO_GLIDE and {*phones[max(i - 1, 0) : i], *phones[i + 1 : i + 2]} & _VOWELS:
+                yield (*phones[:i], _TO_GLIDE[phone], *phones[i + 1 :])
+
+
+LANGUAGE = Italian()
