@@ -53,8 +53,6 @@ _STOPS = ["b", "d", "ɡ", "p", "t", "k", "f", "v"]
 _CLUSTERS = [f"{c} {r}" for c in _STOPS for r in ("l", "r") if (c, r) not in {("d", "l"), ("t", "l")}]
 _WITH_S = ["s p", "s t", "s k", "s f"]
 _WITH_S += [f"z {c}" for c in ("b", "d", "ɡ", "v", "m", "n", "l", "r", "dʒ")]
-    f"z {c}" for c in ["b", "d", "ɡ", "v", "m", "n", "l", "r", "dʒ"]
-]
 _STARTS = [*(set(_FEATURES) - _VOWELS - set(_GLIDES)), *_CLUSTERS, *_WITH_S]
 _STARTS += [f"{s} {c}" for s in ("s", "z") for c in _CLUSTERS]
 
