@@ -15,7 +15,7 @@ help:
 	@echo "make test-slow  the tests that take longer"
 	@echo "make lint       ruff, shellcheck, the layers of the package, the length of files"
 	@echo "make format     let ruff rewrite the Python files"
-	@echo "make bench      measure the speed of each stage on the demo corpus"
+	@echo "make bench      measure the speed of each stage on the demo corpus, and of singing with its voice"
 	@echo "make setup      only install"
 
 setup:
@@ -45,3 +45,4 @@ format: setup
 
 bench: setup
 	@$(BIN)/python tools/bench.py
+	@$(BIN)/python tools/bench_sing.py
