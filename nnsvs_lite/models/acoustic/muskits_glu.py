@@ -1,0 +1,106 @@
+"""Muskits' Transformer-GLU (its "glu_transformer"; Shi et al., 2022, arXiv:2205.04029)."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from nnsvs_lite.models.batch import Batch
+from nnsvs_lite.models.layers.attention import SelfAttention
+from nnsvs_lite.models.layers.conditions import Conditions
+from nnsvs_lite.models.layers.context import hiding
+from nnsvs_lite.models.layers.expand import gather_rows
+from nnsvs_lite.models.layers.glu import GluBlock
+from nnsvs_lite.models.layers.score_embedding import ScoreEmbedding, ToFrames
+from nnsvs_lite.models.layers.transformer import PositionalEncoding
+from nnsvs_lite.models.options import AcousticOptions
+from nnsvs_lite.models.refined import RefinedAcoustic
+from nnsvs_lite.models.spec import Spec
+
+HALF = math.sqrt(0.5)
+
+
+class LocalGluLayer(nn.Module):
+    """Self-attention that leans to near frames, and a gated convolution.
+
+    What attention gives is set beside its input, passes a linear layer and is added to the
+    input again. Both halves of the layer are added to what they took and scaled by sqrt(1/2).
+
+    Args:
+        dim: channels. heads: of attention. width: of its locality term, frames squared.
+        kernel: of the convolution. dropout: probability.
+    """
+
+    def __init__(self, dim: int, heads: int, width: float, kernel: int, dropout: float):
+        super().__init__()
+        self.attention = SelfAttention(dim, heads, dropout, bias=False, width=width)
+        self.mix = nn.Linear(2 * dim, dim)
+        self.glu = GluBlock(dim, kernel, dropout)
+        self.norms = nn.ModuleList(nn.LayerNorm(dim) for _ in range(3))
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """``x`` (B, T, dim), ``mask`` (B, T) bool."""
+        y = self.norms[0](x)
+        y = self.norms[1](y + self.mix(torch.cat([y, self.attention(y, mask)], dim=-1)))
+        x = (x + self.dropout(y)) * HALF
+        return (x + self.dropout(self.glu(self.norms[2](x), mask))) * HALF
+
+
+class MuskitsGlu(RefinedAcoustic):
+    """Gated convolutions over phones; note pitches are added at frames; local attention.
+
+    Args:
+        dim: channels. encoder_layers: gated blocks over phones. decoder_layers: over frames.
+        heads: of attention. width: of its locality term, frames squared; 0 for none.
+        kernel: of the gated convolutions. dropout: probability.
+        places: see :class:`~nnsvs_lite.models.layers.score_embedding.ToFrames`.
+        postnet_layers: 0 for none. postnet_channels: of its convolutions.
+        options: see :class:`~nnsvs_lite.models.options.AcousticOptions`.
+    """
+
+    def __init__(
+        self,
+        spec: Spec,
+        dim: int = 256,
+        encoder_layers: int = 3,
+        decoder_layers: int = 6,
+        heads: int = 4,
+        width: float = 30.0,
+        kernel: int = 3,
+        dropout: float = 0.1,
+        places: bool = False,
+        postnet_layers: int = 5,
+        postnet_channels: int = 256,
+        options: AcousticOptions | None = None,
+    ):
+        super().__init__(spec, options, "residual", dim, postnet_layers, postnet_channels)
+        sizes = {"phone": dim, "pitch": dim}
+        self.embedding = ScoreEmbedding(spec, sizes, hiding(self.options.forget, spec))
+        self.phone_in, self.phone_out = nn.Linear(dim, dim), nn.Linear(dim, dim)
+        self.encoder = nn.ModuleList(GluBlock(dim, kernel, dropout) for _ in range(encoder_layers))
+        self.to_frames = ToFrames(spec, dim, places)
+        self.note = nn.Linear(dim, dim)
+        self.mix = nn.Linear(dim, dim)
+        self.conditions = Conditions(spec, self.options, dim)
+        self.positions = PositionalEncoding(scaled=False, dropout=dropout)
+        self.norm = nn.LayerNorm(dim)
+        self.decoder = nn.ModuleList(
+            LocalGluLayer(dim, heads, width, kernel, dropout) for _ in range(decoder_layers)
+        )
+
+    def frames(self, batch: Batch, phone: Tensor) -> Tensor:
+        parts = self.embedding.parts(batch)
+        x = self.phone_in(parts["phone"])
+        for block in self.encoder:
+            x = block(x, batch.phone_mask)
+        phones = (parts["phone"] + self.phone_out(x)) * HALF
+        notes = F.leaky_relu(self.note(gather_rows(parts["pitch"], phone)))
+        x = self.mix(self.to_frames(phones, batch, phone) + notes) + self.conditions(batch)
+        x = self.norm(self.positions(x))
+        for layer in self.decoder:
+            x = layer(x, batch.frame_mask)
+        return x

@@ -1,0 +1,55 @@
+"""Muskits' recurrent model (Shi et al., 2022, arXiv:2205.04029)."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from nnsvs_lite.models.batch import Batch
+from nnsvs_lite.models.layers.conditions import Conditions
+from nnsvs_lite.models.layers.context import hiding
+from nnsvs_lite.models.layers.recurrent import BiLSTM
+from nnsvs_lite.models.layers.score_embedding import ScoreEmbedding, ToFrames
+from nnsvs_lite.models.options import AcousticOptions
+from nnsvs_lite.models.refined import RefinedAcoustic
+from nnsvs_lite.models.spec import Spec
+
+
+class MuskitsRnn(RefinedAcoustic):
+    """Two recurrent encoders, of phones and of notes frame by frame, summed; a recurrent decoder.
+
+    Args:
+        dim: of the embeddings. hidden: of each direction of an LSTM.
+        encoder_layers, decoder_layers: LSTM layers. dropout: between them.
+        places: see :class:`~nnsvs_lite.models.layers.score_embedding.ToFrames`.
+        postnet_layers: 0 for none. postnet_channels: of its convolutions.
+        options: see :class:`~nnsvs_lite.models.options.AcousticOptions`.
+    """
+
+    def __init__(
+        self,
+        spec: Spec,
+        dim: int = 512,
+        hidden: int = 512,
+        encoder_layers: int = 3,
+        decoder_layers: int = 5,
+        dropout: float = 0.1,
+        places: bool = False,
+        postnet_layers: int = 5,
+        postnet_channels: int = 512,
+        options: AcousticOptions | None = None,
+    ):
+        super().__init__(spec, options, "residual", 2 * hidden, postnet_layers, postnet_channels)
+        sizes = {"phone": dim, "pitch": dim}
+        self.embedding = ScoreEmbedding(spec, sizes, hiding(self.options.forget, spec))
+        self.to_frames = ToFrames(spec, dim, places)
+        self.phones = BiLSTM(dim, hidden, encoder_layers, dropout)
+        self.notes = BiLSTM(dim, hidden, encoder_layers, dropout)
+        self.mix = nn.Linear(2 * hidden, 2 * hidden)
+        self.conditions = Conditions(spec, self.options, 2 * hidden)
+        self.decoder = BiLSTM(2 * hidden, hidden, decoder_layers, dropout)
+
+    def frames(self, batch: Batch, phone: Tensor) -> Tensor:
+        mask, parts = batch.frame_mask, self.embedding.parts(batch)
+        phones, notes = (self.to_frames(parts[name], batch, phone) for name in ("phone", "pitch"))
+        x = self.mix(self.phones(phones, mask) + self.notes(notes, mask))
+        return self.decoder(x + self.conditions(batch), mask)

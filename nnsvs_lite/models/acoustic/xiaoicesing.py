@@ -1,0 +1,74 @@
+"""XiaoiceSing (Lu et al., 2020, arXiv:2006.06261), and Muskits' model of that name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from nnsvs_lite.models.batch import Batch
+from nnsvs_lite.models.layers.conditions import Conditions
+from nnsvs_lite.models.layers.context import hiding
+from nnsvs_lite.models.layers.score_embedding import SummedScore, ToFrames
+from nnsvs_lite.models.layers.transformer import Transformer
+from nnsvs_lite.models.options import AcousticOptions
+from nnsvs_lite.models.refined import RefinedAcoustic
+from nnsvs_lite.models.spec import Spec
+
+
+class XiaoiceSing(RefinedAcoustic):
+    """Feed-forward transformers over phones, then over frames; log F0 is added to the note's.
+
+    Args:
+        inputs: parts of the score that are embedded and summed; see
+            :class:`~nnsvs_lite.models.layers.score_embedding.ScoreEmbedding`.
+        dim: channels. encoder_layers: blocks over phones. decoder_layers: over frames.
+        heads: of attention. filters: channels within the blocks' convolutions.
+        kernels: widths of these two convolutions. dropout: probability.
+        scaled: whether positions have a learnt scale.
+        places: see :class:`~nnsvs_lite.models.layers.score_embedding.ToFrames`.
+        postnet_layers: 0 for none. postnet_channels: of its convolutions.
+        mgc_weight, lf0_weight, vuv_weight, bap_weight, mel_weight: in the loss.
+        options: see :class:`~nnsvs_lite.models.options.AcousticOptions`.
+    """
+
+    def __init__(
+        self,
+        spec: Spec,
+        inputs: Sequence[str] = ("phone", "pitch", "length"),
+        dim: int = 384,
+        encoder_layers: int = 6,
+        decoder_layers: int = 6,
+        heads: int = 2,
+        filters: int = 1536,
+        kernels: Sequence[int] = (3, 1),
+        dropout: float = 0.1,
+        scaled: bool = False,
+        places: bool = False,
+        postnet_layers: int = 0,
+        postnet_channels: int = 512,
+        mgc_weight: float = 1.0,
+        lf0_weight: float = 1.0,
+        vuv_weight: float = 1.0,
+        bap_weight: float = 1.0,
+        mel_weight: float = 1.0,
+        options: AcousticOptions | None = None,
+    ):
+        weights = {
+            "mgc": mgc_weight,
+            "lf0": lf0_weight,
+            "vuv": vuv_weight,
+            "bap": bap_weight,
+            "mel": mel_weight,
+        }
+        super().__init__(spec, options, "residual", dim, postnet_layers, postnet_channels, weights)
+        shape = {"filters": filters, "kernels": kernels, "dropout": dropout, "scaled": scaled}
+        self.embedding = SummedScore(spec, inputs, dim, hiding(self.options.forget, spec))
+        self.encoder = Transformer(dim, encoder_layers, heads, **shape)
+        self.conditions = Conditions(spec, self.options, dim)
+        self.to_frames = ToFrames(spec, dim, places)
+        self.decoder = Transformer(dim, decoder_layers, heads, **shape)
+
+    def frames(self, batch: Batch, phone: Tensor) -> Tensor:
+        phones = self.encoder(self.embedding(batch), batch.phone_mask) + self.conditions(batch)
+        return self.decoder(self.to_frames(phones, batch, phone), batch.frame_mask)

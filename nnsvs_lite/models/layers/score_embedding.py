@@ -1,0 +1,140 @@
+"""Phones, notes and tempi as vectors, FastSpeech's form of input; and their way to frames."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.models.batch import Batch
+from nnsvs_lite.models.layers.context import hide
+from nnsvs_lite.models.layers.expand import POSITIONS, frame_positions, full_phone_context, gather_rows
+from nnsvs_lite.models.spec import Spec
+
+PITCHES = 128
+"""MIDI numbers; 0 is a rest."""
+
+PARTS = ("phone", "pitch", "length", "tempo")
+RANGES = {"length": (0.05, 8.0), "tempo": (30.0, 300.0)}
+"""Seconds, and quarters a minute, between which numbers have vectors of their own."""
+
+
+class NumberEmbedding(nn.Module):
+    """A vector for a number: between those of the two nearest of some fixed values.
+
+    The values are even in logarithm. Published systems count frames or beats a minute and look
+    the count up; a length that was never sung would then mean nothing.
+
+    Args:
+        low, high: first and last value. count: of values. dim: of the vectors.
+    """
+
+    def __init__(self, low: float, high: float, count: int, dim: int):
+        super().__init__()
+        self.table = nn.Embedding(count, dim)
+        self.low, self.step = math.log(low), (math.log(high) - math.log(low)) / (count - 1)
+
+    def forward(self, value: Tensor) -> Tensor:
+        """(B, L) to (B, L, dim)."""
+        last = self.table.num_embeddings - 1
+        place = (value.clamp(min=1e-6).log() - self.low) / self.step
+        place = place.clamp(0, last)
+        below = place.floor().clamp(max=last - 1)
+        share = (place - below)[..., None]
+        below = below.long()
+        return self.table(below) * (1 - share) + self.table(below + 1) * share
+
+
+class ScoreEmbedding(nn.Module):
+    """Tables for parts of the score.
+
+    All but the phone's start at zero, so that a pitch no one sang in training says nothing.
+
+    Args:
+        spec: columns.
+        sizes: part (``phone``, ``pitch``, ``length`` of the note, ``tempo``) to vector size.
+        forget: probability with which, in training, a part other than the phone is hidden; see
+            :func:`nnsvs_lite.models.layers.context.hiding`.
+        count: values of length and of tempo with vectors of their own.
+
+    Raises:
+        DataError: for an unknown part.
+    """
+
+    def __init__(self, spec: Spec, sizes: dict[str, int], forget: float = 0.0, count: int = 64):
+        super().__init__()
+        self.forget = forget
+        self.columns = {}
+        self.tables = nn.ModuleDict()
+        for name, dim in sizes.items():
+            if name not in PARTS:
+                raise DataError(f"no part {name!r} of the score; there are {', '.join(PARTS)}")
+            level = "phone" if name == "phone" else "note"
+            offset = 0 if level == "phone" else len(spec.columns("phone"))
+            self.columns[name] = offset + spec.column(level, name)
+            if name == "phone":
+                self.tables[name] = nn.Embedding(len(spec.phones) + 1, dim)
+            elif name == "pitch":
+                self.tables[name] = nn.Embedding(PITCHES, dim)
+            else:
+                self.tables[name] = NumberEmbedding(*RANGES[name], count, dim)
+        for name, table in self.tables.items():
+            for weight in table.parameters():
+                if name == "phone":
+                    nn.init.normal_(weight)
+                else:
+                    nn.init.zeros_(weight)
+
+    def parts(self, batch: Batch) -> dict[str, Tensor]:
+        """Each part's vectors, (B, P, size)."""
+        context = full_phone_context(batch)
+        out = {}
+        for name, table in self.tables.items():
+            value = context[..., self.columns[name]]
+            if isinstance(table, nn.Embedding):
+                value = value.long().clamp(0, table.num_embeddings - 1)
+            out[name] = table(value)
+            if name != "phone" and self.training:
+                out[name] = hide(out[name], self.forget, rows=True)
+        return out
+
+
+class SummedScore(nn.Module):
+    """The sum of the vectors of several parts, of one size.
+
+    Args:
+        spec: columns. parts: names. dim: of each. forget: see :class:`ScoreEmbedding`.
+    """
+
+    def __init__(self, spec: Spec, parts: Sequence[str], dim: int, forget: float = 0.0):
+        super().__init__()
+        self.embedding = ScoreEmbedding(spec, {name: dim for name in parts}, forget)
+
+    def forward(self, batch: Batch) -> Tensor:
+        """(B, P, dim)."""
+        return torch.stack(list(self.embedding.parts(batch).values())).sum(0)
+
+
+class ToFrames(nn.Module):
+    """Repeats phones' vectors by their durations (the length regulator of FastSpeech).
+
+    Args:
+        spec: frame shift. dim: of the vectors.
+        places: adds where each frame lies in its phone and note, through a linear layer. No
+            published transformer has that; with a minute of data it is worth much.
+    """
+
+    def __init__(self, spec: Spec, dim: int, places: bool = False):
+        super().__init__()
+        self.frame_shift = spec.frame_shift
+        self.places = nn.Linear(POSITIONS, dim) if places else None
+
+    def forward(self, phones: Tensor, batch: Batch, phone: Tensor) -> Tensor:
+        """``phones`` (B, P, dim), ``phone`` (B, T) from ``phone_of_frame``: (B, T, dim)."""
+        x = gather_rows(phones, phone)
+        if self.places is not None:
+            x = x + self.places(frame_positions(batch, phone, self.frame_shift))
+        return x

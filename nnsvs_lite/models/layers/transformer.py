@@ -1,0 +1,113 @@
+"""Feed-forward transformers (FastSpeech: Ren et al., 2019) over padded batches."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from nnsvs_lite.models.layers.attention import SelfAttention
+from nnsvs_lite.models.layers.conv import MaskedConv1d
+
+
+def sinusoids(size: int, dim: int, device: torch.device) -> Tensor:
+    """(size, dim): sines in the even columns, cosines in the odd, of places 0, 1, 2...
+
+    Periods grow from 2 pi to 10000 * 2 pi (Vaswani et al., 2017, section 3.5).
+    """
+    places = torch.arange(size, device=device, dtype=torch.float32)
+    rates = torch.exp(torch.arange(0, dim, 2, device=device) * (-math.log(10000.0) / dim))
+    angles = places[:, None] * rates
+    return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(1)[:, :dim]
+
+
+class PositionalEncoding(nn.Module):
+    """Adds :func:`sinusoids`, times a learnt number where ``scaled`` (Li et al., 2019).
+
+    Args:
+        dropout: after the sum.
+    """
+
+    def __init__(self, scaled: bool = True, dropout: float = 0.0):
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(())) if scaled else 1.0
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, L, dim), for utterances that begin at row 0."""
+        places = sinusoids(x.shape[1], x.shape[2], x.device).to(x.dtype)
+        return self.dropout(x + self.scale * places)
+
+
+class FftBlock(nn.Module):
+    """Self-attention, then two convolutions with a ReLU between; each is added to its input.
+
+    Args:
+        dim: channels. heads: of attention. filters: channels between the convolutions.
+        kernels: widths of the two convolutions. dropout: of all parts.
+        pre_norm: LayerNorm before each part, not after the sum as in FastSpeech.
+    """
+
+    def __init__(
+        self, dim: int, heads: int, filters: int, kernels: Sequence[int], dropout: float, pre_norm: bool
+    ):
+        super().__init__()
+        self.pre_norm = pre_norm
+        self.attention = SelfAttention(dim, heads, dropout)
+        self.mix = nn.Linear(dim, dim)
+        self.widen = MaskedConv1d(dim, filters, kernels[0])
+        self.narrow = MaskedConv1d(filters, dim, kernels[1])
+        self.norms = nn.ModuleList([nn.LayerNorm(dim), nn.LayerNorm(dim)])
+        self.dropout = nn.Dropout(dropout)
+
+    def _attend(self, x: Tensor, mask: Tensor) -> Tensor:
+        return self.mix(self.attention(x, mask))
+
+    def _convolve(self, x: Tensor, mask: Tensor) -> Tensor:
+        return self.narrow(self.dropout(F.relu(self.widen(x, mask))), mask)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """``x`` (B, L, dim), ``mask`` (B, L) bool."""
+        for part, norm in zip((self._attend, self._convolve), self.norms):
+            if self.pre_norm:
+                x = x + self.dropout(part(norm(x), mask))
+            else:
+                x = norm(x + self.dropout(part(x, mask)))
+        return x
+
+
+class Transformer(nn.Module):
+    """Positions and a stack of :class:`FftBlock`.
+
+    Args:
+        dim, heads, filters, kernels, dropout, pre_norm: of each block.
+        layers: blocks. scaled: see :class:`PositionalEncoding`.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        layers: int,
+        heads: int,
+        filters: int,
+        kernels: Sequence[int] = (3, 1),
+        dropout: float = 0.1,
+        pre_norm: bool = False,
+        scaled: bool = False,
+    ):
+        super().__init__()
+        self.positions = PositionalEncoding(scaled, dropout)
+        self.blocks = nn.ModuleList(
+            FftBlock(dim, heads, filters, kernels, dropout, pre_norm) for _ in range(layers)
+        )
+        self.norm = nn.LayerNorm(dim) if pre_norm else nn.Identity()
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """``x`` (B, L, dim), ``mask`` (B, L) bool."""
+        x = self.positions(x)
+        for block in self.blocks:
+            x = block(x, mask)
+        return self.norm(x)
