@@ -1,0 +1,210 @@
+"""Denoising diffusion: schedule, samplers, and a stream that is made by them.
+
+Steps are numbered 0..K-1 from little noise to much; -1 is clean data. Samplers share one form,
+``(schedule, model, x_start, cond, steps, noise)``, so that one can be put in place of another:
+``model(x, t, cond)`` gives the noise in ``x``, ``steps`` descend, and ``x_start`` is at
+``steps[0]``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from nnsvs_lite.models.layers.noise import frame_noise
+from nnsvs_lite.models.layers.wavenet import WaveNet
+
+Model = Callable[[Tensor, Tensor, Any], Tensor]
+"""``(x (B, T, D), t (B,), cond)`` to the noise in ``x``: (B, T, D)."""
+
+Noise = Callable[[int], Tensor]
+"""Standard normal noise for a step: (B, T, D)."""
+
+Sampler = Literal["ddpm", "ddim", "plms"]
+
+
+class Schedule(nn.Module):
+    """Variances rising in a straight line (Ho et al. 2020, arXiv:2006.11239).
+
+    Args:
+        steps: K. first, last: variance of the noise that the first and the last step add.
+    """
+
+    def __init__(self, steps: int = 100, first: float = 1e-4, last: float = 0.06):
+        super().__init__()
+        self.steps = steps
+        kept = torch.cumprod(1.0 - torch.linspace(first, last, steps, dtype=torch.float64), dim=0)
+        # At index t + 1, so that step -1 is clean data.
+        kept = torch.cat([torch.ones(1, dtype=torch.float64), kept]).float()
+        self.register_buffer("kept", kept, persistent=False)
+
+    def alpha_bar(self, t: Tensor) -> Tensor:
+        """The share of the data's variance that is left: (B,) to (B, 1, 1)."""
+        return self.kept[t + 1][:, None, None]
+
+    def q_sample(self, x0: Tensor, t: Tensor, noise: Tensor) -> Tensor:
+        """Data with the noise of step ``t`` (B,): ``sqrt(a) x0 + sqrt(1 - a) noise``."""
+        a = self.alpha_bar(t)
+        return a.sqrt() * x0 + (1 - a).sqrt() * noise
+
+    def data_in(self, x: Tensor, t: Tensor, noise: Tensor) -> Tensor:
+        """The inverse of :meth:`q_sample`, for the same ``noise``."""
+        a = self.alpha_bar(t)
+        return (x - (1 - a).sqrt() * noise) / a.sqrt()
+
+    def transfer(self, x: Tensor, noise: Tensor, t: Tensor, to: Tensor) -> Tensor:
+        """From step ``t`` to an earlier one along the same noise (DDIM, eta 0)."""
+        return self.q_sample(self.data_in(x, t, noise), to, noise)
+
+
+def even_steps(depth: int, count: int) -> list[int]:
+    """``count`` steps, even from ``depth - 1`` down: the ones that a sampler visits."""
+    count = min(count, depth)
+    return [depth * (count - i) // count - 1 for i in range(count)]
+
+
+def _pairs(steps: Sequence[int], x: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """Each step and the next one, -1 at the end, for every member of a batch."""
+    rows = [torch.full((len(x),), t, dtype=torch.long, device=x.device) for t in [*steps, -1]]
+    return list(zip(rows, rows[1:]))
+
+
+def ddpm(
+    schedule: Schedule, model: Model, x: Tensor, cond: Any, steps: Sequence[int], noise: Noise
+) -> Tensor:
+    """Ancestral sampling (Ho et al. 2020, algorithm 2); the data in sight is held within 1.
+
+    Steps may be left out: it is DDIM with eta 1, which over all steps is the same.
+    """
+    for step, (t, to) in zip(steps, _pairs(steps, x)):
+        data = schedule.data_in(x, t, model(x, t, cond)).clamp(-1.0, 1.0)
+        a, b = schedule.alpha_bar(t), schedule.alpha_bar(to)
+        left, share = 1 - a / b, (1 - b) / (1 - a)
+        x = (b.sqrt() * left * data + (a / b).sqrt() * (1 - b) * x) / (1 - a)
+        x = x + (left * share).sqrt() * noise(step)
+    return x
+
+
+def ddim(
+    schedule: Schedule, model: Model, x: Tensor, cond: Any, steps: Sequence[int], noise: Noise
+) -> Tensor:
+    """The deterministic sampler of Song et al. 2021 (arXiv:2010.02502); ``noise`` is not used."""
+    for t, to in _pairs(steps, x):
+        x = schedule.transfer(x, model(x, t, cond), t, to)
+    return x
+
+
+_PLMS = ((1.0,), (1.5, -0.5), (23 / 12, -16 / 12, 5 / 12), (55 / 24, -59 / 24, 37 / 24, -9 / 24))
+"""Adams-Bashforth weights of this step's noise and those before, by how many there are."""
+
+
+def plms(
+    schedule: Schedule, model: Model, x: Tensor, cond: Any, steps: Sequence[int], noise: Noise
+) -> Tensor:
+    """Pseudo linear multi-steps (Liu et al. 2022, arXiv:2202.09778); ``noise`` is not used.
+
+    As in DiffSinger, the first step takes the mean of the noise here and where Euler's step leads.
+    """
+    seen: list[Tensor] = []
+    for step, (t, to) in enumerate(_pairs(steps, x)):
+        seen = [model(x, t, cond), *seen[:3]]
+        guess = sum(w * e for w, e in zip(_PLMS[len(seen) - 1], seen))
+        if step == 0 and len(steps) > 1:
+            guess = (guess + model(schedule.transfer(x, guess, t, to), to, cond)) / 2
+        x = schedule.transfer(x, guess, t, to)
+    return x
+
+
+SAMPLERS = {"ddpm": ddpm, "ddim": ddim, "plms": plms}
+
+
+class DiffusionStream(nn.Module):
+    """Frames made from noise under a condition, in numbers of about unit size.
+
+    Args:
+        dim: of a frame. cond: of a frame of the condition.
+        channels, layers, cycle: of the denoiser, see :class:`WaveNet`.
+        steps, last: see :class:`Schedule`.
+        scale: numbers are divided by it, so that data lies within 1.
+        sampler: how to sing, in ``count`` steps.
+        temperature: of the noise to sing from: 1 draws a sample, 0 takes the likeliest way.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        cond: int,
+        channels: int = 256,
+        layers: int = 20,
+        cycle: int = 4,
+        steps: int = 100,
+        last: float = 0.06,
+        scale: float = 10.0,
+        sampler: Sampler = "ddpm",
+        count: int = 100,
+        temperature: float = 1.0,
+    ):
+        super().__init__()
+        self.dim, self.scale = dim, scale
+        self.sampler, self.count, self.temperature = sampler, count, temperature
+        self.schedule = Schedule(steps, last=last)
+        self.net = WaveNet(dim, cond, channels, layers, cycle)
+
+    def learn(self, data: Tensor, cond: Tensor, mask: Tensor, seed: int) -> tuple[Tensor, Tensor]:
+        """L1 between drawn and predicted noise, and the data in sight.
+
+        In testing, steps and noise are the same every time, or losses could not be compared.
+
+        Args:
+            data: (B, T, dim). cond: (B, T, cond). mask: (B, T).
+
+        Returns:
+            A scalar, and (B, T, dim) in the units of ``data``.
+        """
+        rows, size, _ = data.shape
+        if self.training:
+            t = torch.randint(self.schedule.steps, (rows,), device=data.device)
+            noise = torch.randn_like(data)
+        else:
+            t = (2 * torch.arange(rows, device=data.device) + 1) * self.schedule.steps // (2 * rows)
+            noise = frame_noise(mask.sum(1), size, self.dim, seed)
+        x = self.schedule.q_sample(data / self.scale, t, noise)
+        found = self.net(x, t, cond, mask)
+        # Half precision would lose the small differences that are left late in training.
+        error = ((found.float() - noise).abs() * mask[..., None]).sum()
+        mean = error / (mask.sum() * self.dim).clamp(min=1)
+        return mean, self.schedule.data_in(x, t, found) * self.scale
+
+    def sing(
+        self, cond: Tensor, mask: Tensor, seed: int, shallow: Tensor | None = None, depth: int | None = None
+    ) -> Tensor:
+        """Frames from noise: (B, T, dim); what a row gets depends on its own length alone.
+
+        Args:
+            cond: (B, T, cond). mask: (B, T). seed: of the noise.
+            shallow: (B, T, dim) data of another decoder to begin from (DiffSinger's shallow
+                diffusion), with the noise of ``depth`` steps.
+            depth: of all steps if not given; at 0 ``shallow`` is given back.
+        """
+        lengths, size = mask.sum(1), mask.shape[1]
+        steps = even_steps(self.schedule.steps if depth is None else depth, self.count)
+        if not steps:
+            return shallow
+
+        def noise(step: int) -> Tensor:
+            # Of each step its own; the numbers only need to differ.
+            drawn = frame_noise(lengths, size, self.dim, seed * 10_007 + step)
+            return drawn * self.temperature
+
+        x = noise(self.schedule.steps)
+        if shallow is not None:
+            start = torch.full((len(x),), steps[0], dtype=torch.long, device=x.device)
+            x = self.schedule.q_sample(shallow / self.scale, start, x)
+
+        def model(x: Tensor, t: Tensor, cond: Tensor) -> Tensor:
+            return self.net(x, t, cond, mask)
+
+        return SAMPLERS[self.sampler](self.schedule, model, x, cond, steps, noise) * self.scale
