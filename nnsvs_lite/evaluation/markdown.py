@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from nnsvs_lite.evaluation.experiments import Experiment
+from nnsvs_lite.evaluation.gains import Gain
 from nnsvs_lite.evaluation.measures import PREFIXES, Measure, group
-from nnsvs_lite.evaluation.results import FLOOR, REFERENCES, Gain, Row, against_floor, order_rows
+from nnsvs_lite.evaluation.results import FLOOR, REFERENCES, Row, against_floor, order_rows
 
 
 @dataclass(frozen=True)

@@ -4,31 +4,30 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from nnsvs_lite.evaluation import media, plots
 from nnsvs_lite.evaluation.evaluate import git_commit
 from nnsvs_lite.evaluation.experiments import Experiment, read_experiment
-from nnsvs_lite.evaluation.measures import BY_KEY, MEASURES, Measure, group
-from nnsvs_lite.evaluation.reference import Reference, Utterance
+from nnsvs_lite.evaluation.measures import BY_KEY, MEASURES, PREFIXES, Measure, group
+from nnsvs_lite.evaluation.phrases import Material, build_phrase, utterance_rows
+from nnsvs_lite.evaluation.reference import Reference
 from nnsvs_lite.evaluation.results import REFERENCES, order_rows
 from nnsvs_lite.evaluation.scoring import NATURAL
 from nnsvs_lite.evaluation.system import System
 from nnsvs_lite.io.atomic import read_json, write_text
-from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.done import Done
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.stagelog import versions
 from nnsvs_lite.io.tables import FeatureReader
 
-HOP = 0.01
-TOP_HZ = 12000.0
-LAYOUT = 2
+if TYPE_CHECKING:
+    import jinja2
+
+LAYOUT = 3
 """Number of the layout; raised whenever the same results would give another page."""
 
 COMPRESSIONS = (0.35, 0.7, 0.99)
@@ -52,33 +51,6 @@ class PageOptions:
     experiments: Mapping[str, Path] = field(default_factory=dict)
     data: Path | None = None
     megabytes: float = 30.0
-
-
-@dataclass(frozen=True)
-class Voice:
-    """One player of a phrase.
-
-    Attributes:
-        name: system. audio: data URI. spectrogram: SVG. figures: short text of its metrics.
-    """
-
-    name: str
-    audio: str
-    spectrogram: str
-    figures: str
-
-
-@dataclass(frozen=True)
-class Phrase:
-    """All that is shown of one utterance."""
-
-    utt: str
-    lyrics: str
-    seconds: float
-    axis: plots.TimeAxis
-    roll: str
-    voices: list[Voice]
-    missing: list[str]
 
 
 class Sources:
@@ -134,77 +106,10 @@ class Sources:
             files += [self.data.path, *sorted(set(self.data.wavs.values()))]
         return files
 
-    def wave(self, name: str, utt: str) -> tuple[np.ndarray, int] | None:
-        """Audio and rate of a system's utterance; None where there is none that can be played."""
-        if name == NATURAL:
-            return None if self.data is None else self.data.audio(utt)
-        try:
-            return self.systems[name].audio(utt)
-        except DataError:
-            # Named among the failed utterances already.
-            return None
-
-    def phones(self, utterance: Utterance) -> dict[str, Sequence[Segment]]:
-        """Labelled phone times, and those of the first system that predicts its own."""
-        strips: dict[str, Sequence[Segment]] = {NATURAL: utterance.phones}
-        for name in order_rows(self.systems):
-            try:
-                found = self.systems[name].phones(
-                    utterance.utt, utterance.symbols, utterance.silences, utterance.seconds
-                )
-            except DataError:
-                continue
-            if found is not None:
-                strips[name] = found
-                break
-        return strips
-
-
-def _figures(values: Mapping[str, float | None]) -> str:
-    shown = ("mcd_db", "lf0_rmse_cents", "onset_mae_ms", "in_tune_cents")
-    parts = [
-        f"{BY_KEY[key].label} {BY_KEY[key].show(values[key])} {BY_KEY[key].unit}"
-        for key in shown
-        if values.get(key) is not None
-    ]
-    return " · ".join(parts)
-
-
-def build_phrase(sources: Sources, utt: str, compression: float) -> Phrase:
-    """Audio, spectrograms and piano roll of one utterance."""
-    utterance = sources.reference[utt]
-    seconds = max(utterance.seconds, utterance.score.duration)
-    axis = plots.TimeAxis.of(seconds)
-    found = {name: sources.wave(name, utt) for name in sources.order}
-    waves = {name: pair for name, pair in found.items() if pair is not None}
-    high = min([TOP_HZ, *(rate / 2 for _, rate in waves.values())])
-    mels = {
-        name: media.mel_spectrogram(wave, rate, hop=HOP, high=high) for name, (wave, rate) in waves.items()
-    }
-    loudest = max((float(mel.max()) for mel in mels.values()), default=0.0)
-    voices = []
-    for name, (wave, rate) in waves.items():
-        # One scale for all: a system that is too quiet should look so.
-        picture = media.data_uri("image/png", media.spectrogram_png(mels[name], loudest))
-        voices.append(
-            Voice(
-                name=name,
-                audio=media.data_uri("audio/mpeg", media.mp3(wave, rate, compression)),
-                spectrogram=plots.spectrogram(picture, mels[name].shape[1], HOP, high, axis, name),
-                figures=_figures(sources.values.get(name, {}).get(utt, {})),
-            )
-        )
-    curves = {name: sources.f0[name][utt][:, 0] for name in sources.order if utt in sources.f0.get(name, ())}
-    roll = plots.piano_roll(utterance.score, curves, utterance.frame_shift, sources.phones(utterance), axis)
-    return Phrase(
-        utt=utt,
-        lyrics=utterance.score.lyrics,
-        seconds=seconds,
-        axis=axis,
-        roll=roll,
-        voices=voices,
-        missing=[name for name, pair in found.items() if pair is None and name != NATURAL],
-    )
+    @property
+    def material(self) -> Material:
+        """What the phrases are shown from."""
+        return Material(self.reference, self.order, self.systems, self.values, self.f0, self.data)
 
 
 def _charts(experiment: Experiment) -> list[str]:
@@ -230,11 +135,7 @@ def _summary(sources: Sources, measures: Sequence[Measure]) -> dict[str, Any]:
         cells = []
         for measure in used:
             value, interval = row.get(measure.key), row.get(f"{measure.key}_ci")
-            hint = (
-                ""
-                if not interval
-                else f"95 % interval {measure.show(interval[0])} to {measure.show(interval[1])}"
-            )
+            hint = "" if not interval else "–".join(map(measure.show, interval))
             cells.append({"text": measure.show(value), "hint": hint})
         rtf = row.get("rtf")
         rows.append(
@@ -272,40 +173,53 @@ def _comparisons(sources: Sources) -> list[dict[str, Any]]:
     return tables
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """Where the page was made: commit, machine, versions."""
     commit = git_commit(Path.cwd())
     machine = {"machine": f"{platform.platform()}, {os.cpu_count()} CPUs"}
     return ({"commit": commit} if commit else {}) | machine | versions()
 
 
-def _utterance_rows(sources: Sources, measures: Sequence[Measure]) -> list[dict[str, Any]]:
-    rows = []
-    for utt in sources.reference.utts:
-        for name in sources.order:
-            values = sources.values.get(name, {}).get(utt)
-            if values is None:
-                continue
-            cells = [
-                {"text": m.show(values.get(m.key)), "value": values.get(m.key), "key": m.key}
-                for m in measures
-            ]
-            rows.append({"utt": utt, "system": name, "cells": cells})
-    return rows
-
-
-def render(options: PageOptions, sources: Sources, compression: float) -> str:
-    """The page as text."""
+def templates() -> jinja2.Environment:
+    """Where the templates of all pages are."""
     import jinja2
-    import yaml
 
-    environment = jinja2.Environment(
+    return jinja2.Environment(
         loader=jinja2.PackageLoader("nnsvs_lite.evaluation"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+def write_bounded(out: Path, megabytes: float, render: Callable[[float], str]) -> None:
+    """Writes a page, its sound packed the tighter the more there is.
+
+    Args:
+        render: from how much sound is packed, 0 to 1, to the page's text.
+
+    Raises:
+        DataError: where even the tightest page is larger than ``megabytes``.
+    """
+    for compression in COMPRESSIONS:
+        text = render(compression)
+        size = len(text.encode())
+        if size <= megabytes * 1e6:
+            write_text(out, text)
+            return
+    raise DataError(
+        f"the page would have {size / 1e6:.1f} MB, the limit is {megabytes:g}: score fewer "
+        "utterances, or raise --megabytes",
+        out,
+    )
+
+
+def render(options: PageOptions, sources: Sources, compression: float) -> str:
+    """The page as text."""
+    import yaml
+
+    material = sources.material
     measures = group("main")
     experiments = [read_experiment(kind, path) for kind, path in sources.experiment_paths.items()]
     config = yaml.safe_dump(sources.reference.schema["feature_config"], sort_keys=False)
@@ -314,27 +228,36 @@ def render(options: PageOptions, sources: Sources, compression: float) -> str:
         for name in order_rows(sources.results)
         for row in sources.results[name]["failed"]
     ]
-    return environment.get_template("page.html.j2").render(
-        title=sources.setup["title"],
-        command=sources.setup["command"],
-        set_name=sources.setup["set"],
-        order=sources.order,
-        descriptions=REFERENCES,
-        failed=failed,
-        summary=_summary(sources, measures),
-        truth=_summary(sources, group("truth")),
-        more=_summary(sources, group("more")),
-        comparisons=_comparisons(sources),
-        definitions=[m for m in MEASURES if any(m.key in row for row in sources.results.values())],
-        measures=measures,
-        rows=_utterance_rows(sources, measures),
-        phrases=(build_phrase(sources, utt, compression) for utt in sources.reference.utts),
-        n_phrases=len(sources.reference.utts),
-        experiments=[{"about": e, "charts": _charts(e)} for e in experiments],
-        feature_config=config,
-        environment=_environment(),
-        left=plots.LEFT,
-        lang=sources.reference.schema["lang"],
+    return (
+        templates()
+        .get_template("page.html.j2")
+        .render(
+            title=sources.setup["title"],
+            command=sources.setup["command"],
+            set_name=sources.setup["set"],
+            order=sources.order,
+            descriptions=REFERENCES,
+            failed=failed,
+            summary=_summary(sources, measures),
+            truth=_summary(sources, group("truth")),
+            more=_summary(sources, group("more")),
+            comparisons=_comparisons(sources),
+            definitions=[m for m in MEASURES if any(m.key in row for row in sources.results.values())],
+            measures=measures,
+            rows=utterance_rows(
+                sources.reference.utts, sources.order, sources.values, [m.key for m in measures]
+            ),
+            phrases=(build_phrase(material, utt, compression) for utt in sources.reference.utts),
+            n_phrases=len(sources.reference.utts),
+            colour_bar=plots.colour_bar(media.palette()),
+            espnet=_summary(sources, group("espnet")),
+            prefixes=PREFIXES,
+            experiments=[{"about": e, "charts": _charts(e)} for e in experiments],
+            feature_config=config,
+            environment=environment(),
+            left=plots.LEFT,
+            lang=sources.reference.schema["lang"],
+        )
     )
 
 
@@ -355,18 +278,6 @@ def build_page(options: PageOptions) -> bool:
     if done.is_current():
         return False
     done.clear()
-    limit = options.megabytes * 1e6
-    for compression in COMPRESSIONS:
-        text = render(options, sources, compression)
-        size = len(text.encode())
-        if size <= limit:
-            break
-    else:
-        raise DataError(
-            f"the page would have {size / 1e6:.1f} MB, the limit is {options.megabytes:g}: score fewer "
-            "utterances, or raise --megabytes",
-            options.out,
-        )
-    write_text(options.out, text)
+    write_bounded(options.out, options.megabytes, lambda packed: render(options, sources, packed))
     done.set([options.out])
     return True

@@ -145,7 +145,7 @@ def piano_roll(
         parts.append(_phone_strip(name, segments, axis, base))
         base += 17
     parts.append(axis.draw(top, base))
-    parts.append(_vertical_name("pitch", (top + bottom) / 2))
+    parts.append(_vertical_name("pitch (note)", (top + bottom) / 2))
     label = "Piano roll of the score with F0 curves and phone boundaries"
     return _svg(axis.width, base + 30, label, *parts, _playhead(top, base))
 
@@ -194,8 +194,21 @@ def spectrogram(
     return _svg(axis.width, bottom + 30, label, *parts, _playhead(top, bottom))
 
 
+UNITS = {"frames": "frames", "cents": "cents", "hz": "Hz", "db": "dB", "ms": "ms", "nll": "nats"}
+"""The end of a loss' name, and the unit that it stands for."""
+
+
+def with_unit(name: str) -> str:
+    """``mae (frames)`` for ``mae_frames``; a loss that names no unit is a weighted sum and has none."""
+    head, _, last = name.rpartition("_")
+    unit = UNITS.get(last.lower())
+    if unit is None:
+        return name
+    return f"{head} ({unit})" if head and unit != "nats" else f"{name} ({unit})"
+
+
 def loss_chart(
-    name: str, lines: Mapping[str, Sequence[tuple[float, float]]], width: int = 420, height: int = 210
+    name: str, lines: Mapping[str, Sequence[tuple[float, float]]], width: int = 365, height: int = 210
 ) -> str:
     """Loss curves over epochs: one plot, a line each, with a legend.
 
@@ -229,7 +242,7 @@ def loss_chart(
         x = left + i * 90
         parts += [_line(f"curve c{i % 6}", x, x + 18, 12, 12), _text("tick", x + 23, 15.5, label)]
     parts.append(_text("axis", right, bottom + 28, "epoch", "end"))
-    parts.append(_vertical_name(name, (top + bottom) / 2))
+    parts.append(_vertical_name(with_unit(name), (top + bottom) / 2))
     return _svg(width, height, f"Training curve of {name}", *parts, kind="plot chart")
 
 
@@ -240,3 +253,69 @@ def _round_ticks(low: float, high: float, count: int = 5) -> list[float]:
     step = next(size * m for m in (1, 2, 5, 10) if size * m >= raw * (1 - 1e-9))
     first = math.ceil(low / step - 1e-9)
     return [round(i * step, 12) for i in range(first, math.floor(high / step + 1e-9) + 1)]
+
+
+def colour_bar(colours: np.ndarray, span: float = 70.0, width: int = 240) -> str:
+    """What the shades of the spectrograms mean, in dB below the loudest point.
+
+    Args:
+        colours: from dark to bright, ``(levels, 3)`` of 0..255.
+        span: dB from the darkest to the brightest.
+    """
+    left, right, top, bottom = 14, width - 14, 4, 16
+    step = (right - left) / len(colours)
+    parts = [
+        f'<rect x="{left + i * step:.1f}" y="{top}" width="{step + 0.5:.1f}" height="{bottom - top}" '
+        f'fill="rgb({r},{g},{b})"/>'
+        for i, (r, g, b) in enumerate(colours.tolist())
+    ]
+    for share in (0.0, 0.5, 1.0):
+        x = left + share * (right - left)
+        parts.append(_text("tick", x, bottom + 13, f"{span * (share - 1):g}".replace("-", "−"), "middle"))
+    parts.append(_text("axis", (left + right) / 2, bottom + 27, "level (dB)", "middle"))
+    return _svg(width, bottom + 32, "Colours of the spectrograms", *parts)
+
+
+def intervals(
+    heading: str,
+    rows: Sequence[tuple[str, float, tuple[float, float] | None]],
+    baseline: str | None = None,
+    width: int = 365,
+) -> str:
+    """A dot and a whisker for each system: a number and its interval.
+
+    Args:
+        heading: the horizontal axis, with its unit.
+        rows: system, number, interval if there is one; numbers as they are shown.
+        baseline: a system whose number is marked through all rows.
+    """
+    numbers = [x for _, value, pair in rows for x in (value, *(pair or ()))]
+    if not numbers:
+        return ""
+    low, high = min(numbers), max(numbers)
+    margin = 0.06 * (high - low) or 0.5
+    low, high = low - margin, high + margin
+    left, right, top, row = 130, width - 12, 6, 22
+    bottom = top + row * len(rows)
+
+    def x_of(value: float) -> float:
+        return left + (value - low) / (high - low) * (right - left)
+
+    parts = []
+    for tick in _round_ticks(low, high, 5):
+        parts.append(_line("grid", x_of(tick), x_of(tick), top, bottom))
+        parts.append(_text("tick", x_of(tick), bottom + 14, f"{tick:g}", "middle"))
+    for i, (name, value, pair) in enumerate(rows):
+        y = top + row * (i + 0.5)
+        if name == baseline:
+            parts.append(_line("base", x_of(value), x_of(value), top, bottom))
+        short = name if len(name) <= 19 else name[:18] + "…"
+        parts.append(_text("label", left - 8, y + 4, short, "end"))
+        whisker = "" if pair is None else _line("whisker", x_of(pair[0]), x_of(pair[1]), y, y)
+        title = f"<title>{escape(name)}: {value:g}</title>"
+        dot = f'<circle class="dot" cx="{x_of(value):.1f}" cy="{y:.1f}" r="4">{title}</circle>'
+        parts.append(f'<g data-sys="{escape(name)}">{whisker}{dot}</g>')
+    parts.append(_text("axis", (left + right) / 2, bottom + 30, heading, "middle"))
+    return _svg(
+        width, bottom + 38, f"{heading} of all systems, with 95 % intervals", *parts, kind="plot chart"
+    )

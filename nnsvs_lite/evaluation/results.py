@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from nnsvs_lite.evaluation.intervals import difference, estimate
+from nnsvs_lite.evaluation.gains import Gain, gain, rounded, rounded_pair
+from nnsvs_lite.evaluation.intervals import estimate
 from nnsvs_lite.evaluation.measures import BY_KEY, MEASURES, Measure, group
 from nnsvs_lite.evaluation.scoring import NATURAL, TOLERANCE, Outcome
 from nnsvs_lite.evaluation.sums import encode_sums
@@ -82,14 +83,6 @@ def collect(outcomes: Iterable[Outcome]) -> dict[str, Row]:
     return rows
 
 
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 6)
-
-
-def _interval(pair: tuple[float, float] | None) -> list[float] | None:
-    return None if pair is None else [round(end, 6) for end in pair]
-
-
 def row_json(row: Row) -> dict[str, Any]:
     """One system's entry: each measure, its interval ``<key>_ci``, ``n_utts``, ``rtf``, ``failed``,
     and ``sums`` (:mod:`nnsvs_lite.evaluation.sums`)."""
@@ -98,11 +91,11 @@ def row_json(row: Row) -> dict[str, Any]:
         found = estimate(measure, [row.parts(measure)])
         if found is None and measure.key not in ALWAYS:
             continue
-        entry[measure.key] = None if found is None else _rounded(found.value)
+        entry[measure.key] = None if found is None else rounded(found.value)
         if found is not None:
-            entry[f"{measure.key}_ci"] = _interval(found.interval)
+            entry[f"{measure.key}_ci"] = rounded_pair(found.interval)
     entry["n_utts"] = len(row.outcomes)
-    entry["rtf"] = _rounded(row.rtf)
+    entry["rtf"] = rounded(row.rtf)
     entry["failed"] = [{"utt": utt, "why": why} for utt, why in row.failed]
     if row.length_differences:
         entry["length_differences_s"] = row.length_differences
@@ -121,70 +114,18 @@ def utterances_json(rows: Mapping[str, Row], setup: Mapping[str, Any]) -> dict[s
     return {
         "setup": dict(setup),
         "systems": {
-            name: {o.utt: {key: _rounded(value) for key, value in o.values.items()} for o in row.outcomes}
+            name: {o.utt: {key: rounded(value) for key, value in o.values.items()} for o in row.outcomes}
             for name, row in rows.items()
         },
         "comparisons": {name: [gain.to_json() for gain in found] for name, found in against_floor(rows)},
     }
 
 
-@dataclass(frozen=True)
-class Gain:
-    """How much one system is better than another on one measure.
-
-    Attributes:
-        measure: which.
-        value, floor: the two numbers.
-        absolute: positive where ``value`` is the better one, in the measure's unit.
-        relative: ``absolute / |floor|``; None where the floor is 0.
-        interval: 95 % interval of ``absolute``, paired over utterances.
-    """
-
-    measure: Measure
-    value: float
-    floor: float
-    absolute: float
-    relative: float | None
-    interval: tuple[float, float] | None
-
-    @property
-    def verdict(self) -> str:
-        """``better``, ``worse`` or ``equal`` (as shown); ``within chance`` where the interval holds 0."""
-        if float(self.measure.show_signed(self.absolute)) == 0:
-            return "equal"
-        chance = self.interval is not None and self.interval[0] <= 0 <= self.interval[1]
-        return ("better" if self.absolute > 0 else "worse") + (", within chance" if chance else "")
-
-    def to_json(self) -> dict[str, Any]:
-        """As in ``utterances.json``."""
-        return {
-            "key": self.measure.key,
-            "value": _rounded(self.value),
-            "floor": _rounded(self.floor),
-            "absolute": _rounded(self.absolute),
-            "relative": _rounded(self.relative),
-            "interval": _interval(self.interval),
-            "verdict": self.verdict,
-        }
-
-
 def gains(row: Row, floor: Row, keys: Sequence[str]) -> list[Gain]:
     """Compares two systems on the measures that both have."""
-    found = []
-    for key in keys:
-        measure = BY_KEY[key]
-        value, other = row.value(measure), floor.value(measure)
-        if value is None or other is None:
-            continue
-        apart = difference(measure, [row.parts(measure)], [floor.parts(measure)])
-        interval = None if apart is None else apart.interval
-        if interval is not None and measure.better == "lower":
-            interval = (-interval[1], -interval[0])
-        absolute = measure.gain(value, other)
-        found.append(
-            Gain(measure, value, other, absolute, absolute / abs(other) if other else None, interval)
-        )
-    return found
+    measures = [BY_KEY[key] for key in keys]
+    found = [gain(measure, [row.parts(measure)], [floor.parts(measure)]) for measure in measures]
+    return [one for one in found if one is not None]
 
 
 def against_floor(rows: Mapping[str, Row]) -> list[tuple[str, list[Gain]]]:

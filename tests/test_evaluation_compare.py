@@ -1,0 +1,250 @@
+"""Comparing experiments: which results are meant, whether they fit together, and what comes out."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_evaluation_evaluate import TONES, corpus, decode, score, transpose  # noqa: F401 (corpus: fixture)
+
+from nnsvs_lite.bin.main import main
+from nnsvs_lite.evaluation.compare import compare, find_results, labels, markdown, read_words
+from nnsvs_lite.evaluation.measures import BY_KEY
+from nnsvs_lite.io.atomic import read_json, write_json
+from nnsvs_lite.io.errors import DataError
+
+RMSE, VUV, TUNE = BY_KEY["lf0_rmse_cents"], BY_KEY["vuv_error"], BY_KEY["in_tune_cents"]
+
+
+def row(errors: dict[str, float], frames: int = 100) -> dict:
+    """A row of results with an F0 error in cents for each utterance, the same in each frame."""
+    return {
+        "failed": [],
+        "sums": {
+            "lf0_rmse_cents": {utt: [frames * error**2, frames] for utt, error in errors.items()},
+            "in_tune_cents": {utt: [error] for utt, error in errors.items()},
+        },
+    }
+
+
+def results(folder: Path, errors: dict[str, float], rule: float = 60.0, **more: dict) -> Path:
+    """Writes the results of an experiment; returns its decode folder."""
+    rows = {"model": row(errors), "rule": row(dict.fromkeys(errors, rule))} | more
+    write_json(folder / "results.json", rows)
+    return folder
+
+
+def experiment(root: Path, name: str, *errors: float) -> Path:
+    """An exp dir with one decode folder; utterances ``utt1``, ``utt2``..."""
+    named = {f"utt{i}": error for i, error in enumerate(errors, start=1)}
+    results(root / name / "decode_mdn_mdn" / "eval", named)
+    return root / name
+
+
+def test_results_are_found_from_each_kind_of_path(tmp_path):
+    exp = experiment(tmp_path, "acoustic_a", 10.0, 20.0)
+    file = exp / "decode_mdn_mdn" / "eval" / "results.json"
+    for path in (exp, file.parent.parent, file.parent, file):
+        assert find_results(path) == file
+    with pytest.raises(DataError, match="no such results.json"):
+        find_results(tmp_path / "nowhere")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="score it first"):
+        find_results(tmp_path / "empty")
+    results(exp / "decode_rule" / "eval", {"utt1": 1.0})
+    with pytest.raises(DataError, match=r"2 results in it; name one: .*decode_mdn_mdn.*decode_rule"):
+        find_results(exp)
+
+
+def test_labels_are_as_short_as_they_can_be(tmp_path):
+    def label(*paths: str) -> list[str]:
+        return labels([tmp_path / path / "results.json" for path in paths])
+
+    assert label("exp/a/decode_x/eval", "exp/b/decode_x/eval") == ["a", "b"]
+    assert label("exp/a/decode_x/eval", "exp/a/decode_y/eval", "exp/b/decode_x/eval") == [
+        "a/decode_x",
+        "a/decode_y",
+        "b",
+    ]
+    assert label("one/exp/a/decode_x/eval", "two/exp/a/decode_x/eval") == [
+        "one/exp/a/decode_x",
+        "two/exp/a/decode_x",
+    ]
+    assert label("first", "second") == ["first", "second"]
+
+
+def test_numbers_pool_sums_and_differences_are_paired(tmp_path):
+    one = experiment(tmp_path, "a", 30.0, 50.0, 10.0)
+    two = experiment(tmp_path, "b", 25.0, 45.0, 5.0)
+    found = compare([str(one), str(two)], baseline="a")
+    assert list(found.runs) == ["a", "b", "rule"]
+    assert found.estimate("a", RMSE).value == pytest.approx(np.sqrt((900 + 2500 + 100) / 3))
+    assert found.gain("b", TUNE).absolute == pytest.approx(5.0)
+    assert found.gain("b", TUNE).interval == pytest.approx((5.0, 5.0), abs=1e-9)
+    assert found.gain("b", TUNE).verdict == "better"
+    assert found.gain("rule", RMSE).verdict == "worse"
+    assert found.utts == ["utt1", "utt2", "utt3"]
+    assert found.values["b"]["utt3"]["lf0_rmse_cents"] == pytest.approx(5.0)
+    text = markdown(found)
+    assert "3 utterances" in text and "better than a by" in text
+    assert len({len(line) for line in text.splitlines() if line.startswith("| a ")}) == 1
+
+
+def test_the_floor_is_the_baseline_where_there_is_one(tmp_path):
+    one = experiment(tmp_path, "a", 30.0, 50.0)
+    found = compare([str(one)])
+    assert found.baseline == "rule" and found.compared == ["a"]
+    # The floor is in tune by construction.
+    assert [m.key for m in found.gain_measures()] == ["lf0_rmse_cents"]
+
+
+def test_seeds_of_one_name_are_pooled(tmp_path):
+    exps = [experiment(tmp_path, f"a_seed{i}", 10.0 * i, 10.0 * i) for i in (1, 2, 3)]
+    for words, pooled in (([f"a={exp}" for exp in exps], False), (list(map(str, exps)), True)):
+        found = compare(words, pool_seeds=pooled)
+        assert list(found.runs) == ["a", "rule"]
+        estimate = found.estimate("a", RMSE)
+        assert (estimate.value, estimate.spread, estimate.seeds) == (
+            pytest.approx(20.0),
+            pytest.approx(10.0),
+            3,
+        )
+        assert any("3 seeds" in note for note in found.notes)
+    apart = compare(list(map(str, exps)))
+    assert list(apart.runs) == ["a_seed1", "a_seed2", "a_seed3", "rule"]
+
+
+def test_other_utterances_are_named(tmp_path):
+    one = experiment(tmp_path, "a", 1.0, 2.0, 3.0)
+    other = results(tmp_path / "b", {"utt1": 1.0, "utt2": 2.0, "utt10": 3.0})
+    with pytest.raises(DataError, match=r"b/results.json: b was not scored .* lacks utt3 and has utt10"):
+        compare([str(one), str(other)])
+
+
+def test_reference_rows_that_differ_are_kept_apart(tmp_path):
+    one = experiment(tmp_path, "a", 1.0, 2.0)
+    other = results(tmp_path / "b", {"utt1": 1.0, "utt2": 2.0}, rule=70.0)
+    found = compare([str(one), str(other)])
+    assert list(found.runs) == ["a", "b", "rule (a)", "rule (b)"]
+    assert found.baseline == "a"
+
+
+def test_features_that_differ_are_told(tmp_path):
+    exps = [experiment(tmp_path, name, 1.0, 2.0) for name in ("a", "b")]
+    for exp, rate in zip(exps, (24000, 48000)):
+        path = exp / "decode_mdn_mdn" / "eval" / "scored" / "utterances.json"
+        write_json(
+            path, {"setup": {"features": {"sample_rate": rate}, "dump": "d", "set": "e", "systems": {}}}
+        )
+    assert any("Features of b are analysed otherwise" in note for note in compare(list(map(str, exps))).notes)
+
+
+@pytest.mark.parametrize(
+    "rows, what",
+    [
+        ({"model": {"mcd_db": 1.0, "failed": []}}, "score again"),
+        ({"model": {"sums": []}}, "malformed sums"),
+        ({"model": 3}, "not made by nnsvs-lite evaluate"),
+        ([], "not made by nnsvs-lite evaluate"),
+        ({}, "not made by nnsvs-lite evaluate"),
+    ],
+)
+def test_results_that_are_none_are_one_line(tmp_path, capsys, rows, what):
+    write_json(tmp_path / "results.json", rows)
+    assert main(["compare", str(tmp_path)]) == 1
+    error = capsys.readouterr().err
+    assert what in error and error.count("\n") == 1
+
+
+def test_names_that_clash_are_one_line(tmp_path, capsys):
+    one = experiment(tmp_path, "a", 1.0, 2.0)
+    assert main(["compare", str(one), str(one)]) == 1
+    assert "is given twice" in capsys.readouterr().err
+    other = experiment(tmp_path, "b", 1.0, 2.0)
+    assert main(["compare", str(one), f"a={other}"]) == 1
+    assert "give them names" in capsys.readouterr().err
+    assert main(["compare", str(one), "--baseline", "rul"]) == 1
+    assert "did you mean 'rule'?" in capsys.readouterr().err
+    assert [label for label, _ in read_words([f"x={one}", str(other)])] == ["x", "b"]
+
+
+@pytest.fixture(scope="module")
+def compared(corpus, tmp_path_factory) -> Path:  # noqa: F811
+    """Two scored experiments ``quarter`` and ``tone`` and their page ``compare/index.html``."""
+    folder = tmp_path_factory.mktemp("compare")
+    rule = decode(corpus, folder / "rule", transpose(corpus, 1.0), shift=0.03)
+    for name, semitones in (("quarter", 0.5), ("tone", 2.0)):
+        out = folder / name / "decode_mdn_mdn" / "eval"
+        model = decode(corpus, out, transpose(corpus, semitones), shift=0.02)
+        assert score(corpus, out, model=model, rule=rule)[0] == 0
+    out = folder / "compare" / "index.html"
+    words = [str(folder / "quarter"), str(folder / "tone"), "--baseline", "quarter"]
+    assert main(["compare", *words, "-o", str(out), "--title", "Tones <&>"]) == 0
+    return folder
+
+
+def test_the_table_on_standard_output(compared, capsys):
+    assert main(["compare", str(compared / "quarter"), str(compared / "tone"), "--baseline", "tone"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    head = next(i for i, line in enumerate(lines) if line.startswith("| better than tone by"))
+    cells = [cell.strip() for cell in lines[head].strip("|").split("|")]
+    quarter = [cell.strip() for cell in lines[head + 2].strip("|").split("|")]
+    assert quarter[0] == "quarter"
+    tuning = quarter[cells.index("In tune (cents)")]
+    assert float(tuning.split()[0]) == pytest.approx(150.0, abs=2.0)
+    assert not (compared / "nothing.html").exists()
+
+
+def test_the_page_of_comparisons_lives_in_a_browser(browser, compared):
+    page = browser.open(compared / "compare" / "index.html")
+    assert page.title() == "Tones <&>"
+    first = page.locator(".phrase").first
+    names = [audio.get_attribute("data-sys") for audio in first.locator("audio").all()]
+    assert names == ["natural", "quarter", "tone", "rule"]
+    assert page.locator(".phrase").count() == TONES
+    for name in ("quarter", "tone"):
+        assert browser.advances(first.locator(f"audio[data-sys={name}]"))
+    head = page.locator("#utterances thead th").nth(3)
+    assert head.inner_text().split() == ["F0", "RMSE", "cents"]
+    for reverse in (False, True):
+        head.get_by_role("button").click()
+        cells = page.locator("#utterances tbody tr td:nth-child(4)").all()
+        shown = [cell.get_attribute("data-value") for cell in cells]
+        known = [float(value) for value in shown if value]
+        assert known == sorted(known, reverse=reverse) and len(known) == 3 * TONES
+    for plot in page.locator("#plots svg.plot").all():
+        assert plot.locator("text.axis").count() == 1 and plot.locator("circle.dot").count() >= 3
+
+
+def test_the_page_of_comparisons_fits_a_phone(browser, compared):
+    page = browser.open(compared / "compare" / "index.html", width=375, height=812, dark=True)
+    page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
+    assert browser.overflow(page) == 0
+
+
+def test_results_alone_make_a_page_without_sounds(browser, compared, tmp_path):
+    """What a colleague sends: two files, without the folders that were scored."""
+    for name in ("quarter", "tone"):
+        (tmp_path / name).mkdir()
+        shutil.copy(compared / name / "decode_mdn_mdn" / "eval" / "results.json", tmp_path / name)
+    out = tmp_path / "index.html"
+    assert main(["compare", str(tmp_path / "quarter"), str(tmp_path / "tone"), "-o", str(out)]) == 0
+    page = browser.open(out)
+    assert "No sounds were found" in page.inner_text("#scores")
+    assert page.locator("audio").count() == 0
+    assert page.locator("#utterances tbody tr").count() == 4 * TONES
+
+
+def test_a_page_of_comparisons_that_would_be_too_large_is_refused(compared, tmp_path, capsys):
+    words = [str(compared / "quarter"), str(compared / "tone"), "-o", str(tmp_path / "x.html")]
+    assert main(["compare", *words, "--megabytes", "0.1"]) == 1
+    assert "--megabytes" in capsys.readouterr().err and not (tmp_path / "x.html").exists()
+
+
+def test_results_hold_what_a_comparison_needs(compared):
+    rows = read_json(compared / "quarter" / "decode_mdn_mdn" / "eval" / "results.json")
+    assert len(json.dumps(rows)) < 200_000
+    assert set(rows["model"]["sums"]["mcd_db"]) == set(rows["natural"]["sums"]["in_tune_cents"])
