@@ -1,0 +1,231 @@
+"""The studio's pages and its JSON interface; ``docs/studio.md`` describes each address."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import tempfile
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import quote
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.score.readers import READERS
+from nnsvs_lite.studio.convert import MAX_SECONDS, score_of
+from nnsvs_lite.studio.examples import examples, new_lyric
+from nnsvs_lite.studio.guard import Guard
+from nnsvs_lite.studio.jobs import READ_SECONDS, Busy, Fault, Job, Jobs, Worker
+from nnsvs_lite.studio.musicxml import musicxml
+from nnsvs_lite.studio.options import checked
+from nnsvs_lite.studio.song import Song
+
+STATIC = Path(__file__).parent / "static"
+UPLOAD_BYTES = 5 * 2**20
+SONG_BYTES = 2 * 2**20
+BODY_SECONDS = 30.0
+READS_AT_ONCE = 4
+"""Files being read or waiting for it; more are refused."""
+
+
+class Studio:
+    """What the addresses share.
+
+    Args:
+        voice: what the singing process said of itself.
+        singer, reader: the processes.
+        folder: for uploads and sound; the caller removes it.
+    """
+
+    def __init__(self, voice: dict[str, Any], singer: Worker, reader: Worker, folder: Path):
+        self.voice, self.reader, self.folder = voice, reader, folder
+        self.jobs = Jobs(singer, folder)
+        self.reading = 0
+
+    def app(self) -> Starlette:
+        """The ASGI application."""
+        routes = [
+            Route("/", self.page),
+            Route("/static/{name}", self.static),
+            Route("/api/voice", self.tell_voice),
+            Route("/api/examples", self.tell_examples),
+            Route("/api/score", self.read, methods=["POST"]),
+            Route("/api/musicxml", self.write, methods=["POST"]),
+            Route("/api/jobs", self.sing, methods=["POST"]),
+            Route("/api/jobs/{id}", self.tell_job, methods=["GET"]),
+            Route("/api/jobs/{id}", self.cancel, methods=["DELETE"]),
+            Route("/api/jobs/{id}/result", self.tell_result),
+            Route("/api/jobs/{id}/audio", self.audio),
+        ]
+        handlers: dict[Any, Any] = {HTTPException: _http_error, DataError: _data_error, Fault: _fault}
+        return Starlette(routes=routes, exception_handlers=handlers, middleware=[Middleware(Guard)])
+
+    async def page(self, request: Request) -> Response:
+        return FileResponse(STATIC / "index.html")
+
+    async def static(self, request: Request) -> Response:
+        # A name that is not one of the files found in the folder never becomes a path.
+        path = {item.name: item for item in STATIC.iterdir()}.get(request.path_params["name"])
+        if path is None:
+            raise HTTPException(404, "no such file")
+        return FileResponse(path)
+
+    async def tell_voice(self, request: Request) -> Response:
+        limits = {"bytes": UPLOAD_BYTES, "seconds": MAX_SECONDS}
+        more = {"formats": sorted(READERS), "limits": limits, "new_lyric": new_lyric(self.voice["lang"])}
+        return JSONResponse(self.voice | more)
+
+    async def tell_examples(self, request: Request) -> Response:
+        return JSONResponse([song.to_json() for song in examples(self.voice["lang"])])
+
+    async def read(self, request: Request) -> Response:
+        """A score file to a song."""
+        name = display_name(request.query_params.get("name", ""))
+        suffix = PurePosixPath(name).suffix.lower()
+        if suffix not in READERS:
+            raise DataError(f"not a score file that can be read; known: {', '.join(sorted(READERS))}", name)
+        options: dict[str, Any] = {}
+        if part := request.query_params.get("part", ""):
+            options["part"] = part[:200]
+        if verse := request.query_params.get("verse", ""):
+            if not verse.isdecimal() or not 1 <= int(verse[:4]) <= 99:
+                raise DataError("verse must be a number from 1 to 99")
+            options["verse"] = int(verse[:4])
+        data = await body(request, UPLOAD_BYTES)
+        if self.reading >= READS_AT_ONCE:
+            raise HTTPException(503, "too many files are being read; try again in a moment")
+        self.reading += 1
+        try:
+            return JSONResponse(await asyncio.to_thread(self._read, data, suffix, name, options))
+        finally:
+            self.reading -= 1
+
+    def _read(self, data: bytes, suffix: str, name: str, options: dict[str, Any]) -> Any:
+        with tempfile.TemporaryDirectory(dir=self.folder) as folder:
+            # Of the name that came with it only a suffix that we know is used.
+            path = Path(folder) / f"score{suffix}"
+            path.write_bytes(data)
+            try:
+                task = {"path": str(path), "options": options}
+                found = self.reader.call(task, READ_SECONDS)
+            except DataError as error:
+                where = name if error.where is None else error.where.replace(str(path), name)
+                raise DataError(error.what.replace(str(path), name), where) from None
+            found["warning"] = found["warning"].replace(str(path), name)
+            found["song"]["title"] = found["song"]["title"] or PurePosixPath(name).stem[:200]
+            return found
+
+    async def write(self, request: Request) -> Response:
+        """A song to MusicXML."""
+        song = Song.from_json(await json_body(request))
+        score_of(song)
+        data = await asyncio.to_thread(musicxml, song)
+        return Response(data, headers=_attachment(song.title, ".musicxml"), media_type="application/xml")
+
+    async def sing(self, request: Request) -> Response:
+        value = await json_body(request)
+        if not isinstance(value, dict) or set(value) - {"song", "options"}:
+            raise DataError("a JSON object of song and options is needed")
+        song = Song.from_json(value.get("song"))
+        options = checked(value.get("options", {}), self.voice["options"])
+        # Refused here rather than by the singing process, which may be busy.
+        score_of(song)
+        job = self.jobs.submit(song.to_json(), options, song.title)
+        return JSONResponse(job.to_json(), 202)
+
+    async def tell_job(self, request: Request) -> Response:
+        return JSONResponse(self._job(request).to_json())
+
+    async def cancel(self, request: Request) -> Response:
+        job = self._job(request)
+        self.jobs.cancel(job)
+        return JSONResponse(job.to_json())
+
+    async def tell_result(self, request: Request) -> Response:
+        return JSONResponse(self._done(request).result)
+
+    async def audio(self, request: Request) -> Response:
+        job = self._done(request)
+        headers = _attachment(job.title, ".wav") if "download" in request.query_params else {}
+        return FileResponse(job.wav, media_type="audio/wav", headers=headers)
+
+    def _job(self, request: Request) -> Job:
+        job = self.jobs.get(request.path_params["id"])
+        if job is None:
+            raise HTTPException(404, "no such song; only the last few are kept")
+        return job
+
+    def _done(self, request: Request) -> Job:
+        job = self._job(request)
+        if job.state != "done":
+            raise HTTPException(409, f"the song is not ready: it is {job.state}")
+        return job
+
+
+async def body(request: Request, most: int) -> bytes:
+    """The body of a request, read no further than allowed.
+
+    Raises:
+        HTTPException: 413 where it is larger than ``most`` bytes, 408 where it takes too long.
+    """
+    too_large = HTTPException(413, f"the file is larger than {most / 2**20:g} MB")
+    length = request.headers.get("content-length", "0")
+    if not length.isdecimal() or int(length[:20]) > most:
+        raise too_large
+
+    async def collect() -> bytes:
+        data = bytearray()
+        async for chunk in request.stream():
+            data += chunk
+            if len(data) > most:
+                raise too_large
+        return bytes(data)
+
+    try:
+        return await asyncio.wait_for(collect(), BODY_SECONDS)
+    except asyncio.TimeoutError:
+        raise HTTPException(408, "the file takes too long to arrive") from None
+
+
+async def json_body(request: Request) -> Any:
+    """The JSON that a request brings.
+
+    Raises:
+        DataError: where it is not JSON.
+    """
+    try:
+        return json.loads(await body(request, SONG_BYTES))
+    except (ValueError, RecursionError):
+        raise DataError("the request is not JSON") from None
+
+
+def display_name(name: str) -> str:
+    """The last part of a file name, to be shown; never a path."""
+    last = name.replace("\\", "/").rsplit("/", 1)[-1]
+    return "".join(letter for letter in last if letter.isprintable())[-120:] or "score"
+
+
+def _attachment(title: str, suffix: str) -> dict[str, str]:
+    """The header that makes a browser save a file under the song's title."""
+    kept = "".join(c if c.isalnum() or c in " ._-()" else "_" for c in title).strip(" .")[:80] or "song"
+    name = f"filename=\"song{suffix}\"; filename*=UTF-8''{quote(kept + suffix)}"
+    return {"Content-Disposition": f"attachment; {name}"}
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return JSONResponse({"error": error.detail}, error.status_code)
+
+
+async def _data_error(request: Request, error: Exception) -> Response:
+    return JSONResponse({"error": str(error)}, 409 if isinstance(error, Busy) else 422)
+
+
+async def _fault(request: Request, error: Exception) -> Response:
+    return JSONResponse({"error": f"a fault of the studio, please report it ({error})"}, 500)

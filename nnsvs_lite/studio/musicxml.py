@@ -1,0 +1,171 @@
+"""Writes a song as MusicXML, so that a notation program or ``nnsvs-lite sing`` can go on with it."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from xml.etree import ElementTree
+
+from nnsvs_lite.score.types import REST
+from nnsvs_lite.studio.song import NEAR, Song, SongNote
+
+_SHARPS = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
+_FLATS = ("C", "Db", "D", "Eb", "E", "F", "Gb", "G", "Ab", "A", "Bb", "B")
+_DYNAMICS = {"ppp": 0.15, "pp": 0.25, "p": 0.35, "mp": 0.45, "mf": 0.55, "f": 0.7, "ff": 0.85, "fff": 0.9}
+_UNMARKED = 0.5
+_GRID = 20160
+"""Finest part of a quarter written: it holds 64ths, triplets, fives and sevens, and ticks of 480 or 960."""
+
+
+def musicxml(song: Song) -> bytes:
+    """A score of one part, in UTF-8; read back, it has the song's notes, tempi, bars and keys.
+
+    Notes are cut at bar lines and changes of tempo, and tied. Dynamics become the nearest mark.
+    """
+    root = ElementTree.Element("score-partwise", version="4.0")
+    _add(_add(root, "work"), "work-title", song.title or "Untitled")
+    names = _add(_add(root, "part-list"), "score-part", id="P1")
+    _add(names, "part-name", "Voice")
+    part = _add(root, "part", id="P1")
+    writer = _Writer(song)
+    for start, end in writer.bars():
+        writer.measure(part, start, end)
+    ElementTree.indent(root)
+    head = b'<?xml version="1.0" encoding="UTF-8"?>\n'
+    return head + ElementTree.tostring(root, encoding="utf-8") + b"\n"
+
+
+class _Writer:
+    """Goes through a song bar by bar, remembering what was last said of metre, key and loudness."""
+
+    def __init__(self, song: Song):
+        self.song = song
+        self.end = _exact(max(song.length, max((note.end for note in song.notes), default=0.0)))
+        places = [_exact(x) for n in song.notes for x in (n.at, n.end)]
+        places += [_exact(at) for at, *_ in (*song.tempi, *song.bars)]
+        self.divisions = math.lcm(*(place.denominator for place in places), self.end.denominator)
+        self.beats, self.key, self.velocity = 0.0, 99, _UNMARKED
+
+    def bars(self) -> list[tuple[Fraction, Fraction]]:
+        """Where each bar begins and ends, from 0 on."""
+        lines = {Fraction(0)}
+        for i, (start, _, beats, into) in enumerate(self.song.bars):
+            stop = _exact(self.song.bars[i + 1][0]) if i + 1 < len(self.song.bars) else self.end
+            lines.add(_exact(start))
+            line = _exact(start) + _exact(beats - into)
+            while line < stop:
+                lines.add(line)
+                line += _exact(beats)
+        ordered = sorted(lines)
+        # The last bar is written out whole: a short one would be read as a pick-up's other half.
+        _, beat, beats = self.song.bar(float(ordered[-1]))
+        return list(zip(ordered, [*ordered[1:], ordered[-1] + _exact(beats - beat)]))
+
+    def measure(self, part: ElementTree.Element, start: Fraction, end: Fraction) -> None:
+        song = self.song
+        number, _, beats = song.bar(float(start))
+        measure = _add(part, "measure", number=str(number))
+        self._attributes(measure, beats, song.key(float(start)))
+        marks = [(_exact(at), tempo) for at, tempo in song.tempi if start <= _exact(at) < end]
+        cuts = sorted({start, end, *(at for at, _ in marks)})
+        inside = [n for n in song.notes if _exact(n.at) < end and _exact(n.end) > start]
+        for begin, stop in zip(cuts, cuts[1:]):
+            for at, tempo in marks:
+                if at == begin:
+                    self._tempo(measure, tempo)
+            at = begin
+            for note in inside:
+                first, last = max(_exact(note.at), begin), min(_exact(note.end), stop)
+                if first >= last:
+                    continue
+                if first > at:
+                    self._rest(measure, first - at)
+                self._note(measure, note, first, last)
+                at = last
+            if at < stop:
+                self._rest(measure, stop - at)
+
+    def _attributes(self, measure: ElementTree.Element, beats: float, key: int) -> None:
+        if beats == self.beats and key == self.key:
+            return
+        attributes = _add(measure, "attributes")
+        if not self.beats:
+            _add(attributes, "divisions", str(self.divisions))
+        if key != self.key:
+            _add(_add(attributes, "key"), "fifths", str(key))
+        if beats != self.beats:
+            upper, lower = _signature(beats)
+            time = _add(attributes, "time")
+            _add(time, "beats", str(upper))
+            _add(time, "beat-type", str(lower))
+        self.beats, self.key = beats, key
+
+    def _tempo(self, measure: ElementTree.Element, tempo: float) -> None:
+        direction = _add(measure, "direction", placement="above")
+        metronome = _add(_add(direction, "direction-type"), "metronome")
+        _add(metronome, "beat-unit", "quarter")
+        _add(metronome, "per-minute", f"{tempo:.6f}".rstrip("0").rstrip("."))
+        _add(direction, "sound", tempo=f"{tempo:.6f}".rstrip("0").rstrip("."))
+
+    def _rest(self, measure: ElementTree.Element, length: Fraction) -> None:
+        item = _add(measure, "note")
+        _add(item, "rest")
+        _add(item, "duration", str(int(length * self.divisions)))
+
+    def _note(self, measure: ElementTree.Element, note: SongNote, first: Fraction, last: Fraction) -> None:
+        begins, ends = first == _exact(note.at), last == _exact(note.end)
+        if note.pitch != REST and abs(note.velocity - self.velocity) > NEAR:
+            mark = min(_DYNAMICS, key=lambda name: abs(_DYNAMICS[name] - note.velocity))
+            _add(_add(_add(_add(measure, "direction"), "direction-type"), "dynamics"), mark)
+            self.velocity = note.velocity
+        item = _add(measure, "note")
+        if note.pitch == REST:
+            _add(item, "rest")
+        else:
+            name = (_FLATS if self.key < 0 else _SHARPS)[note.pitch % 12]
+            pitch = _add(item, "pitch")
+            _add(pitch, "step", name[0])
+            if name[1:]:
+                _add(pitch, "alter", "1" if name[1] == "#" else "-1")
+            _add(pitch, "octave", str(note.pitch // 12 - 1))
+        _add(item, "duration", str(int((last - first) * self.divisions)))
+        if note.pitch != REST:
+            ties = [kind for kind, there in (("stop", not begins), ("start", not ends)) if there]
+            for kind in ties:
+                _add(item, "tie", type=kind)
+            breathes = note.breath and ends
+            if ties or breathes:
+                notations = _add(item, "notations")
+                for kind in ties:
+                    _add(notations, "tied", type=kind)
+                if breathes:
+                    _add(_add(notations, "articulations"), "breath-mark")
+        if begins and note.lyric:
+            self._lyric(item, note)
+
+    def _lyric(self, item: ElementTree.Element, note: SongNote) -> None:
+        # The reader gives a syllable of a longer word its hyphen back.
+        goes_on = len(note.lyric) > 1 and note.lyric.endswith("-")
+        lyric = _add(item, "lyric", number="1")
+        _add(lyric, "syllabic", "begin" if goes_on else "single")
+        _add(lyric, "text", note.lyric[:-1] if goes_on else note.lyric)
+
+
+def _signature(beats: float) -> tuple[int, int]:
+    """Numbers of the time signature of a bar of so many quarters."""
+    length = _exact(beats) / 4
+    lower = max(4, length.denominator)
+    if lower & (lower - 1):
+        return max(1, round(beats)), 4
+    return int(length * lower), lower
+
+
+def _exact(beats: float) -> Fraction:
+    return Fraction(round(beats * _GRID), _GRID)
+
+
+def _add(parent: ElementTree.Element, tag: str, text: str = "", **attributes: str) -> ElementTree.Element:
+    item = ElementTree.SubElement(parent, tag, attributes)
+    if text:
+        item.text = text
+    return item

@@ -1,0 +1,101 @@
+"""Starts the studio and ends it: one port of this machine, two processes, a temporary folder."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import importlib.util
+import os
+import socket
+import tempfile
+import threading
+import webbrowser
+from pathlib import Path
+
+from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.studio.jobs import Worker
+
+HOST = "127.0.0.1"
+
+
+def serve(model: str | os.PathLike, port: int = 8000, device: str = "cpu", open_page: bool = False) -> None:
+    """Runs the studio until it is interrupted.
+
+    Args:
+        model: a voice, as ``nnsvs-lite sing`` takes it.
+        port: of 127.0.0.1; 0 takes any that is free.
+        device: torch device.
+        open_page: whether to open the page in the user's browser.
+
+    Raises:
+        DataError: where packages are missing, the port cannot be had, or the voice cannot sing.
+    """
+    missing = [name for name in ("starlette", "uvicorn") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise DataError(f"the studio needs {' and '.join(missing)}: pip install 'nnsvs_lite[studio]'")
+    with _listen(port) as listener, tempfile.TemporaryDirectory(prefix="nnsvs-lite-studio-") as folder:
+        singer = Worker("singer", {"model": os.fspath(model), "device": device})
+        try:
+            voice = singer.start()
+            reader = Worker("reader", {"lang": voice["lang"]})
+            try:
+                _run(voice, singer, reader, Path(folder), listener, open_page)
+            finally:
+                reader.close()
+        finally:
+            singer.close()
+
+
+def _run(
+    voice: dict, singer: Worker, reader: Worker, folder: Path, listener: socket.socket, open_page: bool
+) -> None:
+    import uvicorn
+
+    from nnsvs_lite.studio.app import Studio
+
+    url = f"http://{HOST}:{listener.getsockname()[1]}/"
+    # The first score is then read as fast as the others.
+    threading.Thread(target=_get_ready, args=(reader,), daemon=True).start()
+    app = Studio(voice, singer, reader, folder).app()
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        ws="none",
+        timeout_keep_alive=20,
+        timeout_graceful_shutdown=2,
+        limit_concurrency=64,
+    )
+    print(f"{voice['name']} sings at {url} (Ctrl-C ends it)", flush=True)
+    if open_page:
+        threading.Timer(0.5, webbrowser.open, [url]).start()
+    with contextlib.suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run(sockets=[listener])
+    print("ended")
+
+
+def _get_ready(reader: Worker) -> None:
+    try:
+        reader.start()
+    except Exception:
+        # Whoever reads a score is told.
+        return
+
+
+def _listen(port: int) -> socket.socket:
+    """A socket bound to a port of this machine, so that nobody else's is answered."""
+    if not 0 <= port <= 65535:
+        raise DataError(f"port {port} is out of 0..65535")
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # Lets a studio be started again at once; it does not share a port with one that runs.
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((HOST, port))
+        listener.listen(64)
+    except OSError as error:
+        listener.close()
+        reason = {errno.EADDRINUSE: "is in use", errno.EACCES: "may not be used"}.get(error.errno or 0)
+        reason = reason or f"cannot be used ({error.strerror})"
+        raise DataError(f"port {port} of {HOST} {reason}; choose another with --port") from None
+    return listener

@@ -1,0 +1,210 @@
+// The song being edited: notes, undo, and the way between beats and seconds.
+
+const UNDO_STEPS = 200;
+const NEAR = 1e-4;
+export const SHORTEST = 1 / 64;
+export const LOW = 24;
+export const HIGH = 108;
+
+export function emptySong(lang) {
+  return {
+    title: "", lang, length: 16,
+    tempi: [[0, 100]], bars: [[0, 1, 4, 0]], keys: [[0, 0]], notes: [],
+  };
+}
+
+function rowAt(rows, beat) {
+  let found = rows[0];
+  for (const row of rows) {
+    if (row[0] > beat + NEAR) break;
+    found = row;
+  }
+  return found;
+}
+
+export function secondsAt(song, beat) {
+  let total = 0;
+  song.tempi.forEach(([start, tempo], i) => {
+    const end = i + 1 < song.tempi.length ? song.tempi[i + 1][0] : Infinity;
+    total += Math.max(Math.min(beat, end) - start, 0) * 60 / tempo;
+  });
+  return total;
+}
+
+// A function from seconds to beats; made once for the many points of a curve.
+export function beatsOf(song) {
+  const starts = song.tempi.map(([beat]) => secondsAt(song, beat));
+  return (seconds) => {
+    let i = starts.length - 1;
+    while (i > 0 && starts[i] > seconds) i -= 1;
+    return song.tempi[i][0] + (seconds - starts[i]) * song.tempi[i][1] / 60;
+  };
+}
+
+// Bar lines up to a beat: [beat, number, quarters in the bar].
+export function barLines(song, end) {
+  const lines = [];
+  song.bars.forEach(([start, number, beats, into], i) => {
+    const stop = i + 1 < song.bars.length ? song.bars[i + 1][0] : end;
+    if (start < stop) lines.push([start, number, beats, into]);
+    let at = start + beats - into;
+    for (let n = number + 1; at < stop - NEAR; at += beats, n += 1) lines.push([at, n, beats, 0]);
+  });
+  return lines;
+}
+
+export function placeOf(song, beat) {
+  const [start, number, beats, into] = rowAt(song.bars, beat);
+  const from = Math.max(0, beat - start) + into;
+  const passed = Math.floor((from + NEAR) / beats);
+  return { bar: number + passed, beat: Math.round((from - passed * beats) * 1000) / 1000 + 1 };
+}
+
+const NAMES = ["C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B"];
+export const isBlack = (pitch) => NAMES[pitch % 12].length > 1;
+export const pitchName = (pitch) => NAMES[pitch % 12] + (Math.floor(pitch / 12) - 1);
+
+export class Editor {
+  // changed(): called after every change of song or selection.
+  constructor(song, changed) {
+    this.changed = changed;
+    this.nextId = 1;
+    this.load(song);
+  }
+
+  load(song) {
+    this.song = structuredClone(song);
+    for (const note of this.song.notes) note.id = this.nextId++;
+    this.selected = new Set();
+    this.past = [];
+    this.future = [];
+    this.version = (this.version || 0) + 1;
+    this.changed();
+  }
+
+  // The song as the server takes it.
+  plain() {
+    const song = structuredClone(this.song);
+    for (const note of song.notes) delete note.id;
+    return song;
+  }
+
+  // Changes the song by a function of a copy; false, and nothing is changed, where notes would stand
+  // on top of each other. Of notes that overlap the earlier one is cut short.
+  edit(change) {
+    const draft = structuredClone(this.song);
+    if (change(draft) === false || !settle(draft)) return false;
+    this.past.push(this.song);
+    if (this.past.length > UNDO_STEPS) this.past.shift();
+    this.future = [];
+    this._set(draft);
+    return true;
+  }
+
+  undo() { this._step(this.past, this.future); }
+  redo() { this._step(this.future, this.past); }
+
+  _step(from, to) {
+    if (!from.length) return;
+    to.push(this.song);
+    this._set(from.pop());
+  }
+
+  _set(song) {
+    this.song = song;
+    this.version += 1;
+    const ids = new Set(song.notes.map((note) => note.id));
+    for (const id of this.selected) if (!ids.has(id)) this.selected.delete(id);
+    this.changed();
+  }
+
+  select(ids) {
+    this.selected = new Set(ids);
+    this.changed();
+  }
+
+  note(id) { return this.song.notes.find((note) => note.id === id); }
+  chosen() { return this.song.notes.filter((note) => this.selected.has(note.id)); }
+  sung() { return this.song.notes.filter((note) => note.pitch > 0); }
+
+  // Adds a note and selects it; null where there is no room.
+  add(at, beats, pitch, lyric) {
+    const id = this.nextId++;
+    const rest = placeFree(this.song, at, beats);
+    if (rest < SHORTEST) return null;
+    const done = this.edit((song) => { song.notes.push({ id, at, beats: rest, pitch, lyric }); });
+    if (!done) return null;
+    this.select([id]);
+    return id;
+  }
+
+  remove() {
+    const ids = this.selected;
+    if (!ids.size) return;
+    const notes = this.song.notes;
+    const next = notes.find((n, i) => !ids.has(n.id) && i > 0 && ids.has(notes[i - 1].id));
+    const last = [...notes].reverse().find((n) => !ids.has(n.id));
+    this.edit((song) => { song.notes = song.notes.filter((note) => !ids.has(note.id)); });
+    this.select([next || last].filter(Boolean).map((n) => n.id));
+  }
+
+  // Moves and lengthens the selected notes; all numbers in beats and semitones.
+  shift(beats, pitch, longer, ids = this.selected) {
+    return this.edit((song) => {
+      const chosen = song.notes.filter((note) => ids.has(note.id));
+      const sung = chosen.filter((note) => note.pitch);
+      if (!chosen.length) return false;
+      if (sung.some((n) => n.pitch + pitch < LOW || n.pitch + pitch > HIGH)) return false;
+      if (chosen.some((n) => n.at + beats < -NEAR || n.beats + longer < SHORTEST)) return false;
+      for (const note of chosen) {
+        note.at = tidy(Math.max(0, note.at + beats));
+        note.beats = tidy(note.beats + longer);
+        if (note.pitch) note.pitch += pitch;
+      }
+      return true;
+    });
+  }
+
+  setLyric(id, lyric) {
+    if (this.note(id).lyric === lyric) return;
+    this.edit((song) => {
+      const note = song.notes.find((n) => n.id === id);
+      note.lyric = lyric;
+      delete note.phones;
+    });
+  }
+
+  // All later tempi keep their ratio to the first.
+  setTempo(tempo) {
+    const factor = tempo / this.song.tempi[0][1];
+    this.edit((song) => {
+      song.tempi = song.tempi.map(([at, value]) =>
+        [at, Math.min(1000, Math.max(10, Math.round(value * factor * 1000) / 1000))]);
+    });
+  }
+}
+
+const tidy = (beats) => Math.round(beats * 1e6) / 1e6;
+
+// How long a note at a beat can be: up to the next one, 0 where a note begins just there.
+function placeFree(song, at, beats) {
+  let room = beats;
+  for (const note of song.notes) {
+    if (Math.abs(note.at - at) < NEAR) return 0;
+    if (note.at > at) room = Math.min(room, note.at - at);
+  }
+  return tidy(room);
+}
+
+function settle(song) {
+  const notes = song.notes;
+  notes.sort((a, b) => a.at - b.at);
+  for (let i = 0; i + 1 < notes.length; i += 1) {
+    const room = notes[i + 1].at - notes[i].at;
+    if (room < SHORTEST) return false;
+    if (notes[i].beats > room) notes[i].beats = tidy(room);
+  }
+  const end = notes.length ? notes[notes.length - 1].at + notes[notes.length - 1].beats : 0;
+  song.length = Math.max(song.length, end);
+  return true;
+}

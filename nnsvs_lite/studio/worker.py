@@ -1,0 +1,143 @@
+"""The processes that read and sing: tasks are lines of JSON on standard input, answers on standard output.
+
+They are processes of their own so that the page answers while they work, and so that whatever takes too
+long, too much memory, or is no longer wanted can be ended at once.
+
+Answers: ``{"progress": 0.5, "stage": "..."}`` any number of times, then ``{"result": ...}``,
+``{"error": ..., "where": ...}`` (a :class:`DataError`) or ``{"fault": ...}`` (a mistake of ours; the
+traceback goes to the terminal).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TextIO
+
+from nnsvs_lite.io.errors import DataError
+
+READER_MEMORY = 4 * 2**30
+"""Bytes of address space for reading a score; what needs more is refused."""
+
+Say = Callable[[dict[str, Any]], None]
+Task = Callable[[dict[str, Any], Say], Any]
+
+
+def main() -> None:
+    """Runs ``reader`` or ``singer``; the next line of input says what to get ready."""
+    # Ctrl-C reaches every process of the terminal; the server ends this one.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Whatever a library prints must not get among the answers.
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    run({"reader": reader, "singer": singer}[sys.argv[1]], sys.stdin, answers)
+
+
+def run(prepare: Callable[[dict[str, Any]], tuple[Any, Task]], tasks: TextIO, answers: TextIO) -> None:
+    """Answers tasks until there are no more."""
+
+    def say(value: dict[str, Any]) -> None:
+        answers.write(json.dumps(value, ensure_ascii=False, allow_nan=False) + "\n")
+        answers.flush()
+
+    def answer(work: Callable[[], Any]) -> bool:
+        try:
+            say({"result": work()})
+        except DataError as error:
+            say({"error": error.what, "where": error.where})
+        except MemoryError:
+            say({"error": "it needs more memory than the studio allows", "where": None})
+        except Exception as error:
+            traceback.print_exc()
+            say({"fault": f"{type(error).__name__}: {error}"})
+        else:
+            return True
+        return False
+
+    task: list[Task] = []
+
+    def begin() -> Any:
+        ready, do = prepare(json.loads(tasks.readline()))
+        task.append(do)
+        return ready
+
+    if not answer(begin):
+        return
+    for line in tasks:
+        message = json.loads(line)
+        answer(lambda: task[0](message, say))  # noqa: B023 - called before the next line is read
+
+
+def reader(setup: dict[str, Any]) -> tuple[Any, Task]:
+    """Reads score files of any known format for a voice of language ``setup["lang"]``."""
+    _limit_memory()
+    from nnsvs_lite.score.phonemize import attach_phones
+    from nnsvs_lite.score.readers import read_score
+    from nnsvs_lite.studio.convert import song_of
+
+    def read(task: dict[str, Any], say: Say) -> dict[str, Any]:
+        path = Path(task["path"])
+        score = read_score(path, lang=setup["lang"], phones=False, **task["options"])
+        warning = ""
+        try:
+            # A lyric that cannot be read is no reason not to show the notes, where it can be mended.
+            if not all(note.phones for note in score.notes):
+                attach_phones(score, where=path)
+        except DataError as error:
+            warning = str(error)
+        return {"song": song_of(score).to_json(), "warning": warning}
+
+    return {}, read
+
+
+def _limit_memory() -> None:
+    try:
+        import resource
+    except ImportError:  # not on Windows
+        return
+    _, most = resource.getrlimit(resource.RLIMIT_AS)
+    limit = READER_MEMORY if most == resource.RLIM_INFINITY else min(READER_MEMORY, most)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, most))
+
+
+def singer(setup: dict[str, Any]) -> tuple[Any, Task]:
+    """Sings songs with the voice ``setup["model"]`` on ``setup["device"]``."""
+    from nnsvs_lite.studio.convert import score_of
+    from nnsvs_lite.studio.options import describe
+    from nnsvs_lite.studio.song import Song
+    from nnsvs_lite.synthesis.singer import Singer
+    from nnsvs_lite.synthesis.style import RANGES
+
+    voice = Singer.load(setup["model"], setup["device"])
+    ready = {
+        "name": Path(setup["model"]).resolve().stem,
+        "lang": voice.spec.schema["lang"],
+        "sample_rate": voice.spec.sample_rate,
+        "singers": voice.singers,
+        "options": describe(RANGES),
+    }
+
+    def sing(task: dict[str, Any], say: Say) -> dict[str, Any]:
+        score = score_of(Song.from_json(task["song"]))
+        say({"progress": 0.0, "stage": "singing"})
+        song = voice.sing(score, **task["options"])
+        gain = song.write(task["wav"])
+        return {
+            "seconds": round(len(song.waveform) / song.sample_rate, 3),
+            "sample_rate": song.sample_rate,
+            "gain": round(gain, 4),
+            "frame_shift": song.frame_shift,
+            "f0": [round(float(value), 1) for value in song.f0],
+            "phones": [[p.symbol, round(p.start, 4), round(p.end, 4)] for p in song.phones],
+        }
+
+    return ready, sing
+
+
+if __name__ == "__main__":
+    main()
