@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-HELP = "tools on data dirs: subset, sync, segment, fix"
+HELP = "tools on data dirs: subset, combine, sync, segment, fix"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,6 +18,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for tool in (subset, sync, segment, fix):
         tool.add_argument("source", help="data dir to read")
         tool.add_argument("target", help="data dir to write")
+    combine = tools.add_parser("combine", help="several data dirs as one")
+    combine.add_argument("sources", nargs="+", help="data dirs to read")
+    combine.add_argument("target", help="data dir to write")
     subset.add_argument("--utts", nargs="+", metavar="UTT", help="utterances to keep")
     subset.add_argument("--utt-list", type=Path, help="file with one of them a line")
     subset.add_argument("--first", type=int, metavar="N", help="the first N utterances")
@@ -33,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Runs it."""
+    from nnsvs_lite.corpus.combine import combine
     from nnsvs_lite.corpus.datadir import DataDir
     from nnsvs_lite.corpus.fix import fix
     from nnsvs_lite.corpus.segment import segment_at_rests
@@ -41,6 +45,10 @@ def run(args: argparse.Namespace) -> None:
     if args.tool == "fix":
         for remark in fix(args.source, args.target, allow_pipes=args.allow_pipes):
             print(remark)
+        return
+    if args.tool == "combine":
+        made = combine(args.sources, args.target)
+        print(f"{made.path}: {len(made.utts)} utterances of {', '.join(made.speakers)}")
         return
     data = DataDir.read(args.source)
     if args.tool == "sync":

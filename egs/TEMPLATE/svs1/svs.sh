@@ -11,7 +11,7 @@ threads=1  # CPU threads of training and inference; more pay off with large mode
 seed=0  # seed of everything that is drawn by chance
 db_root=downloads  # folder that holds the corpus
 local_data_opts=  # more options for local/data.sh
-train_set=train  # name of the training set in data/
+train_set=train  # name of the training set in data/; train_X keeps its features and models apart, as ..._X
 dev_set=dev  # name of the development set
 eval_set="eval"  # name of the evaluation set
 realign=false  # true: align even where the corpus comes with phone times
@@ -83,8 +83,11 @@ done
 case ${realign} in true | false) ;; *) fail "--realign must be true or false, not '${realign}'" ;; esac
 
 feats=$(name_of "${features_config}")
-dump=${dumpdir}/${feats}
-suffix=${tag:+_${tag}}
+# Statistics, and so all models, are of one training set: another one (train_multi) has folders of its own.
+variant=${train_set#train}
+[ -z "${variant}" ] || variant=_${variant#_}
+dump=${dumpdir}/${feats}${variant}
+suffix=${variant}${tag:+_${tag}}
 timelag=$(name_of "${timelag_config}")
 duration=$(name_of "${duration_config}")
 acoustic=$(name_of "${acoustic_config}")
@@ -93,12 +96,14 @@ duration_exp=${expdir}/duration_${duration}${suffix}
 acoustic_exp=${expdir}/acoustic_${acoustic}${suffix}
 decode_name=decode_${inference_tag:-${timelag}_${duration}}
 model_decode=${acoustic_exp}/${decode_name}
-rule_decode=${expdir}/acoustic_rule/decode_rule
-natural=${expdir}/analysis_synthesis/${feats}
+rule_exp=${expdir}/acoustic_rule${variant}
+rule_decode=${rule_exp}/decode_rule
+natural=${expdir}/analysis_synthesis/${feats}${variant}
 sets=("${train_set}" "${dev_set}" "${eval_set}")
 # What RESULTS.md states as the command: all that its figures depend on.
 repeat="./run.sh --features-config ${features_config} --timelag-config ${timelag_config}"
 repeat+=" --duration-config ${duration_config} --acoustic-config ${acoustic_config} --seed ${seed}"
+[ "${train_set}" = train ] || repeat+=" --train-set ${train_set}"
 for extra in local_data_opts timelag_args duration_args acoustic_args; do
     [ -z "${!extra}" ] || repeat+=" --${extra//_/-} '${!extra}'"
 done
@@ -112,9 +117,9 @@ train() {
     # shellcheck disable=SC2086
     gpu_one "train_$(basename "${exp}")" nnsvs-lite train --config "${config}" --dump "${dump}" \
         --train-set "${train_set}" --dev-set "${dev_set}" --out "${exp}" --seed "${seed}" --ngpu "${ngpu}" ${args}
-    [ "${exp}" = "${expdir}/${family}_rule" ] || gpu_one "train_${family}_rule" nnsvs-lite train \
+    [ "${exp}" = "${expdir}/${family}_rule${variant}" ] || gpu_one "train_${family}_rule${variant}" nnsvs-lite train \
         --config "${rule_dir}/${family}/rule.yaml" --dump "${dump}" --train-set "${train_set}" \
-        --dev-set "${dev_set}" --out "${expdir}/${family}_rule" --seed "${seed}"
+        --dev-set "${dev_set}" --out "${expdir}/${family}_rule${variant}" --seed "${seed}"
 }
 
 # decode NAME SET OUT ARGS...: features of every phrase of a set.
@@ -188,11 +193,11 @@ if is_due 5; then
     models=(--acoustic "${acoustic_exp}" --timelag "${timelag_exp}" --duration "${duration_exp}")
     decode model "${dev_set}" "${model_decode}" "${models[@]}"
     decode model "${eval_set}" "${model_decode}" "${models[@]}"
-    decode rule "${eval_set}" "${rule_decode}" --acoustic "${expdir}/acoustic_rule" \
-        --timelag "${expdir}/timelag_rule" --duration "${expdir}/duration_rule"
+    decode rule "${eval_set}" "${rule_decode}" --acoustic "${rule_exp}" \
+        --timelag "${expdir}/timelag_rule${variant}" --duration "${expdir}/duration_rule${variant}"
     decode natural "${eval_set}" "${natural}" --natural
-    # A recipe may bring an older system to compare with.
-    [ ! -x local/baseline.sh ] || one decode_baseline local/baseline.sh --data "${datadir}/${eval_set}" \
+    # A recipe may bring an older system to compare with, of the singer of its usual training set.
+    [ ! -x local/baseline.sh ] || [ -n "${variant}" ] || one decode_baseline local/baseline.sh --data "${datadir}/${eval_set}" \
         --out "${expdir}/hmm/${eval_set}"
 fi
 
@@ -205,7 +210,7 @@ if is_due 6; then
         one "vocode_${system%%=*}" nnsvs-lite vocode --decode-dir "${system#*=}" --nj "${nj}"
         systems+=(--system "${system}")
     done
-    [ ! -x local/baseline.sh ] || more_systems="hmm=${expdir}/hmm/${eval_set} ${more_systems}"
+    [ ! -x local/baseline.sh ] || [ -n "${variant}" ] || more_systems="hmm=${expdir}/hmm/${eval_set} ${more_systems}"
     for system in ${more_systems}; do
         need_dir "${system#*=}" "--more-systems names it"
         systems+=(--system "${system}")

@@ -1,9 +1,16 @@
 #!/usr/bin/env bash
 # Sings with a voice learnt from the embedded virtual singer: no download, minutes on a laptop.
 #   ./run.sh --stage 0 --stop-stage 6        all of it
+#   ./run.sh --train-set train_multi         one voice of two virtual singers, or three with a real one
 #   ./run.sh --help                          the options
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
-exec ./svs.sh --db-root downloads/demo --truth truth --title "The demo corpus" \
-    --features-config conf/features/world_24k.yaml "$@"
+corpus=(--db-root downloads/demo --truth truth --title "The demo corpus" --results-md RESULTS.md)
+case " $* " in
+    *" --train-set train_multi "* | *" --train_set train_multi "* | *=train_multi\ *)
+        corpus=(--db-root downloads/demo_multi --dev-set dev_multi --eval-set eval_multi --local-data-opts "--singers 2"
+            --title "The demo corpus, several singers" --results-md RESULTS.multi.md)
+        ;;
+esac
+exec ./svs.sh "${corpus[@]}" --features-config conf/features/world_24k.yaml "$@"
