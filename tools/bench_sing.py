@@ -1,8 +1,8 @@
 """How fast ``nnsvs-lite sing`` sings a song of three minutes, from the command's start to its exit.
 
-Makes the score (a song of the demo corpus, again and again), runs the command a few times, and prints wall and
-processor time, how many times faster than real time that is, and where one run spends its time. Timings count only
-on a machine that does nothing else; processor time suffers less.
+Makes the score (a song of the demo corpus, again and again), runs the command a few times, and prints wall
+and processor time, how many times faster than real time that is, and where one run spends its time.
+Timings count only on a machine that does nothing else; processor time suffers less.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def main() -> None:
         sys.exit(f"bench_sing: {args.model}: no such voice; run 'make demo', or give another with --model")
     program = os.fspath(Path(sys.executable).with_name("nnsvs-lite"))
     with tempfile.TemporaryDirectory() as folder:
-        score, wav = os.path.join(folder, "song.musicxml"), os.path.join(folder, "song.wav")
+        score, wav = (os.fspath(Path(folder) / name) for name in ("song.musicxml", "song.wav"))
         length = long_score(Path(score), args.seconds)
         sing = [program, "sing", score, "--model", os.fspath(args.model), "-o", wav]
         runs = [timed(sing) for _ in range(args.runs)]
