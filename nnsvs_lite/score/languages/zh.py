@@ -137,6 +137,16 @@ _PINYIN = _syllables()
 _TONE_MARKS = {"\u0304": 1, "\u0301": 2, "\u030c": 3, "\u0300": 4}
 _HANZI = re.compile("[\u3400-\u9fff\uf900-\ufaff〇\U00020000-\U0003ffff]")
 _DROPPED = re.compile(r"[\s、。，．,.!?！？；;：:…·・「」『』《》〈〉（）()\[\]\"“”’‘♪~〜ー—–_*-]+")
+_TRADITIONAL = (
+    "長长樂乐還还覺觉發发髮发頭头著着為为應应與与當当難难興兴種种數数轉转傳传調调銀银邊边們们來来個个過过給给說说話话"
+    "愛爱夢梦雲云風风飛飞時时間间記记憶忆離离開开關关門门聽听見见親亲麼么樣样誰谁無无處处從从後后裡里這这兒儿"
+    "歲岁歡欢淚泪戀恋願愿問问鄉乡陽阳陰阴靜静夢梦燈灯龍龙馬马鳥鸟魚鱼紅红綠绿藍蓝黃黄點点獨独對对雙双萬万億亿"
+    "會会進进運运遠远連连邊边還还達达選选遲迟適适練练結结經经線线緊紧總总繼继續续讓让識识許许詩诗該该認认語语"
+    "誤误課课論论講讲謝谢證证譯译變变貝贝負负財财責责貴贵買买費费資资賣卖質质賴赖贏赢趕赶輕轻較较輝辉輸输辦办"
+    "強强張张彈弹彎弯幹干幾几廣广庫库憐怜懷怀戰战戲戏擁拥據据擔担擊击掃扫揚扬換换損损撲扑擇择擺摆攜携攝摄斷断"
+)
+"""Traditional characters of songs, each with its simplified form, in which words are listed."""
+_SIMPLIFIED = str.maketrans(dict(zip(_TRADITIONAL[::2], _TRADITIONAL[1::2])))
 _LONGEST = 24
 """Letters of pinyin that are cut into syllables; more on one note are no lyric."""
 _NO_ERHUA = frozenset(first + "儿" for first in "女男婴幼孤健少宠胎小孩妻")
@@ -208,7 +218,9 @@ def _read_characters(text: str) -> tuple[str, ...]:
             "Chinese characters need the package pypinyin: pip install 'nnsvs_lite[zh]', or pip install"
             " pypinyin; or write the lyrics in pinyin"
         ) from None
-    read = lazy_pinyin(text, style=Style.TONE3, neutral_tone_with_five=True, errors=list)
+    read = lazy_pinyin(
+        text.translate(_SIMPLIFIED), style=Style.TONE3, neutral_tone_with_five=True, errors=list
+    )
     return tuple(read)
 
 
@@ -260,7 +272,7 @@ class Mandarin(Language):
                 if not syllable.isascii() and syllable[0] != "ê":
                     raise LyricError(f"no reading for {c!r}; write it in pinyin", i)
                 before = run[k - 1] if k else (-1, "")
-                if c == "儿" and before[0] == i and before[1] + c not in _NO_ERHUA and found[i]:
+                if c in "儿兒" and before[0] == i and before[1] + "儿" not in _NO_ERHUA and found[i]:
                     spelt, tone = found[i][-1]
                     found[i][-1] = (spelt if spelt.endswith("r") else spelt + "r", tone)
                 else:
