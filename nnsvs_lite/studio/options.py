@@ -36,12 +36,12 @@ def describe(ranges: Mapping[str, tuple[float, float]]) -> list[dict[str, Any]]:
             *ranges["pitch_deviation"],
             0.1,
             1,
-            "0 keeps to the notes, glides and all left out",
+            "0 keeps to the notes",
         ),
         _row("timing", "Timing freedom", 0, 2, 0.1, 1, "0 keeps to the beats"),
         _row("gender", "Formants", *ranges["gender"], 0.01, 1, "below 1 darker, above 1 brighter"),
         _row("breathiness", "Breathiness", *ranges["breathiness"], 1, 0, "dB of more breath"),
-        _row("seed", "Seed", 0, 9999, 1, 0, "another take, where the voice draws by chance"),
+        _row("seed", "Seed", 0, 9999, 1, 0, "another number, another take"),
     ]
 
 

@@ -125,7 +125,11 @@ def singer(setup: dict[str, Any]) -> tuple[Any, Task]:
     def sing(task: dict[str, Any], say: Say) -> dict[str, Any]:
         score = score_of(Song.from_json(task["song"]))
         say({"progress": 0.0, "stage": "singing"})
-        song = voice.sing(score, **task["options"])
+
+        def progress(done: float) -> None:
+            say({"progress": round(done, 3), "stage": "singing"})
+
+        song = voice.sing(score, **task["options"], progress=progress)
         gain = song.write(task["wav"])
         return {
             "seconds": round(len(song.waveform) / song.sample_rate, 3),

@@ -18,7 +18,7 @@ lines, with ``voice`` a small one that is made for them.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -94,6 +94,7 @@ class Singer:
         breathiness: float = 0.0,
         gender: float = 1.0,
         labels: Sequence[Segment] | str | os.PathLike | None = None,
+        progress: Callable[[float], None] = lambda done: None,
     ) -> Performance:
         """Sings a score.
 
@@ -109,6 +110,7 @@ class Singer:
                 :class:`~nnsvs_lite.synthesis.style.Style`.
             labels: phone times to keep to, or a file of them (see
                 :func:`~nnsvs_lite.synthesis.impose.read_labels`); nothing is predicted of time then.
+            progress: called now and then with the part that is done, 0 to 1.
 
         Raises:
             DataError: for a score that cannot be read or is not in the voice's language,
@@ -141,7 +143,10 @@ class Singer:
         else:
             timings = predict_timing(examples, self.timelag, self.duration, strength=timing)
         ready = [replace(e, duration=t.duration) for e, t in zip(examples, timings)]
-        streams = dict(predict_acoustic(ready, self.acoustic, seed=seed))
+        streams = {}
+        for i, predicted in predict_acoustic(ready, self.acoustic, seed=seed):
+            streams[i] = predicted
+            progress(0.5 * len(streams) / len(ready))
         sung = [
             SungPhrase(
                 phrase.start,
@@ -154,7 +159,10 @@ class Singer:
             for i, phrase in enumerate(phrases)
         ]
         rate = self.spec.sample_rate
-        pieces = [(p.start, synthesize(*(p.streams[n] for n in STREAMS), self.config)) for p in sung]
+        pieces = []
+        for p in sung:
+            pieces.append((p.start, synthesize(*(p.streams[n] for n in STREAMS), self.config)))
+            progress(0.5 + 0.5 * len(pieces) / len(sung))
         end = max(score.duration, imposed[-1].end) if imposed else score.duration
         waveform = join(pieces, rate, end)
         return Performance(waveform, rate, self.spec.frame_shift, score, sung, name, self.spec)

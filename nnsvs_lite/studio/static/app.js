@@ -30,7 +30,7 @@ const post = (path, value) => ask(path, {
 
 function say(text, kind = "error") {
   clearTimeout(said);
-  $("message").textContent = text;
+  $("message").firstElementChild.textContent = text;
   $("message").className = kind;
   $("message").hidden = !text;
   if (kind !== "error") said = setTimeout(() => say(""), 6000);
@@ -274,6 +274,7 @@ function connect() {
   $("narrower").addEventListener("click", () => roll.zoom(1 / 1.4));
   $("lyrics").addEventListener("change", takeLyrics);
   $("lyrics").addEventListener("blur", changed);
+  $("message").querySelector("button").addEventListener("click", () => say(""));
   $("sing").addEventListener("click", sing);
   $("save").addEventListener("click", save);
   for (const name of ["play", "seeked"]) audio.addEventListener(name, watch);

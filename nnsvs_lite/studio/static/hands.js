@@ -136,7 +136,8 @@ export class Hands {
   }
 
   double(event) {
-    const group = event.target.closest(".note");
+    // Not the event's target, which is the sheet while it holds the pointer.
+    const group = document.elementFromPoint(event.clientX, event.clientY)?.closest(".note");
     if (group) {
       this.editor.select([Number(group.dataset.id)]);
       this.typeLyric();

@@ -19,7 +19,7 @@ export class Roll {
   constructor(box, editor) {
     this.box = box;
     this.editor = editor;
-    this.scale = 44; // pixels for a quarter note
+    this.scale = 52; // pixels for a quarter note
     this.grid = 0.5;
     this.low = 43;
     this.high = 81;
@@ -152,9 +152,10 @@ export class Roll {
     const set = (item, values) => { for (const [k, v] of Object.entries(values)) item.setAttribute(k, v); };
     set(body, { x, y: y + 1, width, height: ROW - 2 });
     set(handle, { x: x + Math.max(width - 7, width / 2), y: y + 1, width: Math.min(9, width / 2 + 2), height: ROW - 2 });
-    set(text, { x: x + 5, y: y + ROW - 5 });
+    // Above the note, where the sung pitch does not cross it.
+    set(text, note.pitch ? { x: x + 1, y: y - 3 } : { x: x + 4, y: y + ROW - 5 });
     const lyric = note.pitch ? note.lyric || (this.editor.song.lang === "ja" ? "ー" : "–") : "breath";
-    text.textContent = this.x(note.beats) < 11 ? "" : lyric + (note.breath ? " ʼ" : "");
+    text.textContent = width < 7 ? "" : lyric + (note.breath ? " ʼ" : "");
   }
 
   // result: what /api/jobs/ID/result gave; song: what was sung; speed, transpose: how.
@@ -191,10 +192,12 @@ export class Roll {
       ticks += `M${x.toFixed(1)} 22V${RULER}`;
       if (symbol === "pau") continue;
       edges += `M${x.toFixed(1)} 0V${height}`;
-      const need = 4 + 6 * symbol.length;
-      if (x >= free && to - x >= need) {
-        labels.push(make("text", { class: "phone", x: (x + to) / 2, y: 34 }, symbol));
-        free = x + need;
+      // A consonant too short for its name has it before its end, where the vowel before has room.
+      const need = 2 + 6 * symbol.length;
+      const from = to - x > need ? (x + to - need) / 2 : to - need;
+      if (from >= free) {
+        labels.push(make("text", { class: "phone", x: from + 1, y: 34 }, symbol));
+        free = from + need;
       }
     }
     items.push(make("path", { class: "phone-edge", d: edges }));
