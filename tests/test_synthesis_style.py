@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from toy import make_score
 
-from nnsvs_lite.features.world import analyse, fft_size_of, mgc_to_spectrum, spectrum_to_mgc
+from nnsvs_lite.features.world import fft_size_of, mgc_to_spectrum, spectrum_to_mgc
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.batch import Example
 from nnsvs_lite.score import Note, Score
@@ -185,33 +185,3 @@ def test_a_voice_without_the_stream_says_so(example, singer):
         styled(streams, example, singer, gender=1.1)
     with pytest.raises(DataError, match="breathiness cannot be changed: this voice has no bap"):
         styled(streams, example, singer, breathiness=1.0)
-
-
-def test_options_are_heard_in_the_waveform(singer):
-    """Aperiodicity and formants, measured in the wav: analysis of what synthesis made."""
-    plain = singer.sing(SCORE, pitch_deviation=0)
-    f0 = plain.f0[: len(plain.waveform) // 120]
-    still = slice(150, 450)
-
-    def measured(**options):
-        song = singer.sing(SCORE, pitch_deviation=0, **options)
-        np.testing.assert_array_equal(song.f0, plain.f0)
-        x = np.pad(song.waveform, (0, 240))
-        return analyse(x, f0, singer.config)
-
-    mgc, bap = measured()
-    _, breathy = measured(breathiness=10.0)
-    _, clear = measured(breathiness=-10.0)
-    voiced = f0[still] > 0
-    assert voiced.any()
-    means = [b[still][voiced].mean() for b in (clear, bap, breathy)]
-    assert means == sorted(means) and means[2] - means[0] > 3
-    moved, _ = measured(gender=1.2)
-    # The envelope of the wav at f is that of the plain wav at f / 1.2.
-    size = fft_size_of(singer.config)
-    before = np.log(mgc_to_spectrum(mgc, 0.466, size))[still][voiced].mean(axis=0)
-    after = np.log(mgc_to_spectrum(moved, 0.466, size))[still][voiced].mean(axis=0)
-    bins = np.arange(20, 400)
-    factors = np.linspace(0.8, 1.5, 71)
-    errors = [np.std(after[bins] - np.interp(bins / f, np.arange(len(before)), before)) for f in factors]
-    assert factors[int(np.argmin(errors))] == pytest.approx(1.2, abs=0.05)
