@@ -1,0 +1,171 @@
+"""Songs as the page edits them: to scores and back, to MusicXML and back, and what is refused."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+from scorexml import attributes, document, measure, repeat, tempo, write
+from scorexml import song as xml_song
+from studio_common import song
+
+from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.score import Note, Score
+from nnsvs_lite.score.phonemize import attach_phones
+from nnsvs_lite.score.readers import read_score
+from nnsvs_lite.studio.convert import score_of, song_of
+from nnsvs_lite.studio.examples import examples
+from nnsvs_lite.studio.musicxml import musicxml
+from nnsvs_lite.studio.song import Song
+
+
+def music(score: Score) -> list[Note]:
+    """What is heard and printed, but for silence at the end and rounding."""
+    notes = []
+    for note in score.notes:
+        places = {name: round(getattr(note, name), 4) for name in ("start", "end", "beats", "beat")}
+        notes.append(dataclasses.replace(note, **places))
+    while notes[-1].is_rest and not notes[-1].lyric:
+        notes.pop()
+    return notes
+
+
+def there_and_back(score: Score, tmp_path) -> None:
+    """Checks that a score comes back from the page's form, and from the file that is saved."""
+    edited = Song.from_json(json.loads(json.dumps(song_of(score).to_json())))
+    assert music(score_of(edited)) == music(score)
+    path = tmp_path / "saved.musicxml"
+    path.write_bytes(musicxml(edited))
+    saved = read_score(path, lang=score.lang, phones=False)
+    # Loudness is rounded to a mark.
+    even = [[dataclasses.replace(n, velocity=0.5) for n in music(s)] for s in (saved, score)]
+    assert even[0] == even[1]
+
+
+SCORES = {
+    "plain": xml_song("C4 1 さ, D4 1 く, E4 2 ら", bpm=90),
+    "rests": xml_song("r 1, C4 1 さ, r 1, D4 1 く", "r 4", "E4 4 ら"),
+    "ties over bars": xml_song("r 3, C4~ 1 さ", "~C4~ 4", "~C4 1, D4 3 く"),
+    "melisma": xml_song("C4 1 さ, D4 0.5, E4 0.5, F4 2 ら"),
+    "triplets": xml_song("C4 0.333333 さ, D4 0.333333 く, E4 0.333333 ら, F4 3 は"),
+    "three four in E flat": xml_song("Eb4 1 さ, Ab4 1 く, Bb4 1 ら", "C5 3 は", beats=3, fifths=-3),
+    "pick-up": xml_song("G4 1 さ", "C4 4 く", "E4 4 ら"),
+    "repeat": xml_song(
+        'C4 4 さ, <barline location="right"><repeat direction="backward"/></barline>', "D4 4 く"
+    ),
+    "breath": xml_song("C4 1 さ, r 1 br, D4 2 く"),
+    "tempo change": document(
+        measure(f"{attributes()},{tempo(100)},C4 2 さ,{tempo(60)},D4 2 く", 1) + measure("E4 4 ら", 2)
+    ),
+    "tempo change within a note": document(
+        measure(f"{attributes()},{tempo(120)},C4~ 2 さ,{tempo(60)},~C4 2", 1) + measure("E4 4 ら", 2)
+    ),
+    "metre change": document(
+        measure(f"{attributes(3)},{tempo(100)},C4 3 さ", 1) + measure(f"{attributes(2)},D4 2 く", 2)
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SCORES)
+def test_nothing_of_a_score_is_lost(name, tmp_path):
+    score = read_score(write(tmp_path, SCORES[name]), phones=False)
+    if name == "tempo change within a note":
+        # The note keeps its length by the tempo that gives it.
+        assert [n.end for n in score.notes] == [3.0, 7.0]
+        edited = score_of(song_of(score))
+        assert [(n.start, n.end) for n in edited.notes] == [(n.start, n.end) for n in score.notes]
+        assert edited.notes[0].tempo == pytest.approx(80.0)
+    else:
+        there_and_back(score, tmp_path)
+
+
+def test_tunes_come_back_and_can_be_read_aloud(tmp_path):
+    tunes = examples("ja")
+    assert len(tunes) > 3 and len(tunes[0].notes) < 20
+    for tune in tunes:
+        score = attach_phones(score_of(tune))
+        assert all(note.phones for note in score.notes)
+        there_and_back(score_of(tune), tmp_path)
+    scale = score_of(examples("xx")[0])
+    assert [n.pitch for n in scale.notes if n.pitch] == [60, 62, 64, 65, 67, 69, 71, 72]
+
+
+def test_real_scores_come_back(shared_data, tmp_path):
+    for path in sorted((shared_data / "scores" / "ja").glob("*.xml")):
+        there_and_back(read_score(path, phones=False), tmp_path)
+
+
+def test_times_follow_the_tempo():
+    value = song(tempi=[[0.0, 120.0], [2.0, 60.0]])
+    notes = score_of(Song.from_json(value)).notes
+    # Beats 0-1, 1-2 at 120; 2-3, 3-5, 5-6 at 60.
+    assert [n.start for n in notes] == [0.0, 0.5, 1.0, 2.0, 4.0]
+    assert notes[-1].end == 5.0 and notes[-1].is_rest
+    assert [n.tempo for n in notes] == [120.0, 120.0, 60.0, 60.0, 60.0]
+    assert [(n.measure, n.beat) for n in notes] == [(1, 0), (1, 1), (1, 2), (1, 3), (2, 1)]
+
+
+def test_an_empty_lyric_holds_the_syllable_before():
+    value = song([(60, "か", 1.0), (62, "", 1.0), (64, "ー", 1.0)])
+    score = attach_phones(score_of(Song.from_json(value)))
+    assert [n.slur for n in score.notes] == [False, False, True, True, False]
+    assert [n.phones for n in score.notes] == [("pau",), ("k", "a"), ("a",), ("a",), ("pau",)]
+
+
+def test_phones_of_a_file_are_kept_until_a_note_is_new():
+    value = song([(60, "", 1.0), (62, "", 1.0)])
+    for row in value["notes"]:
+        row["phones"] = ["k", "a"]
+    score = score_of(Song.from_json(value))
+    assert [n.phones for n in score.notes] == [("pau",), ("k", "a"), ("k", "a"), ("pau",)]
+    del value["notes"][0]["phones"]
+    assert not any(n.phones for n in score_of(Song.from_json(value)).notes)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"notes": None}, "notes must be a list"),
+        ({"notes": [3]}, "note 1 must be a JSON object"),
+        ({"notes": [{"at": 0, "beats": 1, "pitch": 60, "shape": 1}]}, "unknown field 'shape'"),
+        ({"notes": [{"at": 0, "beats": 1, "pitch": 60.5}]}, "whole number"),
+        ({"notes": [{"at": 0, "beats": 1, "pitch": 12}]}, "out of 24..108"),
+        ({"notes": [{"at": 0, "beats": 0, "pitch": 60}]}, "note 1: beats"),
+        ({"notes": [{"at": float("nan"), "beats": 1, "pitch": 60}]}, "note 1: at"),
+        ({"notes": [{"at": True, "beats": 1, "pitch": 60}]}, "note 1: at"),
+        ({"notes": [{"at": 0, "beats": 1, "pitch": 60, "lyric": "x" * 101}]}, "at most 100"),
+        ({"notes": [{"at": 0, "beats": 1, "pitch": 60, "lyric": "a\x00"}]}, "control character"),
+        ({"notes": [{"at": 0, "beats": 1, "pitch": 60, "lyric": "\ud800"}]}, "control character"),
+        ({"notes": [{"at": 0, "beats": 2, "pitch": 60}, {"at": 1, "beats": 1, "pitch": 62}]}, "overlap"),
+        ({"notes": [{"at": i, "beats": 1, "pitch": 60} for i in range(5001)]}, "at most 5000"),
+        ({"tempi": []}, "tempi"),
+        ({"tempi": [[0, 5]]}, "tempo must be"),
+        ({"tempi": [[1, 100]]}, "first at beat 0"),
+        ({"bars": [[0, 1, 0, 0]]}, "length of a bar"),
+        ({"keys": [[0, 9]]}, "key must be"),
+        ({"length": -1}, "length"),
+        ({"title": 3}, "title"),
+    ],
+)
+def test_what_the_page_cannot_mean_is_refused(change, said):
+    with pytest.raises(DataError, match=said):
+        Song.from_json(song() | change)
+
+
+def test_songs_that_cannot_be_sung_are_refused():
+    with pytest.raises(DataError, match="add a note"):
+        score_of(Song.from_json(song([])))
+    with pytest.raises(DataError, match=r"lasts 16\.7 minutes; the studio sings at most 10"):
+        score_of(Song.from_json(song(length=2000.0)))
+    with pytest.raises(DataError, match="minutes"):
+        song_of(Score((Note(0.0, 601.0, 60, "ら", tempo=60.0, beats=601.0),)))
+
+
+def test_musicxml_is_small_and_plain():
+    text = musicxml(Song.from_json(song())).decode()
+    assert text.startswith('<?xml version="1.0" encoding="UTF-8"?>\n<score-partwise version="4.0">')
+    assert "<work-title>さくら</work-title>" in text and "<text>く</text>" in text
+    assert text.count("<measure ") == 2 and "<divisions>1</divisions>" in text
+    escaped = musicxml(Song.from_json(song([(60, "<&>", 1.0)], title="<b>"))).decode()
+    assert "&lt;&amp;&gt;" in escaped and "<b>" not in escaped
