@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from features_corpus import make_corpus, tone
+from features_corpus import make_corpus, phrase, render, tone
 
 from nnsvs_lite.bin.main import main
 from nnsvs_lite.corpus.datadir import DataDir
@@ -192,6 +192,63 @@ def test_ids_are_paired_whole(corpus, tmp_path):
     utts = read_json(tmp_path / "scored" / "utterances.json")["systems"]["model"]
     assert [utt for utt, row in utts.items() if row["in_tune_cents"] > 50] == ["a_001"]
     assert results["model"]["in_tune_cents"] < 1.0
+
+
+def test_high_notes_and_ids_that_begin_alike(tmp_path):
+    """Notes from 988 Hz up; utt1 is sung a whole tone low and utt10 is right."""
+    scores, labels, wavs = {}, {}, {}
+    for utt, pitches in (("utt1", [83, 85, 86]), ("utt10", [84, 86, 83])):
+        scores[utt], labels[utt] = phrase(pitches, 0.25, 0.0)
+        wavs[utt] = tmp_path / "wav" / f"{utt}.wav"
+    spk = dict.fromkeys(wavs, "utt")
+    data = DataDir(
+        tmp_path / "data", wavs, spk, scores=scores, labels=labels, utt2lang=dict.fromkeys(wavs, "ja")
+    )
+    data.text = {utt: score.lyrics for utt, score in scores.items()}
+    (tmp_path / "wav").mkdir()
+    for utt, path in wavs.items():
+        rng = np.random.default_rng(len(utt))
+        wave = render(scores[utt], labels[utt], RATE)
+        soundfile.write(str(path), wave + 1e-3 * rng.standard_normal(len(wave)), RATE, subtype="DOUBLE")
+    data.write()
+    extraction = Extraction(tmp_path / "data", tmp_path / "dump" / "eval", FeatureConfig.from_dict(CONFIG))
+    extraction.run_all(1)
+    extraction.collect()
+    low = transpose(tmp_path, -2.0)
+    model = decode(tmp_path, tmp_path / "model", lambda u, w: low(u, w) if u == "utt1" else w)
+    assert score(tmp_path, tmp_path, model=model)[0] == 0
+    rows = read_json(tmp_path / "scored" / "utterances.json")["systems"]["model"]
+    assert rows["utt1"]["semitone_accuracy"] == pytest.approx(0.0, abs=0.03)
+    assert rows["utt1"]["in_tune_cents"] == pytest.approx(200.0, abs=1.0)
+    assert rows["utt10"]["semitone_accuracy"] == pytest.approx(1.0, abs=0.01)
+    assert rows["utt10"]["in_tune_cents"] < 1.0
+
+
+def test_a_dump_with_mel_spectra_alone_is_scored_too(corpus, tmp_path):
+    """MCD as with a WORLD dump where the recordings are at hand, else none; all else without them."""
+    mel = {key: value for key, value in CONFIG.items() if key != "world"} | {"mel": {"fmax": 8000.0}}
+    extraction = Extraction(corpus / "data", tmp_path / "dump" / "eval", FeatureConfig.from_dict(mel))
+    extraction.run_all(1)
+    extraction.collect()
+    model = decode(corpus, tmp_path / "model", transpose(corpus, 0.5))
+    words = ["evaluate", "--dump", str(tmp_path / "dump"), "--system", f"model={model}"]
+    assert main([*words, "--out", str(tmp_path / "alone" / "results.json")]) == 0
+    alone = read_json(tmp_path / "alone" / "results.json")["model"]
+    assert alone["mcd_db"] is None and alone["bap_db"] is None
+    assert alone["lf0_rmse_cents"] == pytest.approx(50.0, abs=5.0)
+    assert alone["mel_db"] > 0.1
+    out = tmp_path / "with" / "results.json"
+    assert main([*words, "--data", str(corpus / "data"), "--out", str(out)]) == 0
+    found = read_json(out)["model"]
+    _, world = score(corpus, tmp_path / "world", model=model)
+    # The default order of 59 is not the 24 of the other dump, so the two are near and not equal.
+    assert found["mcd_db"] == pytest.approx(world["model"]["mcd_db"], rel=0.5)
+    assert found["lf0_rmse_cents"] == pytest.approx(world["model"]["lf0_rmse_cents"], abs=0.01)
+    same = decode(corpus, tmp_path / "same")
+    words = ["evaluate", "--dump", str(tmp_path / "dump"), "--system", f"model={same}"]
+    assert main([*words, "--data", str(corpus / "data"), "--out", str(out)]) == 0
+    row = read_json(out)["model"]
+    assert row["mcd_db"] == pytest.approx(0.0, abs=1e-4) and row["mel_db"] == pytest.approx(0.0, abs=1e-4)
 
 
 def test_what_cannot_be_scored_is_named(corpus, tmp_path, capsys):

@@ -43,6 +43,14 @@ def test_mcd_of_one_coefficient(mgc):
     assert metrics.mcd(mgc, other) == pytest.approx(6.141851463713754 * np.sqrt(2))
 
 
+def test_mel_distance_of_twice_the_amplitude_is_six_decibels(mgc):
+    """20 log10 2 = 6.0206 dB, whichever logarithm and power the spectra have."""
+    for log, power, base in (("natural", 1.0, np.e), ("log10", 1.0, 10.0), ("log10", 2.0, 10.0)):
+        other = mgc + power * np.log(2.0) / np.log(base)
+        assert metrics.mel_distance(mgc, other, log, power) == pytest.approx(np.full(100, 6.020599913))
+    assert (metrics.mel_distance(mgc, mgc) == 0).all()
+
+
 def test_gain_leaves_mcd_alone(mgc):
     louder = mgc.copy()
     louder[:, 0] += np.log(2.0)
@@ -145,6 +153,37 @@ def test_a_whole_tone_is_another_semitone_at_any_height(note):
     assert metrics.semitone_accuracy(ref, est, voiced_only=False) == pytest.approx(0.4)
     assert metrics.semitone_accuracy(ref, ref * 2 ** (1 / 12)) == 0
     assert metrics.semitone_accuracy(ref, ref * 2 ** (40 / 1200)) == 1
+
+
+def test_pitch_accuracies_agree_with_mir_eval():
+    """Random curves with voicing errors, octave errors and everything between.
+
+    mir_eval.melody takes 0 for a frame without a pitch estimate, which is what an unvoiced frame is here.
+    """
+    melody = pytest.importorskip("mir_eval.melody")
+    rng = np.random.default_rng(0)
+    ref = np.exp(rng.uniform(np.log(100), np.log(1000), 2000)) * (rng.random(2000) > 0.3)
+    est = ref * 2 ** (rng.normal(0, 40, 2000) / 1200) * 2.0 ** rng.integers(-1, 2, 2000)
+    est[rng.random(2000) < 0.1] = 0.0
+    extra = (ref == 0) & (rng.random(2000) < 0.5)
+    est[extra] = 440.0
+    with np.errstate(divide="ignore"):
+        voicing, cent = (ref > 0, est > 0), (melody.hz2cents(ref), melody.hz2cents(est))
+    pair = voicing[0], cent[0], voicing[1], cent[1]
+    assert metrics.rpa(ref, est) == pytest.approx(melody.raw_pitch_accuracy(*pair))
+    assert metrics.rca(ref, est) == pytest.approx(melody.raw_chroma_accuracy(*pair))
+    assert 0.1 < metrics.rpa(ref, est) < metrics.rca(ref, est) < 0.9
+    # Its voicing recall and false alarm, weighted by how often each can happen, are V/UV error.
+    recall, alarm = melody.voicing_measures(*voicing)
+    share = (ref > 0).mean()
+    assert metrics.vuv_error(ref, est) == pytest.approx(share * (1 - recall) + (1 - share) * alarm)
+
+
+def test_accuracies_within_a_tolerance_include_it():
+    ref = np.array([0.1, 0.1, 0.1, 0.1, 0.1])
+    est = ref + np.array([0.0, 0.02, -0.0201, 0.05, 0.051])
+    assert timing.accuracy_within(ref, est, 20.0) == pytest.approx(2 / 5)
+    assert timing.accuracy_within(ref, est, 50.0) == pytest.approx(4 / 5)
 
 
 def test_shapes_must_agree(f0, mgc):

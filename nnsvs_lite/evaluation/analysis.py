@@ -9,7 +9,7 @@ import numpy as np
 
 from nnsvs_lite.evaluation.reference import f0_in_hertz
 from nnsvs_lite.features.audio import resample
-from nnsvs_lite.features.config import FeatureConfig
+from nnsvs_lite.features.config import FeatureConfig, WorldConfig
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.score.types import Score
 
@@ -26,21 +26,25 @@ class Analysis:
         f0: ``(frames,)`` Hz, 0 where unvoiced, by the recipe's tracker.
         mgc: ``(frames, order + 1)``. bap: ``(frames, bands)`` dB.
         wide_f0: ``(frames,)`` Hz, searched over the whole range of voices.
+        mel: ``(frames, bins)`` log-mel spectra, where the configuration has them.
     """
 
     f0: np.ndarray
     mgc: np.ndarray
     bap: np.ndarray
     wide_f0: np.ndarray
+    mel: np.ndarray | None = None
 
 
 def scoring_config(config: FeatureConfig) -> FeatureConfig:
-    """The recipe's configuration without what corrects F0 by the score.
+    """The recipe's configuration without what corrects F0 by the score, and with WORLD's spectra.
 
     Folding an octave error back, or dropping an F0 far from every note, is right
-    for training data and would hide a system's errors here.
+    for training data and would hide a system's errors here. Where the dump has no WORLD
+    features they are analysed as by default, so that MCD means the same for all.
     """
-    return replace(config, f0=replace(config.f0, fold_octaves=False, max_deviation=None))
+    f0 = replace(config.f0, fold_octaves=False, max_deviation=None)
+    return replace(config, f0=f0, world=config.world or WorldConfig())
 
 
 def analyse(
@@ -59,7 +63,7 @@ def analyse(
         score: for the F0 search range.
         phones: this performance's own phone times, where ``f0.vuv_labels`` asks
             for them.
-        config: of the dump, with ``world`` in it.
+        config: of the dump.
         where: for messages.
 
     Returns:
@@ -82,7 +86,31 @@ def analyse(
     streams = utterance.analyse(wave, config, n_frames, notes, voicable, where)
     f0 = f0_in_hertz(streams["lf0"], streams["vuv"])
     wide = tuning_f0(wave, float(pitches.max(initial=0)), config)
-    return Analysis(f0, streams["mgc"], streams["bap"], wide)
+    return Analysis(f0, streams["mgc"], streams["bap"], wide, streams.get("mel"))
+
+
+def spectrum_of_recording(
+    wave: np.ndarray, sample_rate: int, f0: np.ndarray, config: FeatureConfig
+) -> tuple[np.ndarray, np.ndarray]:
+    """``mgc`` and ``bap`` of a natural recording whose dump lacks them.
+
+    Args:
+        wave: ``(samples,)``, -1..1. sample_rate: Hz.
+        f0: ``(frames,)`` Hz, 0 where unvoiced, as the dump has it.
+        config: of the dump.
+
+    Returns:
+        ``(frames, order + 1)`` and ``(frames, bands)``, float32.
+    """
+    from nnsvs_lite.features import world
+
+    config = scoring_config(config)
+    wave = resample(wave, sample_rate, config.sample_rate)
+    wave = np.pad(wave, (0, max(0, config.n_samples(len(f0)) + 1 - len(wave))))
+    # The noise that stage 2 adds, see features.utterance.analyse.
+    wave = wave + config.dither * np.random.default_rng(0).standard_normal(len(wave))
+    mgc, bap = world.analyse(wave, f0, config)
+    return mgc.astype(np.float32), bap.astype(np.float32)
 
 
 def tuning_f0(wave: np.ndarray, highest: float, config: FeatureConfig) -> np.ndarray:

@@ -128,6 +128,11 @@ MEASURES: tuple[Measure, ...] = (
         _median_abs, joined=True,
     ),
     Measure(
+        "mel_db", "Mel distance", "dB", "lower", 2, "more",
+        "mean absolute difference of log-mel spectra over bands, same frames as MCD; only where the features "
+        "have mel spectra",
+    ),
+    Measure(
         "f0_correlation", "F0 correlation", "", "higher", 4, "more",
         "Pearson correlation of F0 in Hz over frames voiced in both", correlation_from_sums,
     ),

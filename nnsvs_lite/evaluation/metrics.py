@@ -79,6 +79,29 @@ def bap_distortion(ref: np.ndarray, est: np.ndarray, mask: np.ndarray | None = N
     return _mean(distance if mask is None else distance[mask])
 
 
+def mel_distance(ref: np.ndarray, est: np.ndarray, log: str = "natural", power: float = 1.0) -> np.ndarray:
+    """Mean absolute difference of two log-mel spectra in dB, for each pair of frames.
+
+    ``mean_b |20 log10(m_b) - 20 log10(m^_b)|`` over bands ``b``, with ``m`` the amplitude in a band.
+    The loss that mel models are trained with, in a unit that means something; a change
+    of gain counts in full, unlike with MCD.
+
+    Args:
+        ref, est: ``(frames, bins)``, logarithms of mel spectra.
+        log: ``natural`` or ``log10``, the logarithm that was taken.
+        power: exponent of the magnitudes before the filterbank, 1 or 2.
+
+    Returns:
+        ``(frames,)``, dB.
+
+    Raises:
+        ValueError: if shapes differ.
+    """
+    ref, est = _equal(ref, est)
+    decibel = 20.0 / power * (1.0 if log == "log10" else 1.0 / np.log(10.0))
+    return decibel * np.mean(np.abs(ref - est), axis=-1)
+
+
 def cents(est: np.ndarray | float, ref: np.ndarray | float) -> np.ndarray:
     """Interval from ``ref`` up to ``est``, ``1200 log2(est / ref)``; both in Hz and above 0."""
     return 1200.0 * np.log2(np.asarray(est, dtype=np.float64) / np.asarray(ref, dtype=np.float64))

@@ -73,7 +73,8 @@ class Utterance:
         silences: phones that are not sung.
         frame_shift: seconds.
         f0: ``(frames,)`` Hz, 0 where unvoiced.
-        mgc: ``(frames, order + 1)``. bap: ``(frames, bands)``.
+        mgc: ``(frames, order + 1)``. bap: ``(frames, bands)``. Both None where the dump has none.
+        mel: ``(frames, bins)``, None where the dump has none.
     """
 
     utt: str
@@ -83,8 +84,9 @@ class Utterance:
     silences: frozenset[str]
     frame_shift: float
     f0: np.ndarray = field(repr=False)
-    mgc: np.ndarray = field(repr=False)
-    bap: np.ndarray = field(repr=False)
+    mgc: np.ndarray | None = field(repr=False)
+    bap: np.ndarray | None = field(repr=False)
+    mel: np.ndarray | None = field(default=None, repr=False)
 
     @property
     def symbols(self) -> list[str]:
@@ -128,8 +130,7 @@ class Reference:
         utts: all utterances, sorted.
 
     Raises:
-        DataError: where the folder, the schema or a table is missing, or the dump
-            holds no mel-cepstra.
+        DataError: where the folder, the schema or a table is missing.
     """
 
     def __init__(self, dump: str | os.PathLike, name: str):
@@ -137,14 +138,16 @@ class Reference:
         if not self.path.is_dir():
             raise DataError("no such set in the dump; run feature extraction first", self.path)
         self.schema: dict[str, Any] = read_json(Path(dump) / "schema.json")
-        if "mgc" not in self.schema.get("streams", {}):
-            raise DataError("holds no mgc; metrics need a dump with WORLD features", self.path)
+        streams = self.schema.get("streams", {})
+        if "lf0" not in streams or "vuv" not in streams:
+            raise DataError("names no lf0 and vuv among its streams", Path(dump) / "schema.json")
         self.frame_shift = float(self.schema["frame_shift"])
         self._scores = read_table(self.path / "score")
         if not self._scores:
             raise DataError("holds no utterance", self.path / "score")
         self.utts = sorted(self._scores, key=str.encode)
-        names = ("lf0", "vuv", "mgc", "bap", "duration", "note_index")
+        self._streams = [name for name in ("lf0", "vuv", "mgc", "bap", "mel") if name in streams]
+        names = (*self._streams, "duration", "note_index")
         self._tables = {name: FeatureReader(self.path / f"{name}.scp") for name in names}
 
     def __getitem__(self, utt: str) -> Utterance:
@@ -167,7 +170,7 @@ class Reference:
                 "indices; extract the features again",
                 where,
             )
-        frames = {len(value[name]) for name in ("lf0", "vuv", "mgc", "bap")}
+        frames = {len(value[name]) for name in self._streams}
         if frames != {int(durations.sum())}:
             raise DataError(
                 f"durations sum to {durations.sum()} frames, features have {sorted(frames)}", where
@@ -187,8 +190,9 @@ class Reference:
             silences=frozenset(get_language(score.lang).silences),
             frame_shift=self.frame_shift,
             f0=f0_in_hertz(value["lf0"], value["vuv"]),
-            mgc=value["mgc"],
-            bap=value["bap"],
+            mgc=value.get("mgc"),
+            bap=value.get("bap"),
+            mel=value.get("mel"),
         )
 
 

@@ -7,18 +7,18 @@ import os
 import signal
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import numpy as np
 
 from nnsvs_lite.evaluation import espnet, metrics, timing
-from nnsvs_lite.evaluation.analysis import Analysis, analyse, tuning_f0
+from nnsvs_lite.evaluation.analysis import Analysis, analyse, spectrum_of_recording, tuning_f0
 from nnsvs_lite.evaluation.measures import MEASURES
 from nnsvs_lite.evaluation.reference import Reference, Utterance
 from nnsvs_lite.evaluation.system import System
 from nnsvs_lite.evaluation.truth import Truth
-from nnsvs_lite.features.config import FeatureConfig
+from nnsvs_lite.features.config import FeatureConfig, MelConfig
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.errors import DataError
 
@@ -73,8 +73,12 @@ def _share(hits: np.ndarray) -> np.ndarray:
     return np.array([np.sum(hits), np.size(hits)], dtype=np.float64)
 
 
-def compare_frames(reference: Utterance, analysis: Analysis) -> Parts:
-    """Spectrum, F0 and voicing of a waveform against the recording's, frame by frame, no DTW."""
+def compare_frames(reference: Utterance, analysis: Analysis, mel: MelConfig | None = None) -> Parts:
+    """Spectrum, F0 and voicing of a waveform against the recording's, frame by frame, no DTW.
+
+    Args:
+        mel: how log-mel spectra are made, where the dump has them.
+    """
     n = min(len(reference.f0), len(analysis.f0))
     mask = reference.sung_frames[:n]
     ref, est = reference.f0[:n], analysis.f0[:n]
@@ -82,9 +86,15 @@ def compare_frames(reference: Utterance, analysis: Analysis) -> Parts:
     gross = metrics.gross_errors(ref, est)
     same = metrics.semitones(ref) == metrics.semitones(est)
     wrong_voicing = voiced != (est > 0)
-    return {
-        "mcd_db": _share(metrics.frame_distortion(reference.mgc[:n, 1:], analysis.mgc[:n, 1:])[mask]),
-        "bap_db": _share(metrics.frame_distortion(reference.bap[:n], analysis.bap[:n])[mask] / 10.0),
+    spectra: Parts = {}
+    if reference.mgc is not None and reference.bap is not None:
+        distance = metrics.frame_distortion(reference.mgc[:n, 1:], analysis.mgc[:n, 1:])
+        spectra["mcd_db"] = _share(distance[mask])
+        spectra["bap_db"] = _share(metrics.frame_distortion(reference.bap[:n], analysis.bap[:n])[mask] / 10.0)
+    if reference.mel is not None and analysis.mel is not None and mel is not None:
+        distance = metrics.mel_distance(reference.mel[:n], analysis.mel[:n], mel.log, mel.power)
+        spectra["mel_db"] = _share(distance[mask])
+    return spectra | {
         "lf0_rmse_cents": _share(metrics.f0_error_cents(ref, est) ** 2),
         "vuv_error": _share(wrong_voicing),
         "f0_correlation": metrics.f0_moments(ref, est),
@@ -172,6 +182,14 @@ def _recording(data: str, utt: str, sample_rate: int) -> espnet.Analysis:
         raise DataError(f"for the metrics of ESPnet: {error}", f"{data}: {utt}") from None
 
 
+# Of a dump without WORLD features.
+@lru_cache(maxsize=128)
+def _recorded_spectrum(dump: str, set_name: str, data: str, utt: str) -> tuple[np.ndarray, np.ndarray]:
+    reference = _reference(dump, set_name)
+    config = FeatureConfig.from_dict(reference.schema["feature_config"], f"{dump}/schema.json")
+    return spectrum_of_recording(*_data(data).audio(utt), reference[utt].f0, config)
+
+
 @lru_cache(maxsize=4)
 def _reference(dump: str, set_name: str) -> Reference:
     return Reference(dump, set_name)
@@ -201,6 +219,9 @@ def run_job(job: Job) -> Outcome:
         reference = _reference(job.dump, job.set_name)
         config = FeatureConfig.from_dict(reference.schema["feature_config"], f"{job.dump}/schema.json")
         utterance = reference[job.utt]
+        if utterance.mgc is None and job.data is not None and job.system != NATURAL:
+            mgc, bap = _recorded_spectrum(job.dump, job.set_name, job.data, job.utt)
+            utterance = replace(utterance, mgc=mgc, bap=bap)
         if job.system == NATURAL:
             _score_natural(outcome, job, utterance, config)
         else:
@@ -239,7 +260,7 @@ def _score_system(outcome: Outcome, job: Job, utterance: Utterance, config: Feat
             system.wavs[job.utt],
         )
     outcome.f0 = analysis.f0
-    outcome.parts = compare_frames(utterance, analysis)
+    outcome.parts = compare_frames(utterance, analysis, config.mel)
     outcome.parts["in_tune_cents"] = note_errors(utterance, analysis.wide_f0, known)
     if phones is not None:
         outcome.parts |= compare_times(utterance, phones)
