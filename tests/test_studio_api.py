@@ -17,7 +17,7 @@ from nnsvs_lite.bin.main import main
 from nnsvs_lite.score.readers import read_score
 
 pytest.importorskip("starlette", reason="needs starlette: pip install nnsvs_lite[studio]")
-pytest.importorskip("httpx", reason="needs httpx: pip install nnsvs_lite[dev]")
+pytest.importorskip("starlette.testclient", reason="needs httpx2: pip install nnsvs_lite[dev]")
 
 GOOD = xml_song("r 1, C4 1 さ, D4 1 く, E4 1 ら", "G4 2 は, r 2")
 

@@ -51,9 +51,7 @@ SCORES = {
     "triplets": xml_song("C4 0.333333 さ, D4 0.333333 く, E4 0.333333 ら, F4 3 は"),
     "three four in E flat": xml_song("Eb4 1 さ, Ab4 1 く, Bb4 1 ら", "C5 3 は", beats=3, fifths=-3),
     "pick-up": xml_song("G4 1 さ", "C4 4 く", "E4 4 ら"),
-    "repeat": xml_song(
-        'C4 4 さ, <barline location="right"><repeat direction="backward"/></barline>', "D4 4 く"
-    ),
+    "repeat": xml_song(f"C4 4 さ, {repeat('backward')}", "D4 4 く"),
     "breath": xml_song("C4 1 さ, r 1 br, D4 2 く"),
     "tempo change": document(
         measure(f"{attributes()},{tempo(100)},C4 2 さ,{tempo(60)},D4 2 く", 1) + measure("E4 4 ら", 2)
