@@ -26,6 +26,8 @@ class Postnet(nn.Module):
         self.convs = nn.ModuleList(MaskedConv1d(a, b, kernel, bias=False) for a, b in zip(sizes, sizes[1:]))
         self.norms = nn.ModuleList(MaskedBatchNorm(b) for b in sizes[1:])
         self.dropout = nn.Dropout(dropout)
+        # Normalised, even the faint output of untrained layers would be as loud as what it corrects.
+        nn.init.zeros_(self.norms[-1].weight)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """``x`` (B, T, size), ``mask`` (B, T) bool: ``x`` corrected."""

@@ -1,0 +1,135 @@
+"""The multi-stream systems of the NNSVS paper (arXiv:2210.15987), from v1 to v4."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.models.batch import Batch
+from nnsvs_lite.models.layers.conditions import Conditions
+from nnsvs_lite.models.layers.expand import gather_rows, phone_of_frame
+from nnsvs_lite.models.layers.linguistic import LinguisticFeatures
+from nnsvs_lite.models.layers.recurrent import BiLSTM
+from nnsvs_lite.models.layers.streams import StreamNet, StreamSize, order_error
+from nnsvs_lite.models.neural import NeuralAcoustic
+from nnsvs_lite.models.options import AcousticOptions
+from nnsvs_lite.models.spec import Spec
+
+
+@dataclass(frozen=True)
+class EncoderSize:
+    """Of the encoder that all streams but F0 share.
+
+    Attributes:
+        embed: of a linear layer before the LSTM. hidden: of each direction.
+        layers: of the LSTM. out: of a linear layer after it.
+    """
+
+    embed: int = 256
+    hidden: int = 512
+    layers: int = 3
+    out: int = 1024
+
+
+class Encoder(nn.Module):
+    """A linear layer, LSTMs in both directions, a linear layer."""
+
+    def __init__(self, inputs: int, size: EncoderSize):
+        super().__init__()
+        self.embed = nn.Linear(inputs, size.embed)
+        self.lstm = BiLSTM(size.embed, size.hidden, size.layers)
+        self.out = nn.Linear(self.lstm.size, size.out)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """(B, T, inputs) to (B, T, out)."""
+        return self.out(self.lstm(self.embed(x), mask))
+
+
+class NnsvsWorld(NeuralAcoustic):
+    """F0 first, then each other stream with a network of its own that is told F0.
+
+    ``p(F0|C) p(MGC|F0,C) p(BAP|F0,C) p(VUV|F0,C)``; v4 has ``p(VUV|F0,BAP,C)``. In training
+    what is told is the true value, in singing the predicted one. Streams are predicted in
+    the order in which the configuration names them.
+
+    Args:
+        streams: how each is predicted; all of the dump's, ``lf0`` first.
+        encoder: shared by all but F0 (v1 to v3), or None: each reads the score's features (v4).
+        weights: of streams in the loss.
+        options: see :class:`~nnsvs_lite.models.options.AcousticOptions`.
+    """
+
+    def __init__(
+        self,
+        spec: Spec,
+        streams: dict[str, StreamSize],
+        encoder: EncoderSize | None = None,
+        weights: dict[str, float] | None = None,
+        options: AcousticOptions | None = None,
+    ):
+        super().__init__(spec, options, weights=weights)
+        sizes = {name: StreamSize.of(value) for name, value in streams.items()}
+        problem = order_error(list(spec.streams), sizes)
+        if problem:
+            raise DataError(problem, "streams")
+        self.sizes = sizes
+        self.features = LinguisticFeatures(spec, self.options.forget)
+        self.conditions = Conditions(spec, self.options, self.features.size)
+        self._rest = spec.column("note", "is_rest")
+        inner = self.features.size
+        self.encoder = None
+        if encoder is not None:
+            size = EncoderSize(**encoder) if isinstance(encoder, dict) else encoder
+            self.encoder, inner = Encoder(inner, size), size.out + 1
+        self.nets = nn.ModuleDict()
+        for name, size in sizes.items():
+            told = 1 + sum(spec.streams[h] for h in size.hears)
+            f0 = name == "lf0"
+            inputs = self.features.size if f0 else inner + told
+            self.nets[name] = StreamNet(inputs, spec.streams[name], size, late=1 if f0 else 0)
+
+    def _standard(self, lf0: Tensor) -> Tensor:
+        """Log F0 in deviations from the training mean."""
+        return (lf0 - self.space.mean_lf0) / self.space.std_lf0
+
+    def _shared(self, x: Tensor, batch: Batch, phone: Tensor) -> Tensor:
+        """What all streams but F0 read, but for what they are told."""
+        if self.encoder is None:
+            return x
+        note = batch.note_index.gather(1, phone)
+        rest = gather_rows(batch.note_context[..., self._rest, None], note)
+        return torch.cat([self.encoder(x, batch.frame_mask), rest], dim=-1)
+
+    def predict(self, batch: Batch, teacher: bool) -> dict[str, Tensor]:
+        phone, mask = phone_of_frame(batch), batch.frame_mask
+        base = self.space.base(batch, phone)
+        true = self.space.encode(batch.streams, base) if teacher else {}
+        x = self.features(batch, phone) + self.conditions(batch)
+        shared = self._shared(x, batch, phone)
+        numbers: dict[str, Tensor] = {}
+        out: dict[str, Tensor] = {}
+        lf0 = x
+        for name, net in self.nets.items():
+            if name == "lf0":
+                score = self._standard(self.space.floor.steps.score_lf0(batch, phone))
+                first, last = net(x, mask, true.get(name), batch.seed, late=score)
+            else:
+                told = [true[h] if teacher else numbers[h] for h in self.sizes[name].hears]
+                first, last = net(torch.cat([shared, lf0, *told], dim=-1), mask, true.get(name), batch.seed)
+            numbers[name] = last
+            out |= self.space.decode({name: last}, base)
+            if name == "lf0":
+                lf0 = self._standard(batch.streams[name] if teacher else out[name])
+            elif self.sizes[name].postnet:
+                out[f"before_{name}"] = self.space.decode({name: first}, base)[name]
+        return out
+
+    def extra_loss(self, predicted: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
+        """Where streams have postnets, the loss of what goes into them counts as much."""
+        before = {n.removeprefix("before_"): v for n, v in predicted.items() if n.startswith("before_")}
+        if not before:
+            return {}
+        return {"before": self.stream_loss({**predicted, **before}, batch)["loss"]}
