@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import json
 import shutil
 from pathlib import Path
@@ -242,6 +243,17 @@ def test_a_page_of_comparisons_that_would_be_too_large_is_refused(compared, tmp_
     words = [str(compared / "quarter"), str(compared / "tone"), "-o", str(tmp_path / "x.html")]
     assert main(["compare", *words, "--megabytes", "0.1"]) == 1
     assert "--megabytes" in capsys.readouterr().err and not (tmp_path / "x.html").exists()
+
+
+def test_the_documentation_is_right(compared):
+    """Every measure is in its table, and the call in it gives what it says."""
+    path = Path(__file__).parents[1] / "docs" / "results.md"
+    text = path.read_text(encoding="utf-8")
+    for key in BY_KEY:
+        assert f"`{key}`" in text, key
+    exp = f"model={compared / 'quarter'}"
+    found = doctest.testfile(str(path), module_relative=False, globs={"exp": exp}, encoding="utf-8")
+    assert found.attempted == 5 and found.failed == 0
 
 
 def test_results_hold_what_a_comparison_needs(compared):
