@@ -28,7 +28,12 @@ class NeuralAcoustic(AcousticModel):
         options: see :class:`AcousticOptions`; a mapping, as in YAML, does too.
         pitch: see :class:`OutputSpace`.
         weights: of streams in the loss, 1 where not given.
+
+    Attributes:
+        drawn: streams that are made from noise: an untrained model gives noise for them.
     """
+
+    drawn: tuple[str, ...] = ()
 
     def __init__(
         self,

@@ -1,0 +1,155 @@
+"""The diffusion system of NNSVS' later recipes: F0 is autoregressive, spectra come from noise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.models.batch import Batch
+from nnsvs_lite.models.layers.conditions import Conditions
+from nnsvs_lite.models.layers.diffusion import DiffusionStream, Sampler
+from nnsvs_lite.models.layers.expand import phone_of_frame
+from nnsvs_lite.models.layers.ffconvlstm import FFConvLSTM
+from nnsvs_lite.models.layers.linguistic import LinguisticFeatures
+from nnsvs_lite.models.layers.streams import StreamNet, StreamSize
+from nnsvs_lite.models.neural import NeuralAcoustic
+from nnsvs_lite.models.options import AcousticOptions
+from nnsvs_lite.models.spec import Spec
+
+
+@dataclass(frozen=True)
+class DiffusionSize:
+    """Of one stream that is made from noise.
+
+    Attributes:
+        embed, ff, conv, lstm, lstm_layers: of the encoder, an :class:`FFConvLSTM`.
+        cond: of its output. channels, layers, cycle: of the denoiser.
+    """
+
+    embed: int = 256
+    ff: int = 512
+    conv: int = 256
+    lstm: int = 128
+    lstm_layers: int = 2
+    cond: int = 256
+    channels: int = 256
+    layers: int = 20
+    cycle: int = 4
+
+    @staticmethod
+    def of(value: DiffusionSize | dict[str, Any]) -> DiffusionSize:
+        """From a configuration, in which it is a mapping."""
+        return value if isinstance(value, DiffusionSize) else DiffusionSize(**value)
+
+
+class DiffusionNet(nn.Module):
+    """Frame vectors to a stream: an encoder, and a denoiser that hears it.
+
+    Args:
+        inputs: size of a frame vector. dim: of the stream. size: see :class:`DiffusionSize`.
+        diffusion: more arguments of :class:`DiffusionStream`.
+    """
+
+    def __init__(self, inputs: int, dim: int, size: DiffusionSize, **diffusion: Any):
+        super().__init__()
+        s = size
+        self.encoder = FFConvLSTM(inputs, s.ff, s.conv, s.lstm, s.lstm_layers, embed=s.embed)
+        self.out = nn.Linear(self.encoder.size, s.cond)
+        self.stream = DiffusionStream(dim, s.cond, s.channels, s.layers, s.cycle, **diffusion)
+
+    def forward(
+        self, x: Tensor, mask: Tensor, true: Tensor | None, seed: int
+    ) -> tuple[Tensor | None, Tensor]:
+        """The loss, if there are true numbers, and numbers (B, T, dim): in sight, or sung."""
+        cond = self.out(self.encoder(x, mask))
+        if true is None:
+            return None, self.stream.sing(cond, mask, seed)
+        return self.stream.learn(true, cond, mask, seed)
+
+
+class NnsvsDiffusion(NeuralAcoustic):
+    """``p(F0|C)``, then mel-cepstra and aperiodicity by diffusion given F0, then voicing given both.
+
+    In training what is told is the true value, in singing the predicted one. The streams'
+    own errors are reported, of the data that the denoiser has in sight, but only the error
+    in the noise is minimised.
+
+    Args:
+        lf0, vuv: sizes of these streams' networks, which are those of ``nnsvs_world``;
+            ``vuv`` may hear streams.
+        drawn: sizes of the streams that are made from noise: all others of the dump.
+        steps, last, scale, sampler, count, temperature: see :class:`DiffusionStream`.
+        options: see :class:`~nnsvs_lite.models.options.AcousticOptions`.
+    """
+
+    def __init__(
+        self,
+        spec: Spec,
+        lf0: StreamSize,
+        vuv: StreamSize,
+        drawn: dict[str, DiffusionSize],
+        steps: int = 100,
+        last: float = 0.06,
+        scale: float = 10.0,
+        sampler: Sampler = "ddpm",
+        count: int = 100,
+        temperature: float = 1.0,
+        options: AcousticOptions | None = None,
+    ):
+        super().__init__(spec, options, weights=dict.fromkeys(drawn, 0.0))
+        if set(drawn) != set(spec.streams) - {"lf0", "vuv"}:
+            raise DataError(f"the dump's streams are {', '.join(spec.streams)}", "drawn")
+        self.drawn = tuple(drawn)
+        self.features = LinguisticFeatures(spec, self.options.forget)
+        inner = self.features.size
+        self.conditions = Conditions(spec, self.options, inner)
+        self.lf0 = StreamNet(inner, 1, StreamSize.of(lf0), late=1)
+        self.nets = nn.ModuleDict(
+            {
+                name: DiffusionNet(
+                    inner + 1,
+                    spec.streams[name],
+                    DiffusionSize.of(size),
+                    steps=steps,
+                    last=last,
+                    scale=scale,
+                    sampler=sampler,
+                    count=count,
+                    temperature=temperature,
+                )
+                for name, size in drawn.items()
+            }
+        )
+        sizes = StreamSize.of(vuv)
+        self._hears = sizes.hears
+        self.vuv = StreamNet(inner + 1 + sum(spec.streams[n] for n in self._hears), 1, sizes)
+
+    def _standard(self, lf0: Tensor) -> Tensor:
+        """Log F0 in deviations from the training mean."""
+        return (lf0 - self.space.mean_lf0) / self.space.std_lf0
+
+    def predict(self, batch: Batch, teacher: bool) -> dict[str, Tensor]:
+        phone, mask, seed = phone_of_frame(batch), batch.frame_mask, batch.seed
+        base = self.space.base(batch, phone)
+        true = self.space.encode(batch.streams, base) if teacher else {}
+        x = self.features(batch, phone) + self.conditions(batch)
+        score = self._standard(self.space.floor.steps.score_lf0(batch, phone))
+        numbers = {"lf0": self.lf0(x, mask, true.get("lf0"), seed, late=score)[1]}
+        sung = self.space.decode(numbers, base)["lf0"]
+        x = torch.cat([x, self._standard(batch.streams["lf0"] if teacher else sung)], dim=-1)
+        losses = {}
+        for name, net in self.nets.items():
+            losses[f"noise_{name}"], numbers[name] = net(x, mask, true.get(name), seed)
+        heard = true if teacher else numbers
+        numbers["vuv"] = self.vuv(torch.cat([x, *(heard[n] for n in self._hears)], dim=-1), mask, None, seed)[
+            1
+        ]
+        return self.space.decode(numbers, base) | {n: v for n, v in losses.items() if v is not None}
+
+    def extra_loss(self, predicted: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
+        """The errors in the noise."""
+        return {f"noise_{name}": predicted[f"noise_{name}"] for name in self.drawn}
