@@ -71,12 +71,18 @@ _VOCALISED = {
     for vowel in ("a", "aː", "ɛ", "ɛː", "eː", "ɪ", "iː", "ɔ", "oː", "ʊ", "uː", "œ", "øː", "ʏ", "yː")
 }
 
+_DEVOICED = {"b": "p", "d": "t", "ɡ": "k"}
+_VOICELESS = frozenset({"p", "t", "k", "pf", "ts", "tʃ", "f", "s", "ʃ", "ç", "x"})
+
 SPOKEN = {
     "der": "d eː r",
     "er": "eː r",
     "vor": "f oː r",
     "vöglein": "f øː k l aɪ n",
     "magd": "m aː k t",
+    "blume": "b l uː m ə",
+    "blumen": "b l uː m ə n",
+    "röslein": "r øː s l aɪ n",
 }
 """Common words that eSpeak NG pronounces otherwise than dictionaries do."""
 
@@ -119,8 +125,11 @@ class German(EspeakLanguage):
     }
 
     def tidy(self, phones: Phones, word: Word) -> Phones:
-        """Words of ``SPOKEN`` as they stand there."""
-        return tuple(SPOKEN[word.text].split()) if word.text in SPOKEN else phones
+        """Words of ``SPOKEN`` as they stand there; b, d, g before voiceless consonants as p, t, k."""
+        if word.text in SPOKEN:
+            return tuple(SPOKEN[word.text].split())
+        pairs = zip(phones, [*phones[1:], ""])
+        return tuple(_DEVOICED.get(p, p) if after in _VOICELESS else p for p, after in pairs)
 
     def longer(self, phones: Phones) -> Iterable[Phones]:
         """A reduced vowel at the end or before the last consonant (*ge-hen* for *gehn*); *Na-ti-on*."""

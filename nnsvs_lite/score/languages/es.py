@@ -56,6 +56,7 @@ class Spanish(EspeakLanguage):
     features = _FEATURES
     onsets = frozenset(_CLUSTERS) | {f"{start} {glide}" for start in _STARTS for glide in _GLIDES}
     links = True
+    glides = {"i": "j", "u": "w"}
     fold = {
         "β": "b",
         "ð": "d",

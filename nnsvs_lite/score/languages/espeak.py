@@ -16,7 +16,7 @@ from typing import Any
 
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.languages.base import LyricError
-from nnsvs_lite.score.languages.words import Phones, SpelledLanguage, Word
+from nnsvs_lite.score.languages.words import Phones, SpelledLanguage, Word, plain
 
 _SYNCHRONOUS = 2
 _DO_NOT_EXIT = 0x8000
@@ -48,7 +48,7 @@ def _library() -> Any:
 
 @functools.lru_cache(maxsize=1 << 14)
 def transcribe(text: str, voice: str) -> tuple[tuple[str, ...], ...]:
-    """IPA symbols of each word that eSpeak NG makes of a text, without stress marks.
+    """IPA symbols of each word that eSpeak NG makes of a text; stressed vowels begin with ``ˈ`` or ``ˌ``.
 
     Args:
         text: a few words without punctuation.
@@ -68,9 +68,11 @@ def transcribe(text: str, voice: str) -> tuple[tuple[str, ...], ...]:
             spoken += " " + (part or b"").decode()
     # Names of languages in brackets are switches of the voice.
     spoken = re.sub(r"\([a-z-]+\)", " ", spoken)
-    spoken = re.sub("[ˈˌ]", "", spoken)
     return tuple(tuple(s for s in word.split(_SEPARATOR) if s) for word in spoken.split())
 
+
+_LETTERS = {"ɛ": "e", "ə": "e", "ɔ": "o", "ɪ": "i", "ʊ": "u", "ʏ": "u", "y": "u", "ɑ": "a", "ɐ": "e"}
+"""Letters that vowels are mostly written with, where they look otherwise."""
 
 _FOREIGN = {
     "ɹ": "r",
@@ -111,6 +113,8 @@ _FOREIGN = {
     "dʒ": "d ʒ",
     "tʃ": "t ʃ",
     "ɫ": "l",
+    "ɟ": "ʝ",
+    "ʝ": "j",
     "ᵻ": "i",
     "y": "i",
     "ø": "e",
@@ -125,11 +129,13 @@ class EspeakLanguage(SpelledLanguage):
         voice: what eSpeak NG calls it; ``code`` if empty.
         fold: IPA symbols of eSpeak NG to phones, space separated, where they differ.
         phrasewise: whether a word's sound hangs on its neighbours (French liaison).
+        glides: unstressed vowels and the glides that they are next to another vowel.
     """
 
     voice = ""
     fold: Mapping[str, str] = {}
     phrasewise = False
+    glides: Mapping[str, str] = {}
 
     def __init__(self) -> None:
         super().__init__()
@@ -165,7 +171,8 @@ class EspeakLanguage(SpelledLanguage):
                 ]
             for word, symbols in zip(clause, spoken, strict=True):
                 try:
-                    phones = self.tidy(tuple(p for symbol in symbols for p in self._folded(symbol)), word)
+                    phones = tuple(p for symbol in self._gliding(symbols) for p in self._folded(symbol))
+                    phones = self.tidy(phones, word)
                 except LyricError as error:
                     raise LyricError(f"{word.text!r}: {error}", word.lyrics[0]) from None
                 if not phones:
@@ -173,15 +180,39 @@ class EspeakLanguage(SpelledLanguage):
                 found.append([phones])
         return found
 
+    def _agreement(self, parts: Sequence[str], syllables: Sequence[Phones]) -> int:
+        """Also how many parts hold the letter of their syllable's vowel."""
+        score = super()._agreement(parts, syllables)
+        for part, syllable in zip(parts, syllables):
+            vowel = next((p[0] for p in syllable if p in self.nuclei), "")
+            score += bool(vowel) and _LETTERS.get(vowel, vowel) in plain(part)
+        return score
+
+    def _gliding(self, symbols: Sequence[str]) -> list[str]:
+        """Unstressed vowels of ``glides`` next to another vowel as glides, from the left."""
+        found: list[str] = []
+        for i, symbol in enumerate(symbols):
+            if symbol in self.glides:
+                near = [*found[-1:], *symbols[i + 1 : i + 2]]
+                if any(self._is_vowel(s) for s in near):
+                    symbol = self.glides[symbol]
+            found.append(symbol)
+        return found
+
+    def _is_vowel(self, symbol: str) -> bool:
+        return symbol.strip("ˈˌː")[:1] in tuple("aeiouɛɔɪʊ")
+
     def _folded(self, symbol: str) -> list[str]:
         """Phones of one symbol of eSpeak NG."""
-        symbol = symbol.rstrip("-\u0361\u200d")
+        symbol = symbol.lstrip("ˈˌ").rstrip("-\u0361\u200d")
         for form in (symbol, symbol.rstrip("ː")):
             if form in self.fold:
                 return self.fold[form].split()
             if form in self.features or not form:
                 return [form] if form else []
-        bare = symbol.rstrip("ː")
+        bare = plain(symbol).rstrip("ː")
+        if bare in self.features:
+            return [bare]
         if bare in _FOREIGN:
             return [phone for part in _FOREIGN[bare].split() for phone in self._nearest(part)]
         raise LyricError(f"eSpeak NG gives {symbol!r}, which is no phone of {self.name}")

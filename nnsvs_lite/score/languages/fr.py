@@ -84,7 +84,8 @@ class French(EspeakLanguage):
 
     def spelling(self, word: Word) -> str:
         """With the e that an apostrophe at the end stands for, and the hyphen of *est-ce*."""
-        text = word.text if word.text != "y" else "i"
+        # eSpeak NG takes words with th for English ones.
+        text = word.text.replace("th", "t") if word.text != "y" else "i"
         for short, respelt in RESPELT.items():
             text = text.replace(short, respelt)
         if text.endswith("'") and len(text) > 2:
@@ -92,17 +93,33 @@ class French(EspeakLanguage):
         return _LONE.sub(lambda m: f"{m.group(0)[: m.start(1) - m.start(0)]}-{m.group(1)}", text)
 
     def tidy(self, phones: Phones, word: Word) -> Phones:
-        """*Nuit* and *agneau* with ɥ and ɲ, for which eSpeak NG gives y and nj."""
+        """What eSpeak NG gives otherwise than dictionaries.
+
+        ɥ and ɲ (*nuit*, *agneau*: y and nj); b as p before s and t; the open o of
+        syllables before the last (*sommeil*), unless it may be spelt ô or au; the closed
+        one before z (*rose*).
+        """
+        closed = re.search("ô|au", word.text) is not None
         tidied: list[str] = []
         for i, phone in enumerate(phones):
             after = phones[i + 1 : i + 2]
             if phone == "y" and after and after[0] in _VOWELS and not (tidied and tidied[-1] in _VOWELS):
                 phone = "ɥ"
+            elif phone == "b" and after and after[0] in ("s", "t"):
+                phone = "p"
+            elif phone == "o" and not closed and self._is_inner(phones[i + 1 :]):
+                phone = "ɔ"
+            elif phone == "ɔ" and after == ("z",):
+                phone = "o"
             if phone == "j" and tidied and tidied[-1] == "n" and "gn" in word.text:
                 tidied[-1] = "ɲ"
             else:
                 tidied.append(phone)
         return tuple(tidied)
+
+    def _is_inner(self, after: Sequence[str]) -> bool:
+        """Whether an o before these phones is open: within a word, but not before z or in -otion."""
+        return bool(set(after) & _VOWELS) and after[0] != "z" and after[:2] != ("s", "j")
 
     def longer(self, phones: Phones) -> Iterable[Phones]:
         """A mute e after a consonant that no vowel follows; *na-ti-on* for *na-tion*."""

@@ -45,7 +45,6 @@ _NOUNS_LG = frozenset("닭흙칡삵슭")
 
 WORDS = {
     # 15항: the coda is neutralised before a word of its own meaning.
-    "맛없": "마덥",
     "헛웃": "허둗",
     "겉옷": "거돋",
     "맛있": "마싣",
@@ -64,6 +63,45 @@ WORDS = {
     "횡단로": "횡단노",
     "이원론": "이원논",
     "입원료": "이붠뇨",
+    # 24항: after the stems of verbs in ㅁ and ㄴ.
+    "안고": "안꼬",
+    "남고": "남꼬",
+    "남지": "남찌",
+    "넘고": "넘꼬",
+    "넘지": "넘찌",
+    "참고": "참꼬",
+    "참다": "참따",
+    "참지": "참찌",
+    "숨고": "숨꼬",
+    "숨다": "숨따",
+    "담고": "담꼬",
+    "담다": "담따",
+    "품고": "품꼬",
+    "품다": "품따",
+    "머금고": "머금꼬",
+    # 26항: after ㄹ in words from Chinese.
+    "갈등": "갈뜽",
+    "발동": "발똥",
+    "절도": "절또",
+    "말살": "말쌀",
+    "불소": "불쏘",
+    "일시": "일씨",
+    "갈증": "갈쯩",
+    "물질": "물찔",
+    "발전": "발쩐",
+    "몰상식": "몰쌍식",
+    "불세출": "불쎄출",
+    "절대": "절때",
+    "절정": "절쩡",
+    "열정": "열쩡",
+    "결정": "결쩡",
+    "결심": "결씸",
+    "일생": "일쌩",
+    "실수": "실쑤",
+    "활동": "활똥",
+    "일상": "일쌍",
+    "출신": "출씬",
+    "열심": "열씸",
     # 28항: tension between the parts of a compound.
     "눈동자": "눈똥자",
     "산새": "산쌔",
@@ -130,7 +168,11 @@ def pronounce(word: str) -> str:
 
     꽃이 gives 꼬치, 국물 궁물. Every coda of the result is one of ㄱㄴㄷㄹㅁㅂㅇ.
     """
-    syllables = [list(parts) for c in _spelled(word) if (parts := decompose(c))]
+    spelt = _spelled(word)
+    syllables = [list(parts) for c in spelt if (parts := decompose(c))]
+    for i, following in enumerate(spelt[1:]):
+        if following == "없":  # 15항: a word of its own meaning, 끝없이 is 끄덥씨
+            syllables[i][2] = _NEUTRAL.get(syllables[i][2], syllables[i][2])
     for i, (current, following) in enumerate(zip(syllables, syllables[1:])):
         _meet(current, following, word[i])
     if syllables:
@@ -196,8 +238,12 @@ def _meet(current: list[str], following: list[str], written: str) -> None:
     if written == "밟":
         coda = "ㅂ"  # 10항
     sound = _NEUTRAL.get(coda, coda)
-    # 23항 after obstruents; 24, 25항 after the stems in ㄵ ㄻ ㄼ ㄾ, which but for a few are verbs.
-    if onset in _TENSE and (sound in "ㄱㄷㅂ" or (coda in "ㄵㄻㄼㄾ" and written not in "삶덟")):
+    # 23항 after obstruents; 24, 25항 after the stems in ㄵ ㄻ ㄼ ㄾ, which but for a few are verbs,
+    # though not before the ending of 옮기다 and 굶기다.
+    stem = (
+        coda in "ㄵㄻㄼㄾ" and written not in "삶덟" and not (coda == "ㄻ" and following == ["ㄱ", "ㅣ", ""])
+    )
+    if onset in _TENSE and (sound in "ㄱㄷㅂ" or stem):
         onset = _TENSE[onset]
     if onset == "ㄹ" and sound in "ㄱㅂㅁㅇ":
         onset = "ㄴ"  # 19항

@@ -49,6 +49,9 @@ _VOWELS = frozenset(phone for phone, names in _FEATURES.items() if "vowel" in na
 _GLIDES = {"j": "i", "w": "u"}
 _TO_GLIDE = {vowel: glide for glide, vowel in _GLIDES.items()}
 
+_SOFT = _VOWELS | set(_GLIDES)
+_LONG = {"ts": "t", "dz": "d"}
+
 _STOPS = ["b", "d", "ɡ", "p", "t", "k", "f", "v"]
 _CLUSTERS = [f"{c} {r}" for c in _STOPS for r in ("l", "r") if (c, r) not in {("d", "l"), ("t", "l")}]
 _WITH_S = ["s p", "s t", "s k", "s f"]
@@ -66,6 +69,7 @@ class Italian(EspeakLanguage):
     onsets = frozenset(_STARTS) | {f"{start} {glide}" for start in _STARTS for glide in _GLIDES}
     links = True
     joined = "aeiouhàèéìòù"
+    glides = {"i": "j", "ɪ": "j", "u": "w", "ʊ": "w"}
     fold = {
         "ɪ": "i",
         "ʊ": "u",
@@ -90,12 +94,16 @@ class Italian(EspeakLanguage):
     } | {f"{c}ː": f"{c} {c}" for c in ("b", "d", "ɡ", "p", "t", "k", "f", "v", "s", "z", "m", "n", "l", "r")}
 
     def tidy(self, phones: Phones, word: Word) -> Phones:
-        """Palatals once, since they begin a syllable as they are spelt (*o-gni*)."""
-        return tuple(
-            phone
-            for i, phone in enumerate(phones)
-            if not (i and phone in ("ɲ", "ʎ", "ʃ") and phones[i - 1] == phone)
-        )
+        """Palatals once, as they are spelt (*o-gni*); z is long between vowels (*gra-zia*)."""
+        tidied: list[str] = []
+        for i, phone in enumerate(phones):
+            if phone in ("ɲ", "ʎ", "ʃ") and tidied[-1:] == [phone]:
+                continue
+            after = phones[i + 1 : i + 2]
+            if phone in _LONG and tidied and tidied[-1] in _VOWELS and after and after[0] in _SOFT:
+                tidied.append(_LONG[phone])
+            tidied.append(phone)
+        return tuple(tidied)
 
     def longer(self, phones: Phones) -> Iterable[Phones]:
         """A vowel for a glide: *se-i*, *pa-u-ra*, *gra-zi-a*."""
