@@ -122,10 +122,22 @@ def test_vibrato_is_scaled_and_the_slow_part_stays(example, singer, strength, de
 def test_a_glide_or_a_drift_is_no_vibrato():
     line = np.linspace(-1, 1, 200)
     assert np.abs(vibrato_of(line, [(0, 200)], SHIFT)).max() < 1e-9
-    drift = np.sin(2 * np.pi * 1.0 * np.arange(200) * SHIFT)
-    assert np.abs(vibrato_of(drift, [(0, 200)], SHIFT)).max() < 0.1
+    drift = 50 / CENTS * np.sin(2 * np.pi * 1.0 * np.arange(200) * SHIFT)
+    assert np.abs(vibrato_of(drift, [(0, 200)], SHIFT)).max() * CENTS < 3
     short = np.sin(2 * np.pi * 5.5 * np.arange(40) * SHIFT)
     assert not vibrato_of(short, [(0, 40)], SHIFT).any(), "a vowel of 0.2 s has none"
+    leap = np.repeat([0.0, 1.0], 100)
+    assert not vibrato_of(leap, [(0, 200)], SHIFT).any(), "a vowel that stays nowhere has none"
+
+
+def test_glides_at_the_ends_of_a_vowel_do_not_ring_in_its_vibrato():
+    # Up from a fourth below, and down to a third below, in 0.1 s each, as between notes.
+    frames = np.arange(300)
+    glide = -500 / CENTS * np.exp(-frames / 10) - 300 / CENTS * np.exp(-frames[::-1] / 10)
+    assert np.abs(vibrato_of(glide, [(0, 300)], SHIFT)).max() * CENTS < 8
+    wave = 50 / CENTS * np.sin(2 * np.pi * 5.5 * frames * SHIFT)
+    found = vibrato_of(glide + wave, [(0, 300)], SHIFT)
+    np.testing.assert_allclose(found[60:240] * CENTS, wave[60:240] * CENTS, atol=8)
 
 
 def test_pitch_deviation_scales_all_that_differs_from_the_score(example, singer):

@@ -21,10 +21,16 @@ VIBRATO_BAND = (3.0, 8.0)
 """Hz within which a held note's F0 counts as vibrato; singers' lies at 4.5 to 7 (Sundberg 1994)."""
 
 SHORTEST_VIBRATO = 0.25
-"""Seconds; a shorter vowel has no vibrato."""
+"""Seconds; a shorter steady part of a vowel has no vibrato."""
 
 EDGE = 0.05
-"""Seconds at each end of a vowel over which its vibrato fades: glides are not vibrato."""
+"""Seconds at each end of the steady part of a vowel over which its vibrato fades."""
+
+GLIDE = 80 * np.log(2) / 1200
+"""A vowel's ends count as glides until F0 is this near, in log Hz, to where the vowel stays."""
+
+SETTLE = 0.08
+"""Seconds after a glide, and before the next, that are still part of it."""
 
 SCORE_SMOOTHING = 0.025
 """Deviation in seconds of the Gaussian that rounds off the score's steps."""
@@ -140,9 +146,10 @@ def _ids(example: Example, spec: Spec) -> np.ndarray:
 def vibrato_of(residual: np.ndarray, spans: Iterator[tuple[int, int]], frame_shift: float) -> np.ndarray:
     """The part of an F0 residual that is vibrato.
 
-    Vowel by vowel, so that no glide between notes rings in it: a line through the vowel
-    (in longer ones a curve, at most cubic) is left out, and of the rest the cosines
-    (DCT-II) of :data:`VIBRATO_BAND` are kept, faded at both ends.
+    Vowel by vowel, and there only between the glides at its ends, which are far larger
+    and would ring in it. A line (in longer vowels a curve, at most cubic) is left out,
+    and of the rest the cosines (DCT-II) of :data:`VIBRATO_BAND` are kept, faded at both
+    ends.
 
     Args:
         residual: (T,) log F0 less that of the score.
@@ -156,7 +163,8 @@ def vibrato_of(residual: np.ndarray, spans: Iterator[tuple[int, int]], frame_shi
     from scipy.fft import dct, idct
 
     out = np.zeros(len(residual))
-    for start, end in spans:
+    for vowel in spans:
+        start, end = _steady(residual, *vowel, round(SETTLE / frame_shift))
         length = end - start
         if length * frame_shift < SHORTEST_VIBRATO:
             continue
@@ -171,6 +179,15 @@ def vibrato_of(residual: np.ndarray, spans: Iterator[tuple[int, int]], frame_shi
         fade = 0.5 - 0.5 * np.cos(np.pi * np.minimum(nearest_end / EDGE, 1))
         out[start:end] = idct(coefficients, norm="ortho") * fade
     return out
+
+
+def _steady(residual: np.ndarray, start: int, end: int, margin: int) -> tuple[int, int]:
+    """The part of a vowel without the glides at its ends; first and last+1 frame."""
+    piece = residual[start:end]
+    near = np.flatnonzero(np.abs(piece - np.median(piece)) <= GLIDE)
+    if not len(near):
+        return start, start
+    return start + int(near[0]) + margin, start + int(near[-1]) + 1 - margin
 
 
 def formant_matrix(columns: int, config: FeatureConfig, factor: float) -> np.ndarray:
