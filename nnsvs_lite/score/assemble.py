@@ -8,8 +8,9 @@ What all formats without engraved bars (MIDI and those of singing editors) share
   editors shorten notes by a little; nobody pauses for so long.
 - A note that runs into the next by less than a 32nd note, and by less than half of
   its own length, ends where the next one starts. Notes that start and end together
-  are a chord, sung on its highest note. Both are counted in a warning. Other overlaps
-  are refused, since it cannot be known which voice is meant.
+  are a chord, sung on its highest note, unless they have different lyrics. Both are
+  counted in a warning. Other overlaps are refused, since it cannot be known which voice
+  is meant.
 - A note without lyric, or with a sign such as ``-``, carries on the syllable before
   it and has ``slur`` set; after a rest it stays without (as in MusicXML).
 - A lyric ``br`` makes its note a breath.
@@ -260,7 +261,7 @@ def _one_voice(notes: Sequence[Sung], timeline: Timeline) -> list[Sung]:
             if last is not None and note.start - last.end < SHORT:
                 voice[-1] = dataclasses.replace(last, beats=note.start - last.start)
             voice.append(note)
-        elif abs(note.start - last.start) < SHORT / 4 and abs(note.end - last.end) < SHORT / 4:
+        elif _is_chord(last, note):
             lyric = last.lyric or note.lyric
             voice[-1] = dataclasses.replace(last, pitch=max(last.pitch, note.pitch), lyric=lyric)
             chords += 1
@@ -278,6 +279,12 @@ def _one_voice(notes: Sequence[Sung], timeline: Timeline) -> list[Sung]:
     if cut:
         log.warning("%d notes that ran into the next were shortened", cut)
     return voice
+
+
+def _is_chord(last: Sung, note: Sung) -> bool:
+    """Whether two notes sound together all along and one of them sings for both."""
+    together = max(abs(note.start - last.start), abs(note.end - last.end)) < SHORT / 4
+    return together and (not note.lyric or not last.lyric or note.lyric == last.lyric)
 
 
 def _with_rests(notes: Sequence[Sung], timeline: Timeline) -> list[Sung]:

@@ -93,7 +93,7 @@ def _offset(number: int, segment: dict[str, Any]) -> float:
 
 
 def _words(segment: dict[str, Any], name: str) -> list[str]:
-    return [word for word in str(segment.get(name) or "").split() if word]
+    return get_text(segment.get(name)).split()
 
 
 def _segment(segment: dict[str, Any], place: str, language: Language | None) -> list[_Row]:

@@ -21,6 +21,9 @@ MAX_NODES = 1_000_000
 MAX_NOTES = 100_000
 """Notes of a file, or of what its repeats unfold to."""
 
+MAX_LYRIC = 200
+"""Characters in the lyric of one note."""
+
 MAX_SECONDS = 4 * 3600
 """Longest score."""
 

@@ -71,6 +71,8 @@ def read_midi(
         midi = parse_midi(read_bytes(path))
         timeline = _timeline(midi, tempo)
         parts = _parts(midi, lang)
+        if not parts and any(text.startswith(b"DM:") for track in midi.tracks for _, text in track.texts):
+            raise DataError("a sequence of VOCALOID 2; open it in an editor and save it as VSQX or MusicXML")
         shared = max(midi.tracks, key=lambda track: len(_syllables(track)))
         fits = [_fit(p, shared) for p in parts]
         index = choose_part(part, [p.name for p in parts], [int(fit == max(fits)) for fit in fits])

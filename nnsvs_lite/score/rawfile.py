@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.score.limits import MAX_BYTES, MAX_DEPTH, MAX_NOTES, MAX_TEXT_BYTES
+from nnsvs_lite.score.limits import MAX_BYTES, MAX_DEPTH, MAX_LYRIC, MAX_NOTES, MAX_TEXT_BYTES
 
 LEGACY_ENCODINGS = {"ja": ("cp932",), "zh": ("gb18030", "big5"), "yue": ("big5hkscs",), "ko": ("cp949",)}
 """Encodings tried after UTF-8 for the lyrics of a language; the others take Windows-1252."""
@@ -132,7 +132,15 @@ def get_text(value: Any) -> str:
     """A name or lyric in one line; numbers are taken as written, anything else as nothing."""
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         return ""
-    text = value if isinstance(value, str) else format(value, ".12g")
+    text = (
+        value
+        if isinstance(value, str)
+        else str(value)[:MAX_LYRIC]
+        if isinstance(value, int)
+        else f"{value:.12g}"
+    )
+    # JSON can hold half of a character, which no encoding can write.
+    text = text.encode("utf-8", "replace").decode("utf-8")
     return " ".join(text.replace("\0", " ").split())
 
 

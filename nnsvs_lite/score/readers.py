@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from nnsvs_lite.io.errors import DataError, nearest
 from nnsvs_lite.score.languages import get_language
+from nnsvs_lite.score.limits import MAX_LYRIC
 from nnsvs_lite.score.phonemize import attach_phones
 from nnsvs_lite.score.types import Score
 
@@ -95,6 +96,9 @@ def read_score(path: str | os.PathLike, *, lang: str = "ja", phones: bool = True
             del options[name]
     function = getattr(importlib.import_module(reader.module), reader.function)
     score = function(path, lang=lang, **options)
+    for note in score.notes:
+        if len(note.lyric) > MAX_LYRIC:
+            raise DataError(f"{note.place}: a lyric of {len(note.lyric)} characters on one note", path)
     if any(note.phones for note in score.notes):
         if phones:
             _check_phones(score, path)

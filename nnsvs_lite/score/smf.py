@@ -17,7 +17,7 @@ MAX_EVENTS = 3_000_000
 MAX_LYRIC_BYTES = 1000
 
 _DATA_BYTES = {0x8: 2, 0x9: 2, 0xA: 2, 0xB: 2, 0xC: 1, 0xD: 1, 0xE: 2}
-_TEXT, _TRACK_NAME, _LYRIC, _END, _TEMPO, _METRE, _KEY = 0x01, 0x03, 0x05, 0x2F, 0x51, 0x58, 0x59
+_TEXT, _TRACK_NAME, _LYRIC, _TEMPO, _METRE, _KEY = 0x01, 0x03, 0x05, 0x51, 0x58, 0x59
 
 
 @dataclass
@@ -187,9 +187,8 @@ def _events(data: bytes, position: int, end: int) -> Iterator[tuple[int, int, in
         if position + size > end or (status < 0xF0 and max(body) > 127):
             raise _Damaged(position)
         position += size
+        # Some writers put events behind the end-of-track event, so that is passed over.
         yield tick, status, kind, body
-        if status == 0xFF and kind == _END:
-            return
 
 
 def _length(data: bytes, position: int, end: int) -> tuple[int, int]:

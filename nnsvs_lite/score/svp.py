@@ -80,23 +80,23 @@ def _quarters(value: Any, what: str) -> Fraction:
 
 def _track(track: dict[str, Any], library: dict[str, Any], place: str) -> list[Sung]:
     """Notes of all groups on a track."""
-    main = track.get("mainGroup")
-    groups = library | ({str(main.get("uuid")): main.get("notes")} if isinstance(main, dict) else {})
-    references = get_rows(track.get("groups"), f"{place}: groups")
-    if isinstance(track.get("mainRef"), dict):
-        references = [track["mainRef"], *references]
-    elif isinstance(main, dict):
-        references = [{"groupID": main.get("uuid")}, *references]
+    placed = []
+    if isinstance(track.get("mainGroup"), dict):
+        # Some converters give the main group another name than its reference.
+        placed.append((track["mainGroup"].get("notes"), track.get("mainRef") or {}))
+    for reference in get_rows(track.get("groups"), f"{place}: groups"):
+        name = str(reference.get("groupID"))
+        if name not in library:
+            raise DataError(f"{place}: it refers to a group {name[:40]!r} that the file does not hold")
+        placed.append((library[name], reference))
     notes: list[Sung] = []
-    for reference in references:
+    for group, reference in placed:
+        reference = get_dict(reference, f"{place}: a group's reference")
         if reference.get("isInstrumental") is True:
             continue
-        name = str(reference.get("groupID"))
-        if name not in groups:
-            raise DataError(f"{place}: it refers to a group {name[:40]!r} that the file does not hold")
         offset = _quarters(reference.get("blickOffset", 0), f"{place}: blickOffset")
         pitch = get_number(reference.get("pitchOffset", 0), f"{place}: pitchOffset", -200, 200)
-        rows = get_rows(groups[name], f"{place}: notes")
+        rows = get_rows(group, f"{place}: notes")
         # A file can place one group many thousand times.
         checked_count(len(notes) + len(rows))
         notes += [_note(row, offset, pitch, f"{place}, note {i}") for i, row in enumerate(rows, 1)]
