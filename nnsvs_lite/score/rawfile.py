@@ -66,7 +66,7 @@ def decode(data: bytes, lang: str = "ja", named: str | None = None) -> str:
         if data.startswith(mark):
             return _decoded(data, (encoding,))
     named = named if named and re.fullmatch(r"[\w.:-]{1,40}", named) else None
-    return _decoded(data, (named, "utf-8", *LEGACY_ENCODINGS.get(lang, ("cp932", "cp1252"))))
+    return _decoded(data, (named, "utf-8", *LEGACY_ENCODINGS.get(lang, ("cp1252", "cp932"))))
 
 
 def _decoded(data: bytes, encodings: tuple[str | None, ...]) -> str:
@@ -75,7 +75,7 @@ def _decoded(data: bytes, encodings: tuple[str | None, ...]) -> str:
         with contextlib.suppress(Exception):
             text = data.decode(encoding) if encoding else None
             if isinstance(text, str):
-                return text
+                return text.replace("\ufeff", "")
     tried = ", ".join(encoding for encoding in encodings if encoding)
     raise DataError(f"the text's encoding is none of {tried}; save it as UTF-8")
 
