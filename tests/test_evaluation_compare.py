@@ -226,6 +226,22 @@ def test_the_page_of_comparisons_fits_a_phone(browser, compared):
     assert browser.overflow(page) == 0
 
 
+def test_fewer_phrases_can_be_heard_than_are_scored(browser, compared, tmp_path, capsys):
+    words = ["compare", str(compared / "quarter"), "-o", str(tmp_path / "index.html")]
+    assert main([*words, "--phrases", "3"]) == 0
+    page = browser.open(tmp_path / "index.html")
+    assert [phrase.get_attribute("id") for phrase in page.locator(".phrase").all()] == [
+        "a_000",
+        "a_003",
+        "a_007",
+    ]
+    assert page.locator("#utterances tbody tr").count() == 3 * TONES
+    # A phrase that cannot be heard is no link.
+    assert page.locator("#utterances tbody a").count() == 3 * 3
+    assert main([*words, "--phrases", "0"]) == 1
+    assert "--phrases: must be at least 1" in capsys.readouterr().err
+
+
 def test_results_alone_make_a_page_without_sounds(browser, compared, tmp_path):
     """What a colleague sends: two files, without the folders that were scored."""
     for name in ("quarter", "tone"):

@@ -323,7 +323,7 @@ def test_every_plot_has_axes_and_units(browser, scored):
 
 def test_thirty_phrases_are_under_thirty_megabytes():
     """Thirty phrases of eight seconds from five systems, of noisy sound, which packs worst."""
-    from nnsvs_lite.evaluation.page import COMPRESSIONS
+    from nnsvs_lite.evaluation.page import COMPRESSIONS, packing_note
 
     rate, seconds = 24000, 8.0
     rng = np.random.default_rng(0)
@@ -337,3 +337,4 @@ def test_thirty_phrases_are_under_thirty_megabytes():
     ]
     assert sizes[0] > sizes[1] > sizes[2]
     assert 30 * 5 * sizes[-1] < 28e6
+    assert packing_note(0.35) == "" and "24 kbit/s" in packing_note(0.99)

@@ -24,12 +24,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--pool-seeds", action="store_true", help="take names that differ in _seed<number> for one system"
     )
+    parser.add_argument(
+        "--phrases", type=int, help="how many phrases can be heard, spread over the set; else all"
+    )
     parser.add_argument("--megabytes", type=float, default=30.0, help="largest size of the page")
 
 
 def run(args: argparse.Namespace) -> int:
     """Runs the command."""
     from nnsvs_lite.evaluation.compare import compare, markdown
+    from nnsvs_lite.io.errors import DataError
+
+    if args.phrases is not None and args.phrases < 1:
+        raise DataError(f"must be at least 1, not {args.phrases}", "--phrases")
 
     comparison = compare(args.experiments, args.baseline, args.pool_seeds)
     print(markdown(comparison), end="")
@@ -37,6 +44,7 @@ def run(args: argparse.Namespace) -> int:
         from nnsvs_lite.evaluation.compare_page import CompareOptions, build_comparison
 
         command = shlex.join(["nnsvs-lite", "compare", *args.experiments])
-        build_comparison(comparison, CompareOptions(args.out, args.title, command, args.megabytes))
+        options = CompareOptions(args.out, args.title, command, args.phrases, args.megabytes)
+        build_comparison(comparison, options)
         print(f"\ncompare: {args.out} written")
     return 0

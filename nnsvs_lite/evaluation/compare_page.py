@@ -12,7 +12,7 @@ from nnsvs_lite.evaluation import media, plots
 from nnsvs_lite.evaluation.compare import Comparison, Run
 from nnsvs_lite.evaluation.gains import Gain
 from nnsvs_lite.evaluation.measures import MEASURES, PREFIXES, Measure
-from nnsvs_lite.evaluation.page import environment, templates, write_bounded
+from nnsvs_lite.evaluation.page import environment, packing_note, templates, write_bounded
 from nnsvs_lite.evaluation.phrases import Material, build_phrase, utterance_rows
 from nnsvs_lite.evaluation.reference import Reference
 from nnsvs_lite.evaluation.results import REFERENCES
@@ -29,12 +29,14 @@ class CompareOptions:
 
     Attributes:
         out: the HTML file. title: its heading. command: stated on it.
+        phrases: how many can be heard, spread over the set; all where None.
         megabytes: bound on its size.
     """
 
     out: Path
     title: str = "Comparison"
     command: str = ""
+    phrases: int | None = None
     megabytes: float = 30.0
 
 
@@ -162,6 +164,13 @@ def _charts(comparison: Comparison) -> list[str]:
     return [chart for chart in charts if chart]
 
 
+def spread(utts: Sequence[str], count: int | None) -> list[str]:
+    """``count`` of the utterances, evenly spread, the first among them; all where ``count`` is None."""
+    if count is None or count >= len(utts):
+        return list(utts)
+    return [utts[i * len(utts) // count] for i in range(count)]
+
+
 def build_comparison(comparison: Comparison, options: CompareOptions) -> None:
     """Writes the page.
 
@@ -200,9 +209,10 @@ def build_comparison(comparison: Comparison, options: CompareOptions) -> None:
         "order": list(material.order) if material else [],
     }
     template = templates().get_template("compare.html.j2")
+    heard = spread(comparison.utts, options.phrases) if material else []
 
     def render(compression: float) -> str:
-        phrases = (build_phrase(material, utt, compression) for utt in comparison.utts) if material else ()
-        return template.render(**common, phrases=phrases)
+        phrases = (build_phrase(material, utt, compression) for utt in heard) if material else ()
+        return template.render(**common, heard=heard, phrases=phrases, packing=packing_note(compression))
 
     write_bounded(options.out, options.megabytes, render)

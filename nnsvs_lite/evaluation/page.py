@@ -30,8 +30,22 @@ if TYPE_CHECKING:
 LAYOUT = 3
 """Number of the layout; raised whenever the same results would give another page."""
 
-COMPRESSIONS = (0.35, 0.7, 0.99)
-"""Tried in this order until the page is small enough."""
+COMPRESSIONS = {0.35: 60, 0.7: 34, 0.99: 24}
+"""How tightly sound is packed, and about how many kbit/s it then has at 24 kHz.
+
+Tried in this order until the page is small enough.
+"""
+
+
+def packing_note(compression: float) -> str:
+    """A warning where sound is packed so tightly that it can be heard; else empty."""
+    rate = COMPRESSIONS[compression]
+    if rate >= 60:
+        return ""
+    return (
+        f"To keep this page small its sound is packed tightly (MP3, about {rate} kbit/s): do not judge fine "
+        "differences of timbre by it."
+    )
 
 
 @dataclass(frozen=True)
@@ -209,8 +223,8 @@ def write_bounded(out: Path, megabytes: float, render: Callable[[float], str]) -
             write_text(out, text)
             return
     raise DataError(
-        f"the page would have {size / 1e6:.1f} MB, the limit is {megabytes:g}: score fewer "
-        "utterances, or raise --megabytes",
+        f"the page would have {size / 1e6:.1f} MB, the limit is {megabytes:g}: show fewer "
+        "phrases, or raise --megabytes",
         out,
     )
 
@@ -248,7 +262,9 @@ def render(options: PageOptions, sources: Sources, compression: float) -> str:
                 sources.reference.utts, sources.order, sources.values, [m.key for m in measures]
             ),
             phrases=(build_phrase(material, utt, compression) for utt in sources.reference.utts),
+            heard=sources.reference.utts,
             n_phrases=len(sources.reference.utts),
+            packing=packing_note(compression),
             colour_bar=plots.colour_bar(media.palette()),
             espnet=_summary(sources, group("espnet")),
             prefixes=PREFIXES,
