@@ -123,7 +123,7 @@ def test_a_glide_or_a_drift_is_no_vibrato():
     line = np.linspace(-1, 1, 200)
     assert np.abs(vibrato_of(line, [(0, 200)], SHIFT)).max() < 1e-9
     drift = 50 / CENTS * np.sin(2 * np.pi * 1.0 * np.arange(200) * SHIFT)
-    assert np.abs(vibrato_of(drift, [(0, 200)], SHIFT)).max() * CENTS < 3
+    assert np.abs(vibrato_of(drift, [(0, 200)], SHIFT)).max() * CENTS < 6
     short = np.sin(2 * np.pi * 5.5 * np.arange(40) * SHIFT)
     assert not vibrato_of(short, [(0, 40)], SHIFT).any(), "a vowel of 0.2 s has none"
     leap = np.repeat([0.0, 1.0], 100)
