@@ -128,6 +128,10 @@ class German(EspeakLanguage):
         """Words of ``SPOKEN`` as they stand there; b, d, g before voiceless consonants as p, t, k."""
         if word.text in SPOKEN:
             return tuple(SPOKEN[word.text].split())
+        text = " ".join(phones)
+        if "pf" in word.text:
+            text = text.replace("p f", "pf")
+        phones = tuple(text.split())
         pairs = zip(phones, [*phones[1:], ""])
         return tuple(_DEVOICED.get(p, p) if after in _VOICELESS else p for p, after in pairs)
 

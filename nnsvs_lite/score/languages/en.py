@@ -139,7 +139,7 @@ class English(SpelledLanguage):
     }
 
     def pronounce(self, words: Sequence[Word]) -> list[list[Phones]]:
-        """Pronunciations of each word by itself.
+        """Pronunciations of each word by itself; *the* has its long vowel before a vowel.
 
         Raises:
             LyricError: where one has no letters of English.
@@ -148,9 +148,12 @@ class English(SpelledLanguage):
         found = []
         for word in words:
             try:
-                found.append(list(pronunciations(word.text)))
+                found.append(list(_by_parts(word.parts) or pronunciations(word.text)))
             except LyricError as error:
                 raise LyricError(str(error), word.lyrics[0]) from None
+        for word, forms, following in zip(words, found, found[1:]):
+            if word.text == "the" and following[0][0] in _VOWELS:
+                forms.insert(0, ("dh", "iy"))
         return found
 
     def longer(self, phones: Phones) -> Iterable[Phones]:
@@ -206,6 +209,18 @@ def pronunciations(word: str) -> tuple[Phones, ...]:
     if not stripped.replace("'", "").isascii():
         raise LyricError(f"no reading for {word!r}")
     return (tuple(_letters().sounds(stripped.replace("'", ""))),)
+
+
+def _by_parts(parts: Sequence[str]) -> tuple[Phones, ...]:
+    """An unknown compound, cut where a hyphen is and its first part is known: *rose-lipt*."""
+    known = dictionary()
+    if len(parts) < 2 or known.get("".join(parts)) or _by_ending("".join(parts)):
+        return ()
+    for cut in range(len(parts) - 1, 0, -1):
+        first, rest = "".join(parts[:cut]), "".join(parts[cut:])
+        if len(first) > 3 and known.get(first) and len(rest) > 3:
+            return (_from_arpabet(known[first][0]) + pronunciations(rest)[0],)
+    return ()
 
 
 def _plural(form: Phones) -> Phones:
