@@ -1,0 +1,229 @@
+"""Trains every small system of the zoo on one recipe's data, and writes the table of docs/zoo.md.
+
+    tools/zoo.py run --recipe egs/demo/svs1                     train, sing and score; only what is missing
+    tools/zoo.py speed --recipe egs/demo/svs1                   time them, on a machine that does nothing else
+    tools/zoo.py table --recipe egs/demo/svs1 --recipe ...      docs/zoo.md
+
+The recipe's features and its rule and timing models must be there (stages 0 to 5). All acoustic systems
+make the same number of passes over the training set, and sing with the same time-lag and duration models.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nnsvs_lite.io.atomic import write_json, write_text
+
+ROOT = Path(__file__).parents[1]
+CONF = ROOT / "conf"
+TIMING_EPOCHS, ACOUSTIC_EPOCHS = 40, 6
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One system: its family and the YAML that is trained."""
+
+    family: str
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """As it is called in the table."""
+        return f"{self.family}/{self.path.stem}"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Where a recipe keeps what the zoo needs."""
+
+    folder: Path
+    features: str
+
+    @property
+    def dump(self) -> Path:
+        return self.folder / "dump" / self.features
+
+    @property
+    def zoo(self) -> Path:
+        return self.folder / "exp" / "zoo"
+
+    def exp(self, name: str) -> Path:
+        return self.folder / "exp" / name
+
+
+def entries(wanted: Sequence[str] = ()) -> list[Entry]:
+    """Small configurations: those that are tiny, or have no tiny one; ``wanted`` picks some by name."""
+    found = []
+    for family in ("timelag", "duration", "acoustic"):
+        for path in sorted((CONF / family).glob("*.yaml")):
+            if not path.with_name(f"{path.stem}_tiny.yaml").exists() and path.stem != "rule":
+                found.append(Entry(family, path))
+    unknown = set(wanted) - {e.name for e in found}
+    if unknown:
+        sys.exit(f"zoo: no system {sorted(unknown)[0]!r}; there are: {', '.join(e.name for e in found)}")
+    return [e for e in found if not wanted or e.name in wanted]
+
+
+def call(log: Path, *words: object) -> None:
+    """Runs ``nnsvs-lite``; a failure ends this program with the last line of its log."""
+    command = [os.fspath(Path(sys.executable).parent / "nnsvs-lite"), *map(str, words)]
+    with log.open("a") as out:
+        status = subprocess.run(command, stdout=out, stderr=subprocess.STDOUT, check=False).returncode
+    if status:
+        sys.exit(f"zoo: {' '.join(map(str, words[:3]))} failed; see {log}")
+
+
+def sing_and_score(recipe: Recipe, out: Path, log: Path, models: dict[str, Path], seed: int) -> None:
+    """Decodes the eval set, makes waveforms and scores them, below ``out``."""
+    decode = out / "eval"
+    words = [w for family, path in models.items() for w in (f"--{family}", path)]
+    call(log, "decode", "--dump", recipe.dump, "--set", "eval", "--out", decode, "--seed", seed, *words)
+    call(log, "vocode", "--decode-dir", decode)
+    call(
+        log,
+        "evaluate",
+        "--dump",
+        recipe.dump,
+        "--set",
+        "eval",
+        "--system",
+        f"model={decode}",
+        "--out",
+        decode / "results.json",
+    )
+
+
+def run_one(recipe: Recipe, entry: Entry, seed: int) -> None:
+    """Trains, sings and scores one system with one seed."""
+    out = recipe.zoo / entry.family / entry.path.stem / f"seed{seed}"
+    out.mkdir(parents=True, exist_ok=True)
+    log = out / "zoo.log"
+    epochs = ACOUSTIC_EPOCHS if entry.family == "acoustic" else TIMING_EPOCHS
+    # min_steps and patience would give some systems more passes than others.
+    same = [f"--training.epochs={epochs}", "--training.min_steps=0", "--training.patience=0"]
+    call(
+        log,
+        *("train", "--config", entry.path, "--dump", recipe.dump, "--out", out, "--seed", seed),
+        *("--train-set", "train", "--dev-set", "dev", *same),
+    )
+    models = {
+        "acoustic": recipe.exp("acoustic_rule"),
+        "timelag": recipe.exp("timelag_mdn"),
+        "duration": recipe.exp("duration_mdn"),
+    }
+    models[entry.family] = out
+    sing_and_score(recipe, out, log, models, seed)
+    print(f"{recipe.folder.parent.name} {entry.name} seed {seed}: done", flush=True)
+
+
+def run_references(recipe: Recipe) -> None:
+    """Scores the floor and the ceiling, which the recipe has sung already."""
+    out = recipe.zoo / "references"
+    out.mkdir(parents=True, exist_ok=True)
+    rule = recipe.exp("acoustic_rule") / "decode_rule" / "eval"
+    natural = recipe.exp("analysis_synthesis") / recipe.features / "eval"
+    systems = [
+        word
+        for name, path in (("rule", rule), ("analysis_synthesis", natural))
+        for word in ("--system", f"{name}={path}")
+    ]
+    call(
+        out / "zoo.log",
+        "evaluate",
+        "--dump",
+        recipe.dump,
+        "--set",
+        "eval",
+        *systems,
+        "--out",
+        out / "results.json",
+    )
+
+
+def measure_speed(recipe: Recipe, entry: Entry) -> dict[str, float]:
+    """Frames trained a second, and seconds of inference per second of singing, on one thread.
+
+    The fastest of three: noise only ever slows down. A batch of the recipe's own budget for
+    training; the whole eval set, in batches, for inference.
+    """
+    import time
+
+    import torch
+
+    from nnsvs_lite.models.batch import collate
+    from nnsvs_lite.models.spec import Spec
+    from nnsvs_lite.synthesis.predict import predict_acoustic
+    from nnsvs_lite.training.config import Config
+    from nnsvs_lite.training.data import DumpDataset, pack
+
+    torch.set_num_threads(1)
+    config, spec = Config.read(entry.path), Spec.read(recipe.dump)
+    model = config.model_class(spec, **config.init_args)
+    found: dict[str, float] = {"parameters": sum(p.numel() for p in model.parameters())}
+    data = DumpDataset(recipe.dump, "train", spec, streams=True)
+    if model.trains:
+        indices = pack(data.frames, config.training.budget)[-2]
+        batch = collate([data[i] for i in indices], spec.frame_shift)
+        optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
+        times = []
+        for _ in range(4):
+            began = time.perf_counter()
+            model.loss(batch)["loss"].backward()
+            optimizer.step()
+            optimizer.zero_grad()
+            times.append(time.perf_counter() - began)
+        found["train_frames_per_second"] = sum(data.frames[i] for i in indices) / min(times[1:])
+    model.eval()
+    sung = DumpDataset(recipe.dump, "eval", spec)
+    examples = [sung[i] for i in range(len(sung))]
+    times = []
+    for _ in range(3):
+        began = time.perf_counter()
+        list(predict_acoustic(examples, model))
+        times.append(time.perf_counter() - began)
+    found["rtf"] = min(times) / (sum(sung.frames) * spec.frame_shift)
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("what", choices=("run", "speed", "table"))
+    parser.add_argument("--recipe", type=Path, action="append", required=True, help="recipe folder")
+    parser.add_argument("--features", default="world_24k", help="name of the features in dump/")
+    parser.add_argument(
+        "--systems", nargs="+", default=[], help="such as acoustic/sinsy_tiny; all if not given"
+    )
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "zoo.md", help="page to write")
+    args = parser.parse_args()
+    recipes = [Recipe(folder, args.features) for folder in args.recipe]
+    if args.what == "table":
+        from zoo_table import page
+
+        write_text(args.out, page(recipes, entries()))
+        return
+    chosen = entries(args.systems)
+    for recipe in recipes:
+        if args.what == "speed":
+            for entry in (e for e in chosen if e.family == "acoustic"):
+                found = measure_speed(recipe, entry)
+                write_json(recipe.zoo / entry.family / entry.path.stem / "speed.json", found)
+                print(entry.name, found, flush=True)
+            continue
+        run_references(recipe)
+        # One seed of everything first: an interrupted run leaves a whole table.
+        for seed in args.seeds:
+            for entry in chosen:
+                run_one(recipe, entry, seed)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,197 @@
+"""The page docs/zoo.md from what tools/zoo.py measured."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nnsvs_lite.evaluation.compare import Comparison, compare, show
+from nnsvs_lite.evaluation.measures import MEASURES
+from nnsvs_lite.io.atomic import read_json
+
+if TYPE_CHECKING:
+    from zoo import Entry, Recipe
+
+FLOOR, CEILING = "rule", "analysis_synthesis"
+ACOUSTIC = ("mcd_db", "lf0_rmse_cents", "vuv_error", "in_tune_cents")
+TIMING = ("onset_mae_ms", "vowel_onset_mae_ms", "phone_duration_mae_ms")
+SEEDS = ("0", "1", "2")
+
+HEAD = """\
+# The zoo
+
+One YAML names one system: `./run.sh --stage 5 --acoustic-config conf/acoustic/sinsy.yaml` (likewise
+`--timelag-config`, `--duration-config`). Every system comes at its published size and as `<name>_tiny.yaml`,
+which a laptop trains in minutes. The head of each YAML says what it reproduces, what is second-hand or
+unsourced, and where it departs. What all acoustic systems have in common is in [models.md](models.md).
+
+This page is written by `tools/zoo.py`. It compares the **small** systems, trained on little data with little
+computing. It shows that each learns, and what each costs; it does not show which is best at full size on
+hours of singing: that needs a GPU and a corpus.
+
+How the figures were made: all acoustic systems saw the training set {acoustic} times (timing models {timing}
+times), at their YAML's learning rate and batch size, with seeds 0, 1 and 2 (the column says where fewer were
+run), and sang the eval set with the recipe's own time-lag and duration models (`mdn`, seed 0). Where a system
+draws by chance, the seed is that of training. Brackets are 95 % intervals, by bootstrap over utterances and
+seeds. **Bold**: better than the floor, with an interval of the paired difference that does not hold zero.
+Frames a second and real-time factors: one CPU thread, the fastest of three runs. What the measures are is in
+[results.md](results.md).
+"""
+
+PUBLISHED = """\
+## Published listening scores
+
+Mean opinion scores as *published* by Yamamoto et al. (NNSVS, arXiv:2210.15987; Namine Ritsu, 24 kHz; quoted
+second-hand), for the systems whose architecture is here. They were not reproduced: no listening test was
+held, and the models below were never trained on that corpus here.
+
+| system there | MOS, published | here |
+|---|---|---|
+| Muskits RNN | 2.22 | `acoustic/muskits_rnn` |
+| Sinsy | 2.64 | `acoustic/sinsy` |
+| Sinsy with pitch correction | 2.84 | `acoustic/sinsy_pitchreg` |
+| Sinsy with vibrato | 2.99 | `acoustic/sinsy_vibrato` |
+| NNSVS-WORLD v0 | 3.28 | `acoustic/nnsvs_world_v0` |
+| NNSVS-WORLD v1 | 3.21 | `acoustic/nnsvs_world_v1` |
+| NNSVS-WORLD v2 | 3.35 | `acoustic/nnsvs_world_v2` |
+| NNSVS-WORLD v3 | 3.60 | `acoustic/nnsvs_world_v3` |
+| NNSVS-WORLD v4 | 3.86 | `acoustic/nnsvs_world_v4` |
+| recording | 4.39 | |
+"""
+
+
+def head_of(path: Path) -> tuple[str, str]:
+    """What a YAML says of itself in its first sentence, and its parameters."""
+    text = path.read_text(encoding="utf-8")
+    comment = " ".join(line.lstrip("# ") for line in text.split("model:")[0].splitlines())
+    sentence = re.split(r"(?<=[.:;]) ", comment)[0].rstrip(".:;")
+    count = re.search(r"^# Parameters: ([\d,]+)", text, re.MULTILINE)
+    return sentence, count[1] if count else ""
+
+
+def full_size(entry: Entry) -> Path:
+    """The configuration of the published size; the small one itself where there is no other."""
+    path = entry.path.with_name(entry.path.name.replace("_tiny.yaml", ".yaml"))
+    return path if path.exists() else entry.path
+
+
+def compared(recipe: Recipe, entries: Sequence[Entry]) -> Comparison | None:
+    """All runs that were scored, and the references."""
+    words = []
+    for entry in entries:
+        folder = recipe.zoo / entry.family / entry.path.stem
+        label = entry.path.stem.removesuffix("_tiny")
+        words += [
+            f"{label}={folder / f'seed{s}' / 'eval' / 'results.json'}"
+            for s in SEEDS
+            if (folder / f"seed{s}" / "eval" / "results.json").exists()
+        ]
+    if not words:
+        return None
+    return compare([*words, f"references={recipe.zoo / 'references' / 'results.json'}"], FLOOR, True)
+
+
+def cells(found: Comparison, name: str, keys: Sequence[str]) -> list[str]:
+    """A system's numbers, bold where it is better than the floor beyond doubt."""
+    row = []
+    for key in keys:
+        measure = next(m for m in MEASURES if m.key == key)
+        text = show(measure, found.estimate(name, measure))
+        better = name not in (FLOOR, CEILING) and found.gain(name, measure)
+        sure = better and better.interval is not None and better.interval[0] > 0
+        row.append(f"**{text}**" if sure and key != "in_tune_cents" else text)
+    return row
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Markdown."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+
+
+def titles(keys: Sequence[str]) -> list[str]:
+    """Names and units of measures."""
+    return [f"{m.label} ({m.unit})" for key in keys for m in MEASURES if m.key == key]
+
+
+def acoustic_table(recipe: Recipe, entries: Sequence[Entry], found: Comparison) -> str:
+    """One row for each system, then floor and ceiling."""
+    rows = []
+    for entry in entries:
+        label = entry.path.stem.removesuffix("_tiny")
+        if label not in found.runs:
+            continue
+        speed_path = recipe.zoo / entry.family / entry.path.stem / "speed.json"
+        speed = read_json(speed_path) if speed_path.exists() else {}
+        rows.append(
+            [
+                f"`{entry.path.stem}`",
+                head_of(entry.path)[1],
+                f"{speed['train_frames_per_second']:,.0f}" if "train_frames_per_second" in speed else "",
+                f"{speed['rtf']:.3f}" if "rtf" in speed else "",
+                *cells(found, label, ACOUSTIC),
+                str(len(found.runs[label])),
+            ]
+        )
+    for name in (FLOOR, CEILING):
+        rows.append([name.replace("_", "-"), "", "", "", *cells(found, name, ACOUSTIC), ""])
+    head = ["system", "parameters", "frames/s in training", "RTF", *titles(ACOUSTIC), "seeds"]
+    return table(head, rows)
+
+
+def timing_table(entries: Sequence[Entry], found: Comparison) -> str:
+    """One row for each system, and the floor."""
+    rows = [
+        [f"`{e.name}`", head_of(e.path)[1], *cells(found, label, TIMING), str(len(found.runs[label]))]
+        for e in entries
+        if (label := e.path.stem.removesuffix("_tiny")) in found.runs
+    ]
+    return table(["system", "parameters", *titles(TIMING), "seeds"], rows)
+
+
+def below_floor(found: Comparison) -> str:
+    """Names of the systems that are not better than the floor on MCD and F0 RMSE."""
+    worse = []
+    for name in found.runs:
+        if name in (FLOOR, CEILING, "natural"):
+            continue
+        for key in ("mcd_db", "lf0_rmse_cents"):
+            measure = next(m for m in MEASURES if m.key == key)
+            better = found.gain(name, measure)
+            if better is None or better.absolute <= 0:
+                worse.append(f"`{name}` on {measure.label}")
+    if not worse:
+        return "Every system is better than the floor on MCD and on F0 RMSE.\n"
+    return f"Not better than the floor: {', '.join(worse)}.\n"
+
+
+def page(recipes: Sequence[Recipe], entries: Sequence[Entry]) -> str:
+    """The whole of docs/zoo.md."""
+    from zoo import ACOUSTIC_EPOCHS, TIMING_EPOCHS
+
+    parts = [HEAD.format(acoustic=ACOUSTIC_EPOCHS, timing=TIMING_EPOCHS), "## The systems\n"]
+    rows = []
+    for entry in entries:
+        path = full_size(entry)
+        sentence, count = head_of(path)
+        rows.append([f"`{entry.family}/{path.stem}`", sentence, count, head_of(entry.path)[1]])
+    parts.append(table(["YAML", "what it is", "parameters", "tiny"], rows))
+    parts.append(PUBLISHED)
+    notes = Path(__file__).with_name("zoo_notes.md")
+    for recipe in recipes:
+        corpus = recipe.folder.parent.name
+        for family in ("acoustic", "timelag", "duration"):
+            own = [e for e in entries if e.family == family]
+            found = compared(recipe, own)
+            if found is None:
+                continue
+            parts.append(f"## {corpus}: {family} systems\n")
+            if family == "acoustic":
+                parts += [acoustic_table(recipe, own, found), below_floor(found)]
+            else:
+                parts.append(timing_table(own, found))
+    if notes.exists():
+        parts.append(notes.read_text(encoding="utf-8"))
+    return "\n".join(parts)
