@@ -13,7 +13,8 @@ export class Hands {
     sheet.addEventListener("pointermove", (event) => this.move(event));
     sheet.addEventListener("pointerup", (event) => this.up(event));
     sheet.addEventListener("pointercancel", () => this.drop());
-    sheet.addEventListener("dblclick", (event) => this.double(event));
+    // The page has given the focus where it belongs already.
+    sheet.addEventListener("mousedown", (event) => event.preventDefault());
     box.addEventListener("keydown", (event) => this.key(event));
     input.addEventListener("keydown", (event) => this.lyricKey(event));
     input.addEventListener("blur", () => this.finishLyric());
@@ -32,6 +33,10 @@ export class Hands {
     const { roll, editor } = this;
     const { x, y } = this.point(event);
     const group = event.target.closest(".note");
+    // Counted here, since a browser sees no double click on what is drawn anew between the two.
+    const last = this.tapped;
+    this.tapped = { x, y, time: event.timeStamp };
+    this.twice = last && event.timeStamp - last.time < 450 && Math.hypot(x - last.x, y - last.y) < 8;
     roll.box.focus({ preventScroll: true });
     if (group) {
       const id = Number(group.dataset.id);
@@ -105,10 +110,15 @@ export class Hands {
 
   up(event) {
     const { drag, roll, editor } = this;
-    if (!drag) return;
     const { x, y } = this.point(event);
     this.drag = null;
     roll.band.setAttribute("visibility", "hidden");
+    if (this.twice && !drag?.moved) {
+      this.twice = this.tapped = null;
+      this.double(event);
+      return;
+    }
+    if (!drag) return;
     if (drag.kind === "move" || drag.kind === "resize") {
       if (!drag.moved) {
         editor.select([drag.id]);
@@ -136,7 +146,7 @@ export class Hands {
   }
 
   double(event) {
-    // Not the event's target, which is the sheet while it holds the pointer.
+    // Not the event's target: that is the sheet while it holds the pointer.
     const group = document.elementFromPoint(event.clientX, event.clientY)?.closest(".note");
     if (group) {
       this.editor.select([Number(group.dataset.id)]);

@@ -1,0 +1,320 @@
+"""The studio's page in a real browser: a tune is written, sung, heard, looked at and saved."""
+
+from __future__ import annotations
+
+import io
+import re
+import threading
+
+import pytest
+import soundfile
+from scorexml import song as xml_song
+from studio_common import studio
+
+from nnsvs_lite.score.readers import read_score
+
+uvicorn = pytest.importorskip("uvicorn", reason="needs uvicorn: pip install nnsvs_lite[studio]")
+
+LEFT, TOP = 46, 40
+"""Pixels of the roll's keys and ruler."""
+
+
+@pytest.fixture(scope="module")
+def url(toy_voice, tmp_path_factory):
+    """Address of a running studio."""
+    from nnsvs_lite.studio.server import _listen
+
+    with studio(toy_voice, tmp_path_factory.mktemp("studio")) as parts, _listen(0) as listener:
+        server = uvicorn.Server(uvicorn.Config(parts.app(), log_level="warning", ws="none"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        server.should_exit = True
+        thread.join()
+
+
+def ready(browser, url, **window):
+    """The page, with its tune loaded."""
+    page = browser.open(url, **window)
+    page.wait_for_selector("body.ready")
+    return page
+
+
+def empty(browser, url, **window):
+    page = ready(browser, url, **window)
+    page.get_by_role("button", name="New").click()
+    assert notes(page) == []
+    return page
+
+
+def notes(page) -> list[dict]:
+    """The song's notes as the page would send them."""
+    return song(page)["notes"]
+
+
+def said(page, text: str) -> None:
+    """Waits for a message that holds a text."""
+    page.locator("#message").filter(has_text=text).wait_for()
+
+
+def song(page) -> dict:
+    return page.evaluate("JSON.parse(localStorage.getItem('nnsvs-lite studio ja'))")
+
+
+def at(page, beat: float, pitch: int) -> tuple[float, float]:
+    """The place of a beat and a pitch in the window."""
+    return tuple(
+        page.evaluate(
+            """([beat, pitch]) => {
+                const box = document.querySelector(".sheet").getBoundingClientRect();
+                const rows = document.querySelectorAll(".key").length;
+                const names = [...document.querySelectorAll(".key-name")];
+                const c5 = names.find((n) => n.textContent === "C5");
+                const y = Number(c5.getAttribute("y")) + 5 - 9 + (72 - pitch) * 18;
+                return [box.left + beat * 52, box.top + y];
+            }""",
+            [beat, pitch],
+        )
+    )
+
+
+def draw(page, beat: float, beats: float, pitch: int) -> None:
+    """Draws a note with the mouse."""
+    x, y = at(page, beat + 0.1, pitch)
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + (beats - 0.2) * 52, y, steps=4)
+    page.mouse.up()
+
+
+def places(page) -> list[tuple]:
+    return [(n["at"], n["beats"], n["pitch"]) for n in notes(page)]
+
+
+def sing(page) -> None:
+    page.get_by_role("button", name="Sing").click()
+    page.wait_for_selector("#audio:not([hidden])", timeout=60_000)
+
+
+def test_a_tune_is_written_sung_heard_and_saved(browser, url, tmp_path):
+    page = empty(browser, url)
+    draw(page, 1, 1, 69)
+    draw(page, 2, 1, 71)
+    draw(page, 3, 2, 72)
+    assert places(page) == [(1, 1, 69), (2, 1, 71), (3, 2, 72)]
+    # Lyrics by typing, Tab leads on.
+    x, y = at(page, 1.5, 69)
+    page.mouse.dblclick(x, y)
+    for lyric in ("さ", "く", "ら"):
+        page.keyboard.insert_text(lyric)
+        page.keyboard.press("Tab")
+    assert [n["lyric"] for n in notes(page)] == ["さ", "く", "ら"]
+    assert page.locator("#lyrics").input_value() == "さ く ら"
+    page.locator("#title").fill("花見")
+    page.locator("#title").press("Enter")
+    sing(page)
+    assert browser.advances(page.locator("#audio"))
+    assert page.locator("#audio").evaluate("a => a.duration") == pytest.approx(16 * 60 / 100, abs=0.02)
+    head = page.locator(".sheet .head")
+    assert head.get_attribute("visibility") == "visible" and float(head.get_attribute("x1")) > 10
+    # Sung pitch lies within the notes' time, phones are named.
+    box = page.locator(".f0").evaluate("path => { const b = path.getBBox(); return [b.x, b.x + b.width]; }")
+    assert 0.5 * 52 < box[0] < 1.6 * 52 and 4 * 52 < box[1] < 5.5 * 52
+    assert "".join(page.locator(".phone").all_text_contents()).endswith("ra")
+    assert page.locator(".phone-edge").count() == 1
+    with page.expect_download() as wav:
+        page.get_by_role("link", name="WAV").click()
+    assert wav.value.suggested_filename == "花見.wav"
+    with open(wav.value.path(), "rb") as file:
+        wave, rate = soundfile.read(io.BytesIO(file.read()))
+    assert rate == 24000 and len(wave) / rate == pytest.approx(9.6, abs=0.02)
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="MusicXML").click()
+    assert saved.value.suggested_filename == "花見.musicxml"
+    path = tmp_path / "saved.musicxml"
+    saved.value.save_as(path)
+    score = read_score(path)
+    assert [(n.pitch, n.lyric, n.beats) for n in score.notes if n.pitch] == [
+        (69, "さ", 1),
+        (71, "く", 1),
+        (72, "ら", 2),
+    ]
+    assert score.notes[1].start == pytest.approx(0.6) and score.title == "花見"
+    browser.screenshot(page, "studio-sung")
+    # Changed, the old pitch says so.
+    assert not page.locator("#old").is_visible()
+    page.locator("#tempo").fill("120")
+    page.locator("#tempo").press("Enter")
+    assert page.locator("#old").is_visible() and song(page)["tempi"] == [[0, 120]]
+
+
+def test_notes_are_edited_by_mouse(browser, url):
+    page = empty(browser, url)
+    draw(page, 0, 1, 60)
+    draw(page, 2, 1, 64)
+
+    def drag(start, end):
+        page.mouse.move(*start)
+        page.mouse.down()
+        page.mouse.move(*end, steps=4)
+        page.mouse.up()
+
+    drag(at(page, 0.3, 60), at(page, 1.3, 62))
+    assert places(page) == [(1, 1, 62), (2, 1, 64)]
+    drag(at(page, 2.96, 64), at(page, 3.96, 64))
+    assert places(page) == [(1, 1, 62), (2, 2, 64)]
+    # A note drawn over another's end cuts it short; one may not begin where another does.
+    draw(page, 3, 1, 67)
+    assert places(page) == [(1, 1, 62), (2, 1, 64), (3, 1, 67)]
+    drag(at(page, 3.3, 67), at(page, 1.3, 67))
+    assert places(page) == [(1, 1, 62), (2, 1, 64), (3, 1, 67)]
+    assert "on top of each other" in page.locator("#message").inner_text()
+    # Several at once.
+    page.keyboard.down("Shift")
+    drag(at(page, 0.2, 70), at(page, 2.8, 60))
+    page.keyboard.up("Shift")
+    assert page.locator(".note.selected").count() == 2
+    page.keyboard.press("Delete")
+    assert places(page) == [(3, 1, 67)]
+    page.mouse.dblclick(*at(page, 5.1, 65))
+    assert places(page) == [(3, 1, 67), (5, 1, 65)]
+    for _ in range(7):
+        page.get_by_role("button", name="Undo").click()
+    assert places(page) == [] and page.get_by_role("button", name="Undo").is_disabled()
+    page.get_by_role("button", name="Redo").click()
+    assert places(page) == [(0, 1, 60)]
+
+
+def test_notes_are_edited_by_keys_alone(browser, url):
+    page = empty(browser, url)
+    page.locator("#roll").focus()
+    press = page.keyboard.press
+    press("Shift+Enter")
+    press("Shift+Enter")
+    press("Shift+Enter")
+    assert places(page) == [(0, 1, 60), (1, 1, 60), (2, 1, 60)]
+    press("ArrowUp")
+    press("Shift+ArrowUp")
+    press("Shift+ArrowRight")
+    press("Alt+ArrowRight")
+    assert places(page) == [(0, 1, 60), (1, 1, 60), (2.5, 1.5, 73)]
+    press("Home")
+    press("k")
+    press("a")
+    press("Tab")
+    page.keyboard.type("ki")
+    press("Enter")
+    assert [n["lyric"] for n in notes(page)] == ["ka", "ki", "ら"]
+    assert page.locator("#about-note").inner_text() == "C4 “ki” at bar 1, beat 2, 1 beats"
+    press("Enter")
+    page.keyboard.type("ignored")
+    press("Escape")
+    assert notes(page)[1]["lyric"] == "ki"
+    press("Delete")
+    press("ArrowLeft")
+    press("Shift+ArrowLeft")
+    assert places(page) == [(0, 0.5, 60), (2.5, 1.5, 73)]
+    press("Control+z")
+    press("Control+z")
+    press("Control+Shift+Z")
+    assert places(page) == [(0, 1, 60), (2.5, 1.5, 73)]
+    # A note between others makes room for itself.
+    press("Control+z")
+    press("Home")
+    press("Shift+Enter")
+    assert places(page) == [(0, 1, 60), (1, 1, 60), (2, 1, 60), (3.5, 1.5, 73)]
+    press("Control+a")
+    press("Delete")
+    assert places(page) == []
+
+
+def test_running_lyrics_are_spread_over_the_notes(browser, url):
+    page = empty(browser, url)
+    page.locator("#roll").focus()
+    for _ in range(6):
+        page.keyboard.press("Shift+Enter")
+    page.locator("#lyrics").fill("きょうはー[こん] ば")
+    page.locator("#title").focus()
+    assert [n["lyric"] for n in notes(page)] == ["きょ", "う", "は", "", "こん", "ば"]
+    assert page.locator("#lyrics").input_value() == "きょ う は ー [こん] ば"
+    page.locator("#lyrics").fill("さっ か")
+    page.locator("#title").focus()
+    assert [n["lyric"] for n in notes(page)] == ["さっ", "か", "は", "", "こん", "ば"]
+    assert page.locator("#message").inner_text().startswith("4 more notes than syllables")
+
+
+def test_a_score_is_opened_and_a_bad_one_says_what_is_wrong(browser, url, tmp_path):
+    page = ready(browser, url)
+    good = tmp_path / "good.musicxml"
+    good.write_text(xml_song("r 1, C4 1 さ, D4 1 く, E4 1 ら", "G4 2 は, r 2"))
+    page.locator("#file").set_input_files(good)
+    said(page, "good.musicxml: 4 notes")
+    assert places(page) == [(1, 1, 60), (2, 1, 62), (3, 1, 64), (4, 2, 67)]
+    bad = tmp_path / "bad.musicxml"
+    bad.write_text(xml_song("C4 1, D4 1, E4 2"))
+    browser.allow(r"status of 422")
+    page.locator("#file").set_input_files(bad)
+    page.wait_for_selector("#message.error:not([hidden])")
+    text = page.locator("#message p").inner_text()
+    assert text == "bad.musicxml: notes without lyrics: all 3, the first at measure 1, beat 1"
+    # The song that was open stays.
+    assert len(notes(page)) == 4
+    large = tmp_path / "large.musicxml"
+    large.write_bytes(b" " * (5 * 2**20 + 1))
+    page.locator("#file").set_input_files(large)
+    said(page, "larger than 5 MB")
+    # Dropped files take the same way.
+    page.evaluate(
+        """(text) => {
+            const data = new DataTransfer();
+            data.items.add(new File([text], "dropped.musicxml"));
+            for (const kind of ["dragenter", "dragover", "drop"])
+                document.getElementById("roll").dispatchEvent(
+                    new DragEvent(kind, { dataTransfer: data, bubbles: true, cancelable: true }));
+        }""",
+        good.read_text(),
+    )
+    said(page, "dropped.musicxml: 4 notes")
+    assert not page.locator("#drop").is_visible()
+
+
+def test_a_song_can_be_cancelled_and_a_failure_is_told(browser, url):
+    page = empty(browser, url)
+    page.evaluate(
+        """() => {
+            const song = JSON.parse(localStorage.getItem("nnsvs-lite studio ja"));
+            song.notes = Array.from({ length: 900 }, (_, i) =>
+                ({ at: i, beats: 1, pitch: 60 + i % 7, lyric: "ら" }));
+            localStorage.setItem("nnsvs-lite studio ja", JSON.stringify(song));
+        }"""
+    )
+    page.reload()
+    page.wait_for_selector("body.ready")
+    assert len(notes(page)) == 900
+    page.get_by_role("button", name="Sing").click()
+    page.get_by_role("button", name="Cancel").click()
+    said(page, "Cancelled")
+    assert page.get_by_role("button", name="Sing").is_visible()
+    page.get_by_role("button", name="New").click()
+    page.locator("#roll").focus()
+    page.keyboard.press("Shift+Enter")
+    page.keyboard.press("Enter")
+    page.keyboard.insert_text("☃")
+    page.keyboard.press("Control+Enter")
+    page.wait_for_selector("#message.error:not([hidden])", timeout=60_000)
+    assert "measure 1, beat 1: cannot read lyric '☃'" in page.locator("#message").inner_text()
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_a_phone_shows_everything(browser, url, dark):
+    page = ready(browser, url, width=375, height=812, dark=dark)
+    assert browser.overflow(page) == 0
+    sing(page)
+    assert browser.overflow(page) == 0
+    back = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    light = sum(int(value) for value in re.findall(r"\d+", back)[:3]) > 380
+    assert light is not dark
+    for name in ("Sing", "MusicXML", "Open…", "New"):
+        box = page.get_by_role("button", name=name).bounding_box()
+        assert box["x"] >= 0 and box["x"] + box["width"] <= 375 and box["height"] >= 36
+    browser.screenshot(page, f"studio-phone-{'dark' if dark else 'light'}")

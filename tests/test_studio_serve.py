@@ -1,0 +1,119 @@
+"""``nnsvs-lite serve`` as a program: it starts, answers, ends, and says in one line why it cannot."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+from studio_common import OWN, song
+
+from nnsvs_lite.bin.main import main
+
+pytest.importorskip("uvicorn", reason="needs uvicorn: pip install nnsvs_lite[studio]")
+
+
+@pytest.fixture
+def server(toy_voice, tmp_path):
+    """A running program, its address, and the only place it may use for temporary files."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    command = [sys.executable, "-m", "nnsvs_lite.bin.main", "serve", "--model", str(toy_voice), "--port", "0"]
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"TMPDIR": str(temporary)},
+        # Ctrl-C goes to a whole group of processes; the tests are not of this one.
+        start_new_session=True,
+    )
+    line = process.stdout.readline()
+    assert line.startswith("voice sings at http://127.0.0.1:"), line + process.stderr.read()
+    yield process, line.split()[3], temporary
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def ask(url: str, value: object = None, method: str | None = None):
+    data = None if value is None else json.dumps(value).encode()
+    request = urllib.request.Request(url, data, OWN, method=method)
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return json.load(answer)
+
+
+def children(process) -> list[int]:
+    """Processes that a process has started."""
+    found = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    return [int(word) for word in found.read_text().split()] if found.exists() else []
+
+
+def gone(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return "\nState:\tZ" in Path(f"/proc/{pid}/status").read_text()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_answers_and_ends_without_a_trace(server, number):
+    process, url, temporary = server
+    assert ask(f"{url}api/voice")["name"] == "voice"
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(urllib.request.Request(f"{url}api/voice", headers={"Host": "evil.example"}))
+    assert refused.value.code == 403
+    if sys.platform == "linux":
+        # Another address of this machine; taken if the server listened on all.
+        with socket.socket() as other:
+            other.bind(("127.0.0.2", int(url.rstrip("/").rsplit(":", 1)[1])))
+    job = ask(f"{url}api/jobs", {"song": song([(60 + i % 5, "ら", 1.0) for i in range(900)])})
+    assert job["state"] in ("waiting", "singing")
+    workers = children(process)
+    assert [path.name.startswith("nnsvs-lite-studio-") for path in temporary.iterdir()] == [True]
+    os.killpg(process.pid, number)
+    out, err = process.communicate(timeout=30)
+    assert "Traceback" not in err + out, err
+    assert process.returncode == (0 if number == signal.SIGINT else 143)
+    assert list(temporary.iterdir()) == []
+    assert workers and all(gone(pid) for pid in workers)
+
+
+def said(capfd, *words: object) -> str:
+    capfd.readouterr()
+    assert main([str(word) for word in words]) == 1
+    line = capfd.readouterr().err
+    assert line.count("\n") == 1 and line.startswith("nnsvs-lite serve: error: "), line
+    return line
+
+
+def test_a_port_in_use_is_told_before_the_voice_is_loaded(capfd):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        line = said(capfd, "serve", "--model", "nowhere", "--port", port)
+    assert f"port {port} of 127.0.0.1 is in use; choose another with --port" in line
+    assert "out of 0..65535" in said(capfd, "serve", "--model", "nowhere", "--port", 70000)
+
+
+def test_a_voice_that_cannot_sing_is_told_as_in_sing(capfd, tmp_path, toy_exps):
+    voice = toy_exps["timelag"]
+    line = said(capfd, "serve", "--model", voice, "--port", 0)
+    assert main(["sing", "x.musicxml", "--model", str(voice), "-o", str(tmp_path / "a.wav")]) == 1
+    assert line.split("error: ")[1] == capfd.readouterr().err.split("error: ")[1]
+
+
+def test_missing_packages_are_named(capfd, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert "the studio needs starlette and uvicorn: pip install 'nnsvs_lite[studio]'" in said(
+        capfd, "serve", "--model", "nowhere"
+    )
