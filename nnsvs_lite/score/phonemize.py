@@ -12,6 +12,9 @@ from nnsvs_lite.score.types import Note, Score
 CONTINUATIONS = frozenset("ー－ｰ-~〜～–—―_+")
 """Lyrics made of these alone carry on the syllable before."""
 
+_SHOWN = 40
+"""Characters of a lyric that a message repeats."""
+
 BREATHS = frozenset({"br", "(br)", "[br]"})
 """Lyrics that mean a breath, on a rest or in place of one."""
 
@@ -97,7 +100,9 @@ def _read_phrase(
             raise LyricError("it has no syllable, and there is none before it to hold")
     except LyricError as error:
         note = notes[starts[error.index]]
-        raise DataError(f"{note.place}: cannot read lyric {note.lyric!r}: {error}", where) from None
+        lyric = note.lyric if len(note.lyric) <= _SHOWN else note.lyric[:_SHOWN] + "..."
+        what = f"{note.place}: cannot read lyric {lyric!r}: {error} (the language is {language.name})"
+        raise DataError(what, where) from None
     # A part of a word without a syllable of its own holds the one before.
     begins = [(i, reading) for i, reading in zip(starts, readings) if reading.units]
     ends = [i for i, _ in begins[1:]] + [last]

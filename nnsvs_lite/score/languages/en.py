@@ -206,9 +206,11 @@ def pronunciations(word: str) -> tuple[Phones, ...]:
     endings = _by_ending(stripped)
     if endings:
         return endings
-    if not stripped.replace("'", "").isascii():
+    letters = stripped.replace("'", "")
+    read = _letters().sounds(letters) if letters.isascii() else []
+    if not read:
         raise LyricError(f"no reading for {word!r}")
-    return (tuple(_letters().sounds(stripped.replace("'", ""))),)
+    return (tuple(read),)
 
 
 def _by_parts(parts: Sequence[str]) -> tuple[Phones, ...]:

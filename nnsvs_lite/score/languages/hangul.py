@@ -8,6 +8,8 @@ them (28항) come from a short list of words.
 
 from __future__ import annotations
 
+import re
+
 Jamo = tuple[str, str, str]
 """Onset, vowel, coda; the empty onset is ㅇ, no coda is empty."""
 
@@ -146,6 +148,8 @@ WORDS = {
 }
 """Beginnings of words that no rule tells, as they are pronounced; a last coda stays as written."""
 
+_LISTED = re.compile("|".join(sorted(WORDS, key=lambda word: (-len(word), word))))
+
 
 def decompose(syllable: str) -> Jamo | None:
     """Onset, vowel and coda of a Hangul syllable; None for anything else."""
@@ -183,17 +187,18 @@ def pronounce(word: str) -> str:
 
 
 def _spelled(word: str) -> str:
-    """A word with what the list says put in, longest entries first."""
-    for written in sorted(WORDS, key=lambda w: (-len(w), w)):
-        at = word.find(written)
-        if at >= 0:
-            spoken = WORDS[written]
-            last, said = decompose(written[-1]), decompose(spoken[-1])
-            if last and said:
-                # What follows the entry meets the coda as it is written: 꽃잎이 is 꼰니피.
-                spoken = spoken[:-1] + compose(said[0], said[1], last[2])
-            return _spelled(word[:at]) + spoken + _spelled(word[at + len(written) :])
-    return word
+    """A word with what the list says put in."""
+    return _LISTED.sub(_listed, word)
+
+
+def _listed(match: re.Match[str]) -> str:
+    written = match.group(0)
+    spoken = WORDS[written]
+    last, said = decompose(written[-1]), decompose(spoken[-1])
+    if last and said:
+        # What follows the entry meets the coda as it is written: 꽃잎이 is 꼰니피.
+        return spoken[:-1] + compose(said[0], said[1], last[2])
+    return spoken
 
 
 def _vowel(onset: str, vowel: str, place: int) -> str:

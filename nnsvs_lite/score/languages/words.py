@@ -23,6 +23,10 @@ _BREAK = re.compile(r"[.,;:!?…。，、；：！？]")
 _DROPPED = re.compile(r"[.,;:!?…\"“”„«»‹›()\[\]{}*_~¡¿♪|/\\=<>#&%+]")
 _VOWEL_LETTERS = re.compile("[aeiouyæœø]+")
 
+_LONGEST_PART = 60
+_MOST_PARTS = 20
+_MOST_FORMS = 500
+
 Phones = tuple[str, ...]
 
 
@@ -75,7 +79,9 @@ def words_of(lyrics: Sequence[str], joined: str = "") -> list[Word]:
                 last = n == len(pieces) - 1
                 part = Word((piece,), (i,), breaks and last)
                 elided = bool(words) and _elides(words[-1], piece, joined)
-                if words and (goes_on or elided):
+                if len(piece) > _LONGEST_PART:
+                    raise LyricError(f"{piece[:20]!r}... is too long for a word", i)
+                if words and (goes_on or elided) and len(words[-1].parts) < _MOST_PARTS:
                     part = _extended(words.pop(), part)
                 words.append(part)
                 goes_on = open_end and last
@@ -225,7 +231,8 @@ class SpelledLanguage(Language):
         step = self.longer if more > 0 else self.shorter
         forms = [phones]
         for _ in range(abs(more)):
-            forms = list(dict.fromkeys(form for phones in forms for form in step(phones)))
+            changed = dict.fromkeys(form for phones in forms for form in step(phones))
+            forms = list(itertools.islice(changed, _MOST_FORMS))
         return forms
 
     def _agreement(self, parts: Sequence[str], syllables: Sequence[Phones]) -> int:

@@ -164,7 +164,7 @@ def _parse(text: str) -> list[tuple[str, int]]:
         letters = unicodedata.normalize("NFC", letters).replace("u:", "v").replace("ü", "v")
         parts = _split(letters)
         if parts is None or len(marks) > len(parts):
-            raise LyricError(f"{text!r} is not pinyin")
+            raise LyricError(f"{text[:_LONGEST]!r} is not pinyin")
         tones = [0] * len(parts)
         if marks:
             # Marks in order; a syllable without one among several is neutral.
@@ -281,7 +281,7 @@ class Mandarin(Language):
             if found[i]:
                 other = _HANZI.sub("", text)
                 if other:
-                    raise LyricError(f"no reading for {other!r} among characters", i)
+                    raise LyricError(f"no reading for {other[:_LONGEST]!r} among characters", i)
                 continue
             try:
                 found[i] = _parse(spaced[i])
