@@ -2,9 +2,9 @@
 
     tools/singers.py --model EXP --dump DUMP --train-set train_multi SCORE... > table.md
 
-Each singing is analysed again from its waveform. The table sets the mean spectra of its vowels against those of
-every singer's recordings in the training set: the smallest number of a row should stand under the singer whose
-id was given. Beside it, how far the singing is from the score's pitch.
+Each singing is analysed again from its waveform. The table sets the mean spectra of its vowels against those
+of every singer's recordings in the training set: the smallest number of a row should stand under the singer
+whose id was given. Beside it, how far the singing is from the score's pitch.
 """
 
 from __future__ import annotations

@@ -9,19 +9,23 @@ nj=2  # parallel jobs
 seed=0  # seed of the etudes and of the performance
 etudes=60  # how many etudes to make for training
 singers=1  # 1 writes train, dev and eval; 2 writes train_multi, dev_multi and eval_multi
-nit_song070=  # folder with that corpus: its real singer joins the two virtual ones
+real=  # folder of the nit_song070 corpus: its real singer joins the two virtual ones
 description="Makes the demo corpus and its data dirs."
 . utils/parse_options.sh
 
-nnsvs-lite demo-corpus --out "${db_root}" --etudes "${etudes}" --seed "${seed}" --nj "${nj}" --singers "${singers}"
+# Recordings of one data dir have one sampling rate, and the real singer's is 48 kHz.
+rate=24000
+[ -z "${real}" ] || rate=48000
+nnsvs-lite demo-corpus --out "${db_root}" --etudes "${etudes}" --seed "${seed}" --nj "${nj}" --singers "${singers}" \
+    --sample-rate "${rate}"
 if [ "${singers}" -eq 1 ]; then
     exec nnsvs-lite prepare demo --db-root "${db_root}" --out "${out}"
 fi
 
 nnsvs-lite prepare demo --db-root "${db_root}" --out "${out}/of_demo"
-[ -z "${nit_song070}" ] || nnsvs-lite prepare nit_song070 --db-root "${nit_song070}" --out "${out}/of_nit_song070"
+[ -z "${real}" ] || nnsvs-lite prepare nit_song070 --db-root "${real}" --out "${out}/of_nit_song070"
 for part in train dev eval; do
     sources=("${out}/of_demo/${part}")
-    [ -z "${nit_song070}" ] || sources+=("${out}/of_nit_song070/${part}")
+    [ -z "${real}" ] || sources+=("${out}/of_nit_song070/${part}")
     nnsvs-lite data combine "${sources[@]}" "${out}/${part}_multi"
 done
