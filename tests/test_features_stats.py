@@ -83,6 +83,23 @@ def test_phones_lags_and_residuals(dump):
     assert a.stream_mean["mgc"] == pytest.approx(np.concatenate(frames["a"]).mean(axis=0), abs=1e-6)
 
 
+def test_the_variance_of_utterances_is_over_notes_alone(dump):
+    stats = compute_stats(dump)
+    assert set(stats.gv) == {"mgc", "bap"}
+    pitch = DumpSchema.read(dump).note_column("pitch")
+    variances = []
+    for utt, mgc in rows(dump, "mgc").items():
+        note = rows(dump, "note_index")[utt][:, 0].astype(int)
+        phone = np.repeat(np.arange(len(note)), rows(dump, "duration")[utt][:, 0].astype(int))
+        sung = rows(dump, "note_context")[utt][note[phone], pitch] > 0
+        assert 0 < sung.sum() < len(sung)
+        variances.append(mgc[sung].var(axis=0))
+    assert stats.gv["mgc"] == pytest.approx(np.mean(variances, axis=0), rel=1e-9)
+    # Statistics of older versions are still read.
+    old = {name: value for name, value in stats.to_dict().items() if name != "gv"}
+    assert Stats.from_dict(old).gv == {}
+
+
 def test_file_round_trip_and_contract(dump):
     stats = compute_stats(dump)
     stats.write(dump)

@@ -195,6 +195,9 @@ class Stats:
         phones: per symbol, only those that occur.
         time_lag: frames, over all notes but the first of each utterance.
         lf0_residual: ``lf0`` less the log F0 of the note, over voiced frames of notes.
+        gv: of each spectral stream, the variance over the notes of an utterance, rests left out,
+            as a mean over utterances, (columns,): what the GV post-filter restores. Empty in
+            statistics of versions that did not have it.
     """
 
     streams: dict[str, Moments]
@@ -203,6 +206,7 @@ class Stats:
     phones: dict[str, PhoneStats]
     time_lag: Moments
     lf0_residual: Moments
+    gv: dict[str, np.ndarray] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """As in ``stats.json``; :meth:`from_dict` reads it back."""
@@ -212,6 +216,7 @@ class Stats:
             "phone_context": self.phone_context.to_dict(),
             "time_lag": self.time_lag.to_dict(),
             "lf0_residual": self.lf0_residual.to_dict(),
+            "gv": {name: row.tolist() for name, row in self.gv.items()},
             "phones": {phone: p.to_dict() for phone, p in self.phones.items()},
         }
 
@@ -226,6 +231,7 @@ class Stats:
                 phones={phone: PhoneStats.from_dict(row) for phone, row in value["phones"].items()},
                 time_lag=Moments.from_dict(value["time_lag"]),
                 lf0_residual=Moments.from_dict(value["lf0_residual"]),
+                gv={name: np.array(row, np.float64) for name, row in value.get("gv", {}).items()},
             )
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise DataError(f"not feature statistics: {error!r}", where) from None

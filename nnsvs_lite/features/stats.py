@@ -107,6 +107,7 @@ def compute_stats(dump: str | os.PathLike, train_set: str = "train") -> Stats:
     phone_context = Accumulator(len(schema.phone_columns))
     time_lag, residual = Accumulator(1), Accumulator(1)
     spectral = {name: size for name, size in schema.streams.items() if name not in ("lf0", "vuv")}
+    gv = {name: Accumulator(size) for name, size in spectral.items()}
     phones: dict[str, _Phone] = {}
     pitch_column, phone_column = schema.note_column("pitch"), schema.phone_column("phone")
 
@@ -122,6 +123,9 @@ def compute_stats(dump: str | os.PathLike, train_set: str = "train") -> Stats:
         pitch = np.repeat(value["note_context"][note_index, pitch_column], durations)
         sung = (value["vuv"][:, 0] >= 0.5) & (pitch > 0)
         residual.add(value["lf0"][sung, 0].astype(np.float64) - note_lf0(pitch[sung]))
+        for name, accumulator in gv.items():
+            if (pitch > 0).any():
+                accumulator.add(value[name][pitch > 0].astype(np.float64).var(axis=0, keepdims=True))
         ends = np.cumsum(durations)
         numbers = value["phone_context"][:, phone_column].astype(np.int64) - 1
         for number, start, end in zip(numbers, ends - durations, ends):
@@ -137,6 +141,7 @@ def compute_stats(dump: str | os.PathLike, train_set: str = "train") -> Stats:
         phones={p: phones[p].stats() for p in schema.phones if p in phones},
         time_lag=time_lag.moments(),
         lf0_residual=residual.moments(),
+        gv={name: a.mean for name, a in gv.items() if a.count},
     )
 
 

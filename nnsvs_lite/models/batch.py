@@ -55,6 +55,7 @@ class Batch:
         streams: name to (B, T, D).
         singer, language: (B,) long.
         seed: of models that draw by chance in inference.
+        style: (B, D) style vectors, which a model with style tokens puts in itself.
     """
 
     utts: list[str]
@@ -71,6 +72,7 @@ class Batch:
     max_frames: int = 0
     streams: dict[str, Tensor] = field(default_factory=dict)
     seed: int = 0
+    style: Tensor | None = None
 
     def to(self, device: torch.device | str) -> Batch:
         """The batch with all its tensors on ``device``."""

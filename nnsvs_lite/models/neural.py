@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -12,6 +13,9 @@ from nnsvs_lite.models.base import AcousticModel
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.losses import StreamLoss
 from nnsvs_lite.models.layers.outputs import OutputSpace, Pitch
+from nnsvs_lite.models.layers.perceptual import PerceptualEntropy
+from nnsvs_lite.models.layers.postfilter import VarianceScaling
+from nnsvs_lite.models.layers.style import StyleTokens
 from nnsvs_lite.models.options import AcousticOptions
 from nnsvs_lite.models.spec import Spec
 
@@ -46,6 +50,9 @@ class NeuralAcoustic(AcousticModel):
         self.options = AcousticOptions.of(options)
         self.space = OutputSpace(spec, self.options.floor, pitch)
         self.stream_loss = StreamLoss(spec, weights)
+        self.style = StyleTokens(spec, self.options.style_tokens) if self.options.style_tokens else None
+        self.perceptual = PerceptualEntropy(spec) if self.options.perceptual else None
+        self.gv = VarianceScaling(spec, self.options.gv)
 
     @abstractmethod
     def predict(self, batch: Batch, teacher: bool) -> dict[str, Tensor]:
@@ -59,15 +66,26 @@ class NeuralAcoustic(AcousticModel):
         """More terms of the loss by name, already weighted; what :meth:`predict` left is there."""
         return {}
 
+    def _styled(self, batch: Batch, listen: bool) -> Batch:
+        """The batch with style vectors, if the model has style tokens."""
+        return batch if self.style is None else replace(batch, style=self.style(batch, listen))
+
     def loss(self, batch: Batch) -> dict[str, Tensor]:
+        # Tests are of what will be sung: without a reference.
+        batch = self._styled(batch, listen=self.training)
         predicted = self.predict(batch, teacher=True)
         losses = self.stream_loss(predicted, batch)
-        for name, value in self.extra_loss(predicted, batch).items():
+        terms = self.extra_loss(predicted, batch)
+        if self.perceptual is not None:
+            entropy = self.perceptual(predicted["mgc"], batch.frame_mask)
+            terms = terms | {"perceptual": entropy * self.options.perceptual}
+        for name, value in terms.items():
             losses["loss"] = losses["loss"] + value
             losses[name] = value.detach()
         return losses
 
     def infer(self, batch: Batch) -> dict[str, Tensor]:
+        batch = self._styled(batch, listen=False)
         out = self.predict(batch, teacher=False)
         out["vuv"] = torch.sigmoid(out["vuv_logit"])
-        return {name: out[name] for name in self.spec.streams}
+        return self.gv({name: out[name] for name in self.spec.streams}, batch)

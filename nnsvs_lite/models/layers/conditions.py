@@ -1,10 +1,11 @@
-"""Who sings, and in which language, as vectors added to a model's inner ones."""
+"""Who sings, in which language and style, as vectors added to a model's inner ones."""
 
 from __future__ import annotations
 
 from torch import Tensor, nn
 
 from nnsvs_lite.models.batch import Batch
+from nnsvs_lite.models.layers.style import STYLE
 from nnsvs_lite.models.options import AcousticOptions
 from nnsvs_lite.models.spec import Spec
 
@@ -12,7 +13,8 @@ from nnsvs_lite.models.spec import Spec
 class Conditions(nn.Module):
     """Embeddings of what holds for a whole utterance.
 
-    Data of one singer and one language need none: nothing is made, and nothing added.
+    Data of one singer and one language need none of these: nothing is made, and nothing added.
+    The style comes with the batch, see :class:`~nnsvs_lite.models.layers.style.StyleTokens`.
 
     Args:
         spec: names singers and languages. options: which embeddings to make.
@@ -29,6 +31,8 @@ class Conditions(nn.Module):
             if table is not None:
                 nn.init.normal_(table.weight, std=0.3)
 
+        self.style = nn.Linear(STYLE, dim, bias=False) if options.style_tokens else None
+
     def forward(self, batch: Batch) -> Tensor:
         """(B, 1, dim), or a zero that can be added to anything."""
         total = batch.note_context.new_zeros(())
@@ -36,4 +40,6 @@ class Conditions(nn.Module):
             total = total + self.singer(batch.singer)[:, None]
         if self.language is not None:
             total = total + self.language(batch.language)[:, None]
+        if self.style is not None:
+            total = total + self.style(batch.style)[:, None]
         return total
