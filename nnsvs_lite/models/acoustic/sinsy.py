@@ -1,0 +1,132 @@
+"""Sinsy's acoustic model (Hono et al., 2021, arXiv:2108.02776) as NNSVS reproduces it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from nnsvs_lite.models.batch import Batch
+from nnsvs_lite.models.layers.conditions import Conditions
+from nnsvs_lite.models.layers.expand import phone_of_frame
+from nnsvs_lite.models.layers.ffconvlstm import FFConvLSTM
+from nnsvs_lite.models.layers.linguistic import LinguisticFeatures
+from nnsvs_lite.models.layers.losses import LF0_UNIT
+from nnsvs_lite.models.layers.outputs import MAX_RESIDUAL, StreamHeads
+from nnsvs_lite.models.layers.pitch_prior import prior_weights
+from nnsvs_lite.models.layers.vibrato import VibratoAnalysis, sing_vibrato
+from nnsvs_lite.models.neural import NeuralAcoustic
+from nnsvs_lite.models.options import AcousticOptions
+from nnsvs_lite.models.spec import Spec
+
+VIBRATO = {"none": {}, "diff": {"vibrato": 1}, "sine": {"vibrato": 2, "vibrato_flag": 1}}
+"""Numbers a frame that describe vibrato."""
+USUAL, SPREAD = (60.0, 5.5), (30.0, 1.0)
+"""Amplitude in cents and rate in Hz for which a sine's numbers are 0, and their unit."""
+SELDOM = -2.0
+"""The logit of vibrato for which the flag's number is 0."""
+
+
+class Sinsy(NeuralAcoustic):
+    """One network for all streams; F0 is the score's and a residual, and may have vibrato.
+
+    F0 sings ``score + residual + vibrato``, within 600 cents of the score. The residual learns
+    from F0 whose vibrato has been taken away, the vibrato from what was taken: as a difference
+    of F0 (``diff``), or as a sine's amplitude, rate and presence (``sine``). It is found in
+    the target's F0 while training (:class:`VibratoAnalysis`), so no stream of its own is needed.
+
+    Args:
+        ff, conv, lstm, lstm_layers, dropout: see :class:`FFConvLSTM`.
+        vibrato: how it is modelled.
+        prior: weight of automatic pitch correction, on the residual in log F0;
+            see :func:`prior_weights`.
+        weights: of streams in the loss.
+        options: see :class:`~nnsvs_lite.models.options.AcousticOptions`.
+    """
+
+    def __init__(
+        self,
+        spec: Spec,
+        ff: int = 2048,
+        conv: int = 1024,
+        lstm: int = 256,
+        lstm_layers: int = 2,
+        dropout: float = 0.0,
+        vibrato: Literal["none", "diff", "sine"] = "none",
+        prior: float = 0.0,
+        weights: dict[str, float] | None = None,
+        options: AcousticOptions | None = None,
+    ):
+        super().__init__(spec, options, weights=weights)
+        self.vibrato, self.prior = vibrato, prior
+        self.shift = spec.frame_shift
+        self._rest = spec.column("note", "is_rest")
+        self.features = LinguisticFeatures(spec, self.options.forget)
+        self.conditions = Conditions(spec, self.options, self.features.size)
+        self.body = FFConvLSTM(self.features.size, ff, conv, lstm, lstm_layers, dropout, late=1)
+        self.heads = StreamHeads({**spec.streams, **VIBRATO[vibrato]}, self.body.size)
+        self.analysis = None if vibrato == "none" else VibratoAnalysis(self.shift)
+        self.register_buffer("usual", torch.tensor(USUAL), persistent=False)
+        self.register_buffer("spread", torch.tensor(SPREAD), persistent=False)
+
+    def predict(self, batch: Batch, teacher: bool) -> dict[str, Tensor]:
+        phone = phone_of_frame(batch)
+        base = self.space.base(batch, phone)
+        score = (self.space.floor.steps.score_lf0(batch, phone) - self.space.mean_lf0) / self.space.std_lf0
+        x = self.features(batch, phone) + self.conditions(batch)
+        numbers = self.heads(self.body(x, batch.frame_mask, score))
+        wave = {name: numbers.pop(name) for name in VIBRATO[self.vibrato]}
+        out = self.space.decode(numbers, base)
+        out["residual"] = out["lf0"] - base["lf0"]
+        if self.prior:
+            out["prior"] = prior_weights(batch, phone, self._rest, self.shift)
+        if self.analysis is None:
+            return out
+        out |= wave
+        if teacher:
+            found = self._find(batch, phone)
+            out |= found
+            out["lf0"] = out["lf0"] + found["true_wave"]
+        else:
+            moved = out["residual"] + self._sung(wave, batch)
+            out["lf0"] = base["lf0"] + moved.clamp(-MAX_RESIDUAL, MAX_RESIDUAL)
+        return out
+
+    def _find(self, batch: Batch, phone: Tensor) -> dict[str, Tensor]:
+        """The target's vibrato: its wave in log F0, and what the heads are to say of it."""
+        lf0 = batch.streams["lf0"].float()
+        voiced = (batch.streams["vuv"][..., 0] > 0.5) & batch.frame_mask
+        found = self.analysis(lf0, self.space.floor.pitch_of(batch, phone), voiced)
+        wave = (lf0 - found.level) * voiced[..., None]
+        if self.vibrato == "diff":
+            return {"true_wave": wave, "true": wave / LF0_UNIT, "true_flag": voiced[..., None]}
+        sine = (torch.cat([found.amplitude, found.rate], dim=-1) - self.usual) / self.spread
+        return {"true_wave": wave * found.flag, "true": sine, "true_flag": found.flag}
+
+    def _sung(self, wave: dict[str, Tensor], batch: Batch) -> Tensor:
+        """Predicted vibrato in log F0: (B, T, 1)."""
+        if self.vibrato == "diff":
+            return wave["vibrato"] * LF0_UNIT
+        amplitude, rate = (wave["vibrato"] * self.spread + self.usual).split(1, dim=-1)
+        flag = (wave["vibrato_flag"] + SELDOM > 0) & batch.frame_mask[..., None]
+        return sing_vibrato(amplitude, rate, flag, self.shift)
+
+    def extra_loss(self, predicted: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
+        """The prior on the residual, and what is said of vibrato where there is some."""
+        losses = {}
+        mask = batch.frame_mask[..., None]
+        frames = mask.sum().clamp(min=1)
+        if self.prior:
+            held = predicted["prior"] * predicted["residual"].float().abs()
+            losses["prior"] = self.prior * (held * mask).sum() / frames
+        if self.analysis is not None:
+            flag = predicted["true_flag"] & mask
+            error = (predicted["vibrato"].float() - predicted["true"]).abs().mean(-1, keepdim=True)
+            losses["vibrato"] = torch.where(flag, error, 0.0).sum() / flag.sum().clamp(min=1)
+        if self.vibrato == "sine":
+            logit = predicted["vibrato_flag"].float() + SELDOM
+            error = F.binary_cross_entropy_with_logits(logit, flag.to(logit.dtype), reduction="none")
+            losses["vibrato_flag"] = (error * mask).sum() / frames
+        return losses
