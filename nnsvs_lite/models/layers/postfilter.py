@@ -53,7 +53,7 @@ class VarianceScaling(nn.Module):
         """Raises: DataError without the statistic."""
         if not self._known:
             reason = "the GV post-filter needs the variance of utterances"
-            raise DataError(f"{reason}; make the statistics anew and train again", "stats.json")
+            raise DataError(f"{reason}; remove stats.json, run stage 2 and train again", "stats.json")
 
     def forward(self, streams: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
         """The streams (B, T, D), with ``mgc`` and ``mel`` scaled."""
