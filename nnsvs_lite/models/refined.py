@@ -1,4 +1,4 @@
-"""What acoustic models share that go from frame vectors to streams in one step."""
+"""What acoustic models share that end in linear heads and a postnet."""
 
 from __future__ import annotations
 
@@ -10,22 +10,56 @@ from torch import Tensor
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.expand import phone_of_frame
 from nnsvs_lite.models.layers.losses import StreamLoss
-from nnsvs_lite.models.layers.outputs import Pitch
-from nnsvs_lite.models.layers.refine import PostnetHeads
+from nnsvs_lite.models.layers.outputs import Pitch, StreamHeads
+from nnsvs_lite.models.layers.refine import SpectraPostnet, spectra_of
 from nnsvs_lite.models.neural import NeuralAcoustic
 from nnsvs_lite.models.options import AcousticOptions
 from nnsvs_lite.models.spec import Spec
 
 
-class RefinedAcoustic(NeuralAcoustic):
-    """Linear heads on frame vectors, and a postnet; spectra are learnt before and after it.
-
-    A system gives :meth:`frames`.
+class PostnetAcoustic(NeuralAcoustic):
+    """Spectra are learnt before and after a postnet, where there is one.
 
     Args:
         spec, options, pitch, weights: see :class:`NeuralAcoustic`.
-        dim: of the frame vectors.
         postnet_layers: 0 for none. postnet_channels: of its convolutions.
+    """
+
+    def __init__(
+        self,
+        spec: Spec,
+        options: AcousticOptions | dict[str, Any] | None,
+        pitch: Pitch,
+        postnet_layers: int = 0,
+        postnet_channels: int = 512,
+        weights: dict[str, float] | None = None,
+    ):
+        super().__init__(spec, options, pitch, weights)
+        sizes = dict(spec.streams)
+        self.postnet = SpectraPostnet(sizes, postnet_layers, postnet_channels) if postnet_layers else None
+        # Pitch and voicing do not pass the postnet: they count once.
+        self.before_loss = StreamLoss(spec, {**(weights or {}), "lf0": 0.0, "vuv": 0.0})
+
+    def refined(self, values: dict[str, Tensor], base: dict[str, Tensor], mask: Tensor) -> dict[str, Tensor]:
+        """Physical streams of a network's numbers, and ``before_<stream>`` for the loss."""
+        if self.postnet is None:
+            return self.space.decode(values, base)
+        out = self.space.decode(self.postnet(values, mask), base)
+        before = self.space.decode({name: values[name] for name in self.postnet.spectra}, base)
+        return {**out, **{f"before_{name}": value for name, value in before.items()}}
+
+    def extra_loss(self, predicted: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
+        if self.postnet is None:
+            return {}
+        before = {name: predicted[f"before_{name}"] for name in spectra_of(self.spec.streams)}
+        return {"before": self.before_loss({**predicted, **before}, batch)["loss"]}
+
+
+class RefinedAcoustic(PostnetAcoustic):
+    """From frame vectors to all streams in one step. A system gives :meth:`frames`.
+
+    Args:
+        dim: of the frame vectors. Others: see :class:`PostnetAcoustic`.
     """
 
     def __init__(
@@ -38,10 +72,8 @@ class RefinedAcoustic(NeuralAcoustic):
         postnet_channels: int = 512,
         weights: dict[str, float] | None = None,
     ):
-        super().__init__(spec, options, pitch, weights)
-        self.heads = PostnetHeads(dict(spec.streams), dim, postnet_layers, postnet_channels)
-        # Pitch and voicing do not pass the postnet: they count once.
-        self.before_loss = StreamLoss(spec, {**(weights or {}), "lf0": 0.0, "vuv": 0.0})
+        super().__init__(spec, options, pitch, postnet_layers, postnet_channels, weights)
+        self.heads = StreamHeads(dict(spec.streams), dim)
 
     @abstractmethod
     def frames(self, batch: Batch, phone: Tensor) -> Tensor:
@@ -49,16 +81,5 @@ class RefinedAcoustic(NeuralAcoustic):
 
     def predict(self, batch: Batch, teacher: bool) -> dict[str, Tensor]:
         phone = phone_of_frame(batch)
-        base = self.space.base(batch, phone)
-        before, after = self.heads(self.frames(batch, phone), batch.frame_mask)
-        out = self.space.decode(after, base)
-        if self.heads.postnet is not None:
-            spectra = {name: before[name] for name in self.heads.spectra}
-            out.update({f"before_{n}": v for n, v in self.space.decode(spectra, base).items()})
-        return out
-
-    def extra_loss(self, predicted: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
-        if self.heads.postnet is None:
-            return {}
-        before = {name: predicted[f"before_{name}"] for name in self.heads.spectra}
-        return {"before": self.before_loss({**predicted, **before}, batch)["loss"]}
+        values = self.heads(self.frames(batch, phone))
+        return self.refined(values, self.space.base(batch, phone), batch.frame_mask)

@@ -31,12 +31,14 @@ class LocalGluLayer(nn.Module):
 
     Args:
         dim: channels. heads: of attention. width: of its locality term, frames squared.
-        kernel: of the convolution. dropout: probability.
+        kernel: of the convolution. dropout: probability. attention_dropout: of its weights.
     """
 
-    def __init__(self, dim: int, heads: int, width: float, kernel: int, dropout: float):
+    def __init__(
+        self, dim: int, heads: int, width: float, kernel: int, dropout: float, attention_dropout: float
+    ):
         super().__init__()
-        self.attention = SelfAttention(dim, heads, dropout, bias=False, width=width)
+        self.attention = SelfAttention(dim, heads, attention_dropout, bias=False, width=width)
         self.mix = nn.Linear(2 * dim, dim)
         self.glu = GluBlock(dim, kernel, dropout)
         self.norms = nn.ModuleList(nn.LayerNorm(dim) for _ in range(3))
@@ -57,6 +59,7 @@ class MuskitsGlu(RefinedAcoustic):
         dim: channels. encoder_layers: gated blocks over phones. decoder_layers: over frames.
         heads: of attention. width: of its locality term, frames squared; 0 for none.
         kernel: of the gated convolutions. dropout: probability.
+        attention_dropout: of attention weights; without it attention runs fused, much faster.
         places: see :class:`~nnsvs_lite.models.layers.score_embedding.ToFrames`.
         postnet_layers: 0 for none. postnet_channels: of its convolutions.
         options: see :class:`~nnsvs_lite.models.options.AcousticOptions`.
@@ -72,6 +75,7 @@ class MuskitsGlu(RefinedAcoustic):
         width: float = 30.0,
         kernel: int = 3,
         dropout: float = 0.1,
+        attention_dropout: float = 0.1,
         places: bool = False,
         postnet_layers: int = 5,
         postnet_channels: int = 256,
@@ -89,7 +93,8 @@ class MuskitsGlu(RefinedAcoustic):
         self.positions = PositionalEncoding(scaled=False, dropout=dropout)
         self.norm = nn.LayerNorm(dim)
         self.decoder = nn.ModuleList(
-            LocalGluLayer(dim, heads, width, kernel, dropout) for _ in range(decoder_layers)
+            LocalGluLayer(dim, heads, width, kernel, dropout, attention_dropout)
+            for _ in range(decoder_layers)
         )
 
     def frames(self, batch: Batch, phone: Tensor) -> Tensor:

@@ -25,6 +25,8 @@ class XiaoiceSing(RefinedAcoustic):
         dim: channels. encoder_layers: blocks over phones. decoder_layers: over frames.
         heads: of attention. filters: channels within the blocks' convolutions.
         kernels: widths of these two convolutions. dropout: probability.
+        attention_dropout: of attention weights; see
+            :class:`~nnsvs_lite.models.layers.transformer.FftBlock`.
         scaled: whether positions have a learnt scale.
         places: see :class:`~nnsvs_lite.models.layers.score_embedding.ToFrames`.
         postnet_layers: 0 for none. postnet_channels: of its convolutions.
@@ -43,6 +45,7 @@ class XiaoiceSing(RefinedAcoustic):
         filters: int = 1536,
         kernels: Sequence[int] = (3, 1),
         dropout: float = 0.1,
+        attention_dropout: float = 0.1,
         scaled: bool = False,
         places: bool = False,
         postnet_layers: int = 0,
@@ -62,7 +65,13 @@ class XiaoiceSing(RefinedAcoustic):
             "mel": mel_weight,
         }
         super().__init__(spec, options, "residual", dim, postnet_layers, postnet_channels, weights)
-        shape = {"filters": filters, "kernels": kernels, "dropout": dropout, "scaled": scaled}
+        shape = {
+            "filters": filters,
+            "kernels": kernels,
+            "dropout": dropout,
+            "attention_dropout": attention_dropout,
+            "scaled": scaled,
+        }
         self.embedding = SummedScore(spec, inputs, dim, hiding(self.options.forget, spec))
         self.encoder = Transformer(dim, encoder_layers, heads, **shape)
         self.conditions = Conditions(spec, self.options, dim)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.batch import Batch
+from nnsvs_lite.models.layers.acoustic_floor import SmoothFloor
 from nnsvs_lite.models.layers.context import hide
 from nnsvs_lite.models.layers.expand import POSITIONS, frame_positions, full_phone_context, gather_rows
 from nnsvs_lite.models.spec import Spec
@@ -118,23 +119,31 @@ class SummedScore(nn.Module):
         return torch.stack(list(self.embedding.parts(batch).values())).sum(0)
 
 
+def melody_slope(floor: SmoothFloor, batch: Batch, phone: Tensor) -> Tensor:
+    """(B, T, 1): the rounded melody against its steps: where, and which way, the note changes."""
+    return (floor.pitch_of(batch, phone) - floor.steps.score_lf0(batch, phone)) * 10.0
+
+
 class ToFrames(nn.Module):
     """Repeats phones' vectors by their durations (the length regulator of FastSpeech).
 
     Args:
         spec: frame shift. dim: of the vectors.
-        places: adds where each frame lies in its phone and note, through a linear layer. No
-            published transformer has that; with a minute of data it is worth much.
+        places: adds, through a linear layer, where each frame lies in its phone and note, and
+            which way the score's melody goes there. No published system of this form has that;
+            with little data it is worth much.
     """
 
     def __init__(self, spec: Spec, dim: int, places: bool = False):
         super().__init__()
         self.frame_shift = spec.frame_shift
-        self.places = nn.Linear(POSITIONS, dim) if places else None
+        self.melody = SmoothFloor(spec) if places else None
+        self.places = nn.Linear(POSITIONS + 1, dim) if places else None
 
     def forward(self, phones: Tensor, batch: Batch, phone: Tensor) -> Tensor:
         """``phones`` (B, P, dim), ``phone`` (B, T) from ``phone_of_frame``: (B, T, dim)."""
         x = gather_rows(phones, phone)
         if self.places is not None:
-            x = x + self.places(frame_positions(batch, phone, self.frame_shift))
+            slope = melody_slope(self.melody, batch, phone)
+            x = x + self.places(torch.cat([frame_positions(batch, phone, self.frame_shift), slope], dim=-1))
         return x

@@ -1,0 +1,135 @@
+"""FastSpeech 2 (Ren et al., 2021, arXiv:2006.04558) on scores: pitch and energy come first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from nnsvs_lite.models.batch import Batch
+from nnsvs_lite.models.layers.conditions import Conditions
+from nnsvs_lite.models.layers.context import hiding
+from nnsvs_lite.models.layers.conv import MaskedConv1d
+from nnsvs_lite.models.layers.expand import phone_of_frame
+from nnsvs_lite.models.layers.mdn import masked_mean
+from nnsvs_lite.models.layers.outputs import StreamHeads
+from nnsvs_lite.models.layers.predictor import VariancePredictor
+from nnsvs_lite.models.layers.score_embedding import SummedScore, ToFrames
+from nnsvs_lite.models.layers.transformer import Transformer
+from nnsvs_lite.models.options import AcousticOptions
+from nnsvs_lite.models.refined import PostnetAcoustic
+from nnsvs_lite.models.spec import Spec
+
+
+class Variance(nn.Module):
+    """Predicts a number a frame, and takes it, or the true one, back in as a vector.
+
+    Args:
+        dim: of the frame vectors. hidden, layers, kernel, dropout: of the predictor.
+        embed_kernel: width of the convolution that makes a vector of the number.
+    """
+
+    def __init__(self, dim: int, hidden: int, layers: int, kernel: int, dropout: float, embed_kernel: int):
+        super().__init__()
+        self.predictor = VariancePredictor(dim, hidden, layers, kernel, dropout)
+        self.head = nn.Linear(hidden, 1)
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+        self.embed = MaskedConv1d(1, dim, embed_kernel)
+
+    def forward(self, x: Tensor, mask: Tensor, true: Tensor | None) -> tuple[Tensor, Tensor]:
+        """``x`` (B, T, dim), ``true`` (B, T, 1) or None: ``x`` told the number, and the predicted one."""
+        value = self.head(self.predictor(x, mask))
+        return x + self.embed(value if true is None else true, mask), value
+
+
+class FastSpeech2Singing(PostnetAcoustic):
+    """Transformers over phones and frames, a variance adaptor for pitch and energy between.
+
+    ``lf0`` is what the adaptor predicts for pitch, in semitones from the score; energy is the
+    first mel-cepstral coefficient, or the mean of the mel bands, in deviations. Training feeds
+    the true ones on, singing the predicted.
+
+    Args:
+        inputs: parts of the score that are embedded and summed.
+        dim: channels. encoder_layers: blocks over phones. decoder_layers: over frames.
+        heads: of attention. filters: channels within the blocks' convolutions.
+        kernels: widths of these two convolutions. dropout: probability.
+        attention_dropout: of attention weights; see
+            :class:`~nnsvs_lite.models.layers.transformer.FftBlock`.
+        variance_hidden, variance_layers, variance_kernel, variance_dropout: of the predictors.
+        embed_kernel: width of the convolution that takes pitch and energy back in.
+        energy_weight: of the squared error of energy in the loss.
+        mgc_weight: of mel-cepstra in the loss.
+        places: see :class:`~nnsvs_lite.models.layers.score_embedding.ToFrames`.
+        postnet_layers: 0 for none. postnet_channels: of its convolutions.
+        options: see :class:`~nnsvs_lite.models.options.AcousticOptions`.
+    """
+
+    def __init__(
+        self,
+        spec: Spec,
+        inputs: Sequence[str] = ("phone", "pitch", "length"),
+        dim: int = 256,
+        encoder_layers: int = 4,
+        decoder_layers: int = 4,
+        heads: int = 2,
+        filters: int = 1024,
+        kernels: Sequence[int] = (9, 1),
+        dropout: float = 0.1,
+        attention_dropout: float = 0.1,
+        variance_hidden: int = 256,
+        variance_layers: int = 2,
+        variance_kernel: int = 3,
+        variance_dropout: float = 0.5,
+        embed_kernel: int = 9,
+        energy_weight: float = 1.0,
+        mgc_weight: float = 1.0,
+        places: bool = False,
+        postnet_layers: int = 0,
+        postnet_channels: int = 512,
+        options: AcousticOptions | None = None,
+    ):
+        super().__init__(spec, options, "residual", postnet_layers, postnet_channels, {"mgc": mgc_weight})
+        self.energy_weight = energy_weight
+        self._loudness = "mgc" if "mgc" in spec.streams else "mel"
+        shape = {
+            "filters": filters,
+            "kernels": kernels,
+            "dropout": dropout,
+            "attention_dropout": attention_dropout,
+        }
+        variance = (variance_hidden, variance_layers, variance_kernel, variance_dropout, embed_kernel)
+        self.embedding = SummedScore(spec, inputs, dim, hiding(self.options.forget, spec))
+        self.encoder = Transformer(dim, encoder_layers, heads, **shape)
+        self.conditions = Conditions(spec, self.options, dim)
+        self.to_frames = ToFrames(spec, dim, places)
+        self.pitch = Variance(dim, *variance)
+        self.energy = Variance(dim, *variance)
+        self.decoder = Transformer(dim, decoder_layers, heads, **shape)
+        self.heads = StreamHeads({n: d for n, d in spec.streams.items() if n != "lf0"}, dim)
+
+    def energy_of(self, batch: Batch, base: dict[str, Tensor]) -> Tensor:
+        """(B, T, 1): energy of the batch's recordings, in deviations from the base."""
+        name = self._loudness
+        values = self.space.encode({name: batch.streams[name]}, base)[name]
+        return values[..., :1] if name == "mgc" else values.mean(-1, keepdim=True)
+
+    def predict(self, batch: Batch, teacher: bool) -> dict[str, Tensor]:
+        phone, mask = phone_of_frame(batch), batch.frame_mask
+        base = self.space.base(batch, phone)
+        pitch = self.space.encode({"lf0": batch.streams["lf0"]}, base)["lf0"] if teacher else None
+        energy = self.energy_of(batch, base) if teacher else None
+        phones = self.encoder(self.embedding(batch), batch.phone_mask) + self.conditions(batch)
+        x = self.to_frames(phones, batch, phone)
+        x, lf0 = self.pitch(x, mask, pitch)
+        x, predicted = self.energy(x, mask, energy)
+        values = {**self.heads(self.decoder(x, mask)), "lf0": lf0}
+        out = self.refined(values, base, mask)
+        if energy is not None:
+            out["energy_error"] = (predicted - energy).float().square()
+        return out
+
+    def extra_loss(self, predicted: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
+        error = masked_mean(predicted["energy_error"][..., 0], batch.frame_mask)
+        return {**super().extra_loss(predicted, batch), "energy": self.energy_weight * error}
