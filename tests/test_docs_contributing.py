@@ -1,0 +1,67 @@
+"""The system that CONTRIBUTING.md walks through is a whole one."""
+
+from __future__ import annotations
+
+import re
+import sys
+import types
+
+import pytest
+import torch
+import yaml
+from models_common import ROOT, batch_of, examples, shaken
+from toy import make_dump
+
+from nnsvs_lite.models.neural import NeuralAcoustic
+from nnsvs_lite.models.spec import Spec
+
+
+@pytest.fixture(scope="module")
+def written() -> dict[str, str]:
+    """The code blocks of the section on models, by language."""
+    section = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").split("## A model")[1].split("\n## ")[0]
+    return dict(re.findall(r"```(python|yaml)\n(.*?)```", section, re.DOTALL))
+
+
+@pytest.fixture(scope="module")
+def spec_and_items(tmp_path_factory):
+    dump = make_dump(tmp_path_factory.mktemp("dump"), {"train": 3}, mgc=60)
+    spec = Spec.read(dump)
+    return spec, examples(dump, "train", spec)
+
+
+@pytest.fixture
+def model(written, spec_and_items, monkeypatch) -> NeuralAcoustic:
+    config = yaml.safe_load(written["yaml"])["model"]
+    module_name, _, class_name = config["class_path"].rpartition(".")
+    module = types.ModuleType(module_name)
+    monkeypatch.setitem(sys.modules, module_name, module)
+    exec(compile(written["python"], "CONTRIBUTING.md", "exec"), vars(module))  # our own words, not data
+    torch.manual_seed(0)
+    return getattr(module, class_name)(spec_and_items[0], **config["init_args"])
+
+
+def test_its_head_counts_its_parameters(model, written):
+    stated = re.search(r"^# Parameters: ([\d,]+)", written["yaml"], re.MULTILINE)
+    assert stated[1] == f"{sum(p.numel() for p in model.parameters()):,}"
+
+
+def test_it_learns_and_gives_each_what_it_gives_alone(model, spec_and_items):
+    spec, items = spec_and_items
+    batch = batch_of(items, spec)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3)
+    losses = []
+    for _ in range(10):
+        loss = model.loss(batch)["loss"]
+        losses.append(float(loss.detach()))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert losses[-1] < losses[0] - 0.01
+    model = shaken(model.eval())
+    with torch.no_grad():
+        together = model.infer(batch)
+        for row, example in enumerate(items):
+            for name, value in model.infer(batch_of([example], spec)).items():
+                expected = together[name][row, : example.frames]
+                torch.testing.assert_close(value[0], expected, rtol=1e-4, atol=1e-4)
