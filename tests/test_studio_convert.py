@@ -6,6 +6,8 @@ import dataclasses
 import json
 
 import pytest
+from scorefiles import JAPANESE, write_all
+from scorefuzz import ds, full_label
 from scorexml import attributes, document, measure, repeat, tempo, write
 from scorexml import song as xml_song
 from studio_common import song
@@ -13,7 +15,7 @@ from studio_common import song
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score import Note, Score
 from nnsvs_lite.score.phonemize import attach_phones
-from nnsvs_lite.score.readers import read_score
+from nnsvs_lite.score.readers import READERS, read_score
 from nnsvs_lite.studio.convert import score_of, song_of
 from nnsvs_lite.studio.examples import examples
 from nnsvs_lite.studio.musicxml import musicxml
@@ -92,6 +94,23 @@ def test_tunes_come_back_and_can_be_read_aloud(tmp_path):
 def test_real_scores_come_back(shared_data, tmp_path):
     for path in sorted((shared_data / "scores" / "ja").glob("*.xml")):
         there_and_back(read_score(path, phones=False), tmp_path)
+
+
+def test_every_format_can_be_edited(tmp_path):
+    paths = write_all(tmp_path, JAPANESE)
+    for name, data in (("a.lab", full_label()), ("a.ds", ds())):
+        paths[name] = tmp_path / name
+        paths[name].write_bytes(data)
+    assert {path.suffix for path in paths.values()} >= set(READERS) - {".xml", ".midi", ".full"}
+    for name, path in paths.items():
+        score = read_score(path, phones=False)
+        edited = music(score_of(Song.from_json(song_of(score).to_json())))
+        wanted = music(score)
+        for a, b in zip(edited, wanted, strict=True):
+            assert (a.pitch, a.slur, a.phones) == (b.pitch, b.slur, b.phones), name
+            assert (a.start, a.end, a.beats) == pytest.approx((b.start, b.end, b.beats), abs=2e-4), name
+            if not a.is_rest:
+                assert (a.lyric, a.measure) == (b.lyric, b.measure), name
 
 
 def test_times_follow_the_tempo():

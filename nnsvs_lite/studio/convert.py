@@ -42,7 +42,10 @@ def song_of(score: Score) -> Song:
             start = round(at - note.beat, 6)
             row = (start, 0.0) if bars and start > before + NEAR else (at, note.beat)
             bars.append((row[0], note.measure, note.measure_beats, row[1]))
-        if not note.is_rest or note.lyric:
+        breath = note.is_rest and ("br" in note.phones or is_breath(note.lyric))
+        if breath:
+            notes.append(SongNote(at, note.beats, REST, "br"))
+        elif not note.is_rest:
             notes.append(
                 SongNote(at, note.beats, note.pitch, note.lyric, note.breath, note.velocity, note.phones)
             )
@@ -73,7 +76,7 @@ def score_of(song: Song) -> Score:
     """
     if not any(note.pitch != REST for note in song.notes):
         raise DataError("the song is empty: add a note first")
-    given = all(note.phones for note in song.notes)
+    given = all(note.phones for note in song.notes if note.pitch != REST)
     notes: list[Note] = []
     at = 0.0
     for item in song.notes:

@@ -286,7 +286,8 @@ export class Hands {
 }
 
 export function describe(note, place) {
-  const length = `${Math.round(note.beats * 1000) / 1000} beats`;
+  const beats = Math.round(note.beats * 1000) / 1000;
+  const length = `${beats} ${beats === 1 ? "beat" : "beats"}`;
   const where = `bar ${place.bar}, beat ${place.beat}`;
   if (!note.pitch) return `Breath at ${where}, ${length}`;
   return `${pitchName(note.pitch)} “${note.lyric || "held on"}” at ${where}, ${length}`;

@@ -231,12 +231,13 @@ export class Roll {
     if (y < top || y + ROW > top + height) this.box.scrollTop = Math.max(0, y - height / 2);
   }
 
-  // Scrolls so that the song's pitches are in the middle.
+  // Scrolls to the song's beginning, with its pitches in the middle.
   centre() {
     const pitches = this.editor.sung().map((note) => note.pitch);
     const middle = pitches.length ? (Math.min(...pitches) + Math.max(...pitches)) / 2 : 64;
     this.box.scrollTop = Math.max(0, this.y(middle) - (this.box.clientHeight - RULER) / 2 + ROW / 2);
-    this.box.scrollLeft = 0;
+    const first = this.editor.song.notes[0];
+    this.box.scrollLeft = first ? Math.max(0, this.x(first.at) - 0.4 * (this.box.clientWidth - KEYS)) : 0;
   }
 
   zoom(factor) {

@@ -8,7 +8,7 @@ export const HIGH = 108;
 
 export function emptySong(lang) {
   return {
-    title: "", lang, length: 16,
+    title: "", lang, length: 0,
     tempi: [[0, 100]], bars: [[0, 1, 4, 0]], keys: [[0, 0]], notes: [],
   };
 }
@@ -94,6 +94,8 @@ export class Editor {
   edit(change) {
     const draft = structuredClone(this.song);
     if (change(draft) === false || !settle(draft)) return false;
+    // The silence after the last note stays as long as it was, a beat at least.
+    draft.length = tidy(endOf(draft) + Math.max(1, this.song.length - endOf(this.song)));
     this.past.push(this.song);
     if (this.past.length > UNDO_STEPS) this.past.shift();
     this.future = [];
@@ -204,7 +206,10 @@ function settle(song) {
     if (room < SHORTEST) return false;
     if (notes[i].beats > room) notes[i].beats = tidy(room);
   }
-  const end = notes.length ? notes[notes.length - 1].at + notes[notes.length - 1].beats : 0;
-  song.length = Math.max(song.length, end);
   return true;
+}
+
+function endOf(song) {
+  const last = song.notes[song.notes.length - 1];
+  return last ? last.at + last.beats : 0;
 }
