@@ -12,13 +12,16 @@ import torch
 from models_common import ROOT, batch_of, build, examples, shaken
 
 from nnsvs_lite.features.config import FeatureConfig
+from nnsvs_lite.features.mel import mel_edges
 from nnsvs_lite.features.world import alpha_of, fft_size_of, mgc_to_spectrum
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.layers.expand import phone_of_frame
 from nnsvs_lite.models.layers.perceptual import PerceptualEntropy, threshold_in_quiet
+from nnsvs_lite.models.layers.postfilter import VarianceScaling
 from nnsvs_lite.models.layers.style import CHANNELS, STYLE, StyleTokens
 from nnsvs_lite.models.neural import NeuralAcoustic
 from nnsvs_lite.models.spec import Spec
+from nnsvs_lite.training.checkpoint import load_model, save_model
 from nnsvs_lite.training.config import Config
 
 SYSTEMS = ("resf0_conv", "nnsvs_diffusion_world_tiny", "xiaoicesing_tiny", "muskits_rnn_tiny")
@@ -78,6 +81,24 @@ def test_embeddings_can_be_left_out_and_need_several_ids(name, toy_dump, spec):
 @pytest.fixture(scope="module")
 def entropy(spec) -> PerceptualEntropy:
     return PerceptualEntropy(spec)
+
+
+def test_a_checkpoint_keeps_options_and_the_style_that_was_heard(spec, items, tmp_path):
+    words = ["style_tokens=3", "perceptual=0.01", "gv=0.7"]
+    config = Config.read(
+        ROOT / "conf/acoustic/resf0_conv.yaml", [f"--model.options.{word}" for word in words]
+    )
+    model = shaken(config.model_class(spec, **config.init_args)).train()
+    batch = batch_of(items[:2], spec)
+    model.loss(batch)
+    save_model(tmp_path / "model.pt", model.eval(), config, {})
+    again = load_model(tmp_path, "acoustic")
+    assert again.options == model.options and again.options.gv == 0.7
+    with torch.no_grad():
+        expected = model.infer(batch)
+        assert all(torch.equal(v, expected[n]) for n, v in again.infer(batch).items())
+    with pytest.raises(DataError, match="style_token"):
+        Config.read(ROOT / "conf/acoustic/resf0_conv.yaml", ["--model.options.style_token=3"])
 
 
 class TestStyle:
@@ -207,6 +228,14 @@ class TestPerceptualEntropy:
             model.loss(wider)["perceptual"], losses["perceptual"], rtol=1e-4, atol=1e-6
         )
 
+    def test_half_precision_around_it_changes_little(self, entropy, spec):
+        generator = torch.Generator().manual_seed(0)
+        mgc = torch.randn(1, 20, spec.streams["mgc"], generator=generator)
+        mask = torch.ones(1, 20, dtype=torch.bool)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            half = entropy(mgc.bfloat16().float(), mask)
+        torch.testing.assert_close(half, entropy(mgc.bfloat16().float(), mask), rtol=1e-5, atol=0)
+
     def test_it_needs_cepstra(self, spec):
         bare = Spec({**spec.schema, "streams": {"lf0": 1, "vuv": 1, "mel": 80}}, spec.stats)
         with pytest.raises(DataError, match="needs the stream mgc"):
@@ -254,6 +283,22 @@ class TestVarianceScaling:
             both = model.infer(batch_of([short, long], spec))["mgc"]
             alone = model.infer(batch_of([short], spec))["mgc"]
         torch.testing.assert_close(both[0, : short.frames], alone[0], rtol=1e-3, atol=1e-3)
+
+    def test_mel_bands_below_1200_hz_stay(self, spec, items):
+        config = {"bins": 80, "fmin": 63, "fmax": 12000, "scale": "slaney"}
+        schema = {**spec.schema, "streams": {"lf0": 1, "vuv": 1, "mel": 80}}
+        schema["feature_config"] = {**spec.schema["feature_config"], "mel": config}
+        gv = [4.0] * 80
+        layer = VarianceScaling(Spec(schema, {**spec.stats, "gv": {"mel": gv}}), 1.0)
+        batch = batch_of(items[:2], spec)
+        mel = torch.randn(2, batch.max_frames, 80, generator=torch.Generator().manual_seed(0))
+        out = layer({"mel": mel}, batch)["mel"]
+        sung = self.sung(batch, spec)
+        kept = (out == mel).all((0, 1)).nonzero().flatten().tolist()
+        edges = mel_edges(80, 63, 12000)
+        assert kept == list(range(len(kept))) and edges[len(kept)] < 1200 <= edges[len(kept) + 1]
+        var = out[0, sung[0]].var(0, correction=0)
+        torch.testing.assert_close(var[len(kept) :], torch.full((80 - len(kept),), 4.0), rtol=1e-3, atol=0)
 
     def test_old_statistics_give_one_clear_line(self, spec, items):
         bare = Spec(spec.schema, {k: v for k, v in spec.stats.items() if k != "gv"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import nullcontext
 
 import numpy as np
 import torch
@@ -102,5 +103,8 @@ class PerceptualEntropy(nn.Module):
 
     def forward(self, mgc: Tensor, mask: Tensor) -> Tensor:
         """``mgc`` (B, T, D), ``mask`` (B, T): the mean of ``1 / (1 + PE)``."""
-        term = 1 / (1 + self.entropy(self.power(mgc)))
+        # Half precision would take logarithms of powers over 16 decades in three digits.
+        kind = mgc.device.type
+        with torch.autocast(kind, enabled=False) if torch.amp.is_autocast_available(kind) else nullcontext():
+            term = 1 / (1 + self.entropy(self.power(mgc)))
         return (term * mask).sum() / mask.sum().clamp(min=1)
