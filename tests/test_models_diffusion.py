@@ -174,3 +174,24 @@ def test_the_loss_of_a_new_denoiser_is_the_mean_size_of_noise():
     assert float(error.detach()) == pytest.approx(np.sqrt(2 / np.pi), abs=0.03)
     again, _ = stream.learn(data, cond, mask, seed=0)
     assert torch.equal(error, again) and found.shape == data.shape
+
+
+def test_the_linear_guess_is_the_best_one_for_data_of_unit_variance():
+    """Its slope is that of a regression of the noise on what is heard."""
+    stream = DiffusionStream(3, 5, 8, 3, scale=2.0, linear=True).eval()
+    generator = torch.Generator().manual_seed(0)
+    data, noise = (torch.randn(1, 20000, 3, generator=generator) for _ in range(2))
+    cond, mask = torch.zeros(1, 20000, 5), torch.ones(1, 20000, dtype=torch.bool)
+    for step in (0, 30, 99):
+        t = torch.tensor([step])
+        x = stream.schedule.q_sample(data / 2.0, t, noise)
+        with torch.no_grad():
+            slope = float((stream.noise_in(x, t, cond, mask) / x).mean())
+        assert slope == pytest.approx(float((noise * x).sum() / x.square().sum()), abs=0.02)
+
+
+def test_the_likeliest_way_of_a_new_linear_denoiser_is_the_base():
+    stream = DiffusionStream(3, 5, 8, 3, sampler="ddim", count=10, temperature=0.0, linear=True).eval()
+    cond, mask = torch.randn(1, 9, 5), torch.ones(1, 9, dtype=torch.bool)
+    with torch.no_grad():
+        assert not stream.sing(cond, mask, 0).any()

@@ -82,7 +82,7 @@ class NnsvsDiffusion(NeuralAcoustic):
         lf0, vuv: sizes of these streams' networks, which are those of ``nnsvs_world``;
             ``vuv`` may hear streams.
         drawn: sizes of the streams that are made from noise: all others of the dump.
-        steps, last, scale, sampler, count, temperature: see :class:`DiffusionStream`.
+        steps, last, scale, sampler, count, temperature, linear: see :class:`DiffusionStream`.
         options: see :class:`~nnsvs_lite.models.options.AcousticOptions`.
     """
 
@@ -98,6 +98,7 @@ class NnsvsDiffusion(NeuralAcoustic):
         sampler: Sampler = "ddpm",
         count: int = 100,
         temperature: float = 1.0,
+        linear: bool = False,
         options: AcousticOptions | None = None,
     ):
         super().__init__(spec, options, weights=dict.fromkeys(drawn, 0.0))
@@ -120,6 +121,7 @@ class NnsvsDiffusion(NeuralAcoustic):
                     sampler=sampler,
                     count=count,
                     temperature=temperature,
+                    linear=linear,
                 )
                 for name, size in drawn.items()
             }
