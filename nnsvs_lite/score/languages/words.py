@@ -23,7 +23,7 @@ _BREAK = re.compile(r"[.,;:!?…。，、；：！？]")
 _DROPPED = re.compile(r"[.,;:!?…\"“”„«»‹›()\[\]{}*_~¡¿♪|/\\=<>#&%+]")
 _VOWEL_LETTERS = re.compile("[aeiouyæœø]+")
 
-_LONGEST_PART = 60
+_LONGEST_PART = 100
 _MOST_PARTS = 20
 _MOST_FORMS = 500
 
