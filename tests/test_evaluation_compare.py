@@ -131,6 +131,9 @@ def test_reference_rows_that_differ_are_kept_apart(tmp_path):
     found = compare([str(one), str(other)])
     assert list(found.runs) == ["a", "b", "rule (a)", "rule (b)"]
     assert found.baseline == "a"
+    for i, folder in enumerate((tmp_path / "c", tmp_path / "d")):
+        results(folder, {"utt1": 1.0, "utt2": 2.0}, natural=row({"utt1": i, "utt2": i}))
+    assert list(compare([str(tmp_path / "c"), str(tmp_path / "d")]).runs) == ["c", "d", "rule", "natural"]
 
 
 def test_features_that_differ_are_told(tmp_path):

@@ -26,6 +26,12 @@ def test_rmse_pools_squares_over_frames():
     assert estimate(RMSE, [run]).value == pytest.approx(50.0)
 
 
+def test_intervals_are_shown_in_the_unit_of_the_measure():
+    assert SHARE.show_interval((0.0123, 0.02)) == "1.23–2.00"
+    assert BY_KEY["onset_bias_ms"].show_interval((-5.81, -1.0)) == "-5.8 to -1.0"
+    assert SHARE.show_interval(None) == ""
+
+
 def test_medians_join_their_notes():
     run = {"a": np.array([-1.0, 5.0, np.inf]), "b": np.array([2.0, -3.0])}
     assert estimate(MEDIAN, [run]).value == 3.0

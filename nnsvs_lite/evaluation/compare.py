@@ -16,6 +16,7 @@ from nnsvs_lite.evaluation.gains import Gain, gain
 from nnsvs_lite.evaluation.intervals import Estimate, estimate
 from nnsvs_lite.evaluation.measures import MEASURES, Measure, group
 from nnsvs_lite.evaluation.results import FLOOR, REFERENCES
+from nnsvs_lite.evaluation.scoring import NATURAL
 from nnsvs_lite.evaluation.sums import Sums, decode_sums
 from nnsvs_lite.io.atomic import read_json
 from nnsvs_lite.io.errors import DataError, nearest
@@ -119,7 +120,7 @@ class Comparison:
     @cached_property
     def compared(self) -> list[str]:
         """Systems that are set against the baseline: all others but the recording itself."""
-        return [name for name in self.runs if name not in (self.baseline, "natural")]
+        return [name for name in self.runs if name not in (self.baseline, NATURAL)]
 
     @cached_property
     def values(self) -> dict[str, dict[str, dict[str, float | None]]]:
@@ -219,7 +220,8 @@ def compare(words: Sequence[str], baseline: str | None = None, pool_seeds: bool 
     """Reads several experiments.
 
     Rows that are there for reference (the recording, analysis-synthesis, the floor) appear
-    once where all experiments agree on them, else once for each experiment.
+    once where all experiments agree on them, else once for each experiment that differs; the
+    recording, which is the same in any case, always once, as the first experiment has it.
 
     Args:
         words: ``[NAME=]PATH``, see :func:`read_words`.
@@ -276,6 +278,8 @@ def _references(references: Mapping[str, Mapping[str, Run]]) -> dict[str, list[R
     for name, found in references.items():
         kinds: list[tuple[str, Run]] = []
         for label, run in found.items():
+            if name == NATURAL and kinds:
+                break
             if not any(_same(run, other) for _, other in kinds):
                 kinds.append((label, run))
         for label, run in kinds:

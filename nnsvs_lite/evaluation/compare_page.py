@@ -89,10 +89,7 @@ def gather(comparison: Comparison) -> tuple[Material | None, list[str]]:
 
         data = DataDir.read(first["data"])
     heard = [name for name in comparison.runs if name in systems]
-    natural = (
-        [name for name in comparison.runs if name.split(" (")[0] == NATURAL][:1] if data is not None else []
-    )
-    order = [*natural, *heard]
+    order = [NATURAL, *heard] if NATURAL in comparison.runs and data is not None else heard
     reference = Reference(first["dump"], first["set"])
     lacking = [utt for utt in comparison.utts if utt not in reference.utts]
     if lacking:
@@ -111,7 +108,7 @@ def _scores(comparison: Comparison, measures: Sequence[Measure]) -> dict[str, An
             cells.append(
                 {
                     "text": measure.show(None if found is None else found.value),
-                    "interval": "" if pair is None else "–".join(map(measure.show, pair)),
+                    "interval": measure.show_interval(pair),
                     "spread": "" if spread is None else measure.show(spread),
                 }
             )

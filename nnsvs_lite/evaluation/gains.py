@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from nnsvs_lite.evaluation.intervals import Runs, difference, estimate
+from nnsvs_lite.evaluation.intervals import Runs, difference, mean
 from nnsvs_lite.evaluation.measures import Measure
 
 
@@ -69,13 +69,12 @@ def gain(measure: Measure, runs: Runs, against: Runs) -> Gain | None:
     Returns:
         None where one of them lacks the measure.
     """
-    value, other = estimate(measure, runs), estimate(measure, against)
+    value, other = mean(measure, runs), mean(measure, against)
     apart = difference(measure, runs, against)
     if value is None or other is None or apart is None:
         return None
     interval = apart.interval
     if interval is not None and measure.better == "lower":
         interval = (-interval[1], -interval[0])
-    absolute = measure.gain(value.value, other.value)
-    relative = absolute / abs(other.value) if other.value else None
-    return Gain(measure, value.value, other.value, absolute, relative, interval)
+    absolute = measure.gain(value, other)
+    return Gain(measure, value, other, absolute, absolute / abs(other) if other else None, interval)

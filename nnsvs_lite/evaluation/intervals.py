@@ -59,6 +59,19 @@ class Estimate:
         return self.interval is not None and self.interval[0] <= 0 <= self.interval[1]
 
 
+def mean(measure: Measure, runs: Runs) -> float | None:
+    """The number of a system without an interval: the mean over runs of their pooled numbers.
+
+    Args:
+        measure, runs: as in :func:`estimate`.
+
+    Returns:
+        None where nothing counts in some run.
+    """
+    numbers = _numbers(measure, runs, _common(runs))
+    return None if numbers is None else float(numbers.mean())
+
+
 def estimate(measure: Measure, runs: Runs, draws: int = DRAWS, seed: int = 0) -> Estimate | None:
     """The number of a system with its interval over utterances, and over seeds where there are several.
 
@@ -73,10 +86,9 @@ def estimate(measure: Measure, runs: Runs, draws: int = DRAWS, seed: int = 0) ->
         None where nothing counts in some run.
     """
     utts = _common(runs)
-    values = [measure.pool([run[utt] for utt in utts]) for run in runs]
-    if not values or any(value is None for value in values):
+    numbers = _numbers(measure, runs, utts)
+    if numbers is None:
         return None
-    numbers = np.array(values, dtype=np.float64)
     spread = float(numbers.std(ddof=1)) if len(numbers) > 1 else None
     interval = None
     if len(utts) > 1:
@@ -105,8 +117,7 @@ def difference(
         ``Measure.gain``); None where nothing counts. ``seeds`` is the smaller number.
     """
     utts = _common([*runs, *against])
-    one = _mean(measure, runs, utts)
-    other = _mean(measure, against, utts)
+    one, other = _numbers(measure, runs, utts), _numbers(measure, against, utts)
     if one is None or other is None:
         return None
     interval = None
@@ -115,7 +126,7 @@ def difference(
         picks = rng.integers(len(utts), size=(draws, len(utts)))
         drawn = _drawn(measure, runs, utts, picks, rng) - _drawn(measure, against, utts, picks, rng)
         interval = _percentiles(drawn)
-    return Estimate(one - other, interval, min(len(runs), len(against)), len(utts))
+    return Estimate(float(one.mean() - other.mean()), interval, min(len(runs), len(against)), len(utts))
 
 
 def _common(runs: Runs) -> list[str]:
@@ -123,10 +134,12 @@ def _common(runs: Runs) -> list[str]:
     return sorted(shared, key=str.encode)
 
 
-def _mean(measure: Measure, runs: Runs, utts: Sequence[str]) -> float | None:
+def _numbers(measure: Measure, runs: Runs, utts: Sequence[str]) -> np.ndarray | None:
+    """The number of each run, ``(runs,)``."""
     values = [measure.pool([run[utt] for utt in utts]) for run in runs]
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known and len(known) == len(values) else None
+    if not values or any(value is None for value in values):
+        return None
+    return np.array(values, dtype=np.float64)
 
 
 def _drawn(

@@ -66,6 +66,12 @@ class Measure:
             return "–"
         return f"{value * self.factor:.{self.digits}f}"
 
+    def show_interval(self, pair: tuple[float, float] | None) -> str:
+        """Both ends as text, ``4.1–4.5``; empty where there is no interval."""
+        if pair is None:
+            return ""
+        return (" to " if min(pair) < 0 else "–").join(map(self.show, pair))
+
     def show_signed(self, value: float) -> str:
         """A difference as text, with its sign; 0 where it rounds to that."""
         rounded = round(value * self.factor, self.digits)

@@ -27,7 +27,7 @@ from nnsvs_lite.io.tables import FeatureReader
 if TYPE_CHECKING:
     import jinja2
 
-LAYOUT = 3
+LAYOUT = 5
 """Number of the layout; raised whenever the same results would give another page."""
 
 COMPRESSIONS = {0.35: 60, 0.7: 34, 0.99: 24}
@@ -149,7 +149,7 @@ def _summary(sources: Sources, measures: Sequence[Measure]) -> dict[str, Any]:
         cells = []
         for measure in used:
             value, interval = row.get(measure.key), row.get(f"{measure.key}_ci")
-            hint = "" if not interval else "–".join(map(measure.show, interval))
+            hint = measure.show_interval(interval)
             cells.append({"text": measure.show(value), "hint": hint})
         rtf = row.get("rtf")
         rows.append(
