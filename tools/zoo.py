@@ -18,6 +18,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from nnsvs_lite.io.atomic import write_json, write_text
 
 ROOT = Path(__file__).parents[1]
@@ -79,24 +81,29 @@ def call(log: Path, *words: object) -> None:
         sys.exit(f"zoo: {' '.join(map(str, words[:3]))} failed; see {log}")
 
 
-def sing_and_score(recipe: Recipe, out: Path, log: Path, models: dict[str, Path], seed: int) -> None:
-    """Decodes the eval set, makes waveforms and scores them, below ``out``."""
-    decode = out / "eval"
-    words = [w for family, path in models.items() for w in (f"--{family}", path)]
-    call(log, "decode", "--dump", recipe.dump, "--set", "eval", "--out", decode, "--seed", seed, *words)
+def sing_and_score(recipe: Recipe, decode: Path, log: Path) -> None:
+    """Makes waveforms of what was decoded, and scores them."""
     call(log, "vocode", "--decode-dir", decode)
     call(
         log,
-        "evaluate",
-        "--dump",
-        recipe.dump,
-        "--set",
-        "eval",
-        "--system",
-        f"model={decode}",
-        "--out",
-        decode / "results.json",
+        *("evaluate", "--dump", recipe.dump, "--set", "eval", "--system", f"model={decode}"),
+        *("--out", decode / "results.json"),
     )
+
+
+def score_times(recipe: Recipe, decode: Path) -> None:
+    """Scores predicted phone times, for which no waveform is needed."""
+    from nnsvs_lite.evaluation.reference import Reference
+    from nnsvs_lite.evaluation.scoring import compare_times
+    from nnsvs_lite.evaluation.sums import encode_sums
+    from nnsvs_lite.io.ctm import read_ctm
+
+    reference, found = Reference(recipe.dump, "eval"), read_ctm(decode / "pred.ctm")
+    sums: dict[str, dict[str, np.ndarray]] = {}
+    for utt in reference.utts:
+        for key, vector in compare_times(reference[utt], found[utt]).items():
+            sums.setdefault(key, {})[utt] = vector
+    write_json(decode / "results.json", {"model": {"sums": encode_sums(sums)}})
 
 
 def run_one(recipe: Recipe, entry: Entry, seed: int) -> None:
@@ -118,7 +125,13 @@ def run_one(recipe: Recipe, entry: Entry, seed: int) -> None:
         "duration": recipe.exp("duration_mdn"),
     }
     models[entry.family] = out
-    sing_and_score(recipe, out, log, models, seed)
+    decode = out / "eval"
+    words = [w for family, path in models.items() for w in (f"--{family}", path)]
+    call(log, "decode", "--dump", recipe.dump, "--set", "eval", "--out", decode, "--seed", seed, *words)
+    if entry.family == "acoustic":
+        sing_and_score(recipe, decode, log)
+    else:
+        score_times(recipe, decode)
     print(f"{recipe.folder.parent.name} {entry.name} seed {seed}: done", flush=True)
 
 
