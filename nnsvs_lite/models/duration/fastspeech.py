@@ -9,6 +9,7 @@ from nnsvs_lite.models.layers.context import ContextEncoder, hiding
 from nnsvs_lite.models.layers.expand import full_phone_context
 from nnsvs_lite.models.layers.mdn import masked_mean
 from nnsvs_lite.models.layers.predictor import VariancePredictor
+from nnsvs_lite.models.layers.transformer import Transformer
 from nnsvs_lite.models.spec import Spec
 from nnsvs_lite.models.timing import NeuralDuration, Prediction, ValueHead
 
@@ -17,7 +18,7 @@ UNIT = 0.02
 
 
 class FastSpeechDuration(NeuralDuration):
-    """Convolutions over embedded phones; L1 of phones and of the syllables that they make up.
+    """Transformer blocks and convolutions over embedded phones; L1 of phones and of syllables.
 
     A syllable is the phones of one note and of the notes that carry its vowel on: it may be
     right where its phones are not, since a singer keeps to the beat and not to a consonant's
@@ -25,6 +26,7 @@ class FastSpeechDuration(NeuralDuration):
 
     Args:
         hidden: channels. layers: convolutions. kernel: phones each sees. dropout: probability.
+        encoder_layers: transformer blocks before them, of 2 heads and ``4 * hidden`` filters.
         phone_weight, syllable_weight: of the two errors.
         floor: whether durations are predicted from the rule's, and not from the mean.
         forget: as in :class:`~nnsvs_lite.models.layers.context.ContextEncoder`.
@@ -39,18 +41,25 @@ class FastSpeechDuration(NeuralDuration):
         dropout: float = 0.1,
         phone_weight: float = 1.0,
         syllable_weight: float = 1.0,
+        encoder_layers: int = 0,
         floor: bool = False,
         forget: float = 0.0,
     ):
         super().__init__(spec, floor, unit=0.1)
         self.phone_weight, self.syllable_weight = phone_weight, syllable_weight
         self.encoder = ContextEncoder(spec, ("phone", "note"), hidden, forget=hiding(forget, spec))
+        self.transformer = None
+        if encoder_layers:
+            self.transformer = Transformer(hidden, encoder_layers, 2, 4 * hidden, dropout=dropout)
         self.stack = VariancePredictor(hidden, hidden, layers, kernel, dropout)
         self.head = ValueHead(hidden)
         self._slur = spec.column("note", "slur")
 
     def predict(self, batch: Batch) -> Prediction:
-        return self.head(self.stack(self.encoder(full_phone_context(batch)), batch.phone_mask))
+        phones = self.encoder(full_phone_context(batch))
+        if self.transformer is not None:
+            phones = self.transformer(phones, batch.phone_mask)
+        return self.head(self.stack(phones, batch.phone_mask))
 
     def syllable_sums(self, values: Tensor, batch: Batch) -> Tensor:
         """(B, P) values of phones, added up over each syllable: (B, N), 0 where there is none."""
