@@ -144,7 +144,8 @@ def damaged(
         return form, lang, suffix, rng.randbytes(rng.choice((1, 3, 14, 100, 2000)))
     suffix, data = make_seed(form, rng, lang)
     for _ in range(rng.choice((1, 1, 2, 3, 8))):
-        data = _change(rng, form, data)
+        if len(data) < 300_000:
+            data = _change(rng, form, data)
     return form, lang, suffix, data
 
 
@@ -156,6 +157,8 @@ def _change(rng: random.Random, form: str, data: bytes) -> bytes:
             name = "Project/sequence.json" if form == "vpr" else "score.xml"
             with zipfile.ZipFile(io.BytesIO(data)) as archive:
                 inner = archive.read(archive.namelist()[0])
+            if len(inner) > 300_000:
+                return data
             return zipped(name, _change(rng, "svp" if form == "vpr" else "musicxml", inner))
         if kind < 0.5:
             if form in ("svp", "ds"):

@@ -243,6 +243,9 @@ def _notes(rows: list[_Row], bpm: float) -> list[Note]:
             raise DataError(f"{row.place}: a note without phones")
         else:
             phones = tuple(row.phones)
+        if phones == ("pau",) and notes and notes[-1].phones == phones:
+            start = notes.pop().start
+            quarter = start * bpm / 60
         notes.append(
             Note(
                 start,
