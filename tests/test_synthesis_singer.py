@@ -13,11 +13,13 @@ from scorexml import song, write
 from toy import make_dump
 
 import nnsvs_lite.synthesis.singer
+from nnsvs_lite.bin.main import main
 from nnsvs_lite.io.ctm import read_ctm
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.tables import FeatureReader, read_table
 from nnsvs_lite.score import Note, Score
 from nnsvs_lite.synthesis.decode import decode
+from nnsvs_lite.synthesis.impose import read_labels, write_lab
 from nnsvs_lite.synthesis.singer import Singer
 from nnsvs_lite.synthesis.vocode import vocode
 
@@ -119,6 +121,29 @@ def test_tables_are_a_decode_dir_that_vocodes_to_the_same_song(singer, long_scor
         first = round(phrase.start * rate)
         part = slice(first + 400, first + round(phrase.duration.sum() * 0.005 * rate) - 400)
         assert np.corrcoef(again[part], performance.waveform[part])[0, 1] > 0.9999
+
+
+def test_the_command_writes_times_that_can_be_changed_and_sung(toy_voice, long_score, tmp_path, capfd):
+    common = ["sing", str(long_score), "--model", str(toy_voice), "-o"]
+    assert main([*common, str(tmp_path / "a.wav"), "--tables", str(tmp_path / "a")]) == 0
+    labels = read_labels(tmp_path / "a" / "song.lab")
+    # The second phone, a consonant, begins 30 ms later.
+    labels[1] = labels[1]._replace(start=labels[1].start + 0.03)
+    labels[0] = labels[0]._replace(end=labels[1].start)
+    write_lab(tmp_path / "moved.lab", labels)
+    more = ["--label", str(tmp_path / "moved.lab"), "--tables", str(tmp_path / "b")]
+    assert main([*common, str(tmp_path / "b.flac"), *more]) == 0
+    sung = read_labels(tmp_path / "b" / "song.lab")
+    assert [s.label for s in sung] == [s.label for s in labels]
+    for a, b in zip(sung, labels, strict=True):
+        assert a.start == pytest.approx(b.start, abs=0.0051)
+    assert capfd.readouterr().out.count("24.0 s") == 2
+
+
+def test_progress_rises_to_its_end(singer, long_score):
+    seen: list[float] = []
+    singer.sing(long_score, progress=seen.append)
+    assert seen == sorted(seen) and 0 < seen[0] <= 0.5 and seen[-1] == 1
 
 
 def test_flac_holds_the_samples_of_wav(singer, tmp_path):

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from nnsvs_lite.io.atomic import read_text
+from nnsvs_lite.io.atomic import read_text, write_text
 from nnsvs_lite.io.ctm import Segment, read_ctm
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.htslabel import HUNDRED_NS, read_lab
@@ -56,6 +56,12 @@ def read_labels(path: str | os.PathLike) -> list[Segment]:
         labels = [_plain(label) for label in read_lab(path, 1.0 if seconds else HUNDRED_NS)]
     _check(labels, path)
     return labels
+
+
+def write_lab(path: str | os.PathLike, labels: Sequence[Segment]) -> None:
+    """Writes ``start end phone`` lines in units of 100 ns, as HTS has them."""
+    lines = (f"{round(s.start / HUNDRED_NS)} {round(s.end / HUNDRED_NS)} {s.label}\n" for s in labels)
+    write_text(path, "".join(lines))
 
 
 def _plain(label: Segment) -> Segment:

@@ -15,6 +15,7 @@ from nnsvs_lite.io.tables import write_table
 from nnsvs_lite.models.spec import Spec
 from nnsvs_lite.score.types import Phone, Score
 from nnsvs_lite.synthesis.decode import write_features
+from nnsvs_lite.synthesis.impose import write_lab
 from nnsvs_lite.synthesis.predict import phone_times
 
 
@@ -108,7 +109,8 @@ class Performance:
     def write_tables(self, folder: str | os.PathLike) -> None:
         """Writes phone times and features phrase by phrase, in the form of a decode dir.
 
-        ``nnsvs-lite vocode`` makes the waveform of it again.
+        ``nnsvs-lite vocode`` makes the waveform of it again. ``song.lab`` has the phone
+        times of the whole song, which can be changed and sung to.
         """
         out = Path(folder)
         song = f"{self.singer}_song"
@@ -124,6 +126,7 @@ class Performance:
             out / "pred.ctm",
             {u: [Segment(*row) for row in zip(b, b[1:], utts[u].score.phones)] for u, b in bounds.items()},
         )
+        write_lab(out / "song.lab", [Segment(p.start, p.end, p.symbol) for p in self.phones])
         write_table(out / "score", {u: p.score.to_json() for u, p in utts.items()})
         write_table(out / "utt2spk", dict.fromkeys(utts, self.singer))
         spans = {u: f"{song} {p.start:.7f} {p.start + bounds[u][-1]:.7f}" for u, p in utts.items()}

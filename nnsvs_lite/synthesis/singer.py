@@ -122,22 +122,39 @@ class Singer:
             raise DataError("labels give the times themselves: tempo and timing must be left at 1")
         number, name = self.find_singer(singer)
         if not isinstance(score, Score):
-            where = os.fspath(score)
-            lang = self.spec.schema["lang"]
-            score = read_score(score, lang=lang, part=part, verse=verse, voice=voice)
-            score = replace(score, title=score.title or Path(where).stem)
+            score = self._read(score, part=part, voice=voice, verse=verse)
         score = change(score, transpose, tempo)
         if not all(note.phones for note in score.notes):
             score = attach_phones(score)
         check_score(score, self.spec)
-        imposed: Sequence[Segment] = ()
-        if labels is not None:
-            if isinstance(labels, (str, os.PathLike)):
-                imposed = fit_labels(score, read_labels(labels), os.fspath(labels))
-            else:
-                imposed = fit_labels(score, labels, "labels")
+        imposed = _labels_of(score, labels)
+        sung = self._predict(score, imposed, number, timing, seed, style, lambda part: progress(part / 2))
+        rate, shift = self.spec.sample_rate, self.spec.frame_shift
+        pieces = []
+        for phrase in sung:
+            wave = synthesize(*(phrase.streams[n] for n in STREAMS), self.config)
+            pieces.append((phrase.start, wave))
+            progress(0.5 + 0.5 * len(pieces) / len(sung))
+        waveform = join(pieces, rate, max([score.duration, *(label.end for label in imposed[-1:])]))
+        return Performance(waveform, rate, shift, score, sung, name, self.spec)
+
+    def _read(self, path: str | os.PathLike, **options: int | str | None) -> Score:
+        score = read_score(path, lang=self.spec.schema["lang"], **options)
+        return replace(score, title=score.title or Path(path).stem)
+
+    def _predict(
+        self,
+        score: Score,
+        imposed: Sequence[Segment],
+        singer: int,
+        timing: float,
+        seed: int,
+        style: Style,
+        progress: Callable[[float], None],
+    ) -> list[SungPhrase]:
+        """Times and features of all phrases of a song."""
         phrases = split(score, imposed)
-        examples = [example_of(f"phrase{i:04d}", p.score, number) for i, p in enumerate(phrases)]
+        examples = [example_of(f"phrase{i:04d}", p.score, singer) for i, p in enumerate(phrases)]
         if imposed:
             timings = [_imposed_timing(p, self.spec.frame_shift) for p in phrases]
         else:
@@ -145,27 +162,12 @@ class Singer:
         ready = [replace(e, duration=t.duration) for e, t in zip(examples, timings)]
         streams = {}
         for i, predicted in predict_acoustic(ready, self.acoustic, seed=seed):
-            streams[i] = predicted
-            progress(0.5 * len(streams) / len(ready))
-        sung = [
-            SungPhrase(
-                phrase.start,
-                phrase.score,
-                phrase.first_note,
-                timings[i].time_lag,
-                timings[i].duration,
-                restyle(streams[i], ready[i], self.spec, self.config, style),
-            )
-            for i, phrase in enumerate(phrases)
+            streams[i] = restyle(predicted, ready[i], self.spec, self.config, style)
+            progress(len(streams) / len(ready))
+        return [
+            SungPhrase(p.start, p.score, p.first_note, timings[i].time_lag, timings[i].duration, streams[i])
+            for i, p in enumerate(phrases)
         ]
-        rate = self.spec.sample_rate
-        pieces = []
-        for p in sung:
-            pieces.append((p.start, synthesize(*(p.streams[n] for n in STREAMS), self.config)))
-            progress(0.5 + 0.5 * len(pieces) / len(sung))
-        end = max(score.duration, imposed[-1].end) if imposed else score.duration
-        waveform = join(pieces, rate, end)
-        return Performance(waveform, rate, self.spec.frame_shift, score, sung, name, self.spec)
 
     def find_singer(self, singer: int | str | None) -> tuple[int, str]:
         """Index and name of a singer given by either; the first for None.
@@ -182,6 +184,15 @@ class Singer:
             return int(text), self.singers[int(text)]
         known = ", ".join(self.singers) or "none by name"
         raise DataError(f"no singer {text!r} in this voice{nearest(text, self.singers)}; it knows: {known}")
+
+
+def _labels_of(score: Score, labels: Sequence[Segment] | str | os.PathLike | None) -> Sequence[Segment]:
+    """Phone times to keep to, fitted to a score; none where none are given."""
+    if labels is None:
+        return ()
+    if isinstance(labels, (str, os.PathLike)):
+        return fit_labels(score, read_labels(labels), os.fspath(labels))
+    return fit_labels(score, labels, "labels")
 
 
 def _imposed_timing(phrase: Phrase, frame_shift: float) -> Timing:
