@@ -82,7 +82,11 @@ class VibratoAnalysis(nn.Module):
         return score + smooth(lf0 - score, voiced, self._level)
 
     def likelihood(self, lf0: Tensor, voiced: Tensor) -> Tensor:
-        """(B, T): flux times share of 3-8 Hz of the slope's spectrum."""
+        """(B, T): flux times share of 3-8 Hz of the slope's spectrum, a local mean.
+
+        The mean is not NNSVS': a window of 0.32 s holds one swing of a slow vibrato, and what it
+        gives rises and falls with that swing.
+        """
         fine = smooth(lf0, voiced, self._fine)[..., 0]
         both = voiced & before(voiced.to(fine.dtype)).bool()
         slope = torch.where(both, fine - before(fine), 0.0)
@@ -90,7 +94,8 @@ class VibratoAnalysis(nn.Module):
         rows = F.pad(slope, (reach, reach)).unfold(1, len(self._window), 1) * self._window
         spectrum = torch.fft.rfft(rows / CENT, n=self.size).abs()
         spectrum = spectrum / (spectrum.sum(-1, keepdim=True) + 1e-3)
-        return spectrum.diff(dim=-1).abs().sum(-1) * (spectrum * self._band).sum(-1)
+        likelihood = spectrum.diff(dim=-1).abs().sum(-1) * (spectrum * self._band).sum(-1)
+        return smooth(likelihood[..., None], voiced, self._local)[..., 0]
 
     def forward(self, lf0: Tensor, score: Tensor, voiced: Tensor) -> Vibrato:
         """Args: as for :meth:`level`."""
