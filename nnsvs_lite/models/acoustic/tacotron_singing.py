@@ -1,0 +1,120 @@
+"""Singing-Tacotron (Wang et al., 2022, arXiv:2202.07907): attention led by durations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from nnsvs_lite.models.batch import Batch
+from nnsvs_lite.models.layers.attentive import AttentiveDecoder
+from nnsvs_lite.models.layers.conditions import Conditions
+from nnsvs_lite.models.layers.context import hiding
+from nnsvs_lite.models.layers.conv import MaskedConv1d
+from nnsvs_lite.models.layers.duration_attention import DurationControl, guided_attention
+from nnsvs_lite.models.layers.expand import phone_of_frame
+from nnsvs_lite.models.layers.norm import MaskedBatchNorm
+from nnsvs_lite.models.layers.recurrent import BiLSTM
+from nnsvs_lite.models.layers.score_embedding import SummedScore
+from nnsvs_lite.models.options import AcousticOptions
+from nnsvs_lite.models.refined import PostnetAcoustic
+from nnsvs_lite.models.spec import Spec
+
+
+class TacotronEncoder(nn.Module):
+    """Convolutions with batch normalisation, ReLU and dropout, then a bidirectional LSTM.
+
+    Args:
+        dim: channels, and the size of what comes out. layers: convolutions. kernel: width.
+        dropout: after each.
+    """
+
+    def __init__(self, dim: int, layers: int, kernel: int, dropout: float):
+        super().__init__()
+        self.convs = nn.ModuleList(MaskedConv1d(dim, dim, kernel, bias=False) for _ in range(layers))
+        self.norms = nn.ModuleList(MaskedBatchNorm(dim) for _ in range(layers))
+        self.dropout = nn.Dropout(dropout)
+        self.lstm = BiLSTM(dim, dim // 2)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """``x`` (B, P, dim), ``mask`` (B, P) bool."""
+        for conv, norm in zip(self.convs, self.norms):
+            x = self.dropout(torch.relu(norm(conv(x, mask), mask)))
+        return self.lstm(x, mask)
+
+
+class TacotronSinging(PostnetAcoustic):
+    """An autoregressive decoder that attends to phones.
+
+    Durations are given here as to every system, so the decoder runs as many steps as there are
+    frames to fill, needs no stop token, and its attention is drawn to the phone that is sung.
+
+    The postnet reads steps on both sides, in training those that heard later targets; the loss
+    before it is on steps that heard earlier ones only.
+
+    Args:
+        inputs: parts of the score that are embedded and summed.
+        dim: of embeddings and encoder. conv_layers, conv_kernel, dropout: of its convolutions.
+        hidden: of the decoder's two LSTM layers. prenet, prenet_dropout: of its prenet.
+        attention: size in which queries and keys meet. reduction: frames a step.
+        sigma, guided_weight: see
+            :func:`~nnsvs_lite.models.layers.duration_attention.guided_attention`.
+        mgc_weight: of mel-cepstra in the loss.
+        postnet_layers: 0 for none. postnet_channels: of its convolutions.
+        options: see :class:`~nnsvs_lite.models.options.AcousticOptions`.
+    """
+
+    def __init__(
+        self,
+        spec: Spec,
+        inputs: Sequence[str] = ("phone", "pitch", "length"),
+        dim: int = 512,
+        conv_layers: int = 3,
+        conv_kernel: int = 5,
+        dropout: float = 0.5,
+        hidden: int = 1024,
+        prenet: int = 256,
+        prenet_dropout: float = 0.5,
+        attention: int = 512,
+        reduction: int = 2,
+        sigma: float = 0.4,
+        guided_weight: float = 1.0,
+        mgc_weight: float = 1.0,
+        postnet_layers: int = 5,
+        postnet_channels: int = 512,
+        options: AcousticOptions | None = None,
+    ):
+        super().__init__(spec, options, "residual", postnet_layers, postnet_channels, {"mgc": mgc_weight})
+        self.sigma, self.guided_weight = sigma, guided_weight
+        self.embedding = SummedScore(spec, inputs, dim, hiding(self.options.forget, spec))
+        self.encoder = TacotronEncoder(dim, conv_layers, conv_kernel, dropout)
+        self.conditions = Conditions(spec, self.options, dim)
+        self.control = DurationControl()
+        self.decoder = AttentiveDecoder(
+            dim, self.space.size, hidden, prenet, prenet_dropout, attention, reduction
+        )
+
+    def predict(self, batch: Batch, teacher: bool) -> dict[str, Tensor]:
+        phone, mask, reduction = phone_of_frame(batch), batch.frame_mask, self.decoder.reduction
+        base = self.space.base(batch, phone)
+        vectors = self.encoder(self.embedding(batch), batch.phone_mask) + self.conditions(batch)
+        share = self.control(batch.duration / reduction, batch.phone_mask)
+        memory = self.decoder.remember(vectors, batch.phone_mask, share)
+        steps = -(-batch.max_frames // reduction)
+        if teacher:
+            numbers = self.space.encode(batch.streams, base)
+            target = torch.cat([numbers[name] for name in self.space.sizes], dim=-1) * mask[..., None]
+            heard = self.decoder.heard(target, steps)
+            frames, weights = self.decoder.follow(memory, heard, batch.seed)
+        else:
+            frames, weights = self.decoder.sing(memory, steps, batch.seed)
+        out = self.refined(self.space.split(frames[:, : batch.max_frames]), base, mask)
+        # An utterance's last step may begin in it and have its middle beyond: the last phone's.
+        middle = torch.arange(steps, device=mask.device) * reduction + reduction // 2
+        sung = phone[:, middle.clamp(max=batch.max_frames - 1)].minimum(batch.phone_lengths[:, None] - 1)
+        guided = guided_attention(weights.float(), sung, batch.phone_mask, mask[:, ::reduction], self.sigma)
+        return {**out, "guided": self.guided_weight * guided}
+
+    def extra_loss(self, predicted: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
+        return {**super().extra_loss(predicted, batch), "guided": predicted["guided"]}
