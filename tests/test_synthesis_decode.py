@@ -227,9 +227,21 @@ def test_a_score_in_another_language_or_phone_set_is_refused(toy_dump):
     spec, score = Spec.read(toy_dump), next(iter(scores(toy_dump).values()))
     with pytest.raises(DataError, match="the score is in 'en', the voice sings 'ja'"):
         check_score(replace(score, lang="en"), spec)
-    other = Spec({**spec.schema, "phones": spec.phones[:-1]}, spec.stats)
+    other = Spec({**spec.schema, "phones": spec.phones[1:]}, spec.stats)
     with pytest.raises(DataError, match="another phone set"):
         check_score(score, other)
+    for level in ("note", "phone"):
+        columns = spec.columns(level)[:-1]
+        with pytest.raises(DataError, match=f"other {level} columns; train it again"):
+            check_score(score, Spec({**spec.schema, f"{level}_columns": columns}, spec.stats))
+
+
+def test_a_voice_older_than_the_last_phones_sings_what_it_knows(toy_dump):
+    spec, score = Spec.read(toy_dump), next(iter(scores(toy_dump).values()))
+    last = max(spec.phones.index(phone) for phone in score.phones)
+    check_score(score, Spec({**spec.schema, "phones": spec.phones[: last + 1]}, spec.stats))
+    with pytest.raises(DataError, match=rf"measure \d+, beat .*never sung the phone '{spec.phones[last]}'"):
+        check_score(score, Spec({**spec.schema, "phones": spec.phones[:last]}, spec.stats))
 
 
 def test_a_voice_says_what_it_lacks(toy_exps, decoded, tmp_path):

@@ -12,7 +12,7 @@ from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.batch import Example
 from nnsvs_lite.models.spec import Spec
-from nnsvs_lite.score.context import note_context, phone_context
+from nnsvs_lite.score.context import note_columns, note_context, phone_columns, phone_context
 from nnsvs_lite.score.languages import get_language
 from nnsvs_lite.score.types import Score
 
@@ -54,14 +54,25 @@ def split(score: Score, labels: Sequence[Segment] = ()) -> list[Phrase]:
 def check_score(score: Score, spec: Spec) -> None:
     """Checks that a voice can sing a score.
 
+    A language may have gained phones at its end since the voice was trained; a score
+    that does without them can be sung.
+
     Raises:
-        DataError: where its language or a phone is not the voice's.
+        DataError: where language, phones or columns are not the voice's.
     """
-    lang = spec.schema["lang"]
+    lang, where = spec.schema["lang"], score.title or None
     if score.lang != lang:
-        raise DataError(f"the score is in {score.lang!r}, the voice sings {lang!r}", score.title or None)
-    if list(get_language(lang).phones) != list(spec.phones):
+        raise DataError(f"the score is in {score.lang!r}, the voice sings {lang!r}", where)
+    language = get_language(lang)
+    if list(language.phones[: len(spec.phones)]) != list(spec.phones):
         raise DataError(f"the voice was made with another phone set of {lang!r}; train it again")
+    for level, now in (("note", note_columns(language)), ("phone", phone_columns(language))):
+        if [(c.name, c.kind) for c in now] != [(c["name"], c["kind"]) for c in spec.columns(level)]:
+            raise DataError(f"the voice was made with other {level} columns; train it again")
+    for note in score.notes:
+        for phone in note.phones:
+            if phone not in spec.phones:
+                raise DataError(f"{note.place}: the voice has never sung the phone {phone!r}", where)
 
 
 def example_of(utt: str, score: Score, singer: int = 0) -> Example:
