@@ -1,0 +1,104 @@
+"""The studio's processes: how they answer, are ended, and start again."""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+
+import pytest
+
+from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.studio.jobs import Cancelled, Fault, Worker
+from nnsvs_lite.studio.worker import run
+
+
+def answers(prepare, *tasks: dict) -> list[dict]:
+    """What a process says to a setup and some tasks."""
+    said = io.StringIO()
+    run(prepare, io.StringIO("".join(json.dumps(task) + "\n" for task in tasks)), said)
+    return [json.loads(line) for line in said.getvalue().splitlines()]
+
+
+def test_every_task_has_an_answer(capsys):
+    def prepare(setup):
+        def do(task, say):
+            say({"progress": 0.5, "stage": "half"})
+            if task["do"] == "fail":
+                raise DataError("no such thing", "a.ust:3")
+            if task["do"] == "grow":
+                raise MemoryError
+            if task["do"] == "slip":
+                raise ZeroDivisionError("by zero")
+            return {"done": setup["name"]}
+
+        return {"ready": True}, do
+
+    half = {"progress": 0.5, "stage": "half"}
+    tasks = [{"do": word} for word in ("work", "fail", "grow", "slip", "work")]
+    assert answers(prepare, {"name": "さ"}, *tasks) == [
+        {"result": {"ready": True}},
+        half,
+        {"result": {"done": "さ"}},
+        half,
+        {"error": "no such thing", "where": "a.ust:3"},
+        half,
+        {"error": "it needs more memory than the studio allows", "where": None},
+        half,
+        {"fault": "ZeroDivisionError: by zero"},
+        half,
+        {"result": {"done": "さ"}},
+    ]
+    # Our own mistakes are for the terminal.
+    assert capsys.readouterr().err.count("Traceback") == 1
+
+
+def test_what_cannot_get_ready_does_nothing():
+    def prepare(setup):
+        raise DataError("no such voice", "nowhere")
+
+    assert answers(prepare, {}, {"do": "work"}) == [{"error": "no such voice", "where": "nowhere"}]
+
+
+@pytest.fixture
+def reader():
+    worker = Worker("reader", {"lang": "ja"})
+    yield worker
+    worker.close()
+
+
+def test_a_process_is_started_again_after_its_end(reader, tmp_path):
+    path = tmp_path / "a.musicxml"
+    path.write_text("hello")
+    task = {"path": str(path), "options": {}}
+    with pytest.raises(DataError, match="not XML"):
+        reader.call(task, 60)
+    first = reader._process.pid
+    with pytest.raises(DataError, match="not XML"):
+        reader.call(task, 60)
+    assert reader._process.pid == first
+    with pytest.raises(Fault, match="KeyError"):
+        reader.call({}, 60)
+    with pytest.raises(DataError, match=r"longer than 0\.001 seconds"):
+        reader.call(task, 0.001)
+    with pytest.raises(DataError, match="not XML"):
+        reader.call(task, 60)
+    assert reader._process.pid != first
+
+
+def test_an_ended_call_says_so_and_a_closed_process_stays_closed(reader, tmp_path):
+    threading.Timer(0.3, reader.end).start()
+    with pytest.raises(Cancelled):
+        # Getting ready takes longer than that.
+        reader.start()
+    reader.close()
+    with pytest.raises(Cancelled):
+        reader.start()
+
+
+def test_a_voice_that_cannot_be_loaded_is_told(tmp_path):
+    worker = Worker("singer", {"model": str(tmp_path / "nowhere"), "device": "cpu"})
+    with pytest.raises(DataError) as told:
+        worker.start()
+    assert told.value.where == str(tmp_path / "nowhere")
+    worker.close()
