@@ -7,6 +7,7 @@ import json
 import threading
 
 import pytest
+from scorexml import song
 
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.studio.jobs import Cancelled, Fault, Worker
@@ -79,18 +80,30 @@ def test_a_process_is_started_again_after_its_end(reader, tmp_path):
     assert reader._process.pid == first
     with pytest.raises(Fault, match="KeyError"):
         reader.call({}, 60)
-    with pytest.raises(DataError, match=r"longer than 0\.001 seconds"):
-        reader.call(task, 0.001)
+    long = tmp_path / "long.musicxml"
+    long.write_text(song(*["C4 1 さ, D4 1 く, E4 2 ら"] * 2000))
+    with pytest.raises(DataError, match=r"longer than 0\.1 seconds"):
+        reader.call({"path": str(long), "options": {}}, 0.1)
     with pytest.raises(DataError, match="not XML"):
         reader.call(task, 60)
-    assert reader._process.pid != first
+    second = reader._process.pid
+    assert second != first
+    # Ended between two tasks, it owes the next nothing.
+    reader.end()
+    with pytest.raises(DataError, match="not XML"):
+        reader.call(task, 60)
+    assert reader._process.pid != second
+    with pytest.raises(Cancelled):
+        reader.call(task, 60, unwanted=lambda: True)
 
 
 def test_an_ended_call_says_so_and_a_closed_process_stays_closed(reader, tmp_path):
-    threading.Timer(0.3, reader.end).start()
+    long = tmp_path / "long.musicxml"
+    long.write_text(song(*["C4 1 さ, D4 1 く, E4 2 ら"] * 2000))
+    reader.start()
+    threading.Timer(0.1, reader.end).start()
     with pytest.raises(Cancelled):
-        # Getting ready takes longer than that.
-        reader.start()
+        reader.call({"path": str(long), "options": {}}, 60)
     reader.close()
     with pytest.raises(Cancelled):
         reader.start()

@@ -59,7 +59,11 @@ class Worker:
             return self._start()
 
     def call(
-        self, task: dict[str, Any], seconds: float, heard: Callable[[dict[str, Any]], None] | None = None
+        self,
+        task: dict[str, Any],
+        seconds: float,
+        heard: Callable[[dict[str, Any]], None] | None = None,
+        unwanted: Callable[[], bool] = lambda: False,
     ) -> Any:
         """Has a task done; one at a time, others wait.
 
@@ -67,6 +71,7 @@ class Worker:
             task: as the role asks.
             seconds: after these the process is ended.
             heard: called with each report of progress.
+            unwanted: whether the task was given up while it waited.
 
         Raises:
             DataError: where the input cannot be used, or takes too long.
@@ -74,8 +79,10 @@ class Worker:
             Fault: where the worker failed through a mistake of ours.
         """
         with self._turn:
-            if self._process is None or self._process.poll() is not None:
+            if self._process is None or self._why is not None or self._process.poll() is not None:
                 self._start()
+            if unwanted():
+                raise Cancelled
             self._send(task)
             return self._answer(seconds, heard)
 
@@ -96,6 +103,10 @@ class Worker:
     def _start(self) -> dict[str, Any]:
         if self._closed:
             raise Cancelled
+        if self._process is not None:
+            # Ended after its last answer, or about to be.
+            self._process.kill()
+            self._process.wait()
         command = [sys.executable, "-m", "nnsvs_lite.studio.worker", self.role]
         self._why = None
         self._process = subprocess.Popen(
@@ -132,6 +143,7 @@ class Worker:
                     heard(answer)
         finally:
             timer.cancel()
+            timer.join()
         process.wait()
         self._process = None
         why, self._why = self._why, None
@@ -222,7 +234,7 @@ class Jobs:
 
         try:
             task = {"song": song, "options": options, "wav": str(job.wav)}
-            job.result = self.singer.call(task, SING_SECONDS, heard)
+            job.result = self.singer.call(task, SING_SECONDS, heard, lambda: job.over)
             state, error = "done", ""
         except Cancelled:
             state, error = "cancelled", ""
