@@ -117,6 +117,8 @@ def test_checkpoints_in_the_wrong_place_are_named(score, voice, tmp_path, capfd)
         (["--part", "9"], "part"),
         (["--verse", "9"], "verse"),
         (["--timing", "nan"], "timing nan is out of 0..2"),
+        (["--seed", "-1"], "the seed must lie in 0.."),
+        (["--seed", "9" * 30], "the seed must lie in 0.."),
         (["--vibrato", "-1"], "vibrato -1 is out of 0..3"),
         (["--pitch-deviation", "inf"], "pitch deviation inf is out of 0..2"),
         (["--breathiness", "99"], "breathiness 99 is out of -20..20"),

@@ -46,6 +46,9 @@ from nnsvs_lite.training.device import find_device
 STREAMS = ("lf0", "vuv", "mgc", "bap")
 """What WORLD makes a waveform of."""
 
+MAX_SEED = 2**63 - 1
+"""The largest that torch's generators take as it is."""
+
 
 class Singer:
     """A trained voice.
@@ -104,7 +107,7 @@ class Singer:
             transpose: semitones.
             tempo: factor; 2 is twice as fast.
             timing: strength of time lags, 0 to 2; 0 keeps to the score's beats.
-            seed: of models that draw by chance.
+            seed: of models that draw by chance, from 0.
             singer: name, or index in :attr:`singers`; the first if not given.
             vibrato, pitch_deviation, breathiness, gender: see
                 :class:`~nnsvs_lite.synthesis.style.Style`.
@@ -118,6 +121,8 @@ class Singer:
         """
         style = Style(vibrato, pitch_deviation, breathiness, gender)
         check_range("timing", timing, 0, 2)
+        if not 0 <= seed <= MAX_SEED:
+            raise DataError(f"the seed must lie in 0..{MAX_SEED}")
         if labels is not None and (tempo != 1 or timing != 1):
             raise DataError("labels give the times themselves: tempo and timing must be left at 1")
         number, name = self.find_singer(singer)
