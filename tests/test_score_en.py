@@ -150,7 +150,7 @@ def test_the_place_of_an_unreadable_syllable_is_named():
 
 def test_every_phone_of_the_dictionary_is_known():
     symbols = {symbol for forms in en.dictionary().values() for form in forms for symbol in form}
-    assert all(phone in EN for phone in en._from_arpabet(sorted(symbols)))
+    assert all(phone in EN for phone in en.from_arpabet(sorted(symbols)))
     assert {EN.normal(symbol) for symbol in symbols} <= set(EN.phones)
     assert EN.normal("AH0") == "ax" and EN.normal("AH1") == "ah" and EN.normal("SP") == "pau"
 
@@ -172,7 +172,7 @@ def test_words_outside_the_dictionary_are_read_by_their_letters():
     """Words of the dictionary that were held out when the table was made; see tools/learn_letters.py."""
     words = sorted(w for w in en.dictionary() if w.isalpha() and w.isascii() and len(w) > 1)[::10]
     letters = en._letters()
-    right = sum(tuple(letters.sounds(w)) == en._from_arpabet(en.dictionary()[w][0]) for w in words[::5])
+    right = sum(tuple(letters.sounds(w)) == en.from_arpabet(en.dictionary()[w][0]) for w in words[::5])
     assert right / len(words[::5]) > 0.5
     assert sung(["bril-", "lig", "gim-", "ble"]) == "b r ih | l ih g | g ih m | b ax l"
 

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nnsvs_lite.io.atomic import write_text
-from nnsvs_lite.score.languages.en import _from_arpabet, dictionary
+from nnsvs_lite.score.languages.en import dictionary, from_arpabet
 from nnsvs_lite.score.languages.letters import Letters, contexts
 
 ROUNDS = 6
@@ -118,7 +118,7 @@ def _distance(a: Sequence[str], b: Sequence[str]) -> int:
 
 def main(out: str) -> None:
     words = sorted(word for word in dictionary() if word.isalpha() and word.isascii() and len(word) > 1)
-    pairs = [(word, _from_arpabet(dictionary()[word][0])) for word in words]
+    pairs = [(word, from_arpabet(dictionary()[word][0])) for word in words]
     pairs = [pair for pair in pairs if len(pair[1]) <= 2 * len(pair[0])]
     held = pairs[::10]
     rest = [pair for i, pair in enumerate(pairs) if i % 10]

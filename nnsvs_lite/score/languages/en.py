@@ -98,8 +98,8 @@ CONTRACTIONS = {
 """Poets' short forms that the dictionary lacks."""
 
 
-def _from_arpabet(symbols: Sequence[str]) -> Phones:
-    """The dictionary's symbols as our phones: ``AH0`` is ax, other digits go."""
+def from_arpabet(symbols: Sequence[str]) -> Phones:
+    """Symbols of the CMU dictionary as our phones: ``AH0`` is ax, other digits go."""
     return tuple("ax" if symbol == "AH0" else symbol.rstrip("012").lower() for symbol in symbols)
 
 
@@ -196,7 +196,7 @@ def pronunciations(word: str) -> tuple[Phones, ...]:
     for form in (bare, stripped, bare.replace("'", "")):
         # One letter is a word only where English has such a word; the dictionary spells all.
         if known.get(form):
-            return tuple(dict.fromkeys(_from_arpabet(symbols) for symbols in known[form]))
+            return tuple(dict.fromkeys(from_arpabet(symbols) for symbols in known[form]))
     if bare.endswith("'d"):
         return pronunciations(bare[:-2].rstrip("e") + "ed")
     if bare.endswith("in'"):
@@ -221,7 +221,7 @@ def _by_parts(parts: Sequence[str]) -> tuple[Phones, ...]:
     for cut in range(len(parts) - 1, 0, -1):
         first, rest = "".join(parts[:cut]), "".join(parts[cut:])
         if len(first) > 3 and known.get(first) and len(rest) > 3:
-            return (_from_arpabet(known[first][0]) + pronunciations(rest)[0],)
+            return (from_arpabet(known[first][0]) + pronunciations(rest)[0],)
     return ()
 
 
@@ -264,12 +264,12 @@ def _by_ending(word: str) -> tuple[Phones, ...]:
             candidates.append(stem[:-1])
         for candidate in candidates:
             if len(candidate) > 2 and known.get(candidate):
-                return tuple(dict.fromkeys(join(_from_arpabet(form)) for form in known[candidate]))
+                return tuple(dict.fromkeys(join(from_arpabet(form)) for form in known[candidate]))
     # Two known words written as one: rose-lipt is left to the letters, moon-beam is not.
     for cut in range(len(word) - 3, 2, -1):
         first, second = known.get(word[:cut]), known.get(word[cut:])
         if first and second:
-            return (_from_arpabet(first[0]) + _from_arpabet(second[0]),)
+            return (from_arpabet(first[0]) + from_arpabet(second[0]),)
     return ()
 
 
