@@ -95,7 +95,7 @@ class French(EspeakLanguage):
     def tidy(self, phones: Phones, word: Word) -> Phones:
         """What eSpeak NG gives otherwise than dictionaries.
 
-        ɥ and ɲ (*nuit*, *agneau*: y and nj); b as p before s and t; the open o of
+        ɥ, j and ɲ (*nuit*, *rien*, *agneau*: y, i and nj); b as p before s and t; the open o of
         syllables before the last (*sommeil*), unless it may be spelt ô or au; the closed
         one before z (*rose*).
         """
@@ -105,6 +105,8 @@ class French(EspeakLanguage):
             after = phones[i + 1 : i + 2]
             if phone == "y" and after and after[0] in _VOWELS and not (tidied and tidied[-1] in _VOWELS):
                 phone = "ɥ"
+            elif phone == "i" and after and after[0] in _VOWELS and self._is_light(tidied):
+                phone = "j"
             elif phone == "b" and after and after[0] in ("s", "t"):
                 phone = "p"
             elif phone == "o" and not closed and self._is_inner(phones[i + 1 :]):
@@ -116,6 +118,10 @@ class French(EspeakLanguage):
             else:
                 tidied.append(phone)
         return tuple(tidied)
+
+    def _is_light(self, before: Sequence[str]) -> bool:
+        """Whether an i after these phones may be a glide: after one consonant, not after *tr*."""
+        return bool(before) and before[-1] not in _VOWELS and " ".join(before[-2:]) not in _CLUSTERS
 
     def _is_inner(self, after: Sequence[str]) -> bool:
         """Whether an o before these phones is open: within a word, but not before z or in -otion."""

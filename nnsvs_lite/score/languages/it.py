@@ -94,7 +94,9 @@ class Italian(EspeakLanguage):
     } | {f"{c}ː": f"{c} {c}" for c in ("b", "d", "ɡ", "p", "t", "k", "f", "v", "s", "z", "m", "n", "l", "r")}
 
     def tidy(self, phones: Phones, word: Word) -> Phones:
-        """Palatals once, as they are spelt (*o-gni*); z is long between vowels (*gra-zia*)."""
+        """Palatals once, as they are spelt (*o-gni*); z is long between vowels (*gra-zia*); *o* is a word."""
+        if word.text == "o":
+            return ("o",)
         tidied: list[str] = []
         for i, phone in enumerate(phones):
             if phone in ("ɲ", "ʎ", "ʃ") and tidied[-1:] == [phone]:

@@ -235,6 +235,7 @@ class Mandarin(Language):
         | {"rr": "voiced liquid palatal"}
     )
     held = frozenset({"ng"})
+    aliases = {"iou": "iu", "uei": "ui", "uen": "un"}
     tones = ("1", "2", "3", "4", "5")
     spreads = True
 
