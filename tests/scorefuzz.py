@@ -170,8 +170,8 @@ def _change(rng: random.Random, form: str, data: bytes) -> bytes:
             return _change_lines(rng, data)
         if kind < 0.8 and form not in ("midi", "karaoke", "vpr", "mxl"):
             return _change_words(rng, data)
-    except (ValueError, KeyError, IndexError, zipfile.BadZipFile, ElementTree.ParseError, RecursionError):
-        pass  # An earlier change has left nothing of that structure.
+    except Exception:
+        pass  # An earlier change has left nothing of that structure: parsers fail in many ways.
     return _change_bytes(rng, data)
 
 
@@ -268,7 +268,7 @@ def _change_xml(rng: random.Random, data: bytes) -> bytes:
         parent[at:at] = [parent[at]] * rng.choice((1, 2, 50))
     elif kind == 2:
         other = rng.choice(parents)
-        if parent not in list(other.iter()):
+        if other not in list(parent[at].iter()):
             other.append(parent[at])
         else:
             parent[at].tag = rng.choice([element.tag for element in root.iter()])

@@ -18,8 +18,11 @@ MAX_DEPTH = 100
 MAX_NODES = 1_000_000
 """XML elements and attributes, or values of YAML, in one file."""
 
-MAX_NOTES = 100_000
+MAX_NOTES = 50_000
 """Notes of a file, or of what its repeats unfold to."""
+
+MAX_MEASURES = 5_000
+"""Measures of a MusicXML part: music21 takes a time that grows with their square."""
 
 MAX_LYRIC = 200
 """Characters in the lyric of one note."""

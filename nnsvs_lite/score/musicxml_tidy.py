@@ -7,14 +7,14 @@ import re
 from xml.etree import ElementTree
 
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.score.limits import checked_tempo
+from nnsvs_lite.score.limits import MAX_MEASURES, checked_tempo
 
 
 def partwise(root: ElementTree.Element) -> ElementTree.Element:
     """The score by parts; a score by measures (``score-timewise``) is turned round.
 
     Raises:
-        DataError: where it is neither, or has no measures.
+        DataError: where it is neither, has no measures, or has too many.
     """
     if root.tag == "score-timewise":
         parts: dict[str | None, ElementTree.Element] = {}
@@ -29,6 +29,9 @@ def partwise(root: ElementTree.Element) -> ElementTree.Element:
         raise DataError(f"not a MusicXML score: its root element is <{root.tag}>")
     if not root.findall("part/measure"):
         raise DataError("the score is empty: it has no measures")
+    measures = max(len(part.findall("measure")) for part in root.findall("part"))
+    if measures > MAX_MEASURES:
+        raise DataError(f"it has {measures} measures; at most {MAX_MEASURES} can be read")
     return root
 
 
