@@ -44,9 +44,18 @@ const guarded = (work) => async (...args) => {
 
 const memory = () => `nnsvs-lite studio ${voice.lang}`;
 
-function changed() {
+function changed(all = true) {
   if (!roll) return;
   const { song, selected } = editor;
+  $("delete").disabled = !selected.size;
+  const chosen = editor.chosen();
+  $("about-note").textContent = chosen.length > 1 ? `${chosen.length} notes selected`
+    : chosen.length ? describe(chosen[0], placeOf(song, chosen[0].at))
+    : song.notes.length ? "" : "Draw a note on the roll (drag, or tap twice), or open a score.";
+  if (!all) {
+    roll.mark();
+    return;
+  }
   roll.draw();
   $("title").value = song.title;
   if (document.activeElement !== $("tempo")) $("tempo").value = song.tempi[0][1];
@@ -54,11 +63,6 @@ function changed() {
   if (document.activeElement !== $("lyrics")) $("lyrics").value = join(editor.sung(), song.lang);
   $("undo").disabled = !editor.past.length;
   $("redo").disabled = !editor.future.length;
-  $("delete").disabled = !selected.size;
-  const chosen = editor.chosen();
-  $("about-note").textContent = chosen.length > 1 ? `${chosen.length} notes selected`
-    : chosen.length ? describe(chosen[0], placeOf(song, chosen[0].at))
-    : song.notes.length ? "" : "Drag on the roll to draw a note, or open a score.";
   $("old").hidden = !sung || sung.version === editor.version;
   $("sing").disabled = !editor.sung().length && !job;
   try { localStorage.setItem(memory(), JSON.stringify(editor.plain())); } catch { /* no room: it is not kept */ }
@@ -273,7 +277,7 @@ function connect() {
   $("wider").addEventListener("click", () => roll.zoom(1.4));
   $("narrower").addEventListener("click", () => roll.zoom(1 / 1.4));
   $("lyrics").addEventListener("change", takeLyrics);
-  $("lyrics").addEventListener("blur", changed);
+  $("lyrics").addEventListener("blur", () => changed());
   $("message").querySelector("button").addEventListener("click", () => say(""));
   $("sing").addEventListener("click", sing);
   $("save").addEventListener("click", save);
@@ -320,7 +324,7 @@ const start = guarded(async () => {
   $("formats").textContent = `Formats: ${voice.formats.join(" ")}`;
   tunes.forEach((tune, i) => $("examples").add(new Option(tune.title, i)));
   addOptions();
-  editor = new Editor(emptySong(voice.lang), () => changed());
+  editor = new Editor(emptySong(voice.lang), changed);
   roll = new Roll($("roll"), editor);
   hands = new Hands(roll, editor, { newLyric: () => voice.new_lyric, say: (text) => say(text, "note"), sing, play });
   connect();

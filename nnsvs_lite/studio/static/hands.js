@@ -13,6 +13,8 @@ export class Hands {
     sheet.addEventListener("pointermove", (event) => this.move(event));
     sheet.addEventListener("pointerup", (event) => this.up(event));
     sheet.addEventListener("pointercancel", () => this.drop());
+    // A finger that drags a note must not scroll as well.
+    sheet.addEventListener("touchstart", (event) => { if (this.drag) event.preventDefault(); }, { passive: false });
     // The page has given the focus where it belongs already.
     sheet.addEventListener("mousedown", (event) => event.preventDefault());
     box.addEventListener("keydown", (event) => this.key(event));
@@ -124,7 +126,7 @@ export class Hands {
         editor.select([drag.id]);
       } else if (drag.beats || drag.pitch || Math.abs(drag.longer) > 1e-6) {
         if (!editor.shift(drag.beats, drag.pitch, drag.longer)) this.refuse();
-      } else editor.changed();
+      } else roll.draw();
     } else if (drag.kind === "draw") {
       if (!drag.moved || Math.abs(x - drag.x) < 6) editor.select([]);
       else {
@@ -142,7 +144,7 @@ export class Hands {
   drop() {
     if (!this.drag) return;
     this.drag = null;
-    this.editor.changed();
+    this.roll.draw();
   }
 
   double(event) {
@@ -185,7 +187,7 @@ export class Hands {
 
   refuse() {
     this.say("Notes would stand on top of each other, or out of range.");
-    this.editor.changed();
+    this.roll.draw();
   }
 
   neighbour(step) {

@@ -40,6 +40,20 @@ export class Roll {
     this.input.autocomplete = "off";
     this.input.spellcheck = false;
     this.input.setAttribute("aria-label", "Lyric of the selected note");
+    // Layers, from the back to the front; each is drawn anew only where it has changed.
+    const layer = (name) => make("g", { class: name });
+    this.paper = layer("paper");
+    this.notesLayer = layer("notes");
+    this.over = layer("over");
+    this.band = make("rect", { class: "band", visibility: "hidden" });
+    this.head = make("line", { class: "head", y1: 0, visibility: "hidden" });
+    this.sheet.append(this.paper, this.notesLayer, this.over, this.band, this.head);
+    this.marks = layer("marks");
+    this.phones = layer("phones");
+    this.rulerHead = make("line", { class: "head", y1: 0, y2: RULER, visibility: "hidden" });
+    this.ruler.append(this.marks, this.phones, this.rulerHead);
+    this.notes = new Map();
+    this.drawn = "";
     this.inner.append(this.corner, this.ruler, this.keys, this.sheet, this.input);
     box.append(this.inner);
   }
@@ -69,17 +83,22 @@ export class Roll {
     this.end = Math.max(song.length, this.sung ? this.sung.end : 0) + MARGIN_BEATS;
     this.end = Math.max(this.end, (this.box.clientWidth - KEYS) / this.scale);
     const width = this.x(this.end), height = this.span * ROW;
-    this.inner.style.width = `${width + KEYS}px`;
-    this.inner.style.height = `${height + RULER}px`;
-    this.ruler.setAttribute("width", width);
-    this.ruler.setAttribute("height", RULER);
-    this.keys.setAttribute("width", KEYS);
-    this.keys.setAttribute("height", height);
-    this.sheet.setAttribute("width", width);
-    this.sheet.setAttribute("height", height);
-    this._keys();
-    this._paper(width, height);
+    const key = JSON.stringify([width, this.low, this.high, this.scale, this.grid, song.bars, song.tempi]);
+    if (this.drawn !== key) {
+      this.drawn = key;
+      this.inner.style.width = `${width + KEYS}px`;
+      this.inner.style.height = `${height + RULER}px`;
+      for (const [svg, w, h] of [[this.ruler, width, RULER], [this.keys, KEYS, height], [this.sheet, width, height]]) {
+        svg.setAttribute("width", w);
+        svg.setAttribute("height", h);
+      }
+      this.head.setAttribute("y2", height);
+      this._keys();
+      this._paper(width, height);
+    }
+    this._notes();
     this._sungOnto(height);
+    this.place(this.played);
   }
 
   _keys() {
@@ -95,7 +114,7 @@ export class Roll {
   }
 
   _paper(width, height) {
-    const { song, selected } = this.editor;
+    const { song } = this.editor;
     const items = [], marks = [];
     for (let pitch = this.low; pitch <= this.high; pitch += 1) {
       if (isBlack(pitch)) items.push(make("rect", { class: "black-row", x: 0, y: this.y(pitch), width, height: ROW }));
@@ -120,32 +139,43 @@ export class Roll {
     song.tempi.forEach(([at, tempo], i) => {
       if (i) marks.push(make("text", { class: "tempo-mark", x: this.x(at) + 26, y: 14 }, `♩=${Math.round(tempo)}`));
     });
-    this.notes = new Map();
-    for (const note of song.notes) {
-      const group = this._note(note, selected.has(note.id));
-      this.notes.set(note.id, group);
-      items.push(group);
-    }
-    this.over = make("g", { class: "over" });
-    this.band = make("rect", { class: "band", visibility: "hidden" });
-    this.head = make("line", { class: "head", y1: 0, y2: height, visibility: "hidden" });
-    this.rulerHead = make("line", { class: "head", y1: 0, y2: RULER, visibility: "hidden" });
-    this.phones = make("g");
-    this.sheet.replaceChildren(...items, this.over, this.band, this.head);
-    this.ruler.replaceChildren(...marks, this.phones, this.rulerHead);
-    if (this.played !== null) this.place(this.played);
+    this.paper.replaceChildren(...items);
+    this.marks.replaceChildren(...marks);
   }
 
-  _note(note, selected) {
-    const breath = !note.pitch;
-    const group = make("g", { class: `note${selected ? " selected" : ""}${breath ? " breath" : ""}`, "data-id": note.id });
-    group.append(make("rect", { class: "body", rx: 4 }), make("text", { class: "lyric" }), make("rect", { class: "handle" }));
-    this.put(group, note);
-    return group;
+  _notes() {
+    const left = new Set(this.notes.keys());
+    for (const note of this.editor.song.notes) {
+      left.delete(note.id);
+      const key = JSON.stringify([note, this.scale, this.high]);
+      let group = this.notes.get(note.id);
+      if (!group) {
+        group = make("g", { "data-id": note.id });
+        group.append(make("rect", { class: "body", rx: 4 }), make("text", { class: "lyric" }), make("rect", { class: "handle" }));
+        this.notes.set(note.id, group);
+        this.notesLayer.append(group);
+      }
+      if (group.drawn !== key) {
+        group.setAttribute("class", note.pitch ? "note" : "note breath");
+        this.put(group, note);
+        group.drawn = key;
+      }
+    }
+    for (const id of left) {
+      this.notes.get(id).remove();
+      this.notes.delete(id);
+    }
+    this.mark();
+  }
+
+  // Shows which notes are selected, without drawing anything anew.
+  mark() {
+    for (const [id, group] of this.notes) group.classList.toggle("selected", this.editor.selected.has(id));
   }
 
   // Places a note's drawing; also while it is dragged.
   put(group, note) {
+    group.drawn = "";
     const [body, text, handle] = group.children;
     const x = this.x(note.at), width = Math.max(this.x(note.beats) - 1, 3);
     const y = note.pitch ? this.y(note.pitch) : 0;
@@ -167,12 +197,24 @@ export class Roll {
   }
 
   hide() {
-    this.sung = null;
+    this.sung = this.played = null;
+    this.over.replaceChildren();
+    this.phones.replaceChildren();
     this.draw();
   }
 
+  // What was sung, drawn once for each scale: the curve of a song has thousands of points.
   _sungOnto(height) {
     if (!this.sung) return;
+    const key = `${this.scale} ${this.high} ${height}`;
+    if (this.sung.key === key) return;
+    this.sung.key = key;
+    const { over, labels } = this._sungItems(height);
+    this.over.replaceChildren(...over);
+    this.phones.replaceChildren(...labels);
+  }
+
+  _sungItems(height) {
     const { result, transpose, at } = this.sung;
     let path = "", pen = false, lastX = -9;
     result.f0.forEach((hertz, i) => {
@@ -184,7 +226,6 @@ export class Roll {
       pen = true;
       lastX = x;
     });
-    const items = [];
     const labels = [];
     let edges = "", ticks = "", free = -1;
     for (const [symbol, start, end] of result.phones) {
@@ -200,10 +241,13 @@ export class Roll {
         free = from + need;
       }
     }
-    items.push(make("path", { class: "phone-edge", d: edges }));
-    items.push(make("path", { class: "f0-back", d: path }), make("path", { class: "f0", d: path }));
-    this.over.replaceChildren(...items);
-    this.phones.replaceChildren(make("path", { class: "phone-tick", d: ticks }), ...labels);
+    return {
+      over: [
+        make("path", { class: "phone-edge", d: edges }),
+        make("path", { class: "f0-back", d: path }), make("path", { class: "f0", d: path }),
+      ],
+      labels: [make("path", { class: "phone-tick", d: ticks }), ...labels],
+    };
   }
 
   // The place that is heard, in seconds of the sound; null for none.

@@ -65,7 +65,7 @@ export const isBlack = (pitch) => NAMES[pitch % 12].length > 1;
 export const pitchName = (pitch) => NAMES[pitch % 12] + (Math.floor(pitch / 12) - 1);
 
 export class Editor {
-  // changed(): called after every change of song or selection.
+  // changed(song): called after every change; song is false where only the selection changed.
   constructor(song, changed) {
     this.changed = changed;
     this.nextId = 1;
@@ -79,7 +79,7 @@ export class Editor {
     this.past = [];
     this.future = [];
     this.version = (this.version || 0) + 1;
-    this.changed();
+    this.changed(true);
   }
 
   // The song as the server takes it.
@@ -117,12 +117,12 @@ export class Editor {
     this.version += 1;
     const ids = new Set(song.notes.map((note) => note.id));
     for (const id of this.selected) if (!ids.has(id)) this.selected.delete(id);
-    this.changed();
+    this.changed(true);
   }
 
   select(ids) {
     this.selected = new Set(ids);
-    this.changed();
+    this.changed(false);
   }
 
   note(id) { return this.song.notes.find((note) => note.id === id); }
