@@ -73,11 +73,11 @@ def log_mel(x: np.ndarray, config: FeatureConfig, n_frames: int) -> np.ndarray:
     """
     options = config.mel
     size, half = options.fft_size, options.fft_size // 2
-    centres = np.round(np.arange(n_frames) * config.frame_shift * config.sample_rate).astype(np.int64)
+    centres = frame_centres(n_frames, config)
     after = max(0, int(centres[-1]) + size - len(x)) if n_frames else 0
     frames = np.lib.stride_tricks.sliding_window_view(np.pad(x, (half, after + half)), size)
     bank = filterbank(config.sample_rate, options).T
-    window = _window(options)
+    window = analysis_window(options)
     mel = np.empty((n_frames, options.bins))
     # In blocks, so that a long song does not hold all its frames at once.
     for a in range(0, n_frames, 512):
@@ -87,8 +87,13 @@ def log_mel(x: np.ndarray, config: FeatureConfig, n_frames: int) -> np.ndarray:
     return log(np.maximum(mel, options.log_floor))
 
 
+def frame_centres(n_frames: int, config: FeatureConfig) -> np.ndarray:
+    """(n_frames,) whole samples at which frames have their middles."""
+    return np.round(np.arange(n_frames) * config.frame_shift * config.sample_rate).astype(np.int64)
+
+
 @functools.lru_cache
-def _window(options: MelConfig) -> np.ndarray:
+def analysis_window(options: MelConfig) -> np.ndarray:
     """A periodic Hann window of ``win_size`` in the middle of ``fft_size`` samples."""
     n = options.win_size
     window = 0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(n) / n)

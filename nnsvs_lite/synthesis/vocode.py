@@ -10,30 +10,28 @@ from pathlib import Path
 
 import numpy as np
 
+from nnsvs_lite.features.config import FeatureConfig
+from nnsvs_lite.features.vocoder import vocoder_streams, waveform_of
 from nnsvs_lite.io.atomic import read_json, write_json
 from nnsvs_lite.io.done import Done
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.tables import FeatureReader, read_table, write_table
 
-STREAMS = ("lf0", "vuv", "mgc", "bap")
-
 
 def _vocode_one(job: tuple[Path, dict, str]) -> tuple[str, int, float]:
     from nnsvs_lite.features.audio import write_wav
-    from nnsvs_lite.features.config import FeatureConfig
-    from nnsvs_lite.features.world import synthesize
 
     folder, feature_config, utt = job
     config = FeatureConfig.from_dict(feature_config, folder / "schema.json")
     began = time.perf_counter()
-    streams = {name: FeatureReader(folder / f"{name}.scp")[utt] for name in STREAMS}
-    x = synthesize(**streams, config=config)
+    streams = {name: FeatureReader(folder / f"{name}.scp")[utt] for name in vocoder_streams(config)}
+    x = waveform_of(streams, config)
     write_wav(folder / "wav" / f"{utt}.wav", x, config.sample_rate)
     return utt, len(x), time.perf_counter() - began
 
 
 def vocode(folder: str | os.PathLike, nj: int = 1) -> bool:
-    """WORLD waveforms of a decode dir.
+    """Waveforms of a decode dir: WORLD's, or Griffin-Lim's where there are only mel spectra.
 
     Writes ``wav/<utt>.wav``, ``wav.scp``, ``songs/<song>.wav`` where a ``segments`` table
     gives the phrases' places, and adds ``vocoder_seconds`` to ``timing.json``.
@@ -45,16 +43,17 @@ def vocode(folder: str | os.PathLike, nj: int = 1) -> bool:
         False where everything was up to date.
 
     Raises:
-        DataError: for missing tables, or features that are not WORLD's.
+        DataError: for missing tables, or features of neither kind.
     """
     folder = Path(folder)
     schema_path = folder / "schema.json"
-    inputs = [schema_path, folder / "segments", *(folder / f"{name}.ark" for name in STREAMS)]
+    schema = read_json(schema_path)
+    names = vocoder_streams(FeatureConfig.from_dict(schema["feature_config"], schema_path))
+    inputs = [schema_path, folder / "segments", *(folder / f"{name}.ark" for name in names)]
     done = Done(folder, "vocode", inputs, {})
     if done.is_current():
         return False
-    schema = read_json(schema_path)
-    for name in STREAMS:
+    for name in names:
         if not (folder / f"{name}.scp").exists():
             raise DataError(f"no {name} to make a waveform of; decode first", folder)
     utts = list(FeatureReader(folder / "lf0.scp"))
