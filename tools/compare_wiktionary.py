@@ -21,7 +21,7 @@ from pathlib import Path
 
 from nnsvs_lite.score.languages import LyricError, get_language
 
-WORDS = 4000
+WORDS = 2000
 
 # Patterns of their transcriptions (decomposed, symbols with a space around each), in order.
 _TENSE = [(f" {c}͈ ", f" {c}{c} ") for c in "ptks"] + [(" ɕ͈ ", " ss ")]
