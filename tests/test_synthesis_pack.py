@@ -15,6 +15,7 @@ from scorexml import song, write
 
 from nnsvs_lite.bin.main import main
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.io.tables import write_table
 from nnsvs_lite.synthesis import pack as packing
 from nnsvs_lite.synthesis.pack import Pack, pack
 from nnsvs_lite.synthesis.singer import Singer
@@ -28,6 +29,7 @@ def recipe(toy_voice, tmp_path) -> Path:
     (root / "run.sh").write_text("")
     (root / "data" / "train").mkdir(parents=True)
     (root / "data" / "train" / "LICENSE").write_text("Sing as you like.\n")
+    write_table(root / "data" / "train" / "utt2spk", {"toy_a": "toy", "toy_b": "toy"})
     return root / "exp" / "acoustic"
 
 
@@ -115,6 +117,15 @@ def test_a_voice_without_licence_or_corpus_is_not_packed(toy_voice, recipe, tmp_
     with pytest.raises(DataError, match="no timelag.pt"):
         pack(recipe, out)
     assert not out.exists()
+
+
+def test_the_licence_of_some_singers_is_not_that_of_all(recipe, tmp_path):
+    root = recipe.parents[1]
+    write_table(root / "data" / "train" / "utt2spk", {"other_a": "other"})
+    with pytest.raises(DataError, match="no licence of the corpus is found"):
+        pack(recipe, tmp_path / "v.nnsvs")
+    (root / "LICENSE").write_text("Of all who sing here.")
+    assert pack(recipe, tmp_path / "v.nnsvs").licence == "Of all who sing here."
 
 
 def test_models_that_do_not_belong_together_are_not_packed(recipe, tmp_path, toy_dump):

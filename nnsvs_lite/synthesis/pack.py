@@ -26,6 +26,7 @@ from typing import Any
 from nnsvs_lite import __version__
 from nnsvs_lite.io.atomic import read_text, write_bytes
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.io.tables import read_table
 from nnsvs_lite.synthesis.voice import Voice, find_voice
 
 FORMAT = "nnsvs_lite voice"
@@ -178,8 +179,8 @@ def pack(
     Args:
         exp: the folder, with the timing models that decoding put there.
         out: the file to write, ``*.nnsvs``.
-        licence: a text file with the terms of the corpus; if not given, ``LICENSE`` in the
-            data dirs or the folder of the recipe that ``exp`` lies in.
+        licence: a text file with the terms of the corpus; if not given, ``LICENSE`` in a
+            data dir of these singers, or in the folder of the recipe that ``exp`` lies in.
         corpus: its name; if not given, that of the recipe.
 
     Raises:
@@ -200,7 +201,8 @@ def pack(
     corpus = corpus or (_corpus_of(recipe) if recipe else None)
     if not corpus:
         raise DataError("lies in no recipe that tells the corpus; give --corpus NAME", exp)
-    text = _licence_text(Path(licence) if licence else _licence_of(recipe, Path(exp)))
+    singers = list(spec.schema.get("speakers", []))
+    text = _licence_text(Path(licence) if licence else _licence_of(recipe, Path(exp), set(singers)))
     files = {f"models/{family}.pt": path.read_bytes() for family, path in voice.items()}
     files[LICENCE] = text
     manifest = {
@@ -209,7 +211,7 @@ def pack(
         "made_with": __version__,
         "corpus": corpus,
         "lang": spec.schema["lang"],
-        "singers": list(spec.schema.get("speakers", [])),
+        "singers": singers,
         "sample_rate": spec.sample_rate,
         "models": {
             family: {
@@ -251,11 +253,14 @@ def _corpus_of(recipe: Path) -> str:
     return recipe.parent.name if recipe.name.startswith("svs") else recipe.name
 
 
-def _licence_of(recipe: Path | None, exp: Path) -> Path:
-    """The licence that data preparation left in the data dirs, or the recipe's own."""
+def _licence_of(recipe: Path | None, exp: Path, singers: set[str]) -> Path:
+    """The licence beside the model, in a data dir with recordings of all its singers, or of the recipe."""
     places = [exp]
     if recipe is not None:
-        places += [recipe / "data" / "train", *sorted(recipe.glob("data/*")), recipe, recipe.parent]
+        # A voice of several corpora needs the terms of each: one corpus' own do not do.
+        sets = (place for place in sorted(recipe.glob("data/*")) if (place / "utt2spk").is_file())
+        places += [place for place in sets if singers <= set(read_table(place / "utt2spk").values())]
+        places += [recipe, recipe.parent]
     for place in places:
         for name in LICENCE_NAMES:
             if (place / name).is_file():
