@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import soundfile
+from scorexml import attributes, document, measure, tempo
 from scorexml import song as xml_song
 from studio_common import OWN, finished, long_song, song, studio
 
@@ -149,6 +150,22 @@ def test_a_lyric_that_cannot_be_read_can_be_mended(client):
     # Sung as it is, it fails with the same place.
     job = finished(client, client.post("/api/jobs", json={"song": found["song"]}).json())
     assert job["state"] == "failed" and "measure 1, beat 2: cannot read lyric '☃'" in job["error"]
+
+
+def test_parts_and_verses_are_chosen(client):
+    first = attributes() + tempo(120)
+    text = document(
+        measure(f"{first},C4 4 さ|し", 1),
+        measure(f"{attributes()},E4 4 ら|り", 1),
+    )
+
+    def lyrics(**query):
+        return [n["lyric"] for n in send(client, text, **query).json()["song"]["notes"]]
+
+    assert lyrics() == ["さ"] and lyrics(part="2") == ["ら"] and lyrics(part="Part 2", verse="2") == ["り"]
+    assert "no part 'Part 3'" in send(client, text, part="Part 3").json()["error"]
+    assert "no verse 3" in send(client, text, verse="3").json()["error"]
+    assert "from 1 to 99" in send(client, text, verse="-1").json()["error"]
 
 
 def test_uploads_are_bounded(client):

@@ -318,3 +318,42 @@ def test_a_phone_shows_everything(browser, url, dark):
         box = page.get_by_role("button", name=name).bounding_box()
         assert box["x"] >= 0 and box["x"] + box["width"] <= 375 and box["height"] >= 36
     browser.screenshot(page, f"studio-phone-{'dark' if dark else 'light'}")
+
+
+def test_a_finger_adds_selects_drags_and_scrolls(chromium, url):
+    context = chromium.new_context(viewport={"width": 375, "height": 812}, has_touch=True, is_mobile=True)
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(url)
+    page.wait_for_selector("body.ready")
+    page.get_by_role("button", name="New").tap()
+    touch = context.new_cdp_session(page)
+
+    def twice(beat: float, pitch: int) -> None:
+        for _ in range(2):
+            page.touchscreen.tap(*at(page, beat, pitch))
+
+    def drag(start: tuple, end: tuple) -> None:
+        for kind, part in [("touchStart", 0.0), *[("touchMove", i / 5) for i in range(1, 6)]]:
+            x, y = (a + (b - a) * part for a, b in zip(start, end))
+            touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y}]})
+        touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+    twice(1.2, 67)
+    assert places(page) == [(1, 1, 67)]
+    # Longer than two taps may be apart.
+    page.wait_for_timeout(600)
+    drag(at(page, 1.3, 67), at(page, 2.3, 69))
+    assert places(page) == [(2, 1, 69)]
+    page.wait_for_timeout(600)
+    twice(2.3, 69)
+    page.keyboard.insert_text("は")
+    page.keyboard.press("Enter")
+    assert [n["lyric"] for n in notes(page)] == ["は"]
+    # Elsewhere a finger scrolls.
+    before = page.locator("#roll").evaluate("roll => roll.scrollTop")
+    drag(at(page, 4, 67), at(page, 4, 74))
+    page.wait_for_function("before => document.getElementById('roll').scrollTop > before + 50", arg=before)
+    assert places(page) == [(2, 1, 69)] and errors == []
+    context.close()
