@@ -59,7 +59,8 @@ def notes_of_musicxml(count):
 
 def write_bombs(folder):
     """Every absurd file, by name, with what must be said of it."""
-    big, few = b"[" + b"0," * (limits.MAX_TEXT_BYTES // 2) + b"0]", 60_000
+    few = 60_000
+    big = b"[" + b"0," * (limits.MAX_TEXT_BYTES // 2 - 2) + b"0]"
     files = {
         "million.ust": (notes_of_ust(MILLION), "more than 50000 notes"),
         "million.mid": (notes_of_midi(MILLION), "more than 50000 notes"),
@@ -76,7 +77,7 @@ def write_bombs(folder):
             b"<a " + b" ".join(b'a%d=""' % i for i in range(MILLION)) + b"/>",
             "more than 1000000 elements and attributes",
         ),
-        "numbers.svp": (big[: limits.MAX_TEXT_BYTES - 2] + b"0]", "not a Synthesizer V project"),
+        "numbers.svp": (big, "not a Synthesizer V project"),
         "lists.svp": (b"[" + b"[]," * (8 * MILLION - 1) + b"[]]", "not a Synthesizer V project"),
         "deep.svp": (b"[" * 10 * MILLION, "nested more than 100 deep"),
         "deep.ustx": (b"[" * MILLION, "nested more than 100 deep"),
