@@ -1,0 +1,81 @@
+"""Systems that their papers train on mel spectra, on a dump of mel spectra."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+from models_common import ROOT, batch_of, build, examples, shaken
+
+from nnsvs_lite.features.config import MelConfig
+from nnsvs_lite.models.layers.expand import phone_of_frame
+from nnsvs_lite.models.spec import Spec
+
+SYSTEMS = [
+    "xiaoicesing",
+    "muskits_xiaoice",
+    "muskits_rnn",
+    "muskits_glu",
+    "mlp_singer",
+    "mlp_singer_muskits",
+    "tacotron_singing",
+    "fastspeech2_singing",
+]
+
+
+@pytest.fixture(scope="module")
+def spec(toy_dump) -> Spec:
+    """The toy dump's, with its spectra called mel and without aperiodicity."""
+    spec = Spec.read(toy_dump)
+    size = spec.streams["mgc"]
+    moments = {**spec.stats["streams"], "mel": spec.stats["streams"]["mgc"]}
+    phones = {
+        phone: {key.replace("mgc_", "mel_"): value for key, value in seen.items() if key != "bap_mean"}
+        for phone, seen in spec.stats["phones"].items()
+    }
+    streams = {name: moments[name] for name in ("lf0", "vuv", "mel")}
+    mel = dataclasses.asdict(MelConfig(bins=size))
+    features = {**spec.schema["feature_config"], "world": None, "mel": mel}
+    return Spec(
+        {**spec.schema, "streams": {"lf0": 1, "vuv": 1, "mel": size}, "feature_config": features},
+        {**spec.stats, "streams": streams, "phones": phones},
+    )
+
+
+@pytest.fixture(scope="module")
+def items(toy_dump, spec):
+    made = examples(toy_dump, "train", Spec.read(toy_dump))[:2]
+    return [
+        dataclasses.replace(
+            e, streams={"lf0": e.streams["lf0"], "vuv": e.streams["vuv"], "mel": e.streams["mgc"]}
+        )
+        for e in made
+    ]
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_mel_spectra_are_learnt_and_sung_with_their_pitch(name, spec, items):
+    model = build(ROOT / "conf" / "acoustic" / f"{name}_tiny.yaml", spec)
+    batch = batch_of(items, spec)
+    with torch.no_grad():
+        rule = model.space.floor(batch, phone_of_frame(batch))
+        out = model.infer(batch)
+        assert set(out) == {"lf0", "vuv", "mel"}
+        # Untrained, it sings the smoothed rule: the mean mel spectrum of each phone, in tune.
+        for stream in ("lf0", "mel"):
+            torch.testing.assert_close(
+                out[stream][batch.frame_mask], rule[stream][batch.frame_mask], rtol=1e-3, atol=2e-3
+            )
+    losses = shaken(model).train().loss(batch)
+    losses["loss"].backward()
+    assert torch.isfinite(losses["loss"]) and {"lf0", "vuv", "mel"} <= set(losses)
+
+
+def test_energy_of_mel_spectra_is_the_mean_of_their_bands(spec, items):
+    model = build(ROOT / "conf" / "acoustic" / "fastspeech2_singing_tiny.yaml", spec)
+    batch = batch_of(items, spec)
+    base = model.space.base(batch, phone_of_frame(batch))
+    std = torch.tensor(spec.stats["streams"]["mel"]["std"]).clamp(min=1e-4)
+    expected = ((batch.streams["mel"] - base["mel"]) / std).mean(-1, keepdim=True)
+    torch.testing.assert_close(model.energy_of(batch, base), expected)
