@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 import io
 import os
+import re
+import sys
 import threading
 import time
 from pathlib import Path
@@ -150,6 +152,14 @@ def test_a_lyric_that_cannot_be_read_can_be_mended(client):
     # Sung as it is, it fails with the same place.
     job = finished(client, client.post("/api/jobs", json={"song": found["song"]}).json())
     assert job["state"] == "failed" and "measure 1, beat 2: cannot read lyric '☃'" in job["error"]
+
+
+def test_reading_has_memory_for_dictionaries_and_no_more(client, place, tmp_path):
+    assert send(client, xml_song("C4 2 桜, D4 2 花")).json()["warning"] == ""
+    if sys.platform == "linux":
+        limits = Path(f"/proc/{place.reader._process.pid}/limits").read_text()
+        soft = re.search(r"Max address space +(\d+)", limits)
+        assert soft and int(soft[1]) <= 4 * 2**30
 
 
 def test_parts_and_verses_are_chosen(client):

@@ -6,6 +6,8 @@ import dataclasses
 import json
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scorefiles import JAPANESE, write_all
 from scorefuzz import ds, full_label
 from scorexml import attributes, document, measure, repeat, tempo, write
@@ -16,6 +18,7 @@ from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score import Note, Score
 from nnsvs_lite.score.phonemize import attach_phones
 from nnsvs_lite.score.readers import READERS, read_score
+from nnsvs_lite.score.types import contiguous
 from nnsvs_lite.studio.convert import score_of, song_of
 from nnsvs_lite.studio.examples import examples
 from nnsvs_lite.studio.musicxml import musicxml
@@ -186,3 +189,56 @@ def test_musicxml_is_small_and_plain():
     assert text.count("<measure ") == 2 and "<divisions>1</divisions>" in text
     escaped = musicxml(Song.from_json(song([(60, "<&>", 1.0)], title="<b>"))).decode()
     assert "&lt;&amp;&gt;" in escaped and "<b>" not in escaped
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 9) | st.floats() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=6,
+)
+FIELDS = ("title", "lang", "length", "tempi", "bars", "keys", "notes")
+NOTE_FIELDS = ("at", "beats", "pitch", "lyric", "breath", "velocity", "phones")
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.sampled_from(FIELDS), st.sampled_from(NOTE_FIELDS), ANYTHING, ANYTHING, st.booleans())
+def test_anything_is_a_song_or_refused(field, note_field, value, note_value, deep):
+    sent = song()
+    sent["notes"][1][note_field] = note_value
+    if not deep:
+        sent[field] = value
+    try:
+        edited = Song.from_json(sent)
+        score = score_of(edited)
+    except DataError as error:
+        assert "\n" not in str(error)
+    else:
+        assert contiguous(score.notes) and musicxml(edited)
+
+
+LENGTHS = st.sampled_from([0.25, 0.5, 1.0, 1.5, 3.0, 1 / 3, 1 / 6, 7.0])
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    st.lists(st.tuples(LENGTHS, st.integers(48, 84), st.sampled_from("らさ桜")), min_size=1, max_size=12),
+    st.lists(LENGTHS, min_size=12, max_size=12),
+    st.lists(st.tuples(st.integers(1, 20), st.integers(30, 300)), max_size=3, unique_by=lambda row: row[0]),
+    st.sampled_from([2.0, 3.0, 4.0, 3.5]),
+    st.integers(-6, 6),
+)
+def test_any_tune_is_saved_whole(tmp_path_factory, notes, gaps, tempi, bar, key):
+    rows, at = [], 0.0
+    for (beats, pitch, lyric), gap in zip(notes, gaps):
+        rows.append({"at": at, "beats": beats, "pitch": pitch, "lyric": lyric})
+        at = round(at + beats + (gap if gap < 1.5 else 0.0), 6)
+    more = {"tempi": [[0.0, 120.0], *sorted(map(list, tempi))], "bars": [[0.0, 1, bar, 0.0]]}
+    edited = Song.from_json(song() | more | {"notes": rows, "keys": [[0.0, key]], "length": at})
+    score = score_of(edited)
+    path = tmp_path_factory.mktemp("tune") / "a.musicxml"
+    path.write_bytes(musicxml(edited))
+    saved = [n for n in read_score(path, phones=False).notes if not n.is_rest]
+    wanted = [n for n in score.notes if not n.is_rest]
+    for a, b in zip(saved, wanted, strict=True):
+        assert (a.pitch, a.lyric, a.measure, a.key) == (b.pitch, b.lyric, b.measure, b.key)
+        assert (a.start, a.end, a.beats) == pytest.approx((b.start, b.end, b.beats), abs=1e-3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import subprocess
 import sys
@@ -109,8 +110,19 @@ class Worker:
             self._process.wait()
         command = [sys.executable, "-m", "nnsvs_lite.studio.worker", self.role]
         self._why = None
+        environment = dict(os.environ)
+        if self.role == "reader":
+            # Threads of numerical libraries reserve memory by the core, and this process may have little.
+            environment |= {
+                name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+            }
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            env=environment,
         )
         self._send(self.setup)
         return self._answer(START_SECONDS, None)

@@ -39,9 +39,9 @@ def describe(ranges: Mapping[str, tuple[float, float]]) -> list[dict[str, Any]]:
             "0 keeps to the notes",
         ),
         _row("timing", "Timing freedom", 0, 2, 0.1, 1, "0 keeps to the beats"),
-        _row("gender", "Formants", *ranges["gender"], 0.01, 1, "under 1 darker, over 1 brighter"),
+        _row("gender", "Formants", *ranges["gender"], 0.01, 1, "darker to brighter"),
         _row("breathiness", "Breathiness", *ranges["breathiness"], 1, 0, "dB of more breath"),
-        _row("seed", "Seed", 0, 9999, 1, 0, "another number, another take"),
+        _row("seed", "Seed", 0, 9999, 1, 0, "a number for each take"),
     ]
 
 
