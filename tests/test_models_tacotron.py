@@ -14,6 +14,7 @@ from nnsvs_lite.models.layers.duration_attention import (
     DurationAttention,
     DurationControl,
     guided_attention,
+    share_at,
 )
 from nnsvs_lite.models.layers.expand import phone_of_frame
 from nnsvs_lite.models.spec import Spec
@@ -39,8 +40,8 @@ def memory_of(made: AttentiveDecoder, rows: int = 2, phones: int = 4):
     torch.manual_seed(1)
     mask = torch.ones(rows, phones, dtype=torch.bool)
     mask[-1, -1] = False
-    share = torch.full((rows, phones), 0.4)
-    return made.remember(torch.randn(rows, phones, 6), mask, share)
+    control = DurationControl()(torch.full((rows, phones), 2.0), mask).detach()
+    return made.remember(torch.randn(rows, phones, 6), mask, control)
 
 
 def test_the_cost_of_attention_is_that_of_a_hand_made_matrix():
@@ -61,9 +62,13 @@ def test_the_cost_leaves_out_padding():
     assert float(cost) == pytest.approx((1 - math.exp(-0.5)) / 2, rel=1e-6)
 
 
-def test_untrained_control_moves_on_by_one_phone_in_a_phones_steps():
-    share = DurationControl()(torch.tensor([[4.0, 10.0, 1.0, 0.25]]), torch.ones(1, 4, dtype=torch.bool))
-    torch.testing.assert_close(share, torch.tensor([[0.25, 0.1, 0.95, 0.95]]))
+def test_untrained_control_moves_on_where_phones_end():
+    logits = DurationControl()(torch.tensor([[4.0, 2.0, 0.5]]), torch.ones(1, 3, dtype=torch.bool))
+    # In the middle of step 3 half a step is left of the first phone; in that of step 4 it is over.
+    early, late = 1 / (1 + math.exp(2)), 1 / (1 + math.exp(-2))
+    assert share_at(logits, 3)[0, 0].item() == pytest.approx(early, rel=1e-5)
+    assert share_at(logits, 4)[0, 0].item() == pytest.approx(late, rel=1e-5)
+    assert share_at(logits, 6)[0].tolist() == pytest.approx([1, late, 0.5], abs=1e-4)
 
 
 def test_attention_without_content_is_led_by_the_shares():
@@ -130,12 +135,12 @@ def test_untrained_attention_follows_the_phones(spec, items):
     with torch.no_grad():
         model.decoder.attention.score.weight.zero_()
         batch = batch_of(items[:1], spec)
-        share = model.control(batch.duration / 1.0, batch.phone_mask)
+        control = model.control(batch.duration / 1.0, batch.phone_mask)
         vectors = model.encoder(model.embedding(batch), batch.phone_mask)
-        weights = model.decoder.sing(model.decoder.remember(vectors, batch.phone_mask, share), 200, 0)[1]
+        weights = model.decoder.sing(model.decoder.remember(vectors, batch.phone_mask, control), 200, 0)[1]
     places = (weights[0] * torch.arange(weights.shape[2])).sum(-1)
     sung = phone_of_frame(batch)[0, :200].float()
-    assert (places - sung).abs().mean() < 1.5
+    assert (places - sung).abs().mean() < 0.1
 
 
 def test_fastspeech2_learns_from_true_pitch_and_energy_and_sings_from_predicted(spec, items):

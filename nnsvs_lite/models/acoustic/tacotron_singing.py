@@ -99,8 +99,8 @@ class TacotronSinging(PostnetAcoustic):
         phone, mask, reduction = phone_of_frame(batch), batch.frame_mask, self.decoder.reduction
         base = self.space.base(batch, phone)
         vectors = self.encoder(self.embedding(batch), batch.phone_mask) + self.conditions(batch)
-        share = self.control(batch.duration / reduction, batch.phone_mask)
-        memory = self.decoder.remember(vectors, batch.phone_mask, share)
+        control = self.control(batch.duration / reduction, batch.phone_mask)
+        memory = self.decoder.remember(vectors, batch.phone_mask, control)
         steps = -(-batch.max_frames // reduction)
         if teacher:
             numbers = self.space.encode(batch.streams, base)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nnsvs_lite.models.layers.duration_attention import DurationAttention
+from nnsvs_lite.models.layers.duration_attention import DurationAttention, share_at
 from nnsvs_lite.models.layers.noise import SeededDropout
 
 
@@ -18,13 +18,13 @@ class Memory:
 
     Attributes:
         vectors: (B, P, inputs) of the encoder. keys: (B, P, attention) of them.
-        mask: (B, P) bool. share: (B, P), see ``DurationControl``.
+        mask: (B, P) bool. control: (B, P) logits, see ``DurationControl``.
     """
 
     vectors: Tensor
     keys: Tensor
     mask: Tensor
-    share: Tensor
+    control: Tensor
 
 
 class AttentiveDecoder(nn.Module):
@@ -63,9 +63,9 @@ class AttentiveDecoder(nn.Module):
         # An untrained model gives 0, the base of its output space.
         nn.init.zeros_(self.out.weight)
 
-    def remember(self, vectors: Tensor, mask: Tensor, share: Tensor) -> Memory:
-        """``vectors`` (B, P, inputs), ``mask`` (B, P) bool, ``share`` (B, P)."""
-        return Memory(vectors, self.attention.key(vectors), mask, share)
+    def remember(self, vectors: Tensor, mask: Tensor, control: Tensor) -> Memory:
+        """``vectors`` (B, P, inputs), ``mask`` (B, P) bool, ``control`` (B, P)."""
+        return Memory(vectors, self.attention.key(vectors), mask, control)
 
     def heard(self, target: Tensor, steps: int) -> Tensor:
         """The last target frame before each step, zeros before the first: (B, S, size)."""
@@ -92,8 +92,8 @@ class AttentiveDecoder(nn.Module):
             drop = SeededDropout(self.dropout, seed)
             rows = [self._prenet(row, drop) for row in heard.unbind(1)]
         state, asked = self._begin(memory), []
-        for row in rows:
-            state = self._first(memory, row, state)
+        for k, row in enumerate(rows):
+            state = self._first(memory, row, k, state)
             asked.append(state)
         context = torch.stack([s[4] for s in asked], dim=1)
         below = self.second(torch.stack([s[0] for s in asked], dim=1))[0]
@@ -109,7 +109,7 @@ class AttentiveDecoder(nn.Module):
         last = memory.vectors.new_zeros(len(memory.vectors), self.size)
         for k in range(steps):
             last = last if heard is None else heard[:, k]
-            state = self._first(memory, self._prenet(last, drop), state)
+            state = self._first(memory, self._prenet(last, drop), k, state)
             below, second = self.second(state[0][:, None], second)
             out.append(self.out(torch.cat([below[:, 0], state[4]], dim=-1)))
             weights.append(state[2])
@@ -121,10 +121,11 @@ class AttentiveDecoder(nn.Module):
         start = self.attention.start(memory.mask).to(zero.dtype)
         return zero, zero, start, torch.zeros_like(start), zero
 
-    def _first(self, memory: Memory, row: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    def _first(self, memory: Memory, row: Tensor, k: int, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """The attention and the first LSTM layer: state, cell, weights, their sum, context."""
         h, c, last, total, _ = state
-        weights = self.attention(h, memory.keys, memory.mask, memory.share, last, total)
+        share = share_at(memory.control, k)
+        weights = self.attention(h, memory.keys, memory.mask, share, last, total)
         context = torch.bmm(weights[:, None].to(memory.vectors.dtype), memory.vectors)[:, 0]
         h, c = self.first(torch.cat([row, context], dim=-1), (h, c))
         return h, c, weights, total + weights, context

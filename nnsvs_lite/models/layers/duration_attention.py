@@ -8,17 +8,19 @@ from torch.nn import functional as F
 
 from nnsvs_lite.models.layers.conv import MaskedConv1d
 
-LARGEST_SHARE = 0.95
-"""Most of a phone's attention that may move on in one step at the start of training."""
+SHARPNESS = 4.0
+"""How fast attention leaves a phone about its end, at the start of training: logits a step."""
 
 
 class DurationControl(nn.Module):
-    """For each phone, how much of its attention moves on to the next phone at each step.
+    """When, and how fast, each phone's attention moves on to the next phone.
 
-    Singing-Tacotron (Wang et al., 2022, arXiv:2202.07907) predicts this from the score's
-    durations with a linear layer of 24, two convolutions of 32 and a linear layer. Here the
-    phone's length is known, and the share starts as ``1 / steps of the phone``: a phone holds
-    attention as long as it lasts, on average. The network learns what to add to its logit.
+    Singing-Tacotron (Wang et al., 2022, arXiv:2202.07907) predicts from the score's durations
+    a share of each phone's attention that moves on at every step, with a linear layer of 24,
+    two convolutions of 32 and a linear layer. A constant share scatters: after some phones
+    attention may be anywhere. Here the phones' ends are known, and the share is
+    ``sigmoid(SHARPNESS * (t + 1/2 - end) + learnt)`` at step ``t``; the network, the paper's, learns
+    what to add.
     """
 
     def __init__(self):
@@ -30,12 +32,16 @@ class DurationControl(nn.Module):
         nn.init.zeros_(self.out.bias)
 
     def forward(self, steps: Tensor, mask: Tensor) -> Tensor:
-        """``steps`` (B, P) of each phone, ``mask`` (B, P) bool: shares (B, P) in 0..1."""
+        """``steps`` (B, P) of each phone, ``mask`` (B, P) bool: logits (B, P) at step 0."""
         x = self.inputs(torch.log1p(steps)[..., None])
         for conv in self.convs:
             x = torch.relu(conv(torch.relu(x), mask))
-        share = (1 / steps.clamp(min=1e-3)).clamp(max=LARGEST_SHARE)
-        return torch.sigmoid(share.logit() + self.out(x)[..., 0])
+        return SHARPNESS * (0.5 - steps.cumsum(1)) + self.out(x)[..., 0]
+
+
+def share_at(logits: Tensor, step: int) -> Tensor:
+    """Shares (B, P) of phones' attention that move on at a step, from :class:`DurationControl`."""
+    return torch.sigmoid(logits + SHARPNESS * step)
 
 
 class DurationAttention(nn.Module):
@@ -70,7 +76,7 @@ class DurationAttention(nn.Module):
 
         Args:
             query: (B, query). keys: (B, P, dim), from ``key``. mask: (B, P) bool.
-            share: (B, P) from :class:`DurationControl`.
+            share: (B, P) from :func:`share_at`.
             last: (B, P) weights of the step before. total: (B, P), their sum so far.
         """
         past = self.past_out(self.past(total[..., None], mask))
