@@ -24,15 +24,16 @@ def test_training_statistics_are_torchs_over_valid_rows():
     torch.testing.assert_close(ours(x, MASK)[MASK], theirs(x[MASK]))
 
 
-def test_old_batches_are_forgotten_after_the_first():
-    norm, x = MaskedBatchNorm(1, momentum=0.25), torch.zeros(1, 4, 1)
+def test_later_batches_weigh_more_and_old_ones_are_forgotten():
+    norm, x = MaskedBatchNorm(1, momentum=0.5), torch.zeros(1, 4, 1)
     mask = torch.ones(1, 4, dtype=torch.bool)
     for value in (0.0, 1.0, 2.0):
         norm(x + value, mask)
-    assert abs(float(norm.running_mean) - 1.0) < 1e-6  # The plain mean of three.
+    expected = (2 * 0.0 + 6 * 1.0 + 12 * 2.0) / (2 + 6 + 12)
+    assert abs(float(norm.running_mean) - expected) < 1e-6
     for _ in range(3):
         norm(x + 5.0, mask)
-    expected = 5 - (5 - 1.0) * 0.75**3
+    expected = 5 - (5 - expected) * 0.5**3
     assert abs(float(norm.running_mean) - expected) < 1e-6
 
 

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 class MaskedBatchNorm(nn.Module):
     """Batch normalisation (Ioffe and Szegedy, 2015) whose statistics leave padding out.
 
-    The running statistics are plain means over the first batches and forget later ones, so
-    that they are of use after a few steps.
+    The running statistics are means over batches, of which later ones weigh more: they follow the
+    fast changes of the first steps, and are of use after a few.
 
     Args:
         dim: channels. momentum: least weight of a new batch in the running statistics.
@@ -36,7 +36,8 @@ class MaskedBatchNorm(nn.Module):
             var = ((values - mean).square() * weights).sum((0, 1)) / count
             with torch.no_grad():
                 self.batches += 1
-                share = (1 / self.batches).clamp(min=self.momentum)
+                # Batch n of the first weighs as n (n + 1).
+                share = (3 / (self.batches + 2)).clamp(min=self.momentum)
                 self.running_mean.lerp_(mean, share)
                 self.running_var.lerp_(var * count / (count - 1).clamp(min=1), share)
         scale = self.weight * torch.rsqrt(var + self.eps)
