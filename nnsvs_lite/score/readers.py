@@ -66,6 +66,10 @@ _LACKS = {
 """For each option the value that asks for nothing, and why a format cannot do more."""
 
 
+MAX_MESSAGE = 600
+"""Characters of an error's message."""
+
+
 def read_score(path: str | os.PathLike, *, lang: str = "ja", phones: bool = True, **options: Any) -> Score:
     """Reads a score of any known format, with phones.
 
@@ -95,7 +99,13 @@ def read_score(path: str | os.PathLike, *, lang: str = "ja", phones: bool = True
                 raise DataError(f"{name} {value!r} was asked for, but {reader.format} {reason}", path)
             del options[name]
     function = getattr(importlib.import_module(reader.module), reader.function)
-    score = function(path, lang=lang, **options)
+    try:
+        score = function(path, lang=lang, **options)
+    except DataError as error:
+        if len(error.what) <= MAX_MESSAGE:
+            raise
+        # What libraries say can repeat the whole of a damaged file.
+        raise DataError(f"{error.what[:MAX_MESSAGE]} ...", error.where) from None
     for note in score.notes:
         if len(note.lyric) > MAX_LYRIC:
             raise DataError(f"{note.place}: a lyric of {len(note.lyric)} characters on one note", path)
