@@ -75,8 +75,8 @@ def test_words(code, word, phones):
     assert sung(code, under_notes(word)) == phones
 
 
-# Lines of songs and poems. The elisions and liaisons are those that singers are taught
-# (T. Grubb, Singing in French, 1979; E. Colorni, Singers' Italian, 1970), worked out by hand.
+# Lines of songs and poems. The elisions and liaisons are those that singers are taught, worked out by
+# hand from general knowledge.
 @pytest.mark.parametrize(
     ("code", "lyrics", "phones"),
     [

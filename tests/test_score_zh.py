@@ -11,7 +11,8 @@ from nnsvs_lite.score.types import Note, Score
 
 ZH = get_language("zh")
 
-# Readings of Xiandai Hanyu Cidian (现代汉语词典), one lyric a character; phones as in Opencpop's table.
+# Standard readings of common words, one lyric a character, written down from general knowledge and not taken
+# from a dictionary; phones as in Opencpop's table (below).
 PHRASES = {
     "长大": "zh ang3 | d a4",
     "长城": "ch ang2 | ch eng2",
@@ -44,7 +45,7 @@ PHRASES = {
     "五月": "w u3 | y ve4",
 }
 
-# Pinyin to phones, after the table of the Opencpop recipe in DiffSinger.
+# Pinyin to phones: dictionaries/opencpop.txt of DiffSinger, with tones, other spellings and erhua added.
 PINYIN = {
     "ni3": "n i3",
     "nǐ": "n i3",
