@@ -28,6 +28,7 @@ from typing import Any
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.assemble import DEFAULT_TEMPO, carried
 from nnsvs_lite.score.languages import Language, get_language, language_codes
+from nnsvs_lite.score.languages.base import CLASS_NAMES
 from nnsvs_lite.score.limits import (
     MAX_NOTES,
     MAX_SECONDS,
@@ -43,6 +44,7 @@ _PITCH = re.compile(r"([A-Ga-g])([#♯b♭]?)(-?\d)([#♯b♭]?)([+-]\d{1,3}(?:\
 _STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _ACCIDENTALS = {"": 0, "#": 1, "♯": 1, "b": -1, "♭": -1}
 _SILENT = ("pau", "br")
+_CLOSURE = CLASS_NAMES.index("closure")
 _OVERLAP = 1.0
 """Seconds by which a segment's closing rest may run into the next segment."""
 
@@ -181,7 +183,7 @@ def _stays(phone: str, index: int, language: Language | None) -> bool:
     """Whether a word keeps a phone: its first one, what can be held, and closures."""
     if index == 0 or language is None or phone not in language:
         return index == 0
-    return phone in language.nuclei or phone in language.vowels or language.classes(phone)[24] > 0
+    return phone in language.nuclei or phone in language.vowels or language.classes(phone)[_CLOSURE] > 0
 
 
 def _add_text(rows: list[_Row], words: list[str]) -> None:
