@@ -74,6 +74,16 @@ def test_what_is_found_does_not_depend_on_the_batch_nor_on_padding():
         torch.testing.assert_close(two[1, :520], one[0], rtol=1e-4, atol=1e-4)
 
 
+def test_pitch_stays_exact_in_mixed_precision():
+    lf0, score, voiced = curve(0.005, 5.5, 80.0)
+    exact = VibratoAnalysis(0.005)(lf0, score, voiced)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        mixed = VibratoAnalysis(0.005)(lf0, score, voiced)
+    assert exact.flag.any()
+    for one, two in zip(exact, mixed):
+        torch.testing.assert_close(two, one)
+
+
 @pytest.mark.parametrize("rate", [4.0, 5.5, 7.0])
 def test_what_is_sung_is_found_again(rate):
     score = torch.full((1, 700, 1), math.log(220.0))

@@ -64,6 +64,7 @@ def smooth(x: Tensor, mask: Tensor, kernel: Tensor) -> Tensor:
     Args:
         x: (B, T, D). mask: (B, T) bool. kernel: (K,) odd, positive.
     """
+    x = x.float()
     weights = mask[..., None].to(x.dtype)
     width = len(kernel)
     shape = kernel.to(x.dtype)[None, None]
@@ -73,7 +74,10 @@ def smooth(x: Tensor, mask: Tensor, kernel: Tensor) -> Tensor:
         rows = v.transpose(1, 2).reshape(b * d, 1, t)
         return F.conv1d(rows, shape, padding=width // 2).reshape(b, d, t).transpose(1, 2)
 
-    return convolve(x * weights) / convolve(weights).clamp(min=1e-8)
+    # Mixed precision would round log F0 by a quarter of a tone. (The meta device knows no such thing.)
+    device = "cpu" if x.device.type == "meta" else x.device.type
+    with torch.autocast(device, enabled=False):
+        return convolve(x * weights) / convolve(weights).clamp(min=1e-8)
 
 
 def gaussian_kernel(seconds: float, frame_shift: float) -> Tensor:
