@@ -24,7 +24,7 @@ from nnsvs_lite.io.atomic import write_json, write_text
 
 ROOT = Path(__file__).parents[1]
 CONF = ROOT / "conf"
-TIMING_EPOCHS, ACOUSTIC_EPOCHS = 40, 6
+TIMING_EPOCHS, ACOUSTIC_EPOCHS = 40, 4
 
 
 @dataclass(frozen=True)
