@@ -51,7 +51,12 @@ def perform(score: Score, rng: np.random.Generator) -> list[Segment]:
 
 
 def make_dump(
-    folder: Path, sets: dict[str, int], frame_shift: float = 0.005, seed: int = 0, mgc: int = 8
+    folder: Path,
+    sets: dict[str, int],
+    frame_shift: float = 0.005,
+    seed: int = 0,
+    mgc: int = 8,
+    notes: tuple[int, int] = (3, 8),
 ) -> Path:
     """Writes ``schema.json``, ``stats.json`` and the sets; returns the folder."""
     from nnsvs_lite.features.stats import compute_stats
@@ -76,7 +81,7 @@ def make_dump(
     for name, count in sets.items():
         items = {}
         for k in range(count):
-            score = make_score(rng, int(rng.integers(3, 9)))
+            score = make_score(rng, int(rng.integers(notes[0], notes[1] + 1)))
             items[f"toy_{name}{k:03d}"] = (score, perform(score, rng))
         _write_set(folder / name, items, schema, colours, frame_shift, rng)
     compute_stats(folder, "train").write(folder)
