@@ -6,11 +6,9 @@ known resonance, so that every answer is known.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pytest
-import torch
+from hummer import DEPTH, RATE, RESONANCE, make_hummer
 
 from nnsvs_lite.features.f0 import track
 from nnsvs_lite.features.world import (
@@ -19,62 +17,20 @@ from nnsvs_lite.features.world import (
     fft_size_of,
     mgc_to_spectrum,
     n_frames_of,
-    spectrum_to_mgc,
 )
-from nnsvs_lite.models.base import AcousticModel
-from nnsvs_lite.models.layers.acoustic_floor import SmoothFloor
-from nnsvs_lite.models.layers.expand import phone_of_frame
-from nnsvs_lite.models.spec import Spec
 from nnsvs_lite.score import Note, Score
 from nnsvs_lite.score.phonemize import attach_phones
 from nnsvs_lite.synthesis.performance import Performance
 from nnsvs_lite.synthesis.singer import Singer
 
-DEPTH, RATE = 40.0, 5.5
-RESONANCE = 2000.0
-ORDER = 39
 SCORE = attach_phones(
     Score((Note(0, 0.5, 0), Note(0.5, 2.5, 57, "ら"), Note(2.5, 4.5, 62, "ら"), Note(4.5, 5, 0)))
 )
 
 
-class Hummer(AcousticModel):
-    """The score with 40 cents of 5.5 Hz, one resonance at 2 kHz, -12 dB of noise."""
-
-    def __init__(self, spec: Spec, mgc: np.ndarray):
-        super().__init__(spec)
-        self.floor = SmoothFloor(spec)
-        self.register_buffer("mgc", torch.tensor(mgc, dtype=torch.float32))
-
-    def loss(self, batch):
-        raise NotImplementedError
-
-    def infer(self, batch):
-        lf0 = self.floor(batch, phone_of_frame(batch))["lf0"]
-        time = torch.arange(lf0.shape[1])[None, :, None] * self.spec.frame_shift
-        lf0 = lf0 + DEPTH * math.log(2) / 1200 * torch.sin(2 * math.pi * RATE * time)
-        shape = (*lf0.shape[:2], -1)
-        return {
-            "lf0": lf0,
-            "vuv": torch.ones_like(lf0),
-            "mgc": self.mgc.expand(*shape),
-            "bap": torch.full((*lf0.shape[:2], 3), -12.0),
-        }
-
-
 @pytest.fixture(scope="module")
 def singer(toy_voice) -> Singer:
-    toy = Singer.load(toy_voice)
-    schema = dict(toy.spec.schema)
-    features = {**schema["feature_config"]}
-    features["world"] = {**features["world"], "mgc_order": ORDER}
-    schema |= {"feature_config": features, "streams": {**schema["streams"], "mgc": ORDER + 1}}
-    config = toy.config
-    hertz = np.linspace(0, config.sample_rate / 2, fft_size_of(config) // 2 + 1)
-    envelope = 1e-6 * (1e-2 + 1 / (1 + ((hertz - RESONANCE) / 250) ** 2))
-    mgc = spectrum_to_mgc(envelope[None], ORDER, alpha_of(config))[0]
-    hummer = Hummer(Spec(schema, toy.spec.stats), mgc)
-    return Singer(toy.timelag, toy.duration, hummer)
+    return make_hummer(toy_voice)
 
 
 def heard_f0(song: Performance, singer: Singer) -> np.ndarray:
