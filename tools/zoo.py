@@ -1,11 +1,11 @@
 """Trains every small system of the zoo on one recipe's data, and writes the table of docs/zoo.md.
 
-    tools/zoo.py run --recipe egs/demo/svs1                     train, sing and score; only what is missing
-    tools/zoo.py speed --recipe egs/demo/svs1                   time them, on a machine that does nothing else
-    tools/zoo.py table --recipe egs/demo/svs1 --recipe ...      docs/zoo.md
+    tools/zoo.py run --recipe egs/demo/svs1:world_24k           train, sing and score; only what is missing
+    tools/zoo.py speed --recipe egs/demo/svs1:world_24k         time them, on a machine that does nothing else
+    tools/zoo.py table --recipe egs/demo/svs1:world_24k --recipe egs/nit_song070/svs1:world_48k    docs/zoo.md
 
-The recipe's features and its rule and timing models must be there (stages 0 to 5). All acoustic systems
-make the same number of passes over the training set, and sing with the same time-lag and duration models.
+The recipe's features and its rule and timing models must be there (stages 0 to 5). All acoustic systems are
+shown the same number of frames, and sing with the same time-lag and duration models.
 """
 
 from __future__ import annotations
@@ -24,7 +24,11 @@ from nnsvs_lite.io.atomic import write_json, write_text
 
 ROOT = Path(__file__).parents[1]
 CONF = ROOT / "conf"
-TIMING_EPOCHS, ACOUSTIC_EPOCHS = 40, 4
+ACOUSTIC_FRAMES = 500_000
+"""How many frames an acoustic system is shown in all, in whole passes over the training set."""
+
+TIMING_EPOCHS = 40
+"""Passes of a timing system."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,15 @@ class Recipe:
     @property
     def zoo(self) -> Path:
         return self.folder / "exp" / "zoo"
+
+    @property
+    def epochs(self) -> int:
+        """Passes of an acoustic system."""
+        from nnsvs_lite.models.spec import Spec
+        from nnsvs_lite.training.data import DumpDataset
+
+        frames = sum(DumpDataset(self.dump, "train", Spec.read(self.dump)).frames)
+        return max(1, round(ACOUSTIC_FRAMES / frames))
 
     def exp(self, name: str) -> Path:
         return self.folder / "exp" / name
@@ -111,7 +124,7 @@ def run_one(recipe: Recipe, entry: Entry, seed: int) -> None:
     out = recipe.zoo / entry.family / entry.path.stem / f"seed{seed}"
     out.mkdir(parents=True, exist_ok=True)
     log = out / "zoo.log"
-    epochs = ACOUSTIC_EPOCHS if entry.family == "acoustic" else TIMING_EPOCHS
+    epochs = recipe.epochs if entry.family == "acoustic" else TIMING_EPOCHS
     # min_steps and patience would give some systems more passes than others.
     same = [f"--training.epochs={epochs}", "--training.min_steps=0", "--training.patience=0"]
     call(
@@ -209,15 +222,16 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("what", choices=("run", "speed", "table"))
-    parser.add_argument("--recipe", type=Path, action="append", required=True, help="recipe folder")
-    parser.add_argument("--features", default="world_24k", help="name of the features in dump/")
+    parser.add_argument(
+        "--recipe", action="append", required=True, help="recipe folder, a colon, features in dump/"
+    )
     parser.add_argument(
         "--systems", nargs="+", default=[], help="such as acoustic/sinsy_tiny; all if not given"
     )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "zoo.md", help="page to write")
     args = parser.parse_args()
-    recipes = [Recipe(folder, args.features) for folder in args.recipe]
+    recipes = [Recipe(Path(word.rpartition(":")[0]), word.rpartition(":")[2]) for word in args.recipe]
     if args.what == "table":
         from zoo_table import page
 

@@ -31,13 +31,13 @@ This page is written by `tools/zoo.py`. It compares the **small** systems, train
 computing. It shows that each learns, and what each costs; it does not show which is best at full size on
 hours of singing: that needs a GPU and a corpus.
 
-How the figures were made: all acoustic systems saw the training set {acoustic} times (timing models {timing}
-times), at their YAML's learning rate and batch size, with seeds 0, 1 and 2 (the column says where fewer were
-run), and sang the eval set with the recipe's own time-lag and duration models (`mdn`, seed 0). Where a system
-draws by chance, the seed is that of training. Brackets are 95 % intervals, by bootstrap over utterances and
-seeds. **Bold**: better than the floor, with an interval of the paired difference that does not hold zero.
-Frames a second and real-time factors: one CPU thread, the fastest of three runs. What the measures are is in
-[results.md](results.md).
+How the figures were made: all acoustic systems were shown {acoustic:,} frames in whole passes over the
+training set (timing models made {timing} passes), at their YAML's learning rate and batch size, with seeds 0, 1
+and 2 (the column says where fewer were run), and sang the eval set with the recipe's own time-lag and duration
+models (`mdn`, seed 0). Where a system draws by chance, the seed is that of training. Brackets are 95 % intervals,
+by bootstrap over utterances and seeds. **Bold**: better than the floor, with an interval of the paired difference
+that does not hold zero. Frames a second and real-time factors: one CPU thread, the fastest of three runs. What
+the measures are is in [results.md](results.md).
 """
 
 PUBLISHED = """\
@@ -169,9 +169,9 @@ def below_floor(found: Comparison) -> str:
 
 def page(recipes: Sequence[Recipe], entries: Sequence[Entry]) -> str:
     """The whole of docs/zoo.md."""
-    from zoo import ACOUSTIC_EPOCHS, TIMING_EPOCHS
+    from zoo import ACOUSTIC_FRAMES, TIMING_EPOCHS
 
-    parts = [HEAD.format(acoustic=ACOUSTIC_EPOCHS, timing=TIMING_EPOCHS), "## The systems\n"]
+    parts = [HEAD.format(acoustic=ACOUSTIC_FRAMES, timing=TIMING_EPOCHS), "## The systems\n"]
     rows = []
     for entry in entries:
         path = full_size(entry)
@@ -188,6 +188,8 @@ def page(recipes: Sequence[Recipe], entries: Sequence[Entry]) -> str:
             if found is None:
                 continue
             parts.append(f"## {corpus}: {family} systems\n")
+            if family == "acoustic":
+                parts.append(f"Features `{recipe.features}`; {recipe.epochs} passes over the training set.\n")
             if family == "acoustic":
                 parts += [acoustic_table(recipe, own, found), below_floor(found)]
             else:
