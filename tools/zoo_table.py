@@ -32,12 +32,12 @@ computing. It shows that each learns, and what each costs; it does not show whic
 hours of singing: that needs a GPU and a corpus.
 
 How the figures were made: all acoustic systems were shown {acoustic:,} frames in whole passes over the
-training set (timing models made {timing} passes), at their YAML's learning rate and batch size, with seeds 0, 1
-and 2 (the column says where fewer were run), and sang the eval set with the recipe's own time-lag and duration
-models (`mdn`, seed 0). Where a system draws by chance, the seed is that of training. Brackets are 95 % intervals,
-by bootstrap over utterances and seeds. **Bold**: better than the floor, with an interval of the paired difference
-that does not hold zero. Frames a second and real-time factors: one CPU thread, the fastest of three runs. What
-the measures are is in [results.md](results.md).
+training set (timing models made {timing} passes), at their YAML's learning rate and batch size, with seeds
+0, 1 and 2 (the column says where fewer were run), and sang the eval set with the recipe's own time-lag and
+duration models (`mdn`, seed 0). Where a system draws by chance, the seed is that of training. Brackets are
+95 % intervals, by bootstrap over utterances and seeds. **Bold**: better than the floor, with an interval of
+the paired difference that does not hold zero. Frames a second and real-time factors: one CPU thread, the
+fastest of three runs. What the measures are is in [results.md](results.md).
 """
 
 PUBLISHED = """\
