@@ -126,7 +126,8 @@ def declared() -> dict[str, Requirement]:
         *(extras[name] for name in extras if name not in ("all", "mfa")),
     ]
     found = [Requirement(line) for text in texts for line in text.split("\n") if line.strip()]
-    return {normal(requirement.name): requirement for requirement in found}
+    here = [r for r in found if r.marker is None or r.marker.evaluate()]
+    return {normal(requirement.name): requirement for requirement in here}
 
 
 def normal(name: str) -> str:

@@ -123,6 +123,8 @@ class Worker:
             text=True,
             encoding="utf-8",
             env=environment,
+            # Ctrl-C reaches every process of a terminal's group, also one that is still importing.
+            start_new_session=True,
         )
         self._send(self.setup)
         return self._answer(START_SECONDS, None)

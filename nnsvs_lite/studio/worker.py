@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
 import traceback
 from collections.abc import Callable
@@ -30,8 +29,6 @@ Task = Callable[[dict[str, Any], Say], Any]
 
 def main() -> None:
     """Runs ``reader`` or ``singer``; the next line of input says what to get ready."""
-    # Ctrl-C reaches every process of the terminal; the server ends this one.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Whatever a library prints must not get among the answers.
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
