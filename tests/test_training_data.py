@@ -10,7 +10,7 @@ import pytest
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.spec import Spec
 from nnsvs_lite.training.config import TrainingOptions
-from nnsvs_lite.training.data import DumpDataset, epoch_batches, pack
+from nnsvs_lite.training.data import DumpDataset, balanced, epoch_batches, pack
 from nnsvs_lite.training.loop import learning_rate
 
 LENGTHS = [int(n) for n in np.random.default_rng(0).integers(5, 400, 53)]
@@ -117,3 +117,11 @@ def test_a_dump_of_another_version_is_refused(copy):
     (copy / "stats.json").unlink()
     with pytest.raises(DataError, match="stats.json: no such file"):
         Spec.read(copy)
+
+
+def test_singers_with_little_data_are_shown_more_often():
+    singers, lengths = [0, 0, 1, 2], [600, 400, 100, 990]
+    assert balanced(singers, lengths, 0.0) == [0, 1, 2, 3]
+    assert balanced(singers, lengths, 1.0) == [0, 1, *[2] * 10, 3]
+    assert balanced(singers, lengths, 0.5) == [0, 1, *[2] * 3, 3]
+    assert balanced([5, 5], [3, 4], 1.0) == [0, 1]

@@ -35,6 +35,8 @@ class TrainingOptions:
         transpose: acoustic models also see phrases moved by up to so many semitones, score and
             F0 alike (:mod:`nnsvs_lite.training.augment`).
         stretch: and lengths multiplied by a factor of up to ``1 + stretch`` or its inverse.
+        balance: how far singers with little data are made up for, by showing their phrases more
+            often; 1 shows all singers about equally (:func:`nnsvs_lite.training.data.balanced`).
         precision: Fabric's name, such as ``32-true``, ``bf16-mixed``, ``16-mixed``.
         seed: of weights, dropout and the order of batches.
     """
@@ -50,6 +52,7 @@ class TrainingOptions:
     patience: int = 0
     transpose: int = 0
     stretch: float = 0.0
+    balance: float = 0.0
     precision: str = "32-true"
     seed: int = 0
 
@@ -58,7 +61,7 @@ class TrainingOptions:
         for name, low in (("epochs", 0), ("lr", 0), ("clip", 0), ("budget", 1), ("warmup", 0)):
             if getattr(self, name) < low:
                 raise DataError(f"training.{name} must be at least {low}", where)
-        for name, low, high in (("transpose", 0, 24), ("stretch", 0.0, 1.0)):
+        for name, low, high in (("transpose", 0, 24), ("stretch", 0.0, 1.0), ("balance", 0.0, 1.0)):
             if not low <= getattr(self, name) <= high:
                 raise DataError(f"training.{name} must be within {low}..{high}", where)
         if not 0 <= self.average < 1:

@@ -54,7 +54,7 @@ class DumpDataset(Sequence[Example]):
         for name, reader in self._readers.items():
             for utt in set(reader) ^ set(self.utts):
                 raise DataError(f"utterance {utt!r} is not in both {name}.scp and phone_context.scp", folder)
-        self._singer = _indices(folder / "utt2spk", self.utts, spec.schema["speakers"])
+        self.singers = _indices(folder / "utt2spk", self.utts, spec.schema["speakers"])
         self._language = _indices(folder / "utt2lang", self.utts, spec.schema["languages"])
         durations = self._readers["duration"] if timing else {}
         self.frames = [int(durations[u].sum()) if timing else 0 for u in self.utts]
@@ -80,7 +80,7 @@ class DumpDataset(Sequence[Example]):
             time_lag=column.get("time_lag"),
             duration=whole.get("duration"),
             streams={name: arrays[name] for name in self._streams},
-            singer=self._singer[utt],
+            singer=self.singers[utt],
             language=self._language[utt],
         )
         size = sum(a.nbytes for a in arrays.values())
@@ -94,6 +94,20 @@ def _indices(table: Path, utts: Sequence[str], known: Sequence[str]) -> dict[str
     """Places in a list of names of what a table gives for each utterance; 0 without a table."""
     names = read_table(table) if table.exists() else {}
     return {u: known.index(names[u]) if names.get(u) in known else 0 for u in utts}
+
+
+def balanced(singers: Sequence[int], lengths: Sequence[int], strength: float) -> list[int]:
+    """Indices of all items, those of singers with little data several times.
+
+    Args:
+        singers: of each item. lengths: of each item.
+        strength: 0 leaves all items as they are; at 1 every singer is heard about as long as
+            the one with the most data; between, the factor is taken to that power.
+    """
+    total = {s: sum(n for n, other in zip(lengths, singers) if other == s) for s in set(singers)}
+    most = max(total.values())
+    times = {s: max(1, round((most / max(own, 1)) ** strength)) for s, own in total.items()}
+    return [i for i, s in enumerate(singers) for _ in range(times[s])]
 
 
 def pack(lengths: Sequence[int], budget: int, order: Sequence[int] | None = None) -> list[list[int]]:

@@ -31,7 +31,7 @@ from nnsvs_lite.score.types import Score
 from nnsvs_lite.training import checkpoint
 from nnsvs_lite.training.augment import Augmented, read_scores
 from nnsvs_lite.training.config import Config, TrainingOptions
-from nnsvs_lite.training.data import DumpDataset, epoch_batches, pack
+from nnsvs_lite.training.data import DumpDataset, balanced, epoch_batches, pack
 
 
 def learning_rate(options: TrainingOptions, step: int, progress: float) -> float:
@@ -77,6 +77,10 @@ class Trainer:
         acoustic = self.raw.family == "acoustic"
         self.train_data = DumpDataset(dump, train_set, spec, streams=acoustic)
         self.dev_data = DumpDataset(dump, dev_set, spec, streams=acoustic)
+        lengths = self._lengths(self.train_data)
+        singers = [self.train_data.singers[utt] for utt in self.train_data.utts]
+        self.items = balanced(singers, lengths, self.options.balance)
+        self.item_lengths = [lengths[i] for i in self.items]
         self.scores: dict[str, Score] = {}
         if self.options.transpose or self.options.stretch:
             if not acoustic:
@@ -106,9 +110,8 @@ class Trainer:
         options = self.options
         if not self.scores:
             return self.train_data
-        return Augmented(
-            self.train_data, self.scores, options.transpose, options.stretch, options.seed, epoch
-        )
+        change = (options.transpose, options.stretch)
+        return Augmented(self.train_data, self.scores, *change, options.seed, epoch)
 
     def _load(self, data: Sequence[Example], batches: list[list[int]]) -> Iterator[Batch]:
         shift = self.spec.frame_shift
@@ -122,7 +125,7 @@ class Trainer:
             yield batch.to(self.fabric.device)
 
     def _count_epochs(self) -> int:
-        lengths, world = self._lengths(self.train_data), self.fabric.world_size
+        lengths, world = self.item_lengths, self.fabric.world_size
         steps = sum(1 for _ in epoch_batches(lengths, self.options.budget, 0, 1, 0, world))
         return max(self.options.epochs, math.ceil(self.options.min_steps / steps))
 
@@ -133,12 +136,13 @@ class Trainer:
         # Weights are drawn under the seed itself, epochs (and ranks) under others.
         torch.manual_seed(options.seed * 1_000_003 + epoch * 1009 + fabric.global_rank + 1)
         self.model.train()
-        lengths = self._lengths(self.train_data)
         plan = list(
-            epoch_batches(lengths, options.budget, options.seed, epoch, fabric.global_rank, fabric.world_size)
+            epoch_batches(
+                self.item_lengths, options.budget, options.seed, epoch, fabric.global_rank, fabric.world_size
+            )
         )
         sums: dict[str, float] = {}
-        batches = self._load(self._versions(epoch), [indices for indices, _ in plan])
+        batches = self._load(self._versions(epoch), [[self.items[i] for i in indices] for indices, _ in plan])
         for i, ((_, share), batch) in enumerate(zip(plan, batches)):
             rate = learning_rate(options, self.step, (epoch - 1 + i / len(plan)) / self.epochs)
             for group in self.optimizer.param_groups:

@@ -10,7 +10,7 @@ corpus=(--db-root downloads/demo --truth truth --title "The demo corpus" --resul
 case " $* " in
     *" --train-set train_multi "* | *" --train_set train_multi "* | *=train_multi\ *)
         corpus=(--db-root downloads/demo_multi --dev-set dev_multi --eval-set eval_multi --local-data-opts "--singers 2"
-            --title "The demo corpus, several singers" --results-md RESULTS.multi.md)
+            --acoustic-args "--training.balance 1" --title "The demo corpus, several singers" --results-md RESULTS.multi.md)
         ;;
 esac
 exec ./svs.sh "${corpus[@]}" --features-config conf/features/world_24k.yaml "$@"
