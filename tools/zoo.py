@@ -24,9 +24,6 @@ from nnsvs_lite.io.atomic import write_json, write_text
 
 ROOT = Path(__file__).parents[1]
 CONF = ROOT / "conf"
-ACOUSTIC_FRAMES = 500_000
-"""How many frames an acoustic system is shown in all, in whole passes over the training set."""
-
 TIMING_EPOCHS = 40
 """Passes of a timing system."""
 
@@ -59,14 +56,12 @@ class Recipe:
     def zoo(self) -> Path:
         return self.folder / "exp" / "zoo"
 
-    @property
-    def epochs(self) -> int:
-        """Passes of an acoustic system."""
+    def epochs(self, frames: int) -> int:
+        """Passes over the training set in which about so many frames are shown."""
         from nnsvs_lite.models.spec import Spec
         from nnsvs_lite.training.data import DumpDataset
 
-        frames = sum(DumpDataset(self.dump, "train", Spec.read(self.dump)).frames)
-        return max(1, round(ACOUSTIC_FRAMES / frames))
+        return max(1, round(frames / sum(DumpDataset(self.dump, "train", Spec.read(self.dump)).frames)))
 
     def exp(self, name: str) -> Path:
         return self.folder / "exp" / name
@@ -119,12 +114,12 @@ def score_times(recipe: Recipe, decode: Path) -> None:
     write_json(decode / "results.json", {"model": {"sums": encode_sums(sums)}})
 
 
-def run_one(recipe: Recipe, entry: Entry, seed: int) -> None:
-    """Trains, sings and scores one system with one seed."""
+def run_one(recipe: Recipe, entry: Entry, seed: int, epochs: int) -> None:
+    """Trains, sings and scores one system with one seed; ``epochs`` of an acoustic system."""
     out = recipe.zoo / entry.family / entry.path.stem / f"seed{seed}"
     out.mkdir(parents=True, exist_ok=True)
     log = out / "zoo.log"
-    epochs = recipe.epochs if entry.family == "acoustic" else TIMING_EPOCHS
+    epochs = epochs if entry.family == "acoustic" else TIMING_EPOCHS
     # min_steps and patience would give some systems more passes than others.
     same = [f"--training.epochs={epochs}", "--training.min_steps=0", "--training.patience=0"]
     call(
@@ -229,6 +224,9 @@ def main() -> None:
         "--systems", nargs="+", default=[], help="such as acoustic/sinsy_tiny; all if not given"
     )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument(
+        "--frames", type=int, default=500_000, help="frames that acoustic systems are shown in all"
+    )
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "zoo.md", help="page to write")
     args = parser.parse_args()
     recipes = [Recipe(Path(word.rpartition(":")[0]), word.rpartition(":")[2]) for word in args.recipe]
@@ -246,10 +244,11 @@ def main() -> None:
                 print(entry.name, found, flush=True)
             continue
         run_references(recipe)
+        epochs = recipe.epochs(args.frames)
         # One seed of everything first: an interrupted run leaves a whole table.
         for seed in args.seeds:
             for entry in chosen:
-                run_one(recipe, entry, seed)
+                run_one(recipe, entry, seed, epochs)
 
 
 if __name__ == "__main__":

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import yaml
+
 from nnsvs_lite.evaluation.compare import Comparison, compare, show
 from nnsvs_lite.evaluation.measures import MEASURES
 from nnsvs_lite.io.atomic import read_json
+from nnsvs_lite.training.config import Config
 
 if TYPE_CHECKING:
     from zoo import Entry, Recipe
@@ -31,13 +35,13 @@ This page is written by `tools/zoo.py`. It compares the **small** systems, train
 computing. It shows that each learns, and what each costs; it does not show which is best at full size on
 hours of singing: that needs a GPU and a corpus.
 
-How the figures were made: all acoustic systems were shown {acoustic:,} frames in whole passes over the
-training set (timing models made {timing} passes), at their YAML's learning rate and batch size, with seeds
-0, 1 and 2 (the column says where fewer were run), and sang the eval set with the recipe's own time-lag and
-duration models (`mdn`, seed 0). Where a system draws by chance, the seed is that of training. Brackets are
-95 % intervals, by bootstrap over utterances and seeds. **Bold**: better than the floor, with an interval of
-the paired difference that does not hold zero. Frames a second and real-time factors: one CPU thread, the
-fastest of three runs. What the measures are is in [results.md](results.md).
+How the figures were made: all acoustic systems made the same number of passes over the training set (timing
+models made {timing} passes), at their YAML's learning rate and batch size, with seeds 0, 1 and 2 (the
+column says where fewer were run), and sang the eval set with the recipe's own time-lag and duration models
+(`mdn`, seed 0). Where a system draws by chance, the seed is that of training. Brackets are 95 % intervals,
+by bootstrap over utterances and seeds. **Bold**: better than the floor, with an interval of the paired
+difference that does not hold zero. Frames a second and real-time factors: one CPU thread, the fastest of
+three runs. What the measures are is in [results.md](results.md).
 """
 
 PUBLISHED = """\
@@ -167,11 +171,24 @@ def below_floor(found: Comparison) -> str:
     return f"Not better than the floor: {', '.join(worse)}.\n"
 
 
+def passes(recipe: Recipe, entries: Sequence[Entry]) -> int:
+    """How often the acoustic systems saw the training set: all the same."""
+    found = {
+        yaml.safe_load(path.read_text(encoding="utf-8"))["training"]["epochs"]
+        for entry in entries
+        if Config.read(entry.path).model_class.trains
+        for path in (recipe.zoo / entry.family / entry.path.stem).glob("seed*/config.yaml")
+    }
+    if len(found) != 1:
+        sys.exit(f"zoo: systems of {recipe.folder} were trained for {sorted(found)} passes; run them again")
+    return found.pop()
+
+
 def page(recipes: Sequence[Recipe], entries: Sequence[Entry]) -> str:
     """The whole of docs/zoo.md."""
-    from zoo import ACOUSTIC_FRAMES, TIMING_EPOCHS
+    from zoo import TIMING_EPOCHS
 
-    parts = [HEAD.format(acoustic=ACOUSTIC_FRAMES, timing=TIMING_EPOCHS), "## The systems\n"]
+    parts = [HEAD.format(timing=TIMING_EPOCHS), "## The systems\n"]
     rows = []
     for entry in entries:
         path = full_size(entry)
@@ -189,7 +206,9 @@ def page(recipes: Sequence[Recipe], entries: Sequence[Entry]) -> str:
                 continue
             parts.append(f"## {corpus}: {family} systems\n")
             if family == "acoustic":
-                parts.append(f"Features `{recipe.features}`; {recipe.epochs} passes over the training set.\n")
+                parts.append(
+                    f"Features `{recipe.features}`; {passes(recipe, own)} passes over the training set.\n"
+                )
             if family == "acoustic":
                 parts += [acoustic_table(recipe, own, found), below_floor(found)]
             else:
