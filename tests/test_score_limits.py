@@ -103,7 +103,7 @@ import json, resource, sys
 from pathlib import Path
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.readers import read_score
-resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
+resource.setrlimit(resource.RLIMIT_AS, (3 << 29, 3 << 29))
 for path in sys.argv[1:]:
     try:
         read_score(path)
@@ -111,7 +111,9 @@ for path in sys.argv[1:]:
     except DataError as error:
         said = str(error)
     print(json.dumps([Path(path).name, said]), flush=True)
-print(json.dumps(["peak", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024]))
+# Not ru_maxrss, in which the size of the process that started this one counts as well.
+status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+print(json.dumps(["peak", int(status["VmHWM"].split()[0]) / 1024]))
 """
 
 

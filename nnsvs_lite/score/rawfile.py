@@ -18,6 +18,9 @@ LEGACY_ENCODINGS = {"ja": ("cp932",), "zh": ("gb18030", "big5"), "yue": ("big5hk
 """Encodings tried after UTF-8 for the lyrics of a language; the others take Windows-1252."""
 
 
+_CHUNK = 1 << 20
+
+
 @contextlib.contextmanager
 def naming(path: str | os.PathLike) -> Iterator[None]:
     """Gives a :class:`DataError` that names no place the file's name."""
@@ -35,9 +38,12 @@ def read_bytes(path: str | os.PathLike, limit: int = MAX_BYTES) -> bytes:
     Raises:
         DataError: where it cannot be read, is larger, or is empty.
     """
+    data = b""
     try:
+        # Asked for all at once, Python would first make room for the largest file that is allowed.
         with Path(path).open("rb") as file:
-            data = file.read(limit + 1)
+            while len(data) <= limit and (more := file.read(_CHUNK)):
+                data += more
     except (OSError, ValueError) as error:
         raise DataError(f"cannot read the score: {getattr(error, 'strerror', None) or error}", path) from None
     if len(data) > limit:
