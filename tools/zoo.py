@@ -180,12 +180,16 @@ def measure_speed(recipe: Recipe, entry: Entry) -> dict[str, float]:
     from nnsvs_lite.models.batch import collate
     from nnsvs_lite.models.spec import Spec
     from nnsvs_lite.synthesis.predict import predict_acoustic
+    from nnsvs_lite.training.checkpoint import load_model
     from nnsvs_lite.training.config import Config
     from nnsvs_lite.training.data import DumpDataset, pack
 
     torch.set_num_threads(1)
     config, spec = Config.read(entry.path), Spec.read(recipe.dump)
     model = config.model_class(spec, **config.init_args)
+    if model.fits:
+        # What it costs to sing depends on what was grown.
+        model = load_model(recipe.zoo / entry.family / entry.path.stem / "seed0", entry.family)
     found: dict[str, float] = {"parameters": sum(p.numel() for p in model.parameters())}
     data = DumpDataset(recipe.dump, "train", spec, streams=True)
     if model.trains:
