@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import torch
 
+from nnsvs_lite.features.config import MelConfig
 from nnsvs_lite.models.base import SvsModel
 from nnsvs_lite.models.batch import Batch, Example, collate
 from nnsvs_lite.models.spec import Spec
@@ -25,6 +27,23 @@ TRAINED = [path for path in CONFIGS if Config.read(path).model_class.trains]
 def name_of(path: Path) -> str:
     """A test's id."""
     return f"{path.parent.name}-{path.stem}"
+
+
+def mel_spec(spec: Spec) -> Spec:
+    """A dump's spec with its spectra called mel and without aperiodicity."""
+    size = spec.streams["mgc"]
+    moments = {**spec.stats["streams"], "mel": spec.stats["streams"]["mgc"]}
+    phones = {
+        phone: {key.replace("mgc_", "mel_"): value for key, value in seen.items() if key != "bap_mean"}
+        for phone, seen in spec.stats["phones"].items()
+    }
+    streams = {name: moments[name] for name in ("lf0", "vuv", "mel")}
+    mel = dataclasses.asdict(MelConfig(bins=size))
+    features = {**spec.schema["feature_config"], "world": None, "mel": mel}
+    return Spec(
+        {**spec.schema, "streams": {"lf0": 1, "vuv": 1, "mel": size}, "feature_config": features},
+        {**spec.stats, "streams": streams, "phones": phones},
+    )
 
 
 def build(path: Path, spec: Spec, seed: int = 0) -> SvsModel:

@@ -6,9 +6,8 @@ import dataclasses
 
 import pytest
 import torch
-from models_common import ROOT, batch_of, build, examples, shaken
+from models_common import ROOT, batch_of, build, examples, mel_spec, shaken
 
-from nnsvs_lite.features.config import MelConfig
 from nnsvs_lite.models.layers.expand import phone_of_frame
 from nnsvs_lite.models.spec import Spec
 
@@ -26,21 +25,7 @@ SYSTEMS = [
 
 @pytest.fixture(scope="module")
 def spec(toy_dump) -> Spec:
-    """The toy dump's, with its spectra called mel and without aperiodicity."""
-    spec = Spec.read(toy_dump)
-    size = spec.streams["mgc"]
-    moments = {**spec.stats["streams"], "mel": spec.stats["streams"]["mgc"]}
-    phones = {
-        phone: {key.replace("mgc_", "mel_"): value for key, value in seen.items() if key != "bap_mean"}
-        for phone, seen in spec.stats["phones"].items()
-    }
-    streams = {name: moments[name] for name in ("lf0", "vuv", "mel")}
-    mel = dataclasses.asdict(MelConfig(bins=size))
-    features = {**spec.schema["feature_config"], "world": None, "mel": mel}
-    return Spec(
-        {**spec.schema, "streams": {"lf0": 1, "vuv": 1, "mel": size}, "feature_config": features},
-        {**spec.stats, "streams": streams, "phones": phones},
-    )
+    return mel_spec(Spec.read(toy_dump))
 
 
 @pytest.fixture(scope="module")

@@ -69,8 +69,8 @@ held, and the models below were never trained on that corpus here.
 def head_of(path: Path) -> tuple[str, str]:
     """What a YAML says of itself in its first sentence, and its parameters."""
     text = path.read_text(encoding="utf-8")
-    comment = " ".join(line.lstrip("# ") for line in text.split("model:")[0].splitlines())
-    sentence = re.split(r"(?<=[.:;]) ", comment)[0].rstrip(".:;")
+    comment = " ".join(line.lstrip("# ") for line in text.split("\nmodel:")[0].splitlines())
+    sentence = re.split(r"(?<!\bal\.)(?<=[.:;]) ", comment)[0].rstrip(".:;")
     count = re.search(r"^# Parameters: ([\d,]+)", text, re.MULTILINE)
     return sentence, count[1] if count else ""
 
@@ -152,6 +152,7 @@ def timing_table(entries: Sequence[Entry], found: Comparison) -> str:
         for e in entries
         if (label := e.path.stem.removesuffix("_tiny")) in found.runs
     ]
+    rows.append([FLOOR, "", *cells(found, FLOOR, TIMING), ""])
     return table(["system", "parameters", *titles(TIMING), "seeds"], rows)
 
 
@@ -212,6 +213,9 @@ def page(recipes: Sequence[Recipe], entries: Sequence[Entry]) -> str:
             if family == "acoustic":
                 parts += [acoustic_table(recipe, own, found), below_floor(found)]
             else:
+                parts.append(
+                    "The other timing model is the recipe's `mdn`; the floor is the rule for both.\n"
+                )
                 parts.append(timing_table(own, found))
     if notes.exists():
         parts.append(notes.read_text(encoding="utf-8"))

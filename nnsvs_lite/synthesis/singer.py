@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 
 from nnsvs_lite.features.config import FeatureConfig
-from nnsvs_lite.features.world import synthesize
+from nnsvs_lite.features.vocoder import vocoder_streams, waveform_of
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.errors import DataError, nearest
 from nnsvs_lite.models.base import AcousticModel, DurationModel, TimeLagModel
@@ -42,9 +42,6 @@ from nnsvs_lite.synthesis.predict import Timing, predict_acoustic, predict_timin
 from nnsvs_lite.synthesis.style import Style, check_range, restyle
 from nnsvs_lite.synthesis.voice import load_voice
 from nnsvs_lite.training.device import find_device
-
-STREAMS = ("lf0", "vuv", "mgc", "bap")
-"""What WORLD makes a waveform of."""
 
 MAX_SEED = 2**63 - 1
 """The largest that torch's generators take as it is."""
@@ -75,9 +72,9 @@ class Singer:
             DataError: where it is neither, a checkpoint is damaged, or there is no such device.
         """
         singer = Singer(*load_voice(path, find_device(device)))
-        for name in STREAMS:
+        for name in vocoder_streams(singer.config):
             if name not in singer.spec.streams:
-                raise DataError(f"the voice predicts no {name}; only voices with WORLD features sing", path)
+                raise DataError(f"the voice predicts no {name}, of which its waveform is made", path)
         return singer
 
     def sing(
@@ -137,7 +134,7 @@ class Singer:
         rate, shift = self.spec.sample_rate, self.spec.frame_shift
         pieces = []
         for phrase in sung:
-            wave = synthesize(*(phrase.streams[n] for n in STREAMS), self.config)
+            wave = waveform_of(phrase.streams, self.config, seed)
             pieces.append((phrase.start, wave))
             progress(0.5 + 0.5 * len(pieces) / len(sung))
         waveform = join(pieces, rate, max([score.duration, *(label.end for label in imposed[-1:])]))

@@ -95,6 +95,8 @@ def restyle(
     """
     out = dict(streams)
     if style.vibrato != 1 or style.pitch_deviation != 1:
+        # Mel spectra hold the harmonics: another F0 beside them would not be heard.
+        _needed(streams, "mgc", "pitch")
         lf0 = streams["lf0"][:, 0].astype(np.float64)
         smooth = smooth_score(example, spec)
         residual = lf0 - smooth
@@ -103,16 +105,16 @@ def restyle(
         out["lf0"] = (smooth + style.pitch_deviation * residual)[:, None].astype(np.float32)
     if style.breathiness:
         # Coded aperiodicity is in dB; above 0 there is no more noise to be had.
-        out["bap"] = np.minimum(_needed(streams, "bap") + np.float32(style.breathiness), np.float32(0))
+        bap = _needed(streams, "bap", "breathiness")
+        out["bap"] = np.minimum(bap + np.float32(style.breathiness), np.float32(0))
     if style.gender != 1:
-        mgc = _needed(streams, "mgc")
+        mgc = _needed(streams, "mgc", "gender")
         out["mgc"] = (mgc @ formant_matrix(mgc.shape[1], config, style.gender)).astype(np.float32)
     return out
 
 
-def _needed(streams: Mapping[str, np.ndarray], name: str) -> np.ndarray:
+def _needed(streams: Mapping[str, np.ndarray], name: str, option: str) -> np.ndarray:
     if name not in streams:
-        option = {"bap": "breathiness", "mgc": "gender"}[name]
         raise DataError(f"{option} cannot be changed: this voice has no {name}, as WORLD voices do")
     return streams[name]
 

@@ -7,10 +7,7 @@ first syllable where that begins with a vowel; words that share a note are both 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from nnsvs_lite.score.languages.espeak import EspeakLanguage
-from nnsvs_lite.score.languages.words import Phones
+from nnsvs_lite.score.languages.espeak import GLIDES, GlidingLanguage
 
 _FEATURES = {
     "a": "vowel voiced low central",
@@ -41,20 +38,18 @@ _FEATURES = {
     "w": "glide voiced labial velar",
 }
 _VOWELS = frozenset(phone for phone, names in _FEATURES.items() if "vowel" in names)
-_GLIDES = {"j": "i", "w": "u"}
-_TO_GLIDE = {vowel: glide for glide, vowel in _GLIDES.items()}
 
 _CLUSTERS = [f"{c} {r}" for c in ["b", "ɡ", "p", "k", "f"] for r in ("l", "ɾ")] + ["d ɾ", "t ɾ"]
-_STARTS = [*(set(_FEATURES) - _VOWELS - set(_GLIDES)), *_CLUSTERS]
+_STARTS = [*(set(_FEATURES) - _VOWELS - set(GLIDES)), *_CLUSTERS]
 
 
-class Spanish(EspeakLanguage):
+class Spanish(GlidingLanguage):
     """Spanish by the word; see the module."""
 
     code = "es"
     name = "Spanish"
     features = _FEATURES
-    onsets = frozenset(_CLUSTERS) | {f"{start} {glide}" for start in _STARTS for glide in _GLIDES}
+    onsets = frozenset(_CLUSTERS) | {f"{start} {glide}" for start in _STARTS for glide in GLIDES}
     links = True
     glides = {"i": "j", "u": "w"}
     fold = {
@@ -78,19 +73,6 @@ class Spanish(EspeakLanguage):
         "eʊ": "e w",
         "oʊ": "o w",
     }
-
-    def longer(self, phones: Phones) -> Iterable[Phones]:
-        """A vowel for a glide (dieresis): *su-a-ve*."""
-        for i, phone in enumerate(phones):
-            near = {*phones[max(i - 1, 0) : i], *phones[i + 1 : i + 2]}
-            if phone in _GLIDES and near & _VOWELS:
-                yield (*phones[:i], _GLIDES[phone], *phones[i + 1 :])
-
-    def shorter(self, phones: Phones) -> Iterable[Phones]:
-        """A glide for i and u next to another vowel (syneresis)."""
-        for i, phone in enumerate(phones):
-            if phone in _TO_GLIDE and {*phones[max(i - 1, 0) : i], *phones[i + 1 : i + 2]} & _VOWELS:
-                yield (*phones[:i], _TO_GLIDE[phone], *phones[i + 1 :])
 
 
 LANGUAGE = Spanish()

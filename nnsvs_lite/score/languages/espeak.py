@@ -11,7 +11,7 @@ import ctypes
 import functools
 import re
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from nnsvs_lite.io.errors import DataError
@@ -239,3 +239,26 @@ def _clauses(words: Sequence[Word]) -> list[list[Word]]:
         if word.breaks:
             clauses.append([])
     return [clause for clause in clauses if clause]
+
+
+GLIDES = {"j": "i", "w": "u"}
+_TO_GLIDE = {vowel: glide for glide, vowel in GLIDES.items()}
+
+
+class GlidingLanguage(EspeakLanguage):
+    """A language in which i and u next to a vowel are sung with it, or as syllables of their own."""
+
+    def _swapped(self, phones: Phones, table: Mapping[str, str]) -> Iterable[Phones]:
+        """One phone of ``table`` changed, where a vowel stands next to it."""
+        for i, phone in enumerate(phones):
+            near = {*phones[max(i - 1, 0) : i], *phones[i + 1 : i + 2]}
+            if phone in table and near & self.vowels:
+                yield (*phones[:i], table[phone], *phones[i + 1 :])
+
+    def longer(self, phones: Phones) -> Iterable[Phones]:
+        """A vowel for a glide (dieresis): *su-a-ve*, *pa-u-ra*."""
+        return self._swapped(phones, GLIDES)
+
+    def shorter(self, phones: Phones) -> Iterable[Phones]:
+        """A glide for a vowel (syneresis): *gra-zia*, *mai*."""
+        return self._swapped(phones, _TO_GLIDE)

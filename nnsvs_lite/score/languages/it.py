@@ -7,9 +7,7 @@ the next (*bel-la* is ``b ɛ l`` | ``l a``), as it is spelt. Words that share a 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from nnsvs_lite.score.languages.espeak import EspeakLanguage
+from nnsvs_lite.score.languages.espeak import GLIDES, GlidingLanguage
 from nnsvs_lite.score.languages.words import Phones, Word
 
 _FEATURES = {
@@ -46,27 +44,25 @@ _FEATURES = {
     "w": "glide voiced labial velar",
 }
 _VOWELS = frozenset(phone for phone, names in _FEATURES.items() if "vowel" in names)
-_GLIDES = {"j": "i", "w": "u"}
-_TO_GLIDE = {vowel: glide for glide, vowel in _GLIDES.items()}
 
-_SOFT = _VOWELS | set(_GLIDES)
+_SOFT = _VOWELS | set(GLIDES)
 _LONG = {"ts": "t", "dz": "d"}
 
 _STOPS = ["b", "d", "ɡ", "p", "t", "k", "f", "v"]
 _CLUSTERS = [f"{c} {r}" for c in _STOPS for r in ("l", "r") if (c, r) not in {("d", "l"), ("t", "l")}]
 _WITH_S = ["s p", "s t", "s k", "s f"]
 _WITH_S += [f"z {c}" for c in ("b", "d", "ɡ", "v", "m", "n", "l", "r", "dʒ")]
-_STARTS = [*(set(_FEATURES) - _VOWELS - set(_GLIDES)), *_CLUSTERS, *_WITH_S]
+_STARTS = [*(set(_FEATURES) - _VOWELS - set(GLIDES)), *_CLUSTERS, *_WITH_S]
 _STARTS += [f"{s} {c}" for s in ("s", "z") for c in _CLUSTERS]
 
 
-class Italian(EspeakLanguage):
+class Italian(GlidingLanguage):
     """Italian by the word; see the module."""
 
     code = "it"
     name = "Italian"
     features = _FEATURES
-    onsets = frozenset(_STARTS) | {f"{start} {glide}" for start in _STARTS for glide in _GLIDES}
+    onsets = frozenset(_STARTS) | {f"{start} {glide}" for start in _STARTS for glide in GLIDES}
     links = True
     joined = "aeiouhàèéìòù"
     glides = {"i": "j", "ɪ": "j", "u": "w", "ʊ": "w"}
@@ -106,19 +102,6 @@ class Italian(EspeakLanguage):
                 tidied.append(_LONG[phone])
             tidied.append(phone)
         return tuple(tidied)
-
-    def longer(self, phones: Phones) -> Iterable[Phones]:
-        """A vowel for a glide: *se-i*, *pa-u-ra*, *gra-zi-a*."""
-        for i, phone in enumerate(phones):
-            near = {*phones[max(i - 1, 0) : i], *phones[i + 1 : i + 2]}
-            if phone in _GLIDES and near & _VOWELS:
-                yield (*phones[:i], _GLIDES[phone], *phones[i + 1 :])
-
-    def shorter(self, phones: Phones) -> Iterable[Phones]:
-        """A glide for i and u next to another vowel: *gra-zia*, *mai*."""
-        for i, phone in enumerate(phones):
-            if phone in _TO_GLIDE and {*phones[max(i - 1, 0) : i], *phones[i + 1 : i + 2]} & _VOWELS:
-                yield (*phones[:i], _TO_GLIDE[phone], *phones[i + 1 :])
 
 
 LANGUAGE = Italian()
