@@ -70,7 +70,7 @@ def head_of(path: Path) -> tuple[str, str]:
     """What a YAML says of itself in its first sentence, and its parameters."""
     text = path.read_text(encoding="utf-8")
     comment = " ".join(line.lstrip("# ") for line in text.split("\nmodel:")[0].splitlines())
-    sentence = re.split(r"(?<!\bal\.)(?<=[.:;]) ", comment)[0].rstrip(".:;")
+    sentence = re.split(r"(?<!\bal\.)(?<=[.:]) ", comment)[0].rstrip(".:;")
     count = re.search(r"^# Parameters: ([\d,]+)", text, re.MULTILINE)
     return sentence, count[1] if count else ""
 
