@@ -23,6 +23,22 @@ def toy_dump(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def spec(toy_dump):
+    """The toy dump's schema and statistics."""
+    from nnsvs_lite.models.spec import Spec
+
+    return Spec.read(toy_dump)
+
+
+@pytest.fixture(scope="session")
+def items(toy_dump, spec):
+    """Its training phrases, with targets; to be read only."""
+    from models_common import examples
+
+    return examples(toy_dump, "train", spec)
+
+
+@pytest.fixture(scope="session")
 def toy_exps(toy_dump, tmp_path_factory) -> dict[str, Path]:
     """Exp dirs of a time-lag, a duration and an acoustic model, with noise for training."""
     from models_common import ROOT, build, shaken

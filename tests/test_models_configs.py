@@ -23,16 +23,6 @@ every_trained = pytest.mark.parametrize("path", TRAINED, ids=name_of)
 
 
 @pytest.fixture(scope="module")
-def spec(toy_dump) -> Spec:
-    return Spec.read(toy_dump)
-
-
-@pytest.fixture(scope="module")
-def items(toy_dump, spec):
-    return examples(toy_dump, "train", spec)
-
-
-@pytest.fixture(scope="module")
 def short_items(spec, tmp_path_factory):
     """Two phrases of one note: on the meta device a recurrent layer takes its time over every frame."""
     from toy import make_dump

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from killing import Killed, kill_at
 from models_common import CONFIGS, FULL, TRAINED, batch_of, build, examples, length_of, name_of
 from toy import make_dump
 
@@ -92,30 +93,19 @@ def test_full_size_learns_sings_and_gives_each_what_it_gives_alone(path, spec, w
     assert {value.device.type for value in made.values()} == {"meta"}
 
 
-class Killed(BaseException):
-    """Not an Exception: nothing may catch it."""
-
-
 @pytest.mark.slow
 @every_full
-def test_full_size_resumes_with_the_same_bytes(path, world_dump, tmp_path, monkeypatch):
+def test_full_size_resumes_with_the_same_bytes(path, world_dump, tmp_path):
     words = ["--training.epochs=2", "--training.min_steps=0", "--training.budget=99999"]
 
     def train(out: Path) -> None:
         run_module.train(path, world_dump, "train", "dev", out, overrides=words)
 
     train(tmp_path / "whole")
-    save = Trainer._save_last
-
-    def dying(self, epoch):
-        save(self, epoch)
-        if epoch == 1:
-            raise Killed
-
-    monkeypatch.setattr(Trainer, "_save_last", dying)
-    with pytest.raises(Killed):
-        train(tmp_path / "killed")
-    monkeypatch.setattr(Trainer, "_save_last", save)
+    with pytest.MonkeyPatch.context() as patch:
+        kill_at(patch, Trainer, "_save_last", 2, after=True)
+        with pytest.raises(Killed):
+            train(tmp_path / "killed")
     train(tmp_path / "killed")
     for name in ("losses.jsonl", "model.pt"):
         assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()

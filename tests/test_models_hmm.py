@@ -5,27 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from models_common import ROOT, batch_of, build, examples
+from models_common import ROOT, batch_of, build
 from sklearn.tree import DecisionTreeRegressor
 
 from nnsvs_lite.models.acoustic.hmm import HmmAcoustic
 from nnsvs_lite.models.layers.expand import phone_of_frame
 from nnsvs_lite.models.layers.trees import TreeBank
-from nnsvs_lite.models.spec import Spec
 from nnsvs_lite.training import run as run_module
 from nnsvs_lite.training.checkpoint import load_model
 
 HMM = ROOT / "conf" / "acoustic" / "hmm.yaml"
-
-
-@pytest.fixture(scope="module")
-def spec(toy_dump) -> Spec:
-    return Spec.read(toy_dump)
-
-
-@pytest.fixture(scope="module")
-def items(toy_dump, spec):
-    return examples(toy_dump, "train", spec)
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,6 @@ from models_common import ROOT, batch_of, build, examples, shaken
 
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.acoustic.nnsvs_world import NnsvsWorld
-from nnsvs_lite.models.spec import Spec
 
 VERSIONS = ["v1", "v2", "v3", "v4"]
 HEARING = {"v1": [], "v2": ["lf0"], "v3": ["lf0", "mgc"], "v4": ["lf0", "mgc", "bap"]}
@@ -19,11 +18,6 @@ HEARING = {"v1": [], "v2": ["lf0"], "v3": ["lf0", "mgc"], "v4": ["lf0", "mgc", "
 
 def path_of(version: str, tiny: bool = True):
     return ROOT / f"conf/acoustic/nnsvs_world_{version}{'_tiny' if tiny else ''}.yaml"
-
-
-@pytest.fixture(scope="module")
-def spec(toy_dump) -> Spec:
-    return Spec.read(toy_dump)
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from models_common import ROOT, batch_of, build, examples, shaken
+from models_common import ROOT, batch_of, build, shaken
 
 from nnsvs_lite.models.acoustic.fastspeech2_singing import FastSpeech2Singing
 from nnsvs_lite.models.layers.attentive import AttentiveDecoder
@@ -17,17 +17,6 @@ from nnsvs_lite.models.layers.duration_attention import (
     share_at,
 )
 from nnsvs_lite.models.layers.expand import phone_of_frame
-from nnsvs_lite.models.spec import Spec
-
-
-@pytest.fixture(scope="module")
-def spec(toy_dump) -> Spec:
-    return Spec.read(toy_dump)
-
-
-@pytest.fixture(scope="module")
-def items(toy_dump, spec):
-    return examples(toy_dump, "train", spec)
 
 
 def decoder(reduction: int = 2) -> AttentiveDecoder:

@@ -8,29 +8,18 @@ import math
 import numpy as np
 import pytest
 import torch
-from models_common import ROOT, batch_of, build, examples, shaken
+from models_common import ROOT, batch_of, build, shaken
 
 from nnsvs_lite.models.batch import collate
 from nnsvs_lite.models.duration.fastspeech import FastSpeechDuration
 from nnsvs_lite.models.duration.lstm import LstmDuration
 from nnsvs_lite.models.layers.mdn import MixtureHead, mixture_nll
 from nnsvs_lite.models.layers.timing_floor import first_phones
-from nnsvs_lite.models.spec import Spec
 from nnsvs_lite.models.timelag.ffn import FfnTimeLag
 from nnsvs_lite.models.timelag.vp_mdn import VpMdnTimeLag
 from nnsvs_lite.score.timing import first_phones as first_phones_of
 
 LAGS = ("mdn", "vp_mdn", "ffn", "vp_mdn_tiny", "ffn_tiny")
-
-
-@pytest.fixture(scope="module")
-def spec(toy_dump) -> Spec:
-    return Spec.read(toy_dump)
-
-
-@pytest.fixture(scope="module")
-def items(toy_dump, spec):
-    return examples(toy_dump, "train", spec)
 
 
 def test_a_mixture_of_one_is_a_gaussian():

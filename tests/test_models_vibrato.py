@@ -7,19 +7,13 @@ import math
 
 import pytest
 import torch
-from models_common import ROOT, batch_of, build, examples
+from models_common import ROOT, batch_of, build
 
 from nnsvs_lite.models.acoustic.sinsy import SELDOM, SPREAD, USUAL, Sinsy
 from nnsvs_lite.models.batch import collate
 from nnsvs_lite.models.layers.expand import phone_of_frame
 from nnsvs_lite.models.layers.pitch_prior import prior_weights
 from nnsvs_lite.models.layers.vibrato import CENT, VibratoAnalysis, sing_vibrato
-from nnsvs_lite.models.spec import Spec
-
-
-@pytest.fixture(scope="module")
-def spec(toy_dump) -> Spec:
-    return Spec.read(toy_dump)
 
 
 def curve(
@@ -125,11 +119,6 @@ def with_vibrato(spec, items, cents=60.0):
     streams = {n: torch.zeros(1, batch.max_frames, d) for n, d in sizes.items()}
     streams |= {"lf0": lf0 + wave[None, :, None], "vuv": torch.ones(1, batch.max_frames, 1)}
     return dataclasses.replace(batch, streams=streams), wave
-
-
-@pytest.fixture(scope="module")
-def items(toy_dump, spec):
-    return examples(toy_dump, "train", spec)
 
 
 def test_a_model_that_says_what_was_found_sings_the_target(spec, items):

@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from models_common import ROOT, batch_of, build, examples, shaken
+from models_common import ROOT, batch_of, build, shaken
 
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.acoustic.xiaoicesing import XiaoiceSing
@@ -15,16 +15,6 @@ from nnsvs_lite.models.layers.expand import phone_of_frame
 from nnsvs_lite.models.layers.score_embedding import NumberEmbedding, ScoreEmbedding, ToFrames
 from nnsvs_lite.models.layers.transformer import Transformer, sinusoids
 from nnsvs_lite.models.spec import Spec
-
-
-@pytest.fixture(scope="module")
-def spec(toy_dump) -> Spec:
-    return Spec.read(toy_dump)
-
-
-@pytest.fixture(scope="module")
-def items(toy_dump, spec):
-    return examples(toy_dump, "train", spec)
 
 
 def small(spec: Spec, **more) -> XiaoiceSing:

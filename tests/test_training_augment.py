@@ -10,15 +10,9 @@ import pytest
 from models_common import ROOT
 
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.models.spec import Spec
 from nnsvs_lite.training import run as run_module
 from nnsvs_lite.training.augment import SEMITONE, Augmented, changed, read_scores
 from nnsvs_lite.training.data import DumpDataset
-
-
-@pytest.fixture(scope="module")
-def spec(toy_dump) -> Spec:
-    return Spec.read(toy_dump)
 
 
 @pytest.fixture(scope="module")

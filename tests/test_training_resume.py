@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from killing import Killed, kill_at
 from models_common import CONFIGS, ROOT, TRAINED, name_of
 
 from nnsvs_lite.io.errors import DataError
@@ -20,31 +21,11 @@ OPTIONS = ["--training.epochs", "4", "--training.min_steps=0", "--training.patie
 FAMILY_BUDGET = {"timelag": 60, "duration": 60, "acoustic": 1500}
 
 
-class Killed(BaseException):
-    """Not an Exception: nothing may catch it."""
-
-
 def train(path: Path, dump: Path, out: Path, *more: str, **options) -> bool:
     """Trains for four epochs in small batches."""
     budget = f"--training.budget={FAMILY_BUDGET[path.parent.name]}"
     words = OPTIONS + [budget, *more] if path in TRAINED else list(more)
     return run_module.train(path, dump, "train", "dev", out, overrides=words, **options)
-
-
-def kill_at(monkeypatch, owner: type, method: str, call: int, after: bool) -> None:
-    """Makes the n-th call of a method end the run, before or after it does its work."""
-    original, calls = getattr(owner, method), []
-
-    def dying(self, *args, **kwargs):
-        calls.append(1)
-        if len(calls) == call and not after:
-            raise Killed
-        result = original(self, *args, **kwargs)
-        if len(calls) == call:
-            raise Killed
-        return result
-
-    monkeypatch.setattr(owner, method, dying)
 
 
 def weights(out: Path) -> dict[str, torch.Tensor]:
