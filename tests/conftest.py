@@ -43,9 +43,9 @@ def toy_exps(toy_dump, tmp_path_factory) -> dict[str, Path]:
     """Exp dirs of a time-lag, a duration and an acoustic model, with noise for training."""
     from models_common import ROOT, build, shaken
 
+    from nnsvs_lite.models.checkpoint import save_model
+    from nnsvs_lite.models.config import Config
     from nnsvs_lite.models.spec import Spec
-    from nnsvs_lite.training.checkpoint import save_model
-    from nnsvs_lite.training.config import Config
 
     exps = {}
     folder = tmp_path_factory.mktemp("exp")

@@ -10,8 +10,8 @@ import torch
 from nnsvs_lite.features.config import MelConfig
 from nnsvs_lite.models.base import SvsModel
 from nnsvs_lite.models.batch import Batch, Example, collate
+from nnsvs_lite.models.config import Config
 from nnsvs_lite.models.spec import Spec
-from nnsvs_lite.training.config import Config
 from nnsvs_lite.training.data import DumpDataset
 
 ROOT = Path(__file__).parents[1]

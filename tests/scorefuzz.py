@@ -60,7 +60,7 @@ def full_label() -> bytes:
     """A full-context label with made-up times, by the demo singer's writer."""
     from nnsvs_lite.score.phonemize import attach_phones
     from nnsvs_lite.score.types import Note, Score
-    from nnsvs_lite.singer.labels import SINGING, full_context
+    from nnsvs_lite.virtual.labels import SINGING, full_context
 
     lyrics = ["", "は", "る", "が", "", "きっ", "た"]
     notes = [

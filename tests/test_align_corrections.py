@@ -3,9 +3,9 @@
 import pytest
 
 from nnsvs_lite.align.corrections import find_corrections, read_correction
-from nnsvs_lite.align.textgrid import write_textgrid
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.io.textgrid import write_textgrid
 from nnsvs_lite.score.types import Note, Score
 
 SCORE = Score(

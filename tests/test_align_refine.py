@@ -144,8 +144,8 @@ def test_real_recordings(shared_data, tmp_path):
     import soundfile
 
     from nnsvs_lite.io.ctm import Segment
+    from nnsvs_lite.score.formats.readers import read_score
     from nnsvs_lite.score.phonemize import attach_phones
-    from nnsvs_lite.score.readers import read_score
 
     songs = shared_data / "nit_song070"
     items, truth, lengths = [], {}, {}

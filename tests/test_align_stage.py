@@ -13,12 +13,12 @@ from align_corpus import RATE, make_corpus, sing
 
 from nnsvs_lite.align.config import from_dict
 from nnsvs_lite.align.stage import align
-from nnsvs_lite.align.textgrid import read_textgrid, write_textgrid
 from nnsvs_lite.bin.main import main
 from nnsvs_lite.corpus.datadir import DataDir
 from nnsvs_lite.corpus.validate import validate
 from nnsvs_lite.io.ctm import Segment, read_ctm
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.io.textgrid import read_textgrid, write_textgrid
 from nnsvs_lite.score.types import Score
 
 pytest.importorskip("viter", reason="needs the embedded aligner: pip install 'nnsvs_lite[viter]'")

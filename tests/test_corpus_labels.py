@@ -11,9 +11,9 @@ from nnsvs_lite.corpus.check_score import check_score
 from nnsvs_lite.corpus.labels import reconcile
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.score.htslabel import read_lab
+from nnsvs_lite.score.formats.htslabel import read_lab
+from nnsvs_lite.score.formats.musicxml import read_musicxml
 from nnsvs_lite.score.languages import get_language
-from nnsvs_lite.score.musicxml import read_musicxml
 from nnsvs_lite.score.phonemize import attach_phones
 from nnsvs_lite.score.types import Note, Score, contiguous
 

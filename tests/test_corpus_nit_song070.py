@@ -11,14 +11,14 @@ import pytest
 import soundfile
 
 from nnsvs_lite.bin.main import main
+from nnsvs_lite.corpora import corpora
+from nnsvs_lite.corpora import prepare as prepare_corpus
+from nnsvs_lite.corpora.nit_song070 import add_lyrics, find_files, prepare
 from nnsvs_lite.corpus.datadir import song_of
-from nnsvs_lite.corpus.nit_song070 import add_lyrics, find_files, prepare
-from nnsvs_lite.corpus.prepare import corpora
-from nnsvs_lite.corpus.prepare import prepare as prepare_corpus
 from nnsvs_lite.corpus.validate import validate
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.score.htslabel import pitch_number, read_full, read_lab
+from nnsvs_lite.score.formats.htslabel import pitch_number, read_full, read_lab
 from nnsvs_lite.score.phonemize import attach_phones
 from nnsvs_lite.score.types import Note, Score, contiguous
 
@@ -323,7 +323,7 @@ def test_real_songs(shared_data, tmp_path):
 
 @pytest.mark.parametrize("number", ["004", "007"])
 def test_the_score_in_the_labels_is_that_of_the_musicxml(shared_data, number):
-    from nnsvs_lite.score.musicxml import read_musicxml
+    from nnsvs_lite.score.formats.musicxml import read_musicxml
 
     root = shared_data / "nit_song070"
     full = read_full(root / f"{STEM}{number}.lab")

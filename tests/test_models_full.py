@@ -14,8 +14,8 @@ from toy import make_dump
 from nnsvs_lite.models.layers.diffusion import DiffusionStream
 from nnsvs_lite.models.spec import Spec
 from nnsvs_lite.training import run as run_module
-from nnsvs_lite.training.checkpoint import load
-from nnsvs_lite.training.config import Config
+from nnsvs_lite.models.checkpoint import load
+from nnsvs_lite.models.config import Config
 from nnsvs_lite.training.loop import Trainer
 
 SYSTEMS = sorted([*FULL, *TRAINED])

@@ -12,7 +12,7 @@ from nnsvs_lite.models.acoustic.hmm import HmmAcoustic
 from nnsvs_lite.models.layers.expand import phone_of_frame
 from nnsvs_lite.models.layers.trees import TreeBank
 from nnsvs_lite.training import run as run_module
-from nnsvs_lite.training.checkpoint import load_model
+from nnsvs_lite.models.checkpoint import load_model
 
 HMM = ROOT / "conf" / "acoustic" / "hmm.yaml"
 

@@ -8,7 +8,7 @@ import torch
 
 from nnsvs_lite.models.batch import length_mask
 from nnsvs_lite.models.layers.mlpg import dynamics, generate
-from nnsvs_lite.singer.mlpg import mlpg
+from nnsvs_lite.virtual.mlpg import mlpg
 
 WINDOWS = [np.array([1.0]), np.array([-0.5, 0.0, 0.5]), np.array([1.0, -2.0, 1.0])]
 

@@ -21,8 +21,8 @@ from nnsvs_lite.models.layers.postfilter import VarianceScaling
 from nnsvs_lite.models.layers.style import CHANNELS, STYLE, StyleTokens
 from nnsvs_lite.models.neural import NeuralAcoustic
 from nnsvs_lite.models.spec import Spec
-from nnsvs_lite.training.checkpoint import load_model, save_model
-from nnsvs_lite.training.config import Config
+from nnsvs_lite.models.checkpoint import load_model, save_model
+from nnsvs_lite.models.config import Config
 
 SYSTEMS = ("resf0_conv", "nnsvs_diffusion_world_tiny", "xiaoicesing_tiny", "muskits_rnn_tiny")
 every_system = pytest.mark.parametrize("name", SYSTEMS)

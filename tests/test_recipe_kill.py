@@ -111,7 +111,7 @@ def without_times(value):
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from nnsvs_lite.singer.demo import make_demo_corpus
+    from nnsvs_lite.virtual.demo import make_demo_corpus
 
     folder = tmp_path_factory.mktemp("corpus")
     make_demo_corpus(folder, etudes=4, jobs=1)

@@ -8,8 +8,8 @@ import pytest
 from scorexml import attributes, document, measure, song, write
 
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.score import xmlfile
-from nnsvs_lite.score.readers import read_score
+from nnsvs_lite.score.formats import xmlfile
+from nnsvs_lite.score.formats.readers import read_score
 
 GOOD = song("C4 1 か, D4 3 き", "E4 4 く")
 

@@ -8,9 +8,9 @@ from scorexml import song, write
 
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.context import note_columns, note_context, phone_columns, phone_context
+from nnsvs_lite.score.formats.readers import read_score
 from nnsvs_lite.score.languages import get_language
 from nnsvs_lite.score.phonemize import attach_phones
-from nnsvs_lite.score.readers import read_score
 from nnsvs_lite.score.types import Note, Score
 
 JA = get_language("ja")

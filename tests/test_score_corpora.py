@@ -3,8 +3,8 @@
 import pytest
 
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.score.formats.readers import read_score
 from nnsvs_lite.score.languages import get_language
-from nnsvs_lite.score.readers import read_score
 from nnsvs_lite.score.types import contiguous
 
 SILENCES = {"pau", "br", "sil"}

@@ -7,8 +7,8 @@ import scorefiles
 from scorefiles import JAPANESE, tune, zipped
 
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.score.readers import read_score
-from nnsvs_lite.score.ust import clean_alias
+from nnsvs_lite.score.formats.readers import read_score
+from nnsvs_lite.score.formats.ust import clean_alias
 
 SONG = tune("60 1 か, 62 1 き, 64 2 く")
 

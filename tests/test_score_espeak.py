@@ -6,9 +6,9 @@ import pytest
 
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.context import note_context, phone_context
+from nnsvs_lite.score.formats.readers import read_score
 from nnsvs_lite.score.languages import LyricError, espeak, get_language
 from nnsvs_lite.score.phonemize import attach_phones
-from nnsvs_lite.score.readers import read_score
 from nnsvs_lite.score.types import Note, Score
 
 pytest.importorskip("espeakng_loader")

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.score.readers import READERS, read_score
+from nnsvs_lite.score.formats.readers import READERS, read_score
 from nnsvs_lite.score.types import contiguous
 
 ROOT = Path(__file__).parents[1]

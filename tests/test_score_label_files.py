@@ -8,7 +8,7 @@ from scorefiles import JAPANESE, musicxml
 from scorefuzz import ds, full_label
 
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.score.readers import read_score
+from nnsvs_lite.score.formats.readers import read_score
 from nnsvs_lite.score.types import contiguous
 
 
@@ -27,7 +27,7 @@ def write(tmp_path, name, data):
 
 def test_labels_of_the_same_tune(tmp_path):
     """A tune, made into full-context labels by the demo singer's writer, comes back as it was."""
-    from nnsvs_lite.singer.labels import SINGING, full_context
+    from nnsvs_lite.virtual.labels import SINGING, full_context
 
     score = read_score(write(tmp_path, "a.musicxml", musicxml(JAPANESE)))
     lines = full_context(score, SINGING)

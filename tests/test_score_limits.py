@@ -11,8 +11,8 @@ import scorexml
 from scorefiles import tune, zipped
 
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.score import limits
-from nnsvs_lite.score.readers import read_score
+from nnsvs_lite.score.formats import limits
+from nnsvs_lite.score.formats.readers import read_score
 
 MILLION = 1_000_000
 SONG = tune("60 1 か, 62 1 き, 64 2 く")
@@ -102,7 +102,7 @@ READER = """
 import json, resource, sys
 from pathlib import Path
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.score.readers import read_score
+from nnsvs_lite.score.formats.readers import read_score
 resource.setrlimit(resource.RLIMIT_AS, (3 << 29, 3 << 29))
 for path in sys.argv[1:]:
     try:

@@ -7,8 +7,8 @@ import pytest
 from scorefiles import meta, midi, midi_file, track, tune
 
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.score.readers import read_score
-from nnsvs_lite.score.smf import parse_midi
+from nnsvs_lite.score.formats.readers import read_score
+from nnsvs_lite.score.formats.smf import parse_midi
 
 TEMPO = meta(0x51, (500_000).to_bytes(3, "big"))
 

@@ -6,8 +6,8 @@ import pytest
 from scorexml import attributes, document, measure, repeat, song, tempo, write
 
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.score.musicxml import read_musicxml
-from nnsvs_lite.score.readers import read_score
+from nnsvs_lite.score.formats.musicxml import read_musicxml
+from nnsvs_lite.score.formats.readers import read_score
 from nnsvs_lite.score.types import contiguous
 
 

@@ -4,7 +4,7 @@ import pytest
 from scorexml import attributes, document, measure, note, repeat, song, tempo, write
 
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.score.musicxml import read_musicxml
+from nnsvs_lite.score.formats.musicxml import read_musicxml
 
 SAY = "<direction><direction-type><words>{}</words></direction-type></direction>"
 SIGN = "<direction><direction-type><{}/></direction-type></direction>"

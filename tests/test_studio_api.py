@@ -18,7 +18,7 @@ from scorexml import song as xml_song
 from studio_common import OWN, finished, long_song, song, studio
 
 from nnsvs_lite.bin.main import main
-from nnsvs_lite.score.readers import read_score
+from nnsvs_lite.score.formats.readers import read_score
 
 pytest.importorskip("starlette", reason="needs starlette: pip install nnsvs_lite[studio]")
 if not any(importlib.util.find_spec(name) for name in ("httpx2", "httpx")):

@@ -16,8 +16,8 @@ from studio_common import song
 
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score import Note, Score
+from nnsvs_lite.score.formats.readers import READERS, read_score
 from nnsvs_lite.score.phonemize import attach_phones
-from nnsvs_lite.score.readers import READERS, read_score
 from nnsvs_lite.score.types import contiguous
 from nnsvs_lite.studio.convert import score_of, song_of
 from nnsvs_lite.studio.examples import examples

@@ -11,7 +11,7 @@ import soundfile
 from scorexml import song as xml_song
 from studio_common import studio
 
-from nnsvs_lite.score.readers import read_score
+from nnsvs_lite.score.formats.readers import read_score
 
 uvicorn = pytest.importorskip("uvicorn", reason="needs uvicorn: pip install nnsvs_lite[studio]")
 

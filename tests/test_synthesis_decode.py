@@ -17,6 +17,7 @@ from nnsvs_lite.io.ctm import read_ctm
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.tables import FeatureReader, read_table, write_table
 from nnsvs_lite.models.batch import collate
+from nnsvs_lite.models.checkpoint import load_model
 from nnsvs_lite.models.spec import Spec
 from nnsvs_lite.score import Note, Score
 from nnsvs_lite.score.change import change
@@ -27,7 +28,6 @@ from nnsvs_lite.synthesis.predict import predict_acoustic, predict_timing
 from nnsvs_lite.synthesis.singer import Singer
 from nnsvs_lite.synthesis.vocode import vocode
 from nnsvs_lite.synthesis.voice import find_voice
-from nnsvs_lite.training.checkpoint import load_model
 from nnsvs_lite.training.data import DumpDataset
 
 STREAMS = ("lf0", "vuv", "mgc", "bap")

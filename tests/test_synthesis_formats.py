@@ -11,9 +11,9 @@ from hummer import make_hummer
 from scorefiles import tune, write_all
 
 from nnsvs_lite.features.f0 import track
-from nnsvs_lite.score.readers import READERS, read_score
-from nnsvs_lite.singer.labels import SINGING, full_context
+from nnsvs_lite.score.formats.readers import READERS, read_score
 from nnsvs_lite.synthesis.singer import Singer
+from nnsvs_lite.virtual.labels import SINGING, full_context
 
 SONG = tune("60 1 さ, 62 1 く, 64 2 ら, 67 1 の, 65 1 は, 64 2 な, r 1, 62 1 が, 60 2 さく")
 PHONES = ["s", "a", "k", "u", "r", "a", "n", "o", "h", "a", "n", "a", "pau", "g", "a", "s", "a", "k", "u"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nnsvs_lite.align.textgrid import write_textgrid
 from nnsvs_lite.io.ctm import Segment, write_ctm
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.io.textgrid import write_textgrid
 from nnsvs_lite.score import Note, Score
 from nnsvs_lite.score.phonemize import attach_phones
 from nnsvs_lite.synthesis.impose import read_labels

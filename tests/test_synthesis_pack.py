@@ -129,7 +129,7 @@ def test_the_licence_of_some_singers_is_not_that_of_all(recipe, tmp_path):
 
 
 def test_models_that_do_not_belong_together_are_not_packed(recipe, tmp_path, toy_dump):
-    from nnsvs_lite.training import checkpoint
+    from nnsvs_lite.models import checkpoint
 
     state = checkpoint.load(recipe / "duration.pt")
     state["schema"] = {**state["schema"], "frame_shift": 0.01}

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.models.config import TrainingOptions
 from nnsvs_lite.models.spec import Spec
-from nnsvs_lite.training.config import TrainingOptions
 from nnsvs_lite.training.data import DumpDataset, balanced, epoch_batches, pack
 from nnsvs_lite.training.loop import learning_rate
 

@@ -12,13 +12,13 @@ import pytest
 import torch
 from models_common import ROOT
 
-from nnsvs_lite.training.checkpoint import load
+from nnsvs_lite.models.checkpoint import load
 
 SCRIPT = """
 import sys
 import torch
 from lightning_fabric import Fabric
-from nnsvs_lite.training.config import Config
+from nnsvs_lite.models.config import Config
 from nnsvs_lite.training.loop import Trainer
 
 conf, dump, out, *words = sys.argv[1:]

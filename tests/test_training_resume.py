@@ -12,8 +12,8 @@ from models_common import CONFIGS, ROOT, TRAINED, name_of
 
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.base import SvsModel
+from nnsvs_lite.models.checkpoint import load, load_model
 from nnsvs_lite.training import run as run_module
-from nnsvs_lite.training.checkpoint import load, load_model
 from nnsvs_lite.training.loop import Trainer
 
 DURATION = ROOT / "conf" / "duration" / "mdn.yaml"

@@ -20,9 +20,9 @@ from pathlib import Path
 
 from nnsvs_lite.io.atomic import write_json, write_text
 from nnsvs_lite.io.stagelog import versions
-from nnsvs_lite.score.readers import read_score
-from nnsvs_lite.singer.melody import musicxml
-from nnsvs_lite.singer.songs import SONGS
+from nnsvs_lite.score.formats.readers import read_score
+from nnsvs_lite.virtual.melody import musicxml
+from nnsvs_lite.virtual.songs import SONGS
 
 ROOT = Path(__file__).parents[1]
 VOICE = ROOT / "egs" / "demo" / "svs1" / "exp" / "acoustic_resf0_conv"

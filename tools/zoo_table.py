@@ -13,7 +13,7 @@ import yaml
 from nnsvs_lite.evaluation.compare import Comparison, compare, show
 from nnsvs_lite.evaluation.measures import MEASURES
 from nnsvs_lite.io.atomic import read_json
-from nnsvs_lite.training.config import Config
+from nnsvs_lite.models.config import Config
 
 if TYPE_CHECKING:
     from zoo import Entry, Recipe

@@ -17,12 +17,12 @@ from pathlib import Path
 
 from nnsvs_lite.align.config import AlignConfig
 from nnsvs_lite.align.phrases import CorpusFolder, Phrase
-from nnsvs_lite.align.textgrid import read_textgrid
 from nnsvs_lite.align.units import fit_to_score
 from nnsvs_lite.io.atomic import atomic_dir
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.done import Done
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.io.textgrid import read_textgrid
 
 SHARD = 200
 """Phrases a run: what a killed stage has to do again, and what memory grows with."""

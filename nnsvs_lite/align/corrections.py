@@ -6,9 +6,9 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from nnsvs_lite.align.textgrid import read_textgrid
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.errors import DataError, nearest
+from nnsvs_lite.io.textgrid import read_textgrid
 from nnsvs_lite.score.types import Score
 
 _CLOSE = 0.02

@@ -11,10 +11,10 @@ import numpy as np
 
 from nnsvs_lite.align.frames import analyse, cut, mel_filters
 from nnsvs_lite.align.stage import read_corpus
-from nnsvs_lite.align.textgrid import read_textgrid
 from nnsvs_lite.io.atomic import atomic_path, read_json, write_text
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.errors import DataError, nearest
+from nnsvs_lite.io.textgrid import read_textgrid
 from nnsvs_lite.score.types import Score
 
 _BANDS = 80

@@ -22,7 +22,6 @@ from nnsvs_lite.align.refine import Item, item_slots, load_frames, refine, run_j
 from nnsvs_lite.align.report import write_report
 from nnsvs_lite.align.segmental import LEAST
 from nnsvs_lite.align.sync import Sync, synchronise
-from nnsvs_lite.align.textgrid import write_textgrid
 from nnsvs_lite.align.units import check_texts, units_of
 from nnsvs_lite.corpus.datadir import DataDir
 from nnsvs_lite.corpus.labels import reconcile
@@ -31,6 +30,7 @@ from nnsvs_lite.io.ctm import Segment, read_ctm, write_ctm
 from nnsvs_lite.io.done import Done
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.tables import read_table, write_table
+from nnsvs_lite.io.textgrid import write_textgrid
 from nnsvs_lite.score.languages import get_language
 from nnsvs_lite.score.types import Score
 

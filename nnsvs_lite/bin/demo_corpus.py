@@ -25,13 +25,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int | None:
     if args.hmm_baseline is not None:
-        from nnsvs_lite.singer.baseline import sing_baseline
+        from nnsvs_lite.virtual.baseline import sing_baseline
 
         made = sing_baseline(args.hmm_baseline, args.out, sample_rate=args.sample_rate)
         print(f"singing of the HMM system {'written to' if made else 'is up to date:'} {args.out}")
         return None
 
-    from nnsvs_lite.singer.demo import make_demo_corpus
+    from nnsvs_lite.virtual.demo import make_demo_corpus
 
     made = make_demo_corpus(
         args.out,

@@ -34,8 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Runs it."""
+    from nnsvs_lite.corpora import prepare
     from nnsvs_lite.corpus.datadir import DataDir
-    from nnsvs_lite.corpus.prepare import PARTS, prepare
+    from nnsvs_lite.corpus.prepare import PARTS
 
     names = ("eval_songs", "dev_songs", "dev_phrases", "min_rest", "min_length", "max_length", "margin")
     options = {name: getattr(args, name) for name in names if getattr(args, name) is not None}

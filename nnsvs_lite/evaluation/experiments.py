@@ -71,7 +71,7 @@ def count_parameters(model: Path) -> int | None:
     """
     if not model.exists():
         return None
-    from nnsvs_lite.training.checkpoint import load_model
+    from nnsvs_lite.models.checkpoint import load_model
 
     return sum(p.numel() for p in load_model(model).parameters())
 

@@ -2,7 +2,7 @@
 
 The folder holds ``phones.ctm`` and ``f0.scp``/``f0.ark``, keyed by recording (a whole
 song): phone times in seconds, and F0 in Hz, ``(frames, 1)``, a frame each 5 ms, 0 where
-unvoiced. :mod:`nnsvs_lite.singer.demo` writes it.
+unvoiced. :mod:`nnsvs_lite.virtual.demo` writes it.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.score.readers import READERS
+from nnsvs_lite.score.formats.readers import READERS
 from nnsvs_lite.studio.convert import MAX_SECONDS, score_of
 from nnsvs_lite.studio.examples import examples, new_lyric
 from nnsvs_lite.studio.guard import Guard

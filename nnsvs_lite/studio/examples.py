@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from nnsvs_lite.singer.melody import Melody, midi
-from nnsvs_lite.singer.songs import SONGS
 from nnsvs_lite.studio.song import Song, SongNote
+from nnsvs_lite.virtual.melody import Melody, midi
+from nnsvs_lite.virtual.songs import SONGS
 
 _DYNAMICS = {"pp": 0.25, "p": 0.35, "mp": 0.45, "mf": 0.55, "f": 0.7, "ff": 0.85}
 _SYLLABLES = {"ja": "ら", "ko": "라"}

@@ -76,8 +76,8 @@ def reader(setup: dict[str, Any]) -> tuple[Any, Task]:
     # Loaded now, so that the first score is read as fast as the others.
     import music21.musicxml.xmlToM21  # noqa: F401
 
+    from nnsvs_lite.score.formats.readers import read_score
     from nnsvs_lite.score.phonemize import attach_phones
-    from nnsvs_lite.score.readers import read_score
     from nnsvs_lite.studio.convert import song_of
 
     def read(task: dict[str, Any], say: Say) -> dict[str, Any]:

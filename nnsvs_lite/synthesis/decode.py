@@ -62,9 +62,9 @@ def decode(
         return False
 
     # torch is slow to import; a finished stage must not wait for it.
+    from nnsvs_lite.models.checkpoint import load_model
     from nnsvs_lite.models.spec import Spec
     from nnsvs_lite.synthesis.predict import phone_times, predict_acoustic, predict_timing
-    from nnsvs_lite.training.checkpoint import load_model
     from nnsvs_lite.training.data import DumpDataset
     from nnsvs_lite.training.device import find_device
 

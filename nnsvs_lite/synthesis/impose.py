@@ -10,7 +10,7 @@ from pathlib import Path
 from nnsvs_lite.io.atomic import read_text, write_text
 from nnsvs_lite.io.ctm import Segment, read_ctm
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.score.htslabel import HUNDRED_NS, read_lab
+from nnsvs_lite.score.formats.htslabel import HUNDRED_NS, read_lab
 from nnsvs_lite.score.timing import check_agreement
 from nnsvs_lite.score.types import Score
 
@@ -47,7 +47,7 @@ def read_labels(path: str | os.PathLike) -> list[Segment]:
             raise DataError(f"holds {len(table)} utterances, labels of one song are needed", path)
         (labels,) = table.values()
     elif suffix == ".textgrid":
-        from nnsvs_lite.align.textgrid import read_textgrid
+        from nnsvs_lite.io.textgrid import read_textgrid
 
         labels = [s._replace(label=s.label or "pau") for s in read_textgrid(path)]
     else:

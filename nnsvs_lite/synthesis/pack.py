@@ -187,8 +187,8 @@ def pack(
         DataError: where a model is missing or damaged, the models do not belong together,
             or licence or corpus are not known.
     """
+    from nnsvs_lite.models.checkpoint import load_model
     from nnsvs_lite.synthesis.decode import check_spec
-    from nnsvs_lite.training.checkpoint import load_model
 
     if Path(out).suffix != SUFFIX:
         raise DataError(f"a packed voice is named *{SUFFIX}", out)

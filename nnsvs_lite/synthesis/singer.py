@@ -30,8 +30,8 @@ from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.errors import DataError, nearest
 from nnsvs_lite.models.base import AcousticModel, DurationModel, TimeLagModel
 from nnsvs_lite.score.change import change
+from nnsvs_lite.score.formats.readers import read_score
 from nnsvs_lite.score.phonemize import attach_phones
-from nnsvs_lite.score.readers import read_score
 from nnsvs_lite.score.timing import phone_durations, time_lags
 from nnsvs_lite.score.types import Score
 from nnsvs_lite.synthesis.impose import fit_labels, read_labels

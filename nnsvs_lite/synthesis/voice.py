@@ -62,8 +62,8 @@ def load_voice(path: str | os.PathLike, device: torch.device) -> list[SvsModel]:
     Raises:
         DataError: where it is neither, or a checkpoint is damaged.
     """
+    from nnsvs_lite.models.checkpoint import load_model
     from nnsvs_lite.synthesis.pack import Pack
-    from nnsvs_lite.training.checkpoint import load_model
 
     if Path(path).is_file():
         pack = Pack.read(path)

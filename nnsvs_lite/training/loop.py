@@ -24,13 +24,13 @@ from tqdm import tqdm
 
 from nnsvs_lite.io.atomic import write_text
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.models import checkpoint
 from nnsvs_lite.models.base import SvsModel
 from nnsvs_lite.models.batch import Batch, Example, collate
+from nnsvs_lite.models.config import Config, TrainingOptions
 from nnsvs_lite.models.spec import Spec
 from nnsvs_lite.score.types import Score
-from nnsvs_lite.training import checkpoint
 from nnsvs_lite.training.augment import Augmented, read_scores
-from nnsvs_lite.training.config import Config, TrainingOptions
 from nnsvs_lite.training.data import DumpDataset, balanced, epoch_batches, pack
 
 

@@ -51,7 +51,7 @@ def train(
     # torch and Fabric are slow to import; a finished stage must not wait for them.
     from lightning_fabric import Fabric
 
-    from nnsvs_lite.training.config import Config
+    from nnsvs_lite.models.config import Config
     from nnsvs_lite.training.device import check_gpus
     from nnsvs_lite.training.loop import Trainer
 

@@ -1,0 +1,75 @@
+"""Public corpora: one module each, from its files to data dirs; and the door to them by name."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import os
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from nnsvs_lite.corpus.datadir import DataDir
+from nnsvs_lite.corpus.prepare import finish
+from nnsvs_lite.corpus.validate import validate
+from nnsvs_lite.io.done import Done
+from nnsvs_lite.io.errors import DataError, nearest
+
+_PREPARE = re.compile(r"^def prepare\(\s*db_root\b", re.MULTILINE)
+
+
+def corpora() -> list[str]:
+    """Names of the corpora that can be prepared: modules here with ``prepare(db_root, ...)``."""
+    # Their text is looked at, so that none is imported for it.
+    files = sorted(Path(__file__).parent.glob("*.py"))
+    return [file.stem for file in files if _PREPARE.search(file.read_text(encoding="utf-8"))]
+
+
+def find(name: str) -> Callable[..., dict[str, DataDir]]:
+    """The ``prepare(db_root, out, **options)`` of a corpus.
+
+    Raises:
+        DataError: for an unknown name, with the nearest and all known ones.
+    """
+    known = corpora()
+    if name not in known:
+        raise DataError(f"unknown corpus {name!r}{nearest(name, known)}; known: {', '.join(known)}")
+    return importlib.import_module(f"nnsvs_lite.corpora.{name}").prepare
+
+
+def prepare(
+    name: str, db_root: str | os.PathLike, out: str | os.PathLike, options: Mapping[str, Any]
+) -> bool:
+    """Prepares a corpus unless it is up to date: ``out/{train,dev,eval}``, checked.
+
+    Args:
+        name: of the corpus.
+        db_root: where it lies.
+        out: the folder of the data dirs.
+        options: of the corpus' own ``prepare``.
+
+    Returns:
+        False where all was done before, with the same files and options.
+
+    Raises:
+        DataError: for an unknown corpus or option, and for any fault of its data.
+    """
+    run = find(name)
+    known = {p.name for p in inspect.signature(run).parameters.values() if p.kind is p.KEYWORD_ONLY}
+    known |= {p.name for p in inspect.signature(finish).parameters.values() if p.kind is p.KEYWORD_ONLY}
+    for option in options:
+        if option not in known:
+            raise DataError(f"unknown option {option!r} of {name}{nearest(option, known)}")
+    done = Done(out, "prepare", [db_root], {"corpus": name, **options})
+    if done.is_current():
+        return False
+    done.clear()
+    parts = run(Path(db_root), Path(out), **options)
+    faults = [fault for part in parts.values() for fault in validate(part.path)]
+    if faults:
+        raise DataError(
+            f"{faults[0].what} ({len(faults)} faults in all; nnsvs-lite validate lists them)", faults[0].place
+        )
+    done.set(sorted(path for part in parts.values() for path in part.path.iterdir()))
+    return True

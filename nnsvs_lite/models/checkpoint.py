@@ -1,0 +1,115 @@
+"""Checkpoints: tensors and plain values only, written whole, read without running code."""
+
+from __future__ import annotations
+
+import io
+import os
+import pickle
+import sys
+import warnings
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import torch
+
+from nnsvs_lite.io.atomic import write_bytes
+from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.models.base import SvsModel
+from nnsvs_lite.models.config import Config
+from nnsvs_lite.models.spec import Spec
+
+
+def save(path: str | os.PathLike, state: dict[str, Any]) -> None:
+    """Writes tensors, numbers, strings, lists and dicts atomically; same state, same bytes."""
+    # Given a path, torch would write its name into the file, and hide a full disk's OSError.
+    buffer = io.BytesIO()
+    torch.save(_plain(state), buffer)
+    write_bytes(path, buffer.getvalue())
+
+
+def _plain(value: Any) -> Any:
+    """The same state without its history.
+
+    A pickle writes an object that it meets twice only once. What was read from a file
+    shares other objects than what was made here, and would be written as other bytes.
+    """
+    if isinstance(value, dict):
+        return {_plain(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)([_plain(item) for item in value])
+    return sys.intern(value) if isinstance(value, str) else value
+
+
+def load(path: str | os.PathLike, file: BinaryIO | None = None) -> dict[str, Any]:
+    """Reads what :func:`save` wrote, to the CPU.
+
+    Args:
+        path: the checkpoint. file: to read in its place; ``path`` then only names it in messages.
+
+    Raises:
+        DataError: where the file is missing, damaged, or holds anything but plain values.
+    """
+    try:
+        with warnings.catch_warnings():
+            # torch warns of foreign pickles that are refused right after.
+            warnings.simplefilter("ignore")
+            state = torch.load(path if file is None else file, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise DataError("no such checkpoint; train the model first", path) from None
+    except (PermissionError, IsADirectoryError) as error:
+        raise DataError(f"cannot be read: {error.strerror}", path) from None
+    except pickle.UnpicklingError:
+        raise DataError("not a checkpoint of plain tensors; it is not loaded", path) from None
+    except Exception as error:
+        # Damaged bytes can make a reader of pickles and zip files raise anything.
+        reason = str(error).partition("\n")[0] or "it ends early"
+        raise DataError(f"damaged checkpoint: {reason}", path) from None
+    if not isinstance(state, dict):
+        raise DataError("not a checkpoint of this toolkit", path)
+    return state
+
+
+def save_model(path: str | os.PathLike, model: SvsModel, config: Config, extra: dict[str, Any]) -> None:
+    """Writes all that singing needs: weights, configuration, schema and statistics."""
+    save(
+        path,
+        {
+            "format": "nnsvs_lite model 1",
+            "config": config.to_dict(),
+            "schema": model.spec.schema,
+            "stats": model.spec.stats,
+            "weights": model.state_dict(),
+            **extra,
+        },
+    )
+
+
+def load_model(path: str | os.PathLike, family: str | None = None, file: BinaryIO | None = None) -> SvsModel:
+    """Builds the model of a checkpoint, or of the ``model.pt`` of an exp dir, for inference.
+
+    ``file`` is read in place of ``path``, where it is given.
+
+    Raises:
+        DataError: as :func:`load`; where it is no model, of another family, or its
+            weights do not fit its configuration.
+    """
+    path = Path(path)
+    if path.is_dir():
+        path = path / "model.pt"
+    state = load(path, file)
+    if state.get("format") != "nnsvs_lite model 1":
+        raise DataError("not a model of this toolkit, or of another version", path)
+    for name in ("config", "schema", "stats", "weights"):
+        if not isinstance(state.get(name), dict):
+            raise DataError(f"lacks {name}; train the model again", path)
+    config = Config.from_dict(state["config"], str(path))
+    model = config.model_class(Spec(state["schema"], state["stats"]), **config.init_args)
+    if family is not None and model.family != family:
+        raise DataError(f"holds a {model.family} model, a {family} model is needed", path)
+    try:
+        model.load_state_dict(state["weights"])
+    except RuntimeError as error:
+        raise DataError(
+            f"weights do not fit the model: {str(error).splitlines()[-1].strip()}", path
+        ) from None
+    return model.eval()

@@ -1,0 +1,1 @@
+"""Score files: one module a format, and what they share."""

@@ -1,0 +1,197 @@
+"""MIDI with lyrics (``.mid``, ``.midi``, ``.kar``) to a score of one voice.
+
+- *parts* are the tracks with notes, one for each channel where a track has several.
+  Channel 10 (drums) is none.
+- *lyrics* are lyric events; where a file has none, text events, as in karaoke files
+  (``@`` lines are left out, ``/`` and ``\\`` begin a line). They stand in the part's own
+  track or, where that has none, in the one with most of them. Each goes to the note
+  that begins with it, or nearest to it, within a 16th note.
+- *words*: where syllables have blanks between words (``"hel" "lo "``, ``"hel" "lo"
+  " world"``) or begin lines, a syllable without one is given the ``-`` of a word that
+  goes on. Without any blanks, lyrics are taken as written.
+- *encoding*: ``{@JP}`` and ``{@LATIN}`` tags, UTF-8, then that of the language, all
+  lyrics together (:func:`nnsvs_lite.score.formats.rawfile.decode`).
+- *dynamics* are velocities where they differ; one for all means nothing.
+
+The rest is as in :mod:`nnsvs_lite.score.formats.assemble`.
+"""
+
+from __future__ import annotations
+
+import bisect
+import dataclasses
+import logging
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.score.formats.assemble import DEFAULT_TEMPO, Sung, Timeline, assemble, choose_part
+from nnsvs_lite.score.formats.limits import checked_tempo
+from nnsvs_lite.score.formats.musicxml_written import UNSPACED
+from nnsvs_lite.score.formats.rawfile import decode, naming, read_bytes
+from nnsvs_lite.score.formats.smf import MidiFile, MidiNote, MidiTrack, parse_midi
+from nnsvs_lite.score.phonemize import is_continuation
+from nnsvs_lite.score.types import Score
+
+log = logging.getLogger(__name__)
+
+_NEAR = Fraction(1, 4)
+_DRUMS = 9
+
+
+@dataclass
+class _Part:
+    name: str
+    track: MidiTrack
+    notes: list[MidiNote]
+
+
+def read_midi(
+    path: str | os.PathLike,
+    *,
+    lang: str = "ja",
+    part: int | str | None = None,
+    tempo: float | None = None,
+) -> Score:
+    """One sung voice of a MIDI file, with lyrics; phones are attached later.
+
+    Args:
+        path: ``.mid``, ``.midi`` or ``.kar``.
+        lang: language of the lyrics, kept in the score.
+        part: number from 1 or name of the part; the one that its lyrics fit if not given.
+        tempo: quarter notes a minute for a file that has no tempo of its own.
+
+    Raises:
+        DataError: where the file is not a score that can be sung; names file, measure
+            and beat.
+    """
+    with naming(path):
+        midi = parse_midi(read_bytes(path))
+        timeline = _timeline(midi, tempo)
+        parts = _parts(midi, lang)
+        if not parts and any(text.startswith(b"DM:") for track in midi.tracks for _, text in track.texts):
+            raise DataError("a sequence of VOCALOID 2; open it in an editor and save it as VSQX or MusicXML")
+        shared = max(midi.tracks, key=lambda track: len(_syllables(track)))
+        fits = [_fit(p, shared) for p in parts]
+        index = choose_part(part, [p.name for p in parts], [int(fit == max(fits)) for fit in fits])
+        chosen = parts[index]
+        track = chosen.track if _syllables(chosen.track) else shared
+        lyrics = [(Fraction(tick, midi.ticks), text) for tick, text in _lyrics(_syllables(track), lang)]
+        if not lyrics:
+            raise DataError(
+                f"notes without lyrics: the MIDI file has no lyric events, so none of its {len(chosen.notes)}"
+                " notes can be sung; export it with lyrics, or as MusicXML"
+            )
+        notes = _notes(chosen.notes, midi.ticks)
+        title = decode(midi.tracks[0].name, lang) if midi.tracks[0].name.strip() else ""
+        title = " ".join(title.replace("\0", " ").split())
+        return assemble(_sing(notes, lyrics, timeline, lang), timeline, lang=lang, title=title)
+
+
+def _timeline(midi: MidiFile, tempo: float | None) -> Timeline:
+    tempi = [(Fraction(tick, midi.ticks), bpm) for tick, bpm in midi.tempi]
+    if not tempi:
+        if tempo is None:
+            log.warning("the score has no tempo; %g quarter notes a minute are taken", DEFAULT_TEMPO)
+        tempi = [
+            (Fraction(0), DEFAULT_TEMPO if tempo is None else checked_tempo(tempo, "the tempo asked for"))
+        ]
+    return Timeline(
+        tempi,
+        [(Fraction(tick, midi.ticks), top, bottom) for tick, top, bottom in midi.metres],
+        [(Fraction(tick, midi.ticks), sharps) for tick, sharps in midi.keys],
+    )
+
+
+def _parts(midi: MidiFile, lang: str) -> list[_Part]:
+    parts = []
+    for track in midi.tracks:
+        channels = sorted({note.channel for note in track.notes} - {_DRUMS})
+        name = " ".join(decode(track.name, lang).replace("\0", " ").split()) if track.name else ""
+        for channel in channels:
+            notes = [note for note in track.notes if note.channel == channel]
+            suffix = f" channel {channel + 1}" if len(channels) > 1 else ""
+            parts.append(_Part(f"{name}{suffix}".strip(), track, notes))
+    return parts
+
+
+def _syllables(track: MidiTrack) -> list[tuple[int, bytes]]:
+    """Lyric events, or text events as in karaoke files.
+
+    Texts at the very beginning are comments, but for those that begin a line, and the
+    last one where a note begins there too.
+    """
+    if track.lyrics:
+        return track.lyrics
+    tags, lines = (b"@", b"%", b"#"), (b"/", b"\\")
+    texts = [(tick, text) for tick, text in track.texts if not text.startswith(tags)]
+    later = [(tick, text) for tick, text in texts if tick > 0]
+    first = [(tick, text) for tick, text in texts if tick <= 0]
+    if not any(text.startswith(lines) for _, text in first):
+        first = first[-1:] if later and any(note.start == 0 for note in track.notes) else []
+    return [row for row in first if row[1].startswith(lines) or len(first) == 1] + later
+
+
+def _fit(part: _Part, shared: MidiTrack) -> int:
+    """How many of the lyrics that the part would take begin with one of its notes."""
+    starts = {note.start for note in part.notes}
+    own = _syllables(part.track)
+    return sum(tick in starts for tick, _ in own or _syllables(shared))
+
+
+def _lyrics(syllables: Sequence[tuple[int, bytes]], lang: str) -> list[tuple[int, str]]:
+    """Text of each syllable, with ``-`` where its word goes on."""
+    syllables = sorted(syllables, key=lambda row: row[0])
+    joined, encoding = b"\0".join(text for _, text in syllables), None
+    for tag, name in ((b"{@JP}", "cp932"), (b"{@LATIN}", "cp1252"), (b"{@LATIN1}", "cp1252")):
+        if tag in joined:
+            joined, encoding = joined.replace(tag, b""), name
+    texts = decode(joined, lang, encoding).split("\0")
+    lyrics: list[tuple[int, str]] = []
+    starts = [text[:1].isspace() or text.startswith(("/", "\\")) for text in texts]
+    ends = [text[-1:].isspace() or after for text, after in zip(texts, [*starts[1:], True])]
+    marked = lang not in UNSPACED and any(ends[:-1])
+    for (tick, _), text, end in zip(syllables, texts, ends):
+        text = " ".join(text.lstrip("/\\").split())
+        if text.startswith(("{", "@")) or not text:
+            continue
+        if marked and not end and not text.endswith("-") and not is_continuation(text):
+            text += "-"
+        lyrics.append((tick, text))
+    return lyrics
+
+
+def _notes(notes: Sequence[MidiNote], ticks: int) -> list[Sung]:
+    velocities = {note.velocity for note in notes}
+    return [
+        Sung(
+            Fraction(note.start, ticks),
+            Fraction(note.end - note.start, ticks),
+            note.pitch,
+            velocity=0.5 if len(velocities) == 1 else round(note.velocity / 127, 3),
+            place=f"tick {note.start}",
+        )
+        for note in sorted(notes, key=lambda note: (note.start, -note.pitch))
+    ]
+
+
+def _sing(
+    notes: list[Sung], lyrics: Sequence[tuple[Fraction, str]], timeline: Timeline, lang: str
+) -> list[Sung]:
+    """The notes with each lyric on the one that begins with it, or nearest to it."""
+    starts = [note.start for note in notes]
+    for position, text in lyrics:
+        i = bisect.bisect_left(starts, position)
+        near = [k for k in (i - 1, i) if 0 <= k < len(notes) and abs(starts[k] - position) <= _NEAR]
+        if not near:
+            if is_continuation(text):
+                continue
+            raise DataError(f"{timeline.place(position)}: lyric {text!r} without a note")
+        k = min(near, key=lambda k: abs(starts[k] - position))
+        if before := notes[k].lyric:
+            blank = "" if before.endswith("-") or lang in UNSPACED else " "
+            text = before.removesuffix("-") + blank + text
+        notes[k] = dataclasses.replace(notes[k], lyric=text)
+    return notes

@@ -1,0 +1,168 @@
+"""Opens score files that nobody vouches for: bytes, text of unknown encoding, JSON, fields."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.score.formats.limits import MAX_BYTES, MAX_DEPTH, MAX_LYRIC, MAX_NOTES, MAX_TEXT_BYTES
+
+LEGACY_ENCODINGS = {"ja": ("cp932",), "zh": ("gb18030", "big5"), "yue": ("big5hkscs",), "ko": ("cp949",)}
+"""Encodings tried after UTF-8 for the lyrics of a language; the others take Windows-1252."""
+
+
+_CHUNK = 1 << 20
+
+
+@contextlib.contextmanager
+def naming(path: str | os.PathLike) -> Iterator[None]:
+    """Gives a :class:`DataError` that names no place the file's name."""
+    try:
+        yield
+    except DataError as error:
+        if error.where is not None:
+            raise
+        raise DataError(error.what, path) from None
+
+
+def read_bytes(path: str | os.PathLike, limit: int = MAX_BYTES) -> bytes:
+    """The whole of a file of at most ``limit`` bytes, and not an empty one.
+
+    Raises:
+        DataError: where it cannot be read, is larger, or is empty.
+    """
+    data = b""
+    try:
+        # Asked for all at once, Python would first make room for the largest file that is allowed.
+        with Path(path).open("rb") as file:
+            while len(data) <= limit and (more := file.read(_CHUNK)):
+                data += more
+    except (OSError, ValueError) as error:
+        raise DataError(f"cannot read the score: {getattr(error, 'strerror', None) or error}", path) from None
+    if len(data) > limit:
+        raise DataError(f"the score is larger than {limit / 2**20:g} MiB", path)
+    if not data.strip():
+        raise DataError("the file is empty", path)
+    return data
+
+
+def decode(data: bytes, lang: str = "ja", named: str | None = None) -> str:
+    """Text in an encoding that is named, marked by a BOM, or found by trying.
+
+    UTF-8 goes first: text in an older encoding is hardly ever valid UTF-8 by chance.
+    Then come those of the language (``LEGACY_ENCODINGS``).
+
+    Args:
+        data: bytes of the text.
+        lang: language of the lyrics.
+        named: the encoding that the file says it has; where it is unknown or wrong,
+            the others are tried.
+
+    Raises:
+        DataError: where none fits.
+    """
+    for mark, encoding in ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")):
+        if data.startswith(mark):
+            return _decoded(data, (encoding,))
+    named = named if named and re.fullmatch(r"[\w.:-]{1,40}", named) else None
+    return _decoded(data, (named, "utf-8", *LEGACY_ENCODINGS.get(lang, ("cp1252", "cp932"))))
+
+
+def _decoded(data: bytes, encodings: tuple[str | None, ...]) -> str:
+    for encoding in encodings:
+        # Codecs such as "rot13" or "zip" raise errors of their own, or give bytes.
+        with contextlib.suppress(Exception):
+            text = data.decode(encoding) if encoding else None
+            if isinstance(text, str):
+                return text.replace("\ufeff", "")
+    tried = ", ".join(encoding for encoding in encodings if encoding)
+    raise DataError(f"the text's encoding is none of {tried}; save it as UTF-8")
+
+
+def parse_json(data: bytes) -> Any:
+    """The value of a JSON text, which may end in NUL bytes.
+
+    Raises:
+        DataError: where it is not JSON, too large, or nested too deep; names the line.
+    """
+    if len(data) > MAX_TEXT_BYTES:
+        raise DataError(f"its JSON is larger than {MAX_TEXT_BYTES // 2**20} MiB")
+    text = decode(data.rstrip(b"\0")) if data[:2] not in (b"\xff\xfe", b"\xfe\xff") else decode(data)
+    _check_depth(text)
+    try:
+        return json.loads(text, parse_constant=_no_constant)
+    except json.JSONDecodeError as error:
+        raise DataError(f"line {error.lineno}: not JSON: {error.msg}") from None
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"not JSON that can be read: {error}") from None
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not a number")
+
+
+def _check_depth(text: str) -> None:
+    depth = 0
+    for token in re.finditer(r'"(?:[^"\\]|\\.)*+"|[\[\]{}]', text):
+        depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(token.group(), 0)
+        if depth > MAX_DEPTH:
+            raise DataError(f"refused: its values are nested more than {MAX_DEPTH} deep")
+
+
+def get_dict(value: Any, what: str) -> dict[str, Any]:
+    """The value if it is a table of named fields; ``what`` names it in the DataError."""
+    if not isinstance(value, dict):
+        raise DataError(f"{what} is missing or not a table of fields")
+    return value
+
+
+def get_rows(value: Any, what: str) -> list[dict[str, Any]]:
+    """The value if it is a list of tables, of none where it is missing; else a DataError."""
+    if value is None or value == "":
+        return []
+    if not isinstance(value, list) or not all(isinstance(row, dict) for row in value):
+        raise DataError(f"{what} is not a list of tables")
+    if len(value) > MAX_NOTES:
+        raise DataError(f"{what}: {len(value)} of them; at most {MAX_NOTES} can be read")
+    return value
+
+
+def get_text(value: Any) -> str:
+    """A name or lyric in one line; numbers are taken as written, anything else as nothing."""
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        return ""
+    text = (
+        value
+        if isinstance(value, str)
+        else str(value)[:MAX_LYRIC]
+        if isinstance(value, int)
+        else f"{value:.12g}"
+    )
+    # JSON can hold half of a character, which no encoding can write.
+    text = text.encode("utf-8", "replace").decode("utf-8")
+    return " ".join(text.replace("\0", " ").split())
+
+
+def get_number(value: Any, what: str, low: float = -1e15, high: float = 1e15) -> float:
+    """A finite number from ``low`` to ``high``, given as a number or as text.
+
+    Raises:
+        DataError: where it is missing, is none, or is out of range; ``what`` names it.
+    """
+    number = math.nan
+    if isinstance(value, (int, float, str)) and not isinstance(value, bool):
+        with contextlib.suppress(ValueError, OverflowError):
+            number = float(value)
+    if math.isnan(number):
+        shown = "missing" if value is None else f"{str(value)[:20]!r}, not a number"
+        raise DataError(f"{what} is {shown}")
+    if not low <= number <= high:
+        raise DataError(f"{what} of {number:g} is out of range")
+    return number

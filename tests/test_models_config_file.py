@@ -1,0 +1,164 @@
+"""Configurations: every key and type checked, no foreign class imported, options on top."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from models_common import CONFIGS, name_of
+
+from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.models.config import Config, model_modules
+
+MDN = "nnsvs_lite.models.duration.mdn.MdnDuration"
+
+
+@pytest.fixture
+def conf(tmp_path):
+    """Writes a configuration and returns its path."""
+
+    def write(text: str = f"model:\n  class_path: {MDN}\n") -> Path:
+        (tmp_path / "conf.yaml").write_text(text, encoding="utf-8")
+        return tmp_path / "conf.yaml"
+
+    return write
+
+
+def with_model(name: str, value: object) -> str:
+    return yaml.safe_dump({"model": {"class_path": MDN, "init_args": {name: value}}})
+
+
+def with_training(name: str, value: object) -> str:
+    return yaml.safe_dump({"model": {"class_path": MDN}, "training": {name: value}})
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=name_of)
+def test_what_is_written_reads_back_the_same(path, tmp_path):
+    config = Config.read(path)
+    config.write(tmp_path / "config.yaml")
+    assert Config.read(tmp_path / "config.yaml") == config
+
+
+def test_values_not_given_have_their_defaults(conf):
+    config = Config.read(conf())
+    assert config.training.epochs == 30
+    assert config.init_args["hidden"] > 0
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        (with_model("hiden", 4), r"unknown key model\.init_args\.hiden \(did you mean 'hidden'\?\)"),
+        (with_training("epoch", 4), r"unknown key training\.epoch \(did you mean 'epochs'\?\)"),
+        (f"modle:\n  class_path: {MDN}\n", r"unknown key modle \(did you mean 'model'\?\)"),
+        (f"model:\n  class_pat: {MDN}\n", r"unknown key model\.class_pat \(did you mean 'class_path'\?\)"),
+        (with_model("hidden", "many"), "hidden"),
+        (with_model("hidden", 1.5), "hidden"),
+        (with_training("epochs", "many"), "epochs"),
+        (with_training("lr", [1]), "lr"),
+        (with_training("epochs", -1), r"training\.epochs must be at least 0"),
+        (with_training("budget", 0), r"training\.budget must be at least 1"),
+        (with_training("average", 1.0), r"training\.average must be at least 0 and less than 1"),
+        ("", "a mapping with 'model' and 'training' is needed"),
+        ("- model\n", "a mapping with 'model' and 'training' is needed"),
+        ("model: 3\n", "model must be a mapping"),
+        (f"model:\n  class_path: {MDN}\ntraining: [1]\n", "training must be a mapping"),
+        ("training:\n  epochs: 3\n", "is no model under nnsvs_lite.models"),
+    ],
+)
+def test_faults_are_named_with_the_file_in_one_line(conf, text, message):
+    path = conf(text)
+    with pytest.raises(DataError, match=message) as caught:
+        Config.read(path)
+    assert caught.value.where == str(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_yaml_that_does_not_parse_is_named_with_its_line(conf):
+    path = conf(f"model:\n  class_path: {MDN}\n  init_args: [1, 2\ntraining:\n")
+    with pytest.raises(DataError, match="not YAML") as caught:
+        Config.read(path)
+    assert caught.value.where in (f"{path}:4", f"{path}:5")
+    with pytest.raises(DataError, match="not YAML"):
+        Config.read(conf("model: !!python/object/apply:os.system ['true']\n"))
+
+
+@pytest.mark.parametrize(
+    "class_path", ["evil.Evil", "nnsvs_lite.models.evil.Evil", "nnsvs_lite.models.timelag.evil.E"]
+)
+def test_a_foreign_class_is_refused_and_its_module_not_imported(conf, tmp_path, monkeypatch, class_path):
+    marker = tmp_path / "it_ran"
+    (tmp_path / "evil.py").write_text(f"open({str(marker)!r}, 'w')\nclass Evil: pass\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(DataError, match="is no model under nnsvs_lite.models"):
+        Config.read(conf(f"model:\n  class_path: {class_path}\n"))
+    assert not marker.exists() and "evil" not in sys.modules
+
+
+@pytest.mark.parametrize(
+    "class_path",
+    [
+        "os.system",
+        "nnsvs_lite.io.errors.DataError",
+        "nnsvs_lite.models.base.SvsModel",
+        "nnsvs_lite.models.base.DurationModel",
+        "nnsvs_lite.models.duration.mdn.torch",
+        "nnsvs_lite.models.duration.mdn.MixtureHead",
+        "nnsvs_lite.models.duration.mdn",
+        "..models.duration.mdn.MdnDuration",
+        "3",
+    ],
+)
+def test_only_models_are_models(conf, class_path):
+    with pytest.raises(DataError):
+        Config.read(conf(f"model:\n  class_path: {class_path!r}\n"))
+
+
+def test_a_misspelt_model_names_the_nearest(conf):
+    with pytest.raises(DataError, match=r"did you mean 'nnsvs_lite\.models\.duration\.mdn'"):
+        Config.read(conf("model:\n  class_path: nnsvs_lite.models.duration.mnd.MdnDuration\n"))
+    with pytest.raises(DataError, match="has no model 'MdnDuratoin' .did you mean 'MdnDuration'"):
+        Config.read(conf("model:\n  class_path: nnsvs_lite.models.duration.mdn.MdnDuratoin\n"))
+    assert "nnsvs_lite.models.duration.mdn" in model_modules()
+
+
+def test_options_lie_over_the_file(conf):
+    path = conf(with_training("epochs", 7))
+    words = [
+        "--model.hidden",
+        "24",
+        "--training.lr=1e-4",
+        "--model.init_args.layers=1",
+        "--training.min-steps",
+        "9",
+    ]
+    config = Config.read(path, words)
+    assert config.init_args["hidden"] == 24 and config.init_args["layers"] == 1
+    assert (config.training.lr, config.training.min_steps, config.training.epochs) == (1e-4, 9, 7)
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        (["--model.hiden=3"], "unknown key model.init_args.hiden .did you mean 'hidden'"),
+        (["--trianing.lr=3"], "unknown option '--trianing.lr=3'"),
+        (["--lr", "3"], "unknown option '--lr'"),
+        (["training.lr", "3"], "unknown option 'training.lr'"),
+        (["--training.lr"], "needs a value"),
+        (["--training.epochs=many"], "epochs"),
+        (["--training.lr", "["], "of option --training.lr cannot be read"),
+        (["--training.lr=!!python/name:os.system"], "training.lr"),
+        (["--training.optimizer.lr=3"], "unknown key training.optimizer"),
+    ],
+)
+def test_options_that_cannot_be_meant(conf, words, message):
+    with pytest.raises(DataError, match=message) as caught:
+        Config.read(conf(), words)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(DataError, match="none.yaml: no such file"):
+        Config.read(tmp_path / "none.yaml")
