@@ -76,7 +76,7 @@ def batch_of(items: list[Example], spec: Spec) -> Batch:
 def length_of(example: Example, family: str) -> int:
     """Rows of a family's predictions for an utterance."""
     return {
-        "timelag": len(example.note_context),
-        "duration": len(example.phone_context),
+        "timelag": len(example.score.note_context),
+        "duration": len(example.score.phone_context),
         "acoustic": example.frames,
     }[family]

@@ -10,9 +10,9 @@ import torch
 from models_common import ROOT, build, shaken
 
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.models.spec import Spec
 from nnsvs_lite.models.checkpoint import load, load_model, save, save_model
 from nnsvs_lite.models.config import Config
+from nnsvs_lite.models.spec import Spec
 
 CONFIG = ROOT / "conf" / "timelag" / "mdn.yaml"
 

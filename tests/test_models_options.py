@@ -15,14 +15,14 @@ from nnsvs_lite.features.config import FeatureConfig
 from nnsvs_lite.features.mel import mel_edges
 from nnsvs_lite.features.world import alpha_of, fft_size_of, mgc_to_spectrum
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.models.checkpoint import load_model, save_model
+from nnsvs_lite.models.config import Config
 from nnsvs_lite.models.layers.expand import phone_of_frame
 from nnsvs_lite.models.layers.perceptual import PerceptualEntropy, threshold_in_quiet
 from nnsvs_lite.models.layers.postfilter import VarianceScaling
 from nnsvs_lite.models.layers.style import CHANNELS, STYLE, StyleTokens
 from nnsvs_lite.models.neural import NeuralAcoustic
 from nnsvs_lite.models.spec import Spec
-from nnsvs_lite.models.checkpoint import load_model, save_model
-from nnsvs_lite.models.config import Config
 
 SYSTEMS = ("resf0_conv", "nnsvs_diffusion_world_tiny", "xiaoicesing_tiny", "muskits_rnn_tiny")
 every_system = pytest.mark.parametrize("name", SYSTEMS)
@@ -246,8 +246,8 @@ class TestVarianceScaling:
     """The GV post-filter."""
 
     def sung(self, batch, spec) -> torch.Tensor:
-        note = batch.note_index.gather(1, phone_of_frame(batch))
-        rest = batch.note_context[..., spec.column("note", "is_rest")].gather(1, note) > 0.5
+        note = batch.score.note_index.gather(1, phone_of_frame(batch))
+        rest = batch.score.note_context[..., spec.column("note", "is_rest")].gather(1, note) > 0.5
         return ~rest & batch.frame_mask
 
     @every_system

@@ -103,7 +103,7 @@ def test_the_budget_of_a_batch_changes_nothing(toy_dump, models):
     for a, b in zip(small, large):
         np.testing.assert_array_equal(a.duration, b.duration)
         np.testing.assert_allclose(a.time_lag, b.time_lag, atol=1e-4)
-    ready = [replace(e, duration=t.duration) for e, t in zip(examples, large)]
+    ready = [e.timed(t.duration) for e, t in zip(examples, large)]
     one = dict(predict_acoustic(ready, acoustic, budget=1))
     all_ = dict(predict_acoustic(ready, acoustic, budget=10**6))
     assert sorted(one) == sorted(all_) == list(range(len(examples)))
@@ -120,7 +120,7 @@ def test_lags_are_the_model_s_within_the_limits(toy_dump, models):
         (timing,) = predict_timing([example], *models[:2])
         with torch.no_grad():
             lag = models[0].infer(collate([example], spec.frame_shift))["time_lag"][0].numpy()
-        limit = np.where(example.note_context[:, rest] > 0.5, 40, 20)
+        limit = np.where(example.score.note_context[:, rest] > 0.5, 40, 20)
         np.testing.assert_allclose(timing.time_lag[1:], np.clip(lag, -limit, limit)[1:], atol=1e-4)
         assert timing.time_lag[0] == 0
         (half,) = predict_timing([example], *models[:2], strength=0.5)
@@ -134,9 +134,9 @@ def test_without_lags_notes_begin_on_their_beats(toy_dump, models):
     straight = predict_timing(examples, timelag, duration, strength=0.0)
     assert all((t.time_lag == 0).all() for t in straight)
     for example, timing in zip(examples, straight):
-        notes = np.bincount(example.note_index, weights=timing.duration)
+        notes = np.bincount(example.score.note_index, weights=timing.duration)
         starts = np.append(0, np.cumsum(notes))[:-1]
-        np.testing.assert_allclose(starts, example.note_time[:, 0] / 0.005, atol=0.5)
+        np.testing.assert_allclose(starts, example.score.note_time[:, 0] / 0.005, atol=0.5)
 
 
 def test_a_singer_does_what_decoding_does(toy_dump, decoded, singer):

@@ -80,8 +80,8 @@ def test_examples_are_whole_and_read_the_same_without_a_cache(toy_dump):
     for i in range(len(kept)):
         a, b = kept[i], unkept[i]
         assert a.frames == kept.frames[i] == len(a.streams["mgc"]) == len(a.streams["lf0"])
-        assert len(a.note_time) == len(a.note_context) == len(a.time_lag)
-        assert len(a.phone_context) == len(a.duration) == len(a.note_index)
+        assert len(a.score.note_time) == len(a.score.note_context) == len(a.score.time_lag)
+        assert len(a.score.phone_context) == len(a.score.duration) == len(a.score.note_index)
         np.testing.assert_array_equal(a.streams["mgc"], b.streams["mgc"])
     assert kept[0] is kept[0] and unkept[0] is not unkept[0]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -82,7 +81,7 @@ def decode(
     began = time.perf_counter()
     timings = predict_timing(examples, lag_model, duration_model)
     timed = time.perf_counter()
-    ready = [replace(e, duration=t.duration) for e, t in zip(examples, timings)]
+    ready = [e.timed(t.duration) for e, t in zip(examples, timings)]
     streams: dict[str, dict[str, np.ndarray]] = {name: {} for name in spec.streams}
     for i, values in predict_acoustic(ready, acoustic_model, seed=seed):
         for name, value in values.items():

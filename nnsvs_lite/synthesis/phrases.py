@@ -10,7 +10,7 @@ import numpy as np
 from nnsvs_lite.corpus.segment import cut_labels, phrase_spans
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.models.batch import Example
+from nnsvs_lite.models.batch import Example, ScoreExample
 from nnsvs_lite.models.spec import Spec
 from nnsvs_lite.score.context import note_columns, note_context, phone_columns, phone_context
 from nnsvs_lite.score.languages import get_language
@@ -82,9 +82,11 @@ def example_of(utt: str, score: Score, singer: int = 0) -> Example:
     """
     return Example(
         utt=utt,
-        note_context=note_context(score),
-        phone_context=phone_context(score),
-        note_index=np.array(score.note_index, np.int64),
-        note_time=np.array([[n.start, n.end] for n in score.notes], np.float64),
+        score=ScoreExample(
+            note_context=note_context(score),
+            phone_context=phone_context(score),
+            note_index=np.array(score.note_index, np.int64),
+            note_time=np.array([[n.start, n.end] for n in score.notes], np.float64),
+        ),
         singer=singer,
     )

@@ -161,7 +161,7 @@ class Singer:
             timings = [_imposed_timing(p, self.spec.frame_shift) for p in phrases]
         else:
             timings = predict_timing(examples, self.timelag, self.duration, strength=timing)
-        ready = [replace(e, duration=t.duration) for e, t in zip(examples, timings)]
+        ready = [e.timed(t.duration) for e, t in zip(examples, timings)]
         streams = {}
         for i, predicted in predict_acoustic(ready, self.acoustic, seed=seed):
             streams[i] = restyle(predicted, ready[i], self.spec, self.config, style)

@@ -36,7 +36,7 @@ def changed(example: Example, score: Score, transpose: int, stretch: float) -> E
         ``lf0`` moved, streams interpolated to the new number of frames (``vuv`` by nearest).
     """
     new = change(score, transpose, 1.0 / stretch)
-    old_ends = np.cumsum(example.duration)
+    old_ends = np.cumsum(example.score.duration)
     ends = np.maximum(np.round(old_ends * stretch), np.arange(1, len(old_ends) + 1)).astype(np.int64)
     # A phone of one frame may round to none: every phone keeps at least one.
     ends = np.maximum.accumulate(ends - np.arange(len(ends))) + np.arange(len(ends))
@@ -53,14 +53,15 @@ def changed(example: Example, score: Score, transpose: int, stretch: float) -> E
         streams[name] = values[low] * (1 - share) + values[high] * share
         if name == "lf0":
             streams[name] = streams[name] + np.float32(transpose * SEMITONE)
-    return replace(
-        example,
+    old = example.score
+    told = replace(
+        old,
         note_context=note_context(new),
         note_time=np.array([[n.start, n.end] for n in new.notes], np.float64),
-        time_lag=None if example.time_lag is None else example.time_lag * stretch,
+        time_lag=None if old.time_lag is None else old.time_lag * stretch,
         duration=np.diff(bounds),
-        streams=streams,
     )
+    return replace(example, score=told, streams=streams)
 
 
 class Augmented(Sequence[Example]):

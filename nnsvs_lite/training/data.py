@@ -10,7 +10,7 @@ import numpy as np
 
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.tables import FeatureReader, read_table
-from nnsvs_lite.models.batch import Example
+from nnsvs_lite.models.batch import Example, ScoreExample
 from nnsvs_lite.models.spec import Spec
 
 _CONTEXT = ("note_context", "phone_context", "note_index", "note_time")
@@ -73,12 +73,14 @@ class DumpDataset(Sequence[Example]):
         whole = {n: v.astype(np.int64) for n, v in column.items() if n != "time_lag"}
         example = Example(
             utt=utt,
-            note_context=arrays["note_context"],
-            phone_context=arrays["phone_context"],
-            note_index=whole["note_index"],
-            note_time=arrays["note_time"],
-            time_lag=column.get("time_lag"),
-            duration=whole.get("duration"),
+            score=ScoreExample(
+                note_context=arrays["note_context"],
+                phone_context=arrays["phone_context"],
+                note_index=whole["note_index"],
+                note_time=arrays["note_time"],
+                time_lag=column.get("time_lag"),
+                duration=whole.get("duration"),
+            ),
             streams={name: arrays[name] for name in self._streams},
             singer=self.singers[utt],
             language=self._language[utt],

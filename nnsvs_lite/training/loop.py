@@ -103,7 +103,7 @@ class Trainer:
     def _lengths(self, data: DumpDataset) -> list[int]:
         if self.raw.family == "acoustic":
             return data.frames
-        return [len(data[i].phone_context) for i in range(len(data))]
+        return [len(data[i].score.phone_context) for i in range(len(data))]
 
     def _versions(self, epoch: int) -> Sequence[Example]:
         """The training set as one epoch sees it."""

@@ -120,7 +120,7 @@ class FastSpeech2Singing(PostnetAcoustic):
         base = self.space.base(batch, phone)
         pitch = self.space.encode({"lf0": batch.streams["lf0"]}, base)["lf0"] if teacher else None
         energy = self.energy_of(batch, base) if teacher else None
-        phones = self.encoder(self.embedding(batch), batch.phone_mask) + self.conditions(batch)
+        phones = self.encoder(self.embedding(batch), batch.score.phone_mask) + self.conditions(batch)
         x = self.to_frames(phones, batch, phone)
         x, lf0 = self.pitch(x, mask, pitch)
         x, predicted = self.energy(x, mask, energy)

@@ -72,7 +72,7 @@ class HmmAcoustic(AcousticModel):
 
     def _states(self, batch: Batch, phone: Tensor) -> Tensor:
         """(B, T) long: the state of each frame."""
-        length = batch.duration.to(torch.float32)
+        length = batch.score.duration.to(torch.float32)
         start = (length.cumsum(1) - length).gather(1, phone)
         frames = torch.arange(batch.max_frames, device=phone.device, dtype=length.dtype) + 0.5
         share = (frames - start) / length.gather(1, phone).clamp(min=1)
@@ -125,7 +125,7 @@ class HmmAcoustic(AcousticModel):
             phone = phone_of_frame(batch)
             cell = (phone * self.states + self._states(batch, phone))[0].numpy()
             # Where each state of each phone begins; a short phone leaves some of them empty.
-            borders = np.searchsorted(cell, np.arange(len(example.duration) * self.states + 1))
+            borders = np.searchsorted(cell, np.arange(len(example.score.duration) * self.states + 1))
             places.append(borders)
         for name in self.trees:
             values, voicing = [n[name] for n in normal], [n["vuv"] for n in normal]

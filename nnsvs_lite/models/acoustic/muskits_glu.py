@@ -101,7 +101,7 @@ class MuskitsGlu(RefinedAcoustic):
         parts = self.embedding.parts(batch)
         x = self.phone_in(parts["phone"])
         for block in self.encoder:
-            x = block(x, batch.phone_mask)
+            x = block(x, batch.score.phone_mask)
         phones = (parts["phone"] + self.phone_out(x)) * HALF
         notes = F.leaky_relu(self.note(gather_rows(parts["pitch"], phone)))
         x = self.mix(self.to_frames(phones, batch, phone) + notes) + self.conditions(batch)

@@ -99,8 +99,8 @@ class NnsvsWorld(NeuralAcoustic):
         """What all streams but F0 read, but for what they are told."""
         if self.encoder is None:
             return x
-        note = batch.note_index.gather(1, phone)
-        rest = gather_rows(batch.note_context[..., self._rest, None], note)
+        note = batch.score.note_index.gather(1, phone)
+        rest = gather_rows(batch.score.note_context[..., self._rest, None], note)
         return torch.cat([self.encoder(x, batch.frame_mask), rest], dim=-1)
 
     def predict(self, batch: Batch, teacher: bool) -> dict[str, Tensor]:

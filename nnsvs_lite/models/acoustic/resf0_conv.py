@@ -56,7 +56,7 @@ class Tower(nn.Module):
         """``phone`` (B, T), ``slope`` (B, T, 1), ``extra`` added to phone vectors: (B, T, dim)."""
         mask = batch.frame_mask
         phones = self.encoder(full_phone_context(batch)) + extra
-        phones = self.phone_stack(phones, batch.phone_mask)
+        phones = self.phone_stack(phones, batch.score.phone_mask)
         positions = frame_positions(batch, phone, self.frame_shift)
         x = torch.cat([gather_rows(phones, phone), positions, slope], dim=-1)
         return self.norm(self.frame_stack(self.frame_in(x, mask), mask))

@@ -79,5 +79,5 @@ class XiaoiceSing(RefinedAcoustic):
         self.decoder = Transformer(dim, decoder_layers, heads, **shape)
 
     def frames(self, batch: Batch, phone: Tensor) -> Tensor:
-        phones = self.encoder(self.embedding(batch), batch.phone_mask) + self.conditions(batch)
+        phones = self.encoder(self.embedding(batch), batch.score.phone_mask) + self.conditions(batch)
         return self.decoder(self.to_frames(phones, batch, phone), batch.frame_mask)

@@ -33,4 +33,4 @@ class LstmDuration(NeuralDuration):
         self.head = ValueHead(self.lstm.size)
 
     def predict(self, batch: Batch) -> Prediction:
-        return self.head(self.lstm(self.features.phones(batch), batch.phone_mask))
+        return self.head(self.lstm(self.features.phones(batch), batch.score.phone_mask))

@@ -41,4 +41,4 @@ class MdnDuration(NeuralDuration):
 
     def predict(self, batch: Batch) -> Prediction:
         phones = self.dropout(self.encoder(full_phone_context(batch)))
-        return self.head(self.norm(self.stack(phones, batch.phone_mask)))
+        return self.head(self.norm(self.stack(phones, batch.score.phone_mask)))

@@ -28,5 +28,5 @@ class RuleDuration(DurationModel):
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Mean absolute error in frames before the notes are filled."""
-        error = (self.floor(batch)[1] - batch.duration).abs()
-        return {"loss": masked_mean(error, batch.phone_mask), "weight": batch.phone_lengths.sum()}
+        error = (self.floor(batch)[1] - batch.score.duration).abs()
+        return {"loss": masked_mean(error, batch.score.phone_mask), "weight": batch.score.phone_lengths.sum()}

@@ -39,4 +39,4 @@ class VpMdnDuration(NeuralDuration):
         self.head = MixtureHead(hidden, components, deviation=0.3 if floor else 1.0)
 
     def predict(self, batch: Batch) -> Prediction:
-        return self.head(self.stack(self.features.phones(batch), batch.phone_mask))
+        return self.head(self.stack(self.features.phones(batch), batch.score.phone_mask))

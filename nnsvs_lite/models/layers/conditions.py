@@ -35,7 +35,7 @@ class Conditions(nn.Module):
 
     def forward(self, batch: Batch) -> Tensor:
         """(B, 1, dim), or a zero that can be added to anything."""
-        total = batch.note_context.new_zeros(())
+        total = batch.score.note_context.new_zeros(())
         if self.singer is not None:
             total = total + self.singer(batch.singer)[:, None]
         if self.language is not None:

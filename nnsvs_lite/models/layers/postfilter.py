@@ -60,8 +60,8 @@ class VarianceScaling(nn.Module):
         if not self.strength:
             return streams
         self.check()
-        note = batch.note_index.gather(1, phone_of_frame(batch))
-        rest = gather_rows(batch.note_context[..., self._rest, None], note) > 0.5
+        note = batch.score.note_index.gather(1, phone_of_frame(batch))
+        rest = gather_rows(batch.score.note_context[..., self._rest, None], note) > 0.5
         sung = ~rest & batch.frame_mask[..., None]
         return streams | {name: self._scale(name, streams[name], sung) for name in self.first}
 

@@ -25,5 +25,5 @@ class RuleTimeLag(TimeLagModel):
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Mean absolute error in frames."""
-        error = (self.infer(batch)["time_lag"] - batch.time_lag).abs()
-        return {"loss": masked_mean(error, batch.note_mask), "weight": batch.note_lengths.sum()}
+        error = (self.infer(batch)["time_lag"] - batch.score.time_lag).abs()
+        return {"loss": masked_mean(error, batch.score.note_mask), "weight": batch.score.note_lengths.sum()}

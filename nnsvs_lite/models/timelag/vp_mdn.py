@@ -42,4 +42,4 @@ class VpMdnTimeLag(NeuralTimeLag):
 
     def predict(self, batch: Batch) -> Prediction:
         notes = gather_rows(self.features.phones(batch), first_phones(batch))
-        return self.head(self.stack(notes, batch.note_mask))
+        return self.head(self.stack(notes, batch.score.note_mask))
