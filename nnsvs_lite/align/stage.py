@@ -331,7 +331,8 @@ class _Run:
                     )
                     for n in score.notes
                 )
-                score = dataclasses.replace(score, notes=notes)
+                timeline = score.timeline and score.timeline.moved(item.offset, item.stretch)
+                score = dataclasses.replace(score, notes=notes, timeline=timeline)
             phrases += cut_utterance(item.utt, item.speaker, score, self.corpus.durations[item.utt])
         single = self.config.backend != "mfa" or self.config.mfa.single_speaker
         names = read_table(self.config.phone_map) if self.config.phone_map else None
