@@ -6,11 +6,11 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from features_corpus import make_corpus
+from forked import forked
 from models_common import ROOT
 
 from nnsvs_lite.io.errors import DataError
@@ -108,40 +108,38 @@ def test_a_finished_recipe_stands_beside_one_with_other_features(tmp_path):
         (tmp_path / name).symlink_to(ROOT / "egs" / "TEMPLATE" / "svs1" / name)
     for name in ("utils", "conf"):
         (tmp_path / name).symlink_to(ROOT / name)
+    make_corpus(tmp_path / "corpus", n_utts=4, rate=48000)
     for name in ("train", "dev", "eval"):
-        make_corpus(tmp_path / "corpus", n_utts=4, rate=48000)
         shutil.copytree(tmp_path / "corpus" / "data", tmp_path / "data" / name)
+    command = ["./svs.sh", "--features-config", "world_48k", "--", "--stage", "2", "--nj", "1"]
+    for family, more in (("timelag", ""), ("duration", ""), ("acoustic", " --model.hidden 8")):
+        command += [f"--{family}-args", QUICK + more]
 
-    def run(*words: str) -> subprocess.CompletedProcess:
-        command = ["./svs.sh", "--features-config", "world_48k", "--", "--stage", "2", "--nj", "1", *words]
-        for family, more in (("timelag", ""), ("duration", ""), ("acoustic", " --model.hidden 8")):
-            command += [f"--{family}-args", QUICK + more]
-        environment = os.environ | {
-            "VIRTUAL_ENV": sys.prefix,
-            "PATH": f"{sys.prefix}/bin:{os.environ['PATH']}",
-        }
-        return subprocess.run(command, cwd=tmp_path, env=environment, text=True, capture_output=True)
+    with forked(tmp_path / "programs") as environment:
 
-    done = run("--results-md", "RESULTS.md")
-    assert done.returncode == 0, done.stdout + done.stderr
-    before = {name: contents(tmp_path / name) for name in ("dump", "exp")}
-    table = (tmp_path / "RESULTS.md").read_bytes()
+        def run(*words: str) -> subprocess.CompletedProcess:
+            return subprocess.run(
+                [*command, *words], cwd=tmp_path, env=environment, text=True, capture_output=True
+            )
 
-    done = run("--features-config", "conf/features/world_24k.yaml")
-    assert done.returncode == 0, done.stdout + done.stderr
-    for name, files in before.items():
-        after = contents(tmp_path / name)
-        assert {file: after.get(file) for file in files} == files
-    assert (tmp_path / "RESULTS.md").read_bytes() == table
-    for rate in ("48k", "24k"):
-        folder = tmp_path / "exp" / f"acoustic_resf0_conv_world_{rate}"
-        assert (folder / "model.pt").exists()
-        assert (folder / "decode_mdn_mdn" / "eval" / "results.json").exists()
-        assert (folder / "decode_mdn_mdn" / "eval" / "RESULTS.md").exists()
+        done = run("--results-md", "RESULTS.md")
+        assert done.returncode == 0, done.stdout + done.stderr
+        before = {name: contents(tmp_path / name) for name in ("dump", "exp")}
+        table = (tmp_path / "RESULTS.md").read_bytes()
 
-    done = run("--stage", "5", "--stop-stage", "5", "--acoustic-args", QUICK + " --model.hidden 12")
-    assert done.returncode == 1 and "model.init_args.hidden 8 -> 12" in done.stderr
-    assert (
-        contents(tmp_path / "exp")["acoustic_resf0_conv_world_48k/model.pt"]
-        == (before["exp"]["acoustic_resf0_conv_world_48k/model.pt"])
-    )
+        done = run("--features-config", "conf/features/world_24k.yaml")
+        assert done.returncode == 0, done.stdout + done.stderr
+        for name, files in before.items():
+            after = contents(tmp_path / name)
+            assert {file: after.get(file) for file in files} == files
+        assert (tmp_path / "RESULTS.md").read_bytes() == table
+        for rate in ("48k", "24k"):
+            folder = tmp_path / "exp" / f"acoustic_resf0_conv_world_{rate}"
+            assert (folder / "model.pt").exists()
+            assert (folder / "decode_mdn_mdn" / "eval" / "results.json").exists()
+            assert (folder / "decode_mdn_mdn" / "eval" / "RESULTS.md").exists()
+
+        done = run("--stage", "5", "--stop-stage", "5", "--acoustic-args", QUICK + " --model.hidden 12")
+        assert done.returncode == 1 and "model.init_args.hidden 8 -> 12" in done.stderr
+        model = "acoustic_resf0_conv_world_48k/model.pt"
+        assert contents(tmp_path / "exp")[model] == before["exp"][model]
