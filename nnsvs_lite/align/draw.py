@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from nnsvs_lite.align.corpus import read_corpus
 from nnsvs_lite.align.frames import analyse, cut, mel_filters
-from nnsvs_lite.align.stage import read_corpus
 from nnsvs_lite.io.atomic import atomic_path, read_json, write_text
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.errors import DataError, nearest

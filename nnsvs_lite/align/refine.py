@@ -9,6 +9,7 @@ utterances' features stay on disk, so that memory does not grow with the corpus.
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -182,9 +183,8 @@ def _start_onsets(item: Item, slots: list[Slot], config: RefineConfig) -> np.nda
     return np.clip(np.maximum.accumulate(onsets), 0, item.frames)
 
 
-def _work(task: tuple[_Round, list[Item]]) -> tuple[list[tuple[str, np.ndarray, float]], Sums]:
+def _work(state: _Round, items: list[Item]) -> tuple[list[tuple[str, np.ndarray, float]], Sums]:
     """One job: searches its utterances and sums their frames."""
-    state, items = task
     found, sums = [], Sums()
     for item in items:
         frames = load_frames(item.cache)
@@ -283,7 +283,7 @@ def refine(items: Sequence[Item], config: RefineConfig, jobs: int = 1) -> Refine
         state = _Round(config, norms, models, priors)
         sums = Sums()
         before = dict(onsets)
-        for found, part in run_jobs(_work, [(state, batch) for batch in batches], jobs):
+        for found, part in run_jobs(functools.partial(_work, state), batches, jobs):
             sums.merge(part)
             onsets.update({utt: value for utt, value, _ in found})
             scores.update({utt: score for utt, _, score in found})
