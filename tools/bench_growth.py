@@ -38,6 +38,8 @@ def align_stage(folder: Path, count: int) -> Callable[[], object]:
     from nnsvs_lite.score.types import Note, Score
 
     class EvenAligner(Aligner):
+        name = "viter"
+
         def check(self):
             return "even"
 
