@@ -22,6 +22,7 @@ from nnsvs_lite.align.config import RefineConfig
 from nnsvs_lite.align.frames import Frames
 from nnsvs_lite.align.segmental import Evidence, Priors, search
 from nnsvs_lite.align.slots import BREATH, UNSUNG, Slot, first_onsets, manner, slots_of
+from nnsvs_lite.features.f0 import hz_to_midi
 from nnsvs_lite.io.atomic import atomic_path
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.jobs import run_jobs
@@ -73,6 +74,10 @@ class Norm:
     mean: np.ndarray
     deviation: np.ndarray
     flux: float
+
+    def __call__(self, features: np.ndarray) -> np.ndarray:
+        """Features (T, D) normalised."""
+        return (features - self.mean) / self.deviation
 
 
 @dataclass(frozen=True)
@@ -142,14 +147,14 @@ def evidence_of(
     item: Item, slots: Sequence[Slot], frames: Frames, norm: Norm, models: Models, config: RefineConfig
 ) -> Evidence:
     """Running sums of an utterance's log-likelihoods for the phones in its slots."""
-    features = (frames.features - norm.mean) / norm.deviation
+    features = norm(frames.features)
     found = models.frames(sorted({slot.key for slot in slots}), features)
     states = {
         key: np.pad(np.cumsum(config.acoustic_scale * value, axis=1), ((0, 0), (1, 0)))
         for key, value in found.items()
     }
     voiced = frames.f0 > 0
-    midi = 69.0 + 12.0 * np.log2(np.where(voiced, frames.f0, 440.0) / 440.0) - item.transposition
+    midi = hz_to_midi(np.where(voiced, frames.f0, 440.0)) - item.transposition
     pitch = {}
     for note in sorted({slot.pitch for slot in slots if slot.pitch > 0}):
         cents = 100.0 * (midi - note)
@@ -195,7 +200,7 @@ def _work(state: _Round, items: list[Item]) -> tuple[list[tuple[str, np.ndarray,
         else:
             evidence = evidence_of(item, slots, frames, norm, state.models, state.config)
             onsets, score = search(slots, item.frames, evidence, state.priors)
-        sums.add(slots, onsets, (frames.features - norm.mean) / norm.deviation)
+        sums.add(slots, onsets, norm(frames.features))
         found.append((item.utt, onsets, score))
     return found, sums
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 from nnsvs_lite.align.compare import PUBLISHED, OnsetError, figures, onset_errors, table
 from nnsvs_lite.align.config import AlignConfig
 from nnsvs_lite.align.corpus import AlignCorpus
-from nnsvs_lite.align.quality import Quality, to_json
+from nnsvs_lite.align.quality import Quality
 from nnsvs_lite.align.sync import Sync
 from nnsvs_lite.io.atomic import write_json, write_text
 from nnsvs_lite.io.ctm import Segment
@@ -92,7 +93,7 @@ def write_report(
 
 
 def _utterance(quality: Quality | None, sync: Sync | None) -> dict:
-    row = to_json(quality) if quality else {}
+    row = dataclasses.asdict(quality) if quality else {}
     if sync is not None:
         row["sync"] = vars(sync)
     return row
