@@ -45,8 +45,8 @@ def test_end_is_that_of_the_audio(tmp_path):
     ("rows", "message"),
     [
         ([GOOD[0], GOOD[1]._replace(label="o"), GOOD[2]], "phone 2 at 0.500 s is 'o', the score has 'a'"),
-        (GOOD[:2], "phone 3 is 'nothing', the score has 'i'"),
-        ([*GOOD, Segment(1.6, 1.8, "N")], "phone 4 at 1.600 s is 'N', the score has 'nothing'"),
+        (GOOD[:2], "phone 3 is nothing, the score has 'i'"),
+        ([*GOOD, Segment(1.6, 1.8, "N")], "phone 4 at 1.600 s is 'N', the score has no more"),
     ],
 )
 def test_other_phones_are_refused(tmp_path, rows, message):

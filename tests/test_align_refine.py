@@ -181,15 +181,3 @@ def test_one_utterance_is_in_memory_at_a_time(toy, monkeypatch):
     monkeypatch.setattr("nnsvs_lite.align.refine.load_frames", load)
     refine(toy[1], dataclasses.replace(CONFIG, iterations=1))
     assert len(alive) == 30 and most <= 2  # the next is read while the last still has its name
-
-
-def test_starts_from_an_aligner_s_labels_too(toy):
-    data, items = toy
-    rng = np.random.default_rng(0)
-    started = []
-    for item in items:
-        edges = [s.start for s in data.labels[item.utt]]
-        edges[1:] = np.sort(np.array(edges[1:]) + rng.uniform(-0.04, 0.04, len(edges) - 1))
-        start = [s._replace(start=a) for s, a in zip(data.labels[item.utt], edges)]
-        started.append(dataclasses.replace(item, start=tuple(start)))
-    assert errors(data, started, refine(started, CONFIG))["within_20ms"] >= 0.95

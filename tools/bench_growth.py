@@ -43,8 +43,8 @@ def align_stage(folder: Path, count: int) -> Callable[[], object]:
         def check(self):
             return "even"
 
-        def prepare_model(self, corpus):
-            return corpus.dictionary
+        def make_model(self, corpus, model):
+            model.write_text("none")
 
         def align_folder(self, corpus, folder, model, out, log):
             words = dict(line.split("\t") for line in corpus.dictionary.read_text().splitlines())

@@ -18,7 +18,7 @@ from pathlib import Path
 from nnsvs_lite.align.config import AlignConfig
 from nnsvs_lite.align.phrases import CorpusFolder, Phrase
 from nnsvs_lite.align.units import fit_to_score
-from nnsvs_lite.io.atomic import atomic_dir
+from nnsvs_lite.io.atomic import atomic_dir, atomic_path
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.done import Done
 from nnsvs_lite.io.errors import DataError
@@ -85,6 +85,7 @@ class Aligner(ABC):
     """
 
     name = ""
+    model_suffix = ""
 
     def __init__(self, config: AlignConfig, work: Path, jobs: int = 1):
         self.config = config
@@ -100,9 +101,35 @@ class Aligner(ABC):
             DataError: where the back end is not installed.
         """
 
+    def given_model(self) -> Path | None:
+        """The configured model, where it is used as it is.
+
+        Raises:
+            DataError: where there is none of that name.
+        """
+        return None
+
     @abstractmethod
+    def make_model(self, corpus: CorpusFolder, model: Path) -> None:
+        """Trains on the corpus, or imports the configured model, into the file ``model``."""
+
     def prepare_model(self, corpus: CorpusFolder) -> Path:
-        """Trains on the corpus, or finds the configured model; returns the model's path."""
+        """The model's path; it is made unless it is given, or there from an earlier run."""
+        given = self.given_model()
+        if given is not None:
+            return given
+        options = self.config.to_dict()[self.name]
+        model = self.work / f"model{self.model_suffix}"
+        files = [Path(options["model"])] if options["model"] else [corpus.training, corpus.dictionary]
+        done = Done(self.work, "model", files, {self.name: options})
+        if not done.is_current():
+            done.clear()
+            with atomic_path(model) as tmp:
+                self.make_model(corpus, tmp)
+                if not tmp.exists():
+                    raise DataError(f"{self.name} ended well but wrote no model (logs: {self.log})")
+            done.set([model])
+        return model
 
     @abstractmethod
     def align_folder(self, corpus: CorpusFolder, folder: Path, model: Path, out: Path, log: Path) -> None:

@@ -41,15 +41,6 @@ class RefineConfig:
         frame_shift: seconds between frames.
         window: seconds; a note's vowel is looked for this far around its note.
         iterations: rounds of re-estimation and search.
-        learn_after: rounds after which priors are learnt from the data.
-        start_from: ``score`` or ``aligner``: the first segmentation.
-        acoustic_scale: weight of a frame's log-likelihood; frames 5 ms apart
-            overlap, so that each brings less than one frame of news.
-        flux_weight: weight of spectral change at a boundary.
-        pitch_weight: weight of F0's agreement with the note; it tells a vowel that
-            is sung on into the next note from one that begins with it.
-        onset_deviation: seconds; the onset prior's spread before it is learnt.
-        least_spread: seconds; no learnt onset prior is narrower.
         breaths: whether a breath or silence that the score lacks is looked for
             between notes, so that it does not count as part of a vowel.
     """
@@ -58,13 +49,6 @@ class RefineConfig:
     frame_shift: float = 0.005
     window: float = 0.25
     iterations: int = 10
-    learn_after: int = 3
-    start_from: str = "score"
-    acoustic_scale: float = 0.1
-    flux_weight: float = 1.5
-    pitch_weight: float = 0.1
-    onset_deviation: float = 0.08
-    least_spread: float = 0.015
     breaths: bool = True
 
 
@@ -223,7 +207,6 @@ def from_dict(values: Any, where: str = "alignment configuration") -> AlignConfi
         ("backend", config.backend, BACKENDS),
         ("unit", config.unit, UNITS),
         ("viter: stage", config.viter.stage, ("mono", "tri", "lda", "sat")),
-        ("refine: start_from", config.refine.start_from, ("score", "aligner")),
     )
     for key, value, possible in choices:
         if value not in possible:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from nnsvs_lite.align.units import check_sung
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.errors import DataError, nearest
 from nnsvs_lite.io.textgrid import read_textgrid
@@ -68,12 +69,5 @@ def read_correction(path: str | os.PathLike, score: Score, duration: float) -> l
             labels.append(row)
     labels[0] = labels[0]._replace(start=0.0)
     labels[-1] = labels[-1]._replace(end=round(duration, 7))
-    sung = [s for s in labels if s.label not in ("pau", "br")]
-    wanted = [p for p in score.phones if p not in ("pau", "br")]
-    for k in range(max(len(sung), len(wanted))):
-        have = sung[k].label if k < len(sung) else "nothing"
-        need = wanted[k] if k < len(wanted) else "nothing"
-        if have != need:
-            when = f" at {sung[k].start:.3f} s" if k < len(sung) else ""
-            raise DataError(f"phone {k + 1}{when} is {have!r}, the score has {need!r}", path)
+    check_sung(labels, score, path)
     return labels

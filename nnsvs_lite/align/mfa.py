@@ -16,8 +16,7 @@ from pathlib import Path
 from nnsvs_lite.align.backend import Aligner, run_program
 from nnsvs_lite.align.config import MfaConfig
 from nnsvs_lite.align.phrases import CorpusFolder
-from nnsvs_lite.io.atomic import atomic_path, write_text
-from nnsvs_lite.io.done import Done
+from nnsvs_lite.io.atomic import write_text
 from nnsvs_lite.io.errors import DataError
 
 HOME = Path("tools/mfa")
@@ -81,6 +80,7 @@ class MfaAligner(Aligner):
     """Runs ``mfa train`` and ``mfa align``."""
 
     name = "mfa"
+    model_suffix = ".zip"
 
     def _environment(self) -> dict[str, str]:
         root = Path(self.config.mfa.root) if self.config.mfa.root else self.work / "root"
@@ -119,34 +119,19 @@ class MfaAligner(Aligner):
         words += ["--use_mp" if self.config.mfa.use_mp else "--no_use_mp", "--quiet"]
         return words
 
-    def prepare_model(self, corpus: CorpusFolder) -> Path:
-        """Trains on the corpus, or takes the configured model (a path, or a downloaded model's name)."""
-        config = self.config.mfa
-        if config.model:
-            if "/" in config.model or config.model.endswith(".zip"):
-                if not Path(config.model).exists():
-                    raise DataError("no such acoustic model", config.model)
-                return Path(config.model)
-            return Path(config.model)  # a name that mfa looks up itself
-        model = self.work / "model.zip"
+    def given_model(self) -> Path | None:
+        """The configured model: a path, or the name of a downloaded one, which MFA looks up itself."""
+        name = self.config.mfa.model
+        if ("/" in name or name.endswith(".zip")) and not Path(name).exists():
+            raise DataError("no such acoustic model", name)
+        return Path(name) if name else None
+
+    def make_model(self, corpus: CorpusFolder, model: Path) -> None:
+        """Trains on the corpus."""
         settings = self.work / "train_config.yaml"
-        done = Done(
-            self.work, "model", [corpus.training, corpus.dictionary], {"mfa": self.config.to_dict()["mfa"]}
-        )
-        if done.is_current():
-            return model
-        done.clear()
-        write_text(settings, training_config(config))
-        with atomic_path(model) as tmp:
-            words = ["train", str(corpus.training), str(corpus.dictionary), str(tmp)]
-            words += ["--config_path", str(settings), *self._shared()]
-            self._run(words, self.log / "train.log")
-            if not tmp.exists():
-                raise DataError(
-                    f"mfa train ended well but wrote no model (full log: {self.log / 'train.log'})"
-                )
-        done.set([model])
-        return model
+        write_text(settings, training_config(self.config.mfa))
+        words = ["train", str(corpus.training), str(corpus.dictionary), str(model)]
+        self._run([*words, "--config_path", str(settings), *self._shared()], self.log / "train.log")
 
     def align_folder(self, corpus: CorpusFolder, folder: Path, model: Path, out: Path, log: Path) -> None:
         """Aligns one folder."""

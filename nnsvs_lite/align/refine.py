@@ -31,6 +31,14 @@ from nnsvs_lite.score.types import Score
 
 BATCH = 16
 """Utterances a job; fixed, so that sums do not depend on the number of jobs."""
+_LEARN_AFTER = 3
+"""Rounds after which priors are learnt from the data."""
+_ACOUSTIC, _FLUX, _PITCH = 0.1, 1.5, 0.1
+"""Weights: of a frame's log-likelihood (frames 5 ms apart overlap, so that each brings less than one
+frame of news), of spectral change at a boundary, and of F0's agreement with the note, which tells a
+vowel that is sung on into the next note from one that begins with it."""
+_ONSET_DEVIATION, _LEAST_SPREAD = 0.08, 0.015
+"""Seconds: spread of the onset prior before it is learnt, and the narrowest that is learnt."""
 _PITCH_WIDTH = 80.0
 _VOICED_BREATH = 0.3
 _BELIEF = 5.0
@@ -49,7 +57,6 @@ class Item:
         offset: seconds by which the recording is later than the score.
         stretch: the recording's seconds for one of the score.
         transposition: semitones by which the singing is above the score.
-        start: the aligner's labels, where the first segmentation is theirs.
         breaths: whether its score may lack breaths.
         floor: level of its quietest frames, dB below its loudest.
     """
@@ -62,7 +69,6 @@ class Item:
     offset: float = 0.0
     stretch: float = 1.0
     transposition: float = 0.0
-    start: tuple[Segment, ...] = ()
     breaths: bool = True
     floor: float = -100.0
 
@@ -86,14 +92,12 @@ class Refined:
 
     Attributes:
         onsets: by utterance, (slots + 1,) frames.
-        scores: by utterance, the search's score.
         models: the last models.
         priors: the last priors.
         norms: by speaker.
     """
 
     onsets: dict[str, np.ndarray]
-    scores: dict[str, float]
     models: Models
     priors: Priors
     norms: dict[str, Norm]
@@ -143,15 +147,12 @@ def normalise(items: Sequence[Item]) -> dict[str, Norm]:
     return norms
 
 
-def evidence_of(
-    item: Item, slots: Sequence[Slot], frames: Frames, norm: Norm, models: Models, config: RefineConfig
-) -> Evidence:
+def evidence_of(item: Item, slots: Sequence[Slot], frames: Frames, norm: Norm, models: Models) -> Evidence:
     """Running sums of an utterance's log-likelihoods for the phones in its slots."""
     features = norm(frames.features)
     found = models.frames(sorted({slot.key for slot in slots}), features)
     states = {
-        key: np.pad(np.cumsum(config.acoustic_scale * value, axis=1), ((0, 0), (1, 0)))
-        for key, value in found.items()
+        key: np.pad(np.cumsum(_ACOUSTIC * value, axis=1), ((0, 0), (1, 0))) for key, value in found.items()
     }
     voiced = frames.f0 > 0
     midi = hz_to_midi(np.where(voiced, frames.f0, 440.0)) - item.transposition
@@ -159,10 +160,10 @@ def evidence_of(
     for note in sorted({slot.pitch for slot in slots if slot.pitch > 0}):
         cents = 100.0 * (midi - note)
         agreement = np.where(voiced, 0.25 - np.log1p((cents / _PITCH_WIDTH) ** 2), 0.0)
-        pitch[note] = np.append(0.0, np.cumsum(config.pitch_weight * np.maximum(agreement, -3.0)))
+        pitch[note] = np.append(0.0, np.cumsum(_PITCH * np.maximum(agreement, -3.0)))
     # Nobody breathes with a voice: a syllable that the score lacks must not pass for a breath.
     pitch[UNSUNG] = np.append(0.0, np.cumsum(-_VOICED_BREATH * (voiced & (frames.voicing > 0.7))))
-    boundary = config.flux_weight * np.log(frames.flux / norm.flux + 1e-2)
+    boundary = _FLUX * np.log(frames.flux / norm.flux + 1e-2)
     return Evidence(states, pitch, np.append(boundary, boundary[-1]))
 
 
@@ -176,38 +177,26 @@ class _Round:
     priors: Priors
 
 
-def _start_onsets(item: Item, slots: list[Slot], config: RefineConfig) -> np.ndarray:
-    if not item.start:
-        return first_onsets(slots, item.frames, config.frame_shift)
-    onsets = [0] * len(slots) + [item.frames]
-    for i in range(len(slots) - 1, -1, -1):
-        if slots[i].optional:
-            onsets[i] = onsets[i + 1]
-        else:
-            onsets[i] = round(item.start[slots[i].index].start / config.frame_shift)
-    return np.clip(np.maximum.accumulate(onsets), 0, item.frames)
-
-
-def _work(state: _Round, items: list[Item]) -> tuple[list[tuple[str, np.ndarray, float]], Sums]:
+def _work(state: _Round, items: list[Item]) -> tuple[dict[str, np.ndarray], Sums]:
     """One job: searches its utterances and sums their frames."""
-    found, sums = [], Sums()
+    found, sums = {}, Sums()
     for item in items:
         frames = load_frames(item.cache)
         norm = state.norms[item.speaker]
         slots = item_slots(item, state.config)
         if state.models is None:
-            onsets, score = _start_onsets(item, slots, state.config), 0.0
+            onsets = first_onsets(slots, item.frames, state.config.frame_shift)
         else:
-            evidence = evidence_of(item, slots, frames, norm, state.models, state.config)
-            onsets, score = search(slots, item.frames, evidence, state.priors)
+            evidence = evidence_of(item, slots, frames, norm, state.models)
+            onsets, _ = search(slots, item.frames, evidence, state.priors)
         sums.add(slots, onsets, norm(frames.features))
-        found.append((item.utt, onsets, score))
+        found[item.utt] = onsets
     return found, sums
 
 
 def first_priors(items: Sequence[Item], config: RefineConfig) -> Priors:
     """Priors before anything is learnt: general lengths of consonants, broad onsets."""
-    priors = Priors(default=config.onset_deviation / config.frame_shift)
+    priors = Priors(default=_ONSET_DEVIATION / config.frame_shift)
     for item in items:
         language = get_language(item.score.lang)
         for phone in {*item.score.phones, BREATH}:
@@ -245,7 +234,7 @@ def learn_priors(
             centre, width = _robust(values, spread)
             priors.onset[kind] = (
                 weight * centre + (1 - weight) * middle,
-                max(weight * width + (1 - weight) * spread, config.least_spread / config.frame_shift),
+                max(weight * width + (1 - weight) * spread, _LEAST_SPREAD / config.frame_shift),
             )
     for key, (mean, spread) in general.length.items():
         logs = np.array(lengths.get(key, []))
@@ -283,22 +272,20 @@ def refine(items: Sequence[Item], config: RefineConfig, jobs: int = 1) -> Refine
     known = {slot.key: slot.group for item in items for slot in item_slots(item, config)}
     models: Models | None = None
     onsets: dict[str, np.ndarray] = {}
-    scores: dict[str, float] = {}
     for number in range(config.iterations + 1):
         state = _Round(config, norms, models, priors)
         sums = Sums()
         before = dict(onsets)
         for found, part in run_jobs(functools.partial(_work, state), batches, jobs):
             sums.merge(part)
-            onsets.update({utt: value for utt, value, _ in found})
-            scores.update({utt: score for utt, _, score in found})
+            onsets.update(found)
         if before and all(np.array_equal(before[utt], onsets[utt]) for utt in onsets):
             break
         if number < config.iterations:
             models = estimate(sums, known)
-            if number >= config.learn_after:
+            if number >= _LEARN_AFTER:
                 priors = learn_priors(items, onsets, config, general)
-    return Refined(onsets, scores, models, priors, norms)
+    return Refined(onsets, models, priors, norms)
 
 
 def to_labels(

@@ -40,7 +40,7 @@ from nnsvs_lite.score.types import Score
 
 ALIGNERS: dict[str, type[Aligner]] = {"viter": ViterAligner, "mfa": MfaAligner}
 """Back ends by the name that the configuration gives them."""
-_VERSION = 2
+_VERSION = 3
 _TABLES = ("wav.scp", "segments", "text", "utt2spk", "utt2lang", "label.ctm")
 
 
@@ -177,8 +177,6 @@ class _Run:
         aligned, failed = self._align(items)
         labels, quality = dict(aligned), {}
         if self.config.refine.enabled:
-            if self.config.refine.start_from == "aligner":
-                items = [dataclasses.replace(i, start=tuple(aligned.get(i.utt, ()))) for i in items]
             self.say(f"refining {len(items)} utterances with their scores")
             refined = refine(items, self.config.refine, self.jobs)
             labels = {

@@ -8,6 +8,8 @@ silence by itself; a rest is therefore a gap between two words, never a word.
 
 from __future__ import annotations
 
+import itertools
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -16,6 +18,7 @@ from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.types import Score
 
 SILENCES = ("pau", "br", "sil")
+_UNSUNG = ("", "sp", "spn", *SILENCES)
 MIN_SILENCE = 0.01
 """Seconds given to a rest in which the aligner found no silence."""
 
@@ -127,6 +130,32 @@ def check_texts(
     return faults
 
 
+def check_sung(
+    labels: Iterable[Segment], score: Score, where: str | os.PathLike, names: Mapping[str, str] | None = None
+) -> list[Segment]:
+    """The labels of sung phones, which must be the score's; silences may differ.
+
+    Args:
+        labels: in order of time.
+        score: with phones.
+        where: named in the error.
+        names: what the labels call our phones, where that differs; capitals do not count then.
+
+    Raises:
+        DataError: naming the first phone that differs.
+    """
+    sung = [s for s in labels if s.label not in _UNSUNG]
+    fold = str if names is None else str.lower
+    wanted = [(names or {}).get(p, p) for p in score.phones if p not in SILENCES]
+    for k, (label, need) in enumerate(itertools.zip_longest(sung, wanted), start=1):
+        if label is None or need is None or fold(label.label) != fold(need):
+            have = "nothing" if label is None else f"{label.label!r}"
+            when = "" if label is None else f" at {label.start:.3f} s"
+            needed = "no more" if need is None else f"{need!r}"
+            raise DataError(f"phone {k}{when} is {have}, the score has {needed}", where)
+    return sung
+
+
 def fit_to_score(
     found: Iterable[Segment],
     score: Score,
@@ -150,16 +179,7 @@ def fit_to_score(
     Raises:
         DataError: where the sung phones are not those of the score.
     """
-    spoken = [s for s in found if s.label not in ("", "sil", "sp", "spn", "pau", "br")]
-    phones = score.phones
-    names = names or {}
-    wanted = [names.get(p, p) for p in phones if p not in SILENCES]
-    if [s.label.lower() for s in spoken] != [p.lower() for p in wanted]:
-        n = next((i for i, (s, p) in enumerate(zip(spoken, wanted)) if s.label.lower() != p.lower()), None)
-        n = min(len(spoken), len(wanted)) if n is None else n
-        heard = spoken[n].label if n < len(spoken) else "nothing"
-        needed = wanted[n] if n < len(wanted) else "no more"
-        raise DataError(f"the aligner's phone {n + 1} is {heard}, the score has {needed}", where)
+    spoken, phones = check_sung(found, score, where, names or {}), score.phones
     starts: list[float] = []
     k = 0
     for i, phone in enumerate(phones):

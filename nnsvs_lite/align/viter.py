@@ -15,8 +15,6 @@ from pathlib import Path
 
 from nnsvs_lite.align.backend import Aligner, run_program
 from nnsvs_lite.align.phrases import CorpusFolder
-from nnsvs_lite.io.atomic import atomic_path
-from nnsvs_lite.io.done import Done
 from nnsvs_lite.io.errors import DataError
 
 _STAGES = {"mono": ["--no-tri"], "tri": ["--no-lda"], "lda": ["--no-sat"], "sat": []}
@@ -27,6 +25,7 @@ class ViterAligner(Aligner):
     """Runs ``viter train``, ``viter import`` and ``viter align``."""
 
     name = "viter"
+    model_suffix = ".viter"
 
     def check(self) -> str:
         """Says which version will run."""
@@ -42,30 +41,22 @@ class ViterAligner(Aligner):
         words += ["--speakers", "single" if corpus.single_speaker else "parent-dir"]
         return words if self.config.viter.position_dependent else [*words, "--no-position-dependent"]
 
-    def prepare_model(self, corpus: CorpusFolder) -> Path:
-        """Trains on the corpus, imports a ``.zip``, or takes the ``.viter`` model given."""
+    def given_model(self) -> Path | None:
+        """The configured ``.viter`` model."""
+        given = Path(self.config.viter.model)
+        if self.config.viter.model and not given.exists():
+            raise DataError("no such acoustic model", given)
+        return given if given.is_file() and given.suffix != ".zip" else None
+
+    def make_model(self, corpus: CorpusFolder, model: Path) -> None:
+        """Imports the Montreal Forced Aligner's model that is configured, or trains on the corpus."""
         options = self.config.viter
         if options.model:
-            given = Path(options.model)
-            if not given.exists():
-                raise DataError("no such acoustic model", given)
-            if given.suffix != ".zip" and not given.is_dir():
-                return given
-        model = self.work / "model.viter"
-        files = [Path(options.model)] if options.model else [corpus.training, corpus.dictionary]
-        done = Done(self.work, "model", files, {"viter": self.config.to_dict()["viter"]})
-        if done.is_current():
-            return model
-        done.clear()
-        with atomic_path(model) as tmp:
-            if options.model:
-                self._run(["import", options.model, "--out", str(tmp)], self.log / "import.log")
-            else:
-                words = ["train", str(corpus.training), "--out", str(tmp), "--seed", str(options.seed)]
-                words += [*_STAGES[options.stage], "--no-pron-probs", *self._shared(corpus)]
-                self._run(words, self.log / "train.log")
-        done.set([model])
-        return model
+            self._run(["import", options.model, "--out", str(model)], self.log / "import.log")
+            return
+        words = ["train", str(corpus.training), "--out", str(model), "--seed", str(options.seed)]
+        words += [*_STAGES[options.stage], "--no-pron-probs", *self._shared(corpus)]
+        self._run(words, self.log / "train.log")
 
     def align_folder(self, corpus: CorpusFolder, folder: Path, model: Path, out: Path, log: Path) -> None:
         """Aligns one folder."""
