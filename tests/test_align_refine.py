@@ -35,8 +35,7 @@ def toy(tmp_path_factory):
 def errors(data, items, refined, config=CONFIG):
     found = []
     for item in items:
-        slots = item_slots(item, config)
-        labels = to_labels(item, slots, refined.onsets[item.utt], data.duration(item.utt), config.frame_shift)
+        labels = to_labels(item, refined.onsets[item.utt], data.duration(item.utt), config)
         assert labels[0].start == 0.0 and labels[-1].end == data.duration(item.utt)
         found += onset_errors(item.utt, labels, data.labels[item.utt])
     return figures(found)
@@ -157,8 +156,7 @@ def test_real_recordings(shared_data, tmp_path):
     refined = refine(items, config)
     found = []
     for item in items:
-        slots = item_slots(item, config)
-        labels = to_labels(item, slots, refined.onsets[item.utt], lengths[item.utt], config.frame_shift)
+        labels = to_labels(item, refined.onsets[item.utt], lengths[item.utt], config)
         found += onset_errors(item.utt, labels, truth[item.utt])
     got = figures(found)
     assert got["n_onsets"] > 250

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from nnsvs_lite.align.config import AlignConfig
-from nnsvs_lite.align.phrases import CorpusFolder, Phrase
+from nnsvs_lite.align.phrases import AlignPhrase, CorpusFolder
 from nnsvs_lite.align.units import fit_to_score
 from nnsvs_lite.io.atomic import atomic_dir, atomic_path
 from nnsvs_lite.io.ctm import Segment
@@ -161,7 +161,7 @@ class Aligner(ABC):
                     failed[phrase.name] = error.what
         return found, failed
 
-    def _align_shard(self, corpus: CorpusFolder, name: str, phrases: list[Phrase], model: Path) -> None:
+    def _align_shard(self, corpus: CorpusFolder, name: str, phrases: list[AlignPhrase], model: Path) -> None:
         target = self.work / "aligned" / name
         files = [corpus.place(p).with_suffix(kind) for p in phrases for kind in (".lab", ".stamp")]
         options = {"config": self.config.to_dict()[self.name], "names": [p.name for p in phrases]}

@@ -26,27 +26,18 @@ _MAJOR = 3
 
 def training_config(config: MfaConfig) -> str:
     """The YAML that ``mfa train --config_path`` reads."""
-    lines = [
-        f"beam: {config.beam}",
-        f"retry_beam: {config.retry_beam}",
-        "features:",
-        "  type: mfcc",
-        "  use_energy: false",
-        "  frame_shift: 10",
-        "training:",
-        "  - monophone:",
-        f"      num_iterations: {config.iterations}",
-        f"      max_gaussians: {config.max_gaussians}",
-        "      boost_silence: 1.25",
-    ]
+    import yaml
+
+    stages = {"monophone": {"max_gaussians": config.max_gaussians, "boost_silence": 1.25}}
     if config.triphones:
-        lines += [
-            "  - triphone:",
-            f"      num_iterations: {config.iterations}",
-            "      num_leaves: 2000",
-            f"      max_gaussians: {10 * config.max_gaussians}",
-        ]
-    return "\n".join(lines) + "\n"
+        stages["triphone"] = {"num_leaves": 2000, "max_gaussians": 10 * config.max_gaussians}
+    value = {
+        "beam": config.beam,
+        "retry_beam": config.retry_beam,
+        "features": {"type": "mfcc", "use_energy": False, "frame_shift": 10},
+        "training": [{name: {"num_iterations": config.iterations, **rest}} for name, rest in stages.items()],
+    }
+    return yaml.safe_dump(value, sort_keys=False)
 
 
 def find_command(config: MfaConfig) -> list[str]:

@@ -6,7 +6,7 @@ import dataclasses
 
 from nnsvs_lite.align.config import SyncConfig
 from nnsvs_lite.align.frames import analyse
-from nnsvs_lite.align.sync import Sync, synchronise
+from nnsvs_lite.align.sync import Sync, moved, synchronise
 from nnsvs_lite.corpus.datadir import DataDir
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.types import Note, Score
@@ -29,13 +29,8 @@ def move_score(score: Score, sync: Sync, duration: float, where: str = "score") 
         DataError: where a sung note would lie outside the recording.
     """
 
-    def time(seconds: float) -> float:
-        return round(sync.offset + sync.stretch * seconds, 7)
-
-    notes = [
-        dataclasses.replace(n, start=time(n.start), end=time(n.end), tempo=round(n.tempo / sync.stretch, 4))
-        for n in score.notes
-    ]
+    score = moved(score, sync.offset, sync.stretch)
+    notes = score.notes
     first = next((i for i, n in enumerate(notes) if not n.is_rest), None)
     if first is None:
         raise DataError("nothing is sung in its score", where)
@@ -49,8 +44,7 @@ def move_score(score: Score, sync: Sync, duration: float, where: str = "score") 
     sung = notes[first : last + 1]
     head = _rest(notes[0] if first else sung[0], 0.0, sung[0].start)
     tail = _rest(notes[-1] if last < len(notes) - 1 else sung[-1], sung[-1].end, duration)
-    timeline = score.timeline and score.timeline.moved(sync.offset, sync.stretch)
-    return dataclasses.replace(score, notes=(*head, *sung, *tail), timeline=timeline)
+    return dataclasses.replace(score, notes=(*head, *sung, *tail))
 
 
 def _rest(like: Note, start: float, end: float) -> list[Note]:
@@ -59,19 +53,10 @@ def _rest(like: Note, start: float, end: float) -> list[Note]:
         return []
     phones = like.phones if like.is_rest else ("pau",)
     beats = round((end - start) * like.tempo / 60, 6)
-    return [
-        dataclasses.replace(
-            like,
-            start=start,
-            end=end,
-            pitch=0,
-            lyric="",
-            phones=phones,
-            slur=False,
-            breath=False,
-            beats=beats,
-        )
-    ]
+    silent = dataclasses.replace(
+        like, pitch=0, lyric="", phones=phones, slur=False, breath=False, beats=beats
+    )
+    return [dataclasses.replace(silent, start=start, end=end)]
 
 
 def move_scores(data: DataDir, config: SyncConfig | None = None) -> tuple[DataDir, dict[str, Sync]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -12,6 +13,7 @@ import numpy as np
 
 from nnsvs_lite.align.units import SILENCES, Dictionary, units_of
 from nnsvs_lite.corpus.datadir import DataDir
+from nnsvs_lite.features.audio import resample
 from nnsvs_lite.io.atomic import atomic_path, write_text
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.done import stamp
@@ -29,7 +31,7 @@ _SAFE = re.compile(r"[\w.+-]+")
 
 
 @dataclass(frozen=True)
-class Phrase:
+class AlignPhrase:
     """A stretch of an utterance that is aligned by itself.
 
     Attributes:
@@ -53,7 +55,7 @@ class Phrase:
 
 def cut_utterance(
     utt: str, speaker: str, score: Score, duration: float, longest: float = LONGEST
-) -> list[Phrase]:
+) -> list[AlignPhrase]:
     """Phrases of an utterance, cut in the middle of rests where it is longer than ``longest``.
 
     Args:
@@ -64,7 +66,7 @@ def cut_utterance(
         longest: seconds; a phrase is closed at the last rest that keeps it below.
     """
     if duration <= longest:
-        return [Phrase(utt, utt, speaker, score, 0.0, duration)]
+        return [AlignPhrase(utt, utt, speaker, score, 0.0, duration)]
     rests = [
         i
         for i, note in enumerate(score.notes[1:-1], start=1)
@@ -85,7 +87,7 @@ def cut_utterance(
         start = _middle(score, left) if number else 0.0
         end = _middle(score, right) if right in cuts else duration
         phrases.append(
-            Phrase(
+            AlignPhrase(
                 f"{utt}__{number:03d}",
                 utt,
                 speaker,
@@ -103,7 +105,7 @@ def _middle(score: Score, note: int) -> float:
 
 
 def join_phrases(
-    phrases: Sequence[Phrase], labels: Mapping[str, list[Segment]], duration: float
+    phrases: Sequence[AlignPhrase], labels: Mapping[str, list[Segment]], duration: float
 ) -> list[Segment]:
     """An utterance's labels from those of its phrases, in order; a cut rest is one label again."""
     joined: list[Segment] = []
@@ -135,7 +137,7 @@ class Piece:
     words: tuple[tuple[str, ...], ...]
 
 
-def pieces_of(phrase: Phrase, notes: int, vowels: Iterable[str]) -> list[Piece]:
+def pieces_of(phrase: AlignPhrase, notes: int, vowels: Iterable[str]) -> list[Piece]:
     """Stretches of about ``notes`` notes, cut in the middle of held vowels.
 
     Training from nothing begins with phones of equal length. In a sung phrase that
@@ -152,7 +154,7 @@ def pieces_of(phrase: Phrase, notes: int, vowels: Iterable[str]) -> list[Piece]:
     phones, index = phrase.score.phones, phrase.score.note_index
     # (phone number, time) of every note that ends on a vowel, so that no closure is cut off.
     held = [
-        (i, (phrase.score.notes[n].start + phrase.score.notes[n].end) / 2)
+        (i, _middle(phrase.score, n))
         for i, (phone, n) in enumerate(zip(phones, index))
         if phone in vowels and (i + 1 == len(phones) or index[i + 1] != n)
     ]
@@ -160,13 +162,8 @@ def pieces_of(phrase: Phrase, notes: int, vowels: Iterable[str]) -> list[Piece]:
     edges = [(0, 0.0), *cuts, (len(phones) - 1, phrase.end - phrase.start)]
     pieces = []
     for (first, start), (last, end) in zip(edges, edges[1:]):
-        words: list[list[str]] = [[]]
-        for phone in phones[first : last + 1]:
-            if phone in SILENCES:
-                words.append([])
-            else:
-                words[-1].append(phone)
-        pieces.append(Piece(start, end, tuple(tuple(word) for word in words if word)))
+        runs = itertools.groupby(phones[first : last + 1], SILENCES.__contains__)
+        pieces.append(Piece(start, end, tuple(tuple(run) for silent, run in runs if not silent)))
     return [piece for piece in pieces if piece.words and piece.end - piece.start > 0.1]
 
 
@@ -201,14 +198,14 @@ class CorpusFolder:
         self.dictionary = self.root / "dictionary.dict"
         self.unit = unit
         self.single_speaker = single_speaker
-        self.phrases: list[Phrase] = []
+        self.phrases: list[AlignPhrase] = []
 
-    def place(self, phrase: Phrase) -> Path:
+    def place(self, phrase: AlignPhrase) -> Path:
         """The phrase's audio file."""
         folder = self.corpus if self.single_speaker else self.corpus / phrase.speaker
         return folder / f"{phrase.name}.wav"
 
-    def write(self, phrases: Iterable[Phrase], dirs: dict[str, DataDir]) -> None:
+    def write(self, phrases: Iterable[AlignPhrase], dirs: dict[str, DataDir]) -> None:
         """Writes what is not there yet.
 
         Args:
@@ -254,7 +251,7 @@ class CorpusFolder:
         relative = audio.relative_to(self.corpus)
         return self.training / relative.with_name(f"{audio.stem}--{number:02d}.wav")
 
-    def shards(self, size: int) -> Iterator[tuple[str, list[Phrase]]]:
+    def shards(self, size: int) -> Iterator[tuple[str, list[AlignPhrase]]]:
         """Parts of at most ``size`` phrases, by name."""
         for number, start in enumerate(range(0, len(self.phrases), size)):
             yield f"shard{number:03d}", self.phrases[start : start + size]
@@ -266,30 +263,26 @@ def _write_changed(path: Path, text: str) -> None:
         write_text(path, text)
 
 
-def _made_of(data: DataDir, phrase: Phrase, pieces: Sequence[Piece]) -> str:
+def _made_of(data: DataDir, phrase: AlignPhrase, pieces: Sequence[Piece]) -> str:
     """What a phrase's audio files are made of."""
     wav, start, _ = data.place(phrase.utt)
     cuts = [[piece.start, piece.end] for piece in pieces]
     return json.dumps([*stamp(wav.resolve()), start, phrase.start, phrase.end, NOISE_DB, cuts]) + "\n"
 
 
-def _write_audio(path: Path, data: DataDir, phrase: Phrase, pieces: Sequence[tuple[Path, Piece]]) -> None:
+def _write_audio(
+    path: Path, data: DataDir, phrase: AlignPhrase, pieces: Sequence[tuple[Path, Piece]]
+) -> None:
     import soundfile
-    from scipy.signal import resample_poly
 
     audio, rate = data.audio(phrase.utt)
-    audio = audio[round(phrase.start * rate) : round(phrase.end * rate)]
-    if rate != AUDIO_RATE:
-        common = np.gcd(rate, AUDIO_RATE)
-        audio = resample_poly(audio, AUDIO_RATE // common, rate // common)
+    audio = resample(audio[round(phrase.start * rate) : round(phrase.end * rate)], rate, AUDIO_RATE)
     # Digital silence is so far from all sound that it takes the models' variances for itself.
     noise = np.random.default_rng(0).standard_normal(len(audio))
     audio = audio + 10.0 ** (NOISE_DB / 20.0) * np.sqrt(np.mean(audio**2) + 1e-12) * noise
     audio = np.clip(audio, -1.0, 1.0)
-    for place, start, end in [
-        (path, 0.0, len(audio) / AUDIO_RATE),
-        *((place, piece.start, piece.end) for place, piece in pieces),
-    ]:
+    whole = Piece(0.0, len(audio) / AUDIO_RATE, ())
+    for place, piece in [(path, whole), *pieces]:
         with atomic_path(place) as tmp:
-            part = audio[round(start * AUDIO_RATE) : round(end * AUDIO_RATE)]
+            part = audio[round(piece.start * AUDIO_RATE) : round(piece.end * AUDIO_RATE)]
             soundfile.write(str(tmp), part, AUDIO_RATE, subtype="PCM_16")

@@ -288,14 +288,11 @@ def refine(items: Sequence[Item], config: RefineConfig, jobs: int = 1) -> Refine
     return Refined(onsets, models, priors, norms)
 
 
-def to_labels(
-    item: Item, slots: Sequence[Slot], onsets: np.ndarray, duration: float, shift: float
-) -> list[Segment]:
+def to_labels(item: Item, onsets: np.ndarray, duration: float, config: RefineConfig) -> list[Segment]:
     """Labels in seconds, contiguous from 0 to ``duration``; breaths that were heard are among them."""
-    times = [float(t) * shift for t in onsets[:-1]] + [duration]
-    times[0] = 0.0
+    times = [0.0, *(float(t) * config.frame_shift for t in onsets[1:-1]), duration]
     return [
         Segment(round(a, 7), round(b, 7), slot.phone)
-        for slot, a, b in zip(slots, times, times[1:])
+        for slot, a, b in zip(item_slots(item, config), times, times[1:])
         if b > a or not slot.optional
     ]

@@ -152,16 +152,8 @@ def slots_of(
                 if k < onset:
                     add(phone, n, count, begin - reach, begin + half, pitch=pitch)
                 elif k == onset:
-                    add(
-                        phone,
-                        n,
-                        count,
-                        begin - half,
-                        begin + half,
-                        pitch=pitch,
-                        expected=begin,
-                        kind=f"{score.lang}:{first}",
-                    )
+                    kind = f"{score.lang}:{first}"
+                    add(phone, n, count, begin - half, begin + half, pitch=pitch, expected=begin, kind=kind)
                 else:
                     add(phone, n, count, begin - half, end + half, pitch=pitch)
             count += 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
+import itertools
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -18,12 +19,12 @@ from nnsvs_lite.align.corpus import GIVEN, AlignCorpus, read_corpus
 from nnsvs_lite.align.corrections import find_corrections, read_correction
 from nnsvs_lite.align.frames import analyse
 from nnsvs_lite.align.mfa import MfaAligner
-from nnsvs_lite.align.phrases import CorpusFolder, Phrase, cut_utterance, join_phrases
+from nnsvs_lite.align.phrases import AlignPhrase, CorpusFolder, cut_utterance, join_phrases
 from nnsvs_lite.align.quality import Quality, judge, sync_faults
-from nnsvs_lite.align.refine import Item, item_slots, load_frames, refine, save_frames, to_labels
+from nnsvs_lite.align.refine import Item, load_frames, refine, save_frames, to_labels
 from nnsvs_lite.align.report import write_report
 from nnsvs_lite.align.segmental import LEAST
-from nnsvs_lite.align.sync import Sync, synchronise
+from nnsvs_lite.align.sync import Sync, moved, synchronise
 from nnsvs_lite.align.units import check_texts, units_of
 from nnsvs_lite.align.viter import ViterAligner
 from nnsvs_lite.corpus.datadir import DataDir
@@ -171,22 +172,14 @@ class _Run:
         write_text(self.out / "config.yaml", yaml.safe_dump(self.config.to_dict(), sort_keys=False))
         items = self._analyse()
         if not items:
-            raise DataError(
-                "no utterance is long enough to be aligned", self.corpus.of[self.corpus.utts[0]].path
-            )
+            raise DataError("no utterance is long enough to be aligned", next(iter(self.corpus.dirs)))
         aligned, failed = self._align(items)
         labels, quality = dict(aligned), {}
         if self.config.refine.enabled:
             self.say(f"refining {len(items)} utterances with their scores")
             refined = refine(items, self.config.refine, self.jobs)
             labels = {
-                i.utt: to_labels(
-                    i,
-                    item_slots(i, self.config.refine),
-                    refined.onsets[i.utt],
-                    self.corpus.durations[i.utt],
-                    self.config.refine.frame_shift,
-                )
+                i.utt: to_labels(i, refined.onsets[i.utt], self.corpus.durations[i.utt], self.config.refine)
                 for i in items
             }
             quality = judge(items, self.sync, refined, self.config, self.jobs)
@@ -243,18 +236,9 @@ class _Run:
 
     def _align(self, items: list[Item]) -> tuple[dict[str, list[Segment]], dict[str, str]]:
         """The back end's labels by utterance, and why others have none."""
-        phrases: list[Phrase] = []
+        phrases: list[AlignPhrase] = []
         for item in items:
-            score = item.score
-            if item.offset or item.stretch != 1.0:
-                notes = tuple(
-                    dataclasses.replace(
-                        n, start=n.start * item.stretch + item.offset, end=n.end * item.stretch + item.offset
-                    )
-                    for n in score.notes
-                )
-                timeline = score.timeline and score.timeline.moved(item.offset, item.stretch)
-                score = dataclasses.replace(score, notes=notes, timeline=timeline)
+            score = moved(item.score, item.offset, item.stretch)
             phrases += cut_utterance(item.utt, item.speaker, score, self.corpus.durations[item.utt])
         single = self.config.backend != "mfa" or self.config.mfa.single_speaker
         names = read_table(self.config.phone_map) if self.config.phone_map else None
@@ -263,15 +247,13 @@ class _Run:
         folder.write(phrases, self.corpus.of)
         self.say(f"aligning {len(phrases)} phrases with {self.version}")
         found, failed = self.aligner.align(folder)
-        by_utt: dict[str, list[Phrase]] = {}
-        for phrase in phrases:
-            by_utt.setdefault(phrase.utt, []).append(phrase)
         labels: dict[str, list[Segment]] = {}
         reasons: dict[str, str] = {}
-        for utt, parts in by_utt.items():
-            lost = [part.name for part in parts if part.name in failed]
+        for utt, group in itertools.groupby(phrases, lambda phrase: phrase.utt):
+            parts = list(group)
+            lost = [failed[part.name] for part in parts if part.name in failed]
             if lost:
-                reasons[utt] = f"{self.config.backend}: {failed[lost[0]]}"
+                reasons[utt] = f"{self.config.backend}: {lost[0]}"
             else:
                 labels[utt] = join_phrases(parts, found, self.corpus.durations[utt])
         return labels, reasons

@@ -6,6 +6,7 @@ are those at which most of the recording agrees with that, by F0 and voicing.
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,6 +39,22 @@ class Sync:
     stretch: float = 1.0
     transposition: float = 0.0
     agreement: float = 0.0
+
+
+def moved(score: Score, offset: float, stretch: float) -> Score:
+    """The score with what was at time ``t`` at ``offset + stretch * t`` seconds."""
+    if offset == 0.0 and stretch == 1.0:
+        return score
+
+    def time(seconds: float) -> float:
+        return round(offset + stretch * seconds, 7)
+
+    notes = tuple(
+        dataclasses.replace(n, start=time(n.start), end=time(n.end), tempo=round(n.tempo / stretch, 4))
+        for n in score.notes
+    )
+    timeline = score.timeline and score.timeline.moved(offset, stretch)
+    return dataclasses.replace(score, notes=notes, timeline=timeline)
 
 
 def synchronise(frames: Frames, score: Score, config: SyncConfig, voicing: float = 0.6) -> Sync:

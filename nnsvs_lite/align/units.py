@@ -182,20 +182,15 @@ def fit_to_score(
     spoken, phones = check_sung(found, score, where, names or {}), score.phones
     starts: list[float] = []
     k = 0
-    for i, phone in enumerate(phones):
-        if phone not in SILENCES:
-            starts.append(spoken[k].start)
-            k += 1
-        else:
+    for silent, group in itertools.groupby(phones, SILENCES.__contains__):
+        count = len(list(group))
+        if silent:
             before = spoken[k - 1].end if k else 0.0
             after = spoken[k].start if k < len(spoken) else duration
-            run = i
-            while run > 0 and phones[run - 1] in SILENCES:
-                run -= 1
-            length = 1
-            while run + length < len(phones) and phones[run + length] in SILENCES:
-                length += 1
-            starts.append(before + (after - before) * (i - run) / length)
+            starts += [before + (after - before) * j / count for j in range(count)]
+        else:
+            starts += [s.start for s in spoken[k : k + count]]
+            k += count
     starts[0] = 0.0
     return _positive(starts, phones, duration)
 
