@@ -53,21 +53,16 @@ def run_program(
         out.write("# " + shlex.join(command) + "\n")
         out.flush()
         try:
-            child = subprocess.Popen(
+            status = subprocess.run(
                 list(command),
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
                 env={**os.environ, **(environment or {})},
-            )
+                check=False,
+            ).returncode
         except (FileNotFoundError, PermissionError, NotADirectoryError) as error:
             raise DataError(f"{name} cannot be started: {command[0]}: {error.strerror}") from None
-        try:
-            status = child.wait()
-        except BaseException:
-            child.terminate()
-            child.wait()
-            raise
     text = log.read_text(encoding="utf-8", errors="replace").split("\n", 1)[1]
     if status != 0:
         how = f"was ended by signal {-status}" if status < 0 else f"failed with status {status}"

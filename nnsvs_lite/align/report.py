@@ -16,16 +16,9 @@ from nnsvs_lite.align.quality import Quality
 from nnsvs_lite.align.sync import Sync
 from nnsvs_lite.io.atomic import write_json, write_text
 from nnsvs_lite.io.ctm import Segment
+from nnsvs_lite.io.tables import write_table
 
 _SHOWN = 20
-
-
-def _errors(corpus: AlignCorpus, labels: Mapping[str, list[Segment]] | None) -> list[OnsetError]:
-    found = []
-    for utt in corpus.utts:
-        if labels and utt in labels and utt in corpus.given:
-            found += onset_errors(utt, labels[utt], corpus.given[utt])
-    return found
 
 
 def write_report(
@@ -58,11 +51,16 @@ def write_report(
         say: where the text goes.
     """
     rejected = {utt: q.rejected for utt, q in quality.items() if q.rejected}
-    errors = {"aligner": _errors(corpus, aligned), "refined": _errors(corpus, refined)}
-    # Of the labels that go on to training, so without the phrases that are kept out.
-    kept = {utt: rows for utt, rows in final.items() if utt not in rejected}
-    used = _errors(corpus, kept)
+    # "used" are the labels that go on to training, so without the phrases that are kept out.
+    used = {utt: rows for utt, rows in final.items() if utt not in rejected}
+    errors = {
+        name: [e for utt in corpus.utts if utt in labels for e in _errors(corpus, utt, labels[utt])]
+        for name, labels in (("aligner", aligned), ("refined", refined or {}), ("used", used))
+    }
     best = errors["refined"] or errors["aligner"]
+    by_phone: dict[str, list[OnsetError]] = {}
+    for error in best:
+        by_phone.setdefault(error.phone, []).append(error)
     kinds = Counter(fault.kind for q in quality.values() for fault in q.faults)
     report = {
         "version": 1,
@@ -71,20 +69,20 @@ def write_report(
         "n_utts": len(corpus.utts),
         "n_rejected": len(rejected),
         "seconds": round(sum(corpus.durations.values()), 3),
-        "aligner": figures(errors["aligner"]),
-        "refined": figures(errors["refined"]),
-        "used": figures(used),
+        **{name: figures(rows) for name, rows in errors.items()},
         "error_rate_20ms": round(1.0 - figures(best)["within_20ms"], 4) if best else None,
         "published_error_rate_20ms": PUBLISHED,
-        "by_phone": _by_phone(best),
-        "sync": _sync_figures(sync),
+        "by_phone": {phone: figures(rows) for phone, rows in sorted(by_phone.items())},
+        "sync": _sync_figures(list(sync.values())),
         "faults": dict(sorted(kinds.items())),
         "aligner_failed": dict(sorted(failed.items())),
-        "utterances": {utt: _utterance(quality.get(utt), sync.get(utt)) for utt in corpus.utts},
+        "utterances": {
+            utt: dataclasses.asdict(quality[utt]) | ({"sync": vars(sync[utt])} if utt in sync else {})
+            for utt in corpus.utts
+        },
     }
     write_json(out / "report.json", report)
-    lines = [f"{utt} {rejected[utt]}\n" for utt in sorted(rejected, key=str.encode)]
-    write_text(out / "rejected", "".join(lines))
+    write_table(out / "rejected", rejected)
     text = report_text(report, rejected)
     write_text(out / "report.txt", text)
     for line in text.splitlines():
@@ -92,24 +90,11 @@ def write_report(
     return report
 
 
-def _utterance(quality: Quality | None, sync: Sync | None) -> dict:
-    row = dataclasses.asdict(quality) if quality else {}
-    if sync is not None:
-        row["sync"] = vars(sync)
-    return row
+def _errors(corpus: AlignCorpus, utt: str, labels: list[Segment]) -> list[OnsetError]:
+    return onset_errors(utt, labels, corpus.given[utt]) if utt in corpus.given else []
 
 
-def _by_phone(errors: list[OnsetError]) -> dict:
-    by_phone: dict[str, list[OnsetError]] = {}
-    for error in errors:
-        by_phone.setdefault(error.phone, []).append(error)
-    return {phone: figures(rows) for phone, rows in sorted(by_phone.items())}
-
-
-def _sync_figures(sync: Mapping[str, Sync]) -> dict:
-    rows = list(sync.values())
-    if not rows:
-        return {}
+def _sync_figures(rows: list[Sync]) -> dict:
     offsets = np.array([row.offset for row in rows])
     drifts = np.array([row.stretch for row in rows])
     return {
@@ -127,9 +112,9 @@ def report_text(report: Mapping, rejected: Mapping[str, str]) -> str:
     lines = [
         f"{report['n_utts']} utterances, {report['seconds']:.0f} s, aligned with {report['backend']}, "
         f"one word per {report['unit']}",
-        f"recording against score: offset {sync.get('median_offset', 0.0):+.3f} s (median; largest "
-        f"{sync.get('largest_offset', 0.0):+.3f} s), tempo drift up to {sync.get('largest_drift', 0.0):.2%}, "
-        f"transposition {sync.get('median_transposition', 0.0):+.2f} semitones (median)",
+        f"recording against score: offset {sync['median_offset']:+.3f} s (median; largest "
+        f"{sync['largest_offset']:+.3f} s), tempo drift up to {sync['largest_drift']:.2%}, transposition "
+        f"{sync['median_transposition']:+.2f} semitones (median)",
     ]
     if report["aligner"] or report["refined"]:
         lines += ["", "onsets against the corpus' own labels:"]
