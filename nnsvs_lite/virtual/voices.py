@@ -17,12 +17,13 @@ from nnsvs_lite.virtual.singer import VirtualSinger, measure_spread
 from nnsvs_lite.virtual.style import PLAIN, WARM, SingingStyle
 
 _MORAE = (
-    "あ い う え お か き く け こ が ぎ ぐ げ ご さ し す せ そ ざ じ ず ぜ ぞ た ち つ て と だ で ど "
-    "な に ぬ ね の は ひ ふ へ ほ ば び ぶ べ ぼ ぱ ぴ ぷ ぺ ぽ ま み む め も や ゆ よ ら り る れ ろ わ ん "
-    "きゃ きゅ きょ ぎゃ ぎゅ ぎょ しゃ しゅ しょ じゃ じゅ じょ ちゃ ちゅ ちょ にゃ にゅ にょ "
-    "ひゃ ひゅ ひょ びゃ びゅ びょ ぴゃ ぴゅ ぴょ みゃ みゅ みょ りゃ りゅ りょ てゃ てゅ てょ でゃ でゅ でょ "
-    "ふぁ ふぃ ふぇ ふぉ うぃ うぇ うぉ しぇ じぇ ちぇ つぁ つぇ つぉ てぃ でぃ とぅ どぅ ヴァ ヴィ ヴ ヴェ ヴォ"
-).split()
+    "あ い う え お か き く け こ が ぎ ぐ げ ご さ し す せ そ ざ じ ず ぜ ぞ た ち つ て と だ で "
+    "ど な に ぬ ね の は ひ ふ へ ほ ば び ぶ べ ぼ ぱ ぴ ぷ ぺ ぽ ま み む め も や ゆ よ ら り る "
+    "れ ろ わ ん きゃ きゅ きょ ぎゃ ぎゅ ぎょ しゃ しゅ しょ じゃ じゅ じょ ちゃ ちゅ ちょ にゃ にゅ "
+    "にょ ひゃ ひゅ ひょ びゃ びゅ びょ ぴゃ ぴゅ ぴょ みゃ みゅ みょ りゃ りゅ りょ てゃ てゅ てょ "
+    "でゃ でゅ でょ ふぁ ふぃ ふぇ ふぉ うぃ うぇ うぉ しぇ じぇ ちぇ つぁ つぇ つぉ てぃ でぃ とぅ "
+    "どぅ ヴァ ヴィ ヴ ヴェ ヴォ"
+)
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ def _calibration_scores() -> list[Score]:
     scores = []
     for _ in range(40):
         notes = [Note(0.0, 0.4, 0, phones=("pau",), tempo=150.0)]
-        for mora in rng.permutation(_MORAE)[:10]:
+        for mora in rng.permutation(_MORAE.split())[:10]:
             start = notes[-1].end
             pitch = int(rng.integers(62, 71))
             phones = tuple(phone for unit in units(str(mora)) for phone in unit)
