@@ -114,7 +114,7 @@ def test_other_files_are_refused(tmp_path):
     for value in (torch.zeros(3), [1, 2], {"weights": {}}, {"format": "nnsvs_lite model 99"}):
         torch.save(value, path)
         refused(path, "not a (checkpoint|model) of this toolkit|this version reads")
-    torch.save({"format": "nnsvs_lite model 1"}, path)
+    torch.save({"format": "nnsvs_lite model 2"}, path)
     refused(path, "lacks")
     path.unlink()
     refused(path, "no such checkpoint; train the model first")
