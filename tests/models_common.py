@@ -29,6 +29,11 @@ def name_of(path: Path) -> str:
     return f"{path.parent.name}-{path.stem}"
 
 
+def batch_key(path: Path) -> str:
+    """The training option that measures the batches of a configuration's family."""
+    return "batch_frames" if path.parent.name == "acoustic" else "batch_phones"
+
+
 def mel_spec(spec: Spec) -> Spec:
     """A dump's spec with its spectra called mel and without aperiodicity."""
     size = spec.streams["mgc"]
@@ -50,7 +55,7 @@ def build(path: Path, spec: Spec, seed: int = 0) -> SvsModel:
     """A new model of a configuration."""
     config = Config.read(path)
     torch.manual_seed(seed)
-    return config.model_class(spec, **config.init_args).eval()
+    return config.build(spec).eval()
 
 
 def shaken(model: SvsModel, size: float = 0.1) -> SvsModel:

@@ -193,7 +193,7 @@ def measure_speed(recipe: Recipe, entry: Entry) -> dict[str, float]:
     found: dict[str, float] = {"parameters": sum(p.numel() for p in model.parameters())}
     data = DumpDataset(recipe.dump, "train", spec, streams=True)
     if model.trains:
-        indices = pack(data.frames, config.training.budget)[-2]
+        indices = pack(data.frames, config.training.batch_length(entry.family))[-2]
         batch = collate([data[i] for i in indices], spec.frame_shift)
         optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
         times = []

@@ -84,10 +84,13 @@ def save_model(path: str | os.PathLike, model: SvsModel, config: Config, extra: 
     )
 
 
-def load_model(path: str | os.PathLike, family: str | None = None, file: BinaryIO | None = None) -> SvsModel:
+def load_model(
+    path: str | os.PathLike, family: str | None = None, file: BinaryIO | None = None, trust_code: bool = False
+) -> SvsModel:
     """Builds the model of a checkpoint, or of the ``model.pt`` of an exp dir, for inference.
 
-    ``file`` is read in place of ``path``, where it is given.
+    ``file`` is read in place of ``path``, where it is given. ``trust_code`` lets the checkpoint
+    name a class of any module, which is then imported and run.
 
     Raises:
         DataError: as :func:`load`; where it is no model, of another family, or its
@@ -102,8 +105,8 @@ def load_model(path: str | os.PathLike, family: str | None = None, file: BinaryI
     for name in ("config", "schema", "stats", "weights"):
         if not isinstance(state.get(name), dict):
             raise DataError(f"lacks {name}; train the model again", path)
-    config = Config.from_dict(state["config"], str(path))
-    model = config.model_class(Spec(state["schema"], state["stats"]), **config.init_args)
+    config = Config.from_dict(state["config"], str(path), trust_code)
+    model = config.build(Spec(state["schema"], state["stats"]))
     if family is not None and model.family != family:
         raise DataError(f"holds a {model.family} model, a {family} model is needed", path)
     try:

@@ -7,9 +7,11 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from nnsvs_lite.io.atomic import read_text, write_text
+from nnsvs_lite.io.atomic import write_text
 from nnsvs_lite.io.done import Done
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.io.settings import read_settings
+from nnsvs_lite.models.config import FAMILIES, Config
 
 
 def train(
@@ -43,7 +45,11 @@ def train(
     for path in inputs:
         if not path.exists():
             raise DataError("no such file or folder; run stage 2 first", path)
-    options = {"config": read_text(config_path), "overrides": list(overrides), "seed": seed}
+    options = {
+        "config": read_settings(config_path, FAMILIES).value,
+        "overrides": list(overrides),
+        "seed": seed,
+    }
     done = Done(out, "train", inputs, options)
     if done.is_current():
         return False
@@ -51,7 +57,6 @@ def train(
     # torch and Fabric are slow to import; a finished stage must not wait for them.
     from lightning_fabric import Fabric
 
-    from nnsvs_lite.models.config import Config
     from nnsvs_lite.training.device import check_gpus
     from nnsvs_lite.training.loop import Trainer
 

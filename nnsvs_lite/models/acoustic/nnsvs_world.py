@@ -71,22 +71,20 @@ class NnsvsWorld(NeuralAcoustic):
         options: AcousticOptions | None = None,
     ):
         super().__init__(spec, options, weights=weights)
-        sizes = {name: StreamSize.of(value) for name, value in streams.items()}
-        problem = order_error(list(spec.streams), sizes)
+        problem = order_error(list(spec.streams), streams)
         if problem:
             raise DataError(problem, "streams")
-        self.sizes = sizes
-        self.features = LinguisticFeatures(spec, self.options.forget)
+        self.sizes = streams
+        self.features = LinguisticFeatures(spec, self.options.context_dropout)
         self.conditions = Conditions(spec, self.options, self.features.size)
         self._rest = spec.column("note", "is_rest")
         inner = self.features.size
         self.encoder = None
         if encoder is not None:
-            size = EncoderSize(**encoder) if isinstance(encoder, dict) else encoder
-            self.encoder, inner = Encoder(inner, size), size.out + 1
+            self.encoder, inner = Encoder(inner, encoder), encoder.out + 1
         self.nets = nn.ModuleDict()
-        for name, size in sizes.items():
-            told = 1 + sum(spec.streams[h] for h in size.hears)
+        for name, size in streams.items():
+            told = 1 + sum(spec.streams[h] for h in size.conditioned_on)
             f0 = name == "lf0"
             inputs = self.features.size if f0 else inner + told
             self.nets[name] = StreamNet(inputs, spec.streams[name], size, late=1 if f0 else 0)
@@ -117,7 +115,7 @@ class NnsvsWorld(NeuralAcoustic):
                 score = self._standard(self.space.floor.steps.score_lf0(batch, phone))
                 first, last = net(x, mask, true.get(name), batch.seed, late=score)
             else:
-                told = [true[h] if teacher else numbers[h] for h in self.sizes[name].hears]
+                told = [true[h] if teacher else numbers[h] for h in self.sizes[name].conditioned_on]
                 first, last = net(torch.cat([shared, lf0, *told], dim=-1), mask, true.get(name), batch.seed)
             numbers[name] = last
             out |= self.space.decode({name: last}, base)
