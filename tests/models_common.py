@@ -16,7 +16,7 @@ from nnsvs_lite.training.data import DumpDataset
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = [
-    path for f in ("timelag", "duration", "acoustic") for path in sorted((ROOT / "conf" / f).glob("*"))
+    path for f in ("timelag", "duration", "acoustic") for path in sorted((ROOT / "conf" / f).glob("[!_]*"))
 ]
 FULL = [path for path in CONFIGS if path.with_name(f"{path.stem}_tiny.yaml").exists()]
 """Systems at their published size; each has a tiny one, on which most tests are run."""

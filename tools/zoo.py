@@ -71,7 +71,7 @@ def entries(wanted: Sequence[str] = ()) -> list[Entry]:
     """Small configurations: those that are tiny, or have no tiny one; ``wanted`` picks some by name."""
     found = []
     for family in ("timelag", "duration", "acoustic"):
-        for path in sorted((CONF / family).glob("*.yaml")):
+        for path in sorted((CONF / family).glob("[!_]*.yaml")):
             if not path.with_name(f"{path.stem}_tiny.yaml").exists() and path.stem != "rule":
                 found.append(Entry(family, path))
     unknown = set(wanted) - {e.name for e in found}
