@@ -305,7 +305,7 @@ class TestVarianceScaling:
         assert build(ROOT / "conf/acoustic/resf0_conv.yaml", bare).infer(batch_of(items[:1], bare))
         with pytest.raises(DataError, match="needs the variance of utterances"):
             make("resf0_conv", bare, gv=0.5)
-        with pytest.raises(DataError, match="from 0 to 1"):
+        with pytest.raises(DataError, match="within 0..1"):
             make("resf0_conv", spec, gv=1.5)
         model = make("resf0_conv", bare)
         model.gv.strength = 0.5

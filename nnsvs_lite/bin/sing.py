@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from nnsvs_lite.bin._options import add_trust_code
+
 HELP = "sing a score file with a trained voice"
 
 
@@ -41,6 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tables", metavar="DIR", help="also write phone times and features to this folder")
     parser.add_argument("--seed", type=int, default=0, help="of models that draw by chance")
     parser.add_argument("--device", default="cpu", help="torch device, such as cuda")
+    add_trust_code(parser)
 
 
 def run(args: argparse.Namespace) -> int | None:
@@ -50,7 +53,7 @@ def run(args: argparse.Namespace) -> int | None:
     container_of(args.out)
     from nnsvs_lite.synthesis.singer import Singer
 
-    song = Singer.load(args.model, args.device).sing(
+    song = Singer.load(args.model, args.device, args.trust_code).sing(
         args.score,
         part=args.part,
         voice=args.voice,

@@ -147,7 +147,7 @@ class Settings:
                 return None
             return self.convert(next(a for a in args if a is not type(None)), value, path)
         if origin is typing.Literal:
-            if value in args:
+            if any(type(value) is type(known) and value == known for known in args):
                 return value
             hint = nearest(str(value), map(str, args))
             raise self.fault(f"{name} must be one of {', '.join(map(str, args))}, not {value!r}{hint}", path)
@@ -164,9 +164,9 @@ class Settings:
                 raise self.fault(f"{name} must be a list, not {value!r}", path)
             items = [self.convert(args[0], item, (*path, str(i))) for i, item in enumerate(value)]
             return items if origin is list else tuple(items)
-        if hint is float and not isinstance(value, bool):
+        if hint is float and isinstance(value, (int, float, str)) and not isinstance(value, bool):
             # YAML 1.1 reads 1e-5, without a dot, as text.
-            with suppress(TypeError, ValueError):
+            with suppress(ValueError, OverflowError):
                 if math.isfinite(float(value)):
                     return float(value)
         elif isinstance(value, hint) and isinstance(value, bool) == (hint is bool):

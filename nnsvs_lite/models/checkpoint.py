@@ -79,9 +79,36 @@ def save_model(path: str | os.PathLike, model: SvsModel, config: Config, extra: 
             "schema": model.spec.schema,
             "stats": model.spec.stats,
             "weights": model.state_dict(),
+            "parameters": sum(p.numel() for p in model.parameters()),
             **extra,
         },
     )
+
+
+def _load_state(path: str | os.PathLike, file: BinaryIO | None = None) -> tuple[Path, dict[str, Any]]:
+    """What :func:`save_model` wrote, and its path."""
+    path = Path(path)
+    if path.is_dir():
+        path = path / "model.pt"
+    state = load(path, file)
+    if state.get("format") != "nnsvs_lite model 1":
+        raise DataError("not a model of this toolkit, or of another version", path)
+    for name in ("config", "schema", "stats", "weights"):
+        if not isinstance(state.get(name), dict):
+            raise DataError(f"lacks {name}; train the model again", path)
+    return path, state
+
+
+def count_parameters(path: str | os.PathLike) -> int:
+    """Trained parameters of a checkpoint, buffers left out; the model itself is not built.
+
+    Raises:
+        DataError: as :func:`load`, and where it is no model.
+    """
+    path, state = _load_state(path)
+    if not isinstance(state.get("parameters"), int):
+        raise DataError("lacks the number of parameters; train the model again", path)
+    return state["parameters"]
 
 
 def load_model(
@@ -96,15 +123,7 @@ def load_model(
         DataError: as :func:`load`; where it is no model, of another family, or its
             weights do not fit its configuration.
     """
-    path = Path(path)
-    if path.is_dir():
-        path = path / "model.pt"
-    state = load(path, file)
-    if state.get("format") != "nnsvs_lite model 1":
-        raise DataError("not a model of this toolkit, or of another version", path)
-    for name in ("config", "schema", "stats", "weights"):
-        if not isinstance(state.get(name), dict):
-            raise DataError(f"lacks {name}; train the model again", path)
+    path, state = _load_state(path, file)
     config = Config.from_dict(state["config"], str(path), trust_code)
     model = config.build(Spec(state["schema"], state["stats"]))
     if family is not None and model.family != family:

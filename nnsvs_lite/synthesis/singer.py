@@ -65,13 +65,15 @@ class Singer:
         self.singers: list[str] = list(self.spec.schema.get("speakers", []))
 
     @staticmethod
-    def load(path: str | os.PathLike, device: str = "cpu") -> Singer:
+    def load(path: str | os.PathLike, device: str = "cpu", trust_code: bool = False) -> Singer:
         """Loads the exp dir of a finished recipe's acoustic model, or a packed voice.
+
+        ``trust_code``: see :func:`nnsvs_lite.models.checkpoint.load_model`.
 
         Raises:
             DataError: where it is neither, a checkpoint is damaged, or there is no such device.
         """
-        singer = Singer(*load_voice(path, find_device(device)))
+        singer = Singer(*load_voice(path, find_device(device), trust_code))
         for name in vocoder_streams(singer.config):
             if name not in singer.spec.streams:
                 raise DataError(f"the voice predicts no {name}, of which its waveform is made", path)
