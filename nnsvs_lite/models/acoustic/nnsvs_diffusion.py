@@ -42,7 +42,7 @@ class DiffusionSize:
 
 
 class DiffusionNet(nn.Module):
-    """Frame vectors to a stream: an encoder, and a denoiser that hears it.
+    """Frame vectors to a stream: an encoder, and a denoiser conditioned on it.
 
     Args:
         inputs: size of a frame vector. dim: of the stream. size: see :class:`DiffusionSize`.
@@ -69,7 +69,7 @@ class DiffusionNet(nn.Module):
 class NnsvsDiffusion(NeuralAcoustic):
     """``p(F0|C)``, then mel-cepstra and aperiodicity by diffusion given F0, then voicing given both.
 
-    In training what is told is the true value, in singing the predicted one. The streams'
+    The condition is the true value in training, the predicted one in inference. The streams'
     own errors are reported, of the data that the denoiser has in sight, but only the error
     in the noise is minimised.
 
@@ -131,8 +131,8 @@ class NnsvsDiffusion(NeuralAcoustic):
         losses = {}
         for name, net in self.nets.items():
             losses[f"noise_{name}"], numbers[name] = net(x, mask, true.get(name), seed)
-        heard = true if teacher else numbers
-        x = torch.cat([x, *(heard[n] for n in self._conditioned_on)], dim=-1)
+        known = true if teacher else numbers
+        x = torch.cat([x, *(known[n] for n in self._conditioned_on)], dim=-1)
         numbers["vuv"] = self.vuv(x, mask, None, seed)[1]
         return self.space.decode(numbers, base) | {n: v for n, v in losses.items() if v is not None}
 

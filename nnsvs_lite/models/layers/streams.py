@@ -47,7 +47,7 @@ class StreamSize:
         ff, conv, lstm, lstm_layers, dropout: of an :class:`FFConvLSTM`; ``ff`` 0 for none.
         decoder: autoregressive, in place of a linear layer.
         postnet: after it.
-        conditioned_on: streams before this one, besides F0, that it is told.
+        conditioned_on: streams before this one, besides F0, that enter its network.
     """
 
     embed: int = 0
@@ -126,7 +126,7 @@ def order_error(names: Sequence[str], sizes: dict[str, StreamSize]) -> str | Non
     if set(sizes) != set(names):
         return f"streams {', '.join(sizes)} are configured, the dump has {', '.join(names)}"
     if next(iter(sizes)) != "lf0":
-        return "lf0 must be the first stream: the others are told F0"
+        return "lf0 must be the first stream: the others are conditioned on F0"
     known: list[str] = []
     for name, size in sizes.items():
         late = [h for h in size.conditioned_on if h not in known]
