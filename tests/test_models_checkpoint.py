@@ -11,10 +11,10 @@ import torch
 from models_common import ROOT, build, shaken
 
 from nnsvs_lite.bin.main import main
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.models.checkpoint import count_parameters, load, load_model, save, save_model
+from nnsvs_lite.models.checkpoint import FORMAT, count_parameters, load, load_model, save, save_model
 from nnsvs_lite.models.config import Config
-from nnsvs_lite.models.spec import Spec
 
 CONFIG = ROOT / "conf" / "timelag" / "mdn.yaml"
 
@@ -142,8 +142,8 @@ def test_other_files_are_refused(tmp_path):
         refused(path, "not a checkpoint|damaged checkpoint")
     for value in (torch.zeros(3), [1, 2], {"weights": {}}, {"format": "nnsvs_lite model 99"}):
         torch.save(value, path)
-        refused(path, "not a checkpoint of this toolkit|not a model of this toolkit")
-    torch.save({"format": "nnsvs_lite model 1"}, path)
+        refused(path, "not a (checkpoint|model) of this toolkit|this version reads")
+    torch.save({"format": FORMAT}, path)
     refused(path, "lacks")
     path.unlink()
     refused(path, "no such checkpoint; train the model first")

@@ -17,8 +17,8 @@ from nnsvs_lite.io.errors import DataError, nearest
 from nnsvs_lite.io.settings import Settings, Within, parse_settings, plain, read_settings
 
 if TYPE_CHECKING:
+    from nnsvs_lite.features.spec import Spec
     from nnsvs_lite.models.base import SvsModel
-    from nnsvs_lite.models.spec import Spec
 
 FAMILIES = ("timelag", "duration", "acoustic", "vocoder")
 _PREFIX = "nnsvs_lite.models."

@@ -6,6 +6,7 @@ from abc import abstractmethod
 
 from torch import Tensor
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.expand import phone_of_frame
 from nnsvs_lite.models.layers.losses import StreamLoss
@@ -13,7 +14,6 @@ from nnsvs_lite.models.layers.outputs import Pitch, StreamHeads
 from nnsvs_lite.models.layers.refine import SpectraPostnet, spectra_of
 from nnsvs_lite.models.neural import NeuralAcoustic
 from nnsvs_lite.models.options import AcousticOptions
-from nnsvs_lite.models.spec import Spec
 
 
 class PostnetAcoustic(NeuralAcoustic):
