@@ -15,6 +15,8 @@ import yaml
 from nnsvs_lite.io.atomic import read_json, read_text, write_json
 from nnsvs_lite.io.done import Done
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.io.settings import read_settings
+from nnsvs_lite.models.config import FAMILIES, Config
 
 _TRAINED = ("last.pt", "losses.jsonl", "tensorboard", "data.json", "config.yaml", "model.pt")
 """What training writes, the model last: it tells that there is something to lose."""
@@ -56,7 +58,11 @@ def train(
     for path in inputs:
         if not path.exists():
             raise DataError("no such file or folder; run stage 2 first", path)
-    options = {"config": read_text(config_path), "overrides": list(overrides), "seed": seed}
+    options = {
+        "config": read_settings(config_path, FAMILIES).value,
+        "overrides": list(overrides),
+        "seed": seed,
+    }
     done = Done(out, "train", inputs, options)
     if done.is_current():
         return False
@@ -64,7 +70,6 @@ def train(
     # torch and Fabric are slow to import; a finished stage must not wait for them.
     from lightning_fabric import Fabric
 
-    from nnsvs_lite.models.config import Config
     from nnsvs_lite.training.device import check_gpus
     from nnsvs_lite.training.loop import Trainer
 
