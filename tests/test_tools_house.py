@@ -18,7 +18,8 @@ def house():
 
 
 def test_code_lines_are_neither_comments_nor_docstrings(house):
-    text = '"""A module\n\nof two."""\n\n# why\nX = """\ntext\n"""  # three lines\n\n\ndef f():\n    "Does."\n    return X\n'
+    text = '"""A module\n\nof two."""\n\n# why\nX = """\ntext\n"""  # three lines\n\n\n'
+    text += 'def f():\n    "Does."\n    return X\n'
     assert house.code_lines(text) == 5
 
 

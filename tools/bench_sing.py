@@ -25,7 +25,7 @@ from nnsvs_lite.virtual.melody import musicxml
 from nnsvs_lite.virtual.songs import SONGS
 
 ROOT = Path(__file__).parents[1]
-VOICE = ROOT / "egs" / "demo" / "svs1" / "exp" / "acoustic_resf0_conv"
+VOICE = ROOT / "egs" / "demo" / "svs1" / "exp" / "acoustic_resf0_conv_world_24k"
 
 PARTS = """
 import sys, time

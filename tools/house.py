@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What make lint checks beside ruff and import-linter: no file too long, no circle of imports among the tools.
+"""What make lint checks beside ruff and import-linter: no file too long, no circle of imports in tools/.
 
 Prints the lines of each room of the package, so that one sees where the weight is. Run in the repository.
 """
