@@ -39,9 +39,11 @@ esac
 """
 DATA = """#!/usr/bin/env bash
 echo "local/data.sh $*" >>"${CALLS}"
-for set in train dev eval train_two dev_two eval_two; do
-    mkdir -p data/${set}
-    [ -n "${NO_LABELS:-}" ] || touch data/${set}/label.ctm
+for set in train dev eval; do
+    for name in ${set} ${set}_two ${set}_multi; do
+        mkdir -p data/${name}
+        [ -n "${NO_LABELS:-}" ] || touch data/${name}/label.ctm
+    done
 done
 """
 
