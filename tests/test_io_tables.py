@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import subprocess
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from nnsvs_lite.io.ctm import Segment, read_ctm, write_ctm
-from nnsvs_lite.io.done import Done, fingerprint
+from nnsvs_lite.io.done import Done, fingerprint, stamp
 from nnsvs_lite.io.errors import DataError, nearest
 from nnsvs_lite.io.tables import FeatureReader, FeatureWriter, parse_ark_ref, read_table, write_table
 
@@ -268,3 +269,13 @@ def test_errors_are_one_line_with_their_place():
     assert str(DataError("alone")) == "alone"
     assert nearest("trian", ["train", "eval"]) == " (did you mean 'train'?)"
     assert nearest("xyz", ["train", "eval"]) == ""
+
+
+def test_a_stamp_changes_with_the_file(tmp_path):
+    path = tmp_path / "a.wav"
+    assert stamp(path) == [str(path), "missing"]
+    path.write_bytes(b"abc")
+    before = stamp(path)
+    assert before[:2] == [str(path), 3] and stamp(path) == before
+    os.utime(path, ns=(0, 0))
+    assert stamp(path) == [str(path), 3, 0]

@@ -6,13 +6,9 @@ import dataclasses
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from nnsvs_lite.io.atomic import read_text
-from nnsvs_lite.io.errors import DataError, nearest
-
-BACKENDS = ("viter", "mfa")
-UNITS = ("phrase", "word", "syllable", "mora")
+from nnsvs_lite.io.settings import Settings, plain, read_settings
 
 
 @dataclass(frozen=True)
@@ -93,7 +89,7 @@ class ViterConfig:
     """
 
     model: str = ""
-    stage: str = "mono"
+    stage: Literal["mono", "tri", "lda", "sat"] = "mono"
     position_dependent: bool = False
     refine: bool = True
     beam: float = 40.0
@@ -150,8 +146,8 @@ class AlignConfig:
             phones have other names; empty where they are ours.
     """
 
-    backend: str = "viter"
-    unit: str = "phrase"
+    backend: Literal["viter", "mfa"] = "viter"
+    unit: Literal["phrase", "word", "syllable", "mora"] = "phrase"
     phone_map: str = ""
     pieces: int = 1
     viter: ViterConfig = field(default_factory=ViterConfig)
@@ -162,37 +158,7 @@ class AlignConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """All values, for ``config.yaml`` of the experiment and for fingerprints."""
-        value = dataclasses.asdict(self)
-        value["mfa"]["options"] = list(value["mfa"]["options"])
-        return value
-
-
-def _convert(kind: str, value: Any, where: str) -> Any:
-    wanted = {"str": str, "float": (int, float), "int": int, "bool": bool}.get(kind)
-    if wanted is None:
-        if not (isinstance(value, list) and all(isinstance(item, str) for item in value)):
-            raise DataError("must be a list of words", where)
-        return tuple(value)
-    if not isinstance(value, wanted) or (isinstance(value, bool) and kind != "bool"):
-        raise DataError(f"must be {kind}, not {value!r}", where)
-    return float(value) if kind == "float" else value
-
-
-def _build(cls: type, values: Any, where: str) -> Any:
-    if not isinstance(values, dict):
-        raise DataError("must be a mapping of keys to values", where)
-    known = {f.name: f for f in dataclasses.fields(cls)}
-    arguments = {}
-    for key, value in values.items():
-        if key not in known:
-            raise DataError(f"unknown key {key!r}{nearest(str(key), known)}", where)
-        default = known[key].default_factory
-        place = f"{where}: {key}"
-        if default is not dataclasses.MISSING:
-            arguments[key] = _build(default, value if value is not None else {}, place)
-        else:
-            arguments[key] = _convert(str(known[key].type), value, place)
-    return cls(**arguments)
+        return plain(self)
 
 
 def from_dict(values: Any, where: str = "alignment configuration") -> AlignConfig:
@@ -202,32 +168,17 @@ def from_dict(values: Any, where: str = "alignment configuration") -> AlignConfi
         DataError: for an unknown key (naming the nearest), a value of the wrong
             type, or a value that is none of those possible.
     """
-    config = _build(AlignConfig, values, where)
-    choices = (
-        ("backend", config.backend, BACKENDS),
-        ("unit", config.unit, UNITS),
-        ("viter: stage", config.viter.stage, ("mono", "tri", "lda", "sat")),
-    )
-    for key, value, possible in choices:
-        if value not in possible:
-            hint = nearest(value, possible)
-            raise DataError(
-                f"unknown value {value!r}{hint}; possible: {', '.join(possible)}", f"{where}: {key}"
-            )
-    return config
+    return Settings(values, where).build(AlignConfig)
 
 
 def read_config(path: str | os.PathLike) -> AlignConfig:
-    """Reads a configuration from YAML.
+    """Reads a configuration from YAML; its ``phone_map`` may lie beside it.
 
     Raises:
-        DataError: where the file is missing or is not YAML, and as :func:`from_dict`.
+        DataError: where the file is missing or is not YAML, and as :func:`from_dict`, with the line.
     """
-    import yaml
-
-    try:
-        values = yaml.safe_load(read_text(path))
-    except yaml.YAMLError as error:
-        line = getattr(getattr(error, "problem_mark", None), "line", 0) + 1
-        raise DataError(f"not YAML: {getattr(error, 'problem', error)}", f"{path}:{line}") from None
-    return from_dict(values or {}, os.fspath(Path(path)))
+    config = read_settings(path, ["align"]).build(AlignConfig)
+    beside = Path(path).parent / Path(config.phone_map).name
+    if config.phone_map and not Path(config.phone_map).exists() and beside.exists():
+        config = dataclasses.replace(config, phone_map=os.fspath(beside))
+    return config
