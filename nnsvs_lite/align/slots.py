@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -114,56 +115,39 @@ def slots_of(
     found: list[Slot] = []
     count = 0
 
-    def place(time: float) -> float:
-        return (offset + time * stretch) / shift
-
-    def add(phone: str, note: int, index: int, low: float, high: float, **more) -> None:
+    def add(phone, note, index, low, high, pitch=np.nan, expected=np.nan, kind="") -> None:
         name, length, spread = manner(language, phone)
-        values = dict(
-            expected=np.nan, kind="", pitch=np.nan, length=length or np.nan, spread=spread or np.nan
-        )
+        key, group = f"{score.lang}:{phone}", f"{score.lang}:{name}"
+        window = int(max(low, 0)), int(high)
+        prior = length or np.nan, spread or np.nan
+        held, silent = phone in language.vowels, phone in language.silences
         found.append(
-            Slot(
-                phone=phone,
-                key=f"{score.lang}:{phone}",
-                group=f"{score.lang}:{name}",
-                index=index,
-                note=note,
-                low=int(max(low, 0)),
-                high=int(high),
-                vowel=phone in language.vowels,
-                silence=phone in language.silences,
-                **(values | more),
-            )
+            Slot(phone, key, group, index, note, *window, expected, kind, pitch, *prior, held, silent)
         )
 
     for n, note in enumerate(score.notes):
-        begin, end = place(note.start), place(note.end)
+        begin, end = ((offset + time * stretch) / shift for time in (note.start, note.end))
         if n and breaths and not note.is_rest and not score.notes[n - 1].is_rest and not note.slur:
-            add(BREATH, n, -1, begin - reach - 0.2 / shift, begin + half, pitch=UNSUNG)
+            add(BREATH, n, -1, begin - reach - 0.2 / shift, begin + half, UNSUNG)
         onset = language.onset_count(note.phones)
-        first = manner(language, note.phones[0])[0] if note.phones else ""
         for k, phone in enumerate(note.phones):
+            pitch = float(note.pitch) if language.is_voiced(phone) else np.nan
             if note.is_rest:
-                more = {"expected": begin, "kind": "rest"} if k == 0 and n else {}
-                add(phone, n, count, begin - 2 * half, max(begin + 2 * half, end), **more)
+                prior = (begin, "rest") if k == 0 and n else ()
+                add(phone, n, count, begin - 2 * half, max(begin + 2 * half, end), np.nan, *prior)
+            elif k < onset:
+                add(phone, n, count, begin - reach, begin + half, pitch)
+            elif k == onset:
+                kind = f"{score.lang}:{manner(language, note.phones[0])[0]}"
+                add(phone, n, count, begin - half, begin + half, pitch, begin, kind)
             else:
-                pitch = float(note.pitch) if language.is_voiced(phone) else np.nan
-                if k < onset:
-                    add(phone, n, count, begin - reach, begin + half, pitch=pitch)
-                elif k == onset:
-                    kind = f"{score.lang}:{first}"
-                    add(phone, n, count, begin - half, begin + half, pitch=pitch, expected=begin, kind=kind)
-                else:
-                    add(phone, n, count, begin - half, end + half, pitch=pitch)
+                add(phone, n, count, begin - half, end + half, pitch)
             count += 1
     return _feasible(found, frames)
 
 
 def _feasible(slots: list[Slot], frames: int, least: int = 3) -> list[Slot]:
     """Windows in which every needed phone can have ``least`` frames."""
-    import dataclasses
-
     lows, highs = [s.low for s in slots], [s.high for s in slots]
     lows[0] = highs[0] = 0
     for i in range(1, len(slots)):
