@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from nnsvs_lite.io.ctm import Segment
@@ -45,32 +45,24 @@ def units_of(score: Score, unit: str = "phrase", vowels: Iterable[str] = ()) -> 
     """
     vowels = set(vowels)
     phones, index = score.phones, score.note_index
-    found: list[Unit] = []
-    start: int | None = None
+    spans: list[list[int]] = []
 
-    def close(end: int) -> None:
-        nonlocal start
-        if start is not None and end > start:
-            found.append(Unit(tuple(phones[start:end]), start, end))
-        start = None
+    def begins(i: int) -> bool:
+        """Whether a word begins with a phone that follows a sung one."""
+        note, before = score.notes[index[i]], score.notes[index[i - 1]]
+        if note.slur:
+            return False
+        if note is before:
+            return unit == "mora" and phones[i - 1] in vowels
+        spaced = note.lyric[:1].isspace() or before.lyric[-1:].isspace()
+        return unit in ("syllable", "mora") or (unit == "word" and spaced)
 
     for i, phone in enumerate(phones):
-        note = score.notes[index[i]]
-        if phone in SILENCES:
-            close(i)
-            continue
-        new_note = i == 0 or index[i] != index[i - 1]
-        if start is not None and new_note and not note.slur:
-            before = score.notes[index[i - 1]]
-            spaced = note.lyric[:1].isspace() or before.lyric[-1:].isspace()
-            if unit in ("syllable", "mora") or (unit == "word" and spaced):
-                close(i)
-        elif start is not None and unit == "mora" and phones[i - 1] in vowels and not note.slur:
-            close(i)
-        if start is None:
-            start = i
-    close(len(phones))
-    return found
+        if phone not in SILENCES:
+            if i == 0 or phones[i - 1] in SILENCES or begins(i):
+                spans.append([i, i])
+            spans[-1][1] = i + 1
+    return [Unit(tuple(phones[first:last]), first, last) for first, last in spans]
 
 
 class Dictionary:
@@ -131,12 +123,12 @@ def check_texts(
 
 
 def check_sung(
-    labels: Iterable[Segment], score: Score, where: str | os.PathLike, names: Mapping[str, str] | None = None
-) -> list[Segment]:
-    """The labels of sung phones, which must be the score's; silences may differ.
+    sung: Sequence[Segment], score: Score, where: str | os.PathLike, names: Mapping[str, str] | None = None
+) -> None:
+    """Checks that the labels of sung phones are the score's; silences may differ.
 
     Args:
-        labels: in order of time.
+        sung: labels in order of time, silences left out.
         score: with phones.
         where: named in the error.
         names: what the labels call our phones, where that differs; capitals do not count then.
@@ -144,7 +136,6 @@ def check_sung(
     Raises:
         DataError: naming the first phone that differs.
     """
-    sung = [s for s in labels if s.label not in _UNSUNG]
     fold = str if names is None else str.lower
     wanted = [(names or {}).get(p, p) for p in score.phones if p not in SILENCES]
     for k, (label, need) in enumerate(itertools.zip_longest(sung, wanted), start=1):
@@ -153,7 +144,6 @@ def check_sung(
             when = "" if label is None else f" at {label.start:.3f} s"
             needed = "no more" if need is None else f"{need!r}"
             raise DataError(f"phone {k}{when} is {have}, the score has {needed}", where)
-    return sung
 
 
 def fit_to_score(
@@ -179,7 +169,8 @@ def fit_to_score(
     Raises:
         DataError: where the sung phones are not those of the score.
     """
-    spoken, phones = check_sung(found, score, where, names or {}), score.phones
+    spoken, phones = [s for s in found if s.label not in _UNSUNG], score.phones
+    check_sung(spoken, score, where, names or {})
     starts: list[float] = []
     k = 0
     for silent, group in itertools.groupby(phones, SILENCES.__contains__):
