@@ -41,7 +41,6 @@ class AlignPhrase:
         score: notes of the phrase; time 0 is the phrase's start.
         start: seconds from the utterance's start.
         end: seconds.
-        first: index of its first phone in the utterance's score.
     """
 
     name: str
@@ -50,7 +49,6 @@ class AlignPhrase:
     score: Score
     start: float
     end: float
-    first: int = 0
 
 
 def cut_utterance(
@@ -80,23 +78,14 @@ def cut_utterance(
             cuts.append(here)
             begin = score.notes[here].start
     phrases = []
-    phones = np.cumsum([0] + [len(note.phones) for note in score.notes])
     edges = [0, *cuts, len(score.notes) - 1]
     for number, (left, right) in enumerate(zip(edges, edges[1:])):
         # Both phrases at a cut have its rest, and half of its time.
         start = _middle(score, left) if number else 0.0
         end = _middle(score, right) if right in cuts else duration
-        phrases.append(
-            AlignPhrase(
-                f"{utt}__{number:03d}",
-                utt,
-                speaker,
-                score.slice(left, right + 1, offset=start),
-                round(start, 7),
-                round(end, 7),
-                int(phones[left]),
-            )
-        )
+        part = score.slice(left, right + 1, offset=start)
+        name = f"{utt}__{number:03d}"
+        phrases.append(AlignPhrase(name, utt, speaker, part, round(start, 7), round(end, 7)))
     return phrases
 
 
