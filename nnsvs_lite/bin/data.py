@@ -29,9 +29,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     segment.add_argument("--max-length", type=float, default=15.0, help="longest phrase, where it can be cut")
     segment.add_argument("--margin", type=float, default=0.3, help="silence kept at both ends, seconds")
     sync.add_argument("--search", type=float, default=3.0, help="largest offset looked for, seconds")
-    fix.add_argument(
-        "--allow-pipes", action="store_true", help="run the shell pipes of wav.scp and keep their output"
-    )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -43,7 +40,7 @@ def run(args: argparse.Namespace) -> None:
     from nnsvs_lite.io.atomic import read_text
 
     if args.tool == "fix":
-        for remark in fix(args.source, args.target, allow_pipes=args.allow_pipes):
+        for remark in fix(args.source, args.target):
             print(remark)
         return
     if args.tool == "combine":

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from nnsvs_lite.corpus.datadir import DataDir
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.score.timing import check_agreement
 from nnsvs_lite.score.types import Note, Score
 
 _SAME = 1e-6
@@ -76,8 +77,8 @@ def segment_at_rests(
         if song not in data.scores:
             raise DataError(f"{song} has no score, it cannot be cut at rests", data.path / "score")
         score, labels = data.scores[song], data.labels.get(song, [])
-        if labels and [label.label for label in labels] != score.phones:
-            raise DataError(f"labels of {song} do not match its score", data.path / data.label_name)
+        if labels:
+            check_agreement(score, labels, f"{data.path / data.label_name}: {song}")
         rec, offset, _ = data.segments.get(song, (song, 0.0, 0.0))
         spans = phrase_spans(
             score,
