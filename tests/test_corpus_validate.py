@@ -217,7 +217,9 @@ SEEDS = {
         "an_020: phone 3 is 'e' in the labels .*'a' in the score .*measure 1",
     ),
     "a label too few": Seed(
-        lambda d: label(d, 21, 4, lambda x: None), "label.ctm", "an_021: 4 phones in the labels, 5 in the score"
+        lambda d: label(d, 21, 4, lambda x: None),
+        "label.ctm",
+        "an_021: 4 phones in the labels, 5 in the score",
     ),
     "id without text": Seed(lambda d: edit(d, "text", 22, lambda x: None), "text", "no line for 'an_022'"),
     "id in text only": Seed(lambda d: append(d, "text", "zo_000 か\n"), "text", "'zo_000' is not in utt2spk"),
