@@ -24,7 +24,7 @@ from nnsvs_lite.score.formats.readers import read_score
 from nnsvs_lite.virtual.sheets import songs
 
 ROOT = Path(__file__).parents[1]
-VOICE = ROOT / "egs" / "demo" / "svs1" / "exp" / "acoustic_resf0_conv"
+VOICE = ROOT / "egs" / "demo" / "svs1" / "exp" / "acoustic_resf0_conv_world_24k"
 
 PARTS = """
 import sys, time

@@ -170,7 +170,7 @@ if is_due 1; then
     if [ "${labelled}" = true ] && [ "${realign}" = false ]; then
         echo "The corpus comes with phone times (label.ctm): alignment is skipped; --realign true aligns anyway."
     else
-        find_config mfa "${align_config}"
+        find_config align "${align_config}"
         one align nnsvs-lite align --config "${found}" --out "${expdir}/align_$(name_of "${align_config}")${variant}" \
             --nj "${nj}" --realign "${realign}" "${sets[@]/#/--data=${datadir}/}"
     fi
