@@ -33,10 +33,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Runs it."""
+    from dataclasses import fields
+
     from nnsvs_lite.corpus.combine import combine
     from nnsvs_lite.corpus.datadir import DataDir
     from nnsvs_lite.corpus.fix import fix
-    from nnsvs_lite.corpus.segment import segment_at_rests
+    from nnsvs_lite.corpus.segment import Cutting, segment_at_rests
     from nnsvs_lite.io.atomic import read_text
 
     if args.tool == "fix":
@@ -59,13 +61,7 @@ def run(args: argparse.Namespace) -> None:
                 f"{sync.transposition:+.1f} semitones, agreement {sync.agreement:.0%}"
             )
     elif args.tool == "segment":
-        data = segment_at_rests(
-            data,
-            min_rest=args.min_rest,
-            min_length=args.min_length,
-            max_length=args.max_length,
-            margin=args.margin,
-        )
+        data = segment_at_rests(data, **{f.name: getattr(args, f.name) for f in fields(Cutting)})
     else:
         utts = list(args.utts or []) + (read_text(args.utt_list).split() if args.utt_list else [])
         data = data.subset([*utts, *data.utts[: args.first or 0]])
