@@ -209,8 +209,8 @@ def test_a_phone_that_differs_is_one_clear_fault():
     with pytest.raises(DataError) as error:
         run("- 1, k a 1, s a 3, t o 1, - 1", "0 pau 0.9 k 1 a 2 s 2.1 a 4.9 t 5 a 6 pau 7")
     assert str(error.value) == (
-        "song: sung phone 6 is 'a' in the labels (5.000 s, ... s a t a ...)"
-        " and 'o' in the score (measure 2, beat 2, 5.000 s)"
+        "song: phone 6 is 'a' in the labels (5.000 s, ... s a t a ...)"
+        " and 'o' in the score (measure 2, beat 2, 5.000 s) (silences not counted)"
     )
 
 
@@ -219,11 +219,11 @@ def test_a_phone_that_differs_is_one_clear_fault():
     [
         (
             "0 pau 1 a 2 pau 3",
-            "1 sung phones in the labels, 2 in the score: the score goes on with 'i' in measure 1",
+            "1 phones in the labels, 2 in the score: the score goes on with 'i' in measure 1",
         ),
         (
             "0 pau 1 a 2 i 3 u 4",
-            "3 sung phones in the labels, 2 in the score: the labels go on with 'u' at 3.000",
+            "3 phones in the labels, 2 in the score: the labels go on with 'u' at 3.000",
         ),
     ],
 )

@@ -160,7 +160,9 @@ SEEDS = {
         lambda d: soundfile.write(wav(d, 7), np.zeros((2 * RATE, 2)), RATE), "wav.scp", "an_007: 2 channels"
     ),
     "pipe": Seed(
-        lambda d: edit(d, "wav.scp", 8, lambda x: x + " touch pwned |"), "wav.scp", "an_008.*pipe is refused"
+        lambda d: edit(d, "wav.scp", 8, lambda x: x + " touch pwned |"),
+        "wav.scp",
+        "an_008: a shell pipe is not run here",
     ),
     "segment ends before it starts": Seed(
         lambda d: edit(d, "segments", 9, lambda x: "an_009 an_009 1.5 0.5"),
@@ -212,10 +214,12 @@ SEEDS = {
     "labels are not the score's": Seed(
         lambda d: label(d, 20, 2, lambda x: x[:-1] + "e"),
         "label.ctm",
-        "an_020: phone 3 is 'e', the score has 'a'.*measure 1",
+        "an_020: phone 3 is 'e' in the labels .*'a' in the score .*measure 1",
     ),
     "a label too few": Seed(
-        lambda d: label(d, 21, 4, lambda x: None), "label.ctm", "an_021: 4 labels.*5 phones"
+        lambda d: label(d, 21, 4, lambda x: None),
+        "label.ctm",
+        "an_021: 4 phones in the labels, 5 in the score",
     ),
     "id without text": Seed(lambda d: edit(d, "text", 22, lambda x: None), "text", "no line for 'an_022'"),
     "id in text only": Seed(lambda d: append(d, "text", "zo_000 か\n"), "text", "'zo_000' is not in utt2spk"),
@@ -404,15 +408,6 @@ def test_a_language_given_stands_for_utt2lang(data):
     assert validate(data, lang="ja") == []
 
 
-def test_pipes_are_accepted_but_not_run_on_demand(data, monkeypatch, tmp_path):
-    monkeypatch.chdir(tmp_path)
-    edit(data, "wav.scp", 3, lambda line: f"{utt(3)} touch {tmp_path}/pwned |")
-    assert len(validate(data)) == 1
-    assert validate(data, allow_pipes=True) == []
-    assert main(["validate", str(data), "--allow-pipes"]) == 0
-    assert not (tmp_path / "pwned").exists()
-
-
 def test_tolerance_is_that_of_score_and_audio(data):
     soundfile.write(wav(data, 0), np.zeros(int(RATE * 2.4)), RATE)
     edit(data, "segments", 0, lambda line: f"{utt(0)} {utt(0)} 0 2.4")
@@ -448,7 +443,7 @@ def test_a_melisma_across_a_breath_is_no_fault(data):
     edit(data, "score", 0, lambda line: "an_000 " + json.dumps({"lang": "ja", "notes": notes}))
     edit(data, "text", 0, lambda line: "an_000 か")
     whats = [fault.what for fault in validate(data)]
-    assert len(whats) == 1 and whats[0].startswith("an_000: phone 4 is 'i', the score has 'br'")
+    assert len(whats) == 1 and whats[0].startswith("an_000: phone 4 is 'i' in the labels")
 
 
 def test_the_command_says_what_is_wrong_with_itself(data, capsys):

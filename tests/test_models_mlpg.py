@@ -1,4 +1,4 @@
-"""Parameter generation as tensors against the one by matrices."""
+"""Parameter generation against the normal equations written out."""
 
 from __future__ import annotations
 
@@ -8,15 +8,26 @@ import torch
 
 from nnsvs_lite.models.batch import length_mask
 from nnsvs_lite.models.layers.mlpg import dynamics, generate
-from nnsvs_lite.virtual.mlpg import mlpg
 
-WINDOWS = [np.array([1.0]), np.array([-0.5, 0.0, 0.5]), np.array([1.0, -2.0, 1.0])]
+WINDOWS = [[1.0], [-0.5, 0.0, 0.5], [1.0, -2.0, 1.0]]
 
 
 def by_matrices(means: np.ndarray, precisions: np.ndarray) -> np.ndarray:
-    size = means.shape[1] // 3
-    shape = (len(means), 3, size)
-    return mlpg(means.reshape(shape), (1 / precisions).reshape(shape), WINDOWS)
+    """(T, 3 D) each: the normal equations W'PW c = W'Pm written out and solved, (T, D)."""
+    frames, size = len(means), means.shape[1] // 3
+    out = np.zeros((frames, size))
+    for d in range(size):
+        left, right = np.zeros((frames, frames)), np.zeros(frames)
+        for i, window in enumerate(WINDOWS):
+            half = len(window) // 2
+            for t in range(half, frames - half):
+                row = np.zeros(frames)
+                row[t - half : t + half + 1] = window
+                p = precisions[t, i * size + d]
+                left += p * np.outer(row, row)
+                right += p * means[t, i * size + d] * row
+        out[:, d] = np.linalg.solve(left, right)
+    return out
 
 
 @pytest.mark.parametrize("frames", [1, 2, 3, 4, 50])

@@ -86,7 +86,7 @@ def test_the_first_phone_that_differs_is_named(singer, tmp_path):
     path = tmp_path / "song.lab"
     wrong = [s._replace(label="i") if s.label == "u" else s for s in LABELS]
     path.write_text(lab(wrong, 1e-7, ".0f"))
-    with pytest.raises(DataError, match=r"song.lab: phone 5 is 'i' in the labels and 'u' in the score"):
+    with pytest.raises(DataError, match=r"song.lab: phone 5 is 'i' in the labels .* and 'u' in the score"):
         singer.sing(SCORE, labels=path)
     path.write_text(lab(LABELS[:-1], 1e-7, ".0f"))
     with pytest.raises(DataError, match="7 phones in the labels, 8 in the score"):

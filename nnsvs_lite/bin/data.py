@@ -29,21 +29,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     segment.add_argument("--max-length", type=float, default=15.0, help="longest phrase, where it can be cut")
     segment.add_argument("--margin", type=float, default=0.3, help="silence kept at both ends, seconds")
     sync.add_argument("--search", type=float, default=3.0, help="largest offset looked for, seconds")
-    fix.add_argument(
-        "--allow-pipes", action="store_true", help="run the shell pipes of wav.scp and keep their output"
-    )
 
 
 def run(args: argparse.Namespace) -> None:
     """Runs it."""
+    from dataclasses import fields
+
     from nnsvs_lite.corpus.combine import combine
     from nnsvs_lite.corpus.datadir import DataDir
     from nnsvs_lite.corpus.fix import fix
-    from nnsvs_lite.corpus.segment import segment_at_rests
+    from nnsvs_lite.corpus.segment import Cutting, segment_at_rests
     from nnsvs_lite.io.atomic import read_text
 
     if args.tool == "fix":
-        for remark in fix(args.source, args.target, allow_pipes=args.allow_pipes):
+        for remark in fix(args.source, args.target):
             print(remark)
         return
     if args.tool == "combine":
@@ -62,13 +61,7 @@ def run(args: argparse.Namespace) -> None:
                 f"{sync.transposition:+.1f} semitones, agreement {sync.agreement:.0%}"
             )
     elif args.tool == "segment":
-        data = segment_at_rests(
-            data,
-            min_rest=args.min_rest,
-            min_length=args.min_length,
-            max_length=args.max_length,
-            margin=args.margin,
-        )
+        data = segment_at_rests(data, **{f.name: getattr(args, f.name) for f in fields(Cutting)})
     else:
         utts = list(args.utts or []) + (read_text(args.utt_list).split() if args.utt_list else [])
         data = data.subset([*utts, *data.utts[: args.first or 0]])

@@ -28,8 +28,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--min-length", type=float, help="shortest phrase, seconds (2)")
     parser.add_argument("--max-length", type=float, help="longest phrase, seconds, where it can be cut (15)")
     parser.add_argument("--margin", type=float, help="silence kept at both ends of a phrase, seconds (0.3)")
-    parser.add_argument("--nj", type=int, default=1, help="accepted as every stage does; not used")
-    parser.add_argument("--seed", type=int, default=0, help="accepted as every stage does; not used")
 
 
 def run(args: argparse.Namespace) -> None:

@@ -14,9 +14,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tolerance", type=float, default=0.5, help="seconds by which score, labels and audio may differ"
     )
-    parser.add_argument(
-        "--allow-pipes", action="store_true", help="accept shell pipes ('cmd |') in a scp; none is run"
-    )
     parser.add_argument("--dump", metavar="DUMP_DIR", help="feature tables to be checked as well")
 
 
@@ -26,9 +23,7 @@ def run(args: argparse.Namespace) -> int:
 
     count = 0
     for path in args.data:
-        faults = validate(
-            path, lang=args.lang, tolerance=args.tolerance, allow_pipes=args.allow_pipes, dump=args.dump
-        )
+        faults = validate(path, lang=args.lang, tolerance=args.tolerance, dump=args.dump)
         for fault in faults:
             print(fault)
         count += len(faults)

@@ -7,11 +7,13 @@ import inspect
 import os
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from nnsvs_lite.corpus.datadir import DataDir
 from nnsvs_lite.corpus.prepare import finish
+from nnsvs_lite.corpus.segment import Cutting
 from nnsvs_lite.corpus.validate import validate
 from nnsvs_lite.io.done import Done
 from nnsvs_lite.io.errors import DataError, nearest
@@ -56,8 +58,8 @@ def prepare(
         DataError: for an unknown corpus or option, and for any fault of its data.
     """
     run = find(name)
-    known = {p.name for p in inspect.signature(run).parameters.values() if p.kind is p.KEYWORD_ONLY}
-    known |= {p.name for p in inspect.signature(finish).parameters.values() if p.kind is p.KEYWORD_ONLY}
+    parameters = [p for f in (run, finish) for p in inspect.signature(f).parameters.values()]
+    known = {p.name for p in parameters if p.kind is p.KEYWORD_ONLY} | {f.name for f in fields(Cutting)}
     for option in options:
         if option not in known:
             raise DataError(f"unknown option {option!r} of {name}{nearest(option, known)}")

@@ -13,6 +13,7 @@ from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.tables import read_table
 from nnsvs_lite.score.formats.htslabel import read_lab
 from nnsvs_lite.score.formats.readers import read_score
+from nnsvs_lite.score.timing import check_agreement
 
 
 def prepare(
@@ -54,8 +55,7 @@ def prepare(
             if not wav.is_file():
                 raise DataError(f"no such file; the corpus is incomplete{hint}", wav)
             labels = read_lab(root / "lab" / f"{utt}.lab")
-            if [label.label for label in labels] != scores[name].phones:
-                raise DataError("its phones are not those of the score", root / "lab" / f"{utt}.lab")
+            check_agreement(scores[name], labels, root / "lab" / f"{utt}.lab")
             songs.wavs[utt] = wav.resolve()
             songs.utt2spk[utt] = speaker
             songs.scores[utt] = scores[name]

@@ -13,6 +13,9 @@ from nnsvs_lite.corpus.faults import Faults, TableRow
 
 _THREADS = 8
 
+PIPE = "a shell pipe is not run here; write the audio to a file first"
+"""What is said of a ``cmd |`` in a ``wav.scp``."""
+
 
 class AudioInfo(NamedTuple):
     """What a header says; ``fault`` is empty if it can be used."""
@@ -97,13 +100,8 @@ def _libsndfile(path: str | Path) -> AudioInfo:
     return AudioInfo(info.samplerate, info.channels, info.frames)
 
 
-def check_audio(
-    path: Path, rows: Iterable[TableRow], faults: Faults, *, allow_pipes: bool
-) -> dict[str, AudioInfo]:
+def check_audio(path: Path, rows: Iterable[TableRow], faults: Faults) -> dict[str, AudioInfo]:
     """Headers of all recordings of a ``wav.scp``; faults are noted at its lines.
-
-    A shell pipe is never run. With ``allow_pipes`` it is no fault, and nothing is
-    known of its audio.
 
     Returns:
         recording id to header, of those that can be used.
@@ -111,8 +109,7 @@ def check_audio(
     files = []
     for row in rows:
         if row.value.endswith("|") or row.value.startswith("|"):
-            if not allow_pipes:
-                faults.add(path, row.line, f"{row.key}: a shell pipe is refused; --allow-pipes accepts it")
+            faults.add(path, row.line, f"{row.key}: {PIPE}")
         else:
             files.append(row)
     with ThreadPoolExecutor(_THREADS) as pool:

@@ -12,7 +12,7 @@ from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.tables import parse_ark_ref
 
 
-def check_features(folder: Path, faults: Faults, *, allow_pipes: bool, utts: Iterable[str] = ()) -> None:
+def check_features(folder: Path, faults: Faults, *, utts: Iterable[str] = ()) -> None:
     """Checks every ``*.scp`` of matrices below a folder.
 
     Faults: those of a text table, a shell pipe, an archive that is missing, truncated
@@ -29,7 +29,7 @@ def check_features(folder: Path, faults: Faults, *, allow_pipes: bool, utts: Ite
         faults.add(folder, 0, "holds no feature table (*.scp)")
     tables: dict[Path, dict[Path, set[str]]] = {}
     for scp in scps:
-        tables.setdefault(scp.parent, {})[scp] = check_table(scp, faults, allow_pipes=allow_pipes)
+        tables.setdefault(scp.parent, {})[scp] = check_table(scp, faults)
     wanted = set(utts)
     for ids in tables.values():
         everything = set().union(*ids.values()) | wanted
@@ -41,14 +41,12 @@ def check_features(folder: Path, faults: Faults, *, allow_pipes: bool, utts: Ite
                     faults.add(scp, 0, f"{utt!r} is not in the data dir")
 
 
-def check_table(scp: Path, faults: Faults, *, allow_pipes: bool) -> set[str]:
+def check_table(scp: Path, faults: Faults) -> set[str]:
     """Loads every matrix of one table; returns its ids."""
     ids = set()
     columns: dict[int, str] = {}
     for row in read_rows(scp, faults):
         ids.add(row.key)
-        if allow_pipes and (row.value.endswith("|") or row.value.startswith("|")):
-            continue
         try:
             value = parse_ark_ref(row.value, "", scp.parent).load()
         except DataError as error:

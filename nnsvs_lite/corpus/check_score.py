@@ -14,6 +14,7 @@ from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.languages import Language, LyricError
 from nnsvs_lite.score.phonemize import attach_phones, continues
+from nnsvs_lite.score.timing import find_difference
 from nnsvs_lite.score.types import Note, Score
 
 PITCHES = range(24, 97)
@@ -209,20 +210,7 @@ def check_labels(
         faults.add(
             path, line, f"{utt}: labels end at {last.end:g} s, {seconds - last.end:.3f} s before the audio"
         )
-    if score is not None:
-        _compare_phones(path, utt, labels, score, faults)
+    found = None if score is None else find_difference(score, [segment for _, segment in labels])
+    if found is not None:
+        faults.add(path, labels[found[0]][0], f"{utt}: {found[1]}")
     return faults.found
-
-
-def _compare_phones(
-    path: Path, utt: str, labels: Sequence[tuple[int, Segment]], score: Score, faults: Faults
-) -> None:
-    written = score.phones
-    for number, ((line, segment), phone) in enumerate(zip(labels, written, strict=False), start=1):
-        if segment.label != phone:
-            note = score.notes[score.note_index[number - 1]]
-            what = f"{utt}: phone {number} is {segment.label!r}, the score has {phone!r} ({note.place})"
-            faults.add(path, line, what)
-            return
-    if len(labels) != len(written):
-        faults.add(path, labels[-1][0], f"{utt}: {len(labels)} labels, the score has {len(written)} phones")

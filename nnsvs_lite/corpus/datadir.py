@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from nnsvs_lite.corpus.check_audio import PIPE
 from nnsvs_lite.io.atomic import atomic_dir
 from nnsvs_lite.io.ctm import Segment, read_ctm, write_ctm
 from nnsvs_lite.io.errors import DataError, nearest
@@ -91,8 +92,8 @@ class DataDir:
         wavs = {}
         for number, key, value in table_lines(path / "wav.scp"):
             where = f"{path / 'wav.scp'}:{number}"
-            if value.endswith("|"):
-                raise DataError("a shell pipe is not run here; write the audio to a file first", where)
+            if value.startswith("|") or value.endswith("|"):
+                raise DataError(PIPE, where)
             if not value:
                 raise DataError("malformed line, 'recording path' is needed", where)
             if key in wavs:

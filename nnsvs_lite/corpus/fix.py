@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from pathlib import Path
 
+from nnsvs_lite.corpus.check_audio import PIPE
 from nnsvs_lite.corpus.faults import Faults, TableRow, read_rows
-from nnsvs_lite.io.atomic import atomic_dir, atomic_path, write_text
+from nnsvs_lite.io.atomic import atomic_dir, write_text
 from nnsvs_lite.io.errors import DataError
 
 _REPEATS = frozenset({"label.ctm", "align.ctm"})
 
 
-def fix(source: str | os.PathLike, target: str | os.PathLike, *, allow_pipes: bool = False) -> list[str]:
+def fix(source: str | os.PathLike, target: str | os.PathLike) -> list[str]:
     """Writes a mended copy of a data dir and leaves the source as it is.
 
     Tables are sorted, line ends are made Unix ones, empty lines, lines that are not
@@ -25,15 +25,13 @@ def fix(source: str | os.PathLike, target: str | os.PathLike, *, allow_pipes: bo
     Args:
         source: the data dir to mend.
         target: the folder to write; must not exist.
-        allow_pipes: run the shell pipes of ``wav.scp`` and keep what they print as
-            ``target/wav/<recording>.wav``. Only for data that you trust.
 
     Returns:
         what was done, a sentence each.
 
     Raises:
-        DataError: where the source is not a data dir, the target exists or lies at
-            the source, or a pipe fails.
+        DataError: where the source is not a data dir or has a shell pipe in its
+            ``wav.scp``, or the target exists.
     """
     source, target = Path(source), Path(target)
     if not (source / "utt2spk").is_file():
@@ -47,6 +45,9 @@ def fix(source: str | os.PathLike, target: str | os.PathLike, *, allow_pipes: bo
             faults = Faults()
             tables[path.name] = read_rows(path, faults, repeats=path.name in _REPEATS)
             remarks += map(str, faults.sorted())
+    for row in tables.get("wav.scp", ()):
+        if row.value.startswith("|") or row.value.endswith("|"):
+            raise DataError(PIPE, f"{source / 'wav.scp'}:{row.line}")
     keep = {row.key for row in tables["utt2spk"]}
     for name in ("text", "score", "segments"):
         if name in tables:
@@ -61,8 +62,6 @@ def fix(source: str | os.PathLike, target: str | os.PathLike, *, allow_pipes: bo
             remarks.append(f"{source / name}: left out, for want of a line elsewhere: {' '.join(dropped)}")
         tables[name] = [row for row in rows if row.key in wanted]
     with atomic_dir(target) as tmp:
-        if allow_pipes and "wav.scp" in tables:
-            tables["wav.scp"] = [_unpipe(row, tmp, target, remarks) for row in tables["wav.scp"]]
         for name, rows in tables.items():
             write_text(
                 tmp / name, "".join(f"{key} {value}\n" for _, key, value in sorted(rows, key=_order(name)))
@@ -85,19 +84,3 @@ def _order(name: str):
             return row.key.encode(), 0.0
 
     return key
-
-
-def _unpipe(row: TableRow, tmp: Path, target: Path, remarks: list[str]) -> TableRow:
-    if not row.value.endswith("|"):
-        return row
-    command = row.value.removesuffix("|").strip()
-    result = subprocess.run(["bash", "-c", command], capture_output=True, check=False)
-    if result.returncode or not result.stdout:
-        error = result.stderr.decode(errors="replace").strip().split("\n")[-1]
-        raise DataError(
-            f"pipe of {row.key} failed (status {result.returncode}): {error}", f"wav.scp:{row.line}"
-        )
-    with atomic_path(tmp / "wav" / f"{row.key}.wav") as wav:
-        wav.write_bytes(result.stdout)
-    remarks.append(f"{row.key}: the output of its pipe is kept as {target / 'wav' / row.key}.wav")
-    return row._replace(value=str(target / "wav" / f"{row.key}.wav"))

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.languages import Language, LyricError, get_language
+from nnsvs_lite.score.timing import find_difference
 from nnsvs_lite.score.types import REST, Note, Score
 
 DEVOICED = {"A": "a", "I": "i", "U": "u", "E": "e", "O": "o"}
@@ -170,24 +171,11 @@ def _check_sung(rows: list[Segment], notes: list[Note], where: str, remarks: lis
         if not note.phones:
             raise DataError(f"{note.place}: a note without phones", where)
     sung = [row for row in rows if row.label not in _SILENCES]
-    written = [(phone, note) for note in notes if not note.is_rest for phone in note.phones]
-    for number, (row, (phone, note)) in enumerate(zip(sung, written, strict=False), start=1):
-        if phone not in (row.label, DEVOICED.get(row.label)):
-            around = " ".join(r.label for r in sung[max(number - 4, 0) : number + 3])
-            raise DataError(
-                f"sung phone {number} is {row.label!r} in the labels ({row.start:.3f} s, ... {around} ...)"
-                f" and {phone!r} in the score ({note.place}, {note.start:.3f} s)",
-                where,
-            )
-    if len(sung) != len(written):
-        first = min(len(sung), len(written))
-        if len(sung) > first:
-            what = f"the labels go on with {sung[first].label!r} at {sung[first].start:.3f} s"
-        else:
-            phone, note = written[first]
-            what = f"the score goes on with {phone!r} in {note.place}"
-        raise DataError(f"{len(sung)} sung phones in the labels, {len(written)} in the score: {what}", where)
-    phones = iter(phone for phone, _ in written)
+    written = tuple(note for note in notes if not note.is_rest)
+    found = find_difference(Score(written), sung, DEVOICED)
+    if found is not None:
+        raise DataError(f"{found[1]} (silences not counted)", where)
+    phones = iter(phone for note in written for phone in note.phones)
     plain = [row if row.label in _SILENCES else row._replace(label=next(phones)) for row in rows]
     devoiced = sum(a.label != b.label for a, b in zip(rows, plain, strict=True))
     if devoiced:

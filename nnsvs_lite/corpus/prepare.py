@@ -38,10 +38,7 @@ def finish(
     eval_songs: Iterable[str],
     dev_songs: Iterable[str] = (),
     dev_phrases: int | None = None,
-    min_rest: float = 0.2,
-    min_length: float = 2.0,
-    max_length: float = 15.0,
-    margin: float = 0.3,
+    **cutting: float,
 ) -> dict[str, DataDir]:
     """Cuts whole songs into phrases, splits by song, writes ``out/{train,dev,eval}``.
 
@@ -52,8 +49,7 @@ def finish(
         dev_songs: the same for ``dev``. If empty, the last phrases of training
             are taken out of it for ``dev``, as where there are but two songs.
         dev_phrases: how many phrases that are; a tenth, at least one, if None.
-        min_rest, min_length, max_length, margin: as for
-            :func:`nnsvs_lite.corpus.segment.segment_at_rests`.
+        cutting: values of :class:`nnsvs_lite.corpus.segment.Cutting`.
 
     Raises:
         DataError: for an unknown song, a song in both dev and eval, or no phrase
@@ -64,9 +60,7 @@ def finish(
     both = sorted(set(eval_ids) & set(dev_ids))
     if both:
         raise DataError(f"{both[0]} stands in both dev and eval songs", songs.path)
-    phrases = segment_at_rests(
-        songs, min_rest=min_rest, min_length=min_length, max_length=max_length, margin=margin
-    )
+    phrases = segment_at_rests(songs, **cutting)
     parts: dict[str, list[str]] = {name: [] for name in PARTS}
     for utt in phrases.utts:
         song = song_of(utt)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from nnsvs_lite.corpus.datadir import DataDir
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.score.timing import check_agreement
 from nnsvs_lite.score.types import Note, Score
 
 _SAME = 1e-6
@@ -42,14 +43,26 @@ class _Gap:
         return max(round(self.end - margin, 3), limit)
 
 
-def segment_at_rests(
-    data: DataDir,
-    *,
-    min_rest: float = 0.2,
-    min_length: float = 2.0,
-    max_length: float = 15.0,
-    margin: float = 0.3,
-) -> DataDir:
+@dataclass(frozen=True)
+class Cutting:
+    """Where songs are cut into phrases.
+
+    Attributes:
+        min_rest: seconds; shorter silences are not cut.
+        min_length: seconds; a phrase is not closed before it is this long.
+        max_length: seconds; a longer phrase is cut at the longest silence inside
+            it, down to 0.06 s, if it has one.
+        margin: seconds of silence kept at each end of a phrase, at most, counted
+            from where both score and singer are silent.
+    """
+
+    min_rest: float = 0.2
+    min_length: float = 2.0
+    max_length: float = 15.0
+    margin: float = 0.3
+
+
+def segment_at_rests(data: DataDir, **cutting: float) -> DataDir:
     """Cuts songs into phrases, ``<song id>_<3-digit number>``, at their rests.
 
     A cut lies inside the score's rest and inside the sung pause as the labels
@@ -61,12 +74,7 @@ def segment_at_rests(
     Args:
         data: songs with scores and, if the corpus has them, labels that agree
             with the scores phone by phone.
-        min_rest: seconds; shorter silences are not cut.
-        min_length: seconds; a phrase is not closed before it is this long.
-        max_length: seconds; a longer phrase is cut at the longest silence inside
-            it, down to 0.06 s, if it has one.
-        margin: seconds of silence kept at each end of a phrase, at most, counted
-            from where both score and singer are silent.
+        cutting: values of :class:`Cutting` that differ from its own.
 
     Raises:
         DataError: for a song without a score, or with labels that do not match it.
@@ -76,18 +84,10 @@ def segment_at_rests(
         if song not in data.scores:
             raise DataError(f"{song} has no score, it cannot be cut at rests", data.path / "score")
         score, labels = data.scores[song], data.labels.get(song, [])
-        if labels and [label.label for label in labels] != score.phones:
-            raise DataError(f"labels of {song} do not match its score", data.path / data.label_name)
+        if labels:
+            check_agreement(score, labels, f"{data.path / data.label_name}: {song}")
         rec, offset, _ = data.segments.get(song, (song, 0.0, 0.0))
-        spans = phrase_spans(
-            score,
-            labels,
-            data.duration(song),
-            min_rest=min_rest,
-            min_length=min_length,
-            max_length=max_length,
-            margin=margin,
-        )
+        spans = phrase_spans(score, labels, data.duration(song), **cutting)
         for number, (start, end, first_note, part) in enumerate(spans, start=1):
             utt = f"{song}_{number:03d}"
             result.segments[utt] = (rec, round(offset + start, 7), round(offset + end, 7))
@@ -114,11 +114,7 @@ def phrase_spans(
     score: Score,
     labels: Sequence[Segment] = (),
     duration: float | None = None,
-    *,
-    min_rest: float = 0.2,
-    min_length: float = 2.0,
-    max_length: float = 15.0,
-    margin: float = 0.3,
+    **cutting: float,
 ) -> list[Span]:
     """Where :func:`segment_at_rests` cuts one song; its options are explained there.
 
@@ -126,12 +122,14 @@ def phrase_spans(
         score: the song's, with phones attached where ``labels`` are given.
         labels: the sung times, none where the song has yet to be sung.
         duration: seconds of the recording; the score's if not given.
+        cutting: values of :class:`Cutting` that differ from its own.
     """
     gaps = _gaps(score, list(labels), score.duration if duration is None else duration)
-    chosen = _choose(gaps, min_rest, min_length, max_length)
+    how = Cutting(**cutting)
+    chosen = _choose(gaps, how)
     spans = []
     for left, right in zip(chosen, chosen[1:], strict=False):
-        start, end = left.head(margin), right.tail(margin)
+        start, end = left.head(how.margin), right.tail(how.margin)
         part = _cut_score(score, left.note, right.note, start, end)
         spans.append(Span(start, end, max(left.note, 0), part))
     return spans
@@ -164,20 +162,20 @@ def _gaps(score: Score, labels: list[Segment], duration: float) -> list[_Gap]:
     return gaps
 
 
-def _choose(gaps: list[_Gap], min_rest: float, min_length: float, max_length: float) -> list[_Gap]:
+def _choose(gaps: list[_Gap], how: Cutting) -> list[_Gap]:
     """The silences to cut at, first and last of the song included."""
     chosen = [gaps[0]]
     for gap in gaps[1:-1]:
-        if gap.length >= min_rest - _SAME and gap.start - chosen[-1].end >= min_length:
+        if gap.length >= how.min_rest - _SAME and gap.start - chosen[-1].end >= how.min_length:
             chosen.append(gap)
     chosen.append(gaps[-1])
-    if len(chosen) > 2 and chosen[-1].start - chosen[-2].end < min_length:
+    if len(chosen) > 2 and chosen[-1].start - chosen[-2].end < how.min_length:
         del chosen[-2]
     i = 0
     while i + 1 < len(chosen):
         left, right = chosen[i], chosen[i + 1]
         inside = [g for g in gaps if left.note < g.note < right.note and g.length >= _SHORTEST_GAP]
-        if right.start - left.end > max_length and inside:
+        if right.start - left.end > how.max_length and inside:
             middle = (left.end + right.start) / 2
             # The longest silence; of equal ones that nearest to the middle.
             best = max(inside, key=lambda g: (round(g.length, 2), -abs(g.start - middle)))

@@ -36,7 +36,6 @@ def validate(
     *,
     lang: str | None = None,
     tolerance: float = 0.5,
-    allow_pipes: bool = False,
     dump: str | os.PathLike | None = None,
 ) -> list[DataFault]:
     """All faults of a data dir, sorted by file and line; empty if there is none.
@@ -47,7 +46,6 @@ def validate(
             need not be there, nor the score has one.
         tolerance: seconds by which score, labels and audio of an utterance may
             differ in length.
-        allow_pipes: accept ``cmd |`` in a scp. It is not run here either.
         dump: a folder of feature tables to be checked as well.
 
     Raises:
@@ -61,11 +59,11 @@ def validate(
         faults.add(path, 0, "no such data dir")
         return faults.found
     with _without_collector():
-        _DataDirCheck(path, faults, lang, tolerance, allow_pipes).run()
+        _DataDirCheck(path, faults, lang, tolerance).run()
     utts = [row.key for row in read_rows(path / "utt2spk", Faults())]
     for scp in sorted(path.glob("*.scp")):
         if scp.name != "wav.scp":
-            ids = check_table(scp, faults, allow_pipes=allow_pipes)
+            ids = check_table(scp, faults)
             _compare_ids(scp, ids, utts, faults)
     if dump is not None:
         dump = Path(dump)
@@ -74,7 +72,6 @@ def validate(
         check_features(
             sub if sub.is_dir() else dump,
             faults,
-            allow_pipes=allow_pipes,
             utts=utts if same or sub.is_dir() else (),
         )
     return faults.sorted()
@@ -108,12 +105,11 @@ def _compare_ids(path: Path, ids: Iterable[str], utts: Iterable[str], faults: Fa
 class _DataDirCheck:
     """One pass over the tables of a data dir."""
 
-    def __init__(self, path: Path, faults: Faults, lang: str | None, tolerance: float, allow_pipes: bool):
+    def __init__(self, path: Path, faults: Faults, lang: str | None, tolerance: float):
         self.path = path
         self.faults = faults
         self.lang = lang
         self.tolerance = tolerance
-        self.allow_pipes = allow_pipes
         self.languages: dict[str, Language | None] = {}
 
     def run(self) -> None:
@@ -126,7 +122,7 @@ class _DataDirCheck:
         utt2spk = rows["utt2spk"]
         self.utts = {row.key: row.line for row in utt2spk}
         self._check_speakers(utt2spk, rows["spk2utt"])
-        audio = check_audio(self.path / "wav.scp", rows["wav.scp"], self.faults, allow_pipes=self.allow_pipes)
+        audio = check_audio(self.path / "wav.scp", rows["wav.scp"], self.faults)
         seconds = self._check_segments(rows["wav.scp"], audio)
         for name in ("utt2lang", "text", "score"):
             if (self.path / name).exists():

@@ -13,7 +13,9 @@ Frame ``t`` is centred at ``t * frame_shift``; a boundary at time ``s`` is the f
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 
@@ -61,21 +63,48 @@ def phone_durations(labels: Sequence[Segment], frame_shift: float) -> np.ndarray
     return np.diff(frame_boundaries(labels, frame_shift))
 
 
-def check_agreement(score: Score, labels: Sequence[Segment], where: str) -> None:
+def find_difference(
+    score: Score, labels: Sequence[Segment], aliases: Mapping[str, str] = MappingProxyType({})
+) -> tuple[int, str] | None:
+    """Where labels first differ from the score's phones: index of the label, and what is wrong.
+
+    Args:
+        score: with phones.
+        labels: one for each phone, in order.
+        aliases: names of labels that may also stand for another phone of the score.
+
+    Returns:
+        None where they hold the same phones; the last label where labels are missing.
+    """
+    written = [(phone, note) for note in score.notes for phone in note.phones]
+    for k, (label, (phone, note)) in enumerate(zip(labels, written)):
+        if phone not in (label.label, aliases.get(label.label)):
+            around = " ".join(s.label for s in labels[max(k - 3, 0) : k + 4])
+            return k, (
+                f"phone {k + 1} is {label.label!r} in the labels ({label.start:.3f} s, ... {around} ...)"
+                f" and {phone!r} in the score ({note.place}, {note.start:.3f} s)"
+            )
+    if len(labels) == len(written):
+        return None
+    if len(labels) > len(written):
+        k = len(written)
+        more = f"the labels go on with {labels[k].label!r} at {labels[k].start:.3f} s"
+    else:
+        k = len(labels) - 1
+        phone, note = written[k + 1]
+        more = f"the score goes on with {phone!r} in {note.place}"
+    return k, f"{len(labels)} phones in the labels, {len(written)} in the score: {more}"
+
+
+def check_agreement(score: Score, labels: Sequence[Segment], where: str | os.PathLike) -> None:
     """Checks that labels hold the score's phones in the same order.
 
     Raises:
-        DataError: naming the first difference.
+        DataError: naming the first difference (:func:`find_difference`).
     """
-    sung, written = [s.label for s in labels], score.phones
-    for k, (a, b) in enumerate(zip(sung, written)):
-        if a != b:
-            note = score.notes[score.note_index[k]]
-            raise DataError(
-                f"phone {k + 1} is {a!r} in the labels and {b!r} in the score ({note.place})", where
-            )
-    if len(sung) != len(written):
-        raise DataError(f"{len(sung)} phones in the labels, {len(written)} in the score", where)
+    found = find_difference(score, labels)
+    if found is not None:
+        raise DataError(found[1], where)
 
 
 def first_phones(note_index: Sequence[int] | np.ndarray, n_notes: int) -> np.ndarray:

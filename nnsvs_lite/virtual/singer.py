@@ -40,10 +40,11 @@ class Rendition:
     mgc: np.ndarray
 
 
+@dataclass(frozen=True, eq=False)
 class VirtualSinger:
     """Sings scores with a voice in a style.
 
-    Args:
+    Attributes:
         voice: the HMM voice.
         style: the rules of performance.
         spread: (order + 1,) factors on the deviation of each mel-cepstral coefficient
@@ -55,21 +56,12 @@ class VirtualSinger:
             smoothed away.
     """
 
-    def __init__(
-        self,
-        voice: HtsVoice,
-        style: SingingStyle,
-        spread: np.ndarray,
-        centre: np.ndarray,
-        level: float,
-        smooth: bool,
-    ):
-        self.voice = voice
-        self.style = style
-        self.spread = spread
-        self.centre = centre
-        self.level = level
-        self.smooth = smooth
+    voice: HtsVoice
+    style: SingingStyle
+    spread: np.ndarray
+    centre: np.ndarray
+    level: float
+    smooth: bool
 
     def perform(self, score: Score, rng: np.random.Generator) -> Rendition:
         """Times, F0 and spectra of a score; the noise comes from ``rng`` alone.
