@@ -296,13 +296,15 @@ def test_recipes_are_small_and_share_their_scripts(folder: Path) -> None:
 
 def test_a_baseline_of_the_recipe_joins_the_table(recipe: Recipe) -> None:
     script = recipe.folder / "local" / "baseline.sh"
-    recipe._program(script, '#!/bin/sh\necho "local/baseline.sh $*" >>"${CALLS}"\nmkdir -p exp/hmm/eval\n')
+    recipe._program(
+        script, '#!/bin/sh\necho "local/baseline.sh $*" >>"${CALLS}"\nmkdir -p exp/hts_voice/eval\n'
+    )
     done = recipe.run()
     assert done.returncode == 0, done.stderr
-    assert "local/baseline.sh --data data/eval --out exp/hmm/eval" in recipe.calls
+    assert "local/baseline.sh --data data/eval --out exp/hts_voice/eval" in recipe.calls
     for name in ("evaluate", "report"):
         call = next(call for call in recipe.calls if call.startswith(name))
-        assert "--system hmm=exp/hmm/eval" in call
+        assert "--system hts_voice=exp/hts_voice/eval" in call
         assert "--system rule=exp/acoustic_rule_world_48k/decode_rule/eval" in call
 
 
