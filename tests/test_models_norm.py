@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from nnsvs_lite.models.batch import length_mask
-from nnsvs_lite.models.layers.norm import MaskedBatchNorm
+from nnsvs_lite.models.layers.conv import MaskedBatchNorm
 from nnsvs_lite.models.layers.postnet import Postnet, PostnetHeads
 
 MASK = length_mask(torch.tensor([5, 3]), 7)

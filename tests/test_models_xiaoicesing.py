@@ -11,10 +11,9 @@ from models_common import ROOT, batch_of, build, shaken
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.acoustic.xiaoicesing import XiaoiceSing
-from nnsvs_lite.models.layers.attention import SelfAttention, local_bias
 from nnsvs_lite.models.layers.expand import phone_of_frame
 from nnsvs_lite.models.layers.score_embedding import NumberEmbedding, ScoreEmbedding, ToFrames
-from nnsvs_lite.models.layers.transformer import Transformer, sinusoids
+from nnsvs_lite.models.layers.transformer import SelfAttention, Transformer, local_bias, sinusoids
 
 
 def small(spec: Spec, **more) -> XiaoiceSing:

@@ -11,7 +11,7 @@ from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.expand import phone_of_frame
 from nnsvs_lite.models.layers.losses import StreamLoss
 from nnsvs_lite.models.layers.outputs import Pitch, StreamHeads
-from nnsvs_lite.models.layers.refine import SpectraPostnet, spectra_of
+from nnsvs_lite.models.layers.postnet import SpectraPostnet, spectra_of
 from nnsvs_lite.models.neural import NeuralAcoustic
 from nnsvs_lite.models.options import AcousticOptions
 

@@ -10,11 +10,10 @@ from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.conditions import Conditions
 from nnsvs_lite.models.layers.context import hiding
-from nnsvs_lite.models.layers.conv import MaskedConv1d
+from nnsvs_lite.models.layers.conv import MaskedConv1d, VariancePredictor
 from nnsvs_lite.models.layers.expand import phone_of_frame
 from nnsvs_lite.models.layers.mdn import masked_mean
 from nnsvs_lite.models.layers.outputs import StreamHeads
-from nnsvs_lite.models.layers.predictor import VariancePredictor
 from nnsvs_lite.models.layers.score_embedding import SummedScore, ToFrames
 from nnsvs_lite.models.layers.transformer import Transformer
 from nnsvs_lite.models.options import AcousticOptions

@@ -9,13 +9,11 @@ from torch import Tensor, nn
 
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.batch import Batch
-from nnsvs_lite.models.layers.attentive import AttentiveDecoder
+from nnsvs_lite.models.layers.attentive import AttentiveDecoder, DurationControl, guided_attention
 from nnsvs_lite.models.layers.conditions import Conditions
 from nnsvs_lite.models.layers.context import hiding
-from nnsvs_lite.models.layers.conv import MaskedConv1d
-from nnsvs_lite.models.layers.duration_attention import DurationControl, guided_attention
+from nnsvs_lite.models.layers.conv import MaskedBatchNorm, MaskedConv1d
 from nnsvs_lite.models.layers.expand import phone_of_frame
-from nnsvs_lite.models.layers.norm import MaskedBatchNorm
 from nnsvs_lite.models.layers.recurrent import BiLSTM
 from nnsvs_lite.models.layers.score_embedding import SummedScore
 from nnsvs_lite.models.options import AcousticOptions
@@ -59,7 +57,7 @@ class TacotronSinging(PostnetAcoustic):
         hidden: of the decoder's two LSTM layers. prenet, prenet_dropout: of its prenet.
         attention: size in which queries and keys meet. reduction: frames a step.
         sigma, guided_weight: see
-            :func:`~nnsvs_lite.models.layers.duration_attention.guided_attention`.
+            :func:`~nnsvs_lite.models.layers.attentive.guided_attention`.
         mgc_weight: of mel-cepstra in the loss.
         postnet_layers: 0 for none. postnet_channels: of its convolutions.
         options: see :class:`~nnsvs_lite.models.options.AcousticOptions`.
