@@ -110,9 +110,7 @@ class MlpSinger(RefinedAcoustic):
         phone_dim, pitch_dim: of the embeddings. dim: channels. layers: mixer blocks.
         chunk: frames of a chunk. overlap: frames dropped on either side of it.
         expansion: of the MLPs' inner layers. dropout: probability.
-        places: see :class:`~nnsvs_lite.models.layers.score_embedding.ToFrames`.
-        postnet_layers: 0 for none. postnet_channels: of its convolutions.
-        options: see :class:`~nnsvs_lite.models.options.AcousticOptions`.
+        Others: see :class:`~nnsvs_lite.models.refined.PostnetAcoustic`.
     """
 
     def __init__(
@@ -131,7 +129,7 @@ class MlpSinger(RefinedAcoustic):
         postnet_channels: int = 512,
         options: AcousticOptions | None = None,
     ):
-        super().__init__(spec, options, "residual", dim, postnet_layers, postnet_channels)
+        super().__init__(spec, options, dim, postnet_layers, postnet_channels)
         sizes = {"phone": phone_dim, "pitch": pitch_dim}
         self.embedding = ScoreEmbedding(spec, sizes, hiding(self.options.context_dropout, spec))
         self.inputs = nn.Linear(phone_dim + pitch_dim, dim)

@@ -80,9 +80,7 @@ class MuskitsGlu(RefinedAcoustic):
         heads: of attention. width: of its locality term, frames squared; 0 for none.
         kernel: of the gated convolutions. dropout: probability.
         attention_dropout: of attention weights; without it attention runs fused, much faster.
-        places: see :class:`~nnsvs_lite.models.layers.score_embedding.ToFrames`.
-        postnet_layers: 0 for none. postnet_channels: of its convolutions.
-        options: see :class:`~nnsvs_lite.models.options.AcousticOptions`.
+        Others: see :class:`~nnsvs_lite.models.refined.PostnetAcoustic`.
     """
 
     def __init__(
@@ -101,7 +99,7 @@ class MuskitsGlu(RefinedAcoustic):
         postnet_channels: int = 256,
         options: AcousticOptions | None = None,
     ):
-        super().__init__(spec, options, "residual", dim, postnet_layers, postnet_channels)
+        super().__init__(spec, options, dim, postnet_layers, postnet_channels)
         sizes = {"phone": dim, "pitch": dim}
         self.embedding = ScoreEmbedding(spec, sizes, hiding(self.options.context_dropout, spec))
         self.phone_in, self.phone_out = nn.Linear(dim, dim), nn.Linear(dim, dim)

@@ -73,7 +73,7 @@ class Sinsy(NeuralAcoustic):
         prior: weight of automatic pitch correction, on the residual in log F0;
             see :func:`prior_weights`.
         weights: of streams in the loss.
-        options: see :class:`~nnsvs_lite.models.options.AcousticOptions`.
+        options: see :class:`AcousticOptions`.
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class Sinsy(NeuralAcoustic):
     def predict(self, batch: Batch, teacher: bool) -> dict[str, Tensor]:
         phone = phone_of_frame(batch)
         base = self.space.base(batch, phone)
-        score = (self.space.floor.steps.score_lf0(batch, phone) - self.space.mean_lf0) / self.space.std_lf0
+        score = self.space.standard_lf0(self.space.floor.steps.score_lf0(batch, phone))
         x = self.features(batch, phone) + self.conditions(batch)
         numbers = self.heads(self.body(x, batch.frame_mask, score))
         wave = {name: numbers.pop(name) for name in VIBRATO[self.vibrato]}

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from nnsvs_lite.models.layers.conv import MaskedConv1d
 from nnsvs_lite.models.layers.noise import SeededDropout
+from nnsvs_lite.models.layers.outputs import zeroed
 
 SHARPNESS = 4.0
 """How fast attention leaves a phone about its end, at the start of training: logits a step."""
@@ -30,9 +31,7 @@ class DurationControl(nn.Module):
         super().__init__()
         self.inputs = nn.Linear(1, 24)
         self.convs = nn.ModuleList([MaskedConv1d(24, 32, 3), MaskedConv1d(32, 32, 3)])
-        self.out = nn.Linear(32, 1)
-        nn.init.zeros_(self.out.weight)
-        nn.init.zeros_(self.out.bias)
+        self.out = zeroed(nn.Linear(32, 1))
 
     def forward(self, steps: Tensor, mask: Tensor) -> Tensor:
         """``steps`` (B, P) of each phone, ``mask`` (B, P) bool: logits (B, P) at step 0."""

@@ -6,7 +6,6 @@ import torch
 from torch import Tensor, nn
 
 from nnsvs_lite.models.layers.conv import MaskedBatchNorm, MaskedConv1d
-from nnsvs_lite.models.layers.outputs import StreamHeads
 
 
 class Postnet(nn.Module):
@@ -37,33 +36,6 @@ class Postnet(nn.Module):
         return x + out
 
 
-class PostnetHeads(nn.Module):
-    """A linear layer for each stream, and a postnet over all streams but pitch and voicing.
-
-    Args:
-        sizes: stream to dimension. dim: of the input.
-        layers: of the postnet, 0 for none. channels: of its convolutions.
-
-    Attributes:
-        spectra: names of the streams that pass the postnet.
-    """
-
-    def __init__(self, sizes: dict[str, int], dim: int, layers: int = 5, channels: int = 512):
-        super().__init__()
-        self.heads = StreamHeads(sizes, dim)
-        self.spectra = [name for name in sizes if name not in ("lf0", "vuv")]
-        self._sizes = [sizes[name] for name in self.spectra]
-        self.postnet = Postnet(sum(self._sizes), layers, channels) if layers else None
-
-    def forward(self, x: Tensor, mask: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """(B, T, dim) to each stream before the postnet, and after it."""
-        before = self.heads(x)
-        if self.postnet is None:
-            return before, before
-        spectra = self.postnet(torch.cat([before[n] for n in self.spectra], dim=-1), mask)
-        return before, {**before, **dict(zip(self.spectra, spectra.split(self._sizes, dim=-1)))}
-
-
 def spectra_of(sizes: dict[str, int]) -> dict[str, int]:
     """All streams but ``lf0`` and ``vuv``, with their sizes."""
     return {name: size for name, size in sizes.items() if name not in ("lf0", "vuv")}
@@ -71,8 +43,6 @@ def spectra_of(sizes: dict[str, int]) -> dict[str, int]:
 
 class SpectraPostnet(nn.Module):
     """A postnet that takes spectra (all streams but ``lf0`` and ``vuv``) one beside the other.
-
-    Its part starts at zero (its last gain does), as linear heads do here.
 
     Args:
         sizes: stream to dimension. layers: convolutions. channels: of them.
@@ -82,7 +52,6 @@ class SpectraPostnet(nn.Module):
         super().__init__()
         self.spectra = spectra_of(sizes)
         self.postnet = Postnet(sum(self.spectra.values()), layers, channels)
-        nn.init.zeros_(self.postnet.norms[-1].weight)
 
     def forward(self, before: dict[str, Tensor], mask: Tensor) -> dict[str, Tensor]:
         """All streams, (B, T, D) each, spectra with the postnet's part; ``mask`` (B, T) bool."""

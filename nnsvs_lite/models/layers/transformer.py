@@ -86,7 +86,6 @@ class FftBlock(nn.Module):
         dim: channels. heads: of attention. filters: channels between the convolutions.
         kernels: widths of the two convolutions. dropout: of all parts.
         attention_dropout: of attention weights; without it attention runs fused, much faster.
-        pre_norm: LayerNorm before each part, not after the sum as in FastSpeech.
     """
 
     def __init__(
@@ -97,10 +96,8 @@ class FftBlock(nn.Module):
         kernels: Sequence[int],
         dropout: float,
         attention_dropout: float,
-        pre_norm: bool,
     ):
         super().__init__()
-        self.pre_norm = pre_norm
         self.attention = SelfAttention(dim, heads, attention_dropout)
         self.mix = nn.Linear(dim, dim)
         self.widen = MaskedConv1d(dim, filters, kernels[0])
@@ -117,10 +114,7 @@ class FftBlock(nn.Module):
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """``x`` (B, L, dim), ``mask`` (B, L) bool."""
         for part, norm in zip((self._attend, self._convolve), self.norms):
-            if self.pre_norm:
-                x = x + self.dropout(part(norm(x), mask))
-            else:
-                x = norm(x + self.dropout(part(x, mask)))
+            x = norm(x + self.dropout(part(x, mask)))
         return x
 
 
@@ -128,7 +122,7 @@ class Transformer(nn.Module):
     """Positions and a stack of :class:`FftBlock`.
 
     Args:
-        dim, heads, filters, kernels, dropout, attention_dropout, pre_norm: of each block.
+        dim, heads, filters, kernels, dropout, attention_dropout: of each block.
         layers: blocks. scaled: see :class:`PositionalEncoding`.
     """
 
@@ -141,20 +135,17 @@ class Transformer(nn.Module):
         kernels: Sequence[int] = (3, 1),
         dropout: float = 0.1,
         attention_dropout: float = 0.1,
-        pre_norm: bool = False,
         scaled: bool = False,
     ):
         super().__init__()
         self.positions = PositionalEncoding(scaled, dropout)
         self.blocks = nn.ModuleList(
-            FftBlock(dim, heads, filters, kernels, dropout, attention_dropout, pre_norm)
-            for _ in range(layers)
+            FftBlock(dim, heads, filters, kernels, dropout, attention_dropout) for _ in range(layers)
         )
-        self.norm = nn.LayerNorm(dim) if pre_norm else nn.Identity()
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """``x`` (B, L, dim), ``mask`` (B, L) bool."""
         x = self.positions(x)
         for block in self.blocks:
             x = block(x, mask)
-        return self.norm(x)
+        return x
