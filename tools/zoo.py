@@ -64,7 +64,7 @@ class Recipe:
         return max(1, round(frames / sum(DumpDataset(self.dump, "train", Spec.read(self.dump)).frames)))
 
     def exp(self, name: str) -> Path:
-        return self.folder / "exp" / name
+        return self.folder / "exp" / f"{name}_{self.features}"
 
 
 def entries(wanted: Sequence[str] = ()) -> list[Entry]:
@@ -148,7 +148,7 @@ def run_references(recipe: Recipe) -> None:
     out = recipe.zoo / "references"
     out.mkdir(parents=True, exist_ok=True)
     rule = recipe.exp("acoustic_rule") / "decode_rule" / "eval"
-    natural = recipe.exp("analysis_synthesis") / recipe.features / "eval"
+    natural = recipe.folder / "exp" / "analysis_synthesis" / recipe.features / "eval"
     systems = [
         word
         for name, path in (("rule", rule), ("analysis_synthesis", natural))

@@ -66,51 +66,27 @@ class RefineConfig:
 
 @dataclass(frozen=True)
 class QualityConfig:
-    """When a phrase is kept out of training.
+    """When a phrase is kept out of training; ``docs/alignment.md`` says what each kind of fault is.
 
     Attributes:
-        min_confidence: phrases below it are rejected, 0..1.
         max_offset: seconds between score and recording.
-        max_transposition: semitones between score and singing.
-        max_pitch: semitones between a note and its singing,
-        max_astray: for no more than so many seconds of the note.
-        max_rival: a phone is not what is sung where others are so much likelier: 0 is
-            none, 1 is as many as there are less likely.
-        doubtful_rival: it is doubtful from here on, a vowel from 0.6 of it.
-        max_inside: something else is sung inside a vowel from here on.
-        clean_floor: dB below the loudest singing; where the noise of the recordings is
-            above it, the limits that depend on hearing phones and voice rise with it.
-        min_vowels: share of vowels that must sound most like themselves.
-        min_voiced: share of a sung note that must be voiced.
-        min_vowel: seconds; a shorter vowel is a fault.
-        max_silence: seconds of silence inside a vowel.
-        max_gap: seconds without voice inside a vowel that is voiced before and after.
-        max_voice: seconds of voice inside a rest or breath.
-        max_onset: seconds between a note and its vowel, beyond what is usual.
+        max_pitch: semitones between a note, or the whole phrase, and its singing.
+        max_wrong: seconds for which a note may be sung at another pitch, its vowel be early or
+            late beyond what is usual, or a rest be sung in; a third of it for which a vowel may
+            lose its voice.
+        max_rival: a phone is not what is sung where others are so much likelier: 0 is none, 1
+            is as many as there are less likely.
         max_faulty: share of notes with a fault.
-        outlier: robust deviations from the corpus at which a phrase's fit is an outlier.
-        fatal: kinds of faults of which one is enough.
+        min_confidence: share of notes without a fault times share of vowels that sound most like
+            themselves; the latter may not be below it either.
     """
 
-    min_confidence: float = 0.4
     max_offset: float = 0.25
-    max_transposition: float = 0.6
-    max_pitch: float = 0.8
-    max_astray: float = 0.12
+    max_pitch: float = 0.7
+    max_wrong: float = 0.15
     max_rival: float = 1.1
-    doubtful_rival: float = 0.85
-    max_inside: float = 0.6
-    clean_floor: float = -50.0
-    min_vowels: float = 0.5
-    min_voiced: float = 0.3
-    min_vowel: float = 0.02
-    max_silence: float = 0.12
-    max_gap: float = 0.05
-    max_voice: float = 0.15
-    max_onset: float = 0.15
     max_faulty: float = 0.2
-    outlier: float = 6.0
-    fatal: tuple[str, ...] = ("unvoiced", "phone", "inside", "pitch", "gap", "voice")
+    min_confidence: float = 0.4
 
 
 @dataclass(frozen=True)

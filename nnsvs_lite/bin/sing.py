@@ -42,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--label", help="file with phone times to keep to: .lab (HTS or seconds), .ctm, .TextGrid"
     )
     parser.add_argument("--tables", metavar="DIR", help="also write phone times and features to this folder")
+    parser.add_argument("--vocoder", help="exp dir of a trained vocoder, in place of the voice's own")
     parser.add_argument("--seed", type=int, default=0, help="of models that draw by chance")
     parser.add_argument("--device", default="cpu", help="torch device, such as cuda")
     add_trust_code(parser)
@@ -54,7 +55,7 @@ def run(args: argparse.Namespace) -> int | None:
     container_of(args.out)
     from nnsvs_lite.synthesis.singer import Singer
 
-    song = Singer.load(args.model, args.device, args.trust_code).sing(
+    song = Singer.load(args.model, args.device, args.vocoder, args.trust_code).sing(
         args.score,
         part=args.part,
         voice=args.voice,

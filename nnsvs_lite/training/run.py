@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -139,12 +140,14 @@ def differences(out: Path, config: dict[str, Any], data: dict[str, Any]) -> list
         if not (out / name).exists():
             changes.append(f"no {name}")
             continue
+        # What is new is written and read like the old, so that both have the same types: YAML
+        # takes JSON's 1e-05 for text.
+        write, read = (json.dumps, json.loads) if name.endswith(".json") else (yaml.safe_dump, yaml.safe_load)
         try:
-            # JSON is YAML; what is new passes through YAML too, so that both have the same types.
-            old = dict(_flat(yaml.safe_load(read_text(out / name))))
-        except yaml.YAMLError as error:
-            raise DataError(f"not YAML: {getattr(error, 'problem', error)}", out / name) from None
-        now = dict(_flat(yaml.safe_load(yaml.safe_dump(new))))
+            old = dict(_flat(read(read_text(out / name))))
+        except (yaml.YAMLError, ValueError) as error:
+            raise DataError(f"cannot be read: {str(error).splitlines()[0]}", out / name) from None
+        now = dict(_flat(read(write(new))))
         for key in {**old, **now}:
             if old.get(key) != now.get(key):
                 changes.append(f"{key} {_short(old.get(key))} -> {_short(now.get(key))}")
