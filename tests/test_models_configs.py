@@ -188,8 +188,6 @@ def test_an_untrained_model_is_the_rule(path, spec, items):
             rule = SmoothFloor(spec)(batch, phone_of_frame(batch))
             if not model.space.residual_to_rule:
                 rule = {"lf0": RuleAcoustic(spec).infer(batch)["lf0"]}
-            if model.space.pitch == "absolute":
-                del rule["lf0"]
             # What is made from noise is noise at first.
             rule = {n: v for n, v in rule.items() if n not in model.diffused}
             for name, value in rule.items():
@@ -219,8 +217,6 @@ acoustic_only = pytest.mark.parametrize(
 @acoustic_only
 def test_an_untrained_model_is_in_tune_in_the_middle_of_notes(path, spec, items):
     model = build(path, spec)
-    if isinstance(model, NeuralAcoustic) and model.space.pitch == "absolute":
-        pytest.skip("this system predicts pitch itself")
     with torch.no_grad():
         lf0 = model.infer(batch_of(items, spec))["lf0"]
     pitch = spec.column("note", "pitch")

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from nnsvs_lite.models.layers.diffusion import SAMPLERS, DiffusionStream, Schedule, ddpm, even_steps
-from nnsvs_lite.models.layers.wavenet import WaveNet
+from nnsvs_lite.models.layers.diffusion import SAMPLERS, DiffusionStream, Schedule, WaveNet, ddpm, even_steps
 
 SHAPE = (2, 7, 3)
 

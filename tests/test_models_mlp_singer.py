@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.models.layers.glu import GluBlock
-from nnsvs_lite.models.layers.mixer import Mixer, MixerBlock, in_chunks
+from nnsvs_lite.models.acoustic.mlp_singer import Mixer, MixerBlock, in_chunks
+from nnsvs_lite.models.acoustic.muskits_glu import GluBlock
 
 
 def full(b: int, t: int) -> torch.Tensor:

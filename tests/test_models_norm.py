@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 from nnsvs_lite.models.batch import length_mask
-from nnsvs_lite.models.layers.norm import MaskedBatchNorm
-from nnsvs_lite.models.layers.postnet import Postnet, PostnetHeads
+from nnsvs_lite.models.layers.conv import MaskedBatchNorm
+from nnsvs_lite.models.layers.postnet import Postnet, SpectraPostnet
 
 MASK = length_mask(torch.tensor([5, 3]), 7)
 
@@ -47,10 +47,12 @@ def test_what_lies_in_padding_does_not_train():
 
 def test_pitch_and_voicing_do_not_pass_the_postnet():
     torch.manual_seed(0)
-    heads = PostnetHeads({"lf0": 1, "mgc": 3, "vuv": 1, "bap": 2}, 4, layers=2, channels=8).eval()
-    for parameter in heads.parameters():
+    sizes = {"lf0": 1, "mgc": 3, "vuv": 1, "bap": 2}
+    postnet = SpectraPostnet(sizes, layers=2, channels=8).eval()
+    for parameter in postnet.parameters():
         nn.init.normal_(parameter)
-    before, after = heads(torch.randn(2, 7, 4), MASK)
-    assert {n: v.shape[-1] for n, v in after.items()} == {"lf0": 1, "mgc": 3, "vuv": 1, "bap": 2}
+    before = {name: torch.randn(2, 7, size) for name, size in sizes.items()}
+    after = postnet(before, MASK)
+    assert {name: value.shape[-1] for name, value in after.items()} == sizes
     assert all(torch.equal(before[n], after[n]) for n in ("lf0", "vuv"))
     assert not any(torch.allclose(before[n], after[n]) for n in ("mgc", "bap"))

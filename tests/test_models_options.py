@@ -18,10 +18,10 @@ from nnsvs_lite.features.world import alpha_of, fft_size_of, mgc_to_spectrum
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.checkpoint import load_model, save_model
 from nnsvs_lite.models.config import Config
+from nnsvs_lite.models.layers.conditions import CHANNELS, STYLE, StyleTokens
 from nnsvs_lite.models.layers.expand import phone_of_frame
 from nnsvs_lite.models.layers.perceptual import PerceptualEntropy, threshold_in_quiet
 from nnsvs_lite.models.layers.postfilter import VarianceScaling
-from nnsvs_lite.models.layers.style import CHANNELS, STYLE, StyleTokens
 from nnsvs_lite.models.neural import NeuralAcoustic
 
 SYSTEMS = ("resf0_conv", "nnsvs_diffusion_world_tiny", "xiaoicesing_tiny", "muskits_rnn_tiny")

@@ -9,8 +9,8 @@ import torch
 from models_common import ROOT, batch_of, build, shaken
 
 from nnsvs_lite.models.acoustic.fastspeech2_singing import FastSpeech2Singing
-from nnsvs_lite.models.layers.attentive import AttentiveDecoder
-from nnsvs_lite.models.layers.duration_attention import (
+from nnsvs_lite.models.layers.attentive import (
+    AttentiveDecoder,
     DurationAttention,
     DurationControl,
     guided_attention,

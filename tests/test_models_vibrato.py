@@ -9,10 +9,9 @@ import pytest
 import torch
 from models_common import ROOT, batch_of, build
 
-from nnsvs_lite.models.acoustic.sinsy import SELDOM, SPREAD, USUAL, Sinsy
+from nnsvs_lite.models.acoustic.sinsy import SELDOM, SPREAD, USUAL, Sinsy, prior_weights
 from nnsvs_lite.models.batch import collate
 from nnsvs_lite.models.layers.expand import phone_of_frame
-from nnsvs_lite.models.layers.pitch_prior import prior_weights
 from nnsvs_lite.models.layers.vibrato import CENT, VibratoAnalysis, sing_vibrato
 from nnsvs_lite.models.options import AcousticOptions
 

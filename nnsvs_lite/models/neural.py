@@ -11,11 +11,11 @@ from torch import Tensor
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.base import AcousticModel
 from nnsvs_lite.models.batch import Batch
+from nnsvs_lite.models.layers.conditions import StyleTokens
 from nnsvs_lite.models.layers.losses import StreamLoss
 from nnsvs_lite.models.layers.outputs import OutputSpace, Pitch
 from nnsvs_lite.models.layers.perceptual import PerceptualEntropy
 from nnsvs_lite.models.layers.postfilter import VarianceScaling
-from nnsvs_lite.models.layers.style import StyleTokens
 from nnsvs_lite.models.options import AcousticOptions
 
 

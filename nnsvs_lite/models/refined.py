@@ -10,30 +10,33 @@ from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.expand import phone_of_frame
 from nnsvs_lite.models.layers.losses import StreamLoss
-from nnsvs_lite.models.layers.outputs import Pitch, StreamHeads
-from nnsvs_lite.models.layers.refine import SpectraPostnet, spectra_of
+from nnsvs_lite.models.layers.outputs import StreamHeads
+from nnsvs_lite.models.layers.postnet import SpectraPostnet, spectra_of
 from nnsvs_lite.models.neural import NeuralAcoustic
 from nnsvs_lite.models.options import AcousticOptions
 
 
 class PostnetAcoustic(NeuralAcoustic):
-    """Spectra are learnt before and after a postnet, where there is one.
+    """Pitch is the score's plus a number; spectra are learnt before and after a postnet.
 
     Args:
-        spec, options, pitch, weights: see :class:`NeuralAcoustic`.
+        spec, options, weights: see :class:`NeuralAcoustic`.
         postnet_layers: 0 for none. postnet_channels: of its convolutions.
+
+    Systems over embedded phones also take ``inputs``, the parts of the score that are embedded and summed
+    (:class:`~nnsvs_lite.models.layers.score_embedding.ScoreEmbedding`), and ``places``
+    (:class:`~nnsvs_lite.models.layers.score_embedding.ToFrames`).
     """
 
     def __init__(
         self,
         spec: Spec,
         options: AcousticOptions | None,
-        pitch: Pitch,
         postnet_layers: int = 0,
         postnet_channels: int = 512,
         weights: dict[str, float] | None = None,
     ):
-        super().__init__(spec, options, pitch, weights)
+        super().__init__(spec, options, "residual", weights)
         sizes = dict(spec.streams)
         self.postnet = SpectraPostnet(sizes, postnet_layers, postnet_channels) if postnet_layers else None
         # Pitch and voicing do not pass the postnet: they count once.
@@ -65,13 +68,12 @@ class RefinedAcoustic(PostnetAcoustic):
         self,
         spec: Spec,
         options: AcousticOptions | None,
-        pitch: Pitch,
         dim: int,
         postnet_layers: int = 0,
         postnet_channels: int = 512,
         weights: dict[str, float] | None = None,
     ):
-        super().__init__(spec, options, pitch, postnet_layers, postnet_channels, weights)
+        super().__init__(spec, options, postnet_layers, postnet_channels, weights)
         self.heads = StreamHeads(dict(spec.streams), dim)
 
     @abstractmethod

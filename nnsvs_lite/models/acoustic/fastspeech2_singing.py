@@ -10,12 +10,11 @@ from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.conditions import Conditions
 from nnsvs_lite.models.layers.context import hiding
-from nnsvs_lite.models.layers.conv import MaskedConv1d
+from nnsvs_lite.models.layers.conv import MaskedConv1d, VariancePredictor
 from nnsvs_lite.models.layers.expand import phone_of_frame
 from nnsvs_lite.models.layers.mdn import masked_mean
-from nnsvs_lite.models.layers.outputs import StreamHeads
-from nnsvs_lite.models.layers.predictor import VariancePredictor
-from nnsvs_lite.models.layers.score_embedding import SummedScore, ToFrames
+from nnsvs_lite.models.layers.outputs import StreamHeads, zeroed
+from nnsvs_lite.models.layers.score_embedding import ScoreEmbedding, ToFrames
 from nnsvs_lite.models.layers.transformer import Transformer
 from nnsvs_lite.models.options import AcousticOptions
 from nnsvs_lite.models.refined import PostnetAcoustic
@@ -32,9 +31,7 @@ class Variance(nn.Module):
     def __init__(self, dim: int, hidden: int, layers: int, kernel: int, dropout: float, embed_kernel: int):
         super().__init__()
         self.predictor = VariancePredictor(dim, hidden, layers, kernel, dropout)
-        self.head = nn.Linear(hidden, 1)
-        nn.init.zeros_(self.head.weight)
-        nn.init.zeros_(self.head.bias)
+        self.head = zeroed(nn.Linear(hidden, 1))
         self.embed = MaskedConv1d(1, dim, embed_kernel)
 
     def forward(self, x: Tensor, mask: Tensor, true: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -51,19 +48,15 @@ class FastSpeech2Singing(PostnetAcoustic):
     the true ones on, singing the predicted.
 
     Args:
-        inputs: parts of the score that are embedded and summed.
         dim: channels. encoder_layers: blocks over phones. decoder_layers: over frames.
         heads: of attention. filters: channels within the blocks' convolutions.
         kernels: widths of these two convolutions. dropout: probability.
-        attention_dropout: of attention weights; see
-            :class:`~nnsvs_lite.models.layers.transformer.FftBlock`.
+        attention_dropout: of attention weights.
         variance_hidden, variance_layers, variance_kernel, variance_dropout: of the predictors.
         embed_kernel: width of the convolution that takes pitch and energy back in.
         energy_weight: of the squared error of energy in the loss.
         mgc_weight: of mel-cepstra in the loss.
-        places: see :class:`~nnsvs_lite.models.layers.score_embedding.ToFrames`.
-        postnet_layers: 0 for none. postnet_channels: of its convolutions.
-        options: see :class:`~nnsvs_lite.models.options.AcousticOptions`.
+        Others: see :class:`~nnsvs_lite.models.refined.PostnetAcoustic`.
     """
 
     def __init__(
@@ -90,23 +83,19 @@ class FastSpeech2Singing(PostnetAcoustic):
         postnet_channels: int = 512,
         options: AcousticOptions | None = None,
     ):
-        super().__init__(spec, options, "residual", postnet_layers, postnet_channels, {"mgc": mgc_weight})
+        super().__init__(spec, options, postnet_layers, postnet_channels, {"mgc": mgc_weight})
         self.energy_weight = energy_weight
         self._loudness = "mgc" if "mgc" in spec.streams else "mel"
-        shape = {
-            "filters": filters,
-            "kernels": kernels,
-            "dropout": dropout,
-            "attention_dropout": attention_dropout,
-        }
+        shape = (heads, filters, kernels, dropout, attention_dropout)
         variance = (variance_hidden, variance_layers, variance_kernel, variance_dropout, embed_kernel)
-        self.embedding = SummedScore(spec, inputs, dim, hiding(self.options.context_dropout, spec))
-        self.encoder = Transformer(dim, encoder_layers, heads, **shape)
+        sizes = dict.fromkeys(inputs, dim)
+        self.embedding = ScoreEmbedding(spec, sizes, hiding(self.options.context_dropout, spec))
+        self.encoder = Transformer(dim, encoder_layers, *shape)
         self.conditions = Conditions(spec, self.options, dim)
         self.to_frames = ToFrames(spec, dim, places)
         self.pitch = Variance(dim, *variance)
         self.energy = Variance(dim, *variance)
-        self.decoder = Transformer(dim, decoder_layers, heads, **shape)
+        self.decoder = Transformer(dim, decoder_layers, *shape)
         self.heads = StreamHeads({n: d for n, d in spec.streams.items() if n != "lf0"}, dim)
 
     def energy_of(self, batch: Batch, base: dict[str, Tensor]) -> Tensor:

@@ -2,17 +2,102 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from nnsvs_lite.features.spec import Spec
+from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.conditions import Conditions
 from nnsvs_lite.models.layers.context import hiding
-from nnsvs_lite.models.layers.mixer import Mixer
 from nnsvs_lite.models.layers.score_embedding import ScoreEmbedding, ToFrames
 from nnsvs_lite.models.options import AcousticOptions
 from nnsvs_lite.models.refined import RefinedAcoustic
+
+
+def mlp(dim: int, expansion: int, dropout: float) -> nn.Sequential:
+    """Two linear layers, a GELU between them, dropout after both."""
+    inner = dim * expansion
+    return nn.Sequential(
+        nn.Linear(dim, inner), nn.GELU(), nn.Dropout(dropout), nn.Linear(inner, dim), nn.Dropout(dropout)
+    )
+
+
+class MixerBlock(nn.Module):
+    """One MLP over the frames of a chunk, then one over channels; each is added to its input.
+
+    Args:
+        dim: channels. chunk: frames. expansion: of both MLPs. dropout: probability.
+    """
+
+    def __init__(self, dim: int, chunk: int, expansion: int, dropout: float):
+        super().__init__()
+        self.norms = nn.ModuleList([nn.LayerNorm(dim), nn.LayerNorm(dim)])
+        self.tokens = mlp(chunk, expansion, dropout)
+        self.channels = mlp(dim, expansion, dropout)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """``x`` (N, chunk, dim), ``mask`` (N, chunk) bool: frames outside it are not read."""
+        rows = self.norms[0](x) * mask[..., None]
+        x = x + self.tokens(rows.transpose(1, 2)).transpose(1, 2)
+        return x + self.channels(self.norms[1](x))
+
+
+def in_chunks(x: Tensor, mask: Tensor, chunk: int, overlap: int, body: Callable) -> Tensor:
+    """Runs ``body`` on overlapping chunks and joins the middles of what it gives.
+
+    Chunk ``i`` keeps frames ``i * hop`` to ``(i + 1) * hop`` with ``hop = chunk - 2 * overlap``, and
+    sees ``overlap`` frames more on either side, zeros beyond the utterance. So where chunks lie
+    depends on the utterance alone, and a body that keeps its input gives it back exactly.
+
+    Args:
+        x: (B, T, D). mask: (B, T) bool.
+        chunk: frames of a chunk. overlap: of these, on either side, dropped.
+        body: ``(N, chunk, D)``, ``(N, chunk)`` bool to ``(N, chunk, E)``.
+
+    Returns:
+        (B, T, E).
+
+    Raises:
+        DataError: if nothing is left of a chunk.
+    """
+    hop = chunk - 2 * overlap
+    if overlap < 0 or hop < 1:
+        raise DataError(f"chunks of {chunk} frames with {overlap} dropped on either side leave none")
+    b, t, _ = x.shape
+    count = -(-t // hop)
+    after = count * hop - t + overlap
+    x = F.pad(x * mask[..., None], (0, 0, overlap, after))
+    seen = F.pad(mask, (overlap, after))
+    chunks = x.unfold(1, chunk, hop).transpose(2, 3).flatten(0, 1)
+    out = body(chunks, seen.unfold(1, chunk, hop).flatten(0, 1))
+    return out[:, overlap : overlap + hop].reshape(b, count * hop, -1)[:, :t]
+
+
+class Mixer(nn.Module):
+    """A stack of :class:`MixerBlock`, run in chunks.
+
+    Args:
+        dim, expansion, dropout: of each block. layers: blocks.
+        chunk, overlap: see :func:`in_chunks`.
+    """
+
+    def __init__(self, dim: int, layers: int, chunk: int, overlap: int, expansion: int, dropout: float):
+        super().__init__()
+        self.chunk, self.overlap = chunk, overlap
+        self.blocks = nn.ModuleList(MixerBlock(dim, chunk, expansion, dropout) for _ in range(layers))
+
+    def _run(self, x: Tensor, mask: Tensor) -> Tensor:
+        for block in self.blocks:
+            x = block(x, mask)
+        return x
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """``x`` (B, T, dim), ``mask`` (B, T) bool."""
+        return in_chunks(x, mask, self.chunk, self.overlap, self._run)
 
 
 class MlpSinger(RefinedAcoustic):
@@ -25,9 +110,7 @@ class MlpSinger(RefinedAcoustic):
         phone_dim, pitch_dim: of the embeddings. dim: channels. layers: mixer blocks.
         chunk: frames of a chunk. overlap: frames dropped on either side of it.
         expansion: of the MLPs' inner layers. dropout: probability.
-        places: see :class:`~nnsvs_lite.models.layers.score_embedding.ToFrames`.
-        postnet_layers: 0 for none. postnet_channels: of its convolutions.
-        options: see :class:`~nnsvs_lite.models.options.AcousticOptions`.
+        Others: see :class:`~nnsvs_lite.models.refined.PostnetAcoustic`.
     """
 
     def __init__(
@@ -46,7 +129,7 @@ class MlpSinger(RefinedAcoustic):
         postnet_channels: int = 512,
         options: AcousticOptions | None = None,
     ):
-        super().__init__(spec, options, "residual", dim, postnet_layers, postnet_channels)
+        super().__init__(spec, options, dim, postnet_layers, postnet_channels)
         sizes = {"phone": phone_dim, "pitch": pitch_dim}
         self.embedding = ScoreEmbedding(spec, sizes, hiding(self.options.context_dropout, spec))
         self.inputs = nn.Linear(phone_dim + pitch_dim, dim)

@@ -10,15 +10,35 @@ from torch.nn import functional as F
 
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.batch import Batch
-from nnsvs_lite.models.layers.attention import SelfAttention
 from nnsvs_lite.models.layers.conditions import Conditions
 from nnsvs_lite.models.layers.context import hiding
+from nnsvs_lite.models.layers.conv import MaskedConv1d
 from nnsvs_lite.models.layers.expand import gather_rows
-from nnsvs_lite.models.layers.glu import GluBlock
 from nnsvs_lite.models.layers.score_embedding import ScoreEmbedding, ToFrames
-from nnsvs_lite.models.layers.transformer import PositionalEncoding
+from nnsvs_lite.models.layers.transformer import PositionalEncoding, SelfAttention
 from nnsvs_lite.models.options import AcousticOptions
 from nnsvs_lite.models.refined import RefinedAcoustic
+
+
+class GluBlock(nn.Module):
+    """A linear layer, then ``(x + a * sigmoid(b)) * sqrt(1/2)``; ``a``, ``b``: a convolution of ``x``.
+
+    Args:
+        dim: channels. kernel: width. dropout: before the convolution.
+    """
+
+    def __init__(self, dim: int, kernel: int, dropout: float):
+        super().__init__()
+        self.linear = nn.Linear(dim, dim)
+        self.conv = MaskedConv1d(dim, 2 * dim, kernel)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """``x`` (B, L, dim), ``mask`` (B, L) bool."""
+        x = self.linear(x)
+        values, gates = self.conv(self.dropout(x), mask).chunk(2, dim=-1)
+        return (x + values * torch.sigmoid(gates)) * math.sqrt(0.5)
+
 
 HALF = math.sqrt(0.5)
 
@@ -60,9 +80,7 @@ class MuskitsGlu(RefinedAcoustic):
         heads: of attention. width: of its locality term, frames squared; 0 for none.
         kernel: of the gated convolutions. dropout: probability.
         attention_dropout: of attention weights; without it attention runs fused, much faster.
-        places: see :class:`~nnsvs_lite.models.layers.score_embedding.ToFrames`.
-        postnet_layers: 0 for none. postnet_channels: of its convolutions.
-        options: see :class:`~nnsvs_lite.models.options.AcousticOptions`.
+        Others: see :class:`~nnsvs_lite.models.refined.PostnetAcoustic`.
     """
 
     def __init__(
@@ -81,7 +99,7 @@ class MuskitsGlu(RefinedAcoustic):
         postnet_channels: int = 256,
         options: AcousticOptions | None = None,
     ):
-        super().__init__(spec, options, "residual", dim, postnet_layers, postnet_channels)
+        super().__init__(spec, options, dim, postnet_layers, postnet_channels)
         sizes = {"phone": dim, "pitch": dim}
         self.embedding = ScoreEmbedding(spec, sizes, hiding(self.options.context_dropout, spec))
         self.phone_in, self.phone_out = nn.Linear(dim, dim), nn.Linear(dim, dim)

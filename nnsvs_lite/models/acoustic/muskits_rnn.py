@@ -20,9 +20,7 @@ class MuskitsRnn(RefinedAcoustic):
     Args:
         dim: of the embeddings. hidden: of each direction of an LSTM.
         encoder_layers, decoder_layers: LSTM layers. dropout: between them.
-        places: see :class:`~nnsvs_lite.models.layers.score_embedding.ToFrames`.
-        postnet_layers: 0 for none. postnet_channels: of its convolutions.
-        options: see :class:`~nnsvs_lite.models.options.AcousticOptions`.
+        Others: see :class:`~nnsvs_lite.models.refined.PostnetAcoustic`.
     """
 
     def __init__(
@@ -38,7 +36,7 @@ class MuskitsRnn(RefinedAcoustic):
         postnet_channels: int = 512,
         options: AcousticOptions | None = None,
     ):
-        super().__init__(spec, options, "residual", 2 * hidden, postnet_layers, postnet_channels)
+        super().__init__(spec, options, 2 * hidden, postnet_layers, postnet_channels)
         sizes = {"phone": dim, "pitch": dim}
         self.embedding = ScoreEmbedding(spec, sizes, hiding(self.options.context_dropout, spec))
         self.to_frames = ToFrames(spec, dim, places)

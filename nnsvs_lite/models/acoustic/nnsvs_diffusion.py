@@ -78,7 +78,7 @@ class NnsvsDiffusion(NeuralAcoustic):
             ``vuv`` may be conditioned on streams.
         diffused: sizes of the streams that are made from noise: all others of the dump.
         steps, beta_end, scale, sampler, sampling_steps, temperature, linear: see :class:`DiffusionStream`.
-        options: see :class:`~nnsvs_lite.models.options.AcousticOptions`.
+        options: see :class:`AcousticOptions`.
     """
 
     def __init__(
@@ -115,19 +115,15 @@ class NnsvsDiffusion(NeuralAcoustic):
         self._conditioned_on = vuv.conditioned_on
         self.vuv = StreamNet(inner + 1 + sum(spec.streams[n] for n in self._conditioned_on), 1, vuv)
 
-    def _standard(self, lf0: Tensor) -> Tensor:
-        """Log F0 in deviations from the training mean."""
-        return (lf0 - self.space.mean_lf0) / self.space.std_lf0
-
     def predict(self, batch: Batch, teacher: bool) -> dict[str, Tensor]:
         phone, mask, seed = phone_of_frame(batch), batch.frame_mask, batch.seed
         base = self.space.base(batch, phone)
         true = self.space.encode(batch.streams, base) if teacher else {}
         x = self.features(batch, phone) + self.conditions(batch)
-        score = self._standard(self.space.floor.steps.score_lf0(batch, phone))
+        score = self.space.standard_lf0(self.space.floor.steps.score_lf0(batch, phone))
         numbers = {"lf0": self.lf0(x, mask, true.get("lf0"), seed, late=score)[1]}
         sung = self.space.decode(numbers, base)["lf0"]
-        x = torch.cat([x, self._standard(batch.streams["lf0"] if teacher else sung)], dim=-1)
+        x = torch.cat([x, self.space.standard_lf0(batch.streams["lf0"] if teacher else sung)], dim=-1)
         losses = {}
         for name, net in self.nets.items():
             losses[f"noise_{name}"], numbers[name] = net(x, mask, true.get(name), seed)

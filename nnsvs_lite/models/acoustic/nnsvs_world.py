@@ -59,7 +59,7 @@ class NnsvsWorld(NeuralAcoustic):
         streams: how each is predicted; all of the dump's, ``lf0`` first.
         encoder: shared by all but F0 (v1 to v3), or None: each reads the score's features (v4).
         weights: of streams in the loss.
-        options: see :class:`~nnsvs_lite.models.options.AcousticOptions`.
+        options: see :class:`AcousticOptions`.
     """
 
     def __init__(
@@ -89,10 +89,6 @@ class NnsvsWorld(NeuralAcoustic):
             inputs = self.features.size if f0 else inner + conditions
             self.nets[name] = StreamNet(inputs, spec.streams[name], size, late=1 if f0 else 0)
 
-    def _standard(self, lf0: Tensor) -> Tensor:
-        """Log F0 in deviations from the training mean."""
-        return (lf0 - self.space.mean_lf0) / self.space.std_lf0
-
     def _shared(self, x: Tensor, batch: Batch, phone: Tensor) -> Tensor:
         """What all streams but F0 read, but for their conditions."""
         if self.encoder is None:
@@ -112,7 +108,7 @@ class NnsvsWorld(NeuralAcoustic):
         lf0 = x
         for name, net in self.nets.items():
             if name == "lf0":
-                score = self._standard(self.space.floor.steps.score_lf0(batch, phone))
+                score = self.space.standard_lf0(self.space.floor.steps.score_lf0(batch, phone))
                 first, last = net(x, mask, true.get(name), batch.seed, late=score)
             else:
                 given = [true[h] if teacher else numbers[h] for h in self.sizes[name].conditioned_on]
@@ -120,7 +116,7 @@ class NnsvsWorld(NeuralAcoustic):
             numbers[name] = last
             out |= self.space.decode({name: last}, base)
             if name == "lf0":
-                lf0 = self._standard(batch.streams[name] if teacher else out[name])
+                lf0 = self.space.standard_lf0(batch.streams[name] if teacher else out[name])
             elif self.sizes[name].postnet:
                 out[f"before_{name}"] = self.space.decode({name: first}, base)[name]
         return out

@@ -75,7 +75,7 @@ class ResF0Conv(NeuralAcoustic):
         frame_layers: over frames, their dilation doubling in cycles of ``cycle``.
         kernel: width of the frame convolutions. dropout: probability.
         mgc_weight, lf0_weight, vuv_weight, bap_weight: in the loss.
-        options: see :class:`~nnsvs_lite.models.options.AcousticOptions`.
+        options: see :class:`AcousticOptions`.
     """
 
     def __init__(

@@ -11,15 +11,45 @@ from torch.nn import functional as F
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.conditions import Conditions
-from nnsvs_lite.models.layers.expand import phone_of_frame
+from nnsvs_lite.models.layers.expand import phone_of_frame, sum_by_note
 from nnsvs_lite.models.layers.ffconvlstm import FFConvLSTM
 from nnsvs_lite.models.layers.linguistic import LinguisticFeatures
 from nnsvs_lite.models.layers.losses import LF0_UNIT
 from nnsvs_lite.models.layers.outputs import MAX_RESIDUAL, StreamHeads
-from nnsvs_lite.models.layers.pitch_prior import prior_weights
 from nnsvs_lite.models.layers.vibrato import VibratoAnalysis, sing_vibrato
 from nnsvs_lite.models.neural import NeuralAcoustic
 from nnsvs_lite.models.options import AcousticOptions
+
+RISE = 0.3
+"""Seconds over which the weight rises at a note's start and falls at its end."""
+LARGEST = 0.5
+"""Weight in the middle of a note."""
+
+
+def prior_weights(batch: Batch, phone: Tensor, rest: int, frame_shift: float) -> Tensor:
+    """Weights of a prior on the F0 residual: (B, T, 1).
+
+    Sinsy 2021 puts a normal prior on the residual; NNSVS weights its size so: inside each sung
+    note from 0 up to 0.5 over 0.3 s (60 frames), then held, then down again; 0 throughout notes of
+    0.6 s or less, and in rests. Times are seconds here, so that any frame shift does.
+
+    Args:
+        phone: (B, T) from ``phone_of_frame``. rest: column of the flag ``is_rest``.
+        frame_shift: seconds.
+    """
+    lengths = sum_by_note(batch.score.duration.to(torch.float32), batch)
+    starts = lengths.cumsum(1) - lengths
+    note = batch.score.note_index.gather(1, phone)
+    frames = torch.arange(batch.max_frames, device=phone.device, dtype=torch.float32)
+    length = lengths.gather(1, note)
+    passed = frames[None] - starts.gather(1, note)
+    edge = torch.minimum(passed, length - 1 - passed) * frame_shift
+    weight = (edge / RISE).clamp(0, 1) * LARGEST
+    sung = batch.score.note_context[..., rest].gather(1, note) == 0
+    # A hair above 0.6 s, lest rounding decide about a note of exactly that length.
+    long = length * frame_shift > 2 * RISE + 1e-4
+    return (weight * sung * long)[..., None]
+
 
 VIBRATO = {"none": {}, "diff": {"vibrato": 1}, "sine": {"vibrato": 2, "vibrato_flag": 1}}
 """Numbers a frame that describe vibrato."""
@@ -43,7 +73,7 @@ class Sinsy(NeuralAcoustic):
         prior: weight of automatic pitch correction, on the residual in log F0;
             see :func:`prior_weights`.
         weights: of streams in the loss.
-        options: see :class:`~nnsvs_lite.models.options.AcousticOptions`.
+        options: see :class:`AcousticOptions`.
     """
 
     def __init__(
@@ -74,7 +104,7 @@ class Sinsy(NeuralAcoustic):
     def predict(self, batch: Batch, teacher: bool) -> dict[str, Tensor]:
         phone = phone_of_frame(batch)
         base = self.space.base(batch, phone)
-        score = (self.space.floor.steps.score_lf0(batch, phone) - self.space.mean_lf0) / self.space.std_lf0
+        score = self.space.standard_lf0(self.space.floor.steps.score_lf0(batch, phone))
         x = self.features(batch, phone) + self.conditions(batch)
         numbers = self.heads(self.body(x, batch.frame_mask, score))
         wave = {name: numbers.pop(name) for name in VIBRATO[self.vibrato]}

@@ -9,15 +9,13 @@ from torch import Tensor, nn
 
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.batch import Batch
-from nnsvs_lite.models.layers.attentive import AttentiveDecoder
+from nnsvs_lite.models.layers.attentive import AttentiveDecoder, DurationControl, guided_attention
 from nnsvs_lite.models.layers.conditions import Conditions
 from nnsvs_lite.models.layers.context import hiding
-from nnsvs_lite.models.layers.conv import MaskedConv1d
-from nnsvs_lite.models.layers.duration_attention import DurationControl, guided_attention
+from nnsvs_lite.models.layers.conv import MaskedBatchNorm, MaskedConv1d
 from nnsvs_lite.models.layers.expand import phone_of_frame
-from nnsvs_lite.models.layers.norm import MaskedBatchNorm
 from nnsvs_lite.models.layers.recurrent import BiLSTM
-from nnsvs_lite.models.layers.score_embedding import SummedScore
+from nnsvs_lite.models.layers.score_embedding import ScoreEmbedding
 from nnsvs_lite.models.options import AcousticOptions
 from nnsvs_lite.models.refined import PostnetAcoustic
 
@@ -54,15 +52,13 @@ class TacotronSinging(PostnetAcoustic):
     before it is on steps that heard earlier ones only.
 
     Args:
-        inputs: parts of the score that are embedded and summed.
         dim: of embeddings and encoder. conv_layers, conv_kernel, dropout: of its convolutions.
         hidden: of the decoder's two LSTM layers. prenet, prenet_dropout: of its prenet.
         attention: size in which queries and keys meet. reduction: frames a step.
         sigma, guided_weight: see
-            :func:`~nnsvs_lite.models.layers.duration_attention.guided_attention`.
+            :func:`~nnsvs_lite.models.layers.attentive.guided_attention`.
         mgc_weight: of mel-cepstra in the loss.
-        postnet_layers: 0 for none. postnet_channels: of its convolutions.
-        options: see :class:`~nnsvs_lite.models.options.AcousticOptions`.
+        Others: see :class:`~nnsvs_lite.models.refined.PostnetAcoustic`.
     """
 
     def __init__(
@@ -85,9 +81,10 @@ class TacotronSinging(PostnetAcoustic):
         postnet_channels: int = 512,
         options: AcousticOptions | None = None,
     ):
-        super().__init__(spec, options, "residual", postnet_layers, postnet_channels, {"mgc": mgc_weight})
+        super().__init__(spec, options, postnet_layers, postnet_channels, {"mgc": mgc_weight})
         self.sigma, self.guided_weight = sigma, guided_weight
-        self.embedding = SummedScore(spec, inputs, dim, hiding(self.options.context_dropout, spec))
+        sizes = dict.fromkeys(inputs, dim)
+        self.embedding = ScoreEmbedding(spec, sizes, hiding(self.options.context_dropout, spec))
         self.encoder = TacotronEncoder(dim, conv_layers, conv_kernel, dropout)
         self.conditions = Conditions(spec, self.options, dim)
         self.control = DurationControl()

@@ -10,7 +10,7 @@ from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.conditions import Conditions
 from nnsvs_lite.models.layers.context import hiding
-from nnsvs_lite.models.layers.score_embedding import SummedScore, ToFrames
+from nnsvs_lite.models.layers.score_embedding import ScoreEmbedding, ToFrames
 from nnsvs_lite.models.layers.transformer import Transformer
 from nnsvs_lite.models.options import AcousticOptions
 from nnsvs_lite.models.refined import RefinedAcoustic
@@ -20,15 +20,11 @@ class XiaoiceSing(RefinedAcoustic):
     """Feed-forward transformers over phones, then over frames; log F0 is added to the note's.
 
     Args:
-        inputs: parts of the score that are embedded and summed; see
-            :class:`~nnsvs_lite.models.layers.score_embedding.ScoreEmbedding`.
         dim: channels. encoder_layers: blocks over phones. decoder_layers: over frames.
         heads: of attention. filters: channels within the blocks' convolutions.
         kernels: widths of these two convolutions. dropout: probability.
-        attention_dropout: of attention weights; see
-            :class:`~nnsvs_lite.models.layers.transformer.FftBlock`.
+        attention_dropout: of attention weights.
         scaled: whether positions have a learnt scale.
-        places: see :class:`~nnsvs_lite.models.layers.score_embedding.ToFrames`.
         postnet_layers: 0 for none. postnet_channels: of its convolutions.
         mgc_weight, lf0_weight, vuv_weight, bap_weight, mel_weight: in the loss.
         options: see :class:`~nnsvs_lite.models.options.AcousticOptions`.
@@ -57,26 +53,16 @@ class XiaoiceSing(RefinedAcoustic):
         mel_weight: float = 1.0,
         options: AcousticOptions | None = None,
     ):
-        weights = {
-            "mgc": mgc_weight,
-            "lf0": lf0_weight,
-            "vuv": vuv_weight,
-            "bap": bap_weight,
-            "mel": mel_weight,
-        }
-        super().__init__(spec, options, "residual", dim, postnet_layers, postnet_channels, weights)
-        shape = {
-            "filters": filters,
-            "kernels": kernels,
-            "dropout": dropout,
-            "attention_dropout": attention_dropout,
-            "scaled": scaled,
-        }
-        self.embedding = SummedScore(spec, inputs, dim, hiding(self.options.context_dropout, spec))
-        self.encoder = Transformer(dim, encoder_layers, heads, **shape)
+        weights = {"mgc": mgc_weight, "lf0": lf0_weight, "vuv": vuv_weight}
+        weights |= {"bap": bap_weight, "mel": mel_weight}
+        super().__init__(spec, options, dim, postnet_layers, postnet_channels, weights)
+        shape = (heads, filters, kernels, dropout, attention_dropout, scaled)
+        sizes = dict.fromkeys(inputs, dim)
+        self.embedding = ScoreEmbedding(spec, sizes, hiding(self.options.context_dropout, spec))
+        self.encoder = Transformer(dim, encoder_layers, *shape)
         self.conditions = Conditions(spec, self.options, dim)
         self.to_frames = ToFrames(spec, dim, places)
-        self.decoder = Transformer(dim, decoder_layers, heads, **shape)
+        self.decoder = Transformer(dim, decoder_layers, *shape)
 
     def frames(self, batch: Batch, phone: Tensor) -> Tensor:
         phones = self.encoder(self.embedding(batch), batch.score.phone_mask) + self.conditions(batch)

@@ -12,21 +12,12 @@ from nnsvs_lite.io.errors import DataError
 class MaskedConv1d(nn.Module):
     """A length-keeping convolution over (B, L, C) in which padding counts as zero."""
 
-    def __init__(
-        self, inputs: int, outputs: int, kernel: int, dilation: int = 1, groups: int = 1, bias: bool = True
-    ):
+    def __init__(self, inputs: int, outputs: int, kernel: int, dilation: int = 1, bias: bool = True):
         super().__init__()
         if kernel % 2 == 0:
             raise DataError(f"kernel {kernel} is even; only odd ones keep lengths")
-        self.conv = nn.Conv1d(
-            inputs,
-            outputs,
-            kernel,
-            padding=dilation * (kernel // 2),
-            dilation=dilation,
-            groups=groups,
-            bias=bias,
-        )
+        padding = dilation * (kernel // 2)
+        self.conv = nn.Conv1d(inputs, outputs, kernel, padding=padding, dilation=dilation, bias=bias)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """``x`` (B, L, C), ``mask`` (B, L) bool."""
@@ -87,3 +78,63 @@ def gaussian_kernel(seconds: float, frame_shift: float) -> Tensor:
     points = torch.arange(-reach, reach + 1, dtype=torch.float32)
     kernel = torch.exp(-0.5 * (points / deviation) ** 2)
     return kernel / kernel.sum()
+
+
+class MaskedBatchNorm(nn.Module):
+    """Batch normalisation (Ioffe and Szegedy, 2015) whose statistics leave padding out.
+
+    The running statistics are means over batches, of which later ones weigh more: they follow the
+    fast changes of the first steps, and are of use after a few.
+
+    Args:
+        dim: channels. momentum: least weight of a new batch in the running statistics.
+    """
+
+    def __init__(self, dim: int, momentum: float = 0.1, eps: float = 1e-5):
+        super().__init__()
+        self.momentum, self.eps = momentum, eps
+        self.weight = nn.Parameter(torch.ones(dim))
+        self.bias = nn.Parameter(torch.zeros(dim))
+        self.register_buffer("running_mean", torch.zeros(dim))
+        self.register_buffer("running_var", torch.ones(dim))
+        self.register_buffer("batches", torch.zeros(()))
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """``x`` (B, L, dim), ``mask`` (B, L) bool."""
+        mean, var = self.running_mean, self.running_var
+        if self.training:
+            # Sums over thousands of rows overflow in half precision.
+            values, weights = x.float(), mask[..., None].float()
+            count = weights.sum().clamp(min=1)
+            mean = (values * weights).sum((0, 1)) / count
+            var = ((values - mean).square() * weights).sum((0, 1)) / count
+            with torch.no_grad():
+                self.batches += 1
+                # Batch n of the first weighs as n (n + 1).
+                share = (3 / (self.batches + 2)).clamp(min=self.momentum)
+                self.running_mean.lerp_(mean, share)
+                self.running_var.lerp_(var * count / (count - 1).clamp(min=1), share)
+        scale = self.weight * torch.rsqrt(var + self.eps)
+        return (x * scale + (self.bias - mean * scale)).to(x.dtype)
+
+
+class VariancePredictor(nn.Module):
+    """Blocks of convolution, ReLU, LayerNorm and dropout (Ren et al. 2021, arXiv:2006.04558).
+
+    Args:
+        inputs: size of the input. hidden: channels. layers: blocks.
+        kernel: width, odd. dropout: probability.
+    """
+
+    def __init__(self, inputs: int, hidden: int, layers: int, kernel: int, dropout: float):
+        super().__init__()
+        sizes = [inputs] + [hidden] * (layers - 1)
+        self.convs = nn.ModuleList(MaskedConv1d(size, hidden, kernel) for size in sizes)
+        self.norms = nn.ModuleList(nn.LayerNorm(hidden) for _ in sizes)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """``x`` (B, L, inputs), ``mask`` (B, L) bool: (B, L, hidden)."""
+        for conv, norm in zip(self.convs, self.norms):
+            x = self.dropout(norm(torch.relu(conv(x, mask))))
+        return x

@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from nnsvs_lite.models.layers.conv import MaskedConv1d
-from nnsvs_lite.models.layers.norm import MaskedBatchNorm
+from nnsvs_lite.models.layers.conv import MaskedBatchNorm, MaskedConv1d
 from nnsvs_lite.models.layers.recurrent import BiLSTM
 
 LAYERS = 3

@@ -16,7 +16,7 @@ from nnsvs_lite.models.layers.losses import LF0_UNIT
 MAX_RESIDUAL = 600 * math.log(2) / 1200
 """Bound of the F0 residual: 600 cents either way (NNSVS)."""
 
-Pitch = Literal["bounded", "residual", "absolute"]
+Pitch = Literal["bounded", "residual"]
 
 
 class OutputSpace(nn.Module):
@@ -24,14 +24,13 @@ class OutputSpace(nn.Module):
 
     ``mgc``, ``bap`` and ``mel``: standard deviations from the training mean, or from the
     smoothed rule. ``lf0``: semitones from the score's pitch, which is smoothed with a
-    Gaussian of 25 ms where the rule is the base and is steps elsewhere; or deviations from
-    the training mean where a system predicts pitch itself. ``vuv``: a logit.
+    Gaussian of 25 ms where the rule is the base and is steps elsewhere. ``vuv``: a logit.
 
     Args:
         spec: streams and statistics.
         residual_to_rule: whether the smoothed rule is the base of spectra and voicing.
         pitch: ``bounded``: within 600 cents of the score, through tanh (NNSVS);
-            ``residual``: score plus a number (XiaoiceSing); ``absolute``: no use of the score.
+            ``residual``: score plus a number (XiaoiceSing).
     """
 
     def __init__(self, spec: Spec, residual_to_rule: bool, pitch: Pitch = "bounded"):
@@ -55,6 +54,10 @@ class OutputSpace(nn.Module):
         """(..., size) to a tensor for each stream."""
         return dict(zip(self.sizes, values.split(list(self.sizes.values()), dim=-1)))
 
+    def standard_lf0(self, lf0: Tensor) -> Tensor:
+        """Log F0 in deviations from the training mean."""
+        return (lf0 - self.mean_lf0) / self.std_lf0
+
     def base(self, batch: Batch, phone: Tensor) -> dict[str, Tensor]:
         """Where 0 lies in each stream: (B, T, D); for ``vuv`` a logit.
 
@@ -68,8 +71,6 @@ class OutputSpace(nn.Module):
         else:
             base["vuv"] = torch.zeros_like(base["vuv"])
             base["lf0"] = self.floor.steps.score_lf0(batch, phone)
-        if self.pitch == "absolute":
-            base["lf0"] = self.mean_lf0.expand(*phone.shape, 1)
         return base
 
     def decode(self, values: dict[str, Tensor], base: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -105,6 +106,13 @@ class OutputSpace(nn.Module):
         return out
 
 
+def zeroed(layer: nn.Linear) -> nn.Linear:
+    """The layer with all its weights at zero: an untrained model gives where its numbers begin."""
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)
+    return layer
+
+
 class StreamHeads(nn.ModuleDict):
     """A linear layer for each stream, from zero: an untrained model gives the base.
 
@@ -113,10 +121,7 @@ class StreamHeads(nn.ModuleDict):
     """
 
     def __init__(self, sizes: dict[str, int], dim: int):
-        super().__init__({name: nn.Linear(dim, size) for name, size in sizes.items()})
-        for head in self.values():
-            nn.init.zeros_(head.weight)
-            nn.init.zeros_(head.bias)
+        super().__init__({name: zeroed(nn.Linear(dim, size)) for name, size in sizes.items()})
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         """(B, T, dim) to a tensor for each stream."""

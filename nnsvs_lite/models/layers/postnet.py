@@ -5,9 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from nnsvs_lite.models.layers.conv import MaskedConv1d
-from nnsvs_lite.models.layers.norm import MaskedBatchNorm
-from nnsvs_lite.models.layers.outputs import StreamHeads
+from nnsvs_lite.models.layers.conv import MaskedBatchNorm, MaskedConv1d
 
 
 class Postnet(nn.Module):
@@ -38,28 +36,25 @@ class Postnet(nn.Module):
         return x + out
 
 
-class PostnetHeads(nn.Module):
-    """A linear layer for each stream, and a postnet over all streams but pitch and voicing.
+def spectra_of(sizes: dict[str, int]) -> dict[str, int]:
+    """All streams but ``lf0`` and ``vuv``, with their sizes."""
+    return {name: size for name, size in sizes.items() if name not in ("lf0", "vuv")}
+
+
+class SpectraPostnet(nn.Module):
+    """A postnet that takes spectra (all streams but ``lf0`` and ``vuv``) one beside the other.
 
     Args:
-        sizes: stream to dimension. dim: of the input.
-        layers: of the postnet, 0 for none. channels: of its convolutions.
-
-    Attributes:
-        spectra: names of the streams that pass the postnet.
+        sizes: stream to dimension. layers: convolutions. channels: of them.
     """
 
-    def __init__(self, sizes: dict[str, int], dim: int, layers: int = 5, channels: int = 512):
+    def __init__(self, sizes: dict[str, int], layers: int = 5, channels: int = 512):
         super().__init__()
-        self.heads = StreamHeads(sizes, dim)
-        self.spectra = [name for name in sizes if name not in ("lf0", "vuv")]
-        self._sizes = [sizes[name] for name in self.spectra]
-        self.postnet = Postnet(sum(self._sizes), layers, channels) if layers else None
+        self.spectra = spectra_of(sizes)
+        self.postnet = Postnet(sum(self.spectra.values()), layers, channels)
 
-    def forward(self, x: Tensor, mask: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """(B, T, dim) to each stream before the postnet, and after it."""
-        before = self.heads(x)
-        if self.postnet is None:
-            return before, before
-        spectra = self.postnet(torch.cat([before[n] for n in self.spectra], dim=-1), mask)
-        return before, {**before, **dict(zip(self.spectra, spectra.split(self._sizes, dim=-1)))}
+    def forward(self, before: dict[str, Tensor], mask: Tensor) -> dict[str, Tensor]:
+        """All streams, (B, T, D) each, spectra with the postnet's part; ``mask`` (B, T) bool."""
+        joined = torch.cat([before[name] for name in self.spectra], dim=-1)
+        parts = self.postnet(joined, mask).split(list(self.spectra.values()), dim=-1)
+        return {**before, **dict(zip(self.spectra, parts))}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -102,26 +101,9 @@ class ScoreEmbedding(nn.Module):
                 out[name] = hide(out[name], self.context_dropout, rows=True)
         return out
 
-
-class SummedScore(nn.Module):
-    """The sum of the vectors of several parts, of one size.
-
-    Args:
-        spec: columns. parts: names. dim: of each. context_dropout: see :class:`ScoreEmbedding`.
-    """
-
-    def __init__(self, spec: Spec, parts: Sequence[str], dim: int, context_dropout: float = 0.0):
-        super().__init__()
-        self.embedding = ScoreEmbedding(spec, {name: dim for name in parts}, context_dropout)
-
     def forward(self, batch: Batch) -> Tensor:
-        """(B, P, dim)."""
-        return torch.stack(list(self.embedding.parts(batch).values())).sum(0)
-
-
-def melody_slope(floor: SmoothFloor, batch: Batch, phone: Tensor) -> Tensor:
-    """(B, T, 1): the rounded melody against its steps: where, and which way, the note changes."""
-    return (floor.pitch_of(batch, phone) - floor.steps.score_lf0(batch, phone)) * 10.0
+        """The sum of all parts, which are of one size: (B, P, size)."""
+        return torch.stack(list(self.parts(batch).values())).sum(0)
 
 
 class ToFrames(nn.Module):
@@ -144,6 +126,7 @@ class ToFrames(nn.Module):
         """``phones`` (B, P, dim), ``phone`` (B, T) from ``phone_of_frame``: (B, T, dim)."""
         x = gather_rows(phones, phone)
         if self.places is not None:
-            slope = melody_slope(self.melody, batch, phone)
+            # The rounded melody against its steps: where, and which way, the note changes.
+            slope = (self.melody.pitch_of(batch, phone) - self.melody.steps.score_lf0(batch, phone)) * 10.0
             x = x + self.places(torch.cat([frame_positions(batch, phone, self.frame_shift), slope], dim=-1))
         return x

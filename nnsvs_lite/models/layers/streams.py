@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from nnsvs_lite.models.layers.autoregressive import ArDecoder
 from nnsvs_lite.models.layers.ffconvlstm import FFConvLSTM
+from nnsvs_lite.models.layers.outputs import zeroed
 from nnsvs_lite.models.layers.postnet import Postnet
 
 
@@ -74,29 +75,15 @@ class StreamNet(nn.Module):
         super().__init__()
         self.body = None
         if sizes.ff:
-            self.body = FFConvLSTM(
-                inputs,
-                sizes.ff,
-                sizes.conv,
-                sizes.lstm,
-                sizes.lstm_layers,
-                sizes.dropout,
-                embed=sizes.embed,
-                late=late,
-            )
+            shape = (sizes.ff, sizes.conv, sizes.lstm, sizes.lstm_layers, sizes.dropout)
+            self.body = FFConvLSTM(inputs, *shape, embed=sizes.embed, late=late)
             inputs = self.body.size
         self.decoder = None
         if sizes.decoder:
-            d = sizes.decoder
-            self.decoder = ArDecoder(inputs + late, size, d.hidden, d.layers, d.reduction, d.dropout)
+            self.decoder = ArDecoder(inputs + late, size, **vars(sizes.decoder))
         else:
-            self.head = nn.Linear(inputs, size)
-            nn.init.zeros_(self.head.weight)
-            nn.init.zeros_(self.head.bias)
-        self.postnet = None
-        if sizes.postnet:
-            p = sizes.postnet
-            self.postnet = Postnet(size, p.layers, p.channels, p.kernel, p.dropout)
+            self.head = zeroed(nn.Linear(inputs, size))
+        self.postnet = Postnet(size, **vars(sizes.postnet)) if sizes.postnet else None
 
     def forward(
         self, x: Tensor, mask: Tensor, target: Tensor | None, seed: int, late: Tensor | None = None

@@ -9,8 +9,45 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nnsvs_lite.models.layers.attention import SelfAttention
+from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.layers.conv import MaskedConv1d
+
+
+def local_bias(size: int, width: float, device: torch.device) -> Tensor:
+    """(size, size): ``-distance^2 / width``, which keeps attention near the diagonal."""
+    places = torch.arange(size, device=device, dtype=torch.float32)
+    return -(places[:, None] - places[None]).square() / width
+
+
+class SelfAttention(nn.Module):
+    """Heads of scaled dot products over an utterance, without a layer after them.
+
+    Args:
+        dim: of the vectors. heads: they share ``dim`` evenly.
+        dropout: of attention weights. bias: whether the three layers have one.
+        width: frames squared of the locality term, 0 for none; see :func:`local_bias`.
+
+    Raises:
+        DataError: if ``heads`` does not divide ``dim``.
+    """
+
+    def __init__(self, dim: int, heads: int, dropout: float = 0.0, bias: bool = True, width: float = 0.0):
+        super().__init__()
+        if dim % heads:
+            raise DataError(f"{heads} attention heads cannot share {dim} channels")
+        self.heads, self.dropout, self.width = heads, dropout, width
+        self.inputs = nn.Linear(dim, 3 * dim, bias=bias)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """``x`` (B, L, dim), ``mask`` (B, L) bool, true at least once a row: (B, L, dim)."""
+        query, key, value = self.inputs(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        allowed = mask[:, None, None]
+        if self.width:
+            near = local_bias(x.shape[1], self.width, x.device).to(query.dtype)
+            allowed = near.masked_fill(~allowed, float("-inf"))
+        dropout = self.dropout if self.training else 0.0
+        out = F.scaled_dot_product_attention(query, key, value, attn_mask=allowed, dropout_p=dropout)
+        return out.transpose(1, 2).flatten(2)
 
 
 def sinusoids(size: int, dim: int, device: torch.device) -> Tensor:
@@ -49,7 +86,6 @@ class FftBlock(nn.Module):
         dim: channels. heads: of attention. filters: channels between the convolutions.
         kernels: widths of the two convolutions. dropout: of all parts.
         attention_dropout: of attention weights; without it attention runs fused, much faster.
-        pre_norm: LayerNorm before each part, not after the sum as in FastSpeech.
     """
 
     def __init__(
@@ -60,10 +96,8 @@ class FftBlock(nn.Module):
         kernels: Sequence[int],
         dropout: float,
         attention_dropout: float,
-        pre_norm: bool,
     ):
         super().__init__()
-        self.pre_norm = pre_norm
         self.attention = SelfAttention(dim, heads, attention_dropout)
         self.mix = nn.Linear(dim, dim)
         self.widen = MaskedConv1d(dim, filters, kernels[0])
@@ -80,10 +114,7 @@ class FftBlock(nn.Module):
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """``x`` (B, L, dim), ``mask`` (B, L) bool."""
         for part, norm in zip((self._attend, self._convolve), self.norms):
-            if self.pre_norm:
-                x = x + self.dropout(part(norm(x), mask))
-            else:
-                x = norm(x + self.dropout(part(x, mask)))
+            x = norm(x + self.dropout(part(x, mask)))
         return x
 
 
@@ -91,7 +122,7 @@ class Transformer(nn.Module):
     """Positions and a stack of :class:`FftBlock`.
 
     Args:
-        dim, heads, filters, kernels, dropout, attention_dropout, pre_norm: of each block.
+        dim, heads, filters, kernels, dropout, attention_dropout: of each block.
         layers: blocks. scaled: see :class:`PositionalEncoding`.
     """
 
@@ -104,20 +135,17 @@ class Transformer(nn.Module):
         kernels: Sequence[int] = (3, 1),
         dropout: float = 0.1,
         attention_dropout: float = 0.1,
-        pre_norm: bool = False,
         scaled: bool = False,
     ):
         super().__init__()
         self.positions = PositionalEncoding(scaled, dropout)
         self.blocks = nn.ModuleList(
-            FftBlock(dim, heads, filters, kernels, dropout, attention_dropout, pre_norm)
-            for _ in range(layers)
+            FftBlock(dim, heads, filters, kernels, dropout, attention_dropout) for _ in range(layers)
         )
-        self.norm = nn.LayerNorm(dim) if pre_norm else nn.Identity()
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """``x`` (B, L, dim), ``mask`` (B, L) bool."""
         x = self.positions(x)
         for block in self.blocks:
             x = block(x, mask)
-        return self.norm(x)
+        return x
