@@ -36,7 +36,7 @@ from nnsvs_lite.synthesis.impose import fit_labels, read_labels
 from nnsvs_lite.synthesis.join import join
 from nnsvs_lite.synthesis.performance import Performance, SungPhrase
 from nnsvs_lite.synthesis.phrases import Phrase, check_score, example_of, split
-from nnsvs_lite.synthesis.predict import Timing, predict_acoustic, predict_timing
+from nnsvs_lite.synthesis.predict import TimedExamples, Timing, predict_acoustic, predict_timing
 from nnsvs_lite.synthesis.style import Style, check_range, restyle
 from nnsvs_lite.synthesis.vocoder import choose_vocoder, load_vocoder, waveform_of
 from nnsvs_lite.synthesis.voice import load_voice
@@ -171,7 +171,7 @@ class Singer:
             timings = [_imposed_timing(p, self.spec.frame_shift) for p in phrases]
         else:
             timings = predict_timing(examples, self.timelag, self.duration, strength=timing)
-        ready = [e.timed(t.duration) for e, t in zip(examples, timings)]
+        ready = TimedExamples(examples, timings)
         streams = {}
         for i, predicted in predict_acoustic(ready, self.acoustic, seed=seed):
             streams[i] = restyle(predicted, ready[i], self.spec, self.vocoder, style)
