@@ -19,6 +19,7 @@ from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.tables import FeatureReader, read_table, write_table
 from nnsvs_lite.models.batch import collate
 from nnsvs_lite.models.checkpoint import load_model
+from nnsvs_lite.models.pack import find_voice
 from nnsvs_lite.score import Note, Score
 from nnsvs_lite.score.change import change
 from nnsvs_lite.score.languages.base import SILENCES
@@ -28,7 +29,6 @@ from nnsvs_lite.synthesis.phrases import check_score, split
 from nnsvs_lite.synthesis.predict import predict_acoustic, predict_timing
 from nnsvs_lite.synthesis.singer import Singer
 from nnsvs_lite.synthesis.vocode import vocode
-from nnsvs_lite.synthesis.voice import find_voice
 from nnsvs_lite.training.data import DumpDataset
 
 STREAMS = ("lf0", "vuv", "mgc", "bap")
@@ -243,7 +243,7 @@ def test_a_voice_older_than_the_last_phones_sings_what_it_knows(toy_dump):
 
 def test_a_voice_says_what_it_lacks(toy_exps, decoded, tmp_path):
     voice = shutil.copytree(toy_exps["acoustic"], tmp_path / "voice")
-    assert find_voice(voice).timelag == voice / "timelag.pt"
+    assert find_voice(voice)["timelag"] == voice / "timelag.pt"
     assert (voice / "duration.pt").read_bytes() == (toy_exps["duration"] / "model.pt").read_bytes()
     (voice / "timelag.pt").unlink()
     with pytest.raises(DataError, match=r"no timelag.pt, the timelag model; run the recipe to stage 5"):

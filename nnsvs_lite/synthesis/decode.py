@@ -16,7 +16,7 @@ from nnsvs_lite.io.ctm import Segment, ctm_lines
 from nnsvs_lite.io.done import Done
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.tables import write_features
-from nnsvs_lite.synthesis.voice import assemble
+from nnsvs_lite.models.pack import assemble
 
 TIMES = ("time_lag", "duration")
 COPIED = ("score", "utt2spk", "segments")
@@ -72,7 +72,7 @@ def decode(
     spec = acoustic_model.spec
     held = Spec.read(dump, stats=False)
     for path, model in zip(models, (lag_model, duration_model, acoustic_model)):
-        model.spec.check_fits(held, path)
+        model.check_fits(held, path)
     # Nothing of an utterance is kept but its times: sets may be large.
     data = DumpDataset(dump, subset, spec, timing=False, cache=0)
 

@@ -27,6 +27,7 @@ import numpy as np
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.errors import DataError, nearest
 from nnsvs_lite.models.base import AcousticModel, DurationModel, TimeLagModel, VocoderModel
+from nnsvs_lite.models.pack import load_voice
 from nnsvs_lite.score.change import change
 from nnsvs_lite.score.formats.readers import read_score
 from nnsvs_lite.score.phonemize import attach_phones
@@ -39,7 +40,6 @@ from nnsvs_lite.synthesis.phrases import Phrase, check_score, example_of, split
 from nnsvs_lite.synthesis.predict import TimedExamples, Timing, predict_acoustic, predict_timing
 from nnsvs_lite.synthesis.style import Style, check_range, restyle
 from nnsvs_lite.synthesis.vocoder import choose_vocoder, load_vocoder, waveform_of
-from nnsvs_lite.synthesis.voice import load_voice
 from nnsvs_lite.training.device import find_device
 
 MAX_SEED = 2**63 - 1
@@ -81,7 +81,7 @@ class Singer:
         Raises:
             DataError: where it is neither, a checkpoint is damaged, or there is no such device.
         """
-        singer = Singer(*load_voice(path, find_device(device)))
+        singer = Singer(**load_voice(path, find_device(device)))
         if vocoder is not None:
             singer.vocoder = load_vocoder(singer.spec, vocoder, device)
         return singer

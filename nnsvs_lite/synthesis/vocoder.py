@@ -39,15 +39,7 @@ def choose_vocoder(
                 f"{', '.join(World.inputs)}, Griffin-Lim {', '.join(GriffinLim.inputs)}"
             )
         return fitting(spec)
-    missing = [name for name in trained.inputs if name not in spec.streams]
-    if missing:
-        raise DataError(f"the vocoder needs {', '.join(missing)}, which these features lack", path)
-    mine, theirs = trained.spec.feature_config, spec.feature_config
-    parts = ["sample_rate", "frame_shift", *(["mel"] if "mel" in trained.inputs else [])]
-    parts += ["world"] if {"mgc", "bap"} & set(trained.inputs) else []
-    for name in parts:
-        if getattr(mine, name) != getattr(theirs, name):
-            raise DataError(f"the vocoder was trained on features with another {name}; train it again", path)
+    trained.check_fits(spec, path)
     return trained
 
 
