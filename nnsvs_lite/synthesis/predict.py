@@ -13,8 +13,8 @@ from nnsvs_lite.models.batch import Example, collate
 from nnsvs_lite.score.timing import clip_lags, fill_notes, sung_boundaries
 from nnsvs_lite.training.data import pack
 
-BUDGET = 40_000
-"""Frames (or phones) of a padded batch in inference."""
+FRAMES, PHONES = 20_000, 1_000
+"""Of a padded batch in inference; memory grows with it and not with the set."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def predict_timing(
     examples: Sequence[Example],
     timelag: TimeLagModel,
     duration: DurationModel,
-    budget: int = BUDGET,
+    budget: int = PHONES,
     strength: float = 1.0,
 ) -> list[Timing]:
     """Time lags and durations of utterances, in their order.
@@ -82,7 +82,7 @@ class TimedExamples(Sequence[Example]):
 
 @torch.inference_mode()
 def predict_acoustic(
-    examples: Sequence[Example], model: AcousticModel, budget: int = BUDGET, seed: int = 0
+    examples: Sequence[Example], model: AcousticModel, budget: int = FRAMES, seed: int = 0
 ) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
     """Vocoder features of utterances that have durations; ``examples`` may be read as they are needed.
 
