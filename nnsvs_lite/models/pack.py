@@ -82,8 +82,12 @@ def find_voice(folder: str | os.PathLike) -> dict[str, Path]:
     return {family: folder / name for family, name in FILES.items()}
 
 
-def load_voice(path: str | os.PathLike, device: torch.device) -> dict[str, SvsModel]:
+def load_voice(
+    path: str | os.PathLike, device: torch.device, trust_code: bool = False
+) -> dict[str, SvsModel]:
     """The models of an exp dir or a packed voice by family, for inference.
+
+    ``trust_code``: see :func:`nnsvs_lite.models.checkpoint.load_model`.
 
     Raises:
         DataError: where it is neither, or a checkpoint is damaged.
@@ -92,9 +96,9 @@ def load_voice(path: str | os.PathLike, device: torch.device) -> dict[str, SvsMo
 
     if Path(path).is_file():
         pack = Pack.read(path)
-        models = {f: load_model(f"{path}/{f}", f, pack.checkpoint(f)) for f in pack.families}
+        models = {f: load_model(f"{path}/{f}", f, pack.checkpoint(f), trust_code) for f in pack.families}
     else:
-        models = {family: load_model(file, family) for family, file in find_voice(path).items()}
+        models = {f: load_model(p, f, trust_code=trust_code) for f, p in find_voice(path).items()}
     return {family: model.to(device) for family, model in models.items()}
 
 
@@ -232,6 +236,7 @@ def pack(
     licence: str | os.PathLike | None = None,
     corpus: str | None = None,
     vocoder: str | os.PathLike | None = None,
+    trust_code: bool = False,
 ) -> Pack:
     """Packs the exp dir of a finished recipe's acoustic model into one file.
 
@@ -242,6 +247,7 @@ def pack(
             data dir of these singers, or in the folder of the recipe that ``exp`` lies in.
         corpus: its name; if not given, that of the recipe.
         vocoder: checkpoint or exp dir of a trained vocoder, to go with it.
+        trust_code: see :func:`nnsvs_lite.models.checkpoint.load_model`.
 
     Raises:
         DataError: where a model is missing or damaged, the models do not belong together,
@@ -254,7 +260,7 @@ def pack(
     voice = find_voice(exp)
     if vocoder is not None:
         voice["vocoder"] = Path(vocoder) / "model.pt" if Path(vocoder).is_dir() else Path(vocoder)
-    models = {family: load_model(path, family) for family, path in voice.items()}
+    models = {family: load_model(path, family, trust_code=trust_code) for family, path in voice.items()}
     spec = models["acoustic"].spec
     for family, path in voice.items():
         models[family].check_fits(spec, path)

@@ -72,18 +72,22 @@ class Singer:
 
     @staticmethod
     def load(
-        path: str | os.PathLike, device: str = "cpu", vocoder: str | os.PathLike | None = None
+        path: str | os.PathLike,
+        device: str = "cpu",
+        vocoder: str | os.PathLike | None = None,
+        trust_code: bool = False,
     ) -> Singer:
         """Loads the exp dir of a finished recipe's acoustic model, or a packed voice.
 
-        ``vocoder`` names the checkpoint or exp dir of a trained vocoder, to use instead of its own.
+        ``vocoder`` names the checkpoint or exp dir of a trained vocoder, to use instead of its own;
+        ``trust_code``: see :func:`nnsvs_lite.models.checkpoint.load_model`.
 
         Raises:
             DataError: where it is neither, a checkpoint is damaged, or there is no such device.
         """
-        singer = Singer(**load_voice(path, find_device(device)))
+        singer = Singer(**load_voice(path, find_device(device), trust_code))
         if vocoder is not None:
-            singer.vocoder = load_vocoder(singer.spec, vocoder, device)
+            singer.vocoder = load_vocoder(singer.spec, vocoder, device, trust_code)
         return singer
 
     def sing(

@@ -43,14 +43,18 @@ def choose_vocoder(
     return trained
 
 
-def load_vocoder(spec: Spec, path: str | os.PathLike | None = None, device: str = "cpu") -> VocoderModel:
+def load_vocoder(
+    spec: Spec, path: str | os.PathLike | None = None, device: str = "cpu", trust_code: bool = False
+) -> VocoderModel:
     """:func:`choose_vocoder`, with a checkpoint or exp dir of a trained vocoder where one is named."""
     if path is None:
         return choose_vocoder(spec)
     from nnsvs_lite.models.checkpoint import load_model
     from nnsvs_lite.training.device import find_device
 
-    return choose_vocoder(spec, load_model(path, "vocoder").to(find_device(device)), path)
+    return choose_vocoder(
+        spec, load_model(path, "vocoder", trust_code=trust_code).to(find_device(device)), path
+    )
 
 
 @torch.inference_mode()
