@@ -318,3 +318,36 @@ def test_the_state_of_the_random_generator_does_not_matter(toy_dump, singer):
     first = singer.sing(score).waveform
     torch.manual_seed(7)
     np.testing.assert_array_equal(first, singer.sing(score).waveform)
+
+
+def counted(monkeypatch) -> list[str]:
+    """Names of the tables that are opened from now on."""
+    opened = []
+    original = FeatureReader.__init__
+    monkeypatch.setattr(
+        FeatureReader, "__init__", lambda self, scp: opened.append(Path(scp).name) or original(self, scp)
+    )
+    return opened
+
+
+def test_each_table_is_opened_once_however_many_utterances(toy_dump, toy_exps, tmp_path, monkeypatch):
+    opened = counted(monkeypatch)
+    assert decode(toy_dump, "eval", tmp_path / "out", **toy_exps)
+    assert len(opened) == len(set(opened)) and opened
+    opened.clear()
+    assert vocode(tmp_path / "out")
+    assert sorted(opened) == ["bap.scp", "lf0.scp", "mgc.scp", "vuv.scp"]
+
+
+def test_tables_are_sorted_and_the_same_whatever_the_batches(toy_dump, toy_exps, tmp_path, monkeypatch):
+    from nnsvs_lite.synthesis import predict
+
+    assert decode(toy_dump, "eval", tmp_path / "one", **toy_exps)
+    defaults = (1, *predict.predict_acoustic.__wrapped__.__defaults__[1:])
+    monkeypatch.setattr(predict.predict_acoustic.__wrapped__, "__defaults__", defaults)
+    assert decode(toy_dump, "eval", tmp_path / "two", **toy_exps)
+    for name in STREAMS:
+        a, b = (FeatureReader(tmp_path / n / f"{name}.scp") for n in ("one", "two"))
+        assert list(a) == list(b) == sorted(a)
+        for utt in a:
+            np.testing.assert_allclose(a[utt], b[utt], atol=1e-4)

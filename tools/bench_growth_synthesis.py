@@ -26,11 +26,11 @@ ALLOWED = 1.1
 """Largest ratio of many to few."""
 
 
-def _large_dump(folder: Path, count: int) -> Path:
+def _large_dump(folder: Path, count: int, notes: tuple[int, int]) -> Path:
     """A dump whose set ``eval`` names the same few phrases over and over."""
     from toy import make_dump
 
-    dump = make_dump(folder / "dump", {"train": 6, "eval": 20}, notes=(4, 6))
+    dump = make_dump(folder / "dump", {"train": 6, "eval": 20}, notes=notes)
     for table in [
         *(dump / "eval").glob("*.scp"),
         *map((dump / "eval").joinpath, ("score", "utt2spk", "utt2lang")),
@@ -49,7 +49,7 @@ def decode_stage(folder: Path, count: int) -> Callable[[], object]:
     from nnsvs_lite.models.config import Config
     from nnsvs_lite.synthesis.decode import decode
 
-    dump = _large_dump(folder, count)
+    dump = _large_dump(folder, count, (2, 3))
     exps = {}
     for family, name in (("timelag", "mdn"), ("duration", "mdn"), ("acoustic", "resf0_conv")):
         path = ROOT / "conf" / family / f"{name}.yaml"
@@ -62,7 +62,7 @@ def vocode_stage(folder: Path, count: int) -> Callable[[], object]:
     """Stage 6 with WORLD, on natural features."""
     from nnsvs_lite.synthesis.vocode import vocode
 
-    dump = _large_dump(folder, count)
+    dump = _large_dump(folder, count, (1, 1))
     shutil.copy(dump / "schema.json", dump / "eval")
     return lambda: vocode(dump / "eval")
 
