@@ -36,7 +36,7 @@ from nnsvs_lite.score.types import Score
 from nnsvs_lite.synthesis.impose import fit_labels, read_labels
 from nnsvs_lite.synthesis.join import join
 from nnsvs_lite.synthesis.performance import Performance, SungPhrase
-from nnsvs_lite.synthesis.phrases import Phrase, check_score, example_of, split
+from nnsvs_lite.synthesis.phrases import PhraseToSing, check_score, example_of, split
 from nnsvs_lite.synthesis.predict import TimedExamples, Timing, predict_acoustic, predict_timing
 from nnsvs_lite.synthesis.style import Style, check_range, restyle
 from nnsvs_lite.synthesis.vocoder import choose_vocoder, load_vocoder, waveform_of
@@ -211,7 +211,7 @@ def _labels_of(score: Score, labels: Sequence[Segment] | str | os.PathLike | Non
     return fit_labels(score, labels, "labels")
 
 
-def _imposed_timing(phrase: Phrase, frame_shift: float) -> Timing:
+def _imposed_timing(phrase: PhraseToSing, frame_shift: float) -> Timing:
     return Timing(
         time_lags(phrase.score, phrase.labels, frame_shift).astype(np.float32),
         phone_durations(phrase.labels, frame_shift),
