@@ -13,7 +13,7 @@ from nnsvs_lite.models.batch import Example, collate
 from nnsvs_lite.score.timing import clip_lags, fill_notes, sung_boundaries
 from nnsvs_lite.training.data import pack
 
-FRAMES, PHONES = 20_000, 1_000
+FRAMES, PHONES = 5_000, 500
 """Of a padded batch in inference; memory grows with it and not with the set."""
 
 
