@@ -86,7 +86,7 @@ def toy_voice(toy_exps, tmp_path_factory) -> Path:
     """An exp dir that sings, to be read only."""
     import shutil
 
-    from nnsvs_lite.synthesis.voice import assemble
+    from nnsvs_lite.models.pack import assemble
 
     folder = shutil.copytree(toy_exps["acoustic"], tmp_path_factory.mktemp("voice") / "voice")
     assemble(folder, toy_exps["timelag"] / "model.pt", toy_exps["duration"] / "model.pt")

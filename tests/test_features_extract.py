@@ -189,9 +189,9 @@ def test_a_run_killed_anywhere_ends_with_the_same_bytes(corpus, tmp_path, monkey
     assert len(done) == min(point, 5)
 
     analysed = []
-    original = stage._write
+    original = stage.write_features
     monkeypatch.setattr(
-        stage, "_write", lambda folder, *rest: (analysed.append(folder), original(folder, *rest))
+        stage, "write_features", lambda folder, *rest: (analysed.append(folder), original(folder, *rest))
     )
     run(corpus, out)
     assert len(analysed) == 5 - len(done) + 1

@@ -13,7 +13,7 @@ import pytest
 from scorexml import song, write
 
 from nnsvs_lite.bin.main import main
-from nnsvs_lite.synthesis.voice import assemble
+from nnsvs_lite.models.pack import assemble
 
 GOOD = song("r 1, C4 1 さ, D4 1 く, E4 1 ら", "G4 2 は, r 2")
 

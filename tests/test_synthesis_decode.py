@@ -19,6 +19,7 @@ from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.tables import FeatureReader, read_table, write_table
 from nnsvs_lite.models.batch import collate
 from nnsvs_lite.models.checkpoint import load_model
+from nnsvs_lite.models.pack import find_voice
 from nnsvs_lite.score import Note, Score
 from nnsvs_lite.score.change import change
 from nnsvs_lite.score.languages.base import SILENCES
@@ -28,7 +29,6 @@ from nnsvs_lite.synthesis.phrases import check_score, split
 from nnsvs_lite.synthesis.predict import predict_acoustic, predict_timing
 from nnsvs_lite.synthesis.singer import Singer
 from nnsvs_lite.synthesis.vocode import vocode
-from nnsvs_lite.synthesis.voice import find_voice
 from nnsvs_lite.training.data import DumpDataset
 
 STREAMS = ("lf0", "vuv", "mgc", "bap")
@@ -243,7 +243,7 @@ def test_a_voice_older_than_the_last_phones_sings_what_it_knows(toy_dump):
 
 def test_a_voice_says_what_it_lacks(toy_exps, decoded, tmp_path):
     voice = shutil.copytree(toy_exps["acoustic"], tmp_path / "voice")
-    assert find_voice(voice).timelag == voice / "timelag.pt"
+    assert find_voice(voice)["timelag"] == voice / "timelag.pt"
     assert (voice / "duration.pt").read_bytes() == (toy_exps["duration"] / "model.pt").read_bytes()
     (voice / "timelag.pt").unlink()
     with pytest.raises(DataError, match=r"no timelag.pt, the timelag model; run the recipe to stage 5"):
@@ -318,3 +318,36 @@ def test_the_state_of_the_random_generator_does_not_matter(toy_dump, singer):
     first = singer.sing(score).waveform
     torch.manual_seed(7)
     np.testing.assert_array_equal(first, singer.sing(score).waveform)
+
+
+def counted(monkeypatch) -> list[str]:
+    """Names of the tables that are opened from now on."""
+    opened = []
+    original = FeatureReader.__init__
+    monkeypatch.setattr(
+        FeatureReader, "__init__", lambda self, scp: opened.append(Path(scp).name) or original(self, scp)
+    )
+    return opened
+
+
+def test_each_table_is_opened_once_however_many_utterances(toy_dump, toy_exps, tmp_path, monkeypatch):
+    opened = counted(monkeypatch)
+    assert decode(toy_dump, "eval", tmp_path / "out", **toy_exps)
+    assert len(opened) == len(set(opened)) and opened
+    opened.clear()
+    assert vocode(tmp_path / "out")
+    assert sorted(opened) == ["bap.scp", "lf0.scp", "mgc.scp", "vuv.scp"]
+
+
+def test_tables_are_sorted_and_the_same_whatever_the_batches(toy_dump, toy_exps, tmp_path, monkeypatch):
+    from nnsvs_lite.synthesis import predict
+
+    assert decode(toy_dump, "eval", tmp_path / "one", **toy_exps)
+    defaults = (1, *predict.predict_acoustic.__wrapped__.__defaults__[1:])
+    monkeypatch.setattr(predict.predict_acoustic.__wrapped__, "__defaults__", defaults)
+    assert decode(toy_dump, "eval", tmp_path / "two", **toy_exps)
+    for name in STREAMS:
+        a, b = (FeatureReader(tmp_path / n / f"{name}.scp") for n in ("one", "two"))
+        assert list(a) == list(b) == sorted(a)
+        for utt in a:
+            np.testing.assert_allclose(a[utt], b[utt], atol=1e-4)

@@ -20,7 +20,7 @@ from nnsvs_lite.evaluation.timbre import singers_of, timbre_distance, vowel_spec
 from nnsvs_lite.evaluation.timing import note_centre_cents
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.score.languages import get_language
-from nnsvs_lite.synthesis.predict import phone_times
+from nnsvs_lite.synthesis.decode import phone_times
 from nnsvs_lite.synthesis.singer import Performance, Singer
 
 

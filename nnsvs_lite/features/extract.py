@@ -13,11 +13,8 @@ import hashlib
 import json
 import os
 import shutil
-import signal
 import sys
-import threading
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +26,8 @@ from nnsvs_lite.features.spec import SCORE_TABLES, Spec, current_phones
 from nnsvs_lite.io.atomic import atomic_dir, read_json, write_json
 from nnsvs_lite.io.done import Done
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.io.tables import FeatureReader, FeatureWriter, read_table, write_table
+from nnsvs_lite.io.jobs import run_jobs
+from nnsvs_lite.io.tables import FeatureReader, read_table, write_features, write_table
 
 ANALYSIS = 1
 """Number of the analysis; raised whenever the same input would give other numbers."""
@@ -132,7 +130,7 @@ class Extraction:
                 faults.append(str(error))
         if not faults:
             with atomic_dir(self.folder(block)) as tmp:
-                _write(tmp, tables_of(self.config), found.items())
+                write_features(tmp, tables_of(self.config), found.items())
                 write_json(tmp / "done.json", {"fingerprint": self.fingerprint(block)})
         return faults
 
@@ -149,30 +147,8 @@ class Extraction:
 
     def run_all(self, nj: int) -> None:
         """Analyses all blocks with ``nj`` processes. Raises: DataError as :meth:`run_job`."""
-        if nj <= 1 or len(self.blocks) == 1:
-            self.run_job(1, 1)
-            return
-        _report(self._parallel(nj), self.data_path)
-
-    def _parallel(self, nj: int) -> Iterator[str]:
-        import multiprocessing
-        from concurrent.futures import ProcessPoolExecutor
-
-        pool = ProcessPoolExecutor(
-            min(nj, len(self.blocks)),
-            mp_context=multiprocessing.get_context("spawn"),
-            initializer=_start_worker,
-            initargs=(self.data_path, self.out, self.config),
-        )
-        with pool:
-            try:
-                for faults in pool.map(_work, range(len(self.blocks))):
-                    yield from faults
-            except BaseException:
-                # An interrupt does not wait for the blocks in hand; they are redone anyway.
-                for child in multiprocessing.active_children():
-                    child.terminate()
-                raise
+        faults = run_jobs(self.analyse, range(len(self.blocks)), nj)
+        _report((fault for block in faults for fault in block), self.data_path)
 
     def collect(self) -> Spec:
         """Merges all blocks into sorted tables and writes the specification.
@@ -194,7 +170,7 @@ class Extraction:
         for leftover in self.out.glob(".*.tmp*"):
             leftover.unlink()
         names = tables_of(self.config)
-        _write(self.out, names, self._merged(spec))
+        write_features(self.out, names, self._merged(spec))
         write_table(self.out / "utt2spk", self.data.utt2spk)
         write_table(self.out / "utt2lang", {utt: s.lang for utt, s in self.data.scores.items()})
         write_table(self.out / "score", {utt: s.to_json() for utt, s in self.data.scores.items()})
@@ -251,15 +227,6 @@ def check_lengths(value: dict[str, np.ndarray], spec: Spec, code: str, where: st
             raise DataError(f"{name} is {value[name].shape}, {shape} is needed", where)
 
 
-def _write(folder: Path, names: Iterable[str], items: Iterable[tuple[str, dict[str, np.ndarray]]]) -> None:
-    """Writes several tables of the same utterances side by side."""
-    with ExitStack() as stack:
-        writers = {name: stack.enter_context(FeatureWriter(folder, name)) for name in names}
-        for utt, value in items:
-            for name, writer in writers.items():
-                writer.write(utt, value[name])
-
-
 def _of_all_sets(spec: Spec, dump: Path) -> Spec:
     """What a dump holds: its sets' speakers and languages, of those extracted alike, made one."""
     speakers, languages = set(spec.speakers), {phones.code: phones for phones in spec.languages}
@@ -296,28 +263,3 @@ def _report(faults: Iterable[str], where: Path) -> None:
         print(fault, file=sys.stderr)
     if found:
         raise DataError(f"{len(found)} utterances cannot be analysed, the first: {found[0]}", where)
-
-
-_worker: Extraction | None = None
-
-
-def _start_worker(data: Path, out: Path, config: FeatureConfig) -> None:
-    global _worker
-    # An interrupt is the parent's to handle; when the parent is killed, its workers go too.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_follow_parent, daemon=True).start()
-    _worker = Extraction(data, out, config)
-
-
-def _follow_parent() -> None:
-    from multiprocessing import connection, parent_process
-
-    parent = parent_process()
-    if parent is not None:
-        connection.wait([parent.sentinel])
-        os._exit(1)
-
-
-def _work(block: int) -> list[str]:
-    assert _worker is not None
-    return _worker.analyse(block)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import math
-from dataclasses import replace
 
 import numpy as np
 
@@ -203,8 +202,3 @@ def continuous_lf0(f0: np.ndarray) -> np.ndarray:
     if len(voiced) == 0:
         raise ValueError("no voiced frame")
     return np.interp(np.arange(len(f0)), voiced, np.log(f0[voiced]))
-
-
-def without_score(config: FeatureConfig) -> FeatureConfig:
-    """The same configuration with everything that needs a score or labels switched off."""
-    return replace(config, f0=replace(config.f0, score_range=False, vuv_labels="none"))

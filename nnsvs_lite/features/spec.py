@@ -199,6 +199,11 @@ class Spec:
         names = [f"{s.code}/{p.symbol}" if self.languages[1:] else p.symbol for s, p in self._own]
         return (*SILENCES, *names)
 
+    def symbols(self, phone_context: np.ndarray) -> list[str]:
+        """The phones of a ``phone`` context, (P, columns), as scores of their language have them."""
+        known = (*SILENCES, *(phone.symbol for _, phone in self._own))
+        return [known[int(i) - 1] for i in phone_context[:, self.column("phone", "phone")]]
+
     @property
     def _own(self) -> list[tuple[PhoneSet, PhoneClass]]:
         return [(language, phone) for language in self.languages for phone in language.phones]

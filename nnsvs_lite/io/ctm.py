@@ -46,10 +46,11 @@ def read_ctm(path: str | os.PathLike) -> dict[str, list[Segment]]:
 
 def write_ctm(path: str | os.PathLike, table: Mapping[str, Iterable[Segment]]) -> None:
     """Writes a CTM sorted by utterance, with seven decimals, atomically."""
-    lines = []
-    for utt in sorted(table, key=str.encode):
-        for start, end, label in table[utt]:
-            # The difference of the rounded times, so that neighbours stay neighbours.
-            duration = round(end, 7) - round(start, 7)
-            lines.append(f"{utt} 1 {start:.7f} {duration:.7f} {label}\n")
-    write_text(path, "".join(lines))
+    write_text(path, "".join(ctm_lines(utt, table[utt]) for utt in sorted(table, key=str.encode)))
+
+
+def ctm_lines(utt: str, segments: Iterable[Segment]) -> str:
+    """One utterance's lines in a CTM."""
+    # The difference of the rounded times, so that neighbours stay neighbours.
+    lengths = [(start, round(end, 7) - round(start, 7), label) for start, end, label in segments]
+    return "".join(f"{utt} 1 {start:.7f} {length:.7f} {label}\n" for start, length, label in lengths)

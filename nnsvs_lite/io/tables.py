@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -173,7 +173,7 @@ class FeatureWriter:
 
     Both appear under their names only when the context ends without an error.
     Matrices are stored as float32 (``FM``) unless they come as float64 (``DM``).
-    Ids must be written in sorted order, so that the scp is sorted.
+    The scp is sorted; ids must be written in sorted order, unless ``ordered`` is false.
 
     Args:
         folder: the folder of both files; paths in the scp are ``folder/name.ark``,
@@ -181,7 +181,8 @@ class FeatureWriter:
         name: the feature's name, such as ``mgc``.
     """
 
-    def __init__(self, folder: str | os.PathLike, name: str):
+    def __init__(self, folder: str | os.PathLike, name: str, ordered: bool = True):
+        self.ordered = ordered
         self.ark = Path(folder) / f"{name}.ark"
         self.scp = Path(folder) / f"{name}.scp"
 
@@ -202,7 +203,7 @@ class FeatureWriter:
             ValueError: if ids come unsorted or the value is not finite: both are
                 faults of the program that writes.
         """
-        if utt.encode() <= self._last:
+        if self.ordered and utt.encode() <= self._last:
             raise ValueError(f"{utt} written out of order")
         value = np.asarray(value)
         if value.dtype != np.float64:
@@ -218,7 +219,8 @@ class FeatureWriter:
         try:
             self._file.close()
             if exc[0] is None:
-                self._scp_tmp.write_text("".join(self._lines), encoding="utf-8")
+                lines = sorted(self._lines, key=lambda line: line.split(" ", 1)[0].encode())
+                self._scp_tmp.write_text("".join(lines), encoding="utf-8")
                 # An older scp must not be taken for that of the new archive.
                 self.scp.unlink(missing_ok=True)
         except OSError:
@@ -227,3 +229,27 @@ class FeatureWriter:
             self._stack.__exit__(*sys.exc_info())
             raise
         return self._stack.__exit__(*exc)
+
+
+def write_features(
+    folder: str | os.PathLike,
+    names: Iterable[str],
+    rows: Iterable[tuple[str, Mapping[str, np.ndarray]]],
+    ordered: bool = True,
+) -> list[Path]:
+    """Writes several tables of the same utterances side by side, as ``rows`` come.
+
+    Args:
+        names: of the tables. rows: utterance and its value in each. ordered: see :class:`FeatureWriter`.
+
+    Returns:
+        The files.
+    """
+    writers = {name: FeatureWriter(folder, name, ordered) for name in names}
+    with ExitStack() as stack:
+        for writer in writers.values():
+            stack.enter_context(writer)
+        for utt, value in rows:
+            for name, writer in writers.items():
+                writer.write(utt, value[name])
+    return [path for writer in writers.values() for path in (writer.scp, writer.ark)]

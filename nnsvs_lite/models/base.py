@@ -9,6 +9,7 @@ training and singing cannot normalise differently.
 
 from __future__ import annotations
 
+import os
 from abc import abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar
@@ -16,6 +17,7 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from nnsvs_lite.features.spec import Spec
+from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.batch import Batch, Example
 
 
@@ -51,6 +53,10 @@ class SvsModel(nn.Module):
     def fit(self, examples: Sequence[Example]) -> None:
         """Learns from the whole training set at once, on the CPU; where ``fits`` says so."""
         raise NotImplementedError
+
+    def check_fits(self, spec: Spec, path: str | os.PathLike) -> None:
+        """Raises DataError where it cannot be used with features, or models, of ``spec``."""
+        self.spec.check_fits(spec, path)
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         # DistributedDataParallel hooks forward() alone: training must come this way.
@@ -102,6 +108,17 @@ class VocoderModel(SvsModel):
 
         Each row is what it would be alone; ``batch.seed`` is that of chance. The peak may exceed 1.
         """
+
+    def check_fits(self, spec: Spec, path: str | os.PathLike) -> None:
+        missing = [name for name in self.inputs if name not in spec.streams]
+        if missing:
+            raise DataError(f"the vocoder needs {', '.join(missing)}, which these features lack", path)
+        parts = ["sample_rate", "frame_shift", *(["mel"] if "mel" in self.inputs else [])]
+        parts += ["world"] if {"mgc", "bap"} & set(self.inputs) else []
+        for name in parts:
+            if getattr(self.spec.feature_config, name) != getattr(spec.feature_config, name):
+                what = f"the vocoder was trained on features with another {name}; train it again"
+                raise DataError(what, path)
 
     def infer(self, batch: Batch) -> dict[str, Tensor]:
         return {"wave": self.synthesize(batch)}

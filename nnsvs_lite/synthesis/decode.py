@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from nnsvs_lite.features.spec import Spec
-from nnsvs_lite.io.atomic import write_json
-from nnsvs_lite.io.ctm import Segment, write_ctm
+from nnsvs_lite.io.atomic import atomic_path, write_json
+from nnsvs_lite.io.ctm import Segment, ctm_lines
 from nnsvs_lite.io.done import Done
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.io.tables import FeatureReader, FeatureWriter, read_table, write_table
-from nnsvs_lite.score.types import Score
-from nnsvs_lite.synthesis.voice import assemble
+from nnsvs_lite.io.tables import write_features
+from nnsvs_lite.models.pack import assemble
 
+TIMES = ("time_lag", "duration")
 COPIED = ("score", "utt2spk", "segments")
 """Tables that go along with the features, where the set has them."""
 
@@ -61,7 +63,7 @@ def decode(
 
     # torch is slow to import; a finished stage must not wait for it.
     from nnsvs_lite.models.checkpoint import load_model
-    from nnsvs_lite.synthesis.predict import phone_times, predict_acoustic, predict_timing
+    from nnsvs_lite.synthesis.predict import TimedExamples, predict_acoustic, predict_timing
     from nnsvs_lite.training.data import DumpDataset
     from nnsvs_lite.training.device import find_device
 
@@ -71,39 +73,26 @@ def decode(
         for path, family in zip(models, ("timelag", "duration", "acoustic"))
     )
     spec = acoustic_model.spec
+    held = Spec.read(dump, stats=False)
     for path, model in zip(models, (lag_model, duration_model, acoustic_model)):
-        model.spec.check_fits(Spec.read(dump, stats=False), path)
-    data = DumpDataset(dump, subset, spec, timing=False)
-    examples = [data[i] for i in range(len(data))]
+        model.check_fits(held, path)
+    # Nothing of an utterance is kept but its times: sets may be large.
+    data = DumpDataset(dump, subset, spec, timing=False, cache=0)
 
     done.clear()
     began = time.perf_counter()
-    timings = predict_timing(examples, lag_model, duration_model)
-    timed = time.perf_counter()
-    ready = [e.timed(t.duration) for e, t in zip(examples, timings)]
-    streams: dict[str, dict[str, np.ndarray]] = {name: {} for name in spec.streams}
-    for i, values in predict_acoustic(ready, acoustic_model, seed=seed):
-        for name, value in values.items():
-            streams[name][data.utts[i]] = value
-    finished = time.perf_counter()
-
-    tables = {
-        "time_lag": {u: t.time_lag[:, None].astype(np.float32) for u, t in zip(data.utts, timings)},
-        "duration": {u: t.duration[:, None].astype(np.float32) for u, t in zip(data.utts, timings)},
-        **streams,
-    }
-    outputs = write_features(out, tables)
-    bounds = {u: phone_times(t.duration, spec.frame_shift) for u, t in zip(data.utts, timings)}
-    outputs += _write_labels(folder, out, bounds)
-    frames = sum(e.frames for e in ready)
-    write_json(
-        out / "timing.json",
-        {
-            "audio_seconds": frames * spec.frame_shift,
-            "timing_seconds": timed - began,
-            "acoustic_seconds": finished - timed,
-        },
-    )
+    timings = predict_timing(data, lag_model, duration_model)
+    took = time.perf_counter() - began
+    seconds: list[float] = []
+    predicted = _clocked(predict_acoustic(TimedExamples(data, timings), acoustic_model, seed=seed), seconds)
+    outputs = write_features(out, spec.streams, ((data.utts[i], row) for i, row in predicted), ordered=False)
+    phones = (spec.symbols(e.score.phone_context) for e in data)
+    rows = ((u, p, t.time_lag, t.duration) for u, p, t in zip(data.utts, phones, timings))
+    outputs += write_times(out, rows, spec.frame_shift)
+    outputs += _copy_tables(folder, out)
+    frames = sum(int(t.duration.sum()) for t in timings)
+    timing = {"audio_seconds": frames * spec.frame_shift, "timing_seconds": took}
+    write_json(out / "timing.json", timing | {"acoustic_seconds": sum(seconds)})
     spec.write(out)
     if Path(acoustic).is_dir():
         outputs += assemble(acoustic, models[0], models[1])
@@ -126,21 +115,16 @@ def decode_natural(dump: str | os.PathLike, subset: str, out: str | os.PathLike)
     )
     if done.is_current():
         return False
-    from nnsvs_lite.synthesis.predict import phone_times
+    from nnsvs_lite.training.data import DumpDataset
 
     spec = Spec.read(dump, stats=False)
-    names = ["time_lag", "duration", *spec.streams]
-    readers = {name: FeatureReader(folder / f"{name}.scp") for name in names}
+    data = DumpDataset(dump, subset, spec, streams=True, cache=0)
     done.clear()
-    utts = list(readers["duration"])
-    outputs = []
-    for name, reader in readers.items():
-        with FeatureWriter(out, name) as writer:
-            for utt in utts:
-                writer.write(utt, reader[utt])
-        outputs += [out / f"{name}.scp", out / f"{name}.ark"]
-    bounds = {u: phone_times(readers["duration"][u].reshape(-1), spec.frame_shift) for u in utts}
-    outputs += _write_labels(folder, out, bounds)
+    outputs = write_features(out, spec.streams, ((e.utt, e.streams) for e in data))
+    scores = ((e.utt, e.score) for e in data)
+    rows = ((u, spec.symbols(s.phone_context), s.time_lag, s.duration) for u, s in scores)
+    outputs += write_times(out, rows, spec.frame_shift)
+    outputs += _copy_tables(folder, out)
     spec.write(out)
     done.set([*outputs, out / "schema.json"])
     return True
@@ -154,28 +138,49 @@ def _checkpoint(path: str | os.PathLike) -> Path:
     return path
 
 
-def write_features(out: Path, tables: dict[str, dict[str, np.ndarray]]) -> list[Path]:
-    """Writes ``{table: {utt: array}}`` as scp and ark; returns the files."""
+def write_times(
+    out: Path, rows: Iterable[tuple[str, Sequence[str], np.ndarray, np.ndarray]], frame_shift: float
+) -> list[Path]:
+    """Writes ``time_lag``, ``duration`` and the phone times, ``pred.ctm``, of utterances as they come.
+
+    Args:
+        rows: id, phones, time lags (N,) and durations (P,) in frames, sorted by id.
+    """
+    with atomic_path(out / "pred.ctm") as tmp, tmp.open("w", encoding="utf-8") as ctm:
+
+        def tables() -> Iterator[tuple[str, dict[str, np.ndarray]]]:
+            for utt, phones, *values in rows:
+                times = phone_times(values[1], frame_shift)
+                ctm.write(ctm_lines(utt, map(Segment, times, times[1:], phones)))
+                yield utt, {n: v[:, None].astype(np.float32) for n, v in zip(TIMES, values)}
+
+        written = write_features(out, TIMES, tables())
+    return [*written, out / "pred.ctm"]
+
+
+def phone_times(duration: np.ndarray, frame_shift: float) -> np.ndarray:
+    """Boundaries in seconds of phones that last whole frames: (P + 1)."""
+    return np.concatenate([[0], np.cumsum(duration)]) * frame_shift
+
+
+def _clocked(values: Iterable, seconds: list[float]) -> Iterator:
+    """The same values; to ``seconds`` goes what making each takes, and not what is done with it."""
+    values = iter(values)
+    while True:
+        began = time.perf_counter()
+        value = next(values, None)
+        seconds.append(time.perf_counter() - began)
+        if value is None:
+            return
+        yield value
+
+
+def _copy_tables(folder: Path, out: Path) -> list[Path]:
+    """The set's own tables beside what was decoded of it."""
     written = []
-    for name, table in tables.items():
-        with FeatureWriter(out, name) as writer:
-            for utt in sorted(table, key=str.encode):
-                writer.write(utt, table[utt])
-        written += [out / f"{name}.scp", out / f"{name}.ark"]
-    return written
-
-
-def _write_labels(folder: Path, out: Path, bounds: dict[str, np.ndarray]) -> list[Path]:
-    """``pred.ctm`` of phone boundaries in seconds, and copies of the set's tables."""
-    scores = read_table(folder / "score")
-    labels = {}
-    for utt, times in bounds.items():
-        phones = Score.from_json(scores[utt], f"{folder / 'score'} ({utt})").phones
-        labels[utt] = [Segment(a, b, p) for a, b, p in zip(times, times[1:], phones)]
-    write_ctm(out / "pred.ctm", labels)
-    written = [out / "pred.ctm"]
     for name in COPIED:
         if (folder / name).exists():
-            write_table(out / name, read_table(folder / name))
+            with atomic_path(out / name) as tmp:
+                shutil.copyfile(folder / name, tmp)
             written.append(out / name)
     return written

@@ -10,12 +10,11 @@ import numpy as np
 
 from nnsvs_lite.features.audio import write_audio
 from nnsvs_lite.features.spec import Spec
-from nnsvs_lite.io.ctm import Segment, write_ctm
-from nnsvs_lite.io.tables import write_table
+from nnsvs_lite.io.ctm import Segment
+from nnsvs_lite.io.tables import write_features, write_table
 from nnsvs_lite.score.types import Phone, Score
-from nnsvs_lite.synthesis.decode import write_features
+from nnsvs_lite.synthesis.decode import phone_times, write_times
 from nnsvs_lite.synthesis.impose import write_lab
-from nnsvs_lite.synthesis.predict import phone_times
 
 
 @dataclass(frozen=True)
@@ -114,20 +113,13 @@ class Performance:
         out = Path(folder)
         song = f"{self.singer}_song"
         utts = {f"{song}_{k:03d}": phrase for k, phrase in enumerate(self.phrases, start=1)}
-        columns = {
-            name: {u: getattr(p, name)[:, None] for u, p in utts.items()} for name in ("time_lag", "duration")
-        }
-        streams = {name: {u: p.streams[name] for u, p in utts.items()} for name in self.spec.streams}
-        tables = {**columns, **streams}
-        write_features(out, {n: {u: a.astype(np.float32) for u, a in t.items()} for n, t in tables.items()})
-        bounds = {u: phone_times(p.duration, self.frame_shift) for u, p in utts.items()}
-        write_ctm(
-            out / "pred.ctm",
-            {u: [Segment(*row) for row in zip(b, b[1:], utts[u].score.phones)] for u, b in bounds.items()},
-        )
+        write_features(out, self.spec.streams, ((u, p.streams) for u, p in utts.items()))
+        rows = ((u, p.score.phones, p.time_lag, p.duration) for u, p in utts.items())
+        write_times(out, rows, self.frame_shift)
         write_lab(out / "song.lab", [Segment(p.start, p.end, p.symbol) for p in self.phones])
         write_table(out / "score", {u: p.score.to_json() for u, p in utts.items()})
         write_table(out / "utt2spk", dict.fromkeys(utts, self.singer))
-        spans = {u: f"{song} {p.start:.7f} {p.start + bounds[u][-1]:.7f}" for u, p in utts.items()}
+        ends = {u: p.start + p.duration.sum() * self.frame_shift for u, p in utts.items()}
+        spans = {u: f"{song} {p.start:.7f} {ends[u]:.7f}" for u, p in utts.items()}
         write_table(out / "segments", spans)
         self.spec.write(out)

@@ -15,7 +15,7 @@ from nnsvs_lite.models.batch import Example, ScoreExample
 from nnsvs_lite.score.types import Score
 
 
-class Phrase(NamedTuple):
+class PhraseToSing(NamedTuple):
     """A phrase of a song.
 
     Attributes:
@@ -31,7 +31,7 @@ class Phrase(NamedTuple):
     labels: Sequence[Segment] = ()
 
 
-def split(score: Score, labels: Sequence[Segment] = ()) -> list[Phrase]:
+def split(score: Score, labels: Sequence[Segment] = ()) -> list[PhraseToSing]:
     """Cuts a score at its rests, as stage 0 cuts songs, so that a voice meets in singing
     what it met in training.
 
@@ -45,7 +45,7 @@ def split(score: Score, labels: Sequence[Segment] = ()) -> list[Phrase]:
         first = sum(len(note.phones) for note in score.notes[: span.first_note])
         own = labels[first : first + len(span.score.phones)]
         cut = cut_labels(list(own), span.start, span.end) if labels else ()
-        phrases.append(Phrase(span.start, span.score, span.first_note, cut))
+        phrases.append(PhraseToSing(span.start, span.score, span.first_note, cut))
     return phrases
 
 

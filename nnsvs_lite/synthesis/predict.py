@@ -13,8 +13,8 @@ from nnsvs_lite.models.batch import Example, collate
 from nnsvs_lite.score.timing import clip_lags, fill_notes, sung_boundaries
 from nnsvs_lite.training.data import pack
 
-BUDGET = 40_000
-"""Frames (or phones) of a padded batch in inference."""
+FRAMES, PHONES = 5_000, 500
+"""Of a padded batch in inference; memory grows with it and not with the set."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def predict_timing(
     examples: Sequence[Example],
     timelag: TimeLagModel,
     duration: DurationModel,
-    budget: int = BUDGET,
+    budget: int = PHONES,
     strength: float = 1.0,
 ) -> list[Timing]:
     """Time lags and durations of utterances, in their order.
@@ -67,30 +67,37 @@ def predict_timing(
     return out  # type: ignore[return-value]
 
 
+class TimedExamples(Sequence[Example]):
+    """Utterances with the durations that were predicted for them, made when asked for."""
+
+    def __init__(self, examples: Sequence[Example], timings: Sequence[Timing]):
+        self._examples, self._timings = examples, timings
+
+    def __len__(self) -> int:
+        return len(self._examples)
+
+    def __getitem__(self, index: int) -> Example:
+        return self._examples[index].timed(self._timings[index].duration)
+
+
 @torch.inference_mode()
 def predict_acoustic(
-    examples: Sequence[Example], model: AcousticModel, budget: int = BUDGET, seed: int = 0
+    examples: Sequence[Example], model: AcousticModel, budget: int = FRAMES, seed: int = 0
 ) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
-    """Vocoder features of utterances that have durations.
+    """Vocoder features of utterances that have durations; ``examples`` may be read as they are needed.
 
     Yields:
         Index of the utterance and its streams, (T, D) float32 each; shortest first.
     """
     device = _device(model)
     for indices in pack([e.frames for e in examples], budget):
-        members = [examples[i].timed(examples[i].score.duration) for i in indices]
+        members = [e.timed(e.score.duration) for e in map(examples.__getitem__, indices)]
         batch = collate(members, model.spec.frame_shift, seed).to(device)
         streams = {name: value.float().cpu().numpy() for name, value in model.infer(batch).items()}
-        for row, i in enumerate(indices):
-            frames = examples[i].frames
-            yield i, {name: value[row, :frames] for name, value in streams.items()}
+        for row, (i, example) in enumerate(zip(indices, members)):
+            yield i, {name: value[row, : example.frames] for name, value in streams.items()}
 
 
 def _device(model: torch.nn.Module) -> torch.device:
     tensors = [*model.parameters(), *model.buffers()]
     return tensors[0].device if tensors else torch.device("cpu")
-
-
-def phone_times(duration: np.ndarray, frame_shift: float) -> np.ndarray:
-    """Boundaries in seconds of phones that last whole frames: (P + 1)."""
-    return np.concatenate([[0], np.cumsum(duration)]) * frame_shift

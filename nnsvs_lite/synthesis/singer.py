@@ -27,6 +27,7 @@ import numpy as np
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.errors import DataError, nearest
 from nnsvs_lite.models.base import AcousticModel, DurationModel, TimeLagModel, VocoderModel
+from nnsvs_lite.models.pack import load_voice
 from nnsvs_lite.score.change import change
 from nnsvs_lite.score.formats.readers import read_score
 from nnsvs_lite.score.phonemize import attach_phones
@@ -35,11 +36,10 @@ from nnsvs_lite.score.types import Score
 from nnsvs_lite.synthesis.impose import fit_labels, read_labels
 from nnsvs_lite.synthesis.join import join
 from nnsvs_lite.synthesis.performance import Performance, SungPhrase
-from nnsvs_lite.synthesis.phrases import Phrase, check_score, example_of, split
-from nnsvs_lite.synthesis.predict import Timing, predict_acoustic, predict_timing
+from nnsvs_lite.synthesis.phrases import PhraseToSing, check_score, example_of, split
+from nnsvs_lite.synthesis.predict import TimedExamples, Timing, predict_acoustic, predict_timing
 from nnsvs_lite.synthesis.style import Style, check_range, restyle
 from nnsvs_lite.synthesis.vocoder import choose_vocoder, load_vocoder, waveform_of
-from nnsvs_lite.synthesis.voice import load_voice
 from nnsvs_lite.training.device import find_device
 
 MAX_SEED = 2**63 - 1
@@ -85,7 +85,7 @@ class Singer:
         Raises:
             DataError: where it is neither, a checkpoint is damaged, or there is no such device.
         """
-        singer = Singer(*load_voice(path, find_device(device), trust_code))
+        singer = Singer(**load_voice(path, find_device(device), trust_code))
         if vocoder is not None:
             singer.vocoder = load_vocoder(singer.spec, vocoder, device, trust_code)
         return singer
@@ -175,7 +175,7 @@ class Singer:
             timings = [_imposed_timing(p, self.spec.frame_shift) for p in phrases]
         else:
             timings = predict_timing(examples, self.timelag, self.duration, strength=timing)
-        ready = [e.timed(t.duration) for e, t in zip(examples, timings)]
+        ready = TimedExamples(examples, timings)
         streams = {}
         for i, predicted in predict_acoustic(ready, self.acoustic, seed=seed):
             streams[i] = restyle(predicted, ready[i], self.spec, self.vocoder, style)
@@ -211,7 +211,7 @@ def _labels_of(score: Score, labels: Sequence[Segment] | str | os.PathLike | Non
     return fit_labels(score, labels, "labels")
 
 
-def _imposed_timing(phrase: Phrase, frame_shift: float) -> Timing:
+def _imposed_timing(phrase: PhraseToSing, frame_shift: float) -> Timing:
     return Timing(
         time_lags(phrase.score, phrase.labels, frame_shift).astype(np.float32),
         phone_durations(phrase.labels, frame_shift),

@@ -16,7 +16,11 @@ from nnsvs_lite.synthesis.join import join
 
 
 def vocode(
-    folder: str | os.PathLike, nj: int = 1, vocoder: str | os.PathLike | None = None, device: str = "cpu"
+    folder: str | os.PathLike,
+    nj: int = 1,
+    vocoder: str | os.PathLike | None = None,
+    device: str = "cpu",
+    trust_code: bool = False,
 ) -> bool:
     """Waveforms of a decode dir.
 
@@ -27,7 +31,8 @@ def vocode(
         folder: decode dir. nj: processes.
         vocoder: checkpoint or exp dir of a trained one; see
             :func:`~nnsvs_lite.synthesis.vocoder.choose_vocoder` for what is taken without.
-        device: torch's name, of a trained one.
+        device: torch's name, of a trained one. trust_code: as
+            :func:`nnsvs_lite.models.checkpoint.load_model`.
 
     Returns:
         False where everything was up to date.
@@ -47,7 +52,7 @@ def vocode(
     # torch is slow to import; a finished stage must not wait for it.
     from nnsvs_lite.synthesis.vocoder import FolderVocoder
 
-    work = FolderVocoder(folder, spec, vocoder, device)
+    work = FolderVocoder(folder, spec, vocoder, device, trust_code)
     utts = list(next(iter(work.tables.values())))
     done.clear()
     samples, seconds = 0, 0.0

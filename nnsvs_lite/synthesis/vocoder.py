@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -39,15 +40,7 @@ def choose_vocoder(
                 f"{', '.join(World.inputs)}, Griffin-Lim {', '.join(GriffinLim.inputs)}"
             )
         return fitting(spec)
-    missing = [name for name in trained.inputs if name not in spec.streams]
-    if missing:
-        raise DataError(f"the vocoder needs {', '.join(missing)}, which these features lack", path)
-    mine, theirs = trained.spec.feature_config, spec.feature_config
-    parts = ["sample_rate", "frame_shift", *(["mel"] if "mel" in trained.inputs else [])]
-    parts += ["world"] if {"mgc", "bap"} & set(trained.inputs) else []
-    for name in parts:
-        if getattr(mine, name) != getattr(theirs, name):
-            raise DataError(f"the vocoder was trained on features with another {name}; train it again", path)
+    trained.check_fits(spec, path)
     return trained
 
 
@@ -94,14 +87,14 @@ class FolderVocoder:
     """Makes waveforms of a decode dir, whose tables it opens once; it can be sent to other processes.
 
     Args:
-        folder: decode dir. spec: of its features. vocoder, device: see :func:`load_vocoder`.
+        folder: decode dir. spec: of its features. trained: further arguments of :func:`load_vocoder`.
 
     Raises:
         DataError: as :func:`load_vocoder`, or where a table is missing.
     """
 
-    def __init__(self, folder: Path, spec: Spec, vocoder: Path | None, device: str):
-        self.folder, self.model = folder, load_vocoder(spec, vocoder, device)
+    def __init__(self, folder: Path, spec: Spec, *trained: Any):
+        self.folder, self.model = folder, load_vocoder(spec, *trained)
         for name in self.model.inputs:
             if not (folder / f"{name}.scp").exists():
                 raise DataError(f"no {name} to make a waveform of; decode first", folder)

@@ -1,11 +1,14 @@
-"""A voice in one file, ``voice.nnsvs``: all that is needed to sing, and whose recordings it came from.
+"""A voice: three checkpoints in the folder of a finished acoustic model, or packed in one file.
 
-The file is a zip archive without compression:
+Decoding puts the time-lag and duration models it used beside the acoustic model, so that the
+folder can be copied elsewhere and still sings. The packed file, ``voice.nnsvs``, says too whose
+recordings it came from, and may bring a vocoder of its own. It is a zip archive without compression:
 
 - ``manifest.json``: format and version, corpus, languages, singers, rates, and of every
   other file its size and SHA-256;
-- ``models/timelag.pt``, ``models/duration.pt``, ``models/acoustic.pt``: checkpoints as
-  training wrote them, each with weights, configuration, schema and statistics;
+- ``models/timelag.pt``, ``models/duration.pt``, ``models/acoustic.pt`` and, where the voice has
+  one, ``models/vocoder.pt``: checkpoints as training wrote them, each with weights, configuration
+  and specification;
 - ``LICENCE.txt``: the terms of the corpus.
 
 Nothing in it is run: the manifest is JSON, checkpoints are read as plain tensors, and a
@@ -21,16 +24,23 @@ import os
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nnsvs_lite import __version__
 from nnsvs_lite.io.atomic import read_text, write_bytes
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.tables import read_table
-from nnsvs_lite.synthesis.voice import Voice, find_voice
+
+if TYPE_CHECKING:
+    import torch
+
+    from nnsvs_lite.models.base import SvsModel
+
+FILES = {"timelag": "timelag.pt", "duration": "duration.pt", "acoustic": "model.pt"}
+"""Of each family, its checkpoint in the folder of a voice."""
 
 FORMAT = "nnsvs_lite voice"
-VERSION = 1
+VERSION = 2
 SUFFIX = ".nnsvs"
 MANIFEST = "manifest.json"
 LICENCE = "LICENCE.txt"
@@ -43,6 +53,53 @@ MAX_TEXT = 1 << 20
 
 LICENCE_NAMES = ("LICENSE", "LICENCE", "LICENSE.txt", "LICENCE.txt", "COPYING")
 _EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+def assemble(folder: str | os.PathLike, timelag: Path, duration: Path) -> list[Path]:
+    """Copies timing checkpoints into an acoustic exp dir; returns the copies."""
+    written = []
+    for source, family in ((timelag, "timelag"), (duration, "duration")):
+        target = Path(folder) / FILES[family]
+        data = source.read_bytes()
+        if not target.exists() or target.read_bytes() != data:
+            write_bytes(target, data)
+        written.append(target)
+    return written
+
+
+def find_voice(folder: str | os.PathLike) -> dict[str, Path]:
+    """The checkpoint of each family in an exp dir.
+
+    Raises:
+        DataError: where it is no folder of a finished recipe, saying what is missing.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise DataError("no such folder; a voice is the exp dir of an acoustic model", folder)
+    for family, name in FILES.items():
+        if not (folder / name).is_file():
+            raise DataError(f"no {name}, the {family} model; run the recipe to stage 5", folder)
+    return {family: folder / name for family, name in FILES.items()}
+
+
+def load_voice(
+    path: str | os.PathLike, device: torch.device, trust_code: bool = False
+) -> dict[str, SvsModel]:
+    """The models of an exp dir or a packed voice by family, for inference.
+
+    ``trust_code``: see :func:`nnsvs_lite.models.checkpoint.load_model`.
+
+    Raises:
+        DataError: where it is neither, or a checkpoint is damaged.
+    """
+    from nnsvs_lite.models.checkpoint import load_model
+
+    if Path(path).is_file():
+        pack = Pack.read(path)
+        models = {f: load_model(f"{path}/{f}", f, pack.checkpoint(f), trust_code) for f in pack.families}
+    else:
+        models = {f: load_model(p, f, trust_code=trust_code) for f, p in find_voice(path).items()}
+    return {family: model.to(device) for family, model in models.items()}
 
 
 @dataclass(frozen=True)
@@ -101,10 +158,10 @@ class Pack:
         if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
             raise DataError("a zip file, but not a packed voice", path)
         if manifest.get("version") != VERSION:
+            made = manifest.get("version")
+            remedy = "train and pack it again" if made in range(VERSION) else "update nnsvs_lite"
             raise DataError(
-                f"has version {manifest.get('version')!r} of the format, this nnsvs_lite reads {VERSION}; "
-                "update nnsvs_lite",
-                path,
+                f"has version {made!r} of the format, this nnsvs_lite reads {VERSION}; {remedy}", path
             )
         files = {}
         for name, entry in manifest["files"].items():
@@ -114,9 +171,14 @@ class Pack:
             if hashlib.sha256(files[name]).hexdigest() != entry["sha256"]:
                 raise DataError(f"damaged: {name} is not what was packed", path)
         pack = Pack(path, manifest, files)
-        for family in Voice._fields:
+        for family in pack.families:
             pack.checkpoint(family)
         return pack
+
+    @property
+    def families(self) -> list[str]:
+        """Of its models: those of every voice, and perhaps a vocoder."""
+        return [*FILES, *(["vocoder"] if "vocoder" in self.manifest["models"] else [])]
 
     def checkpoint(self, family: str) -> io.BytesIO:
         """The checkpoint of one of the models.
@@ -173,6 +235,7 @@ def pack(
     out: str | os.PathLike,
     licence: str | os.PathLike | None = None,
     corpus: str | None = None,
+    vocoder: str | os.PathLike | None = None,
     trust_code: bool = False,
 ) -> Pack:
     """Packs the exp dir of a finished recipe's acoustic model into one file.
@@ -183,6 +246,7 @@ def pack(
         licence: a text file with the terms of the corpus; if not given, ``LICENSE`` in a
             data dir of these singers, or in the folder of the recipe that ``exp`` lies in.
         corpus: its name; if not given, that of the recipe.
+        vocoder: checkpoint or exp dir of a trained vocoder, to go with it.
         trust_code: see :func:`nnsvs_lite.models.checkpoint.load_model`.
 
     Raises:
@@ -193,11 +257,13 @@ def pack(
 
     if Path(out).suffix != SUFFIX:
         raise DataError(f"a packed voice is named *{SUFFIX}", out)
-    voice = find_voice(exp)._asdict()
+    voice = find_voice(exp)
+    if vocoder is not None:
+        voice["vocoder"] = Path(vocoder) / "model.pt" if Path(vocoder).is_dir() else Path(vocoder)
     models = {family: load_model(path, family, trust_code=trust_code) for family, path in voice.items()}
     spec = models["acoustic"].spec
     for family, path in voice.items():
-        models[family].spec.check_fits(spec, path)
+        models[family].check_fits(spec, path)
     recipe = _recipe_of(Path(exp))
     corpus = corpus or (_corpus_of(recipe) if recipe else None)
     if not corpus:

@@ -7,17 +7,21 @@ import json
 import pickle
 import shutil
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from models_common import ROOT
 from scorexml import song, write
 
 from nnsvs_lite.bin.main import main
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.tables import write_table
-from nnsvs_lite.synthesis import pack as packing
-from nnsvs_lite.synthesis.pack import Pack, pack
+from nnsvs_lite.models import pack as packing
+from nnsvs_lite.models.checkpoint import save_model
+from nnsvs_lite.models.config import Config
+from nnsvs_lite.models.pack import Pack, pack
 from nnsvs_lite.synthesis.singer import Singer
 
 
@@ -179,17 +183,17 @@ def test_foreign_files(content, tmp_path):
 
 def test_foreign_and_newer_archives(packed, tmp_path):
     def version(files):
-        edit(files, version=2)
+        edit(files, version=3)
 
     out = tmp_path / "x.nnsvs"
     said = refused(rewritten(packed, out, version))
-    assert "has version 2 of the format, this nnsvs_lite reads 1; update nnsvs_lite" in said
+    assert "has version 3 of the format, this nnsvs_lite reads 2; update nnsvs_lite" in said
     assert "not a packed voice" in refused(rewritten(packed, out, lambda f: edit(f, format="other")))
     assert "not a packed voice" in refused(rewritten(packed, out, lambda f: f.pop("manifest.json")))
     assert "models/acoustic.pt is missing" in refused(
         rewritten(packed, out, lambda f: f.pop("models/acoustic.pt"))
     )
-    for manifest in (b"[]", b"{", b"\xff", b'{"format": "nnsvs_lite voice", "version": 1}'):
+    for manifest in (b"[]", b"{", b"\xff", b'{"format": "nnsvs_lite voice", "version": 2}'):
         refused(rewritten(packed, out, lambda f, m=manifest: f.update({"manifest.json": m})))
     said = refused(rewritten(packed, out, lambda f: f.update({"LICENCE.txt": b"other"})))
     assert "LICENCE.txt is not what was packed" in said
@@ -253,3 +257,23 @@ def test_the_command_says_what_it_needs(toy_voice, packed, tmp_path, capfd):
         assert main([str(word) for word in words]) == 1
         said = capfd.readouterr().err
         assert message in said and said.count("\n") == 1
+
+
+def test_an_old_pack_is_refused(packed, tmp_path):
+    said = refused(rewritten(packed, tmp_path / "old.nnsvs", lambda files: edit(files, version=1)))
+    assert "has version 1 of the format, this nnsvs_lite reads 2; train and pack it again" in said
+
+
+def test_a_vocoder_goes_with_the_voice(recipe, spec, tmp_path):
+    vocoder = tmp_path / "vocoder"
+    config = Config.read(ROOT / "conf" / "vocoder" / "world.yaml")
+    save_model(vocoder / "model.pt", config.model_class(spec), config, {})
+    made = pack(recipe, tmp_path / "v.nnsvs", vocoder=vocoder)
+    assert "vocoder model   World, 0 weights" in made.describe()
+    assert Singer.load(tmp_path / "v.nnsvs").vocoder.spec == spec
+    other = replace(spec, feature_config=replace(spec.feature_config, frame_shift=0.01))
+    save_model(vocoder / "model.pt", config.model_class(other), config, {})
+    with pytest.raises(DataError, match="vocoder/model.pt: .* another frame_shift"):
+        pack(recipe, tmp_path / "v.nnsvs", vocoder=vocoder)
+    with pytest.raises(DataError, match="holds a timelag model, a vocoder model is needed"):
+        pack(recipe, tmp_path / "v.nnsvs", vocoder=recipe / "timelag.pt")
