@@ -271,146 +271,84 @@ class Measure:
 
 
 MEASURES: tuple[Measure, ...] = (
-    Measure(
-        "mcd_db", "MCD", "dB", "lower", 2, "main",
+    Measure("mcd_db", "MCD", "dB", "lower", 2, "main",
         "mgc", lambda ref, est: distortion(ref[:, 1:], est[:, 1:]), MEAN,
         "mel-cepstral distortion, (10/ln 10) √(2 Σ (c − ĉ)²), c0 left out, mean over frames that the "
-        "reference labels call sung (every phone but pau and br)",
-    ),
-    Measure(
-        "lf0_rmse_cents", "F0 RMSE", "cents", "lower", 1, "main", "f0", f0_cents, RMS,
-        "root mean square of 1200 log2(f̂/f) over frames voiced in both",
-    ),
-    Measure(
-        "vuv_error", "V/UV error", "%", "lower", 2, "main", "f0", wrong_voicing, MEAN,
-        "frames whose voicing differs, of all frames (also called VDE)",
-    ),
-    Measure(
-        "bap_db", "BAP", "dB", "lower", 3, "main",
+        "reference labels call sung (every phone but pau and br)"),
+    Measure("lf0_rmse_cents", "F0 RMSE", "cents", "lower", 1, "main", "f0", f0_cents, RMS,
+        "root mean square of 1200 log2(f̂/f) over frames voiced in both"),
+    Measure("vuv_error", "V/UV error", "%", "lower", 2, "main", "f0", wrong_voicing, MEAN,
+        "frames whose voicing differs, of all frames (also called VDE)"),
+    Measure("bap_db", "BAP", "dB", "lower", 3, "main",
         "bap", lambda ref, est: distortion(ref, est) / 10.0, MEAN,
-        "distortion of coded band aperiodicity: the formula of MCD over all bands / 10, same frames as MCD",
-    ),
-    Measure(
-        "onset_mae_ms", "Onset", "ms", "lower", 1, "main", "onset", abs_ms, MEAN,
-        "mean absolute error of the start of each sung note's first phone, predicted against labelled",
-    ),
-    Measure(
-        "vowel_onset_mae_ms", "Vowel onset", "ms", "lower", 1, "main", "nucleus", abs_ms, MEAN,
-        "the same for the start of each sung note's nucleus",
-    ),
-    Measure(
-        "phone_duration_mae_ms", "Phone duration", "ms", "lower", 1, "main", "phone", abs_ms, MEAN,
-        "mean absolute error of the durations of sung phones",
-    ),
-    Measure(
-        "in_tune_cents", "In tune", "cents", "lower", 1, "main", "pitch", note_cents, MEDIAN_ABS,
+        "distortion of coded band aperiodicity: the formula of MCD over all bands / 10, same frames as MCD"),
+    Measure("onset_mae_ms", "Onset", "ms", "lower", 1, "main", "onset", abs_ms, MEAN,
+        "mean absolute error of the start of each sung note's first phone, predicted against labelled"),
+    Measure("vowel_onset_mae_ms", "Vowel onset", "ms", "lower", 1, "main", "nucleus", abs_ms, MEAN,
+        "the same for the start of each sung note's nucleus"),
+    Measure("phone_duration_mae_ms", "Phone duration", "ms", "lower", 1, "main", "phone", abs_ms, MEAN,
+        "mean absolute error of the durations of sung phones"),
+    Measure("in_tune_cents", "In tune", "cents", "lower", 1, "main", "pitch", note_cents, MEDIAN_ABS,
         "F0 re-estimated from the wav against the pitch in the score: per note of at least 0.2 s the "
         "median deviation over the middle half of its sung span, then the median of the absolute values; "
         "a note with no voiced frame there counts as infinitely off; the floor sings the score's pitch, so "
-        "it is in tune by construction",
-    ),
-    Measure(
-        "mel_db", "Mel distance", "dB", "lower", 2, "more", "mel", mel_distance, MEAN,
+        "it is in tune by construction"),
+    Measure("mel_db", "Mel distance", "dB", "lower", 2, "more", "mel", mel_distance, MEAN,
         "mean absolute difference of log-mel spectra over bands, same frames as MCD; only where the features "
-        "have mel spectra",
-    ),
-    Measure(
-        "f0_correlation", "F0 correlation", "", "higher", 4, "more", "f0", voiced_pairs, PEARSON,
-        "Pearson correlation of F0 in Hz over frames voiced in both",
-    ),
-    Measure(
-        "rpa", "RPA", "%", "higher", 1, "more", "f0", pitch_hits, MEAN,
-        "raw pitch accuracy: reference-voiced frames within 50 cents",
-    ),
-    Measure(
-        "rca", "RCA", "%", "higher", 1, "more", "f0", chroma_hits, MEAN,
-        "raw chroma accuracy: RPA with octaves forgiven",
-    ),
-    Measure(
-        "gpe", "GPE", "%", "lower", 2, "more", "f0", gross_errors, MEAN,
-        "gross pitch errors: frames voiced in both that are off by more than 20 %",
-    ),
-    Measure(
-        "ffe", "FFE", "%", "lower", 2, "more", "f0", frame_errors, MEAN,
-        "F0 frame error: gross pitch errors and voicing errors, of all frames",
-    ),
-    Measure(
-        "semitone_accuracy", "Semitone accuracy", "%", "higher", 1, "more", "f0", voiced_semitone, MEAN,
-        "reference-voiced frames that round to the same semitone",
-    ),
-    Measure(
-        "semitone_accuracy_overall", "Semitone accuracy, all frames", "%", "higher", 1, "more",
+        "have mel spectra"),
+    Measure("f0_correlation", "F0 correlation", "", "higher", 4, "more", "f0", voiced_pairs, PEARSON,
+        "Pearson correlation of F0 in Hz over frames voiced in both"),
+    Measure("rpa", "RPA", "%", "higher", 1, "more", "f0", pitch_hits, MEAN,
+        "raw pitch accuracy: reference-voiced frames within 50 cents"),
+    Measure("rca", "RCA", "%", "higher", 1, "more", "f0", chroma_hits, MEAN,
+        "raw chroma accuracy: RPA with octaves forgiven"),
+    Measure("gpe", "GPE", "%", "lower", 2, "more", "f0", gross_errors, MEAN,
+        "gross pitch errors: frames voiced in both that are off by more than 20 %"),
+    Measure("ffe", "FFE", "%", "lower", 2, "more", "f0", frame_errors, MEAN,
+        "F0 frame error: gross pitch errors and voicing errors, of all frames"),
+    Measure("semitone_accuracy", "Semitone accuracy", "%", "higher", 1, "more", "f0", voiced_semitone, MEAN,
+        "reference-voiced frames that round to the same semitone"),
+    Measure("semitone_accuracy_overall", "Semitone accuracy, all frames", "%", "higher", 1, "more",
         "f0", same_semitone, MEAN,
-        "the same over all frames, unvoiced as a label of its own",
-    ),
-    Measure(
-        "onset_bias_ms", "Onset bias", "ms", "zero", 1, "more", "onset", bias_ms, MEAN,
-        "mean signed onset error, late is positive",
-    ),
-    Measure(
-        "onset_within_50ms", "Onset within 50 ms", "%", "higher", 1, "more", "onset", within(50.0), MEAN,
-        "notes whose onset is off by at most 50 ms",
-    ),
-    Measure(
-        "duration_within_20ms", "Duration within 20 ms", "%", "higher", 1, "more",
+        "the same over all frames, unvoiced as a label of its own"),
+    Measure("onset_bias_ms", "Onset bias", "ms", "zero", 1, "more", "onset", bias_ms, MEAN,
+        "mean signed onset error, late is positive"),
+    Measure("onset_within_50ms", "Onset within 50 ms", "%", "higher", 1, "more", "onset", within(50.0), MEAN,
+        "notes whose onset is off by at most 50 ms"),
+    Measure("duration_within_20ms", "Duration within 20 ms", "%", "higher", 1, "more",
         "phone", within(20.0), MEAN,
-        "sung phones whose duration is off by at most 20 ms",
-    ),
-    Measure(
-        "duration_within_50ms", "Duration within 50 ms", "%", "higher", 1, "more",
+        "sung phones whose duration is off by at most 20 ms"),
+    Measure("duration_within_50ms", "Duration within 50 ms", "%", "higher", 1, "more",
         "phone", within(50.0), MEAN,
-        "sung phones whose duration is off by at most 50 ms",
-    ),
-    Measure(
-        "syllable_duration_mae_ms", "Syllable duration", "ms", "lower", 1, "more", "syllable", abs_ms, MEAN,
-        "mean absolute error of the durations of syllables, from the first phone of a sung note to its last",
-    ),
-    Measure(
-        "syllable_within_20ms", "Syllable within 20 ms", "%", "higher", 1, "more",
+        "sung phones whose duration is off by at most 50 ms"),
+    Measure("syllable_duration_mae_ms", "Syllable duration", "ms", "lower", 1, "more", "syllable", abs_ms, MEAN,
+        "mean absolute error of the durations of syllables, from the first phone of a sung note to its last"),
+    Measure("syllable_within_20ms", "Syllable within 20 ms", "%", "higher", 1, "more",
         "syllable", within(20.0), MEAN,
-        "syllables whose duration is off by at most 20 ms",
-    ),
-    Measure(
-        "syllable_within_50ms", "Syllable within 50 ms", "%", "higher", 1, "more",
+        "syllables whose duration is off by at most 20 ms"),
+    Measure("syllable_within_50ms", "Syllable within 50 ms", "%", "higher", 1, "more",
         "syllable", within(50.0), MEAN,
-        "syllables whose duration is off by at most 50 ms",
-    ),
-    Measure(
-        "espnet_mcd_db", "MCD", "dB", "lower", 2, "espnet", "mgc", distortion, MEAN_ONCE,
+        "syllables whose duration is off by at most 50 ms"),
+    Measure("espnet_mcd_db", "MCD", "dB", "lower", 2, "espnet", "mgc", distortion, MEAN_ONCE,
         "mel-cepstral distortion as ESPnet's evaluate_mcd.py has it: SPTK mel-cepstra with c0, frames "
-        "paired by time warping, mean over utterances",
-    ),
-    Measure(
-        "espnet_log_f0_rmse", "Log F0 RMSE", "", "lower", 4, "espnet", "f0", log_f0, RMS_ONCE,
+        "paired by time warping, mean over utterances"),
+    Measure("espnet_log_f0_rmse", "Log F0 RMSE", "", "lower", 4, "espnet", "f0", log_f0, RMS_ONCE,
         "as ESPnet's evaluate_f0.py: natural log of Hz, Harvest from 40 to 800 Hz, frames voiced in both "
-        "after time warping, mean over utterances",
-    ),
-    Measure(
-        "espnet_semitone_accuracy", "Semitone accuracy", "%", "higher", 1, "espnet",
+        "after time warping, mean over utterances"),
+    Measure("espnet_semitone_accuracy", "Semitone accuracy", "%", "higher", 1, "espnet",
         "f0", same_semitone, MEAN_ONCE,
         "as ESPnet's evaluate_semitone.py: frames of the warped F0 with the same semitone, unvoiced "
-        "included, mean over utterances",
-    ),
-    Measure(
-        "espnet_vuv_error", "V/UV error", "%", "lower", 2, "espnet", "f0", wrong_voicing, MEAN_ONCE,
-        "as ESPnet's evaluate_vuv.py: frames of the warped F0 whose voicing differs, mean over utterances",
-    ),
-    Measure(
-        "truth_lf0_rmse_cents", "F0 RMSE", "cents", "lower", 1, "truth", "f0", f0_cents, RMS,
-        "F0 of the wav against the F0 that the virtual singer intended, over frames voiced in both",
-    ),
-    Measure(
-        "truth_onset_mae_ms", "Onset", "ms", "lower", 1, "truth", "onset", abs_ms, MEAN,
-        "onset error against the times that the virtual singer intended",
-    ),
-    Measure(
-        "truth_vowel_onset_mae_ms", "Vowel onset", "ms", "lower", 1, "truth", "nucleus", abs_ms, MEAN,
-        "the same for the start of each note's nucleus",
-    ),
-    Measure(
-        "truth_phone_duration_mae_ms", "Phone duration", "ms", "lower", 1, "truth", "phone", abs_ms, MEAN,
-        "duration error against the times that the virtual singer intended",
-    ),
+        "included, mean over utterances"),
+    Measure("espnet_vuv_error", "V/UV error", "%", "lower", 2, "espnet", "f0", wrong_voicing, MEAN_ONCE,
+        "as ESPnet's evaluate_vuv.py: frames of the warped F0 whose voicing differs, mean over utterances"),
+    Measure("truth_lf0_rmse_cents", "F0 RMSE", "cents", "lower", 1, "truth", "f0", f0_cents, RMS,
+        "F0 of the wav against the F0 that the virtual singer intended, over frames voiced in both"),
+    Measure("truth_onset_mae_ms", "Onset", "ms", "lower", 1, "truth", "onset", abs_ms, MEAN,
+        "onset error against the times that the virtual singer intended"),
+    Measure("truth_vowel_onset_mae_ms", "Vowel onset", "ms", "lower", 1, "truth", "nucleus", abs_ms, MEAN,
+        "the same for the start of each note's nucleus"),
+    Measure("truth_phone_duration_mae_ms", "Phone duration", "ms", "lower", 1, "truth", "phone", abs_ms, MEAN,
+        "duration error against the times that the virtual singer intended"),
 )  # fmt: skip
 
 PREFIXES = {"truth": "against the truth, ", "espnet": "as ESPnet, "}
