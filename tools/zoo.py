@@ -138,10 +138,10 @@ def measure_speed(recipe: Recipe, entry: Entry) -> dict[str, float]:
 
     import torch
 
+    from nnsvs_lite.features.spec import Spec
     from nnsvs_lite.models.batch import collate
     from nnsvs_lite.models.checkpoint import load_model
     from nnsvs_lite.models.config import Config
-    from nnsvs_lite.models.spec import Spec
     from nnsvs_lite.synthesis.predict import predict_acoustic
     from nnsvs_lite.training.data import DumpDataset, pack
 

@@ -96,7 +96,7 @@ class Recipe:
 
     def epochs(self, frames: int) -> int:
         """Passes over the training set in which about so many frames are shown."""
-        from nnsvs_lite.models.spec import Spec
+        from nnsvs_lite.features.spec import Spec
         from nnsvs_lite.training.data import DumpDataset
 
         return max(1, round(frames / sum(DumpDataset(self.dump, "train", Spec.read(self.dump)).frames)))

@@ -12,7 +12,7 @@ import numpy as np
 
 from nnsvs_lite.corpus.datadir import DataDir
 from nnsvs_lite.features.config import MelConfig
-from nnsvs_lite.features.dump import DumpSchema
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.ctm import Segment, read_ctm
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.tables import FeatureReader, read_table
@@ -247,7 +247,7 @@ class Reference:
         name: the set.
 
     Attributes:
-        schema: the dump's. path: folder of the set. utts: all utterances, sorted.
+        spec: the dump's, without statistics. path: folder of the set. utts: all utterances, sorted.
 
     Raises:
         DataError: where the folder, the schema or a table is missing.
@@ -257,14 +257,14 @@ class Reference:
         self.path = Path(dump) / name
         if not self.path.is_dir():
             raise DataError("no such set in the dump; run feature extraction first", self.path)
-        self.schema = DumpSchema.read(dump)
-        if not {"lf0", "vuv"} <= self.schema.streams.keys():
+        self.spec = Spec.read(dump, stats=False)
+        if not {"lf0", "vuv"} <= self.spec.streams.keys():
             raise DataError("names no lf0 and vuv among its streams", Path(dump) / "schema.json")
         self._scores = read_table(self.path / "score")
         if not self._scores:
             raise DataError("holds no utterance", self.path / "score")
         self.utts = sorted(self._scores, key=str.encode)
-        self._streams = [name for name in ("lf0", "vuv", "mgc", "bap", "mel") if name in self.schema.streams]
+        self._streams = [name for name in ("lf0", "vuv", "mgc", "bap", "mel") if name in self.spec.streams]
         names = (*self._streams, "duration", "note_index")
         self._tables = {name: FeatureReader(self.path / f"{name}.scp") for name in names}
 
@@ -293,15 +293,15 @@ class Reference:
             raise DataError(
                 f"durations sum to {durations.sum()} frames, features have {sorted(frames)}", where
             )
-        bounds = np.concatenate([[0], np.cumsum(durations)]) * self.schema.frame_shift
+        bounds = np.concatenate([[0], np.cumsum(durations)]) * self.spec.frame_shift
         bounds = [round(float(time), 7) for time in bounds]
-        mel, config = value.get("mel"), self.schema.feature_config.mel
+        mel, config = value.get("mel"), self.spec.feature_config.mel
         return Utterance(
             utt=utt,
             score=score,
             phones=[Segment(*row) for row in zip(bounds, bounds[1:], symbols)],
             note_index=note_index,
-            frame_shift=self.schema.frame_shift,
+            frame_shift=self.spec.frame_shift,
             f0=f0_in_hertz(value["lf0"], value["vuv"]),
             mgc=value.get("mgc"),
             bap=value.get("bap"),

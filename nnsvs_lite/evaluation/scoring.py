@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -77,7 +74,7 @@ class _Opened:
 
     def __init__(self, material: Material):
         self.reference = Reference(material.dump, material.set_name)
-        self.config = self.reference.schema.feature_config
+        self.config = self.reference.spec.feature_config
         self.data = None if material.data is None else DataDir.read(material.data)
         self.truth = None if material.truth is None else Truth(material.truth, self.data)
 
@@ -170,22 +167,3 @@ def make_jobs(material: Material, utts: list[str], systems: Mapping[str, Path]) 
     """A job for each utterance of each system and of the natural recording."""
     paths = {name: os.fspath(path) for name, path in systems.items()} | {NATURAL: ""}
     return [ScoringJob(material, name, path, utt) for name, path in paths.items() for utt in utts]
-
-
-def _start_worker() -> None:
-    # Ctrl-C reaches the whole group; the parent alone answers it, in one line.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def run_jobs(function: Callable, jobs: Sequence, nj: int = 1) -> Iterator:
-    """What ``function`` makes of each job, in their order, by ``nj`` processes."""
-    if nj <= 1 or len(jobs) <= 1:
-        yield from map(function, jobs)
-        return
-    # Not by fork: a parent that has counted a model's parameters holds torch's threads.
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(nj, len(jobs)), mp_context=spawn, initializer=_start_worker) as pool:
-        try:
-            yield from pool.map(function, jobs)
-        finally:
-            pool.shutdown(cancel_futures=True)

@@ -11,11 +11,12 @@ from pathlib import Path
 
 from nnsvs_lite.evaluation.reference import Reference
 from nnsvs_lite.evaluation.results import collect, write_results
-from nnsvs_lite.evaluation.scoring import NATURAL, Material, make_jobs, run_jobs, score_utterance
+from nnsvs_lite.evaluation.scoring import NATURAL, Material, make_jobs, score_utterance
 from nnsvs_lite.evaluation.system import System
 from nnsvs_lite.io.atomic import write_text
 from nnsvs_lite.io.done import Done
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.io.jobs import run_jobs
 from nnsvs_lite.report.comparison import Comparison
 from nnsvs_lite.report.experiments import read_experiment
 from nnsvs_lite.report.markdown import results_md, summary
@@ -132,7 +133,7 @@ def evaluate(options: EvaluateOptions) -> int:
         "experiments": {kind: str(path) for kind, path in options.experiments.items()},
         "title": options.title,
         "command": options.command,
-        "features": reference.schema.feature_config.to_dict(),
+        "features": reference.spec.feature_config.to_dict(),
     }
     outputs = write_results(options.out, outcomes, runs, setup)
     comparison = Comparison.of_one(runs)
@@ -142,7 +143,7 @@ def evaluate(options: EvaluateOptions) -> int:
         more = {
             "commit": git_commit(Path.cwd()),
             "n_utts": len(reference.utts),
-            "seconds": frames * reference.schema.frame_shift,
+            "seconds": frames * reference.spec.frame_shift,
         }
         write_text(options.results_md, results_md(comparison, experiments, setup | more))
         outputs.append(options.results_md)

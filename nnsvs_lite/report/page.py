@@ -239,7 +239,7 @@ def build_page(options: ReportOptions) -> bool:
         return False
     done.clear()
     found = [read_experiment(kind, path) for kind, path in experiments.items()]
-    config = sources.reference.schema.feature_config.to_dict()
+    config = sources.reference.spec.feature_config.to_dict()
     report = {
         "set": setup["set"],
         "experiments": [(experiment, loss_charts(experiment)) for experiment in found],

@@ -124,6 +124,7 @@ class PhraseView:
     """All that is shown of one utterance."""
 
     utt: str
+    lang: str
     lyrics: str
     seconds: float
     axis: plots.TimeAxis
@@ -160,6 +161,7 @@ def build_phrase(sources: PhraseSources, utt: str, compression: float) -> Phrase
     phones = sources.phones(utterance)
     return PhraseView(
         utt=utt,
+        lang=utterance.score.lang,
         lyrics=utterance.score.lyrics,
         seconds=seconds,
         axis=axis,

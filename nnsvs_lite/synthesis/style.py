@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from nnsvs_lite.features.config import FeatureConfig
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.batch import Example
 from nnsvs_lite.models.layers.acoustic_floor import SCORE_PITCH
-from nnsvs_lite.models.spec import Spec
 
 VIBRATO_BAND = (3.0, 8.0)
 """Hz within which a held note's F0 counts as vibrato; singers' lies at 4.5 to 7 (Sundberg 1994)."""
@@ -121,8 +121,8 @@ def _needed(streams: Mapping[str, np.ndarray], name: str, option: str) -> np.nda
 
 def smooth_score(example: Example, spec: Spec) -> np.ndarray:
     """(T,) log F0 of the score at each frame, held through rests, its steps rounded off."""
-    pitch = example.note_context[:, spec.column("note", SCORE_PITCH)].astype(np.float64)
-    frames = np.repeat(pitch[example.note_index], example.duration)
+    pitch = example.score.note_context[:, spec.column("note", SCORE_PITCH)].astype(np.float64)
+    frames = np.repeat(pitch[example.score.note_index], example.score.duration)
     steps = np.log(440.0) + (frames - 69.0) * (np.log(2.0) / 12.0)
     half = max(1, round(3 * SCORE_SMOOTHING / spec.frame_shift))
     kernel = np.exp(-0.5 * (np.arange(-half, half + 1) * spec.frame_shift / SCORE_SMOOTHING) ** 2)
@@ -132,16 +132,16 @@ def smooth_score(example: Example, spec: Spec) -> np.ndarray:
 def vowels(example: Example, spec: Spec) -> Iterator[tuple[int, int]]:
     """First and last+1 frame of each sung note's part that is held: its vowels."""
     held = np.array(spec.sustaining)[_ids(example, spec)]
-    rest = example.note_context[:, spec.column("note", "is_rest")] > 0.5
-    edges = np.append(0, np.cumsum(example.duration))
+    rest = example.score.note_context[:, spec.column("note", "is_rest")] > 0.5
+    edges = np.append(0, np.cumsum(example.score.duration))
     for note in np.flatnonzero(~rest):
-        phones = np.flatnonzero((example.note_index == note) & held)
+        phones = np.flatnonzero((example.score.note_index == note) & held)
         if len(phones):
             yield int(edges[phones[0]]), int(edges[phones[-1] + 1])
 
 
 def _ids(example: Example, spec: Spec) -> np.ndarray:
-    ids = example.phone_context[:, spec.column("phone", "phone")].astype(np.int64)
+    ids = example.score.phone_context[:, spec.column("phone", "phone")].astype(np.int64)
     return np.clip(ids, 0, len(spec.phones))
 
 

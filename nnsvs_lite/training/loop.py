@@ -22,13 +22,13 @@ from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.atomic import write_text
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models import checkpoint
 from nnsvs_lite.models.base import SvsModel
 from nnsvs_lite.models.batch import Batch, Example, collate
 from nnsvs_lite.models.config import Config, TrainingOptions
-from nnsvs_lite.models.spec import Spec
 from nnsvs_lite.score.types import Score
 from nnsvs_lite.training.augment import Augmented, read_scores
 from nnsvs_lite.training.data import DumpDataset, balanced, epoch_batches, pack
@@ -93,9 +93,7 @@ class Trainer:
         self.stale = 0
         self.step = 0
         # A state is taken up again only by the run that wrote it.
-        identity = json.dumps(
-            [config.to_dict(), spec.schema, spec.stats, self.train_data.utts], sort_keys=True
-        )
+        identity = json.dumps([config.to_dict(), spec.to_dict(), self.train_data.utts], sort_keys=True)
         self.identity = hashlib.sha256(identity.encode()).hexdigest()
 
     # -- data ---------------------------------------------------------------------------
@@ -103,7 +101,7 @@ class Trainer:
     def _lengths(self, data: DumpDataset) -> list[int]:
         if self.raw.family == "acoustic":
             return data.frames
-        return [len(data[i].phone_context) for i in range(len(data))]
+        return [len(data[i].score.phone_context) for i in range(len(data))]
 
     def _versions(self, epoch: int) -> Sequence[Example]:
         """The training set as one epoch sees it."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.conditions import Conditions
@@ -16,7 +17,6 @@ from nnsvs_lite.models.layers.recurrent import BiLSTM
 from nnsvs_lite.models.layers.streams import StreamNet, StreamSize, order_error
 from nnsvs_lite.models.neural import NeuralAcoustic
 from nnsvs_lite.models.options import AcousticOptions
-from nnsvs_lite.models.spec import Spec
 
 
 @dataclass(frozen=True)
@@ -99,8 +99,8 @@ class NnsvsWorld(NeuralAcoustic):
         """What all streams but F0 read, but for what they are told."""
         if self.encoder is None:
             return x
-        note = batch.note_index.gather(1, phone)
-        rest = gather_rows(batch.note_context[..., self._rest, None], note)
+        note = batch.score.note_index.gather(1, phone)
+        rest = gather_rows(batch.score.note_context[..., self._rest, None], note)
         return torch.cat([self.encoder(x, batch.frame_mask), rest], dim=-1)
 
     def predict(self, batch: Batch, teacher: bool) -> dict[str, Tensor]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.conditions import Conditions
 from nnsvs_lite.models.layers.context import ContextEncoder, hiding
@@ -19,7 +20,6 @@ from nnsvs_lite.models.layers.expand import (
 from nnsvs_lite.models.layers.outputs import StreamHeads
 from nnsvs_lite.models.neural import NeuralAcoustic
 from nnsvs_lite.models.options import AcousticOptions
-from nnsvs_lite.models.spec import Spec
 
 PITCHES = 128
 """MIDI numbers."""
@@ -56,7 +56,7 @@ class Tower(nn.Module):
         """``phone`` (B, T), ``slope`` (B, T, 1), ``extra`` added to phone vectors: (B, T, dim)."""
         mask = batch.frame_mask
         phones = self.encoder(full_phone_context(batch)) + extra
-        phones = self.phone_stack(phones, batch.phone_mask)
+        phones = self.phone_stack(phones, batch.score.phone_mask)
         positions = frame_positions(batch, phone, self.frame_shift)
         x = torch.cat([gather_rows(phones, phone), positions, slope], dim=-1)
         return self.norm(self.frame_stack(self.frame_in(x, mask), mask))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.linguistic import LinguisticFeatures
 from nnsvs_lite.models.layers.mdn import MixtureHead
 from nnsvs_lite.models.layers.predictor import VariancePredictor
-from nnsvs_lite.models.spec import Spec
 from nnsvs_lite.models.timing import NeuralDuration, Prediction
 
 
@@ -39,4 +39,4 @@ class VpMdnDuration(NeuralDuration):
         self.head = MixtureHead(hidden, components, deviation=0.3 if floor else 1.0)
 
     def predict(self, batch: Batch) -> Prediction:
-        return self.head(self.stack(self.features.phones(batch), batch.phone_mask))
+        return self.head(self.stack(self.features.phones(batch), batch.score.phone_mask))
