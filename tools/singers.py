@@ -55,13 +55,14 @@ def main() -> None:
         for path in args.scores:
             song = voice.sing(path, singer=name)
             phones = [Segment(p.start, p.end, p.symbol) for p in song.phones]
-            wave = resample(song.waveform, song.sample_rate, voice.config.sample_rate)
-            found = analyse(wave, song.score, phones, voice.config)
+            config = voice.spec.feature_config
+            wave = resample(song.waveform, song.sample_rate, config.sample_rate)
+            found = analyse(wave, song.score, phones, config)
             ends = np.array([p.end for p in phones]) / song.frame_shift
             index = np.searchsorted(ends, np.arange(len(found.mgc)), side="right").clip(max=len(phones) - 1)
             spectra.append(found.mgc)
             labels.append([phones[i].label for i in index])
-            off.append(tuning(song, tuning_f0(wave, song.score, voice.config)))
+            off.append(tuning(song, tuning_f0(wave, song.score, config)))
         heard = vowel_spectra(spectra, labels, vowels)
         distances = {other: timbre_distance(heard, theirs) for other, theirs in own.items()}
         nearest = min(distances, key=lambda other: distances[other])

@@ -71,9 +71,8 @@ class Trainer:
         self.config, self.options, self.fabric = config, config.training, fabric
         self.out = Path(out)
         spec = Spec.read(dump)
-        cls = config.model_class
         torch.manual_seed(self.options.seed)
-        self.raw: SvsModel = cls(spec, **config.init_args)
+        self.raw: SvsModel = config.build(spec)
         acoustic = self.raw.family == "acoustic"
         self.train_data = DumpDataset(dump, train_set, spec, streams=acoustic)
         self.dev_data = DumpDataset(dump, dev_set, spec, streams=acoustic)
@@ -124,7 +123,9 @@ class Trainer:
 
     def _count_epochs(self) -> int:
         lengths, world = self.item_lengths, self.fabric.world_size
-        steps = sum(1 for _ in epoch_batches(lengths, self.options.budget, 0, 1, 0, world))
+        steps = sum(
+            1 for _ in epoch_batches(lengths, self.options.batch_length(self.raw.family), 0, 1, 0, world)
+        )
         return max(self.options.epochs, math.ceil(self.options.min_steps / steps))
 
     # -- one epoch ----------------------------------------------------------------------
@@ -136,7 +137,12 @@ class Trainer:
         self.model.train()
         plan = list(
             epoch_batches(
-                self.item_lengths, options.budget, options.seed, epoch, fabric.global_rank, fabric.world_size
+                self.item_lengths,
+                options.batch_length(self.raw.family),
+                options.seed,
+                epoch,
+                fabric.global_rank,
+                fabric.world_size,
             )
         )
         sums: dict[str, float] = {}
@@ -178,7 +184,7 @@ class Trainer:
         # The module itself: a DDP wrapper would wait for ranks that have no batch left.
         module = self.raw if self.average is None else self.average.module
         module.eval()
-        batches = pack(self._lengths(self.dev_data), self.options.budget)
+        batches = pack(self._lengths(self.dev_data), self.options.batch_length(self.raw.family))
         mine = batches[self.fabric.global_rank :: self.fabric.world_size]
         # A rank that has none must still know the names of losses: it takes one at weight 0.
         share = 1.0 if mine else 0.0
@@ -261,8 +267,8 @@ class Trainer:
             return
         optimizer = torch.optim.AdamW(self.raw.parameters(), lr=options.lr, weight_decay=options.weight_decay)
         self.model, self.optimizer = fabric.setup(self.raw, optimizer)
-        if options.average:
-            self.average = AveragedModel(self.raw, avg_fn=running_mean(options.average))
+        if options.ema_decay:
+            self.average = AveragedModel(self.raw, avg_fn=running_mean(options.ema_decay))
         self.epochs = self._count_epochs()
         start = self._resume()
         writer = self._tensorboard(start) if fabric.is_global_zero else None
