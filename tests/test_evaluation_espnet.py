@@ -9,6 +9,8 @@ import pytest
 from features_corpus import tone
 
 from nnsvs_lite.evaluation import espnet
+from nnsvs_lite.evaluation.measures import BY_KEY, distortion, vectors
+from nnsvs_lite.io.errors import DataError
 
 RATE = 24000
 
@@ -20,7 +22,8 @@ def melody(lengths, pitches=(60, 67, 64), shift=0.0) -> np.ndarray:
 
 
 def scores(ref: np.ndarray, est: np.ndarray) -> dict[str, float]:
-    return espnet.scores(espnet.analyse(ref, RATE), espnet.analyse(est, RATE))
+    pair = espnet.paired(espnet.analyse(ref, RATE), espnet.analyse(est, RATE))
+    return {key: BY_KEY[key].pool([vector]) for key, vector in vectors(*pair, "espnet").items()}
 
 
 def test_identical_audio_has_no_error():
@@ -43,7 +46,7 @@ def test_timing_does_not_count_here():
     found = scores(a, b)
     assert found["espnet_log_f0_rmse"] < 0.02
     cepstra = [espnet.mel_cepstra(wave, RATE) for wave in (a, b)]
-    straight = espnet.frame_distortion(*cepstra).mean()
+    straight = distortion(*cepstra).mean()
     assert found["espnet_mcd_db"] < 0.5 * straight
 
 
@@ -55,10 +58,11 @@ def test_fifty_cents_are_the_fiftieth_part_of_so_many():
 def test_a_note_above_the_ceiling_is_not_found():
     """ESPnet's default is deaf to a whole-tone error above G5; a higher ceiling hears it."""
     a, b = melody((0.4,), (86,)), melody((0.4,), (84,))
-    low = espnet.warped_f0(*(espnet.analyse(wave, RATE) for wave in (a, b)))
-    assert max(f0.max() for f0 in low) < 900.0  # Harvest looks a tenth above its ceiling
-    high = espnet.warped_f0(*(espnet.analyse(wave, RATE, ceiling=1500.0) for wave in (a, b)))
-    assert 1731.234 * espnet.log_f0_rmse(*high) == pytest.approx(200.0, abs=2.0)
+    low = [espnet.analyse(wave, RATE) for wave in (a, b)]
+    assert max(found.f0.max() for found in low) < 900.0  # Harvest looks a tenth above its ceiling
+    high = espnet.paired(*(espnet.analyse(wave, RATE, ceiling=1500.0) for wave in (a, b)))
+    error = BY_KEY["espnet_log_f0_rmse"]
+    assert 1731.234 * error.pool([error.vector(*high)]) == pytest.approx(200.0, abs=2.0)
 
 
 def test_the_path_is_the_cheapest():
@@ -80,7 +84,7 @@ def test_the_path_is_the_cheapest():
 
 
 def test_bad_input_is_named():
-    with pytest.raises(ValueError, match="no settings for 12345 Hz"):
+    with pytest.raises(DataError, match="no settings of ESPnet for 12345 Hz"):
         espnet.analyse(np.zeros(9000), 12345)
-    with pytest.raises(ValueError, match="fewer than one frame"):
+    with pytest.raises(DataError, match="fewer than one frame"):
         espnet.mel_cepstra(np.zeros(100), RATE)

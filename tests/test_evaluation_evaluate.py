@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +15,14 @@ from features_corpus import make_corpus, phrase, render, tone
 from nnsvs_lite.bin.main import main
 from nnsvs_lite.corpus.datadir import DataDir
 from nnsvs_lite.evaluation.measures import BY_KEY
-from nnsvs_lite.evaluation.sums import decode_sums
+from nnsvs_lite.evaluation.results import Run
+from nnsvs_lite.evaluation.scoring import score_utterance
 from nnsvs_lite.features.config import FeatureConfig
 from nnsvs_lite.features.extract import Extraction
 from nnsvs_lite.io.atomic import read_json, write_json
 from nnsvs_lite.io.ctm import Segment, read_ctm, write_ctm
-from nnsvs_lite.io.tables import FeatureReader, read_table, write_table
+from nnsvs_lite.io.tables import FeatureReader, FeatureWriter, read_table, write_table
+from nnsvs_lite.report import evaluate
 
 RATE = 16000
 CONFIG = {"sample_rate": RATE, "frame_shift": 0.005, "f0": {"tracker": "dio"}, "world": {"mgc_order": 24}}
@@ -137,7 +140,7 @@ def test_sums_of_utterances_pool_to_the_result(corpus, tmp_path):
     model = decode(corpus, tmp_path / "model", transpose(corpus, 0.3), shift=0.02)
     _, results = score(corpus, tmp_path, model=model)
     row = results["model"]
-    sums = decode_sums(row, "model", "results.json")
+    sums = Run.from_json(row, "model", Path("results.json")).sums
     assert {utt for utts in sums.values() for utt in utts} == set(DataDir.read(corpus / "data").utts)
     assert set(sums) == {key for key in row if key in BY_KEY and row[key] is not None}
     for key, utts in sums.items():
@@ -343,22 +346,23 @@ def test_results_do_not_depend_on_jobs_and_are_up_to_date(corpus, tmp_path, caps
     assert (one / "RESULTS.md").read_text() == text
 
 
-def test_known_truth(corpus, tmp_path):
-    """The truth is the labels, and F0 a quarter tone above what was sung."""
-    from nnsvs_lite.io.tables import FeatureWriter
-
+def make_truth(corpus: Path, folder: Path) -> Path:
+    """A truth that is the labels, and F0 a quarter tone above what was sung."""
     data = DataDir.read(corpus / "data")
-    truth = tmp_path / "truth"
-    write_ctm(truth / "phones.ctm", data.labels)
-    with FeatureWriter(truth, "f0") as writer:
+    write_ctm(folder / "phones.ctm", data.labels)
+    with FeatureWriter(folder, "f0") as writer:
         for utt in data.utts:
             f0 = np.zeros((round(data.labels[utt][-1].end / 0.005) + 1, 1))
             for note, label in zip(data.scores[utt].notes, data.labels[utt]):
                 if note.pitch:
-                    f0[round(label.start / 0.005) : round(label.end / 0.005)] = 440 * 2 ** (
-                        (note.pitch + 0.5 - 69) / 12
-                    )
+                    span = slice(round(label.start / 0.005), round(label.end / 0.005))
+                    f0[span] = 440 * 2 ** ((note.pitch + 0.5 - 69) / 12)
             writer.write(utt, f0)
+    return folder
+
+
+def test_known_truth(corpus, tmp_path):
+    truth = make_truth(corpus, tmp_path / "truth")
     model = decode(corpus, tmp_path / "model", shift=0.04)
     status, results = score(corpus, tmp_path, "--truth", str(truth), model=model)
     assert status == 0
@@ -367,6 +371,50 @@ def test_known_truth(corpus, tmp_path):
     for row in results.values():
         assert row["truth_lf0_rmse_cents"] == pytest.approx(50.0, abs=8.0)
     assert "what the virtual singer meant" in (tmp_path / "RESULTS.md").read_text()
+
+
+def test_the_walk_to_the_numbers_of_an_utterance_is_short(corpus, tmp_path, monkeypatch):
+    """From ``evaluate`` to what one utterance adds, with everything on: at most 8 files of the rooms that
+    decide it (bin, report, evaluation). Counted are those on the way to the call that scores the
+    utterance, and those of every function called in it."""
+    files: set[str] = set()
+
+    def entered(frame, event, argument) -> None:
+        # What runs once, at import, is no part of the walk.
+        if event == "call" and frame.f_code.co_name != "<module>":
+            files.add(frame.f_code.co_filename)
+
+    def traced(job):
+        frame = sys._getframe()
+        while frame := frame.f_back:
+            files.add(frame.f_code.co_filename)
+        sys.setprofile(entered)
+        try:
+            return score_utterance(job)
+        finally:
+            sys.setprofile(None)
+
+    monkeypatch.setattr(evaluate, "score_utterance", traced)
+    truth = make_truth(corpus, tmp_path / "truth")
+    model = decode(corpus, tmp_path / "model")
+    status, results = score(corpus, tmp_path, "--truth", str(truth), "--espnet", model=model)
+    assert status == 0
+    assert {"mcd_db", "in_tune_cents", "truth_onset_mae_ms", "espnet_mcd_db"} <= set(results["model"]["sums"])
+    package = Path(evaluate.__file__).parents[1]
+    walked = {Path(file).relative_to(package) for file in files if Path(file).is_relative_to(package)}
+    own = sorted(path.as_posix() for path in walked if path.parts[0] in ("bin", "report", "evaluation"))
+    assert own == [
+        "bin/evaluate.py",
+        "bin/main.py",
+        "evaluation/espnet.py",
+        "evaluation/measures.py",
+        "evaluation/reference.py",
+        "evaluation/scoring.py",
+        "evaluation/system.py",
+        "report/evaluate.py",
+    ]
+    text = (Path(__file__).parents[1] / "docs" / "results.md").read_text(encoding="utf-8")
+    assert all(f"`{name}`" in text for name in own)
 
 
 @pytest.mark.parametrize(

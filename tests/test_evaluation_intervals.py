@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import doctest
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from nnsvs_lite.evaluation import intervals
-from nnsvs_lite.evaluation.intervals import difference, estimate
+from nnsvs_lite.evaluation.intervals import difference, estimate, gain
 from nnsvs_lite.evaluation.measures import BY_KEY
-from nnsvs_lite.evaluation.sums import decode_sums, encode_sums
+from nnsvs_lite.evaluation.results import Run
 from nnsvs_lite.io.errors import DataError
 
 RMSE, SHARE, MEDIAN = BY_KEY["lf0_rmse_cents"], BY_KEY["vuv_error"], BY_KEY["in_tune_cents"]
@@ -78,7 +79,6 @@ def test_pairing_cancels_what_is_hard_for_both():
     found = difference(SHARE, [better], [shares(errors)])
     assert found.value == pytest.approx(-0.05)
     assert found.interval == pytest.approx((-0.05, -0.05))
-    assert not found.holds_zero
     alone = estimate(SHARE, [better]).interval
     assert alone[1] - alone[0] > 0.1
 
@@ -86,7 +86,24 @@ def test_pairing_cancels_what_is_hard_for_both():
 def test_a_system_against_itself_differs_by_nothing():
     run = shares([0.1, 0.2, 0.4])
     found = difference(SHARE, [run], [run])
-    assert found.value == 0 and found.interval == (0.0, 0.0) and found.holds_zero
+    assert found.value == 0 and found.interval == (0.0, 0.0)
+
+
+def test_a_gain_says_whether_it_may_be_chance():
+    """Lower is better: half a per cent less on average, sure or lost in what utterances differ by."""
+    errors = np.linspace(0.2, 0.4, 20)
+    noise = np.where(np.arange(20) % 2, 0.1, -0.1)
+    sure = gain(SHARE, [shares(errors - 0.005)], [shares(errors)])
+    assert (sure.verdict, sure.mood) == ("better", "good")
+    assert sure.absolute == pytest.approx(0.005) and sure.relative == pytest.approx(0.005 / 0.3)
+    assert sure.interval == pytest.approx((0.005, 0.005))
+    unsure = gain(SHARE, [shares(errors - 0.005 + noise)], [shares(errors)])
+    assert unsure.absolute == pytest.approx(0.005)
+    assert (unsure.verdict, unsure.mood) == ("better, within chance", "chance")
+    worse = gain(SHARE, [shares(errors + 0.005)], [shares(errors)])
+    assert (worse.verdict, worse.mood) == ("worse", "bad")
+    same = gain(SHARE, [shares(errors)], [shares(errors)])
+    assert (same.verdict, same.mood) == ("equal", "chance")
 
 
 def test_pairs_are_of_the_same_id():
@@ -115,9 +132,10 @@ def test_the_example_in_the_docstring_holds():
 
 def test_sums_survive_json():
     parts = {"in_tune_cents": {"a": np.array([1.5, np.inf, -2e-7])}, "vuv_error": {"a": np.array([3.0, 7.0])}}
-    coded = encode_sums(parts)
+    coded = Run("model", parts).to_json()["sums"]
     assert coded == {"in_tune_cents": {"a": [1.5, None, -2e-07]}, "vuv_error": {"a": [3, 7]}}
-    back = decode_sums({"sums": coded | {"of_tomorrow": {"a": [1]}}}, "model", "results.json")
+    row = {"sums": coded | {"of_tomorrow": {"a": [1]}}}
+    back = Run.from_json(row, "model", Path("results.json")).sums
     assert set(back) == set(parts)
     assert back["in_tune_cents"]["a"].tolist() == [1.5, np.inf, -2e-7]
 
@@ -127,6 +145,6 @@ def test_sums_survive_json():
 )
 def test_malformed_sums_are_one_line(sums):
     with pytest.raises(DataError, match=r"results.json: model: malformed sums; score again"):
-        decode_sums({"sums": sums}, "model", "results.json")
+        Run.from_json({"sums": sums}, "model", Path("results.json"))
     with pytest.raises(DataError, match=r"no sums of utterances; score again"):
-        decode_sums({"mcd_db": 1.0}, "model", "results.json")
+        Run.from_json({"mcd_db": 1.0}, "model", Path("results.json"))

@@ -14,10 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
-from nnsvs_lite.evaluation.analysis import analyse
-from nnsvs_lite.evaluation.reference import group_notes
+from nnsvs_lite.evaluation.measures import note_cents
+from nnsvs_lite.evaluation.reference import group_notes, sung_pitch
+from nnsvs_lite.evaluation.system import analyse, tuning_f0
 from nnsvs_lite.evaluation.timbre import singers_of, timbre_distance, vowel_spectra
-from nnsvs_lite.evaluation.timing import note_centre_cents
+from nnsvs_lite.features.audio import resample
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.score.languages import get_language
 from nnsvs_lite.synthesis.decode import phone_times
@@ -31,7 +32,7 @@ def tuning(song: Performance, f0: np.ndarray) -> np.ndarray:
         times = phrase.start + phone_times(phrase.duration, song.frame_shift)
         segments = [Segment(a, b, p) for a, b, p in zip(times, times[1:], phrase.score.phones)]
         notes = group_notes(phrase.score, phrase.score.note_index)
-        off.append(note_centre_cents(f0, song.frame_shift, notes.spans(segments), notes.pitch))
+        off.append(note_cents(notes.pitch, sung_pitch(f0, song.frame_shift, notes.spans(segments))))
     return np.concatenate(off)
 
 
@@ -54,12 +55,14 @@ def main() -> None:
         for path in args.scores:
             song = voice.sing(path, singer=name)
             phones = [Segment(p.start, p.end, p.symbol) for p in song.phones]
-            found = analyse(song.waveform, song.sample_rate, song.score, phones, voice.spec.feature_config)
+            config = voice.spec.feature_config
+            wave = resample(song.waveform, song.sample_rate, config.sample_rate)
+            found = analyse(wave, song.score, phones, config)
             ends = np.array([p.end for p in phones]) / song.frame_shift
             index = np.searchsorted(ends, np.arange(len(found.mgc)), side="right").clip(max=len(phones) - 1)
             spectra.append(found.mgc)
             labels.append([phones[i].label for i in index])
-            off.append(tuning(song, found.wide_f0))
+            off.append(tuning(song, tuning_f0(wave, song.score, config)))
         heard = vowel_spectra(spectra, labels, vowels)
         distances = {other: timbre_distance(heard, theirs) for other, theirs in own.items()}
         nearest = min(distances, key=lambda other: distances[other])

@@ -15,56 +15,15 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from zoo_table import TIMING_EPOCHS, Entry, Recipe, page
 
 from nnsvs_lite.io.atomic import write_json, write_text
 
 ROOT = Path(__file__).parents[1]
 CONF = ROOT / "conf"
-TIMING_EPOCHS = 40
-"""Passes of a timing system."""
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One system: its family and the YAML that is trained."""
-
-    family: str
-    path: Path
-
-    @property
-    def name(self) -> str:
-        """As it is called in the table."""
-        return f"{self.family}/{self.path.stem}"
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """Where a recipe keeps what the zoo needs."""
-
-    folder: Path
-    features: str
-
-    @property
-    def dump(self) -> Path:
-        return self.folder / "dump" / self.features
-
-    @property
-    def zoo(self) -> Path:
-        return self.folder / "exp" / "zoo"
-
-    def epochs(self, frames: int) -> int:
-        """Passes over the training set in which about so many frames are shown."""
-        from nnsvs_lite.features.spec import Spec
-        from nnsvs_lite.training.data import DumpDataset
-
-        return max(1, round(frames / sum(DumpDataset(self.dump, "train", Spec.read(self.dump)).frames)))
-
-    def exp(self, name: str) -> Path:
-        return self.folder / "exp" / f"{name}_{self.features}"
 
 
 def entries(wanted: Sequence[str] = ()) -> list[Entry]:
@@ -101,17 +60,19 @@ def sing_and_score(recipe: Recipe, decode: Path, log: Path) -> None:
 
 def score_times(recipe: Recipe, decode: Path) -> None:
     """Scores predicted phone times, for which no waveform is needed."""
-    from nnsvs_lite.evaluation.reference import Reference
-    from nnsvs_lite.evaluation.scoring import compare_times
-    from nnsvs_lite.evaluation.sums import encode_sums
+    from nnsvs_lite.evaluation.measures import vectors
+    from nnsvs_lite.evaluation.reference import Reference, Rendition
+    from nnsvs_lite.evaluation.results import Run
     from nnsvs_lite.io.ctm import read_ctm
 
     reference, found = Reference(recipe.dump, "eval"), read_ctm(decode / "pred.ctm")
     sums: dict[str, dict[str, np.ndarray]] = {}
     for utt in reference.utts:
-        for key, vector in compare_times(reference[utt], found[utt]).items():
+        utterance = reference[utt]
+        sung = Rendition(**utterance.times(found[utt]))
+        for key, vector in vectors(utterance.rendition, sung, "main", "more").items():
             sums.setdefault(key, {})[utt] = vector
-    write_json(decode / "results.json", {"model": {"sums": encode_sums(sums)}})
+    write_json(decode / "results.json", {"model": Run("model", sums).to_json()})
 
 
 def run_one(recipe: Recipe, entry: Entry, seed: int, epochs: int) -> None:
@@ -235,8 +196,6 @@ def main() -> None:
     args = parser.parse_args()
     recipes = [Recipe(Path(word.rpartition(":")[0]), word.rpartition(":")[2]) for word in args.recipe]
     if args.what == "table":
-        from zoo_table import page
-
         write_text(args.out, page(recipes, entries()))
         return
     chosen = entries(args.systems)

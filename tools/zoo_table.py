@@ -5,19 +5,19 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import yaml
 
-from nnsvs_lite.evaluation.compare import Comparison, compare, show
-from nnsvs_lite.evaluation.measures import MEASURES
+from nnsvs_lite.evaluation.measures import BY_KEY
 from nnsvs_lite.io.atomic import read_json
 from nnsvs_lite.models.config import Config
+from nnsvs_lite.report.comparison import Comparison, compare
+from nnsvs_lite.report.markdown import show
 
-if TYPE_CHECKING:
-    from zoo import Entry, Recipe
-
+TIMING_EPOCHS = 40
+"""Passes of a timing system."""
 FLOOR, CEILING = "rule", "analysis_synthesis"
 ACOUSTIC = ("mcd_db", "lf0_rmse_cents", "vuv_error", "in_tune_cents")
 TIMING = ("onset_mae_ms", "vowel_onset_mae_ms", "phone_duration_mae_ms")
@@ -66,6 +66,45 @@ held, and the models below were never trained on that corpus here.
 """
 
 
+@dataclass(frozen=True)
+class Entry:
+    """One system: its family and the YAML that is trained."""
+
+    family: str
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """As it is called in the table."""
+        return f"{self.family}/{self.path.stem}"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Where a recipe keeps what the zoo needs."""
+
+    folder: Path
+    features: str
+
+    @property
+    def dump(self) -> Path:
+        return self.folder / "dump" / self.features
+
+    @property
+    def zoo(self) -> Path:
+        return self.folder / "exp" / "zoo"
+
+    def epochs(self, frames: int) -> int:
+        """Passes over the training set in which about so many frames are shown."""
+        from nnsvs_lite.features.spec import Spec
+        from nnsvs_lite.training.data import DumpDataset
+
+        return max(1, round(frames / sum(DumpDataset(self.dump, "train", Spec.read(self.dump)).frames)))
+
+    def exp(self, name: str) -> Path:
+        return self.folder / "exp" / f"{name}_{self.features}"
+
+
 def head_of(path: Path) -> tuple[str, str]:
     """What a YAML says of itself in its first sentence, and its parameters."""
     text = path.read_text(encoding="utf-8")
@@ -101,7 +140,7 @@ def cells(found: Comparison, name: str, keys: Sequence[str]) -> list[str]:
     """A system's numbers, bold where it is better than the floor beyond doubt."""
     row = []
     for key in keys:
-        measure = next(m for m in MEASURES if m.key == key)
+        measure = BY_KEY[key]
         text = show(measure, found.estimate(name, measure))
         better = name not in (FLOOR, CEILING) and found.gain(name, measure)
         sure = better and better.interval is not None and better.interval[0] > 0
@@ -117,7 +156,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def titles(keys: Sequence[str]) -> list[str]:
     """Names and units of measures."""
-    return [f"{m.label} ({m.unit})" for key in keys for m in MEASURES if m.key == key]
+    return [BY_KEY[key].heading for key in keys]
 
 
 def acoustic_table(recipe: Recipe, entries: Sequence[Entry], found: Comparison) -> str:
@@ -163,7 +202,7 @@ def below_floor(found: Comparison) -> str:
         if name in (FLOOR, CEILING, "natural"):
             continue
         for key in ("mcd_db", "lf0_rmse_cents"):
-            measure = next(m for m in MEASURES if m.key == key)
+            measure = BY_KEY[key]
             better = found.gain(name, measure)
             if better is None or better.absolute <= 0:
                 worse.append(f"`{name}` on {measure.label}")
@@ -187,8 +226,6 @@ def passes(recipe: Recipe, entries: Sequence[Entry]) -> int:
 
 def page(recipes: Sequence[Recipe], entries: Sequence[Entry]) -> str:
     """The whole of docs/zoo.md."""
-    from zoo import TIMING_EPOCHS
-
     parts = [HEAD.format(timing=TIMING_EPOCHS), "## The systems\n"]
     rows = []
     for entry in entries:

@@ -32,16 +32,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Runs the command."""
-    from nnsvs_lite.evaluation.compare import compare, markdown
     from nnsvs_lite.io.errors import DataError
+    from nnsvs_lite.report.comparison import compare
+    from nnsvs_lite.report.markdown import comparison_tables
 
     if args.phrases is not None and args.phrases < 1:
         raise DataError(f"must be at least 1, not {args.phrases}", "--phrases")
 
     comparison = compare(args.experiments, args.baseline, args.pool_seeds)
-    print(markdown(comparison), end="")
+    print(comparison_tables(comparison), end="")
     if args.out is not None:
-        from nnsvs_lite.evaluation.compare_page import CompareOptions, build_comparison
+        from nnsvs_lite.report.page import CompareOptions, build_comparison
 
         command = shlex.join(["nnsvs-lite", "compare", *args.experiments])
         options = CompareOptions(args.out, args.title, command, args.phrases, args.megabytes)

@@ -41,11 +41,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Runs the command."""
-    from nnsvs_lite.evaluation.evaluate import Options, evaluate
-    from nnsvs_lite.evaluation.options import named_paths
+    from nnsvs_lite.evaluation.system import named_paths
+    from nnsvs_lite.report.evaluate import EvaluateOptions, evaluate
 
     return evaluate(
-        Options(
+        EvaluateOptions(
             dump=args.dump,
             set_name=args.set,
             systems=named_paths(args.system, "--system"),

@@ -23,11 +23,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Runs the command."""
-    from nnsvs_lite.evaluation.options import named_paths
-    from nnsvs_lite.evaluation.page import PageOptions, build_page
+    from nnsvs_lite.evaluation.system import named_paths
+    from nnsvs_lite.report.page import ReportOptions, build_page
 
     written = build_page(
-        PageOptions(
+        ReportOptions(
             results=args.results,
             out=args.out,
             systems=named_paths(args.system, "--system"),

@@ -1,12 +1,12 @@
-"""MCD, log-F0 RMSE, semitone accuracy and V/UV error as ESPnet and Muskits compute them.
+"""Frames paired by time warping, as the scripts of ESPnet and Muskits pair them.
 
-Under names of their own, for comparison with published figures only. Three things differ from
-:mod:`nnsvs_lite.evaluation.metrics`: frames are paired by dynamic time warping, so
-wrong timing costs nothing; c0 counts, so a change of level does; and the cepstra of
-MCD come from SPTK's mel-cepstral analysis of short frames instead of WORLD. Settings
-are those of ``egs2/TEMPLATE/svs1/pyscripts/utils/evaluate_{mcd,f0,semitone,vuv}.py``: samples on a
-16-bit scale, 1,024 of them each 256, order and warping by sampling rate. There the path
-is found by fastdtw, an approximation; here it is exact, so a figure can differ slightly.
+For comparison with published figures only, under names of their own (``espnet_*`` in
+:mod:`nnsvs_lite.evaluation.measures`). Three things differ from the other measures: frames are paired by
+dynamic time warping, so wrong timing costs nothing; c0 counts, so a change of level does; and the cepstra
+of MCD come from SPTK's mel-cepstral analysis of short frames instead of WORLD. Settings are those of
+``egs2/TEMPLATE/svs1/pyscripts/utils/evaluate_{mcd,f0,semitone,vuv}.py``: samples on a 16-bit scale, 1,024 of
+them each 256, order and warping by sampling rate. There the path is found by fastdtw, an approximation; here
+it is exact, so a figure can differ slightly.
 """
 
 from __future__ import annotations
@@ -15,27 +15,30 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nnsvs_lite.evaluation.metrics import frame_distortion, semitone_accuracy, vuv_error
+from nnsvs_lite.evaluation.reference import Rendition
+from nnsvs_lite.io.errors import DataError
 
 FRAME, SHIFT = 1024, 256
 SETTINGS = {16000: (23, 0.42), 22050: (34, 0.45), 24000: (34, 0.46), 44100: (39, 0.53), 48000: (39, 0.55)}
 """Sampling rate in Hz to order and warping."""
 
 
-def mel_cepstra(wave: np.ndarray, sample_rate: int) -> np.ndarray:
+def mel_cepstra(wave: np.ndarray, sample_rate: int, where: str = "audio") -> np.ndarray:
     """Mel-cepstra of a waveform by SPTK, ``(frames, order + 1)``, on a 16-bit scale.
 
     Args:
         wave: ``(samples,)``, -1..1.
         sample_rate: one of ``SETTINGS``.
+        where: for messages.
 
     Raises:
-        ValueError: for another rate, or a waveform shorter than one frame.
+        DataError: for another rate, or a waveform shorter than one frame.
     """
     if sample_rate not in SETTINGS:
-        raise ValueError(f"no settings for {sample_rate} Hz; there are: {', '.join(map(str, SETTINGS))}")
+        known = ", ".join(map(str, SETTINGS))
+        raise DataError(f"no settings of ESPnet for {sample_rate} Hz; there are: {known}", where)
     if len(wave) < FRAME:
-        raise ValueError(f"{len(wave)} samples are fewer than one frame ({FRAME})")
+        raise DataError(f"{len(wave)} samples are fewer than one frame of ESPnet's ({FRAME})", where)
     from nnsvs_lite.features.world import pysptk
 
     order, alpha = SETTINGS[sample_rate]
@@ -78,8 +81,8 @@ def warp(ref: np.ndarray, est: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 @dataclass(frozen=True)
-class Analysis:
-    """What the metrics compare of one waveform.
+class EspnetAnalysis:
+    """What the scripts compare of one waveform.
 
     Attributes:
         cepstra: of SPTK, ``(frames, order + 1)``; those of MCD.
@@ -92,7 +95,9 @@ class Analysis:
     envelope: np.ndarray
 
 
-def analyse(wave: np.ndarray, sample_rate: int, floor: float = 40.0, ceiling: float = 800.0) -> Analysis:
+def analyse(
+    wave: np.ndarray, sample_rate: int, where: str = "audio", ceiling: float = 800.0
+) -> EspnetAnalysis:
     """Analyses one waveform.
 
     The ceiling of 800 Hz is ESPnet's default: a note above it (G5) is taken for silence,
@@ -101,57 +106,24 @@ def analyse(wave: np.ndarray, sample_rate: int, floor: float = 40.0, ceiling: fl
     Args:
         wave: ``(samples,)``, -1..1.
         sample_rate: Hz, one of ``SETTINGS``.
-        floor, ceiling: of F0, Hz.
+        where: for messages.
+        ceiling: of F0, Hz; its floor is 40 Hz.
 
     Raises:
-        ValueError: as :func:`mel_cepstra`.
+        DataError: as :func:`mel_cepstra`.
     """
     from nnsvs_lite.features.world import pyworld, spectrum_to_mgc
 
-    cepstra = mel_cepstra(wave, sample_rate)
+    cepstra = mel_cepstra(wave, sample_rate, where)
     scaled = np.asarray(wave, np.float64) * 32768.0
     period = 1000.0 * SHIFT / sample_rate
-    f0, times = pyworld.harvest(scaled, sample_rate, f0_floor=floor, f0_ceil=ceiling, frame_period=period)
+    f0, times = pyworld.harvest(scaled, sample_rate, f0_floor=40.0, f0_ceil=ceiling, frame_period=period)
     spectrum = pyworld.cheaptrick(scaled, f0, times, sample_rate, fft_size=FRAME)
-    return Analysis(cepstra, f0, spectrum_to_mgc(spectrum, *SETTINGS[sample_rate]))
+    return EspnetAnalysis(cepstra, f0, spectrum_to_mgc(spectrum, *SETTINGS[sample_rate]))
 
 
-def mcd(ref: Analysis, est: Analysis) -> float:
-    """Mel-cepstral distortion in dB after time warping, c0 included (``evaluate_mcd.py``)."""
+def paired(ref: EspnetAnalysis, est: EspnetAnalysis) -> tuple[Rendition, Rendition]:
+    """Both with their frames paired: ``mgc`` by warping cepstra, ``f0`` by warping envelopes."""
     i, j = warp(ref.cepstra, est.cepstra)
-    return float(frame_distortion(ref.cepstra[i], est.cepstra[j]).mean())
-
-
-def warped_f0(ref: Analysis, est: Analysis) -> tuple[np.ndarray, np.ndarray]:
-    """F0 of both in Hz, paired by warping their envelopes, ``(path length,)``."""
-    i, j = warp(ref.envelope, est.envelope)
-    return ref.f0[i], est.f0[j]
-
-
-def log_f0_rmse(ref: np.ndarray, est: np.ndarray) -> float:
-    """RMSE of natural-log F0 over frames voiced in both (``evaluate_f0.py``); NaN where there is none.
-
-    Args:
-        ref, est: Hz, 0 where unvoiced, paired by :func:`warped_f0`.
-    """
-    both = (ref > 0) & (est > 0)
-    if not both.any():
-        return float("nan")
-    return float(np.sqrt(np.mean((np.log(est[both]) - np.log(ref[both])) ** 2)))
-
-
-def scores(ref: Analysis, est: Analysis) -> dict[str, float]:
-    """All four numbers of one utterance, by their keys in ``results.json``.
-
-    ``espnet_mcd_db`` in dB, ``espnet_log_f0_rmse`` in natural-log Hz (NaN where no frame is
-    voiced in both), ``espnet_semitone_accuracy`` (``evaluate_semitone.py``) and
-    ``espnet_vuv_error`` (``evaluate_vuv.py``) as shares. ESPnet's figure for a set is the
-    mean of these over its utterances, whatever their length.
-    """
-    a, b = warped_f0(ref, est)
-    return {
-        "espnet_mcd_db": mcd(ref, est),
-        "espnet_log_f0_rmse": log_f0_rmse(a, b),
-        "espnet_semitone_accuracy": semitone_accuracy(a, b, voiced_only=False),
-        "espnet_vuv_error": vuv_error(a, b),
-    }
+    m, n = warp(ref.envelope, est.envelope)
+    return Rendition(ref.f0[m], ref.cepstra[i]), Rendition(est.f0[n], est.cepstra[j])

@@ -53,23 +53,39 @@ class Estimate:
     utterances: int
     spread: float | None = None
 
-    @property
-    def holds_zero(self) -> bool:
-        """Whether 0 lies within the interval; False where there is none."""
-        return self.interval is not None and self.interval[0] <= 0 <= self.interval[1]
 
+@dataclass(frozen=True)
+class Gain:
+    """How much one system is better than another on one measure.
 
-def mean(measure: Measure, runs: Runs) -> float | None:
-    """The number of a system without an interval: the mean over runs of their pooled numbers.
-
-    Args:
-        measure, runs: as in :func:`estimate`.
-
-    Returns:
-        None where nothing counts in some run.
+    Attributes:
+        measure: which.
+        value, floor: the two numbers.
+        absolute: positive where ``value`` is the better one, in the measure's unit.
+        relative: ``absolute / |floor|``; None where the floor is 0.
+        interval: 95 % interval of ``absolute``, paired over utterances.
     """
-    numbers = _numbers(measure, runs, _common(runs))
-    return None if numbers is None else float(numbers.mean())
+
+    measure: Measure
+    value: float
+    floor: float
+    absolute: float
+    relative: float | None
+    interval: tuple[float, float] | None
+
+    @property
+    def verdict(self) -> str:
+        """``better``, ``worse`` or ``equal`` (as shown); ``, within chance`` where the interval holds 0."""
+        if float(self.measure.show_signed(self.absolute)) == 0:
+            return "equal"
+        word = "better" if self.absolute > 0 else "worse"
+        holds_zero = self.interval is not None and self.interval[0] <= 0 <= self.interval[1]
+        return f"{word}, within chance" if holds_zero else word
+
+    @property
+    def mood(self) -> str:
+        """How pages colour it: ``good``, ``bad``, or ``chance`` (grey) where it may be nothing."""
+        return {"better": "good", "worse": "bad"}.get(self.verdict, "chance")
 
 
 def estimate(measure: Measure, runs: Runs, draws: int = DRAWS, seed: int = 0) -> Estimate | None:
@@ -113,8 +129,8 @@ def difference(
         draws, seed: as in :func:`estimate`.
 
     Returns:
-        The difference as stored (not turned so that better is positive, see
-        ``Measure.gain``); None where nothing counts. ``seeds`` is the smaller number.
+        The difference as stored (not turned so that better is positive, see :func:`gain`); None where
+        nothing counts. ``seeds`` is the smaller number.
     """
     utts = _common([*runs, *against])
     one, other = _numbers(measure, runs, utts), _numbers(measure, against, utts)
@@ -127,6 +143,27 @@ def difference(
         drawn = _drawn(measure, runs, utts, picks, rng) - _drawn(measure, against, utts, picks, rng)
         interval = _percentiles(drawn)
     return Estimate(float(one.mean() - other.mean()), interval, min(len(runs), len(against)), len(utts))
+
+
+def gain(measure: Measure, runs: Runs, against: Runs) -> Gain | None:
+    """By how much ``runs`` are better than ``against``.
+
+    Args:
+        measure: which number; not one whose best value is zero from both sides.
+        runs, against: as in :func:`estimate`.
+
+    Returns:
+        None where one of them lacks the measure.
+    """
+    one, other = (_numbers(measure, side, _common(side)) for side in (runs, against))
+    apart = difference(measure, runs, against)
+    if one is None or other is None or apart is None:
+        return None
+    sign = -1.0 if measure.better == "lower" else 1.0
+    value, floor = float(one.mean()), float(other.mean())
+    absolute = sign * (value - floor)
+    interval = None if apart.interval is None else tuple(sorted(sign * end for end in apart.interval))
+    return Gain(measure, value, floor, absolute, absolute / abs(floor) if floor else None, interval)
 
 
 def _common(runs: Runs) -> list[str]:
@@ -155,10 +192,11 @@ def _drawn(
 
 def _resampled(measure: Measure, parts: Sequence[np.ndarray], picks: np.ndarray) -> np.ndarray:
     """The number of each draw from one run, ``(draws,)``, NaN where nothing counts."""
-    if measure.joined:
-        return np.array([measure.finish(np.concatenate([parts[i] for i in pick])) for pick in picks])
+    finish = measure.pooling.finish
+    if measure.pooling.joined:
+        return np.array([finish(np.concatenate([parts[i] for i in pick])) for pick in picks])
     counts = np.stack([np.bincount(pick, minlength=len(parts)) for pick in picks])
-    return np.array([measure.finish(sums) for sums in counts @ np.stack(parts)])
+    return np.array([finish(sums) for sums in counts @ np.stack(parts)])
 
 
 def _percentiles(values: np.ndarray) -> tuple[float, float] | None:

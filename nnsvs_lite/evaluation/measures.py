@@ -1,30 +1,192 @@
-"""Which numbers a results table holds: their keys, units, definitions, and how they pool.
+"""What is measured: each number's key, unit and definition, how it is computed and how it pools.
 
-An utterance contributes a small vector to each measure. Vectors of several
-utterances are summed (or, for medians, joined) before the number is taken, so
+Two renditions of an utterance are compared, and each measure makes a small vector of them.
+Vectors of several utterances are summed (or, for medians, joined) before the number is taken, so
 that a table pools frames, notes or phones: long utterances weigh more.
+
+Nothing here aligns: frame ``t`` of one rendition is compared with frame ``t`` of the other (no DTW),
+so a sound at the wrong time is an error. The same name is not the same number elsewhere: figures of
+ESPnet or Muskits come after dynamic time warping and count c0 (:mod:`nnsvs_lite.evaluation.espnet`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from nnsvs_lite.evaluation.metrics import correlation_from_sums
+from nnsvs_lite.evaluation.reference import Rendition
+
+FRAME_STREAMS = ("f0", "mgc", "bap", "mel")
+MASKED = ("mgc", "bap", "mel")
+TEN_OVER_LN10 = 10.0 / np.log(10.0)
+
+
+# What follows computes from two arrays of equal length, reference and estimate, the value of each frame,
+# note or phone that counts.
+
+
+def distortion(ref: np.ndarray, est: np.ndarray) -> np.ndarray:
+    """dB: ``(10/ln 10) sqrt(2 sum_d (c_d - c^_d)^2)`` over all columns of natural-log cepstra.
+
+    Kubichek (1993), "Mel-cepstral distance measure for objective speech quality assessment". As NNSVS
+    logs it in training, MCD leaves c0 out, and that of coded aperiodicity is divided by 10 (Merlin).
+    """
+    return TEN_OVER_LN10 * np.sqrt(2.0 * np.sum((ref - est) ** 2, axis=-1))
+
+
+def mel_distance(ref: np.ndarray, est: np.ndarray) -> np.ndarray:
+    """dB, the mean over bands: the loss that mel models are trained with. A change of gain counts in full."""
+    return np.mean(np.abs(ref - est), axis=-1)
+
+
+def _both(ref: np.ndarray, est: np.ndarray) -> np.ndarray:
+    return (ref > 0) & (est > 0)
+
+
+def _cents(ref: np.ndarray, est: np.ndarray) -> np.ndarray:
+    return 1200.0 * np.log2(est / ref)
+
+
+def f0_cents(ref: np.ndarray, est: np.ndarray) -> np.ndarray:
+    """Signed error in cents; its RMS is that of natural-log F0 times 1200/ln 2 = 1731.23."""
+    both = _both(ref, est)
+    return _cents(ref[both], est[both])
+
+
+def log_f0(ref: np.ndarray, est: np.ndarray) -> np.ndarray:
+    """Signed error of natural-log F0."""
+    return f0_cents(ref, est) * np.log(2.0) / 1200.0
+
+
+def voiced_pairs(ref: np.ndarray, est: np.ndarray) -> np.ndarray:
+    """F0 in Hz of both, ``(2, frames)``."""
+    both = _both(ref, est)
+    return np.stack([ref[both], est[both]])
+
+
+def wrong_voicing(ref: np.ndarray, est: np.ndarray) -> np.ndarray:
+    """Voicing decision error (Nakatani et al., 2008)."""
+    return (ref > 0) != (est > 0)
+
+
+def gross_errors(ref: np.ndarray, est: np.ndarray) -> np.ndarray:
+    """Nakatani et al. (2008), "A method for fundamental frequency estimation and voicing decision"."""
+    both = _both(ref, est)
+    return np.abs(est[both] / ref[both] - 1.0) > 0.2
+
+
+def frame_errors(ref: np.ndarray, est: np.ndarray) -> np.ndarray:
+    """Chu and Alwan (2009), "Reducing F0 frame error of F0 tracking algorithms"."""
+    wrong = wrong_voicing(ref, est)
+    wrong[_both(ref, est)] = gross_errors(ref, est)
+    return wrong
+
+
+def pitch_hits(ref: np.ndarray, est: np.ndarray, fold_octaves: bool = False) -> np.ndarray:
+    """Salamon et al. (2014), "Melody extraction from polyphonic music signals"; as ``mir_eval.melody``,
+    except that a frame called unvoiced has no pitch and misses."""
+    voiced = ref > 0
+    ref, est = ref[voiced], est[voiced]
+    error = _cents(ref, np.where(est > 0, est, 1.0))
+    if fold_octaves:
+        error = error - 1200.0 * np.floor(error / 1200.0 + 0.5)
+    return (est > 0) & (np.abs(error) < 50.0)
+
+
+def chroma_hits(ref: np.ndarray, est: np.ndarray) -> np.ndarray:
+    """As :func:`pitch_hits`, whole octaves forgiven."""
+    return pitch_hits(ref, est, fold_octaves=True)
+
+
+def _semitones(f0: np.ndarray) -> np.ndarray:
+    """``round(12 log2(f / C0))`` with C0 = 440 * 2^-4.75 Hz; -1000 where unvoiced."""
+    c0 = 440.0 * 2.0**-4.75
+    return np.where(f0 > 0, np.round(12.0 * np.log2(np.where(f0 > 0, f0, c0) / c0)), -1000.0)
+
+
+def same_semitone(ref: np.ndarray, est: np.ndarray) -> np.ndarray:
+    """Over all frames, as in Muskits and ESPnet: rests make a singer who is always wrong look half right."""
+    return _semitones(ref) == _semitones(est)
+
+
+def voiced_semitone(ref: np.ndarray, est: np.ndarray) -> np.ndarray:
+    """Over reference-voiced frames, where a whole-tone error gives 0."""
+    return same_semitone(ref, est)[ref > 0]
+
+
+def abs_ms(ref: np.ndarray, est: np.ndarray) -> np.ndarray:
+    """``1000 |est - ref|``, both in seconds."""
+    # Rounded to 100 ns, the grain of a CTM: 20 ms off must count as within 20 ms.
+    return np.round(1000.0 * np.abs(est - ref), 4)
+
+
+def bias_ms(ref: np.ndarray, est: np.ndarray) -> np.ndarray:
+    """``1000 (est - ref)``, both in seconds."""
+    return 1000.0 * (est - ref)
+
+
+def within(milliseconds: float) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """Whether times are off by no more than that: 20 ms is usual for phone boundaries, 50 ms for note
+    onsets in music transcription (MIREX)."""
+    return lambda ref, est: abs_ms(ref, est) <= milliseconds
+
+
+def note_cents(ref: np.ndarray, est: np.ndarray) -> np.ndarray:
+    """How far each note that is long enough lies from its pitch, positive when sharp."""
+    return 100.0 * (est - ref)[~np.isnan(est)]
+
+
+class Pooling(NamedTuple):
+    """How values become an utterance's vector, and pooled vectors a number.
+
+    Attributes:
+        vector: values to the vector. finish: pooled vector to the number, NaN where nothing counts.
+        joined: vectors are joined end to end instead of summed.
+    """
+
+    vector: Callable[[np.ndarray], np.ndarray]
+    finish: Callable[[np.ndarray], float]
+    joined: bool = False
+
+
+def _moments(pairs: np.ndarray) -> np.ndarray:
+    x, y = pairs
+    return np.array([x.size, x.sum(), y.sum(), (x * x).sum(), (y * y).sum(), (x * y).sum()])
+
+
+def _pearson(sums: np.ndarray) -> float:
+    n, x, y, xx, yy, xy = sums
+    if n < 2:
+        return float("nan")
+    var_x, var_y = xx / n - (x / n) ** 2, yy / n - (y / n) ** 2
+    # Relative to the mean square: what is left of a constant is rounding.
+    if var_x <= 1e-12 * xx / n or var_y <= 1e-12 * yy / n:
+        return float("nan")
+    return float((xy / n - x * y / n**2) / np.sqrt(var_x * var_y))
 
 
 def _ratio(sums: np.ndarray) -> float:
     return float(sums[0] / sums[1]) if sums[1] else float("nan")
 
 
-def _root_ratio(sums: np.ndarray) -> float:
-    return float(np.sqrt(_ratio(sums)))
-
-
 def _median_abs(values: np.ndarray) -> float:
     return float(np.median(np.abs(values))) if values.size else float("nan")
+
+
+def _once(values: np.ndarray, power: float) -> np.ndarray:
+    return np.array([np.mean(values**power) ** (1 / power), 1.0]) if values.size else np.zeros(2)
+
+
+MEAN = Pooling(lambda x: np.array([np.sum(x), np.size(x)], dtype=np.float64), _ratio)
+RMS = Pooling(lambda x: np.array([np.sum(x**2), np.size(x)]), lambda sums: float(np.sqrt(_ratio(sums))))
+MEDIAN_ABS = Pooling(lambda x: x, _median_abs, joined=True)
+PEARSON = Pooling(_moments, _pearson)
+MEAN_ONCE = Pooling(lambda x: _once(np.asarray(x, np.float64), 1), _ratio)
+RMS_ONCE = Pooling(lambda x: _once(x, 2), _ratio)
+"""``_ONCE``: each utterance counts once, whatever its length."""
 
 
 @dataclass(frozen=True)
@@ -37,10 +199,12 @@ class Measure:
         unit: unit as shown; ``%`` for shares, which are stored as 0..1.
         better: ``lower``, ``higher``, or ``zero`` for a signed bias.
         digits: decimals shown.
-        group: ``main``, ``more``, ``espnet``, or ``truth``.
+        group: ``main`` and ``more`` are against the recording, ``truth`` against what was meant,
+            ``espnet`` against the recording after time warping.
+        of: the attribute of :class:`Rendition` that is compared.
+        compute: from the reference's and the system's to values, see above.
+        pooling: how these become a number.
         definition: a sentence for the table's foot.
-        finish: from the pooled vector to the number.
-        joined: vectors are joined end to end instead of summed.
     """
 
     key: str
@@ -49,22 +213,40 @@ class Measure:
     better: str
     digits: int
     group: str
+    of: str
+    compute: Callable[[np.ndarray, np.ndarray], np.ndarray]
+    pooling: Pooling
     definition: str
-    finish: Callable[[np.ndarray], float] = _ratio
-    joined: bool = False
+
+    def vector(self, ref: Rendition, est: Rendition) -> np.ndarray | None:
+        """What an utterance adds: ``est`` against ``ref``; None where one of them lacks what is compared.
+
+        Raises:
+            ValueError: where both are not of one shape, but for the number of frames: the shorter counts.
+        """
+        a, b = getattr(ref, self.of), getattr(est, self.of)
+        if a is None or b is None:
+            return None
+        a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+        if self.of in FRAME_STREAMS:
+            n = min(len(a), len(b))
+            frames = ref.mask[:n] if self.of in MASKED and ref.mask is not None else slice(n)
+            a, b = a[:n][frames], b[:n][frames]
+        if a.shape != b.shape:
+            raise ValueError(f"{self.key}: shapes differ: reference {a.shape}, estimate {b.shape}")
+        return self.pooling.vector(self.compute(a, b))
 
     def pool(self, parts: Sequence[np.ndarray]) -> float | None:
-        """The number over several utterances; None where nothing counts or it is infinite."""
+        """The number over several utterances' vectors; None where nothing counts or it is infinite."""
         if not parts:
             return None
-        value = self.finish(np.concatenate(parts) if self.joined else np.sum(parts, axis=0))
+        pooled = np.concatenate(parts) if self.pooling.joined else np.sum(parts, axis=0)
+        value = self.pooling.finish(pooled)
         return value if np.isfinite(value) else None
 
     def show(self, value: float | None) -> str:
         """The number as text, shares in per cent, a dash where there is none."""
-        if value is None:
-            return "–"
-        return f"{value * self.factor:.{self.digits}f}"
+        return "–" if value is None else f"{value * self.factor:.{self.digits}f}"
 
     def show_interval(self, pair: tuple[float, float] | None) -> str:
         """Both ends as text, ``4.1–4.5``; empty where there is no interval."""
@@ -87,146 +269,87 @@ class Measure:
         """Label with unit."""
         return f"{self.label} ({self.unit})" if self.unit else self.label
 
-    def gain(self, value: float, floor: float) -> float:
-        """By how much ``value`` is better than ``floor``, in its own unit; negative if worse."""
-        if self.better == "zero":
-            return abs(floor) - abs(value)
-        return floor - value if self.better == "lower" else value - floor
-
 
 MEASURES: tuple[Measure, ...] = (
-    Measure(
-        "mcd_db", "MCD", "dB", "lower", 2, "main",
+    Measure("mcd_db", "MCD", "dB", "lower", 2, "main",
+        "mgc", lambda ref, est: distortion(ref[:, 1:], est[:, 1:]), MEAN,
         "mel-cepstral distortion, (10/ln 10) √(2 Σ (c − ĉ)²), c0 left out, mean over frames that the "
-        "reference labels call sung (every phone but pau and br)",
-    ),
-    Measure(
-        "lf0_rmse_cents", "F0 RMSE", "cents", "lower", 1, "main",
-        "root mean square of 1200 log2(f̂/f) over frames voiced in both",
-        _root_ratio,
-    ),
-    Measure(
-        "vuv_error", "V/UV error", "%", "lower", 2, "main",
-        "frames whose voicing differs, of all frames (also called VDE)",
-    ),
-    Measure(
-        "bap_db", "BAP", "dB", "lower", 3, "main",
-        "distortion of coded band aperiodicity: the formula of MCD over all bands / 10, same frames as MCD",
-    ),
-    Measure(
-        "onset_mae_ms", "Onset", "ms", "lower", 1, "main",
-        "mean absolute error of the start of each sung note's first phone, predicted against labelled",
-    ),
-    Measure(
-        "vowel_onset_mae_ms", "Vowel onset", "ms", "lower", 1, "main",
-        "the same for the start of each sung note's nucleus",
-    ),
-    Measure(
-        "phone_duration_mae_ms", "Phone duration", "ms", "lower", 1, "main",
-        "mean absolute error of the durations of sung phones",
-    ),
-    Measure(
-        "in_tune_cents", "In tune", "cents", "lower", 1, "main",
+        "reference labels call sung (every phone but pau and br)"),
+    Measure("lf0_rmse_cents", "F0 RMSE", "cents", "lower", 1, "main", "f0", f0_cents, RMS,
+        "root mean square of 1200 log2(f̂/f) over frames voiced in both"),
+    Measure("vuv_error", "V/UV error", "%", "lower", 2, "main", "f0", wrong_voicing, MEAN,
+        "frames whose voicing differs, of all frames (also called VDE)"),
+    Measure("bap_db", "BAP", "dB", "lower", 3, "main",
+        "bap", lambda ref, est: distortion(ref, est) / 10.0, MEAN,
+        "distortion of coded band aperiodicity: the formula of MCD over all bands / 10, same frames as MCD"),
+    Measure("onset_mae_ms", "Onset", "ms", "lower", 1, "main", "onset", abs_ms, MEAN,
+        "mean absolute error of the start of each sung note's first phone, predicted against labelled"),
+    Measure("vowel_onset_mae_ms", "Vowel onset", "ms", "lower", 1, "main", "nucleus", abs_ms, MEAN,
+        "the same for the start of each sung note's nucleus"),
+    Measure("phone_duration_mae_ms", "Phone duration", "ms", "lower", 1, "main", "phone", abs_ms, MEAN,
+        "mean absolute error of the durations of sung phones"),
+    Measure("in_tune_cents", "In tune", "cents", "lower", 1, "main", "pitch", note_cents, MEDIAN_ABS,
         "F0 re-estimated from the wav against the pitch in the score: per note of at least 0.2 s the "
         "median deviation over the middle half of its sung span, then the median of the absolute values; "
         "a note with no voiced frame there counts as infinitely off; the floor sings the score's pitch, so "
-        "it is in tune by construction",
-        _median_abs, joined=True,
-    ),
-    Measure(
-        "mel_db", "Mel distance", "dB", "lower", 2, "more",
+        "it is in tune by construction"),
+    Measure("mel_db", "Mel distance", "dB", "lower", 2, "more", "mel", mel_distance, MEAN,
         "mean absolute difference of log-mel spectra over bands, same frames as MCD; only where the features "
-        "have mel spectra",
-    ),
-    Measure(
-        "f0_correlation", "F0 correlation", "", "higher", 4, "more",
-        "Pearson correlation of F0 in Hz over frames voiced in both", correlation_from_sums,
-    ),
-    Measure(
-        "rpa", "RPA", "%", "higher", 1, "more",
-        "raw pitch accuracy: reference-voiced frames within 50 cents",
-    ),
-    Measure("rca", "RCA", "%", "higher", 1, "more", "raw chroma accuracy: RPA with octaves forgiven"),
-    Measure(
-        "gpe", "GPE", "%", "lower", 2, "more",
-        "gross pitch errors: frames voiced in both that are off by more than 20 %",
-    ),
-    Measure(
-        "ffe", "FFE", "%", "lower", 2, "more",
-        "F0 frame error: gross pitch errors and voicing errors, of all frames",
-    ),
-    Measure(
-        "semitone_accuracy", "Semitone accuracy", "%", "higher", 1, "more",
-        "reference-voiced frames that round to the same semitone",
-    ),
-    Measure(
-        "semitone_accuracy_overall", "Semitone accuracy, all frames", "%", "higher", 1, "more",
-        "the same over all frames, unvoiced as a label of its own",
-    ),
-    Measure(
-        "onset_bias_ms", "Onset bias", "ms", "zero", 1, "more",
-        "mean signed onset error, late is positive",
-    ),
-    Measure(
-        "onset_within_50ms", "Onset within 50 ms", "%", "higher", 1, "more",
-        "notes whose onset is off by at most 50 ms",
-    ),
-    Measure(
-        "duration_within_20ms", "Duration within 20 ms", "%", "higher", 1, "more",
-        "sung phones whose duration is off by at most 20 ms",
-    ),
-    Measure(
-        "duration_within_50ms", "Duration within 50 ms", "%", "higher", 1, "more",
-        "sung phones whose duration is off by at most 50 ms",
-    ),
-    Measure(
-        "syllable_duration_mae_ms", "Syllable duration", "ms", "lower", 1, "more",
-        "mean absolute error of the durations of syllables, from the first phone of a sung note to its last",
-    ),
-    Measure(
-        "syllable_within_20ms", "Syllable within 20 ms", "%", "higher", 1, "more",
-        "syllables whose duration is off by at most 20 ms",
-    ),
-    Measure(
-        "syllable_within_50ms", "Syllable within 50 ms", "%", "higher", 1, "more",
-        "syllables whose duration is off by at most 50 ms",
-    ),
-    Measure(
-        "espnet_mcd_db", "MCD", "dB", "lower", 2, "espnet",
+        "have mel spectra"),
+    Measure("f0_correlation", "F0 correlation", "", "higher", 4, "more", "f0", voiced_pairs, PEARSON,
+        "Pearson correlation of F0 in Hz over frames voiced in both"),
+    Measure("rpa", "RPA", "%", "higher", 1, "more", "f0", pitch_hits, MEAN,
+        "raw pitch accuracy: reference-voiced frames within 50 cents"),
+    Measure("rca", "RCA", "%", "higher", 1, "more", "f0", chroma_hits, MEAN,
+        "raw chroma accuracy: RPA with octaves forgiven"),
+    Measure("gpe", "GPE", "%", "lower", 2, "more", "f0", gross_errors, MEAN,
+        "gross pitch errors: frames voiced in both that are off by more than 20 %"),
+    Measure("ffe", "FFE", "%", "lower", 2, "more", "f0", frame_errors, MEAN,
+        "F0 frame error: gross pitch errors and voicing errors, of all frames"),
+    Measure("semitone_accuracy", "Semitone accuracy", "%", "higher", 1, "more", "f0", voiced_semitone, MEAN,
+        "reference-voiced frames that round to the same semitone"),
+    Measure("semitone_accuracy_overall", "Semitone accuracy, all frames", "%", "higher", 1, "more",
+        "f0", same_semitone, MEAN,
+        "the same over all frames, unvoiced as a label of its own"),
+    Measure("onset_bias_ms", "Onset bias", "ms", "zero", 1, "more", "onset", bias_ms, MEAN,
+        "mean signed onset error, late is positive"),
+    Measure("onset_within_50ms", "Onset within 50 ms", "%", "higher", 1, "more", "onset", within(50.0), MEAN,
+        "notes whose onset is off by at most 50 ms"),
+    Measure("duration_within_20ms", "Duration within 20 ms", "%", "higher", 1, "more",
+        "phone", within(20.0), MEAN,
+        "sung phones whose duration is off by at most 20 ms"),
+    Measure("duration_within_50ms", "Duration within 50 ms", "%", "higher", 1, "more",
+        "phone", within(50.0), MEAN,
+        "sung phones whose duration is off by at most 50 ms"),
+    Measure("syllable_duration_mae_ms", "Syllable duration", "ms", "lower", 1, "more",
+        "syllable", abs_ms, MEAN,
+        "mean absolute error of the durations of syllables, from the first phone of a sung note to its last"),
+    Measure("syllable_within_20ms", "Syllable within 20 ms", "%", "higher", 1, "more",
+        "syllable", within(20.0), MEAN,
+        "syllables whose duration is off by at most 20 ms"),
+    Measure("syllable_within_50ms", "Syllable within 50 ms", "%", "higher", 1, "more",
+        "syllable", within(50.0), MEAN,
+        "syllables whose duration is off by at most 50 ms"),
+    Measure("espnet_mcd_db", "MCD", "dB", "lower", 2, "espnet", "mgc", distortion, MEAN_ONCE,
         "mel-cepstral distortion as ESPnet's evaluate_mcd.py has it: SPTK mel-cepstra with c0, frames "
-        "paired by time warping, mean over utterances",
-    ),
-    Measure(
-        "espnet_log_f0_rmse", "Log F0 RMSE", "", "lower", 4, "espnet",
+        "paired by time warping, mean over utterances"),
+    Measure("espnet_log_f0_rmse", "Log F0 RMSE", "", "lower", 4, "espnet", "f0", log_f0, RMS_ONCE,
         "as ESPnet's evaluate_f0.py: natural log of Hz, Harvest from 40 to 800 Hz, frames voiced in both "
-        "after time warping, mean over utterances",
-    ),
-    Measure(
-        "espnet_semitone_accuracy", "Semitone accuracy", "%", "higher", 1, "espnet",
+        "after time warping, mean over utterances"),
+    Measure("espnet_semitone_accuracy", "Semitone accuracy", "%", "higher", 1, "espnet",
+        "f0", same_semitone, MEAN_ONCE,
         "as ESPnet's evaluate_semitone.py: frames of the warped F0 with the same semitone, unvoiced "
-        "included, mean over utterances",
-    ),
-    Measure(
-        "espnet_vuv_error", "V/UV error", "%", "lower", 2, "espnet",
-        "as ESPnet's evaluate_vuv.py: frames of the warped F0 whose voicing differs, mean over utterances",
-    ),
-    Measure(
-        "truth_lf0_rmse_cents", "F0 RMSE", "cents", "lower", 1, "truth",
-        "F0 of the wav against the F0 that the virtual singer intended, over frames voiced in both",
-        _root_ratio,
-    ),
-    Measure(
-        "truth_onset_mae_ms", "Onset", "ms", "lower", 1, "truth",
-        "onset error against the times that the virtual singer intended",
-    ),
-    Measure(
-        "truth_vowel_onset_mae_ms", "Vowel onset", "ms", "lower", 1, "truth",
-        "the same for the start of each note's nucleus",
-    ),
-    Measure(
-        "truth_phone_duration_mae_ms", "Phone duration", "ms", "lower", 1, "truth",
-        "duration error against the times that the virtual singer intended",
-    ),
+        "included, mean over utterances"),
+    Measure("espnet_vuv_error", "V/UV error", "%", "lower", 2, "espnet", "f0", wrong_voicing, MEAN_ONCE,
+        "as ESPnet's evaluate_vuv.py: frames of the warped F0 whose voicing differs, mean over utterances"),
+    Measure("truth_lf0_rmse_cents", "F0 RMSE", "cents", "lower", 1, "truth", "f0", f0_cents, RMS,
+        "F0 of the wav against the F0 that the virtual singer intended, over frames voiced in both"),
+    Measure("truth_onset_mae_ms", "Onset", "ms", "lower", 1, "truth", "onset", abs_ms, MEAN,
+        "onset error against the times that the virtual singer intended"),
+    Measure("truth_vowel_onset_mae_ms", "Vowel onset", "ms", "lower", 1, "truth", "nucleus", abs_ms, MEAN,
+        "the same for the start of each note's nucleus"),
+    Measure("truth_phone_duration_mae_ms", "Phone duration", "ms", "lower", 1, "truth", "phone", abs_ms, MEAN,
+        "duration error against the times that the virtual singer intended"),
 )  # fmt: skip
 
 PREFIXES = {"truth": "against the truth, ", "espnet": "as ESPnet, "}
@@ -235,6 +358,12 @@ PREFIXES = {"truth": "against the truth, ", "espnet": "as ESPnet, "}
 BY_KEY: dict[str, Measure] = {measure.key: measure for measure in MEASURES}
 
 
-def group(name: str) -> list[Measure]:
-    """The measures of one group, in the order of the table."""
-    return [measure for measure in MEASURES if measure.group == name]
+def group(*names: str) -> list[Measure]:
+    """The measures of some groups, in the order of the table."""
+    return [measure for measure in MEASURES if measure.group in names]
+
+
+def vectors(ref: Rendition, est: Rendition, *groups: str) -> dict[str, np.ndarray]:
+    """All that an utterance adds to the measures of some groups, by their keys."""
+    found = {measure.key: measure.vector(ref, est) for measure in group(*groups)}
+    return {key: vector for key, vector in found.items() if vector is not None}

@@ -1,20 +1,127 @@
-"""What a performance is compared with: the natural recording, its labels and its score."""
+"""What a performance is compared with: the recording, its labels and score, and what was meant if known."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
+from nnsvs_lite.corpus.datadir import DataDir
+from nnsvs_lite.features.config import MelConfig
 from nnsvs_lite.features.spec import Spec
-from nnsvs_lite.io.ctm import Segment
+from nnsvs_lite.io.ctm import Segment, read_ctm
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.tables import FeatureReader, read_table
+from nnsvs_lite.score.languages import get_language
 from nnsvs_lite.score.types import Score
+
+TRUE_FRAME_SHIFT = 0.005
+"""Seconds between the frames of the true F0 of synthetic recordings."""
+
+
+@dataclass(frozen=True)
+class Rendition:
+    """What is known of one singing of an utterance; what is None is not compared.
+
+    Attributes:
+        f0: ``(frames,)`` Hz, 0 where unvoiced.
+        mgc: ``(frames, order + 1)``. bap: ``(frames, bands)`` dB. mel: ``(frames, bins)`` dB.
+        mask: ``(frames,)`` booleans, where spectra are compared with this reference; None: everywhere.
+        onset, nucleus: ``(sung notes,)`` s, starts of each note's first phone and of its nucleus.
+        phone: ``(sung phones,)`` s, durations. syllable: ``(sung notes,)`` s, durations.
+        pitch: ``(notes on a vowel,)`` MIDI numbers, the score's or as :func:`sung_pitch` finds them.
+    """
+
+    f0: np.ndarray | None = None
+    mgc: np.ndarray | None = None
+    bap: np.ndarray | None = None
+    mel: np.ndarray | None = None
+    mask: np.ndarray | None = None
+    onset: np.ndarray | None = None
+    nucleus: np.ndarray | None = None
+    phone: np.ndarray | None = None
+    syllable: np.ndarray | None = None
+    pitch: np.ndarray | None = None
+
+
+def f0_in_hertz(lf0: np.ndarray, vuv: np.ndarray) -> np.ndarray:
+    """F0 in Hz, 0 where ``vuv`` is below 0.5; both ``(frames, 1)``, ``lf0`` in log Hz."""
+    return np.where(vuv.reshape(-1) >= 0.5, np.exp(lf0.reshape(-1).astype(np.float64)), 0.0)
+
+
+def mel_in_decibel(mel: np.ndarray, config: MelConfig) -> np.ndarray:
+    """``20 log10`` of the amplitude in each band, from log-mel spectra as a dump has them."""
+    return 20.0 / config.power * mel * (1.0 if config.log == "log10" else 1.0 / np.log(10.0))
+
+
+def sung_pitch(f0: np.ndarray, frame_shift: float, spans: np.ndarray, min_seconds: float = 0.2) -> np.ndarray:
+    """The pitch at which each note is sung: the median over the voiced frames of its middle half.
+
+    The median over a stretch that long passes over vibrato and glides at the edges.
+
+    Args:
+        f0: Hz, 0 where unvoiced, frame ``t`` centred at ``t * frame_shift``; ``(frames,)``.
+        frame_shift: seconds.
+        spans: start and end of each sung note in seconds, ``(notes, 2)``.
+
+    Returns:
+        ``(notes,)`` MIDI numbers: NaN for a note under ``min_seconds``, infinite where no frame is
+        voiced, so that silence is never in tune.
+    """
+    pitches = np.full(len(spans), np.nan)
+    times = np.arange(len(f0)) * frame_shift
+    for i, (start, end) in enumerate(np.asarray(spans, dtype=np.float64)):
+        length = end - start
+        if length < min_seconds - 1e-6:
+            continue
+        inside = f0[(times >= start + length / 4) & (times <= end - length / 4) & (f0 > 0)]
+        pitches[i] = np.median(69.0 + 12.0 * np.log2(inside / 440.0)) if inside.size else np.inf
+    return pitches
+
+
+def match_sung(
+    found: Sequence[Segment], expected: Sequence[str], silences: Container[str], end: float, where: str
+) -> list[Segment]:
+    """Times for the phones ``expected``, taken from a performance whose silences may be others.
+
+    Systems differ in where they put a pause or a breath, and data preparation cuts
+    and merges them; only sung phones must agree. A silence that is expected fills
+    what the sung phones leave; of two in a row the first has it all.
+
+    Args:
+        found: phone times of the performance.
+        expected: symbols wanted, in order.
+        silences: symbols that are not sung.
+        end: seconds, where a silence at the end ends.
+        where: for messages.
+
+    Raises:
+        DataError: where the sung phones differ, naming the first that does.
+    """
+    if [phone.label for phone in found] == list(expected):
+        return list(found)
+    sung = [phone for phone in found if phone.label not in silences]
+    wanted = [label for label in expected if label not in silences]
+    for number, (phone, label) in enumerate(zip(sung, wanted), start=1):
+        if phone.label != label:
+            raise DataError(f"sung phone {number} is {phone.label!r}, the score has {label!r}", where)
+    if len(sung) != len(wanted):
+        raise DataError(f"{len(sung)} sung phones, the score has {len(wanted)}", where)
+    matched: list[Segment] = []
+    waiting = iter(sung)
+    upcoming = next(waiting, None)
+    for label in expected:
+        if label not in silences:
+            matched.append(upcoming)
+            upcoming = next(waiting, None)
+            continue
+        before = matched[-1].end if matched else 0.0
+        matched.append(Segment(before, max(before, upcoming.start if upcoming else end), label))
+    return matched
 
 
 @dataclass(frozen=True)
@@ -22,14 +129,11 @@ class NoteGroups:
     """Which phones belong to the sung notes of a score; all arrays are ``(sung notes,)``.
 
     Attributes:
-        note: index of the note in the score.
-        first: index of its first phone.
-        nucleus: index of its nucleus, the first phone that is not an onset consonant.
-        last: index of its last phone.
+        first, nucleus, last: indices of a note's first phone, of its nucleus (the first phone that is
+            not an onset consonant), and of its last phone.
         pitch: MIDI number.
     """
 
-    note: np.ndarray
     first: np.ndarray
     nucleus: np.ndarray
     last: np.ndarray
@@ -43,8 +147,6 @@ class NoteGroups:
 
 def group_notes(score: Score, note_index: Sequence[int]) -> NoteGroups:
     """Finds the phones of each sung note: rests, and notes without a phone, are left out."""
-    from nnsvs_lite.score.languages import get_language
-
     language = get_language(score.lang)
     of_note: dict[int, list[int]] = {}
     for phone, note in enumerate(note_index):
@@ -55,42 +157,33 @@ def group_notes(score: Score, note_index: Sequence[int]) -> NoteGroups:
         if score.notes[note].is_rest:
             continue
         onset = language.onset_count([symbols[p] for p in phones])
-        rows.append((note, phones[0], phones[min(onset, len(phones) - 1)], phones[-1]))
-    note, first, nucleus, last = np.array(rows, dtype=np.int64).reshape(-1, 4).T
-    return NoteGroups(note, first, nucleus, last, np.array([score.notes[n].pitch for n in note]))
+        rows.append((phones[0], phones[min(onset, len(phones) - 1)], phones[-1], score.notes[note].pitch))
+    return NoteGroups(*np.array(rows, dtype=np.int64).reshape(-1, 4).T)
 
 
 @dataclass(frozen=True)
 class Utterance:
-    """The truth about one phrase.
+    """One recorded phrase.
 
     Attributes:
         utt: its id.
         score: notes with phones, from time 0.
         phones: labelled phone times, on the frame grid.
         note_index: note of each phone.
-        silences: phones that are not sung.
         frame_shift: seconds.
         f0: ``(frames,)`` Hz, 0 where unvoiced.
-        mgc: ``(frames, order + 1)``. bap: ``(frames, bands)``. Both None where the dump has none.
-        mel: ``(frames, bins)``, None where the dump has none.
+        mgc, bap, mel: as in :class:`Rendition`; None where the dump has none.
     """
 
     utt: str
     score: Score
     phones: list[Segment]
     note_index: np.ndarray
-    silences: frozenset[str]
     frame_shift: float
     f0: np.ndarray = field(repr=False)
-    mgc: np.ndarray | None = field(repr=False)
-    bap: np.ndarray | None = field(repr=False)
+    mgc: np.ndarray | None = field(default=None, repr=False)
+    bap: np.ndarray | None = field(default=None, repr=False)
     mel: np.ndarray | None = field(default=None, repr=False)
-
-    @property
-    def symbols(self) -> list[str]:
-        """The phones without their times."""
-        return [phone.label for phone in self.phones]
 
     @property
     def seconds(self) -> float:
@@ -102,19 +195,48 @@ class Utterance:
         """The sung notes."""
         return group_notes(self.score, self.note_index)
 
-    @cached_property
-    def sung_phones(self) -> np.ndarray:
-        """For each phone whether it is sung (not pau or br), ``(phones,)`` booleans."""
-        return np.array([phone.label not in self.silences for phone in self.phones], dtype=bool)
+    def match(self, phones: Sequence[Segment], where: str, end: float | None = None) -> list[Segment]:
+        """Times of its phones in a performance that ends at ``end`` seconds; see :func:`match_sung`."""
+        expected = [phone.label for phone in self.phones]
+        end = self.seconds if end is None else end
+        return match_sung(phones, expected, get_language(self.score.lang).silences, end, where)
 
     @cached_property
-    def sung_frames(self) -> np.ndarray:
-        """For each frame whether it lies in a sung phone, ``(frames,)`` booleans."""
+    def _sung(self) -> np.ndarray:
+        silences = get_language(self.score.lang).silences
+        return np.array([phone.label not in silences for phone in self.phones], dtype=bool)
+
+    def times(self, phones: Sequence[Segment]) -> dict[str, np.ndarray]:
+        """``onset``, ``nucleus``, ``phone`` and ``syllable`` of a rendition with these phone times."""
+        bounds = np.array([(phone.start, phone.end) for phone in phones], dtype=np.float64).reshape(-1, 2)
+        first, nucleus, last = self.notes.first, self.notes.nucleus, self.notes.last
+        return {
+            "onset": bounds[first, 0],
+            "nucleus": bounds[nucleus, 0],
+            "phone": (bounds[:, 1] - bounds[:, 0])[self._sung],
+            "syllable": bounds[last, 1] - bounds[first, 0],
+        }
+
+    @cached_property
+    def _held(self) -> np.ndarray:
+        vowels = get_language(self.score.lang).vowels
+        return np.array([self.phones[p].label in vowels for p in self.notes.nucleus], dtype=bool)
+
+    def sung_pitch(self, f0: np.ndarray, phones: Sequence[Segment]) -> np.ndarray:
+        """``pitch`` of a rendition with this F0 and these phone times."""
+        return sung_pitch(f0, self.frame_shift, self.notes.spans(phones)[self._held])
+
+    @property
+    def rendition(self) -> Rendition:
+        """The recording, in tune with its score, with a mask of the frames in sung phones."""
         mask = np.zeros(len(self.f0), dtype=bool)
-        for phone, sung in zip(self.phones, self.sung_phones):
+        for phone, sung in zip(self.phones, self._sung):
             if sung:
                 mask[round(phone.start / self.frame_shift) : round(phone.end / self.frame_shift)] = True
-        return mask
+        spectra = (self.mgc, self.bap, self.mel)
+        return Rendition(
+            self.f0, *spectra, mask, **self.times(self.phones), pitch=self.notes.pitch[self._held]
+        )
 
 
 class Reference:
@@ -125,11 +247,10 @@ class Reference:
         name: the set.
 
     Attributes:
-        spec: what the dump holds, without statistics.
-        utts: all utterances, sorted.
+        spec: the dump's, without statistics. path: folder of the set. utts: all utterances, sorted.
 
     Raises:
-        DataError: where the folder, ``schema.json`` or a table is missing.
+        DataError: where the folder, the schema or a table is missing.
     """
 
     def __init__(self, dump: str | os.PathLike, name: str):
@@ -137,15 +258,13 @@ class Reference:
         if not self.path.is_dir():
             raise DataError("no such set in the dump; run feature extraction first", self.path)
         self.spec = Spec.read(dump, stats=False)
-        streams = self.spec.streams
-        if "lf0" not in streams or "vuv" not in streams:
+        if not {"lf0", "vuv"} <= self.spec.streams.keys():
             raise DataError("names no lf0 and vuv among its streams", Path(dump) / "schema.json")
-        self.frame_shift = self.spec.frame_shift
         self._scores = read_table(self.path / "score")
         if not self._scores:
             raise DataError("holds no utterance", self.path / "score")
         self.utts = sorted(self._scores, key=str.encode)
-        self._streams = [name for name in ("lf0", "vuv", "mgc", "bap", "mel") if name in streams]
+        self._streams = [name for name in ("lf0", "vuv", "mgc", "bap", "mel") if name in self.spec.streams]
         names = (*self._streams, "duration", "note_index")
         self._tables = {name: FeatureReader(self.path / f"{name}.scp") for name in names}
 
@@ -174,27 +293,78 @@ class Reference:
             raise DataError(
                 f"durations sum to {durations.sum()} frames, features have {sorted(frames)}", where
             )
-        ends = np.cumsum(durations) * self.frame_shift
-        begins = ends - durations * self.frame_shift
-        from nnsvs_lite.score.languages import get_language
-
+        bounds = np.concatenate([[0], np.cumsum(durations)]) * self.spec.frame_shift
+        bounds = [round(float(time), 7) for time in bounds]
+        mel, config = value.get("mel"), self.spec.feature_config.mel
         return Utterance(
             utt=utt,
             score=score,
-            phones=[
-                Segment(round(float(a), 7), round(float(b), 7), symbol)
-                for a, b, symbol in zip(begins, ends, symbols)
-            ],
+            phones=[Segment(*row) for row in zip(bounds, bounds[1:], symbols)],
             note_index=note_index,
-            silences=frozenset(get_language(score.lang).silences),
-            frame_shift=self.frame_shift,
+            frame_shift=self.spec.frame_shift,
             f0=f0_in_hertz(value["lf0"], value["vuv"]),
             mgc=value.get("mgc"),
             bap=value.get("bap"),
-            mel=value.get("mel"),
+            mel=None if mel is None or config is None else mel_in_decibel(mel, config),
         )
 
 
-def f0_in_hertz(lf0: np.ndarray, vuv: np.ndarray) -> np.ndarray:
-    """F0 in Hz, 0 where ``vuv`` is below 0.5; both ``(frames, 1)``, ``lf0`` in log Hz."""
-    return np.where(vuv.reshape(-1) >= 0.5, np.exp(lf0.reshape(-1).astype(np.float64)), 0.0)
+class Truth:
+    """The phone times and the F0 that a virtual singer meant, cut into phrases as the data dir cuts songs.
+
+    Args:
+        path: folder with ``phones.ctm`` and ``f0.scp``, keyed by recording (a whole song): phone times
+            in seconds; F0 in Hz, ``(frames, 1)``, a frame each 5 ms, 0 where unvoiced.
+            :mod:`nnsvs_lite.virtual.demo` writes it.
+        data: whose ``segments`` say where each phrase lies in its song.
+
+    Raises:
+        DataError: where a file is missing or malformed.
+    """
+
+    def __init__(self, path: str | os.PathLike, data: DataDir):
+        self.path = Path(path)
+        if not self.path.is_dir():
+            raise DataError("no such folder", self.path)
+        self._data = data
+        self._phones = read_ctm(self.path / "phones.ctm")
+        self._f0 = FeatureReader(self.path / "f0.scp")
+
+    def rendition(self, utterance: Utterance) -> Rendition:
+        """F0 and times of a phrase as they were meant, from the phrase's start.
+
+        Raises:
+            DataError: where the song is missing, or its sung phones are others.
+        """
+        utt = utterance.utt
+        song, start, end = utt, 0.0, float("inf")
+        if self._data.segments:
+            if utt not in self._data.segments:
+                raise DataError(f"no line for {utt!r}", self._data.path / "segments")
+            song, start, end = self._data.segments[utt]
+        if song not in self._phones:
+            raise DataError(f"no phone times of {song!r}", self.path / "phones.ctm")
+        inside = [
+            Segment(p.start - start, p.end - start, p.label)
+            for p in self._phones[song]
+            if start <= (p.start + p.end) / 2 < end
+        ]
+        phones = utterance.match(inside, f"{self.path / 'phones.ctm'}: {utt}", end - start)
+        hertz = np.asarray(self._f0[song], dtype=np.float64).reshape(-1)
+        return Rendition(f0=_cut(hertz, start, end, utterance.frame_shift), **utterance.times(phones))
+
+
+def _cut(hertz: np.ndarray, start: float, end: float, frame_shift: float) -> np.ndarray:
+    """F0 of a song from ``start`` to ``end`` seconds in frames of its own.
+
+    Interpolated in log F0 between voiced neighbours; unvoiced where the nearest frame is.
+    """
+    end = min(end, (len(hertz) - 1) * TRUE_FRAME_SHIFT)
+    count = int(max(end - start, 0.0) / frame_shift + 1e-6) + 1
+    place = (start + np.arange(count) * frame_shift) / TRUE_FRAME_SHIFT
+    voiced = np.flatnonzero(hertz > 0)
+    if not len(voiced):
+        return np.zeros(count)
+    curve = np.exp(np.interp(place, voiced, np.log(hertz[voiced])))
+    nearest = np.clip(np.round(place).astype(int), 0, len(hertz) - 1)
+    return np.where(hertz[nearest] > 0, curve, 0.0)

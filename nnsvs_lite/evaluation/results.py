@@ -1,34 +1,31 @@
-"""Collects outcomes into ``results.json`` and ``utterances.json``."""
+"""``results.json``: every number of each system, and what each utterance adds to it.
+
+A system's row holds, beside its numbers, ``"sums": {measure: {utterance: [numbers]}}``: the vectors of
+:mod:`nnsvs_lite.evaluation.measures`, mostly a sum and a count, so that results can be pooled over seeds and
+compared later without scoring again. ``null`` stands for infinity, a note that was not sung at all.
+"""
 
 from __future__ import annotations
 
-import os
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from nnsvs_lite.evaluation.gains import Gain, gain, rounded, rounded_pair
 from nnsvs_lite.evaluation.intervals import estimate
-from nnsvs_lite.evaluation.measures import BY_KEY, MEASURES, Measure, group
-from nnsvs_lite.evaluation.scoring import NATURAL, TOLERANCE, Outcome
-from nnsvs_lite.evaluation.sums import encode_sums
-from nnsvs_lite.io.atomic import write_json
+from nnsvs_lite.evaluation.measures import BY_KEY, MEASURES, Measure
+from nnsvs_lite.evaluation.scoring import NATURAL, Outcome
+from nnsvs_lite.evaluation.system import System
+from nnsvs_lite.io.atomic import read_json, write_json
+from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.tables import FeatureWriter
 
-ALWAYS = (
-    "mcd_db",
-    "lf0_rmse_cents",
-    "vuv_error",
-    "bap_db",
-    "onset_mae_ms",
-    "phone_duration_mae_ms",
-    "in_tune_cents",
-)
-"""Keys that every row of ``results.json`` has, null where they do not apply."""
-
+TOLERANCE = 0.1
+"""A difference in length above this many seconds is reported."""
 
 FLOOR = "rule"
 
@@ -40,128 +37,181 @@ REFERENCES = {
 }
 """Rows that a model is set against, in the order of the table, and what they are."""
 
-
-@dataclass
-class Row:
-    """All that is known about one system.
-
-    Attributes:
-        name: of the system.
-        outcomes: of the utterances that could be scored, sorted by id.
-        failed: utterance and reason, of those that could not.
-        rtf: seconds of computing per second of audio.
-    """
-
-    name: str
-    outcomes: list[Outcome] = field(default_factory=list)
-    failed: list[tuple[str, str]] = field(default_factory=list)
-    rtf: float | None = None
-
-    def parts(self, measure: Measure) -> dict[str, np.ndarray]:
-        """Utterance to its vector, for those that the measure applies to."""
-        return {o.utt: o.parts[measure.key] for o in self.outcomes if measure.key in o.parts}
-
-    def value(self, measure: Measure) -> float | None:
-        """The number over all utterances; None where it does not apply."""
-        return measure.pool(list(self.parts(measure).values()))
-
-    @property
-    def length_differences(self) -> dict[str, float]:
-        """Utterances whose length differs from the recording's by more than the tolerance, seconds."""
-        return {o.utt: round(o.difference, 3) for o in self.outcomes if abs(o.difference) > TOLERANCE}
-
-
-def collect(outcomes: Iterable[Outcome]) -> dict[str, Row]:
-    """Rows by system, in the order in which systems first appear."""
-    rows: dict[str, Row] = {}
-    for outcome in outcomes:
-        row = rows.setdefault(outcome.system, Row(outcome.system))
-        if outcome.fault is None:
-            row.outcomes.append(outcome)
-        else:
-            row.failed.append((outcome.utt, outcome.fault))
-    return rows
-
-
-def row_json(row: Row) -> dict[str, Any]:
-    """One system's entry: each measure, its interval ``<key>_ci``, ``n_utts``, ``rtf``, ``failed``,
-    and ``sums`` (:mod:`nnsvs_lite.evaluation.sums`)."""
-    entry: dict[str, Any] = {}
-    for measure in MEASURES:
-        found = estimate(measure, [row.parts(measure)])
-        if found is None and measure.key not in ALWAYS:
-            continue
-        entry[measure.key] = None if found is None else rounded(found.value)
-        if found is not None:
-            entry[f"{measure.key}_ci"] = rounded_pair(found.interval)
-    entry["n_utts"] = len(row.outcomes)
-    entry["rtf"] = rounded(row.rtf)
-    entry["failed"] = [{"utt": utt, "why": why} for utt, why in row.failed]
-    if row.length_differences:
-        entry["length_differences_s"] = row.length_differences
-    parts = {measure.key: row.parts(measure) for measure in MEASURES}
-    entry["sums"] = encode_sums({key: utts for key, utts in parts.items() if utts})
-    return entry
-
-
-def results_json(rows: Mapping[str, Row]) -> dict[str, Any]:
-    """What ``results.json`` holds: an entry per system."""
-    return {name: row_json(row) for name, row in rows.items()}
-
-
-def utterances_json(rows: Mapping[str, Row], setup: Mapping[str, Any]) -> dict[str, Any]:
-    """What ``utterances.json`` holds: how the scores were made, and every utterance's own."""
-    return {
-        "setup": dict(setup),
-        "systems": {
-            name: {o.utt: {key: rounded(value) for key, value in o.values.items()} for o in row.outcomes}
-            for name, row in rows.items()
-        },
-        "comparisons": {name: [gain.to_json() for gain in found] for name, found in against_floor(rows)},
-    }
-
-
-def gains(row: Row, floor: Row, keys: Sequence[str]) -> list[Gain]:
-    """Compares two systems on the measures that both have."""
-    measures = [BY_KEY[key] for key in keys]
-    found = [gain(measure, [row.parts(measure)], [floor.parts(measure)]) for measure in measures]
-    return [one for one in found if one is not None]
-
-
-def against_floor(rows: Mapping[str, Row]) -> list[tuple[str, list[Gain]]]:
-    """Every system that is no reference row itself, set against the floor on the main measures.
-
-    Tuning is left out: the floor sings the score's pitch by construction, and nobody sings better in tune.
-    """
-    if FLOOR not in rows:
-        return []
-    keys = [measure.key for measure in group("main") if measure.key != "in_tune_cents"]
-    names = [name for name in order_rows(rows) if name not in REFERENCES]
-    compared = [(name, gains(rows[name], rows[FLOOR], keys)) for name in names]
-    return [(name, found) for name, found in compared if found]
-
-
-def write_scored(folder: str | os.PathLike, rows: Mapping[str, Row]) -> list[Path]:
-    """Writes the F0 that was scored, ``<folder>/<system>/f0.{scp,ark}``, Hz, for the results page."""
-    written = []
-    for name, row in rows.items():
-        with FeatureWriter(Path(folder) / name, "f0") as writer:
-            for outcome in row.outcomes:
-                if outcome.f0 is not None:
-                    writer.write(outcome.utt, outcome.f0.reshape(-1, 1))
-        written.append(Path(folder) / name / "f0.scp")
-    return written
-
-
-def write_results(path: str | os.PathLike, rows: Mapping[str, Row], setup: Mapping[str, Any]) -> None:
-    """Writes ``results.json``, and beside it ``scored/``: each utterance's figures and F0."""
-    path = Path(path)
-    write_scored(path.parent / "scored", rows)
-    write_json(path.parent / "scored" / "utterances.json", utterances_json(rows, setup))
-    write_json(path, results_json(rows))
+Sums = Mapping[str, Mapping[str, np.ndarray]]
+"""Measure to utterance to vector."""
 
 
 def order_rows(names: Iterable[str]) -> list[str]:
     """Rows as tables show them: models first, then floor, ceiling and the recording."""
     last = list(REFERENCES)
     return sorted(names, key=lambda name: last.index(name) if name in last else -1)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One system as it was scored once.
+
+    Attributes:
+        system: its name.
+        sums: what its utterances add to each measure.
+        rtf: seconds of computing per second of audio.
+        failed: utterance and reason, of those that could not be scored.
+        length_differences: utterances whose length differs from the recording's by more than
+            ``TOLERANCE``, seconds.
+        results: the ``results.json`` that it was read from.
+    """
+
+    system: str
+    sums: Sums
+    rtf: float | None = None
+    failed: Sequence[tuple[str, str]] = ()
+    length_differences: Mapping[str, float] = field(default_factory=dict)
+    results: Path | None = None
+
+    @cached_property
+    def utts(self) -> list[str]:
+        """Utterances that were scored, sorted."""
+        return sorted({utt for utts in self.sums.values() for utt in utts}, key=str.encode)
+
+    def vectors(self, measure: Measure) -> Mapping[str, np.ndarray]:
+        """Utterance to its vector, for those that the measure applies to."""
+        return self.sums.get(measure.key, {})
+
+    def value(self, measure: Measure) -> float | None:
+        """The number over all utterances; None where it does not apply."""
+        return measure.pool(list(self.vectors(measure).values()))
+
+    @cached_property
+    def values(self) -> dict[str, dict[str, float | None]]:
+        """Utterance to measure to the number of that utterance alone."""
+        found: dict[str, dict[str, float | None]] = {utt: {} for utt in self.utts}
+        for measure in MEASURES:
+            for utt, vector in self.vectors(measure).items():
+                found[utt][measure.key] = _rounded(measure.pool([vector]))
+        return found
+
+    def to_json(self) -> dict[str, Any]:
+        """Each measure (a main one that does not apply is null) with its interval ``<key>_ci``, ``n_utts``,
+        ``rtf``, ``failed``, and ``sums``."""
+        entry: dict[str, Any] = {}
+        for measure in MEASURES:
+            found = estimate(measure, [self.vectors(measure)])
+            if found is not None:
+                entry[measure.key] = _rounded(found.value)
+                entry[f"{measure.key}_ci"] = found.interval and [_rounded(end) for end in found.interval]
+            elif measure.group == "main":
+                entry[measure.key] = None
+        entry |= {"n_utts": len(self.utts), "rtf": _rounded(self.rtf)}
+        entry["failed"] = [{"utt": utt, "why": why} for utt, why in self.failed]
+        if self.length_differences:
+            entry["length_differences_s"] = self.length_differences
+        entry["sums"] = {
+            key: {utt: [_number(x) for x in vector.ravel()] for utt, vector in utts.items()}
+            for key, utts in self.sums.items()
+        }
+        return entry
+
+    @classmethod
+    def from_json(cls, row: Any, system: str, where: Path) -> Run:
+        """Reads what :meth:`to_json` made; measures that are unknown here are left out.
+
+        Raises:
+            DataError: where it is something else, or has no sums, having been scored by an older version.
+        """
+        if not isinstance(row, dict):
+            raise DataError(f"{system}: not made by nnsvs-lite evaluate", where)
+        if "sums" not in row:
+            raise DataError(f"{system}: no sums of utterances; score again with nnsvs-lite evaluate", where)
+        try:
+            sums = {
+                key: {str(utt): _vector(numbers) for utt, numbers in utts.items()}
+                for key, utts in row["sums"].items()
+                if key in BY_KEY
+            }
+            failed = [(str(fault["utt"]), str(fault["why"])) for fault in row.get("failed", [])]
+            rtf = None if row.get("rtf") is None else float(row["rtf"])
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise DataError(
+                f"{system}: malformed sums; score again with nnsvs-lite evaluate", where
+            ) from None
+        return cls(system, sums, rtf, failed, row.get("length_differences_s", {}), where)
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 6)
+
+
+def _number(value: float) -> float | int | None:
+    """For JSON, with ten significant digits."""
+    value = float(value)
+    if not math.isfinite(value):
+        return None
+    return int(value) if value.is_integer() else float(f"{value:.10g}")
+
+
+def _vector(numbers: Any) -> np.ndarray:
+    if not isinstance(numbers, list):
+        raise TypeError("not a list")
+    return np.array([math.inf if x is None else float(x) for x in numbers], dtype=np.float64)
+
+
+def collect(
+    outcomes: Iterable[Outcome], systems: Mapping[str, System], utts: Iterable[str]
+) -> dict[str, Run]:
+    """Runs by system, in the order of tables; ``utts`` are those of the reference."""
+    own: dict[str, list[Outcome]] = {}
+    for outcome in outcomes:
+        own.setdefault(outcome.system, []).append(outcome)
+    runs = {}
+    for name in order_rows(own):
+        scored = [outcome for outcome in own[name] if outcome.fault is None]
+        failed = [(outcome.utt, outcome.fault) for outcome in own[name] if outcome.fault is not None]
+        if name in systems:
+            unknown = sorted(systems[name].wavs.keys() - set(utts), key=str.encode)
+            failed += [(utt, "is not in the reference set") for utt in unknown]
+        keys = [m.key for m in MEASURES if any(m.key in outcome.vectors for outcome in scored)]
+        runs[name] = Run(
+            system=name,
+            sums={key: {o.utt: o.vectors[key] for o in scored if key in o.vectors} for key in keys},
+            rtf=systems[name].rtf() if name in systems else None,
+            failed=failed,
+            length_differences={
+                o.utt: round(o.difference, 3) for o in scored if abs(o.difference) > TOLERANCE
+            },
+        )
+    return runs
+
+
+def write_results(
+    path: Path, outcomes: Iterable[Outcome], runs: Mapping[str, Run], setup: Mapping[str, Any]
+) -> list[Path]:
+    """Writes ``results.json``, and beside it ``scored/``: how it was made, each utterance's figures and F0.
+
+    Returns:
+        What was written, but for archives.
+    """
+    scored = path.parent / "scored"
+    curves: dict[str, dict[str, np.ndarray]] = {name: {} for name in runs}
+    for outcome in outcomes:
+        if outcome.f0 is not None:
+            curves[outcome.system][outcome.utt] = outcome.f0
+    for name, own in curves.items():
+        with FeatureWriter(scored / name, "f0") as writer:
+            for utt, f0 in own.items():
+                writer.write(utt, f0.reshape(-1, 1))
+    figures = {name: run.values for name, run in runs.items()}
+    write_json(scored / "utterances.json", {"setup": dict(setup), "systems": figures})
+    write_json(path, {name: run.to_json() for name, run in runs.items()})
+    return [path, scored / "utterances.json", *(scored / name / "f0.scp" for name in runs)]
+
+
+def read_results(path: Path) -> dict[str, Run]:
+    """Runs of a ``results.json`` by system.
+
+    Raises:
+        DataError: where it is missing or was not made by this version.
+    """
+    rows = read_json(path)
+    if not isinstance(rows, dict) or not rows:
+        raise DataError("not made by nnsvs-lite evaluate", path)
+    return {name: Run.from_json(row, name, path) for name, row in rows.items()}

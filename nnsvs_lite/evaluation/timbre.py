@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nnsvs_lite.evaluation.metrics import mcd
+from nnsvs_lite.evaluation.measures import distortion
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.tables import FeatureReader, read_table
 from nnsvs_lite.score.types import Score
@@ -48,8 +48,8 @@ def timbre_distance(one: Spectra, other: Spectra) -> float:
     shared = sorted(set(one) & set(other))
     if not shared:
         raise DataError("there is no vowel that both sing; use longer scores")
-    pairs = [np.stack([spectra[v] for v in shared]) for spectra in (one, other)]
-    return mcd(*pairs)
+    pairs = (np.stack([spectra[v][1:] for v in shared]) for spectra in (one, other))
+    return float(distortion(*pairs).mean())
 
 
 def singers_of(dump: str | os.PathLike, subset: str, vowels: Collection[str]) -> dict[str, Spectra]:

@@ -6,23 +6,27 @@ import base64
 import io
 import json
 import re
-import struct
-import zlib
 from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+from PIL import Image
 from test_evaluation_evaluate import TONES, corpus, decode, score, transpose  # noqa: F401 (corpus: fixture)
 
 from nnsvs_lite.bin.main import main
-from nnsvs_lite.evaluation import media, plots
-from nnsvs_lite.evaluation.experiments import read_curves
-from nnsvs_lite.io.atomic import read_json, write_text
+from nnsvs_lite.evaluation.results import Run, read_results
+from nnsvs_lite.io.atomic import write_text
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.report import media, plots
+from nnsvs_lite.report.comparison import Comparison
+from nnsvs_lite.report.experiments import read_curves
+from nnsvs_lite.report.page import renderer
 from nnsvs_lite.score.types import Note, Score
+
+MOODS = ("good", "chance", "bad")
 
 
 class Page(HTMLParser):
@@ -155,38 +159,34 @@ def test_results_of_something_else_are_refused(tmp_path, capsys):
 
 
 def test_comparisons_state_by_how_much(scored):
-    found = read_json(scored / "scored" / "utterances.json")["comparisons"]["model"]
-    rows = {row["key"]: row for row in found}
-    assert rows["onset_mae_ms"]["absolute"] == pytest.approx(10.0)
-    assert rows["onset_mae_ms"]["relative"] == pytest.approx(1 / 3, abs=1e-4)
-    assert rows["onset_mae_ms"]["verdict"] == "better"
-    assert rows["phone_duration_mae_ms"]["verdict"] == "equal"
-    assert rows["lf0_rmse_cents"]["absolute"] == pytest.approx(70.0, abs=3.0)
+    comparison = Comparison.of_one(read_results(scored / "results.json"))
+    assert comparison.models == ["model"]
+    ((_, cells),) = comparison.gains("main", names=comparison.models).rows
+    rows = {gain.measure.key: gain for gain in cells}
+    assert rows["onset_mae_ms"].absolute == pytest.approx(10.0)
+    assert rows["onset_mae_ms"].relative == pytest.approx(1 / 3, abs=1e-4)
+    assert rows["onset_mae_ms"].verdict == "better"
+    assert rows["phone_duration_mae_ms"].verdict == "equal"
+    assert rows["lf0_rmse_cents"].absolute == pytest.approx(70.0, abs=3.0)
     # The floor sings the score's own pitch, so nothing is set against it in tuning.
     assert "in_tune_cents" not in rows
 
 
-def test_png_decodes_to_its_pixels():
-    pixels = np.arange(12, dtype=np.uint8).reshape(3, 4)
-    data = media.indexed_png(pixels, media.palette(16))
-    assert data[:8] == b"\x89PNG\r\n\x1a\n"
-    chunks, place = {}, 8
-    while place < len(data):
-        (size,) = struct.unpack(">I", data[place : place + 4])
-        kind, body = data[place + 4 : place + 8], data[place + 8 : place + 8 + size]
-        assert struct.unpack(">I", data[place + 8 + size : place + 12 + size]) == (zlib.crc32(kind + body),)
-        chunks[kind], place = body, place + 12 + size
-    assert struct.unpack(">IIBBBBB", chunks[b"IHDR"]) == (4, 3, 8, 3, 0, 0, 0)
-    assert len(chunks[b"PLTE"]) == 48
-    rows = np.frombuffer(zlib.decompress(chunks[b"IDAT"]), np.uint8).reshape(3, 5)
-    assert (rows[:, 0] == 0).all() and (rows[:, 1:] == pixels).all()
+def test_a_spectrogram_is_a_png_with_low_bands_at_the_bottom():
+    decibel = np.array([[0.0, -70.0, -90.0], [-70.0, -35.0, 5.0]])
+    with Image.open(io.BytesIO(media.spectrogram_png(decibel, 0.0))) as picture:
+        assert picture.mode == "P" and picture.size == (3, 2)
+        shades = np.asarray(picture)
+        colours = np.asarray(picture.convert("RGB"))
+    assert shades.tolist() == [[0, 32, media.LEVELS - 1], [media.LEVELS - 1, 0, 0]]
+    assert (colours == media.palette()[shades]).all()
 
 
 def test_mel_spectrogram_shows_a_tone_in_its_place():
     rate = 24000
     wave = np.zeros(rate)
     wave[rate // 2 :] = np.sin(2 * np.pi * 2000 * np.arange(rate // 2) / rate)
-    mel = media.mel_spectrogram(wave, rate, hop=0.01, bands=80, high=12000.0)
+    mel = media.mel_spectrogram(wave, rate, hop=0.01, high=12000.0)
     assert mel.shape == (80, 101)
     from nnsvs_lite.features.mel import mel_edges
 
@@ -220,11 +220,39 @@ def test_an_f0_curve_breaks_where_unvoiced():
 
 
 def test_losses_that_are_none_are_named(tmp_path):
-    write_text(tmp_path / "losses.jsonl", '{"epoch": 1, "train": {"loss": 1.5}}\n{"epoch": 2, "loss": 1}\n')
-    assert read_curves(tmp_path / "losses.jsonl") == {"train loss": [(1.0, 1.5)], "loss": [(2.0, 1.0)]}
-    write_text(tmp_path / "losses.jsonl", '{"epoch": 1}\nnot json\n')
+    path = tmp_path / "losses.jsonl"
+    # Nothing has been trained at epoch 0.
+    rows = ['{"epoch": 0, "train": {"loss": NaN}}', '{"epoch": 1, "train": {"loss": 1.5}}']
+    write_text(path, "\n".join([*rows, '{"epoch": 2, "loss": 1}\n']))
+    assert read_curves(path) == {"train loss": [(1.0, 1.5)], "loss": [(2.0, 1.0)]}
+    write_text(path, '{"epoch": 1}\nnot json\n')
     with pytest.raises(DataError, match=r"losses.jsonl:2"):
-        read_curves(tmp_path / "losses.jsonl")
+        read_curves(path)
+
+
+def test_what_may_be_chance_is_grey_on_both_pages():
+    """Three measures of a model and the floor: surely better, better within chance, and worse."""
+    noise = np.where(np.arange(20) % 2, 0.2, -0.2)
+    systems = {"model": (0.1, 0.29 + noise, 0.5), "rule": (0.2, 0.3, 0.4)}
+    keys = ("mcd_db", "vuv_error", "bap_db")
+    runs = {
+        name: Run(
+            name,
+            {
+                key: {f"u{i}": np.array([100 * x, 100.0]) for i, x in enumerate(np.broadcast_to(error, 20))}
+                for key, error in zip(keys, errors)
+            },
+        )
+        for name, errors in systems.items()
+    }
+    comparison = Comparison.of_one(runs)
+    gains = {name: comparison.gains(name) for name in ("main", "more")}
+    about = {"title": "", "command": "", "notes": [], "gains": gains}
+    for report, cells in ((None, 1), ({"set": "", "experiments": [], "features": ""}, 2)):
+        text = renderer(comparison, None, [], **about, report=report)(0.35)
+        shown = [attrs["class"] for attrs in Page(text).all("td") if attrs.get("class") in MOODS]
+        assert shown == [mood for mood in MOODS for _ in range(cells)]
+        assert "Lower is better" in text
 
 
 def numbers(page, column: int) -> list[str]:
@@ -314,6 +342,8 @@ def test_every_plot_has_axes_and_units(browser, scored):
         label = plot.get_attribute("aria-label")
         if label.startswith("Training"):
             assert words == ["epoch", "loss"]
+        elif label.endswith("with 95 % intervals"):
+            assert words == [label.removesuffix(" of all systems, with 95 % intervals")]
         elif label.startswith("Colours"):
             assert words == ["level (dB)"]
         else:
@@ -323,7 +353,7 @@ def test_every_plot_has_axes_and_units(browser, scored):
 
 def test_thirty_phrases_are_under_thirty_megabytes():
     """Thirty phrases of eight seconds from five systems, of noisy sound, which packs worst."""
-    from nnsvs_lite.evaluation.page import COMPRESSIONS, packing_note
+    from nnsvs_lite.report.page import COMPRESSIONS, packing_note
 
     rate, seconds = 24000, 8.0
     rng = np.random.default_rng(0)

@@ -12,10 +12,11 @@ import pytest
 from test_evaluation_evaluate import TONES, corpus, decode, score, transpose  # noqa: F401 (corpus: fixture)
 
 from nnsvs_lite.bin.main import main
-from nnsvs_lite.evaluation.compare import compare, find_results, labels, markdown, read_words
 from nnsvs_lite.evaluation.measures import BY_KEY
 from nnsvs_lite.io.atomic import read_json, write_json
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.report.comparison import compare, find_results, labels, read_words
+from nnsvs_lite.report.markdown import comparison_tables
 
 RMSE, VUV, TUNE = BY_KEY["lf0_rmse_cents"], BY_KEY["vuv_error"], BY_KEY["in_tune_cents"]
 
@@ -88,8 +89,8 @@ def test_numbers_pool_sums_and_differences_are_paired(tmp_path):
     assert found.gain("b", TUNE).verdict == "better"
     assert found.gain("rule", RMSE).verdict == "worse"
     assert found.utts == ["utt1", "utt2", "utt3"]
-    assert found.values["b"]["utt3"]["lf0_rmse_cents"] == pytest.approx(5.0)
-    text = markdown(found)
+    assert found.runs["b"][0].values["utt3"]["lf0_rmse_cents"] == pytest.approx(5.0)
+    text = comparison_tables(found)
     assert "3 utterances" in text and "better than a by" in text
     assert len({len(line) for line in text.splitlines() if line.startswith("| a ")}) == 1
 
@@ -99,7 +100,7 @@ def test_the_floor_is_the_baseline_where_there_is_one(tmp_path):
     found = compare([str(one)])
     assert found.baseline == "rule" and found.compared == ["a"]
     # The floor is in tune by construction.
-    assert [m.key for m in found.gain_measures()] == ["lf0_rmse_cents"]
+    assert [m.key for m in found.gain_measures("main")] == ["lf0_rmse_cents"]
 
 
 def test_seeds_of_one_name_are_pooled(tmp_path):

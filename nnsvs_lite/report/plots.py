@@ -246,11 +246,11 @@ def loss_chart(
     return _svg(width, height, f"Training curve of {name}", *parts, kind="plot chart")
 
 
-def _round_ticks(low: float, high: float, count: int = 5) -> list[float]:
-    """Round numbers between two ends, about ``count`` of them."""
-    raw = (high - low) / count
+def _round_ticks(low: float, high: float) -> list[float]:
+    """Round numbers between two ends, three to seven of them."""
+    raw = (high - low) / 6
     size = 10.0 ** math.floor(math.log10(raw))
-    step = next(size * m for m in (1, 2, 5, 10) if size * m >= raw * (1 - 1e-9))
+    step = next(size * m for m in (1, 2, 2.5, 5, 10) if size * m >= raw * (1 - 1e-9))
     first = math.ceil(low / step - 1e-9)
     return [round(i * step, 12) for i in range(first, math.floor(high / step + 1e-9) + 1)]
 
@@ -302,7 +302,7 @@ def intervals(
         return left + (value - low) / (high - low) * (right - left)
 
     parts = []
-    for tick in _round_ticks(low, high, 5):
+    for tick in _round_ticks(low, high):
         parts.append(_line("grid", x_of(tick), x_of(tick), top, bottom))
         parts.append(_text("tick", x_of(tick), bottom + 14, f"{tick:g}", "middle"))
     for i, (name, value, pair) in enumerate(rows):

@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from nnsvs_lite.evaluation.experiments import read_experiment
-from nnsvs_lite.evaluation.markdown import Setup, render
-from nnsvs_lite.evaluation.measures import group
 from nnsvs_lite.evaluation.reference import Reference
-from nnsvs_lite.evaluation.results import Row, collect, order_rows, write_results
-from nnsvs_lite.evaluation.scoring import NATURAL, make_jobs, run_jobs
+from nnsvs_lite.evaluation.results import collect, write_results
+from nnsvs_lite.evaluation.scoring import NATURAL, Material, make_jobs, score_utterance
 from nnsvs_lite.evaluation.system import System
 from nnsvs_lite.io.atomic import write_text
 from nnsvs_lite.io.done import Done
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.io.jobs import run_jobs
+from nnsvs_lite.report.comparison import Comparison
+from nnsvs_lite.report.experiments import read_experiment
+from nnsvs_lite.report.markdown import results_md, summary
 
-SCORING = 3
+SCORING = 4
 """Number of the scoring; raised whenever the same waveforms would give other results."""
 
 
 @dataclass(frozen=True)
-class Options:
+class EvaluateOptions:
     """What is scored, and where the results go.
 
     Attributes:
@@ -53,6 +55,12 @@ class Options:
     jobs: int = 1
     espnet: bool = False
 
+    @property
+    def material(self) -> Material:
+        """What the systems are compared with."""
+        data, truth = (None if path is None else os.fspath(path) for path in (self.data, self.truth))
+        return Material(os.fspath(self.dump), self.set_name, data, truth, self.espnet)
+
 
 def git_commit(folder: Path) -> str:
     """Short commit of the repository around ``folder``; empty where there is none."""
@@ -65,7 +73,7 @@ def git_commit(folder: Path) -> str:
     return found.stdout.strip()
 
 
-def _check(options: Options) -> None:
+def _check(options: EvaluateOptions) -> None:
     if not options.systems:
         raise DataError("nothing to score; name at least one --system NAME=DIR")
     if NATURAL in options.systems:
@@ -76,7 +84,7 @@ def _check(options: Options) -> None:
         raise DataError("--espnet needs --data: it compares with the recordings themselves")
 
 
-def _done(options: Options, systems: Mapping[str, System]) -> Done:
+def _done(options: EvaluateOptions, systems: Mapping[str, System]) -> Done:
     inputs = [options.dump / "schema.json", options.dump / options.set_name]
     for system in systems.values():
         inputs += system.inputs
@@ -94,7 +102,7 @@ def _done(options: Options, systems: Mapping[str, System]) -> Done:
     return Done(options.out.parent, "evaluate", inputs, settings)
 
 
-def evaluate(options: Options) -> int:
+def evaluate(options: EvaluateOptions) -> int:
     """Scores every utterance of every system, writes the results, prints the table.
 
     Returns:
@@ -113,54 +121,11 @@ def evaluate(options: Options) -> int:
         return 0
     done.clear()
     experiments = [read_experiment(kind, path) for kind, path in options.experiments.items()]
-    jobs = make_jobs(
-        reference, options.dump, options.set_name, systems, options.data, options.truth, options.espnet
-    )
-    rows = collect(run_jobs(jobs, options.jobs))
-    for name, system in systems.items():
-        rows[name].rtf = system.rtf()
-        unknown = system.unknown(reference.utts)
-        rows[name].failed += [(utt, "is not in the reference set") for utt in unknown]
-    rows = {name: rows[name] for name in order_rows(rows)}
-    write_results(options.out, rows, _setup_json(options, reference))
-    if options.results_md is not None:
-        write_text(options.results_md, render(_setup(options, reference, rows), rows, experiments))
-    for line in summary(rows):
-        print(line)
-    faults = [(name, utt, why) for name, row in rows.items() for utt, why in row.failed]
-    for name, utt, why in faults:
-        print(f"evaluate: error: {name}: {utt}: {why}", file=sys.stderr)
-    for name, row in rows.items():
-        for utt, seconds in row.length_differences.items():
-            print(
-                f"evaluate: warning: {name}: {utt}: {seconds:+.3f} s longer than the recording",
-                file=sys.stderr,
-            )
-    if faults:
-        print(f"evaluate: error: {len(faults)} utterances could not be scored", file=sys.stderr)
-        return 1
-    outputs = [options.out, options.out.parent / "scored" / "utterances.json"]
-    outputs += [options.out.parent / "scored" / name / "f0.scp" for name in rows]
-    done.set(outputs + ([] if options.results_md is None else [options.results_md]))
-    return 0
-
-
-def _setup(options: Options, reference: Reference, rows: Mapping[str, Row]) -> Setup:
-    frames = sum(len(outcome.f0) for outcome in rows[NATURAL].outcomes if outcome.f0 is not None)
-    return Setup(
-        title=options.title,
-        command=options.command,
-        commit=git_commit(Path.cwd()),
-        set_name=options.set_name,
-        dump=str(options.dump),
-        n_utts=len(reference.utts),
-        seconds=frames * reference.frame_shift,
-    )
-
-
-def _setup_json(options: Options, reference: Reference) -> dict[str, object]:
-    """What the results page needs to find everything again."""
-    return {
+    jobs = make_jobs(options.material, reference.utts, options.systems)
+    outcomes = list(run_jobs(score_utterance, jobs, options.jobs))
+    runs = collect(outcomes, systems, reference.utts)
+    # What the results page needs to find everything again.
+    setup = {
         "dump": str(options.dump),
         "set": options.set_name,
         "systems": {name: str(path) for name, path in options.systems.items()},
@@ -170,16 +135,30 @@ def _setup_json(options: Options, reference: Reference) -> dict[str, object]:
         "command": options.command,
         "features": reference.spec.feature_config.to_dict(),
     }
-
-
-def summary(rows: Mapping[str, Row]) -> list[str]:
-    """The main table as aligned text."""
-    measures = group("main")
-    table = [["system", *(m.heading for m in measures), "utterances"]]
-    for name, row in rows.items():
-        table.append([name, *(m.show(row.value(m)) for m in measures), str(len(row.outcomes))])
-    widths = [max(len(line[i]) for line in table) for i in range(len(table[0]))]
-    return [
-        "  ".join(cell.rjust(w) if i else cell.ljust(w) for i, (cell, w) in enumerate(zip(line, widths)))
-        for line in table
-    ]
+    outputs = write_results(options.out, outcomes, runs, setup)
+    comparison = Comparison.of_one(runs)
+    if options.results_md is not None:
+        recorded = (outcome.f0 for outcome in outcomes if outcome.system == NATURAL)
+        frames = sum(len(f0) for f0 in recorded if f0 is not None)
+        more = {
+            "commit": git_commit(Path.cwd()),
+            "n_utts": len(reference.utts),
+            "seconds": frames * reference.spec.frame_shift,
+        }
+        write_text(options.results_md, results_md(comparison, experiments, setup | more))
+        outputs.append(options.results_md)
+    for line in summary(comparison):
+        print(line)
+    for name, utt, why in comparison.failed:
+        print(f"evaluate: error: {name}: {utt}: {why}", file=sys.stderr)
+    for name, run in runs.items():
+        for utt, seconds in run.length_differences.items():
+            print(
+                f"evaluate: warning: {name}: {utt}: {seconds:+.3f} s longer than the recording",
+                file=sys.stderr,
+            )
+    if comparison.failed:
+        print(f"evaluate: error: {len(comparison.failed)} utterances could not be scored", file=sys.stderr)
+        return 1
+    done.set(outputs)
+    return 0

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -69,7 +71,8 @@ def _class_path(config: str, path: Path) -> str:
 def read_curves(path: Path) -> dict[str, list[tuple[float, float]]]:
     """Training curves from ``losses.jsonl``: one JSON object a line, with ``epoch`` and losses.
 
-    Numbers in a nested object (``{"train": {"loss": 1.0}}``) are named ``train loss``.
+    Numbers in a nested object (``{"train": {"loss": 1.0}}``) are named ``train loss``. What is not
+    finite is left out, such as the training loss before the first epoch.
 
     Raises:
         DataError: at a line that is not such an object.
@@ -89,11 +92,9 @@ def read_curves(path: Path) -> dict[str, list[tuple[float, float]]]:
     return curves
 
 
-def _numbers(row: dict, prefix: str = "") -> list[tuple[str, float]]:
-    found: list[tuple[str, float]] = []
+def _numbers(row: dict, prefix: str = "") -> Iterator[tuple[str, float]]:
     for key, value in row.items():
         if isinstance(value, dict):
-            found += _numbers(value, f"{prefix}{key} ")
-        elif isinstance(value, (int, float)) and not isinstance(value, bool):
-            found.append((f"{prefix}{key}", float(value)))
-    return found
+            yield from _numbers(value, f"{prefix}{key} ")
+        elif isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
+            yield f"{prefix}{key}", float(value)

@@ -1,0 +1,327 @@
+"""One comparison of systems: their numbers, the differences from a baseline, and what a reader must know.
+
+All reports are views of it: ``RESULTS.md``, the results page, the page and the tables of ``compare``.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nnsvs_lite.evaluation.intervals import Estimate, Gain, estimate, gain
+from nnsvs_lite.evaluation.measures import MEASURES, Measure, group
+from nnsvs_lite.evaluation.results import FLOOR, REFERENCES, Run, read_results
+from nnsvs_lite.evaluation.scoring import NATURAL
+from nnsvs_lite.io.atomic import read_json
+from nnsvs_lite.io.errors import DataError, nearest
+
+SEED = re.compile(r"[_-]?seed[_-]?\d+$")
+"""The end of a label that tells one run of a system from another."""
+
+
+class Grid(NamedTuple):
+    """A table over systems: the measures of its columns, and a name and a cell for each of its rows."""
+
+    measures: list[Measure]
+    rows: list[tuple[str, list[Any]]]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Systems with all that is known about them.
+
+    Attributes:
+        runs: name to its runs, one for each seed, in the order of tables.
+        baseline: the system that the others are set against.
+        notes: what a reader must know, such as features that differ.
+    """
+
+    runs: Mapping[str, Sequence[Run]]
+    baseline: str
+    notes: Sequence[str] = field(default_factory=list)
+
+    @classmethod
+    def of_one(cls, runs: Mapping[str, Run]) -> Comparison:
+        """Of what was scored together, against the floor if there is one."""
+        return cls({name: [run] for name, run in runs.items()}, FLOOR if FLOOR in runs else next(iter(runs)))
+
+    @cached_property
+    def utts(self) -> list[str]:
+        """Utterances that some system has, sorted."""
+        found = {utt for runs in self.runs.values() for run in runs for utt in run.utts}
+        return sorted(found, key=str.encode)
+
+    @property
+    def order(self) -> list[str]:
+        """Systems as pages list them: the recording first."""
+        return sorted(self.runs, key=lambda name: name != NATURAL)
+
+    @property
+    def compared(self) -> list[str]:
+        """Systems that are set against the baseline: all others but the recording itself."""
+        return [name for name in self.runs if name not in (self.baseline, NATURAL)]
+
+    @property
+    def models(self) -> list[str]:
+        """Systems that are no reference themselves, where there is a floor to set them against."""
+        return [name for name in self.runs if name not in REFERENCES] if self.baseline == FLOOR else []
+
+    @property
+    def failed(self) -> list[tuple[str, str, str]]:
+        """System, utterance and reason, of all that could not be scored."""
+        return [
+            (name, utt, why) for name, runs in self.runs.items() for run in runs for utt, why in run.failed
+        ]
+
+    @property
+    def has_seeds(self) -> bool:
+        """Whether some system has several runs."""
+        return any(len(runs) > 1 for runs in self.runs.values())
+
+    def measures(self, *groups: str) -> list[Measure]:
+        """Measures that at least one system has a number of; of all groups where none is named."""
+        wanted = group(*groups) if groups else MEASURES
+        return [
+            m for m in wanted if any(run.value(m) is not None for runs in self.runs.values() for run in runs)
+        ]
+
+    def gain_measures(self, *groups: str) -> list[Measure]:
+        """Measures on which one system can be better than the baseline.
+
+        A bias is best at zero and not counted. Tuning is not set against the floor: that sings
+        the score's pitch by construction.
+        """
+        return [
+            measure
+            for measure in self.measures(*groups)
+            if measure.better != "zero" and not (self.baseline == FLOOR and measure.key == "in_tune_cents")
+        ]
+
+    def estimate(self, name: str, measure: Measure) -> Estimate | None:
+        """A system's number, with its interval over utterances and seeds."""
+        return estimate(measure, [run.vectors(measure) for run in self.runs[name]])
+
+    def gain(self, name: str, measure: Measure) -> Gain | None:
+        """By how much a system is better than the baseline."""
+        own, others = ([run.vectors(measure) for run in self.runs[key]] for key in (name, self.baseline))
+        return gain(measure, own, others)
+
+    def numbers(self, *groups: str) -> Grid:
+        """An estimate, or None, for each system and measure; but in ``main``, only systems that have one."""
+        return self._grid(groups, self.runs, self.measures(*groups), self.estimate)
+
+    def gains(self, *groups: str, names: Iterable[str] | None = None) -> Grid:
+        """A gain, or None, for each system (all that are compared, if not named) and each measure."""
+        names = self.compared if names is None else names
+        return self._grid(groups, names, self.gain_measures(*groups), self.gain)
+
+    def _grid(self, groups: Sequence[str], names: Iterable[str], measures: list[Measure], cell) -> Grid:
+        rows = [(name, [cell(name, measure) for measure in measures]) for name in names]
+        rows = [row for row in rows if "main" in groups or any(found is not None for found in row[1])]
+        return Grid(measures, rows)
+
+
+def find_results(path: str | os.PathLike) -> Path:
+    """``results.json`` of an experiment.
+
+    Args:
+        path: the file itself, the decode folder that it lies in, or the exp dir of an
+            acoustic model.
+
+    Raises:
+        DataError: where there is none, or more than one under an exp dir.
+    """
+    path = Path(path)
+    if path.is_file():
+        return path
+    if not path.is_dir():
+        raise DataError("no such results.json, decode folder or exp dir", path)
+    if (path / "results.json").is_file():
+        return path / "results.json"
+    found = sorted({*path.glob("*/results.json"), *path.glob("*/*/results.json")})
+    if not found:
+        raise DataError("no results.json in it; score it first (stage 6, or nnsvs-lite evaluate)", path)
+    if len(found) > 1:
+        raise DataError(f"{len(found)} results in it; name one: {', '.join(map(str, found))}", path)
+    return found[0]
+
+
+def labels(paths: Sequence[Path]) -> list[str]:
+    """A short name for each ``results.json``: its exp dir, with more of the path where that is shared."""
+    folders = [path.resolve().parent.parts for path in paths]
+
+    def name(parts: Sequence[str], depth: int) -> str:
+        # exp/<model>/decode_<how>/<set>: the model; then how it was decoded; then what lies above.
+        decode = next((i for i in reversed(range(len(parts))) if parts[i].startswith("decode")), None)
+        if decode is None or decode == 0:
+            return "/".join(parts[-depth:])
+        return "/".join(parts[max(1, decode - max(1, depth - 1)) : decode + (depth > 1)])
+
+    found = [name(parts, 1) for parts in folders]
+    for depth in range(2, max(map(len, folders), default=0) + 1):
+        shared = {label for label in found if found.count(label) > 1}
+        if not shared:
+            break
+        found = [
+            name(parts, depth) if label in shared else label
+            for parts, label in zip(folders, found, strict=True)
+        ]
+    return found
+
+
+def read_words(words: Sequence[str], pool_seeds: bool = False) -> list[tuple[str, Path]]:
+    """``[NAME=]PATH`` words to names and ``results.json`` files.
+
+    Words of the same NAME are runs of one system with different seeds; so are, with
+    ``pool_seeds``, unnamed ones whose labels differ in ``_seed<number>`` at the end only.
+
+    Raises:
+        DataError: as :func:`find_results`, or where a file is named twice.
+    """
+    named: list[str | None] = []
+    paths: list[Path] = []
+    for word in words:
+        name, equals, path = word.partition("=")
+        if not equals or not re.fullmatch(r"[\w.+-]+", name) or Path(word).exists():
+            name, path = "", word
+        named.append(name or None)
+        paths.append(find_results(path))
+    resolved = [path.resolve() for path in paths]
+    for path in paths:
+        if resolved.count(path.resolve()) > 1:
+            raise DataError("is given twice", path)
+    unnamed = iter(labels([path for path, name in zip(paths, named, strict=True) if name is None]))
+    found = []
+    for name, path in zip(named, paths, strict=True):
+        label = name or next(unnamed)
+        if name is None and pool_seeds:
+            label = SEED.sub("", label) or label
+        found.append((label, path))
+    if not pool_seeds:
+        taken = [label for label, _ in found]
+        clash = {label for label, name in zip(taken, named, strict=True) if name is None}
+        twice = sorted(label for label in clash if taken.count(label) > 1)
+        if twice:
+            raise DataError(f"{twice[0]!r} names two experiments; give them names: NAME=PATH")
+    return found
+
+
+def read_setup(results: Path) -> dict[str, Any] | None:
+    """How results were scored, from ``scored/utterances.json`` beside them; None where that is not here.
+
+    Raises:
+        DataError: where it was made by something else.
+    """
+    path = results.parent / "scored" / "utterances.json"
+    if not path.exists():
+        return None
+    details = read_json(path)
+    setup = details.get("setup") if isinstance(details, dict) else None
+    if not isinstance(setup, dict) or not {"dump", "set", "systems"} <= setup.keys():
+        raise DataError("not made by nnsvs-lite evaluate", path)
+    return setup
+
+
+def compare(words: Sequence[str], baseline: str | None = None, pool_seeds: bool = False) -> Comparison:
+    """Reads several experiments.
+
+    Rows that are there for reference (the recording, analysis-synthesis, the floor) appear
+    once where all experiments agree on them, else once for each experiment that differs; the
+    recording, which is the same in any case, always once, as the first experiment has it.
+
+    Args:
+        words: ``[NAME=]PATH``, see :func:`read_words`.
+        baseline: what the others are set against; the floor if there is one, else the
+            first system, where not given.
+        pool_seeds: see :func:`read_words`.
+
+    Raises:
+        DataError: where results are missing, were made by an older version, or are of
+            other utterances than those of the first.
+    """
+    if not words:
+        raise DataError("nothing to compare; name experiments")
+    own: dict[str, list[Run]] = {}
+    references: dict[str, dict[str, Run]] = {name: {} for name in REFERENCES}
+    features: dict[str, Any] = {}
+    for label, path in read_words(words, pool_seeds):
+        found = read_results(path)
+        names = [name for name in found if name not in REFERENCES]
+        for name, run in found.items():
+            if name in REFERENCES:
+                references[name][label] = run
+            else:
+                own.setdefault(label if len(names) == 1 else f"{label}/{name}", []).append(run)
+        setup = read_setup(path)
+        if setup is not None and setup.get("features") is not None:
+            features[label] = setup["features"]
+    notes: list[str] = []
+    first = next(iter(features), None)
+    differing = [label for label, value in features.items() if value != features[first]]
+    if differing:
+        notes.append(
+            f"Features of {', '.join(differing)} are analysed otherwise than those of {first}: "
+            "compare MCD, BAP and F0 between them with care."
+        )
+    runs = own | _references(references)
+    _check_utterances(runs)
+    for name, found in runs.items():
+        if len(found) > 1:
+            notes.append(f"{name}: {len(found)} seeds; intervals are over seeds and utterances.")
+    chosen = baseline or (FLOOR if FLOOR in runs else next(iter(runs)))
+    if chosen not in runs:
+        raise DataError(
+            f"no system {chosen!r}{nearest(chosen, runs)}; there are: {', '.join(runs)}", "--baseline"
+        )
+    return Comparison(runs, chosen, notes)
+
+
+def _references(references: Mapping[str, Mapping[str, Run]]) -> dict[str, list[Run]]:
+    shown: dict[str, list[Run]] = {}
+    for name, found in references.items():
+        kinds: list[tuple[str, Run]] = []
+        for label, run in found.items():
+            if name == NATURAL and kinds:
+                break
+            if not any(_same(run, other) for _, other in kinds):
+                kinds.append((label, run))
+        for label, run in kinds:
+            shown[name if len(kinds) == 1 else f"{name} ({label})"] = [run]
+    return shown
+
+
+def _same(one: Run, other: Run) -> bool:
+    if one.sums.keys() != other.sums.keys():
+        return False
+    return all(
+        utts.keys() == other.sums[key].keys()
+        and all(np.array_equal(vector, other.sums[key][utt]) for utt, vector in utts.items())
+        for key, utts in one.sums.items()
+    )
+
+
+def _check_utterances(runs: Mapping[str, Sequence[Run]]) -> None:
+    first_name, first = next((name, set(found[0].utts)) for name, found in runs.items())
+    for name, found in runs.items():
+        for run in found:
+            lacks, has = sorted(first - set(run.utts)), sorted(set(run.utts) - first)
+            faults = [f"lacks {_some(lacks)}"] if lacks else []
+            faults += [f"has {_some(has)}"] if has else []
+            if faults:
+                raise DataError(
+                    f"{name} was not scored on the utterances of {first_name}: it {' and '.join(faults)}; "
+                    "score both on the same set, without failures",
+                    run.results,
+                )
+
+
+def _some(utts: Sequence[str], most: int = 5) -> str:
+    more = f" and {len(utts) - most} more" if len(utts) > most else ""
+    return ", ".join(utts[:most]) + more

@@ -1,0 +1,157 @@
+"""Comparisons as text: ``RESULTS.md``, and the tables on standard output. Equal results give equal bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from nnsvs_lite.evaluation.intervals import Estimate, Gain
+from nnsvs_lite.evaluation.measures import PREFIXES, Measure
+from nnsvs_lite.evaluation.results import FLOOR, REFERENCES
+from nnsvs_lite.report.comparison import Comparison
+from nnsvs_lite.report.experiments import Experiment
+
+HOW = """\
+## How it is measured
+
+Every system is scored by its waveform, analysed again with the feature configuration of the dump (nothing
+corrected by the score), so that all rows are comparable. Frames are compared at equal times: no DTW, over the
+shorter length. Numbers pool the frames, notes or phones of all utterances. Intervals: 95 %, 1,000 paired
+bootstrap draws over utterances.
+"""
+
+
+def show(measure: Measure, found: Estimate | None) -> str:
+    """A number with its interval, ``4.32 [4.10, 4.55]``."""
+    if found is None or found.interval is None:
+        return measure.show(None if found is None else found.value)
+    return f"{measure.show(found.value)} [{', '.join(map(measure.show, found.interval))}]"
+
+
+def show_difference(found: Gain | None) -> str:
+    """A difference with its interval, ``+0.75 [+0.57, +0.94]``."""
+    if found is None:
+        return "–"
+    signed = found.measure.show_signed
+    ends = "" if found.interval is None else f" [{', '.join(map(signed, found.interval))}]"
+    return signed(found.absolute) + ends
+
+
+def aligned(table: Sequence[Sequence[str]], line: str = "{}", joint: str = "  ") -> list[str]:
+    """Rows of a table with columns of one width, the first to the left and the others to the right."""
+    widths = [max(map(len, column)) for column in zip(*table)]
+    return [
+        line.format(joint.join(c.rjust(w) if i else c.ljust(w) for i, (c, w) in enumerate(zip(row, widths))))
+        for row in table
+    ]
+
+
+def _aligned_table(table: Sequence[Sequence[str]]) -> list[str]:
+    lines = aligned(table, "| {} |", " | ")
+    rule = [
+        ("-" if i else ":") + "-" * (len(cell) - 4) + (":" if i else "-")
+        for i, cell in enumerate(lines[0].split("|")[1:-1])
+    ]
+    return [lines[0], f"| {' | '.join(rule)} |", *lines[1:]]
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    lines = ["| " + " | ".join(row) + " |" for row in (head, *rows)]
+    return [lines[0], "|---|" + "---:|" * (len(head) - 1), *lines[1:]]
+
+
+def comparison_tables(comparison: Comparison) -> str:
+    """Numbers and differences as Markdown that also reads well as plain text."""
+    measures, rows = comparison.numbers("main")
+    table = [["system", "seeds", *(m.heading for m in measures)]]
+    table += [[name, str(len(comparison.runs[name])), *map(show, measures, cells)] for name, cells in rows]
+    lines = [f"{len(comparison.utts)} utterances; in brackets 95 % intervals.", "", *_aligned_table(table)]
+    measures, rows = comparison.gains("main")
+    if rows:
+        table = [[f"better than {comparison.baseline} by", *(m.heading for m in measures)]]
+        table += [[name, *map(show_difference, cells)] for name, cells in rows]
+        lines += ["", *_aligned_table(table)]
+    return "\n".join([*lines, *(f"\n{note}" for note in comparison.notes)]) + "\n"
+
+
+def summary(comparison: Comparison) -> list[str]:
+    """The main table of what was scored together as aligned text."""
+    return aligned(_numbers(comparison, "main"))
+
+
+def _numbers(comparison: Comparison, group: str) -> list[list[str]]:
+    """Numbers without intervals, heading first; with counts of utterances for the main group."""
+    measures, count = comparison.measures(group), group == "main"
+    table = [["system", *(m.heading for m in measures)] + ["utterances"] * count]
+    for name, (run, *_) in comparison.runs.items():
+        values = [run.value(measure) for measure in measures]
+        if count or any(value is not None for value in values):
+            cells = [measure.show(value) for measure, value in zip(measures, values)]
+            table.append([name, *cells] + [str(len(run.utts))] * count)
+    return table
+
+
+def _gain_cells(found: Gain) -> list[str]:
+    measure = found.measure
+    percent = "" if found.relative is None else f" ({100 * found.relative:+.0f} %)"
+    return [
+        measure.heading,
+        measure.show(found.value),
+        measure.show(found.floor),
+        measure.show_signed(found.absolute) + percent,
+        "–" if found.interval is None else " to ".join(map(measure.show_signed, found.interval)),
+        found.verdict,
+    ]
+
+
+def results_md(comparison: Comparison, experiments: Sequence[Experiment], setup: Mapping[str, Any]) -> str:
+    """``RESULTS.md``: command, models, tables, definitions.
+
+    No date and no running time is in it, so that it can be compared.
+
+    Args:
+        setup: ``title``, ``command``, ``commit`` (empty if unknown), ``set``, ``dump``, ``n_utts``, and
+            ``seconds`` of recordings.
+    """
+    lines = [f"# {setup['title']}", "", "Made by", "", f"    {setup['command']}", ""]
+    if setup["commit"]:
+        lines += [f"at commit {setup['commit']}.", ""]
+    failed = comparison.failed
+    if failed:
+        lines += [f"**{len(failed)} utterances could not be scored; their rows are incomplete:**", ""]
+        lines += [f"- {name}, {utt}: {why}" for name, utt, why in failed] + [""]
+    if experiments:
+        rows = [
+            [
+                e.kind,
+                f"`{e.class_path}`" if e.class_path else "–",
+                "–" if e.parameters is None else f"{e.parameters:,}",
+            ]
+            for e in experiments
+        ]
+        lines += ["## Models", "", *_table(["part", "class", "parameters"], rows), ""]
+    lines += [
+        f"## Scores on `{setup['set']}`",
+        "",
+        f"{setup['n_utts']} utterances, {setup['seconds']:.1f} s, features of `{setup['dump']}`. "
+        "Lower is better.",
+        "",
+    ]
+    head, *rows = _numbers(comparison, "main")
+    lines += [*_table(head, rows), ""]
+    lines += [f"- `{name}`: {REFERENCES[name]}" for name in comparison.runs if name in REFERENCES]
+    for name in comparison.models:
+        found = [cell for _, cells in comparison.gains("main", names=[name])[1] for cell in cells if cell]
+        if found:
+            head = ["metric", name, FLOOR, f"{name} better by", "95 % interval", "verdict"]
+            lines += ["", f"## `{name}` against the floor", "", *_table(head, map(_gain_cells, found))]
+    titles = {"truth": "Against what the virtual singer meant", "more": "More metrics"}
+    for group, title in (titles | {"espnet": "As ESPnet measures"}).items():
+        head, *rows = _numbers(comparison, group)
+        if rows:
+            lines += ["", f"## {title}", "", *_table(head, rows)]
+    lines += ["", HOW]
+    for group in ("main", "truth", "more", "espnet"):
+        prefix = PREFIXES.get(group, "")
+        lines += [f"- **{prefix}{m.label}**: {m.definition}." for m in comparison.measures(group)]
+    return "\n".join(lines).rstrip() + "\n"

@@ -1,0 +1,260 @@
+"""The results page and the page of comparisons: one HTML file, with nothing loaded from anywhere."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nnsvs_lite.evaluation.measures import BY_KEY, PREFIXES
+from nnsvs_lite.evaluation.results import REFERENCES, read_results
+from nnsvs_lite.io.atomic import write_text
+from nnsvs_lite.io.done import Done
+from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.io.stagelog import versions
+from nnsvs_lite.report import media, plots
+from nnsvs_lite.report.comparison import Comparison, Grid, read_setup
+from nnsvs_lite.report.evaluate import git_commit
+from nnsvs_lite.report.experiments import Experiment, read_experiment
+from nnsvs_lite.report.phrases import PhraseSources, build_phrase, gather
+
+LAYOUT = 6
+"""Number of the layout; raised whenever the same results would give another page."""
+
+COMPRESSIONS = {0.35: 60, 0.7: 34, 0.99: 24}
+"""How tightly sound is packed, and about how many kbit/s it then has at 24 kHz.
+
+Tried in this order until the page is small enough.
+"""
+
+SHOWN = ("mcd_db", "lf0_rmse_cents", "onset_mae_ms", "in_tune_cents")
+"""Measures under a player."""
+
+
+def packing_note(compression: float) -> str:
+    """A warning where sound is packed so tightly that it can be heard; else empty."""
+    rate = COMPRESSIONS[compression]
+    if rate >= 60:
+        return ""
+    return (
+        f"To keep this page small its sound is packed tightly (MP3, about {rate} kbit/s): do not judge fine "
+        "differences of timbre by it."
+    )
+
+
+@dataclass(frozen=True)
+class ReportOptions:
+    """What goes on the results page.
+
+    Attributes:
+        results: ``results.json``; ``scored/`` lies beside it.
+        out: the HTML file.
+        systems, experiments, data: as when scoring; taken from there where not given.
+        megabytes: bound on the size of the file.
+    """
+
+    results: Path
+    out: Path
+    systems: Mapping[str, Path] = field(default_factory=dict)
+    experiments: Mapping[str, Path] = field(default_factory=dict)
+    data: Path | None = None
+    megabytes: float = 30.0
+
+
+@dataclass(frozen=True)
+class CompareOptions:
+    """What goes on the page of comparisons.
+
+    Attributes:
+        out: the HTML file. title: its heading. command: stated on it.
+        phrases: how many can be heard, spread over the set; all where None.
+        megabytes: bound on its size.
+    """
+
+    out: Path
+    title: str = "Comparison"
+    command: str = ""
+    phrases: int | None = None
+    megabytes: float = 30.0
+
+
+def loss_charts(experiment: Experiment) -> list[str]:
+    """A plot for each loss, training and dev set together."""
+    by_loss: dict[str, dict[str, list[tuple[float, float]]]] = {}
+    for name, points in experiment.curves.items():
+        head, _, loss = name.rpartition(" ")
+        by_loss.setdefault(loss, {})[head or loss] = points
+    # The whole loss first; and training first, so that it has the same colour in every plot.
+    return [
+        plots.loss_chart(loss, dict(sorted(by_loss[loss].items(), key=lambda item: item[0] != "train")))
+        for loss in sorted(by_loss, key=lambda loss: loss != "loss")
+    ]
+
+
+def interval_charts(numbers: Grid, baseline: str) -> list[str]:
+    """A plot of all systems' intervals for each measure."""
+    charts = []
+    for i, measure in enumerate(numbers.measures):
+        rows = []
+        for name, cells in numbers.rows:
+            if cells[i] is not None:
+                ends = cells[i].interval and tuple(end * measure.factor for end in cells[i].interval)
+                rows.append((name, cells[i].value * measure.factor, ends))
+        charts.append(plots.intervals(measure.heading, rows, baseline))
+    return charts
+
+
+def environment() -> dict[str, str]:
+    """Where the page was made: commit, machine, versions."""
+    commit = git_commit(Path.cwd())
+    machine = {"machine": f"{platform.platform()}, {os.cpu_count()} CPUs"}
+    return ({"commit": commit} if commit else {}) | machine | versions()
+
+
+def spread(utts: Sequence[str], count: int | None) -> list[str]:
+    """``count`` of the utterances, evenly spread, the first among them; all where ``count`` is None."""
+    if count is None or count >= len(utts):
+        return list(utts)
+    return [utts[i * len(utts) // count] for i in range(count)]
+
+
+def renderer(
+    comparison: Comparison, sources: PhraseSources | None, heard: Sequence[str], **more: Any
+) -> Callable[[float], str]:
+    """Renders a page: from how tightly sound is packed, 0 to 1, to its text.
+
+    Args:
+        sources: where sounds are; None for a page without.
+        heard: utterances that can be looked at and listened to.
+        more: ``title``, ``command``, ``notes``, ``gains`` (group to grid) and ``report``: None for the page
+            of comparisons, and for the results page the ``set``, ``experiments`` and ``features``.
+    """
+    import jinja2
+
+    templates = jinja2.Environment(
+        loader=jinja2.PackageLoader("nnsvs_lite.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    numbers = {name: comparison.numbers(name) for name in ("main", "truth", "espnet", "more")}
+    common = {
+        "comparison": comparison,
+        "numbers": numbers,
+        "interval_charts": interval_charts(numbers["main"], comparison.baseline),
+        "heard": heard,
+        "shown": [BY_KEY[key] for key in SHOWN],
+        "prefixes": PREFIXES,
+        "references": REFERENCES,
+        "environment": environment(),
+        "colour_bar": plots.colour_bar(media.palette()),
+        "left": plots.LEFT,
+        "sources": sources,
+    }
+
+    def render(compression: float) -> str:
+        phrases = (build_phrase(sources, utt, compression) for utt in heard) if sources else ()
+        page = templates.get_template("page.html.j2")
+        return page.render(common | more, phrases=phrases, packing=packing_note(compression))
+
+    return render
+
+
+def _write_bounded(out: Path, megabytes: float, render: Callable[[float], str]) -> None:
+    """Writes a page, its sound packed the tighter the more there is.
+
+    Raises:
+        DataError: where even the tightest page is larger than ``megabytes``.
+    """
+    for compression in COMPRESSIONS:
+        text = render(compression)
+        size = len(text.encode())
+        if size <= megabytes * 1e6:
+            write_text(out, text)
+            return
+    raise DataError(
+        f"the page would have {size / 1e6:.1f} MB, the limit is {megabytes:g}: show fewer "
+        "phrases, or raise --megabytes",
+        out,
+    )
+
+
+def build_comparison(comparison: Comparison, options: CompareOptions) -> None:
+    """Writes the page of comparisons.
+
+    Raises:
+        DataError: where a dump or table is damaged, or the page cannot be made smaller than
+            ``megabytes``.
+    """
+    sources, missing = gather(comparison)
+    render = renderer(
+        comparison,
+        sources,
+        spread(comparison.utts, options.phrases) if sources else [],
+        title=options.title,
+        command=options.command,
+        notes=[*comparison.notes, *missing],
+        gains={name: comparison.gains(name) for name in ("main", "more")},
+        report=None,
+    )
+    _write_bounded(options.out, options.megabytes, render)
+
+
+def build_page(options: ReportOptions) -> bool:
+    """Writes the results page; returns False where it was up to date.
+
+    Raises:
+        DataError: where something it is made of is missing, or it cannot be made
+            smaller than ``megabytes``.
+    """
+    import yaml
+
+    comparison = Comparison.of_one(read_results(options.results))
+    setup = read_setup(options.results)
+    if setup is None:
+        raise DataError("no scored/utterances.json beside it; score again", options.results)
+    sources, missing = gather(comparison, options.systems, options.data)
+    if sources is None or missing:
+        raise DataError(" ".join(missing), options.results)
+    experiments = {kind: Path(path) for kind, path in setup.get("experiments", {}).items()}
+    experiments |= options.experiments
+    inputs = [options.results, options.results.parent / "scored", sources.reference.path]
+    for system in sources.systems.values():
+        inputs += system.inputs
+    for path in experiments.values():
+        inputs += [path / name for name in ("config.yaml", "losses.jsonl", "model.pt")]
+    if sources.data is not None:
+        inputs += [sources.data.path, *sorted(set(sources.data.wavs.values()))]
+    settings = {
+        "layout": LAYOUT,
+        "systems": {name: os.fspath(system.path) for name, system in sources.systems.items()},
+        "size": options.megabytes,
+    }
+    done = Done(options.out.parent, f"report.{options.out.stem}", inputs, settings)
+    if done.is_current():
+        return False
+    done.clear()
+    found = [read_experiment(kind, path) for kind, path in experiments.items()]
+    config = sources.reference.spec.feature_config.to_dict()
+    report = {
+        "set": setup["set"],
+        "experiments": [(experiment, loss_charts(experiment)) for experiment in found],
+        "features": yaml.safe_dump(config, sort_keys=False),
+    }
+    render = renderer(
+        comparison,
+        sources,
+        sources.reference.utts,
+        title=setup["title"],
+        command=setup["command"],
+        notes=[],
+        gains={"main": comparison.gains("main", names=comparison.models)},
+        report=report,
+    )
+    _write_bounded(options.out, options.megabytes, render)
+    done.set([options.out])
+    return True

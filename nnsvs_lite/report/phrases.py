@@ -1,0 +1,171 @@
+"""What a page shows of one phrase: players, spectrograms and a piano roll, for several systems."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from nnsvs_lite.corpus.datadir import DataDir
+from nnsvs_lite.evaluation.reference import Reference, Utterance
+from nnsvs_lite.evaluation.results import order_rows
+from nnsvs_lite.evaluation.scoring import NATURAL
+from nnsvs_lite.evaluation.system import System
+from nnsvs_lite.io.ctm import Segment
+from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.io.tables import FeatureReader
+from nnsvs_lite.report import media, plots
+from nnsvs_lite.report.comparison import Comparison, read_setup
+
+HOP = 0.01
+TOP_HZ = 12000.0
+
+
+@dataclass
+class PhraseSources:
+    """Where the sounds and curves of all systems are.
+
+    Attributes:
+        reference: the set that was sung.
+        order: systems as they are shown, the recording first.
+        systems: name to decode folder, without the recording.
+        f0: name to the F0 that was scored, Hz.
+        data: data dir of the recordings, if known.
+    """
+
+    reference: Reference
+    order: Sequence[str]
+    systems: Mapping[str, System]
+    f0: Mapping[str, FeatureReader] = field(default_factory=dict)
+    data: DataDir | None = None
+
+    def wave(self, name: str, utt: str) -> tuple[np.ndarray, int] | None:
+        """Audio and rate of a system's utterance; None where there is none that can be played."""
+        try:
+            if name == NATURAL:
+                return None if self.data is None else self.data.audio(utt)
+            return self.systems[name].audio(utt) if name in self.systems else None
+        except DataError:
+            # Scoring has named it among the failed utterances; the page says so beside the players.
+            return None
+
+    def phones(self, utterance: Utterance) -> dict[str, Sequence[Segment]]:
+        """Labelled phone times, and those of the first system that predicts its own."""
+        strips: dict[str, Sequence[Segment]] = {NATURAL: utterance.phones}
+        for name in order_rows(self.systems):
+            try:
+                found = self.systems[name].phones(utterance)
+            except DataError:
+                continue
+            if found is not None:
+                return strips | {name: found}
+        return strips
+
+
+def gather(
+    comparison: Comparison, systems: Mapping[str, Path] | None = None, data: Path | None = None
+) -> tuple[PhraseSources | None, list[str]]:
+    """Sounds and curves of all systems, of several seeds the first, and what could not be found.
+
+    Args:
+        systems, data: decode folders and data dir where they are not those that were scored.
+
+    Raises:
+        DataError: where a table is damaged, or a folder that is named here is missing.
+    """
+    systems, notes = systems or {}, []
+    reference, recordings = None, None
+    opened: dict[str, System] = {}
+    curves: dict[str, FeatureReader] = {}
+    for name, (run, *_) in comparison.runs.items():
+        setup = read_setup(run.results)
+        # Paths were written from the recipe's folder, which lies somewhere above the results.
+        roots = (Path(), *run.results.resolve().parents)
+        root = setup and next((r for r in roots if (r / setup["dump"] / "schema.json").exists()), None)
+        if root is None:
+            notes.append(f"{name}: its recordings were not found, so it cannot be heard.")
+            continue
+        if reference is None:
+            reference = Reference(root / setup["dump"], setup["set"])
+            recordings = data or (setup.get("data") and root / setup["data"])
+        if run.system in systems:
+            opened[name] = System(name, systems[run.system])
+        elif run.system in setup["systems"]:
+            try:
+                opened[name] = System(name, root / setup["systems"][run.system])
+            except DataError as error:
+                notes.append(f"{name} cannot be heard: {error}")
+        scp = run.results.parent / "scored" / run.system / "f0.scp"
+        if scp.exists():
+            curves[name] = FeatureReader(scp)
+    if reference is None:
+        return None, ["No sounds were found: the dump and decode folders that were scored are not here."]
+    lacking = [utt for utt in comparison.utts if utt not in reference.utts]
+    if lacking:
+        return None, [*notes, f"The dump {reference.path} lacks {lacking[0]}, so nothing can be heard."]
+    order = [name for name in comparison.order if name in opened or name == NATURAL]
+    known = DataDir.read(recordings) if recordings and (recordings == data or recordings.is_dir()) else None
+    return PhraseSources(reference, order, opened, curves, known), notes
+
+
+@dataclass(frozen=True)
+class Player:
+    """One system's singing of a phrase: ``audio`` a data URI, ``spectrogram`` SVG."""
+
+    name: str
+    audio: str
+    spectrogram: str
+
+
+@dataclass(frozen=True)
+class PhraseView:
+    """All that is shown of one utterance."""
+
+    utt: str
+    lang: str
+    lyrics: str
+    seconds: float
+    axis: plots.TimeAxis
+    roll: str
+    players: list[Player]
+    missing: list[str]
+
+
+def build_phrase(sources: PhraseSources, utt: str, compression: float) -> PhraseView:
+    """Audio, spectrograms and piano roll of one utterance.
+
+    Args:
+        compression: of the audio, see :func:`nnsvs_lite.report.media.mp3`.
+
+    Raises:
+        DataError: where the reference lacks the utterance.
+    """
+    utterance = sources.reference[utt]
+    seconds = max(utterance.seconds, utterance.score.duration)
+    axis = plots.TimeAxis.of(seconds)
+    found = {name: sources.wave(name, utt) for name in sources.order}
+    waves = {name: pair for name, pair in found.items() if pair is not None}
+    high = min([TOP_HZ, *(rate / 2 for _, rate in waves.values())])
+    mels = {name: media.mel_spectrogram(*pair, hop=HOP, high=high) for name, pair in waves.items()}
+    loudest = max((float(mel.max()) for mel in mels.values()), default=0.0)
+    players = []
+    for name, (wave, rate) in waves.items():
+        # One scale for all: a system that is too quiet should look so.
+        picture = media.data_uri("image/png", media.spectrogram_png(mels[name], loudest))
+        audio = media.data_uri("audio/mpeg", media.mp3(wave, rate, compression))
+        shown = plots.spectrogram(picture, mels[name].shape[1], HOP, high, axis, name)
+        players.append(Player(name, audio, shown))
+    curves = {name: sources.f0[name][utt][:, 0] for name in sources.order if utt in sources.f0.get(name, ())}
+    phones = sources.phones(utterance)
+    return PhraseView(
+        utt=utt,
+        lang=utterance.score.lang,
+        lyrics=utterance.score.lyrics,
+        seconds=seconds,
+        axis=axis,
+        roll=plots.piano_roll(utterance.score, curves, utterance.frame_shift, phones, axis),
+        players=players,
+        missing=[n for n in found if n not in waves and (n != NATURAL or sources.data is not None)],
+    )
