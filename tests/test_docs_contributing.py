@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import sys
-import types
 
 import pytest
 import torch
 import yaml
-from models_common import ROOT, batch_of, examples, shaken
+from contributing import blocks, install
+from models_common import batch_of, examples, shaken
 from toy import make_dump
 
 from nnsvs_lite.models.neural import NeuralAcoustic
@@ -19,8 +18,7 @@ from nnsvs_lite.models.spec import Spec
 @pytest.fixture(scope="module")
 def written() -> dict[str, str]:
     """The code blocks of the section on models, by language."""
-    section = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").split("## A model")[1].split("\n## ")[0]
-    return dict(re.findall(r"```(python|yaml)\n(.*?)```", section, re.DOTALL))
+    return blocks("A model")
 
 
 @pytest.fixture(scope="module")
@@ -31,14 +29,12 @@ def spec_and_items(tmp_path_factory):
 
 
 @pytest.fixture
-def model(written, spec_and_items, monkeypatch) -> NeuralAcoustic:
-    config = yaml.safe_load(written["yaml"])["model"]
-    module_name, _, class_name = config["class_path"].rpartition(".")
-    module = types.ModuleType(module_name)
-    monkeypatch.setitem(sys.modules, module_name, module)
-    exec(compile(written["python"], "CONTRIBUTING.md", "exec"), vars(module))  # our own words, not data
+def model(written, spec_and_items) -> NeuralAcoustic:
     torch.manual_seed(0)
-    return getattr(module, class_name)(spec_and_items[0], **config["init_args"])
+    config = yaml.safe_load(written["yaml"])["model"]
+    return getattr(install("A model"), config["class_path"].rpartition(".")[2])(
+        spec_and_items[0], **config["init_args"]
+    )
 
 
 def test_its_head_counts_its_parameters(model, written):

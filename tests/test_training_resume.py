@@ -7,14 +7,16 @@ from pathlib import Path
 
 import pytest
 import torch
-from killing import Killed, kill_at
+from killing import Killed, check_same, kill_at
 from models_common import CONFIGS, ROOT, TRAINED, name_of
 
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.models.base import SvsModel
 from nnsvs_lite.models.checkpoint import load, load_model
 from nnsvs_lite.training import run as run_module
-from nnsvs_lite.training.loop import Trainer
+from nnsvs_lite.training.keep import Keeper
+from nnsvs_lite.training.loop import Loop
+from nnsvs_lite.training.state import State
+from nnsvs_lite.training.update import Updater
 
 DURATION = ROOT / "conf" / "duration" / "mdn.yaml"
 OPTIONS = ["--training.epochs", "4", "--training.min_steps=0", "--training.patience", "0"]
@@ -46,25 +48,17 @@ def whole(toy_dump, tmp_path_factory):
     return get
 
 
-def check_same(out: Path, reference: Path) -> None:
-    assert (out / "losses.jsonl").read_bytes() == (reference / "losses.jsonl").read_bytes()
-    for name in ("model.pt", "last.pt"):
-        if (reference / name).exists():
-            assert (out / name).read_bytes() == (reference / name).read_bytes(), name
-    assert not [p.name for p in out.iterdir() if ".tmp" in p.name]
-
-
 POINTS = [
-    (Trainer, "_load", 2, False),
-    (Trainer, "_evaluate", 1, True),
-    (Trainer, "_train_epoch", 2, False),
-    (Trainer, "_train_epoch", 3, True),
-    (Trainer, "_keep", 2, True),
-    (Trainer, "_record", 3, True),
-    (Trainer, "_save_last", 2, False),
-    (Trainer, "_save_last", 3, True),
-    (Trainer, "_save_last", 5, True),
-    (SvsModel, "forward", 6, True),
+    (Loop, "_load", 2, False),
+    (Loop, "_evaluate", 1, True),
+    (Loop, "_train", 2, False),
+    (Loop, "_train", 3, True),
+    (Keeper, "write", 2, True),
+    (Loop, "_record", 3, True),
+    (State, "save", 2, False),
+    (State, "save", 3, True),
+    (State, "save", 5, True),
+    (Updater, "step", 6, True),
 ]
 
 
@@ -82,9 +76,9 @@ def test_a_killed_run_goes_on_as_if_nothing_had_been(point, toy_dump, whole, tmp
 def test_every_model_is_killed_thrice_and_ends_the_same(path, toy_dump, whole, tmp_path):
     out = tmp_path / "exp"
     for point in (
-        (Trainer, "_evaluate", 2, False),
-        (Trainer, "_record", 2, True),
-        (SvsModel, "forward", 2, True),
+        (Loop, "_evaluate", 2, False),
+        (Loop, "_record", 2, True),
+        (Updater, "step", 2, True),
     ):
         with pytest.MonkeyPatch.context() as patch:
             kill_at(patch, *point)
@@ -152,7 +146,7 @@ def test_half_precision_trains(toy_dump, tmp_path):
 
 
 def test_a_loss_that_is_not_finite_is_an_error_of_the_configuration(toy_dump, tmp_path, monkeypatch):
-    monkeypatch.setattr(Trainer, "_evaluate", lambda self: {"loss": float("nan")})
+    monkeypatch.setattr(Loop, "_evaluate", lambda self: {"loss": float("nan")})
     with pytest.raises(DataError, match="not finite in epoch 0; lower training.lr"):
         train(DURATION, toy_dump, tmp_path)
     assert not (tmp_path / "model.pt").exists()
@@ -165,7 +159,7 @@ def test_a_missing_set_is_named(toy_dump, tmp_path):
 
 def test_a_damaged_state_is_said_to_be_so(toy_dump, tmp_path):
     with pytest.MonkeyPatch.context() as patch:
-        kill_at(patch, Trainer, "_save_last", 2, True)
+        kill_at(patch, State, "save", 2, True)
         with pytest.raises(Killed):
             train(DURATION, toy_dump, tmp_path)
     (tmp_path / "last.pt").write_bytes((tmp_path / "last.pt").read_bytes()[:-500])

@@ -1,4 +1,4 @@
-"""The interface of every model, and the three families.
+"""The interface of every model, and the four families.
 
 A model is a torch module built from a :class:`~nnsvs_lite.models.spec.Spec` and the
 ``init_args`` of its YAML. It has ``loss(batch)`` and ``infer(batch)``; both take a
@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
+import torch
 from torch import Tensor, nn
 
-from nnsvs_lite.models.batch import Batch, Example
+from nnsvs_lite.models.batch import Batch, Example, length_mask
 from nnsvs_lite.models.spec import Spec
 
 
@@ -23,7 +24,7 @@ class SvsModel(nn.Module):
     """Base of all models.
 
     Attributes:
-        family: ``timelag``, ``duration`` or ``acoustic``.
+        family: ``timelag``, ``duration``, ``acoustic`` or ``vocoder``.
         trains: whether it learns by gradients; a rule does not.
         fits: whether it learns in one pass over the data, by :meth:`fit`.
     """
@@ -52,10 +53,6 @@ class SvsModel(nn.Module):
         """Learns from the whole training set at once, on the CPU; where ``fits`` says so."""
         raise NotImplementedError
 
-    def forward(self, batch: Batch) -> dict[str, Tensor]:
-        # DistributedDataParallel hooks forward() alone: training must come this way.
-        return self.loss(batch)
-
 
 class TimeLagModel(SvsModel):
     """Note context to time lags. ``infer``: ``time_lag`` (B, N) in frames."""
@@ -81,3 +78,64 @@ class AcousticModel(SvsModel):
     """
 
     family = "acoustic"
+
+
+class VocoderModel(SvsModel):
+    """Streams to waveforms. A batch has no score; where a vocoder learns, it has the recordings,
+    ``streams["wav"]`` (B, S, 1), with S samples for T frames.
+
+    One that learns gives :meth:`distance`, and where it learns against a discriminator
+    :meth:`discriminator`; the losses of the two are those of least-squares GANs (Mao et al., 2017,
+    eq. 9 with b = c = 1, a = 0) unless it has its own.
+
+    Attributes:
+        inputs: streams that it reads, such as ``("lf0", "vuv", "mgc", "bap")``.
+        controls: which of ``pitch``, ``breathiness`` and ``gender`` are heard when these streams change.
+    """
+
+    family = "vocoder"
+    inputs: ClassVar[tuple[str, ...]]
+    controls: ClassVar[tuple[str, ...]] = ()
+
+    @abstractmethod
+    def synthesize(self, batch: Batch) -> Tensor:
+        """(B, S) float32, full scale at 1; row b is valid for ``samples(batch)[b]`` samples."""
+
+    def infer(self, batch: Batch) -> dict[str, Tensor]:
+        """``wav`` (B, S)."""
+        return {"wav": self.synthesize(batch)}
+
+    def samples(self, batch: Batch) -> Tensor:
+        """(B,) long: samples that the frames stand for."""
+        return torch.round(
+            batch.frame_lengths.double() * self.spec.frame_shift * self.spec.sample_rate
+        ).long()
+
+    def pair(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """(B, S) each: the synthesized and the recorded waveforms, zero on padding."""
+        wav, real = self.synthesize(batch), batch.streams["wav"].squeeze(-1)
+        return wav * length_mask(self.samples(batch), wav.shape[1]), real
+
+    def distance(self, wav: Tensor, real: Tensor, batch: Batch) -> dict[str, Tensor]:
+        """Of synthesized from recorded waveforms (B, S): ``loss``, and parts of it to report."""
+        raise NotImplementedError
+
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        """Without a discriminator; a mean over frames."""
+        return self.distance(*self.pair(batch), batch) | {"weight": batch.frame_lengths.sum()}
+
+    def discriminator(self) -> nn.Module | None:
+        """A new network from waveforms (B, S) to a list of scores, 1 for recordings; None for none.
+
+        It is no part of the model: ``model.pt`` holds what sings. Scores may be whatever the two
+        methods below read.
+        """
+        return None
+
+    def discriminator_loss(self, real: Any, fake: Any) -> Tensor:
+        """Of scores of recordings and of synthesized waveforms."""
+        return sum(((r - 1) ** 2).mean() + (f**2).mean() for r, f in zip(real, fake))
+
+    def generator_loss(self, real: Any, fake: Any) -> dict[str, Tensor]:
+        """Terms to add to the distance, already weighted, by name; ``real`` has no gradient."""
+        return {"adversarial": sum(((f - 1) ** 2).mean() for f in fake)}

@@ -39,6 +39,12 @@ class TrainingOptions:
             often; 1 shows all singers about equally (:func:`nnsvs_lite.training.data.balanced`).
         precision: Fabric's name, such as ``32-true``, ``bf16-mixed``, ``16-mixed``.
         seed: of weights, dropout and the order of batches.
+        updates: end after so many steps, whatever ``epochs`` and ``min_steps`` say; 0 to count epochs.
+        eval_updates: with ``updates``, test and save each so many steps; 0 after each epoch.
+        accumulate: batches whose gradients make one step.
+        workers: processes that read batches ahead; results are the same whatever their number.
+        crop_frames: vocoders see a random piece of so many frames of each utterance; 0 for all of it.
+        n_best: the model kept is the mean of the weights at so many of the best tests.
     """
 
     epochs: int = 30
@@ -55,6 +61,12 @@ class TrainingOptions:
     balance: float = 0.0
     precision: str = "32-true"
     seed: int = 0
+    updates: int = 0
+    eval_updates: int = 0
+    accumulate: int = 1
+    workers: int = 0
+    crop_frames: int = 0
+    n_best: int = 1
 
     def check(self, where: str) -> None:
         """Raises DataError for a value that cannot be meant."""
@@ -66,6 +78,21 @@ class TrainingOptions:
                 raise DataError(f"training.{name} must be within {low}..{high}", where)
         if not 0 <= self.average < 1:
             raise DataError("training.average must be at least 0 and less than 1", where)
+        least = {
+            "updates": 0,
+            "eval_updates": 0,
+            "accumulate": 1,
+            "workers": 0,
+            "crop_frames": 0,
+            "n_best": 1,
+        }
+        for name, low in least.items():
+            if getattr(self, name) < low:
+                raise DataError(f"training.{name} must be at least {low}", where)
+        if self.eval_updates and not self.updates:
+            raise DataError("training.eval_updates needs training.updates", where)
+        if self.precision not in (known := ("32-true", "bf16-mixed", "16-mixed")):
+            raise DataError(f"training.precision must be one of {', '.join(known)}", where)
 
 
 @dataclass

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from nnsvs_lite.io.atomic import read_text, write_text
+from nnsvs_lite.io.atomic import read_text
 from nnsvs_lite.io.done import Done
 from nnsvs_lite.io.errors import DataError
 
@@ -22,6 +21,7 @@ def train(
     seed: int | None = None,
     ngpu: int = 0,
     num_nodes: int = 1,
+    data: str | os.PathLike | None = None,
 ) -> bool:
     """Trains a model, or takes up its training, unless the exp dir is up to date.
 
@@ -31,6 +31,7 @@ def train(
         seed: in place of ``training.seed``.
         ngpu: GPUs on each machine; 0 trains on the CPU.
         num_nodes: machines, as launched by ``torchrun`` or Slurm.
+        data: folder with data dirs of both sets, for vocoders.
 
     Returns:
         Whether anything was done.
@@ -40,6 +41,7 @@ def train(
     """
     out, dump = Path(out), Path(dump)
     inputs = [dump / "schema.json", dump / "stats.json", dump / train_set, dump / dev_set]
+    inputs += [Path(data) / name for name in (train_set, dev_set)] if data is not None else []
     for path in inputs:
         if not path.exists():
             raise DataError("no such file or folder; run stage 2 first", path)
@@ -53,7 +55,8 @@ def train(
 
     from nnsvs_lite.models.config import Config
     from nnsvs_lite.training.device import check_gpus
-    from nnsvs_lite.training.loop import Trainer
+    from nnsvs_lite.training.loop import Loop
+    from nnsvs_lite.training.tasks import TASKS
 
     config = Config.read(config_path, overrides)
     if seed is not None:
@@ -69,15 +72,12 @@ def train(
     except ValueError as error:
         raise DataError(f"training.precision or devices: {error}", config_path) from None
     fabric.launch()
-    trainer = Trainer(config, dump, train_set, dev_set, out, fabric)
+    task = TASKS[config.model_class.family](config, dump, train_set, dev_set, data)
+    loop = Loop(task, out, fabric)
     if fabric.is_global_zero:
         done.clear()
         config.write(out / "config.yaml")
-        words = ["nnsvs-lite", "train", "--config", out / "config.yaml", "--dump", dump, "--out", out]
-        words += ["--train-set", train_set, "--dev-set", dev_set, "--ngpu", ngpu, "--num-nodes", num_nodes]
-        write_text(out / "resume.sh", "#!/usr/bin/env bash\nexec " + shlex.join(map(str, words)) + "\n")
-        (out / "resume.sh").chmod(0o755)
-    trainer.run()
+    loop.run()
     if fabric.is_global_zero:
         done.set([out / "model.pt", out / "config.yaml", out / "losses.jsonl"])
     return True
