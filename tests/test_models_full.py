@@ -16,7 +16,7 @@ from nnsvs_lite.models.config import Config
 from nnsvs_lite.models.layers.diffusion import DiffusionStream
 from nnsvs_lite.models.spec import Spec
 from nnsvs_lite.training import run as run_module
-from nnsvs_lite.training.state import State
+from nnsvs_lite.training.keep import State
 
 SYSTEMS = sorted([*FULL, *TRAINED])
 

@@ -17,10 +17,9 @@ from toy import make_dump
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.checkpoint import load
 from nnsvs_lite.models.config import Config
-from nnsvs_lite.training.keep import Keeper
+from nnsvs_lite.training.keep import Keeper, State
 from nnsvs_lite.training.loop import Loop
 from nnsvs_lite.training.run import train
-from nnsvs_lite.training.state import State
 from nnsvs_lite.training.tasks.timing import DurationTask
 from nnsvs_lite.training.update import Updater
 
@@ -110,9 +109,8 @@ class TwoNetworks(DurationTask):
         torch.nn.init.zeros_(self.number.weight)
         own = dataclasses.replace(self.options, lr=0.5, clip=0.0, weight_decay=0.0)
         optimise("model", self.model)
-        optimise(
-            "number", self.number, own, partial(torch.optim.SGD, momentum=0.0), lambda step, progress: 0.25
-        )
+        sgd = partial(torch.optim.SGD, momentum=0.0)
+        optimise("number", self.number, own, optimizer=sgd, schedule=lambda step, progress: 0.25)
 
     def step(self, batch, update):
         mask, duration = batch.score.phone_mask, batch.score.duration.float()

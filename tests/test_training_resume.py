@@ -13,9 +13,8 @@ from models_common import CONFIGS, ROOT, TRAINED, name_of
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.checkpoint import load, load_model
 from nnsvs_lite.training import run as run_module
-from nnsvs_lite.training.keep import Keeper
+from nnsvs_lite.training.keep import Keeper, State
 from nnsvs_lite.training.loop import Loop
-from nnsvs_lite.training.state import State
 from nnsvs_lite.training.update import Updater
 
 DURATION = ROOT / "conf" / "duration" / "mdn.yaml"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,12 +23,11 @@ from nnsvs_lite.models.batch import Example
 from nnsvs_lite.models.checkpoint import load, load_model
 from nnsvs_lite.models.config import Config
 from nnsvs_lite.models.spec import Spec
-from nnsvs_lite.training.data import DumpDataset
-from nnsvs_lite.training.keep import Keeper
+from nnsvs_lite.training.data import DumpDataset, Versions
+from nnsvs_lite.training.keep import Keeper, State
 from nnsvs_lite.training.loop import Loop
 from nnsvs_lite.training.run import train
-from nnsvs_lite.training.state import State
-from nnsvs_lite.training.tasks.vocoder import Crops
+from nnsvs_lite.training.tasks.vocoder import cropped
 from nnsvs_lite.training.update import Updater
 
 OPTIONS = ["--training.updates=7", "--training.eval_updates=2", "--training.crop_frames=20"]
@@ -150,7 +150,7 @@ def test_pieces_begin_at_frames_and_depend_on_seed_epoch_and_utterance(hop):
     data = [Example(f"u{i}", streams={"lf0": frames, "wav": wav}) for i in range(3)]
 
     def draw(seed: int, epoch: int) -> list[float]:
-        pieces = Crops(data, 20, hop, seed, epoch)
+        pieces = Versions(data, partial(cropped, frames=20, hop=hop), seed, epoch)
         for piece in pieces:
             assert piece.frames == 20 and len(piece.streams["wav"]) == round(20 * hop)
             assert abs(piece.streams["wav"][0, 0] - piece.streams["lf0"][0, 0] * hop) <= 0.5
@@ -158,7 +158,7 @@ def test_pieces_begin_at_frames_and_depend_on_seed_epoch_and_utterance(hop):
 
     assert draw(0, 1) == draw(0, 1)
     assert len({tuple(draw(*key)) for key in ((0, 1), (0, 2), (1, 1))}) == 3
-    assert Crops(data, 50, hop, 0, 1)[0] is data[0], "shorter ones stay whole"
+    assert cropped(data[0], np.random.default_rng(0), 50, hop) is data[0], "shorter ones stay whole"
 
 
 def test_loader_workers_change_nothing(run, whole, tmp_path):

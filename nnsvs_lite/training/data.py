@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -121,6 +121,32 @@ class DumpDataset(Sequence[Example]):
             raise DataError(f"{utt}: {seconds}; extract them again", recordings.path)
         out[: len(x), 0] = x[: len(out)]
         return out
+
+
+class Versions(Sequence[Example]):
+    """A set of which each epoch sees other versions.
+
+    What is drawn depends on ``(seed, epoch, utterance)`` alone: a run that was resumed, runs on
+    several ranks and loaders with any number of workers draw the same.
+
+    Args:
+        data: the set. draw: makes a version of an example by chance. seed, epoch: of the chance.
+    """
+
+    def __init__(
+        self,
+        data: Sequence[Example],
+        draw: Callable[[Example, np.random.Generator], Example],
+        seed: int,
+        epoch: int,
+    ):
+        self._data, self._draw, self._key = data, draw, (seed, epoch)
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def __getitem__(self, index: int) -> Example:
+        return self._draw(self._data[index], np.random.default_rng([*self._key, index]))
 
 
 class Batches:

@@ -13,7 +13,6 @@ import math
 import os
 import time
 from collections.abc import Iterator, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +28,9 @@ from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.batch import Batch, Example
 from nnsvs_lite.models.config import TrainingOptions
 from nnsvs_lite.training.data import Batches
-from nnsvs_lite.training.keep import Keeper
-from nnsvs_lite.training.state import State
+from nnsvs_lite.training.keep import Keeper, State
 from nnsvs_lite.training.tasks.base import Task
-from nnsvs_lite.training.update import Schedule, Updater, learning_rate, running_mean
+from nnsvs_lite.training.update import Means, Updater, running_mean
 
 
 class Loop:
@@ -65,34 +63,19 @@ class Loop:
         self.register("keeper", self.keeper)
         self.register("precision", fabric.strategy.precision)
 
-    def optimise(
-        self,
-        name: str,
-        network: nn.Module,
-        options: TrainingOptions | None = None,
-        optimizer: type[torch.optim.Optimizer] | partial = torch.optim.AdamW,
-        schedule: Schedule | None = None,
-    ) -> None:
+    def optimise(self, name: str, network: nn.Module, options: TrainingOptions | None = None, **more) -> None:
         """Makes ``update(name, loss, weight)`` steps on a network's parameters.
 
         Args:
-            options: their ``lr``, ``warmup``, ``weight_decay`` and ``clip``; the run's if not given.
-            optimizer: takes parameters, ``lr`` and ``weight_decay``.
-            schedule: of the learning rate; see :func:`learning_rate`.
+            options: of the learning; the run's if not given. more: see :class:`Updater`.
         """
-        options = options or self.options
-        if self.updaters and options.accumulate > 1 and options.precision == "16-mixed":
+        if self.updaters and self.options.accumulate > 1 and self.options.precision == "16-mixed":
             # The scale of losses would change between batches of one step.
             raise DataError("training.accumulate needs precision bf16-mixed or 32-true for this model")
-        network.to(self.fabric.device)
-        made = optimizer(network.parameters(), lr=options.lr, weight_decay=options.weight_decay)
-        schedule = schedule or partial(learning_rate, options)
         self.networks[name] = network
-        self.updaters[name] = Updater(self.fabric, made, options.clip, schedule)
+        self.updaters[name] = Updater(self.fabric, network, options or self.options, **more)
         self.register(name, network)
         self.register(f"{name}.optimizer", self.updaters[name].optimizer)
-
-    # -- data ---------------------------------------------------------------------------
 
     def _load(self, data: Sequence[Example], batches: list[list[int]]) -> Iterator[Batch]:
         loader = DataLoader(
@@ -118,8 +101,8 @@ class Loop:
             return True
         return self.step >= self.options.updates if self.options.updates else self.epoch > self.epochs
 
-    def _batches(self) -> Iterator[tuple[Batch, float, bool, float]]:
-        """Batches until the next test: with their weight, whether a step ends, and progress 0..1."""
+    def _batches(self) -> Iterator[Batch]:
+        """Batches until the next test; says of each its share, whether it ends a step, and the progress."""
         options = self.options
         until = options.updates or math.inf
         if options.eval_updates:
@@ -127,23 +110,20 @@ class Loop:
         while self.step < until:
             plan = self._plan(self.epoch)
             rest = plan[self.batch :]
-            for (_, share), batch in zip(
-                rest, self._load(self.task.examples(self.epoch), [indices for indices, _ in rest])
-            ):
+            loaded = self._load(self.task.examples(self.epoch), [indices for indices, _ in rest])
+            for (_, self._share), batch in zip(rest, loaded):
                 first = self.batch - self.batch % options.accumulate
-                progress = (self.epoch - 1 + first / len(plan)) / self.epochs
+                self._progress = (self.epoch - 1 + first / len(plan)) / self.epochs
                 if options.updates:
-                    progress = self.step / options.updates
+                    self._progress = self.step / options.updates
                 self.batch += 1
-                last = self.batch % options.accumulate == 0 or self.batch == len(plan)
-                yield batch, share, last, progress
+                self._is_last = self.batch % options.accumulate == 0 or self.batch == len(plan)
+                yield batch
                 if self.step >= until:
                     return
             self.epoch, self.batch = self.epoch + 1, 0
             if not options.eval_updates:
                 return
-
-    # -- training and testing -----------------------------------------------------------
 
     def _train(self) -> dict[str, float]:
         """Trains until the next test; mean losses."""
@@ -152,37 +132,28 @@ class Loop:
         torch.manual_seed(self.options.seed * 1_000_003 + self.tests * 1009 + fabric.global_rank + 1)
         for network in self.networks.values():
             network.train()
-        sums: dict[str, Tensor] = {}
-        for batch, share, last, progress in self._batches():
+        means = Means()
+        for batch in self._batches():
             with fabric.autocast():
-                losses = self.task.step(batch, partial(self._update, share, last, progress))
-            _add(sums, losses, share)
-            if last:
+                losses = self.task.step(batch, self._update)
+            means.add(losses, self._share)
+            if self._is_last:
                 self.step += 1
                 if self.average is not None:
                     self.average.update_parameters(self.task.model)
-        means, weight = self._reduce(sums)
+        losses, weight = means.reduce(fabric)
         self.seen += weight
-        return means
+        return losses
 
-    def _update(
-        self, share: float, last: bool, progress: float, name: str, loss: Tensor, weight: Tensor | float = 1.0
-    ) -> None:
-        weight = torch.as_tensor(weight, dtype=torch.float32, device=self.fabric.device) * share
+    def _update(self, name: str, loss: Tensor, weight: Tensor | float = 1.0) -> None:
+        """What a task calls ``update``."""
+        weight = torch.as_tensor(weight, dtype=torch.float32, device=self.fabric.device) * self._share
         with torch.autocast(self.fabric.device.type, enabled=False):
             self.updaters[name].add(loss.float(), weight)
-            if last:
-                self.updaters[name].step(self.step, progress)
+            if self._is_last:
+                self.updaters[name].step(self.step, self._progress)
         # Autocast keeps copies of weights, which a step has changed.
         torch.clear_autocast_cache()
-
-    def _reduce(self, sums: dict[str, Tensor]) -> tuple[dict[str, float], float]:
-        names = sorted(sums)
-        values = torch.tensor([float(sums[n]) for n in names], dtype=torch.float64)
-        values = self.fabric.all_reduce(values, reduce_op="sum").tolist()
-        out = dict(zip(names, values))
-        weight = out.pop("weight", 0.0)
-        return {name: value / max(weight, 1e-9) for name, value in out.items()}, weight
 
     @torch.no_grad()
     def _evaluate(self) -> dict[str, float]:
@@ -199,17 +170,14 @@ class Loop:
         mine = batches[fabric.global_rank :: fabric.world_size]
         # A rank that has none must still know the names of losses: it takes one at weight 0.
         share = 1.0 if mine else 0.0
-        sums: dict[str, Tensor] = {}
+        means = Means()
         for batch in self._load(self.task.dev_data, mine or batches[:1]):
             with fabric.autocast():
-                losses = model.loss(batch)
-            _add(sums, losses, share)
-        return self._reduce(sums)[0]
+                means.add(model.loss(batch), share)
+        return means.reduce(fabric)[0]
 
     def _kept(self):
         return self.task.model if self.average is None else self.average.module
-
-    # -- state --------------------------------------------------------------------------
 
     _COUNTS = ("tests", "stale", "step", "epoch", "batch", "seen")
 
@@ -239,8 +207,6 @@ class Loop:
         self.history.append(row)
         lines = "".join(json.dumps(r) + "\n" for r in self.history)
         write_text(self.out / "losses.jsonl", lines)
-
-    # -- the run ------------------------------------------------------------------------
 
     def run(self) -> None:
         """Trains to the end, from the start or from where a run was cut off."""
@@ -311,11 +277,3 @@ class Loop:
         from torch.utils.tensorboard import SummaryWriter
 
         return SummaryWriter(str(self.out / "tensorboard"), purge_step=self._now() + 1)
-
-
-def _add(sums: dict[str, Tensor], losses: dict[str, Tensor], share: float) -> None:
-    """Adds a batch's mean losses times its units, and the units; without waiting for the device."""
-    weight = losses["weight"].double() * share
-    for name, value in losses.items():
-        term = weight if name == "weight" else value.detach().double() * weight
-        sums[name] = sums.get(name, 0.0) + term

@@ -1,13 +1,14 @@
-"""One optimiser of a training: gradients over batches and ranks, clipping, learning rate."""
+"""Steps of training: gradients and losses over batches and ranks, clipping, learning rate."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from nnsvs_lite.models.config import TrainingOptions
@@ -39,14 +40,26 @@ class Updater:
     backward pass for each forward pass: a network and its discriminator do not keep to that.
 
     Args:
-        fabric: launched. optimizer: of parameters that are on its device.
-        clip: largest gradient norm; 0 for any. schedule: of the learning rate.
+        fabric: launched. network: goes to its device.
+        options: ``lr``, ``warmup``, ``weight_decay`` and ``clip``; no norm is too large for 0.
+        optimizer: takes parameters, ``lr`` and ``weight_decay``.
+        schedule: of the learning rate; see :func:`learning_rate`.
     """
 
-    def __init__(self, fabric: Fabric, optimizer: Optimizer, clip: float, schedule: Schedule):
-        self.fabric, self.clip, self.schedule = fabric, clip, schedule
-        self.optimizer = fabric.setup_optimizers(optimizer)
-        self.parameters = [p for g in optimizer.param_groups for p in g["params"] if p.requires_grad]
+    def __init__(
+        self,
+        fabric: Fabric,
+        network: nn.Module,
+        options: TrainingOptions,
+        optimizer: Callable[..., Optimizer] = torch.optim.AdamW,
+        schedule: Schedule | None = None,
+    ):
+        self.fabric, self.clip = fabric, options.clip
+        self.schedule = schedule or partial(learning_rate, options)
+        network.to(fabric.device)
+        self.parameters = [p for p in network.parameters() if p.requires_grad]
+        made = optimizer(self.parameters, lr=options.lr, weight_decay=options.weight_decay)
+        self.optimizer = fabric.setup_optimizers(made)
         self._weights: list[Tensor] = []
 
     def add(self, loss: Tensor, weight: Tensor) -> None:
@@ -68,9 +81,8 @@ class Updater:
             group["lr"] = self.schedule(step, progress)
         if self.clip:
             # The loop finds losses that are not finite; half precision skips such a step.
-            self.fabric.clip_gradients(
-                torch.nn.Module(), self.optimizer, max_norm=self.clip, error_if_nonfinite=False
-            )
+            norm = {"max_norm": self.clip, "error_if_nonfinite": False}
+            self.fabric.clip_gradients(nn.Module(), self.optimizer, **norm)
         self.optimizer.step()
         self.optimizer.zero_grad()
         self._weights = []
@@ -80,3 +92,26 @@ class Updater:
         flat = self.fabric.all_reduce(torch.cat([g.reshape(-1) for g in grads]), reduce_op="mean")
         for parameter, grad in zip(self.parameters, flat.split([g.numel() for g in grads])):
             parameter.grad = grad.view_as(parameter)
+
+
+class Means:
+    """Mean losses over the units of all batches and ranks."""
+
+    def __init__(self):
+        self._sums: dict[str, Tensor] = {}
+
+    def add(self, losses: dict[str, Tensor], share: float) -> None:
+        """Takes up means over ``losses["weight"]`` units, which count ``share`` times."""
+        # Nothing here waits for the device.
+        weight = losses["weight"].double() * share
+        for name, value in losses.items():
+            term = weight if name == "weight" else value.detach().double() * weight
+            self._sums[name] = self._sums.get(name, 0.0) + term
+
+    def reduce(self, fabric: Fabric) -> tuple[dict[str, float], float]:
+        """The means, and the number of units."""
+        names = sorted(self._sums)
+        values = torch.tensor([float(self._sums[n]) for n in names], dtype=torch.float64)
+        out = dict(zip(names, fabric.all_reduce(values, reduce_op="sum").tolist()))
+        weight = out.pop("weight", 0.0)
+        return {name: value / max(weight, 1e-9) for name, value in out.items()}, weight

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, partial
 
 from nnsvs_lite.models.batch import Example
 from nnsvs_lite.score.types import Score
-from nnsvs_lite.training.augment import Augmented, read_scores
-from nnsvs_lite.training.data import DumpDataset
+from nnsvs_lite.training.augment import read_scores, varied
+from nnsvs_lite.training.data import DumpDataset, Versions
 from nnsvs_lite.training.tasks.base import Task
 
 
@@ -31,5 +31,5 @@ class AcousticTask(Task):
         options = self.options
         if not (options.transpose or options.stretch):
             return self.train_data
-        change = (options.transpose, options.stretch)
-        return Augmented(self.train_data, self._scores, *change, options.seed, epoch)
+        draw = partial(varied, scores=self._scores, transpose=options.transpose, stretch=options.stretch)
+        return Versions(self.train_data, draw, options.seed, epoch)

@@ -69,8 +69,6 @@ class Task:
         self._items = balanced(singers, lengths, self.options.balance)
         self._item_lengths = [lengths[i] for i in self._items]
 
-    # -- data ---------------------------------------------------------------------------
-
     def read(self, dump: str | os.PathLike, subset: str, data: str | os.PathLike | None) -> DumpDataset:
         """One set, as much of it as this task needs."""
         raise NotImplementedError
@@ -93,8 +91,6 @@ class Task:
         """Utterances of each batch of a test."""
         return pack(self.lengths(self.dev_data), self.options.budget)
 
-    # -- training -----------------------------------------------------------------------
-
     def start(self, optimise: Callable[..., None], register: Callable[[str, Any], None]) -> None:
         """Names the networks to train, by :meth:`Loop.optimise`, and other states to save."""
         optimise("model", self.model)
@@ -108,8 +104,6 @@ class Task:
         losses = self.model.loss(batch)
         update("model", losses["loss"], losses["weight"])
         return losses
-
-    # -- words --------------------------------------------------------------------------
 
     @property
     def identity(self) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,36 +17,24 @@ from nnsvs_lite.corpus.datadir import DataDir
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.base import VocoderModel
 from nnsvs_lite.models.batch import Batch, Example
-from nnsvs_lite.training.data import DumpDataset
+from nnsvs_lite.training.data import DumpDataset, Versions
 from nnsvs_lite.training.tasks.base import Task, Update
 
 
-class Crops(Sequence[Example]):
-    """Random pieces of a set's streams and waveforms, one of each utterance.
-
-    What is drawn depends on ``(seed, epoch, utterance)`` alone.
+def cropped(example: Example, rng: np.random.Generator, frames: int, hop: float) -> Example:
+    """A random piece of an utterance's streams, all of one rate, and of its ``wav``.
 
     Args:
-        data: with streams of one rate and ``wav``. frames: of a piece; shorter utterances stay whole.
-        hop: samples of a frame, which need not be whole. seed, epoch: of the draw.
+        frames: of the piece; shorter utterances stay whole. hop: samples a frame, perhaps not whole.
     """
-
-    def __init__(self, data: Sequence[Example], frames: int, hop: float, seed: int, epoch: int):
-        self._data, self._frames, self._hop, self._key = data, frames, hop, (seed, epoch)
-
-    def __len__(self) -> int:
-        return len(self._data)
-
-    def __getitem__(self, index: int) -> Example:
-        example = self._data[index]
-        spare = example.frames - self._frames
-        if spare <= 0:
-            return example
-        first = int(np.random.default_rng([*self._key, index]).integers(spare + 1))
-        streams = {name: values[first : first + self._frames] for name, values in example.streams.items()}
-        sample = round(first * self._hop)
-        streams["wav"] = example.streams["wav"][sample : sample + round(self._frames * self._hop)]
-        return replace(example, streams=streams)
+    spare = example.frames - frames
+    if spare <= 0:
+        return example
+    first = int(rng.integers(spare + 1))
+    sample = round(first * hop)
+    streams = {name: values[first : first + frames] for name, values in example.streams.items()}
+    streams["wav"] = example.streams["wav"][sample : sample + round(frames * hop)]
+    return replace(example, streams=streams)
 
 
 class VocoderTask(Task):
@@ -76,7 +65,8 @@ class VocoderTask(Task):
         if not options.crop_frames:
             return self.train_data
         hop = self.spec.frame_shift * self.spec.sample_rate
-        return Crops(self.train_data, options.crop_frames, hop, options.seed, epoch)
+        draw = partial(cropped, frames=options.crop_frames, hop=hop)
+        return Versions(self.train_data, draw, options.seed, epoch)
 
     def start(self, optimise: Callable[..., None], register: Callable[[str, Any], None]) -> None:
         optimise("generator", self.model)
