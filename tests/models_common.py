@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from nnsvs_lite.features.config import MelConfig
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.base import SvsModel
 from nnsvs_lite.models.batch import Batch, Example, collate
 from nnsvs_lite.models.config import Config
-from nnsvs_lite.models.spec import Spec
 from nnsvs_lite.training.data import DumpDataset
 
 ROOT = Path(__file__).parents[1]
@@ -32,18 +32,15 @@ def name_of(path: Path) -> str:
 def mel_spec(spec: Spec) -> Spec:
     """A dump's spec with its spectra called mel and without aperiodicity."""
     size = spec.streams["mgc"]
-    moments = {**spec.stats["streams"], "mel": spec.stats["streams"]["mgc"]}
+    moments = {**spec.stats.streams, "mel": spec.stats.streams["mgc"]}
     phones = {
-        phone: {key.replace("mgc_", "mel_"): value for key, value in seen.items() if key != "bap_mean"}
-        for phone, seen in spec.stats["phones"].items()
+        phone: replace(seen, stream_mean={"mel": seen.stream_mean["mgc"]})
+        for phone, seen in spec.stats.phones.items()
     }
     streams = {name: moments[name] for name in ("lf0", "vuv", "mel")}
-    mel = dataclasses.asdict(MelConfig(bins=size))
-    features = {**spec.schema["feature_config"], "world": None, "mel": mel}
-    return Spec(
-        {**spec.schema, "streams": {"lf0": 1, "vuv": 1, "mel": size}, "feature_config": features},
-        {**spec.stats, "streams": streams, "phones": phones},
-    )
+    stats = replace(spec.stats, streams=streams, phones=phones, gv={"mel": spec.stats.gv["mgc"]})
+    features = replace(spec.feature_config, world=None, mel=MelConfig(bins=size))
+    return replace(spec, feature_config=features, streams=features.streams, stats=stats)
 
 
 def build(path: Path, spec: Spec, seed: int = 0) -> SvsModel:

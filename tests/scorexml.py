@@ -94,3 +94,9 @@ def write(folder: Path, text: str, name: str = "score.musicxml") -> Path:
     path = folder / name
     path.write_text(text, encoding="utf-8")
     return path
+
+
+def contiguous(notes) -> bool:
+    """Whether every note ends where the next one starts (to 0.1 ms)."""
+    notes = list(notes)
+    return all(abs(a.end - b.start) < 1e-4 for a, b in zip(notes, notes[1:]))

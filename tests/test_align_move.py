@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import soundfile
 from align_corpus import RATE, make_corpus, random_score, sing
+from scorexml import contiguous
 
 from nnsvs_lite.align.move import move_score, move_scores
 from nnsvs_lite.align.sync import Sync
 from nnsvs_lite.bin.main import main
 from nnsvs_lite.corpus.datadir import DataDir
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.score.types import contiguous
 
 
 def test_times_rests_and_tempo_follow():

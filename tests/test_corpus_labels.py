@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 
 import pytest
+from scorexml import contiguous
 
 from nnsvs_lite.corpus.check_score import check_score
 from nnsvs_lite.corpus.labels import reconcile
@@ -15,7 +16,7 @@ from nnsvs_lite.score.formats.htslabel import read_lab
 from nnsvs_lite.score.formats.musicxml import read_musicxml
 from nnsvs_lite.score.languages import get_language
 from nnsvs_lite.score.phonemize import attach_phones
-from nnsvs_lite.score.types import Note, Score, contiguous
+from nnsvs_lite.score.types import Note, Score
 
 
 def score(text: str) -> Score:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from scorexml import contiguous
 
 from nnsvs_lite.bin.main import main
 from nnsvs_lite.corpora import corpora
@@ -20,7 +21,7 @@ from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.formats.htslabel import pitch_number, read_full, read_lab
 from nnsvs_lite.score.phonemize import attach_phones
-from nnsvs_lite.score.types import Note, Score, contiguous
+from nnsvs_lite.score.types import Note, Score
 
 STEM = "nitech_jp_song070_f001_"
 LOCAL = Path(__file__).parents[1] / "egs" / "nit_song070" / "svs1" / "local"

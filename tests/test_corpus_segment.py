@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from scorexml import contiguous
 
 from nnsvs_lite.corpus.datadir import DataDir
 from nnsvs_lite.corpus.segment import segment_at_rests
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.score.types import Note, Score, contiguous
+from nnsvs_lite.score.types import Note, Score
 
 
 def song(path: Path, plan: str, *, lag: float = 0.05, labels: bool = True, length: float | None = None):

@@ -11,8 +11,8 @@ from contributing import blocks, install
 from models_common import batch_of, examples, shaken
 from toy import make_dump
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.neural import NeuralAcoustic
-from nnsvs_lite.models.spec import Spec
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ import pytest
 from models_common import examples
 
 from nnsvs_lite.evaluation.timbre import singers_of, timbre_distance, vowel_spectra
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.models.spec import Spec
 
 DB = 10 / math.log(10) * math.sqrt(2)
 

@@ -9,10 +9,10 @@ import pytest
 import torch
 from models_common import ROOT, build, shaken
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.checkpoint import load, load_model, save, save_model
 from nnsvs_lite.models.config import Config
-from nnsvs_lite.models.spec import Spec
 
 CONFIG = ROOT / "conf" / "timelag" / "mdn.yaml"
 
@@ -113,7 +113,7 @@ def test_other_files_are_refused(tmp_path):
         refused(path, "not a checkpoint|damaged checkpoint")
     for value in (torch.zeros(3), [1, 2], {"weights": {}}, {"format": "nnsvs_lite model 99"}):
         torch.save(value, path)
-        refused(path, "not a checkpoint of this toolkit|not a model of this toolkit")
+        refused(path, "not a (checkpoint|model) of this toolkit|this version reads")
     torch.save({"format": "nnsvs_lite model 1"}, path)
     refused(path, "lacks")
     path.unlink()

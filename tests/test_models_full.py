@@ -11,10 +11,10 @@ from killing import Killed, kill_at
 from models_common import CONFIGS, FULL, TRAINED, batch_of, build, examples, length_of, name_of
 from toy import make_dump
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.checkpoint import load
 from nnsvs_lite.models.config import Config
 from nnsvs_lite.models.layers.diffusion import DiffusionStream
-from nnsvs_lite.models.spec import Spec
 from nnsvs_lite.training import run as run_module
 from nnsvs_lite.training.keep import State
 

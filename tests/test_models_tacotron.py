@@ -141,7 +141,7 @@ def test_fastspeech2_learns_from_true_pitch_and_energy_and_sings_from_predicted(
     batch = batch_of(items[:2], spec)
     base = model.space.base(batch, phone_of_frame(batch))
     energy = model.energy_of(batch, base)
-    mean, std = (torch.tensor(spec.stats["streams"]["mgc"][k][0]) for k in ("mean", "std"))
+    mean, std = (torch.tensor(getattr(spec.stats.streams["mgc"], k)[0]) for k in ("mean", "std"))
     torch.testing.assert_close(energy[..., 0], (batch.streams["mgc"][..., 0] - mean) / std)
     with torch.no_grad():
         taught = model.predict(batch, teacher=True)

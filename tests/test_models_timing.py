@@ -68,7 +68,7 @@ def test_each_note_is_given_by_its_first_phone(spec, items):
 
 def test_without_the_rule_an_untrained_model_gives_the_mean(spec, items):
     batch = batch_of(items, spec)
-    mean = spec.stats["time_lag"]["mean"][0]
+    mean = spec.stats.time_lag.mean[0]
     for cls in (VpMdnTimeLag, FfnTimeLag):
         lag = cls(spec).eval().infer(batch)["time_lag"][batch.score.note_mask]
         assert lag.tolist() == pytest.approx([mean] * len(lag), abs=0.5)

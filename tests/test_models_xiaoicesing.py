@@ -8,13 +8,13 @@ import pytest
 import torch
 from models_common import ROOT, batch_of, build, shaken
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.acoustic.xiaoicesing import XiaoiceSing
 from nnsvs_lite.models.layers.attention import SelfAttention, local_bias
 from nnsvs_lite.models.layers.expand import phone_of_frame
 from nnsvs_lite.models.layers.score_embedding import NumberEmbedding, ScoreEmbedding, ToFrames
 from nnsvs_lite.models.layers.transformer import Transformer, sinusoids
-from nnsvs_lite.models.spec import Spec
 
 
 def small(spec: Spec, **more) -> XiaoiceSing:
@@ -49,7 +49,7 @@ def test_what_the_head_gives_is_added_in_semitones(spec, items):
 
 def test_the_base_is_the_training_mean_without_the_rule(spec, items):
     out = small(spec).infer(batch_of(items, spec))
-    mean = torch.tensor(spec.stats["streams"]["mgc"]["mean"])
+    mean = torch.tensor(spec.stats.streams["mgc"].mean)
     torch.testing.assert_close(out["mgc"], mean.expand_as(out["mgc"]))
 
 

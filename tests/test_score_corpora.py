@@ -1,11 +1,11 @@
 """Real scores against the real labels of the same songs."""
 
 import pytest
+from scorexml import contiguous
 
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.formats.readers import read_score
 from nnsvs_lite.score.languages import get_language
-from nnsvs_lite.score.types import contiguous
 
 SILENCES = {"pau", "br", "sil"}
 

@@ -4,10 +4,10 @@ import itertools
 
 import pytest
 from scorefiles import ENGLISH, JAPANESE, midi, musicxml, tune, ust, ustx, vsqx, write_all, zipped
+from scorexml import contiguous
 
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.formats.readers import READERS, read_score
-from nnsvs_lite.score.types import contiguous
 
 HERE = __file__.rpartition("/")[0]
 

@@ -12,10 +12,10 @@ import pytest
 import scorefuzz
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from scorexml import contiguous
 
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.formats.readers import READERS, read_score
-from nnsvs_lite.score.types import contiguous
 
 ROOT = Path(__file__).parents[1]
 QUICK = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

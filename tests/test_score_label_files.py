@@ -6,10 +6,10 @@ import json
 import pytest
 from scorefiles import JAPANESE, musicxml
 from scorefuzz import ds, full_label
+from scorexml import contiguous
 
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.formats.readers import read_score
-from nnsvs_lite.score.types import contiguous
 
 
 def failure(path, **options):

@@ -3,12 +3,11 @@
 import zipfile
 
 import pytest
-from scorexml import attributes, document, measure, repeat, song, tempo, write
+from scorexml import attributes, contiguous, document, measure, repeat, song, tempo, write
 
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.formats.musicxml import read_musicxml
 from nnsvs_lite.score.formats.readers import read_score
-from nnsvs_lite.score.types import contiguous
 
 
 def read(tmp_path, text, **options):

@@ -37,10 +37,10 @@ def singer(toy_voice) -> Singer:
 
 
 @pytest.fixture(scope="module")
-def example() -> Example:
+def example(singer) -> Example:
     """pau r a s a pau, with consonants of 50 ms."""
     frames = np.array([90, 10, 390, 10, 400, 100])
-    return example_of("x", SCORE).timed(frames)
+    return example_of("x", SCORE, singer.spec).timed(frames)
 
 
 def sung(example, singer, depth=50.0, rate=5.5, drift=30.0) -> dict[str, np.ndarray]:

@@ -40,14 +40,14 @@ def same(a, b) -> None:
             assert one == two
 
 
-def test_no_change_changes_nothing(data, scores):
+def test_no_change_changes_nothing(data, scores, spec):
     for example in data:
-        same(example, changed(example, scores[example.utt], 0, 1.0))
+        same(example, changed(example, scores[example.utt], spec, 0, 1.0))
 
 
 def test_transposition_moves_the_score_and_f0_and_nothing_else(data, scores, spec):
     example = data[0]
-    moved = changed(example, scores[example.utt], 5, 1.0)
+    moved = changed(example, scores[example.utt], spec, 5, 1.0)
     np.testing.assert_allclose(moved.streams["lf0"], example.streams["lf0"] + 5 * SEMITONE, atol=1e-5)
     np.testing.assert_array_equal(moved.streams["mgc"], example.streams["mgc"])
     np.testing.assert_array_equal(moved.score.duration, example.score.duration)
@@ -64,7 +64,7 @@ def test_transposition_moves_the_score_and_f0_and_nothing_else(data, scores, spe
 
 def test_residuals_to_the_score_are_as_before(data, scores, spec):
     example = data[1]
-    moved = changed(example, scores[example.utt], -7, 1.25)
+    moved = changed(example, scores[example.utt], spec, -7, 1.25)
     pitch = spec.column("note", "pitch_held")
 
     def residual(e):
@@ -78,7 +78,7 @@ def test_residuals_to_the_score_are_as_before(data, scores, spec):
 @pytest.mark.parametrize("stretch", [0.5, 0.8, 1.3, 2.0])
 def test_stretching_scales_every_length(data, scores, spec, stretch):
     example = data[2]
-    slow = changed(example, scores[example.utt], 0, stretch)
+    slow = changed(example, scores[example.utt], spec, 0, stretch)
     assert slow.frames == pytest.approx(example.frames * stretch, abs=len(example.score.duration))
     assert (slow.score.duration >= 1).all()
     assert all(len(values) == slow.frames for values in slow.streams.values())
@@ -98,13 +98,13 @@ def test_stretching_scales_every_length(data, scores, spec, stretch):
     assert mgc.mean(0) == pytest.approx(old.mean(0), abs=0.1)
 
 
-def test_a_phone_of_one_frame_keeps_it(data, scores):
+def test_a_phone_of_one_frame_keeps_it(data, scores, spec):
     example = data[0].timed(np.ones_like(data[0].score.duration))
-    assert (changed(example, scores[example.utt], 0, 0.5).score.duration == 1).all()
+    assert (changed(example, scores[example.utt], spec, 0, 0.5).score.duration == 1).all()
 
 
 def versions(data, scores, transpose, stretch, seed, epoch) -> Versions:
-    draw = partial(varied, scores=scores, transpose=transpose, stretch=stretch)
+    draw = partial(varied, scores=scores, spec=data.spec, transpose=transpose, stretch=stretch)
     return Versions(data, draw, seed, epoch)
 
 

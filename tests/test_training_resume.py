@@ -105,7 +105,9 @@ def test_a_finished_run_is_not_done_again_unless_something_changed(toy_dump, who
     before = (out / "model.pt").stat().st_mtime_ns
     assert train(DURATION, toy_dump, out) is False
     assert (out / "model.pt").stat().st_mtime_ns == before
-    assert train(DURATION, toy_dump, out, "--training.lr=1e-3") is True
+    with pytest.raises(DataError, match="another experiment stands here"):
+        train(DURATION, toy_dump, out, "--training.lr=1e-3")
+    assert train(DURATION, toy_dump, out, "--training.lr=1e-3", overwrite=True) is True
     assert len((out / "losses.jsonl").read_text().splitlines()) == 5, "the history starts anew"
     (out / "model.pt").unlink()
     assert train(DURATION, toy_dump, out, "--training.lr=1e-3") is True

@@ -17,12 +17,12 @@ from toy import make_dump, make_recordings
 
 from nnsvs_lite.bin.main import main
 from nnsvs_lite.corpus.datadir import DataDir
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.base import VocoderModel
 from nnsvs_lite.models.batch import Example
 from nnsvs_lite.models.checkpoint import load, load_model
 from nnsvs_lite.models.config import Config
-from nnsvs_lite.models.spec import Spec
 from nnsvs_lite.training.data import DumpDataset, Versions
 from nnsvs_lite.training.keep import Keeper, State
 from nnsvs_lite.training.loop import Loop

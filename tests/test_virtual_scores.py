@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
+from scorexml import contiguous
 
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.formats.readers import read_score
 from nnsvs_lite.score.languages import get_language
-from nnsvs_lite.score.types import contiguous
 from nnsvs_lite.virtual.etudes import HIGHEST, LONGEST, LOWEST, MORAE, SHORTEST, make_etudes
 from nnsvs_lite.virtual.melody import Event, Melody, midi, musicxml, parse, spell
 from nnsvs_lite.virtual.songs import SONGS

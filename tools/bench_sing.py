@@ -41,7 +41,7 @@ from nnsvs_lite.synthesis import singer
 lap("importing the rest")
 voice = singer.Singer.load(sys.argv[2])
 lap("loading the voice")
-score = singer.read_score(sys.argv[1], lang=voice.spec.schema["lang"])
+score = singer.read_score(sys.argv[1], lang=voice.spec.codes[0])
 lap("reading the score: singing begins")
 make = singer.synthesize
 spent = [0.0]

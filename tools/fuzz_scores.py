@@ -42,9 +42,10 @@ def make(seed: int, index: int) -> tuple[str, str, str, bytes]:
 
 def read(path: Path, lang: str) -> tuple[str, str]:
     """What comes of reading a file: ``read``, ``refused`` or ``failed``, and why."""
+    from scorexml import contiguous
+
     from nnsvs_lite.io.errors import DataError
     from nnsvs_lite.score.formats.readers import read_score
-    from nnsvs_lite.score.types import contiguous
 
     try:
         score = read_score(path, lang=lang)

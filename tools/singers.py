@@ -45,7 +45,7 @@ def main() -> None:
     parser.add_argument("scores", nargs="+", type=Path, help="score files")
     args = parser.parse_args()
     voice = Singer.load(args.model)
-    vowels = get_language(voice.spec.schema["lang"]).vowels
+    vowels = get_language(voice.spec.codes[0]).vowels
     own = singers_of(args.dump, args.train_set, vowels)
     print("| sung as | " + " | ".join(f"to {name} (dB)" for name in own) + " | in tune (cents) |")
     print("|---" * (len(own) + 2) + "|")

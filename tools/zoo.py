@@ -58,7 +58,7 @@ class Recipe:
 
     def epochs(self, frames: int) -> int:
         """Passes over the training set in which about so many frames are shown."""
-        from nnsvs_lite.models.spec import Spec
+        from nnsvs_lite.features.spec import Spec
         from nnsvs_lite.training.data import DumpDataset
 
         return max(1, round(frames / sum(DumpDataset(self.dump, "train", Spec.read(self.dump)).frames)))
@@ -177,10 +177,10 @@ def measure_speed(recipe: Recipe, entry: Entry) -> dict[str, float]:
 
     import torch
 
+    from nnsvs_lite.features.spec import Spec
     from nnsvs_lite.models.batch import collate
     from nnsvs_lite.models.checkpoint import load_model
     from nnsvs_lite.models.config import Config
-    from nnsvs_lite.models.spec import Spec
     from nnsvs_lite.synthesis.predict import predict_acoustic
     from nnsvs_lite.training.data import DumpDataset, pack
 

@@ -49,7 +49,8 @@ def move_score(score: Score, sync: Sync, duration: float, where: str = "score") 
     sung = notes[first : last + 1]
     head = _rest(notes[0] if first else sung[0], 0.0, sung[0].start)
     tail = _rest(notes[-1] if last < len(notes) - 1 else sung[-1], sung[-1].end, duration)
-    return dataclasses.replace(score, notes=(*head, *sung, *tail))
+    timeline = score.timeline and score.timeline.moved(sync.offset, sync.stretch)
+    return dataclasses.replace(score, notes=(*head, *sung, *tail), timeline=timeline)
 
 
 def _rest(like: Note, start: float, end: float) -> list[Note]:

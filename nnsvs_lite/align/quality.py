@@ -16,10 +16,11 @@ import numpy as np
 from nnsvs_lite.align.acoustic import Models
 from nnsvs_lite.align.config import AlignConfig, QualityConfig, RefineConfig
 from nnsvs_lite.align.frames import Frames
-from nnsvs_lite.align.refine import BATCH, Item, Norm, Refined, item_slots, load_frames, run_jobs
+from nnsvs_lite.align.refine import BATCH, Item, Norm, Refined, item_slots, load_frames
 from nnsvs_lite.align.segmental import edges
 from nnsvs_lite.align.slots import Slot
 from nnsvs_lite.align.sync import Sync
+from nnsvs_lite.io.jobs import run_jobs
 
 QUIET = -60.0
 """dB below the loudest frame: nothing is sung there."""

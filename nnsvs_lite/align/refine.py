@@ -10,8 +10,7 @@ utterances' features stay on disk, so that memory does not grow with the corpus.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from nnsvs_lite.align.segmental import Evidence, Priors, search
 from nnsvs_lite.align.slots import BREATH, UNSUNG, Slot, first_onsets, manner, slots_of
 from nnsvs_lite.io.atomic import atomic_path
 from nnsvs_lite.io.ctm import Segment
+from nnsvs_lite.io.jobs import run_jobs
 from nnsvs_lite.score.languages import get_language
 from nnsvs_lite.score.types import Score
 
@@ -198,15 +198,6 @@ def _work(task: tuple[_Round, list[Item]]) -> tuple[list[tuple[str, np.ndarray, 
         sums.add(slots, onsets, (frames.features - norm.mean) / norm.deviation)
         found.append((item.utt, onsets, score))
     return found, sums
-
-
-def run_jobs(work: Callable, tasks: Sequence, jobs: int) -> Iterator:
-    """Results of ``work`` for each task in order, in ``jobs`` processes."""
-    if jobs <= 1 or len(tasks) <= 1:
-        yield from map(work, tasks)
-        return
-    with ProcessPoolExecutor(max_workers=min(jobs, len(tasks))) as pool:
-        yield from pool.map(work, tasks)
 
 
 def first_priors(items: Sequence[Item], config: RefineConfig) -> Priors:

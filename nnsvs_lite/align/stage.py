@@ -18,7 +18,7 @@ from nnsvs_lite.align.corrections import find_corrections, read_correction
 from nnsvs_lite.align.frames import analyse
 from nnsvs_lite.align.phrases import CorpusFolder, Phrase, cut_utterance, join_phrases
 from nnsvs_lite.align.quality import Quality, judge, sync_faults
-from nnsvs_lite.align.refine import Item, item_slots, load_frames, refine, run_jobs, save_frames, to_labels
+from nnsvs_lite.align.refine import Item, item_slots, load_frames, refine, save_frames, to_labels
 from nnsvs_lite.align.report import write_report
 from nnsvs_lite.align.segmental import LEAST
 from nnsvs_lite.align.sync import Sync, synchronise
@@ -29,6 +29,7 @@ from nnsvs_lite.io.atomic import write_text
 from nnsvs_lite.io.ctm import Segment, read_ctm, write_ctm
 from nnsvs_lite.io.done import Done
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.io.jobs import run_jobs
 from nnsvs_lite.io.tables import read_table, write_table
 from nnsvs_lite.io.textgrid import write_textgrid
 from nnsvs_lite.score.languages import get_language
@@ -330,7 +331,8 @@ class _Run:
                     )
                     for n in score.notes
                 )
-                score = dataclasses.replace(score, notes=notes)
+                timeline = score.timeline and score.timeline.moved(item.offset, item.stretch)
+                score = dataclasses.replace(score, notes=notes, timeline=timeline)
             phrases += cut_utterance(item.utt, item.speaker, score, self.corpus.durations[item.utt])
         single = self.config.backend != "mfa" or self.config.mfa.single_speaker
         names = read_table(self.config.phone_map) if self.config.phone_map else None

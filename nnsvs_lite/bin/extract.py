@@ -36,6 +36,6 @@ def run(args: argparse.Namespace) -> None:
         return
     if not args.collect:
         stage.run_all(args.nj)
-    schema = stage.collect()
-    sizes = ", ".join(f"{name} {size}" for name, size in schema.streams.items())
+    spec = stage.collect()
+    sizes = ", ".join(f"{name} {size}" for name, size in spec.streams.items())
     print(f"{args.out}: {len(stage.data.utts)} utterances, {sizes}")

@@ -16,6 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--part", help="name or number of the part to sing; the first with lyrics")
     parser.add_argument("--voice", help="voice of a part that has several; the one with lyrics")
     parser.add_argument("--verse", type=int, default=1, help="verse to sing")
+    parser.add_argument("--lang", help="language of the lyrics; the voice's, or its first")
     parser.add_argument("--singer", help="name or number (from 0) of the singer; the first")
     parser.add_argument("--transpose", type=int, default=0, help="semitones")
     parser.add_argument("--tempo", type=float, default=1.0, help="factor; 2 is twice as fast")
@@ -55,6 +56,7 @@ def run(args: argparse.Namespace) -> int | None:
         part=args.part,
         voice=args.voice,
         verse=args.verse,
+        lang=args.lang,
         transpose=args.transpose,
         tempo=args.tempo,
         timing=args.timing,

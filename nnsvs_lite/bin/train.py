@@ -19,6 +19,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ngpu", type=int, default=0, help="GPUs on this machine; 0 trains on the CPU")
     parser.add_argument("--num-nodes", type=int, default=1, help="machines, under torchrun or Slurm")
     parser.add_argument("--seed", type=int, help="in place of training.seed")
+    parser.add_argument(
+        "--overwrite",
+        choices=("true", "false"),
+        default="false",
+        help="replace a model that was trained otherwise; false refuses",
+    )
     parser.epilog = "Any value of the YAML can be given: --model.NAME VALUE, --training.NAME VALUE."
 
 
@@ -36,5 +42,6 @@ def run(args: argparse.Namespace) -> int | None:
         ngpu=args.ngpu,
         num_nodes=args.num_nodes,
         data=args.data,
+        overwrite=args.overwrite == "true",
     )
     print(f"{args.out} is {'trained' if trained else 'up to date'}")

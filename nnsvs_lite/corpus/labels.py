@@ -86,10 +86,14 @@ def reconcile(
     notes = _merge_rests(score.notes, remarks)
     rows = _check_sung(rows, notes, where, remarks)
     rows = _absorb(rows, notes, frozenset(language.vowels), remarks)
+    sung = next((i for i, note in enumerate(notes) if not note.is_rest), 0)
+    begin = notes[sung].start
     notes = _outer_rests(notes, rows, remarks)
+    shift = next((note.start for note in notes if not note.is_rest), begin) - begin
+    timeline = score.timeline if not shift or score.timeline is None else score.timeline.moved(shift)
     notes = _match(notes, rows, language, remarks)
     _check_times(notes, rows, language, where, remarks)
-    return Reconciled(dataclasses.replace(score, notes=tuple(notes)), rows, remarks)
+    return Reconciled(dataclasses.replace(score, notes=tuple(notes), timeline=timeline), rows, remarks)
 
 
 def _repair(rows: list[Segment], where: str, duration: float | None, remarks: list[str]) -> list[Segment]:

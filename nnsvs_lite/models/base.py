@@ -1,6 +1,6 @@
 """The interface of every model, and the four families.
 
-A model is a torch module built from a :class:`~nnsvs_lite.models.spec.Spec` and the
+A model is a torch module built from a :class:`~nnsvs_lite.features.spec.Spec` and the
 ``init_args`` of its YAML. It has ``loss(batch)`` and ``infer(batch)``; both take a
 padded batch and give for each utterance what they would give for it alone. Physical
 units go in and out: normalisation lives inside, in buffers filled from the spec, so
@@ -16,8 +16,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.batch import Batch, Example, length_mask
-from nnsvs_lite.models.spec import Spec
 
 
 class SvsModel(nn.Module):

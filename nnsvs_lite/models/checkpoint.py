@@ -12,11 +12,13 @@ from typing import Any, BinaryIO
 
 import torch
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.atomic import write_bytes
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.base import SvsModel
 from nnsvs_lite.models.config import Config
-from nnsvs_lite.models.spec import Spec
+
+FORMAT = "nnsvs_lite model 2"
 
 
 def save(path: str | os.PathLike, state: dict[str, Any]) -> None:
@@ -70,14 +72,13 @@ def load(path: str | os.PathLike, file: BinaryIO | None = None) -> dict[str, Any
 
 
 def save_model(path: str | os.PathLike, model: SvsModel, config: Config, extra: dict[str, Any]) -> None:
-    """Writes all that singing needs: weights, configuration, schema and statistics."""
+    """Writes all that singing needs: weights, configuration and specification."""
     save(
         path,
         {
-            "format": "nnsvs_lite model 1",
+            "format": FORMAT,
             "config": config.to_dict(),
-            "schema": model.spec.schema,
-            "stats": model.spec.stats,
+            "spec": model.spec.to_dict(),
             "weights": model.state_dict(),
             **extra,
         },
@@ -97,13 +98,19 @@ def load_model(path: str | os.PathLike, family: str | None = None, file: BinaryI
     if path.is_dir():
         path = path / "model.pt"
     state = load(path, file)
-    if state.get("format") != "nnsvs_lite model 1":
-        raise DataError("not a model of this toolkit, or of another version", path)
-    for name in ("config", "schema", "stats", "weights"):
+    made = state.get("format")
+    if made != FORMAT:
+        if isinstance(made, str) and made.startswith(FORMAT[:-1]):
+            raise DataError(f"is of {made!r}, this version reads {FORMAT!r}: train it again", path)
+        raise DataError("not a model of this toolkit", path)
+    for name in ("config", "spec", "weights"):
         if not isinstance(state.get(name), dict):
             raise DataError(f"lacks {name}; train the model again", path)
     config = Config.from_dict(state["config"], str(path))
-    model = config.model_class(Spec(state["schema"], state["stats"]), **config.init_args)
+    spec = Spec.from_dict(state["spec"], path, "train it again")
+    if spec.stats is None:
+        raise DataError("lacks statistics; train the model again", path)
+    model = config.model_class(spec, **config.init_args)
     if family is not None and model.family != family:
         raise DataError(f"holds a {model.family} model, a {family} model is needed", path)
     try:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.base import AcousticModel
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.losses import StreamLoss
@@ -17,7 +18,6 @@ from nnsvs_lite.models.layers.perceptual import PerceptualEntropy
 from nnsvs_lite.models.layers.postfilter import VarianceScaling
 from nnsvs_lite.models.layers.style import StyleTokens
 from nnsvs_lite.models.options import AcousticOptions
-from nnsvs_lite.models.spec import Spec
 
 
 class NeuralAcoustic(AcousticModel):

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.expand import phone_of_frame
 from nnsvs_lite.models.layers.losses import StreamLoss
@@ -14,7 +15,6 @@ from nnsvs_lite.models.layers.outputs import Pitch, StreamHeads
 from nnsvs_lite.models.layers.refine import SpectraPostnet, spectra_of
 from nnsvs_lite.models.neural import NeuralAcoustic
 from nnsvs_lite.models.options import AcousticOptions
-from nnsvs_lite.models.spec import Spec
 
 
 class PostnetAcoustic(NeuralAcoustic):

@@ -8,11 +8,11 @@ from abc import abstractmethod
 import torch
 from torch import Tensor, nn
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.base import DurationModel, TimeLagModel
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.mdn import MixtureHead, masked_mean, mixture_nll, mixture_peak
 from nnsvs_lite.models.layers.timing_floor import TimingFloor
-from nnsvs_lite.models.spec import Spec
 from nnsvs_lite.score.timing import MAX_LAG, MAX_LAG_REST
 
 Prediction = tuple[Tensor, ...]
@@ -66,8 +66,8 @@ class NeuralTimeLag(TimeLagModel):
         self.from_floor, self.prior, self.reach = from_floor, prior, reach
         self.floor = TimingFloor(spec)
         self._rest = spec.column("note", "is_rest")
-        moments = spec.stats["time_lag"]
-        self._mean, self._std = float(moments["mean"][0]), float(moments["std"][0])
+        moments = spec.stats.time_lag
+        self._mean, self._std = moments.mean[0], moments.std[0]
 
     @abstractmethod
     def predict(self, batch: Batch) -> Prediction:

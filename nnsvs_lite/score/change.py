@@ -25,7 +25,14 @@ def change(score: Score, transpose: int, tempo: float) -> Score:
         if not note.is_rest and not LOWEST <= pitch <= HIGHEST:
             raise DataError(f"{note.place}: transposed to MIDI {pitch}, out of {LOWEST}..{HIGHEST}")
         times = {"start": note.start / tempo, "end": note.end / tempo, "tempo": note.tempo * tempo}
-        # The key moves along the circle of fifths: seven for a semitone, folded to -6..6.
-        key = (note.key + 7 * transpose + 6) % 12 - 6 if transpose else note.key
-        notes.append(dataclasses.replace(note, pitch=pitch, key=key, **times))
-    return dataclasses.replace(score, notes=tuple(notes))
+        notes.append(dataclasses.replace(note, pitch=pitch, key=_key(note.key, transpose), **times))
+    timeline = score.timeline
+    if timeline is not None:
+        keys = tuple((at, _key(key, transpose)) for at, key in timeline.keys)
+        timeline = dataclasses.replace(timeline.faster(tempo), keys=keys)
+    return dataclasses.replace(score, notes=tuple(notes), timeline=timeline)
+
+
+def _key(key: int, transpose: int) -> int:
+    """A key moves along the circle of fifths: seven for a semitone, folded to -6..6."""
+    return (key + 7 * transpose + 6) % 12 - 6 if transpose else key

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.score.timeline import Timeline
 
 REST = 0
 """The pitch of a rest."""
@@ -97,11 +97,14 @@ class Score:
         notes: at least one note.
         lang: language code of the lyrics, such as ``ja``.
         title: for people.
+        timeline: tempo, metre and key; None where nothing but the notes is known, as in
+            corpora of labels alone.
     """
 
     notes: tuple[Note, ...]
     lang: str = "ja"
     title: str = field(default="", compare=False)
+    timeline: Timeline | None = None
 
     @property
     def duration(self) -> float:
@@ -126,7 +129,7 @@ class Score:
     def slice(self, first: int, last: int, offset: float | None = None) -> Score:
         """Notes ``first`` to ``last`` (exclusive) moved so that ``offset`` becomes 0.
 
-        ``offset`` in seconds; the first note's start if not given.
+        ``offset`` in seconds; the first note's start if not given. The timeline moves along.
         """
         notes = self.notes[first:last]
         if offset is None:
@@ -135,7 +138,10 @@ class Score:
             dataclasses.replace(n, start=round(n.start - offset, 7), end=round(n.end - offset, 7))
             for n in notes
         )
-        return dataclasses.replace(self, notes=moved)
+        timeline = self.timeline
+        if timeline is not None and moved:
+            timeline = timeline.moved(-offset).until(moved[-1].end)
+        return dataclasses.replace(self, notes=moved, timeline=timeline)
 
     def to_json(self) -> str:
         """One line of JSON, as in a data dir's ``score`` table."""
@@ -147,6 +153,8 @@ class Score:
         value: dict[str, Any] = {"lang": self.lang, "notes": notes}
         if self.title:
             value["title"] = self.title
+        if self.timeline is not None:
+            value["timeline"] = self.timeline.to_rows()
         return json.dumps(value, ensure_ascii=False)
 
     @staticmethod
@@ -155,12 +163,16 @@ class Score:
 
         Raises:
             DataError: where it is not JSON, a note lacks a field, or a field is
-                unknown or of the wrong kind.
+                unknown or of the wrong kind, or the timeline is not in order.
         """
         try:
             value = json.loads(line)
             notes = tuple(_note_from_row(row) for row in value["notes"])
-            return Score(notes, str(value.get("lang", "ja")), str(value.get("title", "")))
+            rows = value.get("timeline")
+            timeline = None if rows is None else Timeline.from_rows(rows, "the timeline")
+            return Score(notes, str(value.get("lang", "ja")), str(value.get("title", "")), timeline)
+        except DataError as error:
+            raise DataError(error.what, where) from None
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise DataError(f"not a score in JSON: {error!r}", where) from None
 
@@ -182,9 +194,3 @@ def _note_from_row(row: dict[str, Any]) -> Note:
         else:
             values[name] = float(value)
     return Note(**values)
-
-
-def contiguous(notes: Iterable[Note]) -> bool:
-    """Whether every note ends where the next one starts (to 0.1 ms)."""
-    notes = list(notes)
-    return all(abs(a.end - b.start) < 1e-4 for a, b in zip(notes, notes[1:], strict=False))

@@ -6,8 +6,9 @@ import dataclasses
 
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.phonemize import is_breath, is_continuation
+from nnsvs_lite.score.timeline import NEAR, Timeline
 from nnsvs_lite.score.types import REST, Note, Score
-from nnsvs_lite.studio.song import MAX_NOTES, NEAR, Song, SongNote
+from nnsvs_lite.studio.song import MAX_NOTES, Song, SongNote
 
 MAX_SECONDS = 600.0
 """Longest song that the studio sings."""
@@ -15,8 +16,6 @@ MAX_SECONDS = 600.0
 
 def song_of(score: Score) -> Song:
     """A score as the page edits it.
-
-    A tempo that changes within a note becomes the tempo that gives the note its length.
 
     Raises:
         DataError: where it is longer than the studio sings.
@@ -26,44 +25,20 @@ def song_of(score: Score) -> Song:
     if score.duration > MAX_SECONDS:
         raise DataError(too_long(score.duration))
     notes: list[SongNote] = []
-    tempi: list[tuple[float, float]] = []
-    bars: list[tuple[float, int, float, float]] = []
-    keys: list[tuple[float, int]] = []
-    at = before = 0.0
+    at = 0.0
     for note in score.notes:
         at = round(at, 6)
-        tempo = _tempo(note)
-        if not tempi or abs(tempi[-1][1] - tempo) > 1e-9 * tempo:
-            tempi.append((at, tempo))
-        if not keys or keys[-1][1] != note.key:
-            keys.append((at, note.key))
-        if not bars or not _agrees(bars, at, note):
-            # Where the bar began, unless the note before stands in another bar after that.
-            start = round(at - note.beat, 6)
-            row = (start, 0.0) if bars and start > before + NEAR else (at, note.beat)
-            bars.append((row[0], note.measure, note.measure_beats, row[1]))
-        breath = note.is_rest and ("br" in note.phones or is_breath(note.lyric))
-        if breath:
+        if note.is_rest and ("br" in note.phones or is_breath(note.lyric)):
             notes.append(SongNote(at, note.beats, REST, "br"))
         elif not note.is_rest:
             notes.append(
                 SongNote(at, note.beats, note.pitch, note.lyric, note.breath, note.velocity, note.phones)
             )
-        before, at = at, at + note.beats
-    song = Song(tuple(notes), tuple(tempi), tuple(bars), tuple(keys), round(at, 6), score.lang, score.title)
+        at += note.beats
+    timeline = score.timeline or Timeline.of_notes(score.notes)
+    song = Song(tuple(notes), timeline, round(at, 6), score.lang, score.title)
     # What the page cannot send back must not reach it.
     return Song.from_json(song.to_json())
-
-
-def _tempo(note: Note) -> float:
-    tempo = 60.0 * note.beats / note.duration
-    return note.tempo if abs(tempo - note.tempo) <= 1e-4 * note.tempo else round(tempo, 6)
-
-
-def _agrees(bars: list[tuple[float, int, float, float]], at: float, note: Note) -> bool:
-    """Whether counting on from the last bar leads to the place a note says it has."""
-    number, beat, beats = Song((), bars=tuple(bars)).bar(at)
-    return number == note.measure and abs(beat - note.beat) < NEAR and beats == note.measure_beats
 
 
 def score_of(song: Song) -> Score:
@@ -86,15 +61,15 @@ def score_of(song: Song) -> Score:
         at = item.end
     if song.length > at + NEAR:
         notes.append(_note(song, SongNote(at, song.length - at, REST), given, notes))
-    if song.seconds(max(song.length, at)) > MAX_SECONDS:
-        raise DataError(too_long(song.seconds(max(song.length, at))))
+    if song.timeline.seconds(max(song.length, at)) > MAX_SECONDS:
+        raise DataError(too_long(song.timeline.seconds(max(song.length, at))))
     times = [note.start for note in notes] + [notes[-1].end]
     joined = tuple(dataclasses.replace(n, start=a, end=b) for n, a, b in zip(notes, times, times[1:]))
-    return Score(joined, song.lang, song.title)
+    return Score(joined, song.lang, song.title, song.timeline)
 
 
 def _note(song: Song, item: SongNote, given: bool, before: list[Note]) -> Note:
-    number, beat, measure_beats = song.bar(item.at)
+    number, beat, measure_beats = song.timeline.bar(item.at)
     rest = item.pitch == REST
     if rest:
         phones: tuple[str, ...] = ("br",) if is_breath(item.lyric) else ("pau",)
@@ -102,18 +77,18 @@ def _note(song: Song, item: SongNote, given: bool, before: list[Note]) -> Note:
         phones = item.phones
     holds = not rest and (not item.lyric.strip() or is_continuation(item.lyric))
     return Note(
-        round(song.seconds(item.at), 7),
-        round(song.seconds(item.end), 7),
+        round(song.timeline.seconds(item.at), 7),
+        round(song.timeline.seconds(item.end), 7),
         item.pitch,
         item.lyric,
         phones if given else (),
         slur=holds and bool(before) and not before[-1].is_rest,
-        tempo=song.tempo(item.at),
+        tempo=song.timeline.tempo(item.at),
         beats=round(item.beats, 6),
         measure=number,
         beat=round(beat, 6),
         measure_beats=measure_beats,
-        key=song.key(item.at),
+        key=song.timeline.key(item.at),
         velocity=item.velocity,
         breath=item.breath,
     )

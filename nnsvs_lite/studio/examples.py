@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nnsvs_lite.score.timeline import Metre, Timeline
 from nnsvs_lite.studio.song import Song, SongNote
 from nnsvs_lite.virtual.melody import Melody, midi
 from nnsvs_lite.virtual.songs import SONGS
@@ -39,21 +40,15 @@ def _song(melody: Melody) -> Song:
             pitch = midi(event.pitch)
             notes.append(SongNote(at, event.beats, pitch, event.lyric, event.breath, velocity))
         at += event.beats
-    bars = ((0.0, 1, melody.beats * 4 / melody.beat_type, 0.0),)
-    return Song(tuple(notes), tuple(tempi), bars, ((0.0, melody.fifths),), at, "ja", melody.title)
+    metre = Metre(0.0, 1, melody.beats * 4 / melody.beat_type, 0.0, melody.beat_type)
+    timeline = Timeline(tuple(tempi), (metre,), ((0.0, melody.fifths),))
+    return Song(tuple(notes), timeline, at, "ja", melody.title)
 
 
 def _beginning(song: Song, beats: float) -> Song:
     """The notes before a beat."""
     notes = tuple(note for note in song.notes if note.at < beats)
-    tempi = tuple(tempo for tempo in song.tempi if tempo[0] < beats)
-    bar = song.bars[0][2]
-    return Song(
-        notes,
-        tempi,
-        song.bars,
-        song.keys,
-        bar * -(-notes[-1].end // bar),
-        song.lang,
-        f"{song.title} (beginning)",
-    )
+    bar = song.timeline.metres[0].length
+    timeline = song.timeline.until(song.timeline.seconds(beats))
+    length = bar * -(-notes[-1].end // bar)
+    return Song(notes, timeline, length, song.lang, f"{song.title} (beginning)")

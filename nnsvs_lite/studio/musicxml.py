@@ -6,8 +6,9 @@ import math
 from fractions import Fraction
 from xml.etree import ElementTree
 
+from nnsvs_lite.score.timeline import NEAR
 from nnsvs_lite.score.types import REST
-from nnsvs_lite.studio.song import NEAR, Song, SongNote
+from nnsvs_lite.studio.song import Song, SongNote
 
 _SHARPS = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 _FLATS = ("C", "Db", "D", "Eb", "E", "F", "Gb", "G", "Ab", "A", "Bb", "B")
@@ -39,36 +40,27 @@ class _Writer:
     """Goes through a song bar by bar, remembering what was last said of metre, key and loudness."""
 
     def __init__(self, song: Song):
-        self.song = song
+        self.song, self.timeline = song, song.timeline
         self.end = _exact(max(song.length, max((note.end for note in song.notes), default=0.0)))
         places = [_exact(x) for n in song.notes for x in (n.at, n.end)]
-        places += [_exact(at) for at, *_ in (*song.tempi, *song.bars)]
+        places += [_exact(row[0]) for row in (*self.timeline.tempi, *self.timeline.metres)]
         self.divisions = math.lcm(*(place.denominator for place in places), self.end.denominator)
-        self.beats, self.key, self.velocity = 0.0, 99, _UNMARKED
+        self.signature, self.key, self.velocity = (0, 0), 99, _UNMARKED
 
     def bars(self) -> list[tuple[Fraction, Fraction]]:
         """Where each bar begins and ends, from 0 on."""
-        lines = {Fraction(0)}
-        for i, (start, _, beats, into) in enumerate(self.song.bars):
-            stop = _exact(self.song.bars[i + 1][0]) if i + 1 < len(self.song.bars) else self.end
-            lines.add(_exact(start))
-            line = _exact(start) + _exact(beats - into)
-            while line < stop:
-                lines.add(line)
-                line += _exact(beats)
-        ordered = sorted(lines)
+        lines = [_exact(line) for line in self.timeline.bar_lines(self.end)] or [Fraction(0)]
         # The last bar is written out whole: a short one would be read as a pick-up's other half.
-        _, beat, beats = self.song.bar(float(ordered[-1]))
-        return list(zip(ordered, [*ordered[1:], ordered[-1] + _exact(beats - beat)]))
+        _, beat, beats = self.timeline.bar(lines[-1])
+        return list(zip(lines, [*lines[1:], lines[-1] + _exact(beats - beat)]))
 
     def measure(self, part: ElementTree.Element, start: Fraction, end: Fraction) -> None:
-        song = self.song
-        number, _, beats = song.bar(float(start))
+        number, _, _ = self.timeline.bar(start)
         measure = _add(part, "measure", number=str(number))
-        self._attributes(measure, beats, song.key(float(start)))
-        marks = [(_exact(at), tempo) for at, tempo in song.tempi if start <= _exact(at) < end]
+        self._attributes(measure, self.timeline.metre(start).signature, self.timeline.key(start))
+        marks = [(_exact(at), tempo) for at, tempo in self.timeline.tempi if start <= _exact(at) < end]
         cuts = sorted({start, end, *(at for at, _ in marks)})
-        inside = [n for n in song.notes if _exact(n.at) < end and _exact(n.end) > start]
+        inside = [n for n in self.song.notes if _exact(n.at) < end and _exact(n.end) > start]
         for begin, stop in zip(cuts, cuts[1:]):
             for at, tempo in marks:
                 if at == begin:
@@ -85,20 +77,19 @@ class _Writer:
             if at < stop:
                 self._rest(measure, stop - at)
 
-    def _attributes(self, measure: ElementTree.Element, beats: float, key: int) -> None:
-        if beats == self.beats and key == self.key:
+    def _attributes(self, measure: ElementTree.Element, signature: tuple[int, int], key: int) -> None:
+        if (signature, key) == (self.signature, self.key):
             return
         attributes = _add(measure, "attributes")
-        if not self.beats:
+        if not self.signature[0]:
             _add(attributes, "divisions", str(self.divisions))
         if key != self.key:
             _add(_add(attributes, "key"), "fifths", str(key))
-        if beats != self.beats:
-            upper, lower = _signature(beats)
+        if signature != self.signature:
             time = _add(attributes, "time")
-            _add(time, "beats", str(upper))
-            _add(time, "beat-type", str(lower))
-        self.beats, self.key = beats, key
+            _add(time, "beats", str(signature[0]))
+            _add(time, "beat-type", str(signature[1]))
+        self.signature, self.key = signature, key
 
     def _tempo(self, measure: ElementTree.Element, tempo: float) -> None:
         direction = _add(measure, "direction", placement="above")
@@ -149,15 +140,6 @@ class _Writer:
         lyric = _add(item, "lyric", number="1")
         _add(lyric, "syllabic", "begin" if goes_on else "single")
         _add(lyric, "text", note.lyric[:-1] if goes_on else note.lyric)
-
-
-def _signature(beats: float) -> tuple[int, int]:
-    """Numbers of the time signature of a bar of so many quarters."""
-    length = _exact(beats) / 4
-    lower = max(4, length.denominator)
-    if lower & (lower - 1):
-        return max(1, round(beats)), 4
-    return int(length * lower), lower
 
 
 def _exact(beats: float) -> Fraction:

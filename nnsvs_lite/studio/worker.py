@@ -116,7 +116,7 @@ def singer(setup: dict[str, Any]) -> tuple[Any, Task]:
     voice = Singer.load(setup["model"], setup["device"])
     ready = {
         "name": Path(setup["model"]).resolve().stem,
-        "lang": voice.spec.schema["lang"],
+        "lang": voice.spec.codes[0],
         "sample_rate": voice.spec.sample_rate,
         "singers": voice.singers,
         "options": describe(RANGES),

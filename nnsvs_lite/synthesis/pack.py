@@ -143,7 +143,7 @@ class Pack:
         m = self.manifest
         rows = [
             ("corpus", m["corpus"]),
-            ("language", m["lang"]),
+            ("languages", ", ".join(m["languages"])),
             ("singers", ", ".join(m["singers"]) or "one, without a name"),
             ("sampling rate", f"{m['sample_rate']} Hz"),
         ]
@@ -188,7 +188,6 @@ def pack(
             or licence or corpus are not known.
     """
     from nnsvs_lite.models.checkpoint import load_model
-    from nnsvs_lite.synthesis.decode import check_spec
 
     if Path(out).suffix != SUFFIX:
         raise DataError(f"a packed voice is named *{SUFFIX}", out)
@@ -196,12 +195,12 @@ def pack(
     models = {family: load_model(path, family) for family, path in voice.items()}
     spec = models["acoustic"].spec
     for family, path in voice.items():
-        check_spec(models[family].spec, spec, path)
+        models[family].spec.check_fits(spec, path)
     recipe = _recipe_of(Path(exp))
     corpus = corpus or (_corpus_of(recipe) if recipe else None)
     if not corpus:
         raise DataError("lies in no recipe that tells the corpus; give --corpus NAME", exp)
-    singers = list(spec.schema.get("speakers", []))
+    singers = list(spec.speakers)
     text = _licence_text(Path(licence) if licence else _licence_of(recipe, Path(exp), set(singers)))
     files = {f"models/{family}.pt": path.read_bytes() for family, path in voice.items()}
     files[LICENCE] = text
@@ -210,7 +209,7 @@ def pack(
         "version": VERSION,
         "made_with": __version__,
         "corpus": corpus,
-        "lang": spec.schema["lang"],
+        "languages": spec.codes,
         "singers": singers,
         "sample_rate": spec.sample_rate,
         "models": {

@@ -24,7 +24,6 @@ from pathlib import Path
 
 import numpy as np
 
-from nnsvs_lite.features.config import FeatureConfig
 from nnsvs_lite.features.vocoder import vocoder_streams, waveform_of
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.errors import DataError, nearest
@@ -61,8 +60,8 @@ class Singer:
     def __init__(self, timelag: TimeLagModel, duration: DurationModel, acoustic: AcousticModel):
         self.timelag, self.duration, self.acoustic = timelag, duration, acoustic
         self.spec = acoustic.spec
-        self.config = FeatureConfig.from_dict(self.spec.schema["feature_config"], "checkpoint")
-        self.singers: list[str] = list(self.spec.schema.get("speakers", []))
+        self.config = self.spec.feature_config
+        self.singers: list[str] = list(self.spec.speakers)
 
     @staticmethod
     def load(path: str | os.PathLike, device: str = "cpu") -> Singer:
@@ -84,6 +83,7 @@ class Singer:
         part: int | str | None = None,
         voice: str | None = None,
         verse: int = 1,
+        lang: str | None = None,
         transpose: int = 0,
         tempo: float = 1.0,
         timing: float = 1.0,
@@ -100,7 +100,7 @@ class Singer:
 
         Args:
             score: a score file, or a :class:`Score`.
-            part, voice, verse: of a file with several.
+            part, voice, verse: of a file with several. lang: of its lyrics; the voice's first if not given.
             transpose: semitones.
             tempo: factor; 2 is twice as fast.
             timing: strength of time lags, 0 to 2; 0 keeps to the score's beats.
@@ -124,7 +124,7 @@ class Singer:
             raise DataError("labels give the times themselves: tempo and timing must be left at 1")
         number, name = self.find_singer(singer)
         if not isinstance(score, Score):
-            score = self._read(score, part=part, voice=voice, verse=verse)
+            score = self._read(score, lang or self.spec.codes[0], part=part, voice=voice, verse=verse)
         score = change(score, transpose, tempo)
         if not all(note.phones for note in score.notes):
             score = attach_phones(score)
@@ -140,8 +140,8 @@ class Singer:
         waveform = join(pieces, rate, max([score.duration, *(label.end for label in imposed[-1:])]))
         return Performance(waveform, rate, shift, score, sung, name, self.spec)
 
-    def _read(self, path: str | os.PathLike, **options: int | str | None) -> Score:
-        score = read_score(path, lang=self.spec.schema["lang"], **options)
+    def _read(self, path: str | os.PathLike, lang: str, **options: int | str | None) -> Score:
+        score = read_score(path, lang=lang, **options)
         return replace(score, title=score.title or Path(path).stem)
 
     def _predict(
@@ -156,7 +156,7 @@ class Singer:
     ) -> list[SungPhrase]:
         """Times and features of all phrases of a song."""
         phrases = split(score, imposed)
-        examples = [example_of(f"phrase{i:04d}", p.score, singer) for i, p in enumerate(phrases)]
+        examples = [example_of(f"phrase{i:04d}", p.score, self.spec, singer) for i, p in enumerate(phrases)]
         if imposed:
             timings = [_imposed_timing(p, self.spec.frame_shift) for p in phrases]
         else:

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from nnsvs_lite.features.config import FeatureConfig
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.batch import Example
 from nnsvs_lite.models.layers.acoustic_floor import SCORE_PITCH
-from nnsvs_lite.models.spec import Spec
 
 VIBRATO_BAND = (3.0, 8.0)
 """Hz within which a held note's F0 counts as vibrato; singers' lies at 4.5 to 7 (Sundberg 1994)."""

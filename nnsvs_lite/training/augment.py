@@ -13,21 +13,21 @@ from dataclasses import replace
 
 import numpy as np
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.tables import read_table
 from nnsvs_lite.models.batch import Example
 from nnsvs_lite.score.change import HIGHEST, LOWEST, change
-from nnsvs_lite.score.context import note_context
 from nnsvs_lite.score.types import Score
 from nnsvs_lite.training.data import DumpDataset
 
 SEMITONE = math.log(2.0) / 12.0
 
 
-def changed(example: Example, score: Score, transpose: int, stretch: float) -> Example:
+def changed(example: Example, score: Score, spec: Spec, transpose: int, stretch: float) -> Example:
     """An utterance as if sung at another pitch and pace.
 
     Args:
-        example: with durations and streams. score: its own, with phones.
+        example: with durations and streams. score: its own, with phones. spec: of the dump.
         transpose: semitones. stretch: factor of all lengths.
 
     Returns:
@@ -55,7 +55,7 @@ def changed(example: Example, score: Score, transpose: int, stretch: float) -> E
     old = example.score
     told = replace(
         old,
-        note_context=note_context(new),
+        note_context=spec.context("note", new),
         note_time=np.array([[n.start, n.end] for n in new.notes], np.float64),
         time_lag=None if old.time_lag is None else old.time_lag * stretch,
         duration=np.diff(bounds),
@@ -64,20 +64,25 @@ def changed(example: Example, score: Score, transpose: int, stretch: float) -> E
 
 
 def varied(
-    example: Example, rng: np.random.Generator, scores: dict[str, Score], transpose: int, stretch: float
+    example: Example,
+    rng: np.random.Generator,
+    scores: dict[str, Score],
+    spec: Spec,
+    transpose: int,
+    stretch: float,
 ) -> Example:
     """A random version of an utterance.
 
     Args:
-        scores: of its set. transpose: semitones, at most, either way; phrases stay within what
-            can be sung. stretch: lengths are multiplied by a factor of at most ``1 + stretch``,
-            at least its inverse.
+        scores: of its set. spec: of the dump.
+        transpose: semitones, at most, either way; phrases stay within what can be sung.
+        stretch: lengths are multiplied by a factor of at most ``1 + stretch``, at least its inverse.
     """
     score = scores[example.utt]
     pitches = [n.pitch for n in score.notes if not n.is_rest] or [60]
     low, high = max(-transpose, LOWEST - min(pitches)), min(transpose, HIGHEST - max(pitches))
     moved = int(rng.integers(min(low, 0), max(high, 0) + 1))
-    return changed(example, score, moved, math.exp(rng.uniform(-1, 1) * math.log1p(stretch)))
+    return changed(example, score, spec, moved, math.exp(rng.uniform(-1, 1) * math.log1p(stretch)))
 
 
 def read_scores(data: DumpDataset) -> dict[str, Score]:

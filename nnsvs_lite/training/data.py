@@ -10,10 +10,10 @@ import numpy as np
 
 from nnsvs_lite.corpus.datadir import DataDir
 from nnsvs_lite.features.audio import resample
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.tables import FeatureReader, read_table
 from nnsvs_lite.models.batch import Batch, Example, ScoreExample, collate
-from nnsvs_lite.models.spec import Spec
 
 _SHORT = 0.05
 """Seconds that a recording may be shorter than its features."""
@@ -61,7 +61,7 @@ class DumpDataset(Sequence[Example]):
         self._streams = list(spec.streams if streams is True else streams or ())
         if unknown := set(self._streams) - set(spec.streams):
             raise DataError(f"the features have no {', '.join(sorted(unknown))}", folder)
-        self._score, self._recordings, self._spec = score, recordings, spec
+        self.spec, self._score, self._recordings = spec, score, recordings
         self._readers = {name: FeatureReader(folder / f"{name}.scp") for name in names + self._streams}
         first = "phone_context" if score else self._streams[0]
         self.utts = list(self._readers[first])
@@ -70,8 +70,13 @@ class DumpDataset(Sequence[Example]):
         for name, reader in self._readers.items():
             for utt in set(reader) ^ set(self.utts):
                 raise DataError(f"utterance {utt!r} is not in both {name}.scp and {first}.scp", folder)
-        self.singers = _indices(folder / "utt2spk", self.utts, spec.schema["speakers"])
-        self._language = _indices(folder / "utt2lang", self.utts, spec.schema["languages"])
+        self.singers = _indices(folder / "utt2spk", self.utts, spec.speakers)
+        self._language = _indices(folder / "utt2lang", self.utts, spec.codes)
+        if spec.languages[1:]:
+            languages = read_table(folder / "utt2lang")
+            unknown = next((u for u in self.utts if languages.get(u) not in spec.codes), None)
+            if unknown:
+                raise DataError(f"no language of {spec.codes} for {unknown!r}", folder / "utt2lang")
         self.frames = [0] * len(self.utts)
         if timing:
             self.frames = [int(self._readers["duration"][utt].sum()) for utt in self.utts]
@@ -91,21 +96,21 @@ class DumpDataset(Sequence[Example]):
         streams = {name: arrays[name] for name in self._streams}
         if self._recordings is not None:
             arrays["wav"] = streams["wav"] = self._waveform(self._recordings, utt, self.frames[index])
-        score = self._score_example(arrays) if self._score else None
-        example = Example(utt, score, streams, self.singers[utt], self._language[utt])
+        language = self._language[utt]
+        score = self._score_example(arrays, self.spec.codes[language]) if self._score else None
+        example = Example(utt, score, streams, self.singers[utt], language)
         size = sum(a.nbytes for a in arrays.values())
         if size <= self._room:
             self._room -= size
             self._cache[index] = example
         return example
 
-    @staticmethod
-    def _score_example(arrays: dict[str, np.ndarray]) -> ScoreExample:
+    def _score_example(self, arrays: dict[str, np.ndarray], language: str) -> ScoreExample:
         column = {n: arrays[n].reshape(-1) for n in ("note_index", "time_lag", "duration") if n in arrays}
         whole = {n: v.astype(np.int64) for n, v in column.items() if n != "time_lag"}
         return ScoreExample(
-            note_context=arrays["note_context"],
-            phone_context=arrays["phone_context"],
+            note_context=self.spec.joined("note", arrays["note_context"], language),
+            phone_context=self.spec.joined("phone", arrays["phone_context"], language),
             note_index=whole["note_index"],
             note_time=arrays["note_time"],
             time_lag=column.get("time_lag"),
@@ -113,9 +118,9 @@ class DumpDataset(Sequence[Example]):
         )
 
     def _waveform(self, recordings: DataDir, utt: str, frames: int) -> np.ndarray:
-        rate = self._spec.sample_rate
+        rate = self.spec.sample_rate
         x = resample(*recordings.audio(utt), rate)
-        out = np.zeros((round(frames * self._spec.frame_shift * rate), 1), np.float32)
+        out = np.zeros((round(frames * self.spec.frame_shift * rate), 1), np.float32)
         if len(out) - len(x) > _SHORT * rate:
             seconds = f"{len(x) / rate:.3f} s are recorded, the features have {len(out) / rate:.3f} s"
             raise DataError(f"{utt}: {seconds}; extract them again", recordings.path)

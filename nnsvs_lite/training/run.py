@@ -1,14 +1,24 @@
-"""One experiment: trained unless it is up to date."""
+"""One experiment: trained unless it is up to date, and never trained over by another."""
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Sequence
+import shutil
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
-from nnsvs_lite.io.atomic import read_text
+import yaml
+
+from nnsvs_lite.io.atomic import read_json, read_text, write_json
 from nnsvs_lite.io.done import Done
 from nnsvs_lite.io.errors import DataError
+
+_TRAINED = ("last.pt", "losses.jsonl", "tensorboard", "best", "data.json", "config.yaml", "model.pt")
+"""What training writes, the model last: it tells that there is something to lose."""
+_NAMED = 3
+"""Differences that a refusal names."""
 
 
 def train(
@@ -21,6 +31,7 @@ def train(
     seed: int | None = None,
     ngpu: int = 0,
     num_nodes: int = 1,
+    overwrite: bool = False,
     data: str | os.PathLike | None = None,
 ) -> bool:
     """Trains a model, or takes up its training, unless the exp dir is up to date.
@@ -31,13 +42,15 @@ def train(
         seed: in place of ``training.seed``.
         ngpu: GPUs on each machine; 0 trains on the CPU.
         num_nodes: machines, as launched by ``torchrun`` or Slurm.
+        overwrite: whether a model of another configuration or other data may be replaced.
         data: folder with data dirs of both sets, for vocoders.
 
     Returns:
         Whether anything was done.
 
     Raises:
-        DataError: for bad data or configuration, or a loss that is not finite.
+        DataError: for bad data or configuration, a loss that is not finite, or an exp dir that
+            holds another experiment.
     """
     out, dump = Path(out), Path(dump)
     inputs = [dump / "schema.json", dump / "stats.json", dump / train_set, dump / dev_set]
@@ -61,6 +74,15 @@ def train(
     config = Config.read(config_path, overrides)
     if seed is not None:
         config.training.seed = seed
+    source = identity(dump, train_set, dev_set)
+    changes = differences(out, config.to_dict(), source)
+    if changes and not overwrite:
+        more = f", and {len(changes) - _NAMED} more" if len(changes) > _NAMED else ""
+        raise DataError(
+            f"another experiment stands here: {', '.join(changes[:_NAMED])}{more}; "
+            "give this one a name of its own (--tag) or replace the other (--overwrite true)",
+            out,
+        )
     check_gpus(ngpu)
     try:
         fabric = Fabric(
@@ -76,8 +98,76 @@ def train(
     loop = Loop(task, out, fabric)
     if fabric.is_global_zero:
         done.clear()
+        if changes:
+            _remove(out)
+        write_json(out / "data.json", source)
         config.write(out / "config.yaml")
+    fabric.barrier()
     loop.run()
     if fabric.is_global_zero:
         done.set([out / "model.pt", out / "config.yaml", out / "losses.jsonl"])
     return True
+
+
+def identity(dump: Path, train_set: str, dev_set: str) -> dict[str, Any]:
+    """What a model is trained on, as ``data.json`` of its exp dir holds it."""
+
+    def digest(path: Path) -> str:
+        return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+
+    found: dict[str, Any] = {
+        "features": read_json(dump / "schema.json"),
+        "stats": digest(dump / "stats.json"),
+    }
+    for name, subset in (("train_set", train_set), ("dev_set", dev_set)):
+        table = dump / subset / "utt2spk"
+        utterances = len(read_text(table).splitlines())
+        found[name] = {"name": subset, "utterances": utterances, "utt2spk": digest(table)}
+    return found
+
+
+def differences(out: Path, config: dict[str, Any], data: dict[str, Any]) -> list[str]:
+    """Where an exp dir that holds a model differs: ``key old -> new``, of the configuration first.
+
+    Raises:
+        DataError: where the dir's own record of itself cannot be read.
+    """
+    if not (out / "model.pt").exists():
+        return []
+    changes = []
+    for name, new in (("config.yaml", config), ("data.json", data)):
+        if not (out / name).exists():
+            changes.append(f"no {name}")
+            continue
+        try:
+            # JSON is YAML; what is new passes through YAML too, so that both have the same types.
+            old = dict(_flat(yaml.safe_load(read_text(out / name))))
+        except yaml.YAMLError as error:
+            raise DataError(f"not YAML: {getattr(error, 'problem', error)}", out / name) from None
+        now = dict(_flat(yaml.safe_load(yaml.safe_dump(new))))
+        for key in {**old, **now}:
+            # The number of workers changes nothing that is learnt.
+            if old.get(key) != now.get(key) and key != "training.workers":
+                changes.append(f"{key} {_short(old.get(key))} -> {_short(now.get(key))}")
+    return changes
+
+
+def _flat(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict) and value:
+        for name, item in value.items():
+            yield from _flat(item, f"{key}.{name}" if key else str(name))
+    else:
+        yield key, value
+
+
+def _short(value: Any) -> str:
+    text = "none" if value is None else str(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."
+
+
+def _remove(out: Path) -> None:
+    for name in _TRAINED:
+        if (out / name).is_dir():
+            shutil.rmtree(out / name)
+        else:
+            (out / name).unlink(missing_ok=True)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.conditions import Conditions
 from nnsvs_lite.models.layers.context import hiding
@@ -18,7 +19,6 @@ from nnsvs_lite.models.layers.score_embedding import SummedScore, ToFrames
 from nnsvs_lite.models.layers.transformer import Transformer
 from nnsvs_lite.models.options import AcousticOptions
 from nnsvs_lite.models.refined import PostnetAcoustic
-from nnsvs_lite.models.spec import Spec
 
 
 class Variance(nn.Module):

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.base import AcousticModel
 from nnsvs_lite.models.batch import Batch, Example, collate
 from nnsvs_lite.models.layers.acoustic_floor import SmoothFloor
@@ -16,7 +17,6 @@ from nnsvs_lite.models.layers.losses import LF0_UNIT, StreamLoss
 from nnsvs_lite.models.layers.mlpg import WINDOWS, dynamics, generate
 from nnsvs_lite.models.layers.questions import Questions
 from nnsvs_lite.models.layers.trees import TreeBank
-from nnsvs_lite.models.spec import Spec
 
 
 class HmmAcoustic(AcousticModel):
@@ -65,8 +65,8 @@ class HmmAcoustic(AcousticModel):
         """Mean and deviation by which a stream is normalised."""
         if name == "lf0":
             return torch.zeros(1), torch.full((1,), LF0_UNIT)
-        moments = self.spec.stats["streams"][name]
-        return torch.tensor(moments["mean"]), torch.tensor(moments["std"]).clamp(min=1e-4)
+        moments = self.spec.stats.streams[name]
+        return torch.tensor(moments.mean), torch.tensor(moments.std).clamp(min=1e-4)
 
     # -- singing ------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.conditions import Conditions
 from nnsvs_lite.models.layers.context import hiding
@@ -12,7 +13,6 @@ from nnsvs_lite.models.layers.mixer import Mixer
 from nnsvs_lite.models.layers.score_embedding import ScoreEmbedding, ToFrames
 from nnsvs_lite.models.options import AcousticOptions
 from nnsvs_lite.models.refined import RefinedAcoustic
-from nnsvs_lite.models.spec import Spec
 
 
 class MlpSinger(RefinedAcoustic):

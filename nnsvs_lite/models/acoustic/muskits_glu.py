@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.attention import SelfAttention
 from nnsvs_lite.models.layers.conditions import Conditions
@@ -18,7 +19,6 @@ from nnsvs_lite.models.layers.score_embedding import ScoreEmbedding, ToFrames
 from nnsvs_lite.models.layers.transformer import PositionalEncoding
 from nnsvs_lite.models.options import AcousticOptions
 from nnsvs_lite.models.refined import RefinedAcoustic
-from nnsvs_lite.models.spec import Spec
 
 HALF = math.sqrt(0.5)
 

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.conditions import Conditions
@@ -18,7 +19,6 @@ from nnsvs_lite.models.layers.linguistic import LinguisticFeatures
 from nnsvs_lite.models.layers.streams import StreamNet, StreamSize
 from nnsvs_lite.models.neural import NeuralAcoustic
 from nnsvs_lite.models.options import AcousticOptions
-from nnsvs_lite.models.spec import Spec
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.conditions import Conditions
@@ -16,7 +17,6 @@ from nnsvs_lite.models.layers.recurrent import BiLSTM
 from nnsvs_lite.models.layers.streams import StreamNet, StreamSize, order_error
 from nnsvs_lite.models.neural import NeuralAcoustic
 from nnsvs_lite.models.options import AcousticOptions
-from nnsvs_lite.models.spec import Spec
 
 
 @dataclass(frozen=True)

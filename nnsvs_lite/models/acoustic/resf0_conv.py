@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.conditions import Conditions
 from nnsvs_lite.models.layers.context import ContextEncoder, hiding
@@ -19,7 +20,6 @@ from nnsvs_lite.models.layers.expand import (
 from nnsvs_lite.models.layers.outputs import StreamHeads
 from nnsvs_lite.models.neural import NeuralAcoustic
 from nnsvs_lite.models.options import AcousticOptions
-from nnsvs_lite.models.spec import Spec
 
 PITCHES = 128
 """MIDI numbers."""

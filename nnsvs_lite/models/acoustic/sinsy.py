@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.conditions import Conditions
 from nnsvs_lite.models.layers.expand import phone_of_frame
@@ -19,7 +20,6 @@ from nnsvs_lite.models.layers.pitch_prior import prior_weights
 from nnsvs_lite.models.layers.vibrato import VibratoAnalysis, sing_vibrato
 from nnsvs_lite.models.neural import NeuralAcoustic
 from nnsvs_lite.models.options import AcousticOptions
-from nnsvs_lite.models.spec import Spec
 
 VIBRATO = {"none": {}, "diff": {"vibrato": 1}, "sine": {"vibrato": 2, "vibrato_flag": 1}}
 """Numbers a frame that describe vibrato."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.attentive import AttentiveDecoder
 from nnsvs_lite.models.layers.conditions import Conditions
@@ -19,7 +20,6 @@ from nnsvs_lite.models.layers.recurrent import BiLSTM
 from nnsvs_lite.models.layers.score_embedding import SummedScore
 from nnsvs_lite.models.options import AcousticOptions
 from nnsvs_lite.models.refined import PostnetAcoustic
-from nnsvs_lite.models.spec import Spec
 
 
 class TacotronEncoder(nn.Module):

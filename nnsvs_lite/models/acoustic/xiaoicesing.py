@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.conditions import Conditions
 from nnsvs_lite.models.layers.context import hiding
@@ -13,7 +14,6 @@ from nnsvs_lite.models.layers.score_embedding import SummedScore, ToFrames
 from nnsvs_lite.models.layers.transformer import Transformer
 from nnsvs_lite.models.options import AcousticOptions
 from nnsvs_lite.models.refined import RefinedAcoustic
-from nnsvs_lite.models.spec import Spec
 
 
 class XiaoiceSing(RefinedAcoustic):

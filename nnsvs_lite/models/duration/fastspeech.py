@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.context import ContextEncoder, hiding
 from nnsvs_lite.models.layers.expand import full_phone_context
 from nnsvs_lite.models.layers.mdn import masked_mean
 from nnsvs_lite.models.layers.predictor import VariancePredictor
 from nnsvs_lite.models.layers.transformer import Transformer
-from nnsvs_lite.models.spec import Spec
 from nnsvs_lite.models.timing import NeuralDuration, Prediction, ValueHead
 
 UNIT = 0.02

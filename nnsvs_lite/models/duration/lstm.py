@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.linguistic import LinguisticFeatures
 from nnsvs_lite.models.layers.recurrent import BiLSTM
-from nnsvs_lite.models.spec import Spec
 from nnsvs_lite.models.timing import NeuralDuration, Prediction, ValueHead
 
 

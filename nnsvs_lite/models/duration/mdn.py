@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from torch import nn
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.context import ContextEncoder
 from nnsvs_lite.models.layers.conv import ConvStack
 from nnsvs_lite.models.layers.expand import full_phone_context
 from nnsvs_lite.models.layers.mdn import MixtureHead
-from nnsvs_lite.models.spec import Spec
 from nnsvs_lite.models.timing import NeuralDuration, Prediction
 
 

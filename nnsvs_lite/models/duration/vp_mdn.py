@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.linguistic import LinguisticFeatures
 from nnsvs_lite.models.layers.mdn import MixtureHead
 from nnsvs_lite.models.layers.predictor import VariancePredictor
-from nnsvs_lite.models.spec import Spec
 from nnsvs_lite.models.timing import NeuralDuration, Prediction
 
 

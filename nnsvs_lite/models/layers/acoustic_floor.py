@@ -11,10 +11,10 @@ import math
 import torch
 from torch import Tensor, nn
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.conv import gaussian_kernel, smooth
 from nnsvs_lite.models.layers.expand import gather_rows
-from nnsvs_lite.models.spec import Spec
 
 SCORE_PITCH = "pitch_held"
 """The note column that holds the score's pitch, held through rests."""

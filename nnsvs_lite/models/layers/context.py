@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from nnsvs_lite.models.spec import Spec
+from nnsvs_lite.features.spec import Spec
 
 FEW_PHONES = 300
 """Size of a training set, about a minute, at which context is hidden half as often."""
@@ -58,16 +58,16 @@ class ContextEncoder(nn.Module):
         columns, mean, std, varies = [], [], [], []
         for level in levels:
             columns += spec.columns(level)
-            moments = spec.stats[f"{level}_context"]
-            mean += moments["mean"]
-            std += moments["std"]
-            varies += [low < high for low, high in zip(moments["min"], moments["max"])]
-        self.categorical = [i for i, c in enumerate(columns) if c["kind"] == "categorical"]
-        numeric = [i for i, c in enumerate(columns) if c["kind"] == "numeric"]
-        flags = [i for i, c in enumerate(columns) if c["kind"] == "flag"]
+            moments = getattr(spec.stats, f"{level}_context")
+            mean += moments.mean
+            std += moments.std
+            varies += [low < high for low, high in zip(moments.min, moments.max)]
+        self.categorical = [i for i, c in enumerate(columns) if c.kind == "categorical"]
+        numeric = [i for i, c in enumerate(columns) if c.kind == "numeric"]
+        flags = [i for i, c in enumerate(columns) if c.kind == "flag"]
         self.numeric = numeric + flags
         self.embeddings = nn.ModuleList(
-            nn.Embedding(int(columns[i]["size"]), dim, padding_idx=0) for i in self.categorical
+            nn.Embedding(columns[i].size, dim, padding_idx=0) for i in self.categorical
         )
         for table in self.embeddings:
             nn.init.normal_(table.weight, std=len(self.embeddings) ** -0.5)

@@ -8,10 +8,10 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.acoustic_floor import SmoothFloor
 from nnsvs_lite.models.layers.losses import LF0_UNIT
-from nnsvs_lite.models.spec import Spec
 
 MAX_RESIDUAL = 600 * math.log(2) / 1200
 """Bound of the F0 residual: 600 cents either way (NNSVS)."""
@@ -40,9 +40,9 @@ class OutputSpace(nn.Module):
         self.pitch, self.from_floor = pitch, floor
         self.floor = SmoothFloor(spec)
         for name in self.sizes:
-            moments = spec.stats["streams"][name]
+            moments = spec.stats.streams[name]
             for key in ("mean", "std"):
-                values = torch.tensor(moments[key])
+                values = torch.tensor(getattr(moments, key))
                 values = values.clamp(min=1e-4) if key == "std" else values
                 self.register_buffer(f"{key}_{name}", values, persistent=False)
 

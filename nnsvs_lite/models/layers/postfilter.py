@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.expand import gather_rows, phone_of_frame
-from nnsvs_lite.models.spec import Spec
 
 SKIP = 2
 """Mel-cepstra that are left as they are: loudness and tilt."""
@@ -41,7 +41,7 @@ class VarianceScaling(nn.Module):
         self.strength = strength
         self._rest = spec.column("note", "is_rest")
         self.first = {name: _first(name, spec) for name in ("mgc", "mel") if name in spec.streams}
-        gv = spec.stats.get("gv", {})
+        gv = spec.stats.gv
         self._known = bool(gv)
         for name in self.first:
             values = torch.tensor(gv.get(name, [1.0] * spec.streams[name]))
@@ -80,6 +80,6 @@ def _first(name: str, spec: Spec) -> int:
         return SKIP
     from nnsvs_lite.features.mel import mel_edges
 
-    config = spec.schema["feature_config"]["mel"]
-    edges = mel_edges(config["bins"], config["fmin"], config["fmax"], config["scale"])
+    config = spec.feature_config.mel
+    edges = mel_edges(config.bins, config.fmin, config.fmax, config.scale)
     return int((edges[1:-1] < SKIP_HZ).sum())

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.acoustic_floor import SmoothFloor
 from nnsvs_lite.models.layers.context import hide
 from nnsvs_lite.models.layers.expand import POSITIONS, frame_positions, full_phone_context, gather_rows
-from nnsvs_lite.models.spec import Spec
 
 PITCHES = 128
 """MIDI numbers; 0 is a rest."""

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.batch import Batch, length_mask
 from nnsvs_lite.models.layers.norm import MaskedBatchNorm
-from nnsvs_lite.models.spec import Spec
 
 STYLE = 256
 """Size of a style vector."""
@@ -70,8 +70,8 @@ class StyleTokens(nn.Module):
     def __init__(self, spec: Spec, count: int):
         super().__init__()
         self.names = list(spec.streams)
-        moments = [spec.stats["streams"][name] for name in self.names]
-        center, std = (torch.tensor(sum((m[key] for m in moments), [])) for key in ("mean", "std"))
+        moments = [spec.stats.streams[name] for name in self.names]
+        center, std = (torch.tensor(sum((getattr(m, key) for m in moments), ())) for key in ("mean", "std"))
         self.register_buffer("center", center, persistent=False)
         self.register_buffer("scale", 1 / std.clamp(min=1e-4), persistent=False)
         self.encoder = ReferenceEncoder(len(center))

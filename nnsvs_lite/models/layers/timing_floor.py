@@ -9,9 +9,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.expand import sum_by_note
-from nnsvs_lite.models.spec import Spec
 
 
 def _median(values: Tensor, weights: Tensor) -> Tensor:

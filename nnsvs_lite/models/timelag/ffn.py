@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.expand import gather_rows
 from nnsvs_lite.models.layers.linguistic import LinguisticFeatures
 from nnsvs_lite.models.layers.timing_floor import first_phones
-from nnsvs_lite.models.spec import Spec
 from nnsvs_lite.models.timing import NeuralTimeLag, Prediction, ValueHead
 
 

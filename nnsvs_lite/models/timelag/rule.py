@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.base import TimeLagModel
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.mdn import masked_mean
 from nnsvs_lite.models.layers.timing_floor import TimingFloor
-from nnsvs_lite.models.spec import Spec
 
 
 class RuleTimeLag(TimeLagModel):

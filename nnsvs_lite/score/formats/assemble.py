@@ -18,19 +18,20 @@ What all formats without engraved bars (MIDI and those of singing editors) share
 
 from __future__ import annotations
 
-import bisect
 import dataclasses
 import logging
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 from nnsvs_lite.io.errors import DataError, nearest
 from nnsvs_lite.score.formats.limits import checked_count, checked_length, checked_pitch, checked_tempo
 from nnsvs_lite.score.formats.musicxml_written import UNSPACED
 from nnsvs_lite.score.languages import Language
 from nnsvs_lite.score.phonemize import is_breath, is_continuation
+from nnsvs_lite.score.timeline import Metre, Timeline
 from nnsvs_lite.score.types import REST, Note, Score
 
 log = logging.getLogger(__name__)
@@ -44,6 +45,7 @@ NEXT_SYLLABLE = "+"
 languages that space words, where :mod:`nnsvs_lite.score.phonemize` minds it."""
 
 MAX_QUARTERS = 1_000_000
+_BEAT_TYPES = frozenset(2**power for power in range(11))
 
 
 @dataclass(frozen=True)
@@ -71,91 +73,55 @@ class Sung:
         return self.start + self.beats
 
 
-class Timeline:
-    """Tempo, bars and keys of a file by position in quarters.
+def timeline_of(
+    tempi: Iterable[tuple[Fraction, float]] = (),
+    signatures: Iterable[tuple[Fraction, int, int]] = (),
+    keys: Iterable[tuple[Fraction, int]] = (),
+) -> Timeline:
+    """The timeline of a file, in exact positions.
 
     Args:
         tempi: (position, quarter notes a minute) in any order; before the first of
             them its tempo holds already. None at all means ``DEFAULT_TEMPO``.
-        bars: (position, numerator, denominator) of time signatures; 4/4 before and
+        signatures: (position, numerator, denominator) of time signatures; 4/4 before and
             without. One within a bar begins a new bar.
         keys: (position, sharps), flats negative.
 
     Raises:
         DataError: where a tempo or a time signature is absurd.
     """
+    held = _in_order(tempi) or [(Fraction(0), DEFAULT_TEMPO)]
+    for position, bpm in held:
+        checked_tempo(bpm, _quarter(position))
+    metres = [Metre(Fraction(0), 1, Fraction(4), Fraction(0), 4)]
+    for position, numerator, denominator in sorted(signatures, key=lambda row: row[0]):
+        if not 1 <= numerator <= 1000 or denominator not in _BEAT_TYPES:
+            raise DataError(
+                f"{_quarter(position)}: a time signature of {numerator:g}/{denominator:g} cannot be read"
+            )
+        position = max(Fraction(position), Fraction(0))
+        last = metres[-1]
+        number = last.number - int((last.at - position) // last.length)
+        metre = Metre(position, number, Fraction(4 * numerator, denominator), Fraction(0), denominator)
+        metres[-1 if position == last.at else len(metres) :] = [metre]
+    sharps = _in_order(keys)
+    if not sharps or sharps[0][0] > 0:
+        sharps.insert(0, (Fraction(0), 0))
+    return Timeline(((Fraction(0), held[0][1]), *held[1:]), tuple(metres), tuple(sharps))
 
-    def __init__(
-        self,
-        tempi: Iterable[tuple[Fraction, float]] = (),
-        bars: Iterable[tuple[Fraction, int, int]] = (),
-        keys: Iterable[tuple[Fraction, int]] = (),
-    ):
-        # The last one at a position counts, and what stands before 0 holds from 0 on.
-        changes = {max(Fraction(q), Fraction(0)): bpm for q, bpm in sorted(tempi, key=lambda t: t[0])}
-        self._tempi = sorted(changes.items()) or [(Fraction(0), DEFAULT_TEMPO)]
-        self._tempi[0] = (Fraction(0), self._tempi[0][1])
-        self._tempo_starts = [q for q, _ in self._tempi]
-        self._seconds = [0.0]
-        for (a, bpm), (b, _) in zip(self._tempi, self._tempi[1:]):
-            self._seconds.append(self._seconds[-1] + float(b - a) * 60 / checked_tempo(bpm, _quarter(a)))
-        checked_tempo(self._tempi[-1][1], _quarter(self._tempi[-1][0]))
-        self._bars = _bar_table(bars)
-        self._bar_starts = [q for q, _, _ in self._bars]
-        self._keys = sorted(keys, key=lambda k: k[0])
-        self._key_starts = [q for q, _ in self._keys]
 
-    def seconds(self, position: Fraction) -> float:
-        """Time of a position from the beginning."""
-        i = bisect.bisect_right(self._tempo_starts, position) - 1
-        return self._seconds[i] + float(position - self._tempo_starts[i]) * 60 / self._tempi[i][1]
-
-    def tempo(self, position: Fraction) -> float:
-        """Quarter notes a minute at a position."""
-        return self._tempi[bisect.bisect_right(self._tempo_starts, position) - 1][1]
-
-    def bar(self, position: Fraction) -> tuple[int, Fraction, Fraction]:
-        """Bar number from 1, beat from 0 and the bar's length, the last two in quarters."""
-        start, number, length = self._bars[bisect.bisect_right(self._bar_starts, position) - 1]
-        whole = (position - start) // length
-        return number + int(whole), position - start - whole * length, length
-
-    def key(self, position: Fraction) -> int:
-        """Sharps at a position, flats negative."""
-        i = bisect.bisect_right(self._key_starts, position) - 1
-        return self._keys[i][1] if i >= 0 else 0
-
-    def place(self, position: Fraction) -> str:
-        """Where a position stands, for messages."""
-        number, beat, _ = self.bar(position)
-        return f"measure {number}, beat {float(beat) + 1:g}"
+def _in_order(rows: Iterable[tuple[Fraction, Any]]) -> list[tuple[Fraction, Any]]:
+    """By position; the last one at a position counts, and what stands before 0 holds from 0 on."""
+    changes = {max(Fraction(at), Fraction(0)): value for at, value in sorted(rows, key=lambda row: row[0])}
+    return sorted(changes.items(), key=lambda row: row[0])
 
 
 def _quarter(position: Fraction) -> str:
     return f"quarter {float(position) + 1:g}"
 
 
-def _bar_table(bars: Iterable[tuple[Fraction, int, int]]) -> list[tuple[Fraction, int, Fraction]]:
-    """(position, number, length) of each time signature's first bar."""
-    table = [(Fraction(0), 1, Fraction(4))]
-    for position, numerator, denominator in sorted(bars, key=lambda b: b[0]):
-        if not 1 <= numerator <= 1000 or denominator not in (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024):
-            raise DataError(
-                f"{_quarter(position)}: a time signature of {numerator:g}/{denominator:g} cannot be read"
-            )
-        position = max(Fraction(position), Fraction(0))
-        start, number, length = table[-1]
-        number += -int((start - position) // length)
-        row = (position, number, Fraction(4 * numerator, denominator))
-        if position == start:
-            table[-1] = row
-        else:
-            table.append(row)
-    return table
-
-
 def bar_positions(signatures: Iterable[tuple[int, int, int]]) -> list[tuple[Fraction, int, int]]:
-    """Time signatures by (bar from 0, numerator, denominator) as :class:`Timeline` takes them."""
+    """Time signatures by (bar from 0, numerator, denominator) as :func:`timeline_of` takes them."""
     placed: list[tuple[Fraction, int, int]] = []
     last = 0
     for bar, numerator, denominator in sorted(signatures, key=lambda s: s[0]):
@@ -207,7 +173,7 @@ def assemble(notes: Iterable[Sung], timeline: Timeline, *, lang: str, title: str
             velocity=row.velocity,
         )
         result.append(with_lyric(note, row.lyric, result[-1] if result else None, lang))
-    return Score(tuple(result), lang, title)
+    return Score(tuple(result), lang, title, timeline.floats())
 
 
 def with_lyric(note: Note, lyric: str, before: Note | None, lang: str) -> Note:

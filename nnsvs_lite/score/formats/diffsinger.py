@@ -38,6 +38,7 @@ from nnsvs_lite.score.formats.limits import (
 from nnsvs_lite.score.formats.rawfile import get_number, get_rows, get_text, naming, parse_json, read_bytes
 from nnsvs_lite.score.languages import Language, get_language, language_codes
 from nnsvs_lite.score.languages.base import CLASS_NAMES
+from nnsvs_lite.score.timeline import Timeline
 from nnsvs_lite.score.types import REST, Note, Score
 
 _PITCH = re.compile(r"([A-Ga-g])([#♯b♭]?)(-?\d)([#♯b♭]?)([+-]\d{1,3}(?:\.\d{1,4})?)?")
@@ -87,7 +88,7 @@ def read_ds(path: str | os.PathLike, *, lang: str = "ja", tempo: float | None = 
         if all(row.pitch == REST for row in rows):
             raise DataError("the score is empty: it has no notes")
         checked_length(rows[-1].end)
-        return Score(tuple(_notes(rows, bpm)), lang)
+        return Score(tuple(_notes(rows, bpm)), lang, timeline=Timeline(((0.0, bpm),)))
 
 
 def _offset(number: int, segment: dict[str, Any]) -> float:

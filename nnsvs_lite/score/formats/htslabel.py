@@ -18,6 +18,7 @@ from pathlib import Path
 from nnsvs_lite.io.atomic import read_text
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.score.timeline import Timeline
 from nnsvs_lite.score.types import REST, Note, Score
 
 HUNDRED_NS = 1e-7
@@ -131,7 +132,8 @@ def read_full(path: str | os.PathLike, lang: str = "ja") -> FullLabel:
         notes = _notes(rows, remarks)
     except (ValueError, KeyError, ZeroDivisionError) as error:
         raise DataError(f"a note of its /E: part cannot be read: {error}", path) from None
-    return FullLabel(Score(tuple(notes), lang, Path(path).stem), labels, remarks)
+    score = Score(tuple(notes), lang, Path(path).stem, Timeline.of_notes(notes))
+    return FullLabel(score, labels, remarks)
 
 
 def _notes(rows: list[tuple[dict[str, str], list[str]]], remarks: list[str]) -> list[Note]:

@@ -27,12 +27,13 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.score.formats.assemble import DEFAULT_TEMPO, Sung, Timeline, assemble, choose_part
+from nnsvs_lite.score.formats.assemble import DEFAULT_TEMPO, Sung, assemble, choose_part, timeline_of
 from nnsvs_lite.score.formats.limits import checked_tempo
 from nnsvs_lite.score.formats.musicxml_written import UNSPACED
 from nnsvs_lite.score.formats.rawfile import decode, naming, read_bytes
 from nnsvs_lite.score.formats.smf import MidiFile, MidiNote, MidiTrack, parse_midi
 from nnsvs_lite.score.phonemize import is_continuation
+from nnsvs_lite.score.timeline import Timeline
 from nnsvs_lite.score.types import Score
 
 log = logging.getLogger(__name__)
@@ -98,7 +99,7 @@ def _timeline(midi: MidiFile, tempo: float | None) -> Timeline:
         tempi = [
             (Fraction(0), DEFAULT_TEMPO if tempo is None else checked_tempo(tempo, "the tempo asked for"))
         ]
-    return Timeline(
+    return timeline_of(
         tempi,
         [(Fraction(tick, midi.ticks), top, bottom) for tick, top, bottom in midi.metres],
         [(Fraction(tick, midi.ticks), sharps) for tick, sharps in midi.keys],

@@ -31,7 +31,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from nnsvs_lite.io.errors import DataError, nearest
-from nnsvs_lite.score.formats.musicxml_played import Prolongs, play
+from nnsvs_lite.score.formats.musicxml_played import Prolongs, play, timeline_of
 from nnsvs_lite.score.formats.musicxml_tidy import partwise, tidy
 from nnsvs_lite.score.formats.musicxml_written import read_measures
 from nnsvs_lite.score.formats.repeats import playing_order, read_marks
@@ -75,10 +75,11 @@ def read_musicxml(
         measures = read_measures(stream, chosen, voice=voice, lang=lang, tempo=tempo)
         order = playing_order(marks[: len(measures)])
         notes = play(measures, order, verse=verse, prolongs=_prolongs(lang))
+        timeline = timeline_of(measures, order)
     except DataError as error:
         raise error if error.where else DataError(error.what, path) from None
     title = stream.metadata.bestTitle if stream.metadata is not None else None
-    return Score(tuple(notes), lang, " ".join((title or "").split()))
+    return Score(tuple(notes), lang, " ".join((title or "").split()), timeline)
 
 
 def _prolongs(lang: str) -> Prolongs:

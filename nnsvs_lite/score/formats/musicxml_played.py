@@ -10,6 +10,7 @@ from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.formats.limits import MAX_NOTES, checked_length
 from nnsvs_lite.score.formats.musicxml_written import Event, Measure
 from nnsvs_lite.score.phonemize import is_breath, is_continuation
+from nnsvs_lite.score.timeline import Metre, Timeline
 from nnsvs_lite.score.types import REST, Note
 
 GRACE_BEATS = Fraction(1, 8)
@@ -57,6 +58,31 @@ def play(
         start += measure.seconds(measure.length)
         checked_length(start)
     return _finish(notes)
+
+
+def timeline_of(measures: Sequence[Measure], order: Sequence[tuple[int, int]]) -> Timeline:
+    """Tempo, bars and keys in the order they are played."""
+    tempi: list[tuple[Fraction, float]] = []
+    metres: list[Metre] = []
+    keys: list[tuple[Fraction, int]] = []
+    at = Fraction(0)
+    for index, _ in order:
+        measure = measures[index]
+        for offset, tempo in measure.tempi:
+            if (not tempi or tempi[-1][1] != tempo) and (offset < measure.length or not offset):
+                tempi.append((at + offset, tempo))
+        if not keys or keys[-1][1] != measure.key:
+            keys.append((at, measure.key))
+        length = max(measure.bar, measure.length)
+        metre = Metre(at, measure.number, length, measure.pickup, measure.beat_type)
+        if (
+            not metres
+            or metres[-1].beat_type != metre.beat_type
+            or (Timeline(metres=tuple(metres[-1:])).bar(at) != (metre.number, metre.into, length))
+        ):
+            metres.append(metre)
+        at += measure.length
+    return Timeline(tuple(tempi), tuple(metres), tuple(keys)).floats()
 
 
 def _choose_lyrics(events: Sequence[Event], wanted: int, verse: int, after_rest: bool) -> list[str]:

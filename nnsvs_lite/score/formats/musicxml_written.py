@@ -57,6 +57,7 @@ class Measure:
         number: as printed.
         length: what it holds.
         bar: what its time signature asks for.
+        beat_type: the signature's lower number.
         pickup: how far into its bar it begins.
         key: sharps, flats negative.
         tempi: (offset, quarters a minute), the first at offset 0.
@@ -66,6 +67,7 @@ class Measure:
     number: int
     length: Fraction
     bar: Fraction
+    beat_type: int
     pickup: Fraction
     key: int
     tempi: list[tuple[Fraction, float]]
@@ -111,18 +113,19 @@ def read_measures(
     marks = [_tempi(row, f"measure {source.number}") for row, source in zip(rows, written)]
     current = _first_tempo(marks, tempo)
     singing = voice if voice is not None else _singing_voice(written)
-    key, bar, velocity, chords = 0, Fraction(4), DEFAULT_VELOCITY, 0
+    key, bar, beat_type, velocity, chords = 0, Fraction(4), 4, DEFAULT_VELOCITY, 0
     measures: list[Measure] = []
     for index, (source, tempi) in enumerate(zip(written, marks)):
         for signature in source.getElementsByClass("TimeSignature"):
-            bar = Fraction(signature.barDuration.quarterLength)
+            bar, beat_type = Fraction(signature.barDuration.quarterLength), int(signature.denominator)
         for signature in source.getElementsByClass("KeySignature"):
             key = int(signature.sharps or 0)
         length = max(_length(column, index) for column in columns if index < len(column))
         if not tempi or tempi[0][0] > 0:
             tempi.insert(0, (Fraction(0), current))
         current = tempi[-1][1]
-        measure = Measure(int(source.number), length, bar, _pickup(measures, length, bar), key, tempi, [])
+        pickup = _pickup(measures, length, bar)
+        measure = Measure(int(source.number), length, bar, beat_type, pickup, key, tempi, [])
         chords += _read_events(source, measure, singing, voice is not None, lang)
         velocity = _set_velocities(measure.events, source, velocity)
         measures.append(measure)

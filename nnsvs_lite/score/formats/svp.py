@@ -19,7 +19,7 @@ from fractions import Fraction
 from typing import Any
 
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.score.formats.assemble import Sung, Timeline, assemble, bar_positions, choose_part
+from nnsvs_lite.score.formats.assemble import Sung, assemble, bar_positions, choose_part, timeline_of
 from nnsvs_lite.score.formats.limits import MAX_TEXT_BYTES, checked_count
 from nnsvs_lite.score.formats.rawfile import (
     get_dict,
@@ -30,6 +30,7 @@ from nnsvs_lite.score.formats.rawfile import (
     parse_json,
     read_bytes,
 )
+from nnsvs_lite.score.timeline import Timeline
 from nnsvs_lite.score.types import Score
 
 BLICKS = 705_600_000
@@ -78,7 +79,7 @@ def _timeline(time: dict[str, Any]) -> Timeline:
         )
         for row in get_rows(time.get("meter"), "time.meter")
     ]
-    return Timeline(tempi, bar_positions(metres))
+    return timeline_of(tempi, bar_positions(metres))
 
 
 def _quarters(value: Any, what: str) -> Fraction:

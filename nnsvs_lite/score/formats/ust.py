@@ -23,7 +23,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.score.formats.assemble import Sung, Timeline, assemble, bar_positions
+from nnsvs_lite.score.formats.assemble import Sung, assemble, bar_positions, timeline_of
 from nnsvs_lite.score.formats.limits import MAX_NOTES
 from nnsvs_lite.score.formats.rawfile import decode, get_number, get_text, naming, read_bytes
 from nnsvs_lite.score.types import Score
@@ -69,7 +69,7 @@ def read_ust(path: str | os.PathLike, *, lang: str = "ja") -> Score:
                 pitch = get_number(fields.get("NoteNum"), f"{place}: NoteNum", -1e4, 1e4)
                 notes.append(Sung(ticks, length, pitch, lyric, place=place))
             ticks += length
-        timeline = Timeline(tempi, bar_positions(_metres(setting.get("TimeSignatures", ""))))
+        timeline = timeline_of(tempi, bar_positions(_metres(setting.get("TimeSignatures", ""))))
         return assemble(notes, timeline, lang=lang, title=get_text(setting.get("ProjectName", "")))
 
 

@@ -20,11 +20,12 @@ from fractions import Fraction
 from typing import Any
 
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.score.formats.assemble import Sung, Timeline, assemble, bar_positions, choose_part
+from nnsvs_lite.score.formats.assemble import Sung, assemble, bar_positions, choose_part, timeline_of
 from nnsvs_lite.score.formats.limits import MAX_TEXT_BYTES, checked_count
 from nnsvs_lite.score.formats.rawfile import decode, get_number, get_rows, get_text, naming, read_bytes
 from nnsvs_lite.score.formats.ust import RESTS, clean_alias
 from nnsvs_lite.score.formats.yamlfile import parse_yaml
+from nnsvs_lite.score.timeline import Timeline
 from nnsvs_lite.score.types import Score
 
 
@@ -77,7 +78,7 @@ def _timeline(value: dict[str, Any], ticks: int) -> Timeline:
         )
         for row in rows
     ]
-    return Timeline(tempi, bar_positions(metres))
+    return timeline_of(tempi, bar_positions(metres))
 
 
 def _notes(part: dict[str, Any], number: int, ticks: int, lang: str) -> list[Sung]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.score.formats.assemble import Sung, Timeline, assemble, bar_positions, choose_part
+from nnsvs_lite.score.formats.assemble import Sung, assemble, bar_positions, choose_part, timeline_of
 from nnsvs_lite.score.formats.limits import checked_count
 from nnsvs_lite.score.formats.rawfile import (
     get_dict,
@@ -26,6 +26,7 @@ from nnsvs_lite.score.formats.rawfile import (
     read_bytes,
 )
 from nnsvs_lite.score.formats.xmlfile import unpack
+from nnsvs_lite.score.timeline import Timeline
 from nnsvs_lite.score.types import Score
 
 TICKS = 480
@@ -89,7 +90,7 @@ def _timeline(master: dict[str, Any]) -> Timeline:
         )
         for row in get_rows(metre.get("events"), "masterTrack.timeSig.events")
     ]
-    return Timeline(tempi, bar_positions(metres))
+    return timeline_of(tempi, bar_positions(metres))
 
 
 def _track(track: dict[str, Any], place: str) -> list[Sung]:

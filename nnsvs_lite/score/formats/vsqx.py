@@ -18,9 +18,10 @@ from fractions import Fraction
 from xml.etree.ElementTree import Element
 
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.score.formats.assemble import Sung, Timeline, assemble, bar_positions, choose_part
+from nnsvs_lite.score.formats.assemble import Sung, assemble, bar_positions, choose_part, timeline_of
 from nnsvs_lite.score.formats.rawfile import get_number, get_text, naming
 from nnsvs_lite.score.formats.xmlfile import read_xml
+from nnsvs_lite.score.timeline import Timeline
 from nnsvs_lite.score.types import Score
 
 _NAMES = {
@@ -97,14 +98,14 @@ def _timeline(master: Element, names: dict[str, tuple[str, ...]], ticks: int) ->
         )
         for row in master.findall(tag)
     ]
-    return Timeline(tempi, [(q - begin, top, bottom) for q, top, bottom in metres]), begin
+    return timeline_of(tempi, [(q - begin, top, bottom) for q, top, bottom in metres]), begin
 
 
 def _bar_start(metres: list[tuple[Fraction, int, int]], bars: int) -> Fraction:
     """Where a bar begins (from 0), in quarters."""
     if not metres:
         return Fraction(4 * bars)
-    whole = Timeline((), metres)
+    whole = timeline_of((), metres)
     position = Fraction(0)
     for _ in range(bars):
         position += whole.bar(position)[2]

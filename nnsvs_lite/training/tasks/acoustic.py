@@ -31,5 +31,6 @@ class AcousticTask(Task):
         options = self.options
         if not (options.transpose or options.stretch):
             return self.train_data
-        draw = partial(varied, scores=self._scores, transpose=options.transpose, stretch=options.stretch)
+        change = {"transpose": options.transpose, "stretch": options.stretch}
+        draw = partial(varied, scores=self._scores, spec=self.spec, **change)
         return Versions(self.train_data, draw, options.seed, epoch)

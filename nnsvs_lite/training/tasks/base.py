@@ -9,11 +9,11 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.base import SvsModel
 from nnsvs_lite.models.batch import Batch, Example
 from nnsvs_lite.models.config import Config
-from nnsvs_lite.models.spec import Spec
 from nnsvs_lite.training.data import DumpDataset, balanced, epoch_batches, pack
 
 Update = Callable[..., None]
@@ -111,7 +111,7 @@ class Task:
         config = self.config.to_dict()
         # Their number changes nothing.
         del config["training"]["workers"]
-        return [config, self.spec.schema, self.spec.stats, self.train_data.utts]
+        return [config, self.spec.to_dict(), self.train_data.utts]
 
     def describe(self) -> str:
         """What is trained on what, in a line."""
