@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import sys
 import types
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
@@ -19,14 +21,16 @@ def blocks(heading: str) -> dict[str, str]:
     return dict(re.findall(r"```(python|yaml)\n(.*?)```", section, re.DOTALL))
 
 
-def install(heading: str) -> types.ModuleType:
-    """Puts a section's module where its YAML says; returns it."""
-    written = blocks(heading)
-    name = yaml.safe_load(written["yaml"])["model"]["class_path"].rpartition(".")[0]
-    module = types.ModuleType(name)
-    sys.modules[name] = module
+@contextmanager
+def installed(heading: str) -> Iterator[types.ModuleType]:
+    """A section's module, where its YAML says that it is."""
+    written, known = blocks(heading), config.model_modules
+    name = str(yaml.safe_load(written["yaml"])["model"]["class_path"]).rpartition(".")[0]
+    module = sys.modules[name] = types.ModuleType(name)
     exec(compile(written["python"], "CONTRIBUTING.md", "exec"), vars(module))  # our own words, not data
-    known = config.model_modules()
-    if name not in known:
-        config.model_modules = lambda: [*known, name]
-    return module
+    config.model_modules = lambda: sorted({*known(), name})
+    try:
+        yield module
+    finally:
+        config.model_modules = known
+        del sys.modules[name]

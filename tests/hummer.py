@@ -48,7 +48,7 @@ class Hummer(AcousticModel):
 def make_hummer(toy_voice: Path) -> Singer:
     """The toy voice's timing, the hummer's sound."""
     toy = Singer.load(toy_voice)
-    config = toy.config
+    config = toy.spec.feature_config
     features = replace(config, world=replace(config.world, mgc_order=ORDER))
     hertz = np.linspace(0, config.sample_rate / 2, fft_size_of(config) // 2 + 1)
     envelope = 1e-6 * (1e-2 + 1 / (1 + ((hertz - RESONANCE) / 250) ** 2))

@@ -16,7 +16,7 @@ from nnsvs_lite.training.data import DumpDataset
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = [
-    path for f in ("timelag", "duration", "acoustic") for path in sorted((ROOT / "conf" / f).glob("*"))
+    path for f in ("timelag", "duration", "acoustic") for path in sorted((ROOT / "conf" / f).glob("[!_]*"))
 ]
 FULL = [path for path in CONFIGS if path.with_name(f"{path.stem}_tiny.yaml").exists()]
 """Systems at their published size; each has a tiny one, on which most tests are run."""
@@ -27,6 +27,11 @@ TRAINED = [path for path in CONFIGS if Config.read(path).model_class.trains]
 def name_of(path: Path) -> str:
     """A test's id."""
     return f"{path.parent.name}-{path.stem}"
+
+
+def batch_key(path: Path) -> str:
+    """The training option that measures the batches of a configuration's family."""
+    return "batch_frames" if path.parent.name == "acoustic" else "batch_phones"
 
 
 def mel_spec(spec: Spec) -> Spec:
@@ -47,7 +52,7 @@ def build(path: Path, spec: Spec, seed: int = 0) -> SvsModel:
     """A new model of a configuration."""
     config = Config.read(path)
     torch.manual_seed(seed)
-    return config.model_class(spec, **config.init_args).eval()
+    return config.build(spec).eval()
 
 
 def shaken(model: SvsModel, size: float = 0.1) -> SvsModel:

@@ -6,12 +6,13 @@ import re
 
 import pytest
 import torch
-import yaml
-from contributing import blocks, install
+from contributing import blocks, installed
 from models_common import batch_of, examples, shaken
 from toy import make_dump
 
 from nnsvs_lite.features.spec import Spec
+from nnsvs_lite.io.settings import parse_settings
+from nnsvs_lite.models.config import Config
 from nnsvs_lite.models.neural import NeuralAcoustic
 
 
@@ -30,11 +31,10 @@ def spec_and_items(tmp_path_factory):
 
 @pytest.fixture
 def model(written, spec_and_items) -> NeuralAcoustic:
+    settings = parse_settings(written["yaml"], "CONTRIBUTING.md")
     torch.manual_seed(0)
-    config = yaml.safe_load(written["yaml"])["model"]
-    return getattr(install("A model"), config["class_path"].rpartition(".")[2])(
-        spec_and_items[0], **config["init_args"]
-    )
+    with installed("A model"):
+        return Config.from_dict(settings.value, settings.where).build(spec_and_items[0])
 
 
 def test_its_head_counts_its_parameters(model, written):

@@ -186,12 +186,12 @@ def test_an_untrained_model_is_the_rule(path, spec, items):
             torch.testing.assert_close(out["mean"][mask], rule["mean"][mask], rtol=0.02, atol=0.1)
         elif isinstance(model, NeuralAcoustic):
             rule = SmoothFloor(spec)(batch, phone_of_frame(batch))
-            if not model.space.from_floor:
+            if not model.space.residual_to_rule:
                 rule = {"lf0": RuleAcoustic(spec).infer(batch)["lf0"]}
             if model.space.pitch == "absolute":
                 del rule["lf0"]
             # What is made from noise is noise at first.
-            rule = {n: v for n, v in rule.items() if n not in model.drawn}
+            rule = {n: v for n, v in rule.items() if n not in model.diffused}
             for name, value in rule.items():
                 mask = batch.frame_mask
                 torch.testing.assert_close(out[name][mask], value[mask], rtol=1e-3, atol=2e-3)

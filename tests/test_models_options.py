@@ -49,7 +49,7 @@ def make(name: str, spec: Spec, **options) -> NeuralAcoustic:
         ROOT / f"conf/acoustic/{name}.yaml", [f"--model.options.{k}={v}" for k, v in options.items()]
     )
     torch.manual_seed(0)
-    return shaken(config.model_class(spec, **config.init_args).eval())
+    return shaken(config.build(spec).eval())
 
 
 def as_singer(items, **ids):
@@ -90,7 +90,7 @@ def test_a_checkpoint_keeps_options_and_the_style_that_was_heard(spec, items, tm
     config = Config.read(
         ROOT / "conf/acoustic/resf0_conv.yaml", [f"--model.options.{word}" for word in words]
     )
-    model = shaken(config.model_class(spec, **config.init_args)).train()
+    model = shaken(config.build(spec)).train()
     batch = batch_of(items[:2], spec)
     model.loss(batch)
     save_model(tmp_path / "model.pt", model.eval(), config, {})
@@ -306,7 +306,7 @@ class TestVarianceScaling:
         assert build(ROOT / "conf/acoustic/resf0_conv.yaml", bare).infer(batch_of(items[:1], bare))
         with pytest.raises(DataError, match="needs the variance of utterances"):
             make("resf0_conv", bare, gv=0.5)
-        with pytest.raises(DataError, match="from 0 to 1"):
+        with pytest.raises(DataError, match="within 0..1"):
             make("resf0_conv", spec, gv=1.5)
         model = make("resf0_conv", bare)
         model.gv.strength = 0.5

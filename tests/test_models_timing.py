@@ -112,7 +112,7 @@ class TestSyllables:
 
     @pytest.fixture
     def model(self, spec):
-        return FastSpeechDuration(spec, hidden=8, floor=False)
+        return FastSpeechDuration(spec, hidden=8, residual_to_rule=False)
 
     def batch(self, spec, items, slurred: bool):
         """One phrase; where ``slurred``, its third note carries on the vowel of the second."""

@@ -14,6 +14,7 @@ from nnsvs_lite.models.batch import collate
 from nnsvs_lite.models.layers.expand import phone_of_frame
 from nnsvs_lite.models.layers.pitch_prior import prior_weights
 from nnsvs_lite.models.layers.vibrato import CENT, VibratoAnalysis, sing_vibrato
+from nnsvs_lite.models.options import AcousticOptions
 
 
 def curve(
@@ -129,7 +130,7 @@ def with_vibrato(spec, items, cents=60.0):
 
 def test_a_model_that_says_what_was_found_sings_the_target(spec, items):
     batch, wave = with_vibrato(spec, items)
-    model = Sinsy(spec, 8, 8, 8, 1, vibrato="sine", options={"floor": True}).eval()
+    model = Sinsy(spec, 8, 8, 8, 1, vibrato="sine", options=AcousticOptions(residual_to_rule=True)).eval()
     found = model._find(batch, phone_of_frame(batch))
     assert 300 < found["true_flag"].sum() <= (wave != 0).sum()
     logit = torch.where(found["true_flag"], 5.0, -5.0) - SELDOM
@@ -146,7 +147,7 @@ def test_a_model_that_says_what_was_found_sings_the_target(spec, items):
 def test_the_residual_is_not_asked_to_follow_the_vibrato(spec, items, kind):
     """The untrained model sings the score: all that its F0 lacks is what the level keeps."""
     batch, _ = with_vibrato(spec, items)
-    options = {"floor": True}
+    options = AcousticOptions(residual_to_rule=True)
     plain = Sinsy(spec, 8, 8, 8, 1, options=options).eval().loss(batch)
     model = Sinsy(spec, 8, 8, 8, 1, vibrato=kind, options=options).eval()
     losses = model.loss(batch)
@@ -160,7 +161,7 @@ def test_the_residual_is_not_asked_to_follow_the_vibrato(spec, items, kind):
 def test_vibrato_is_learnt(spec, items):
     batch, wave = with_vibrato(spec, items)
     torch.manual_seed(0)
-    model = Sinsy(spec, 32, 16, 16, 1, vibrato="sine", options={"floor": True})
+    model = Sinsy(spec, 32, 16, 16, 1, vibrato="sine", options=AcousticOptions(residual_to_rule=True))
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
     for _ in range(30):
         optimizer.zero_grad()

@@ -128,7 +128,7 @@ def test_only_the_phone_speaks_before_training_and_unknown_parts_are_refused(spe
 
 
 def test_hidden_parts_are_whole_vectors_and_the_phone_is_never_hidden(spec, items):
-    embedding = ScoreEmbedding(spec, {"phone": 4, "pitch": 4}, forget=0.5).train()
+    embedding = ScoreEmbedding(spec, {"phone": 4, "pitch": 4}, context_dropout=0.5).train()
     with torch.no_grad():
         embedding.tables["pitch"].weight.fill_(1.0)
     torch.manual_seed(0)

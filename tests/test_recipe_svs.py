@@ -16,7 +16,7 @@ SETS = ("train", "dev", "eval")
 FAKE = """#!/usr/bin/env bash
 # Stands in for nnsvs-lite: notes the call, makes the folders and files that later stages look for.
 echo "$*" >>"${CALLS}"
-echo "fake $1"
+[ "$1" = config ] || echo "fake $1"
 case "${FAIL:-}" in "$1")
     echo "nnsvs-lite $1: error: data/train/score:3: a note of zero length" >&2
     exit 1
@@ -24,6 +24,7 @@ case "${FAIL:-}" in "$1")
 esac
 case "${SLEEP:-}" in "$1") echo $$ >"${CALLS}.pid"; exec sleep 60 ;; esac
 out=
+[ "$1" != config ] || echo "conf/shipped/$3.yaml"
 command=$1
 while [ $# -gt 0 ]; do
     case $1 in --out) out=$2; shift ;; --dump) dump=$2; shift ;; --results-md) table=$2; shift ;; esac
@@ -38,9 +39,11 @@ esac
 """
 DATA = """#!/usr/bin/env bash
 echo "local/data.sh $*" >>"${CALLS}"
-for set in train dev eval train_two dev_two eval_two; do
-    mkdir -p data/${set}
-    [ -n "${NO_LABELS:-}" ] || touch data/${set}/label.ctm
+for set in train dev eval; do
+    for name in ${set} ${set}_two ${set}_multi; do
+        mkdir -p data/${name}
+        [ -n "${NO_LABELS:-}" ] || touch data/${name}/label.ctm
+    done
 done
 """
 
@@ -62,7 +65,6 @@ class Recipe:
             ("duration", "mdn"),
             ("acoustic", "resf0_conv"),
             ("features", "world_48k"),
-            ("mfa", "toy"),
             *((family, "rule") for family in ("timelag", "duration", "acoustic")),
         ):
             config = self.folder / "conf" / family / f"{name}.yaml"
@@ -243,14 +245,14 @@ def test_alignment_where_labels_are_missing_or_asked_for(recipe: Recipe) -> None
     config = ("--align-config", "toy")
     recipe.run("--stage", "0", "--stop-stage", "1", *config, NO_LABELS="1")
     options, data = recipe.calls[-1].split(" --data=", 1)
-    assert options == "align --config conf/mfa/toy.yaml --out exp/align_toy --nj 2 --realign false"
+    assert options == "align --config conf/shipped/toy.yaml --out exp/align_toy --nj 2 --realign false"
     assert data.split(" --data=") == [f"data/{name}" for name in SETS]
     done = recipe.run("--stage", "1", "--stop-stage", "1", "--align-config", "none", FAIL="config")
-    assert done.returncode == 1 and recipe.calls[-1] == "config mfa none"
+    assert done.returncode == 1 and recipe.calls[-1] == "config align none"
     recipe.run("--stage", "0", "--stop-stage", "1", *config)
     assert "align" not in recipe.commands
     recipe.run("--stage", "1", "--stop-stage", "1", "--realign", "true", *config)
-    assert recipe.commands == ["align"]
+    assert recipe.commands == ["config", "align"]
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
@@ -294,13 +296,15 @@ def test_recipes_are_small_and_share_their_scripts(folder: Path) -> None:
 
 def test_a_baseline_of_the_recipe_joins_the_table(recipe: Recipe) -> None:
     script = recipe.folder / "local" / "baseline.sh"
-    recipe._program(script, '#!/bin/sh\necho "local/baseline.sh $*" >>"${CALLS}"\nmkdir -p exp/hmm/eval\n')
+    recipe._program(
+        script, '#!/bin/sh\necho "local/baseline.sh $*" >>"${CALLS}"\nmkdir -p exp/hts_voice/eval\n'
+    )
     done = recipe.run()
     assert done.returncode == 0, done.stderr
-    assert "local/baseline.sh --data data/eval --out exp/hmm/eval" in recipe.calls
+    assert "local/baseline.sh --data data/eval --out exp/hts_voice/eval" in recipe.calls
     for name in ("evaluate", "report"):
         call = next(call for call in recipe.calls if call.startswith(name))
-        assert "--system hmm=exp/hmm/eval" in call
+        assert "--system hts_voice=exp/hts_voice/eval" in call
         assert "--system rule=exp/acoustic_rule_world_48k/decode_rule/eval" in call
 
 

@@ -28,7 +28,8 @@ DURATION = ROOT / "conf" / "duration" / "mdn.yaml"
 
 def run(dump: Path, out: Path, *more: str) -> list[dict]:
     """Trains in small batches; the history."""
-    words = ["--training.epochs=3", "--training.min_steps=0", "--training.patience=0", "--training.budget=60"]
+    words = ["--training.epochs=3", "--training.min_steps=0", "--training.patience=0"]
+    words += ["--training.batch_phones=60"]
     assert train(DURATION, dump, "train", "dev", out, overrides=[*words, *more])
     return [json.loads(line) for line in (out / "losses.jsonl").read_text().splitlines()]
 
@@ -38,7 +39,7 @@ def weights(out: Path, name: str = "model.pt") -> dict[str, torch.Tensor]:
 
 
 def test_updates_end_where_they_should_and_are_resumed_in_the_middle_of_an_epoch(toy_dump, tmp_path):
-    words = ["--training.updates=7", "--training.eval_updates=3", "--training.average=0.5"]
+    words = ["--training.updates=7", "--training.eval_updates=3", "--training.ema_decay=0.5"]
     rows = run(toy_dump, tmp_path / "whole", *words)
     assert [row["update"] for row in rows] == [0, 3, 6, 7]
     loop = load(tmp_path / "whole" / "last.pt")["states"]["loop"]
@@ -70,8 +71,8 @@ def test_where_tests_fall_changes_no_order_of_batches(toy_dump, tmp_path):
 def test_accumulated_batches_make_the_step_of_one_large_batch(tmp_path):
     dump = make_dump(tmp_path / "dump", {"train": 2, "dev": 1}, seed=3)
     words = ["--training.epochs=2", "--model.dropout=0", "--training.clip=0"]
-    run(dump, tmp_path / "large", *words, "--training.budget=9999")
-    run(dump, tmp_path / "small", *words, "--training.budget=1", "--training.accumulate=2")
+    run(dump, tmp_path / "large", *words, "--training.batch_phones=9999")
+    run(dump, tmp_path / "small", *words, "--training.batch_phones=1", "--training.accumulate=2")
     large, small = (load(tmp_path / name / "last.pt")["states"] for name in ("large", "small"))
     assert large["loop"]["step"] == small["loop"]["step"] == 2
     assert large["loop"]["seen"] == small["loop"]["seen"] > 0
@@ -125,7 +126,7 @@ class TwoNetworks(DurationTask):
 def test_each_optimiser_moves_its_own_network_by_its_own_rule(tmp_path):
     dump = make_dump(tmp_path / "dump", {"train": 2, "dev": 1})
     config = Config.read(
-        DURATION, ["--training.epochs=1", "--training.min_steps=0", "--training.budget=9999"]
+        DURATION, ["--training.epochs=1", "--training.min_steps=0", "--training.batch_phones=9999"]
     )
     task = TwoNetworks(config, dump, "train", "dev")
     loop = Loop(task, tmp_path, Fabric(accelerator="cpu", devices=1))

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from contributing import blocks
-from models_common import ROOT
+from models_common import ROOT, batch_key
 from toy import make_dump, make_recordings
 
 from nnsvs_lite.models.checkpoint import load
@@ -20,14 +20,15 @@ SCRIPT = """
 import os
 import sys
 import torch
-from contributing import install
+from contributing import installed
 from lightning_fabric import Fabric
 from nnsvs_lite.models.config import Config
 from nnsvs_lite.training.loop import Loop
 from nnsvs_lite.training.tasks import TASKS
 
 conf, dump, data, out, *words = sys.argv[1:]
-install("A vocoder")
+module = installed("A vocoder")
+module.__enter__()
 fabric = Fabric(accelerator="cpu", devices=int(os.environ["RANKS"]), strategy="ddp")
 fabric.launch()
 torch.set_num_threads(1)
@@ -74,14 +75,15 @@ def check(out: Path, epochs: int) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("family, conf", [("duration", "mdn.yaml"), ("acoustic", "resf0_conv.yaml")])
 def test_two_ranks_end_with_the_same_weights(family, conf, toy_dump, tmp_path):
-    words = ["--training.epochs=2", "--training.min_steps=0", "--training.budget=60"]
-    check(train(tmp_path, ROOT / "conf" / family / conf, toy_dump, *words), 2)
+    conf = ROOT / "conf" / family / conf
+    words = ["--training.epochs=2", "--training.min_steps=0", f"--training.{batch_key(conf)}=60"]
+    check(train(tmp_path, conf, toy_dump, *words), 2)
 
 
 @pytest.mark.slow
 def test_a_rank_without_batches_of_its_own_keeps_step(toy_dump, tmp_path):
     # One batch in training and one in testing: the second rank has none of either.
-    words = ["--training.epochs=2", "--training.min_steps=0", "--training.budget=100000"]
+    words = ["--training.epochs=2", "--training.min_steps=0", "--training.batch_phones=100000"]
     check(train(tmp_path, ROOT / "conf" / "timelag" / "mdn.yaml", toy_dump, *words), 2)
 
 
@@ -102,8 +104,9 @@ def test_two_ranks_learn_what_one_learns_from_all(family, tmp_path):
         conf, words = tmp_path / "conf.yaml", ["--training.updates=2", "--training.crop_frames=20"]
         conf.write_text(blocks("A vocoder")["yaml"])
     words += ["--training.epochs=2", "--training.min_steps=0", "--training.warmup=0", "--training.clip=0"]
-    one = networks(train(tmp_path, conf, dump, *words, "--training.budget=9999", ranks=1), 0)
-    out = train(tmp_path, conf, dump, *words, "--training.budget=1")
+    key = "batch_frames" if family == "vocoder" else "batch_phones"
+    one = networks(train(tmp_path, conf, dump, *words, f"--training.{key}=9999", ranks=1), 0)
+    out = train(tmp_path, conf, dump, *words, f"--training.{key}=1")
     for name, value in one.items():
         assert torch.equal(networks(out, 0)[name], networks(out, 1)[name]), name
         torch.testing.assert_close(networks(out, 0)[name], value, rtol=1e-3, atol=1e-5)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from killing import Killed, check_same, kill_at
-from models_common import CONFIGS, ROOT, TRAINED, name_of
+from models_common import CONFIGS, ROOT, TRAINED, batch_key, name_of
 
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.checkpoint import load, load_model
@@ -24,7 +24,7 @@ FAMILY_BUDGET = {"timelag": 60, "duration": 60, "acoustic": 1500}
 
 def train(path: Path, dump: Path, out: Path, *more: str, **options) -> bool:
     """Trains for four epochs in small batches."""
-    budget = f"--training.budget={FAMILY_BUDGET[path.parent.name]}"
+    budget = f"--training.{batch_key(path)}={FAMILY_BUDGET[path.parent.name]}"
     words = OPTIONS + [budget, *more] if path in TRAINED else list(more)
     return run_module.train(path, dump, "train", "dev", out, overrides=words, **options)
 
@@ -136,7 +136,7 @@ def test_little_data_is_seen_more_often(toy_dump, tmp_path):
         tmp_path,
         "--training.epochs=1",
         "--training.min_steps=3",
-        "--training.budget=9999",
+        "--training.batch_phones=9999",
     )
     assert len((tmp_path / "losses.jsonl").read_text().splitlines()) == 4
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from contributing import blocks, install
+from contributing import blocks, installed
 from killing import Killed, check_same, kill_at
 from models_common import batch_of, shaken
 from toy import make_dump, make_recordings
@@ -31,7 +31,7 @@ from nnsvs_lite.training.tasks.vocoder import cropped
 from nnsvs_lite.training.update import Updater
 
 OPTIONS = ["--training.updates=7", "--training.eval_updates=2", "--training.crop_frames=20"]
-OPTIONS += ["--training.budget=60", "--training.lr=1e-3", "--model.channels=4"]
+OPTIONS += ["--training.batch_frames=60", "--training.lr=1e-3", "--model.channels=4"]
 
 
 @pytest.fixture(scope="module")
@@ -47,18 +47,19 @@ def data(dump) -> Path:
 
 
 @pytest.fixture(scope="module")
-def conf(tmp_path_factory) -> Path:
+def conf(tmp_path_factory):
     """The YAML, with its module in place."""
-    install("A vocoder")
     path = tmp_path_factory.mktemp("conf") / "sine_filter.yaml"
     path.write_text(blocks("A vocoder")["yaml"])
-    return path
+    with installed("A vocoder"):
+        yield path
 
 
 @pytest.fixture(scope="module")
 def run(dump, data, conf):
     def run(out: Path, *more: str) -> Path:
-        assert train(conf, dump, "train", "dev", out, overrides=[*OPTIONS, *more], data=data)
+        words = ["train", "--config", conf, "--dump", dump, "--data", data, "--out", out]
+        assert main([str(word) for word in (*words, *OPTIONS, *more)]) == 0
         return out
 
     return run

@@ -54,7 +54,7 @@ def main() -> None:
         for path in args.scores:
             song = voice.sing(path, singer=name)
             phones = [Segment(p.start, p.end, p.symbol) for p in song.phones]
-            found = analyse(song.waveform, song.sample_rate, song.score, phones, voice.config)
+            found = analyse(song.waveform, song.sample_rate, song.score, phones, voice.spec.feature_config)
             ends = np.array([p.end for p in phones]) / song.frame_shift
             index = np.searchsorted(ends, np.arange(len(found.mgc)), side="right").clip(max=len(phones) - 1)
             spectra.append(found.mgc)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from nnsvs_lite.bin._options import add_trust_code
+
 HELP = "sing a score file with a trained voice"
 
 
@@ -40,8 +42,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--label", help="file with phone times to keep to: .lab (HTS or seconds), .ctm, .TextGrid"
     )
     parser.add_argument("--tables", metavar="DIR", help="also write phone times and features to this folder")
+    parser.add_argument("--vocoder", help="exp dir of a trained vocoder, in place of the voice's own")
     parser.add_argument("--seed", type=int, default=0, help="of models that draw by chance")
     parser.add_argument("--device", default="cpu", help="torch device, such as cuda")
+    add_trust_code(parser)
 
 
 def run(args: argparse.Namespace) -> int | None:
@@ -51,7 +55,7 @@ def run(args: argparse.Namespace) -> int | None:
     container_of(args.out)
     from nnsvs_lite.synthesis.singer import Singer
 
-    song = Singer.load(args.model, args.device).sing(
+    song = Singer.load(args.model, args.device, args.vocoder, args.trust_code).sing(
         args.score,
         part=args.part,
         voice=args.voice,

@@ -10,7 +10,9 @@ OVERRIDES = True
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--config", required=True, help="YAML of the model, as in conf/acoustic/")
+    parser.add_argument(
+        "--config", required=True, help="name of a model, such as acoustic/sinsy_tiny, or its YAML"
+    )
     parser.add_argument("--dump", required=True, help="dump dir with schema.json and stats.json")
     parser.add_argument("--train-set", default="train", help="set to train on")
     parser.add_argument("--dev-set", default="dev", help="set that chooses the epoch to keep")
@@ -29,10 +31,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int | None:
+    from nnsvs_lite.io.settings import find_config
+    from nnsvs_lite.models.config import FAMILIES
     from nnsvs_lite.training.run import train
 
     trained = train(
-        args.config,
+        find_config(FAMILIES, args.config),
         args.dump,
         args.train_set,
         args.dev_set,

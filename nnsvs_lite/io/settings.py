@@ -147,12 +147,14 @@ class Settings:
                 return None
             return self.convert(next(a for a in args if a is not type(None)), value, path)
         if origin is typing.Literal:
-            if value in args:
+            if any(type(value) is type(known) and value == known for known in args):
                 return value
             hint = nearest(str(value), map(str, args))
             raise self.fault(f"{name} must be one of {', '.join(map(str, args))}, not {value!r}{hint}", path)
         if dataclasses.is_dataclass(hint):
-            return value if isinstance(value, hint) else self.build(hint, value or {}, path)
+            return (
+                value if isinstance(value, hint) else self.build(hint, {} if value is None else value, path)
+            )
         if origin is dict:
             if not isinstance(value, dict):
                 raise self.fault(f"{name} must be a mapping, not {value!r}", path)
@@ -162,9 +164,9 @@ class Settings:
                 raise self.fault(f"{name} must be a list, not {value!r}", path)
             items = [self.convert(args[0], item, (*path, str(i))) for i, item in enumerate(value)]
             return items if origin is list else tuple(items)
-        if hint is float and not isinstance(value, bool):
+        if hint is float and isinstance(value, (int, float, str)) and not isinstance(value, bool):
             # YAML 1.1 reads 1e-5, without a dot, as text.
-            with suppress(TypeError, ValueError):
+            with suppress(ValueError, OverflowError):
                 if math.isfinite(float(value)):
                     return float(value)
         elif isinstance(value, hint) and isinstance(value, bool) == (hint is bool):
@@ -315,23 +317,30 @@ def config_names(kind: str) -> list[str]:
     return sorted(p.stem for p in _folder(kind).glob("*.yaml") if not p.stem.startswith("_"))
 
 
-def find_config(kind: str, name: str | os.PathLike) -> Path:
-    """A configuration by its name, such as ``sinsy_tiny``, or by its path.
+def find_config(kind: str | Sequence[str], name: str | os.PathLike) -> Path:
+    """A configuration by its name, such as ``sinsy_tiny`` or ``acoustic/sinsy_tiny``, or by its path.
 
     Args:
-        kind: ``features``, ``align``, ``timelag``, ``duration``, ``acoustic``, ...
+        kind: ``features``, ``align``, ``timelag``, ``duration``, ``acoustic``, ... or several.
 
     Raises:
-        DataError: where there is none, naming the nearest.
+        DataError: where there is none, naming the nearest, or where several kinds have it.
     """
-    known, text = config_names(kind), os.fspath(name)
-    if text in known:
-        return (_folder(kind) / f"{text}.yaml").resolve()
+    text = os.fspath(name)
+    kinds = [kind] if isinstance(kind, str) else [k for k in kind if _folder(k).is_dir()]
+    known = {f"{k}/{n}": _folder(k) / f"{n}.yaml" for k in kinds for n in config_names(k)}
+    found = [full for full in known if text in (full, full.partition("/")[2])]
+    if len(found) > 1:
+        raise DataError(f"{text} may be {' or '.join(found)}: say which")
+    if found:
+        return known[found[0]].resolve()
     path = Path(text)
     is_path = len(path.parts) > 1 or path.suffix in (".yaml", ".yml")
     if is_path and path.is_file():
         return path
-    hint = nearest(path.stem if is_path else text, known)
+    names = sorted({file.stem for file in known.values()})
+    hint = nearest(path.stem, names)
     if is_path:
-        raise DataError(f"no such file; a name of conf/{_folder(kind).name}/ does too{hint}", path)
-    raise DataError(f"no {kind} configuration {text!r}{hint}; there are {', '.join(known)}")
+        raise DataError(f"no such file, and no name of a shipped configuration{hint}", path)
+    what = f"no {' or '.join(kinds)} configuration {text!r}{hint}"
+    raise DataError(f"{what}; there are {', '.join(names)}")

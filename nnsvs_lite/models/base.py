@@ -1,4 +1,4 @@
-"""The interface of every model, and the four families.
+"""The interface of every model, and the families.
 
 A model is a torch module built from a :class:`~nnsvs_lite.features.spec.Spec` and the
 ``init_args`` of its YAML. It has ``loss(batch)`` and ``infer(batch)``; both take a
@@ -90,7 +90,8 @@ class VocoderModel(SvsModel):
 
     Attributes:
         inputs: streams that it reads, such as ``("lf0", "vuv", "mgc", "bap")``.
-        controls: which of ``pitch``, ``breathiness`` and ``gender`` are heard when these streams change.
+        controls: what may be changed in them so that it is heard: of ``pitch`` (``lf0``),
+            ``breathiness`` (``bap``) and ``gender`` (``mgc``).
     """
 
     family = "vocoder"
@@ -99,7 +100,10 @@ class VocoderModel(SvsModel):
 
     @abstractmethod
     def synthesize(self, batch: Batch) -> Tensor:
-        """(B, S) float32, full scale at 1; row b is valid for ``samples(batch)[b]`` samples."""
+        """(B, S), full scale at 1, which the peak may exceed; row b holds ``samples(batch)[b]`` samples.
+
+        Each row is what it would be alone; ``batch.seed`` is that of chance.
+        """
 
     def infer(self, batch: Batch) -> dict[str, Tensor]:
         """``wav`` (B, S)."""
@@ -107,9 +111,8 @@ class VocoderModel(SvsModel):
 
     def samples(self, batch: Batch) -> Tensor:
         """(B,) long: samples that the frames stand for."""
-        return torch.round(
-            batch.frame_lengths.double() * self.spec.frame_shift * self.spec.sample_rate
-        ).long()
+        seconds = batch.frame_lengths.double() * self.spec.frame_shift
+        return torch.round(seconds * self.spec.sample_rate).long()
 
     def pair(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """(B, S) each: the synthesized and the recorded waveforms, zero on padding."""

@@ -80,20 +80,14 @@ def save_model(path: str | os.PathLike, model: SvsModel, config: Config, extra: 
             "config": config.to_dict(),
             "spec": model.spec.to_dict(),
             "weights": model.state_dict(),
+            "parameters": sum(p.numel() for p in model.parameters()),
             **extra,
         },
     )
 
 
-def load_model(path: str | os.PathLike, family: str | None = None, file: BinaryIO | None = None) -> SvsModel:
-    """Builds the model of a checkpoint, or of the ``model.pt`` of an exp dir, for inference.
-
-    ``file`` is read in place of ``path``, where it is given.
-
-    Raises:
-        DataError: as :func:`load`; where it is no model, of another family, or its
-            weights do not fit its configuration.
-    """
+def _load_state(path: str | os.PathLike, file: BinaryIO | None = None) -> tuple[Path, dict[str, Any]]:
+    """What :func:`save_model` wrote, and its path."""
     path = Path(path)
     if path.is_dir():
         path = path / "model.pt"
@@ -106,11 +100,39 @@ def load_model(path: str | os.PathLike, family: str | None = None, file: BinaryI
     for name in ("config", "spec", "weights"):
         if not isinstance(state.get(name), dict):
             raise DataError(f"lacks {name}; train the model again", path)
-    config = Config.from_dict(state["config"], str(path))
+    return path, state
+
+
+def count_parameters(path: str | os.PathLike) -> int:
+    """Trained parameters of a checkpoint, buffers left out; the model itself is not built.
+
+    Raises:
+        DataError: as :func:`load`, and where it is no model.
+    """
+    path, state = _load_state(path)
+    if not isinstance(state.get("parameters"), int):
+        raise DataError("lacks the number of parameters; train the model again", path)
+    return state["parameters"]
+
+
+def load_model(
+    path: str | os.PathLike, family: str | None = None, file: BinaryIO | None = None, trust_code: bool = False
+) -> SvsModel:
+    """Builds the model of a checkpoint, or of the ``model.pt`` of an exp dir, for inference.
+
+    ``file`` is read in place of ``path``, where it is given. ``trust_code`` lets the checkpoint
+    name a class of any module, which is then imported and run.
+
+    Raises:
+        DataError: as :func:`load`; where it is no model, of another family, or its
+            weights do not fit its configuration.
+    """
+    path, state = _load_state(path, file)
+    config = Config.from_dict(state["config"], str(path), trust_code)
     spec = Spec.from_dict(state["spec"], path, "train it again")
     if spec.stats is None:
         raise DataError("lacks statistics; train the model again", path)
-    model = config.model_class(spec, **config.init_args)
+    model = config.build(spec)
     if family is not None and model.family != family:
         raise DataError(f"holds a {model.family} model, a {family} model is needed", path)
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any
 
 from torch import Tensor
 
@@ -28,7 +27,7 @@ class PostnetAcoustic(NeuralAcoustic):
     def __init__(
         self,
         spec: Spec,
-        options: AcousticOptions | dict[str, Any] | None,
+        options: AcousticOptions | None,
         pitch: Pitch,
         postnet_layers: int = 0,
         postnet_channels: int = 512,
@@ -65,7 +64,7 @@ class RefinedAcoustic(PostnetAcoustic):
     def __init__(
         self,
         spec: Spec,
-        options: AcousticOptions | dict[str, Any] | None,
+        options: AcousticOptions | None,
         pitch: Pitch,
         dim: int,
         postnet_layers: int = 0,

@@ -53,7 +53,7 @@ class NeuralTimeLag(TimeLagModel):
 
     Args:
         spec: of the dump.
-        from_floor: whether the rule is where numbers begin; little data needs it.
+        residual_to_rule: whether the rule is where numbers begin; little data needs it.
         prior: how far, in those units, lags are expected to differ for reasons that the context
             tells; 0 for no such belief.
         reach: see :func:`mixture_nll`.
@@ -61,9 +61,9 @@ class NeuralTimeLag(TimeLagModel):
 
     head: MixtureHead
 
-    def __init__(self, spec: Spec, from_floor: bool, prior: float = 0.0, reach: float = math.inf):
+    def __init__(self, spec: Spec, residual_to_rule: bool, prior: float = 0.0, reach: float = math.inf):
         super().__init__(spec)
-        self.from_floor, self.prior, self.reach = from_floor, prior, reach
+        self.residual_to_rule, self.prior, self.reach = residual_to_rule, prior, reach
         self.floor = TimingFloor(spec)
         self._rest = spec.column("note", "is_rest")
         moments = spec.stats.time_lag
@@ -79,7 +79,7 @@ class NeuralTimeLag(TimeLagModel):
 
     def space(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """(B, N) frames each: the lag for which 0 stands, and the unit."""
-        if not self.from_floor:
+        if not self.residual_to_rule:
             mean = torch.full_like(batch.score.note_frames[..., 0], self._mean)
             return mean, torch.full_like(mean, self._std)
         # Singers leave notes far more freely than they begin them.
@@ -125,7 +125,7 @@ class NeuralDuration(DurationModel):
 
     Args:
         spec: of the dump.
-        from_floor: whether the rule is where numbers begin; little data needs it.
+        residual_to_rule: whether the rule is where numbers begin; little data needs it.
         prior: how far, in those units, durations are expected to differ for reasons that the
             context tells; 0 for no such belief.
         reach: see :func:`mixture_nll`.
@@ -137,14 +137,14 @@ class NeuralDuration(DurationModel):
     def __init__(
         self,
         spec: Spec,
-        from_floor: bool,
+        residual_to_rule: bool,
         prior: float = 0.0,
         reach: float = math.inf,
         unit: float = 1.0,
     ):
         super().__init__(spec)
         self.unit = unit
-        self.from_floor, self.prior, self.reach = from_floor, prior, reach
+        self.residual_to_rule, self.prior, self.reach = residual_to_rule, prior, reach
         self.floor = TimingFloor(spec)
         self._mean, self._std = spec.duration_moments
 
@@ -154,14 +154,14 @@ class NeuralDuration(DurationModel):
 
     def encode(self, batch: Batch) -> Tensor:
         """(B, P): the numbers that stand for the durations of a batch."""
-        if self.from_floor:
+        if self.residual_to_rule:
             ratio = batch.score.duration.clamp(min=1) / self.floor(batch)[1].clamp(min=1)
             return torch.log(ratio) / self.unit
         return (batch.score.duration - self._mean) / self._std
 
     def decode(self, batch: Batch, number: Tensor) -> tuple[Tensor, Tensor]:
         """(B, P) frames each: durations for which numbers stand, and frames per unit around them."""
-        if self.from_floor:
+        if self.residual_to_rule:
             mean = self.floor(batch)[1] * torch.exp((number * self.unit).clamp(-2, 2))
             return mean.clamp(min=0.5), mean * self.unit
         mean = self._mean + self._std * number

@@ -30,6 +30,7 @@ def decode(
     acoustic: str | os.PathLike,
     device: str = "cpu",
     seed: int = 0,
+    trust_code: bool = False,
 ) -> bool:
     """Predicts times and features of all phrases of a set.
 
@@ -42,6 +43,7 @@ def decode(
         timelag, duration, acoustic: exp dirs or checkpoints.
         device: torch's name.
         seed: of models that draw by chance in inference.
+        trust_code: see :func:`nnsvs_lite.models.checkpoint.load_model`.
 
     Returns:
         False where everything was up to date.
@@ -64,9 +66,10 @@ def decode(
     from nnsvs_lite.training.device import find_device
 
     place = find_device(device)
-    lag_model = load_model(models[0], "timelag").to(place)
-    duration_model = load_model(models[1], "duration").to(place)
-    acoustic_model = load_model(models[2], "acoustic").to(place)
+    lag_model, duration_model, acoustic_model = (
+        load_model(path, family, trust_code=trust_code).to(place)
+        for path, family in zip(models, ("timelag", "duration", "acoustic"))
+    )
     spec = acoustic_model.spec
     for path, model in zip(models, (lag_model, duration_model, acoustic_model)):
         model.spec.check_fits(Spec.read(dump, stats=False), path)

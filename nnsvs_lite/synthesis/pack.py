@@ -173,6 +173,7 @@ def pack(
     out: str | os.PathLike,
     licence: str | os.PathLike | None = None,
     corpus: str | None = None,
+    trust_code: bool = False,
 ) -> Pack:
     """Packs the exp dir of a finished recipe's acoustic model into one file.
 
@@ -182,6 +183,7 @@ def pack(
         licence: a text file with the terms of the corpus; if not given, ``LICENSE`` in a
             data dir of these singers, or in the folder of the recipe that ``exp`` lies in.
         corpus: its name; if not given, that of the recipe.
+        trust_code: see :func:`nnsvs_lite.models.checkpoint.load_model`.
 
     Raises:
         DataError: where a model is missing or damaged, the models do not belong together,
@@ -192,7 +194,7 @@ def pack(
     if Path(out).suffix != SUFFIX:
         raise DataError(f"a packed voice is named *{SUFFIX}", out)
     voice = find_voice(exp)._asdict()
-    models = {family: load_model(path, family) for family, path in voice.items()}
+    models = {family: load_model(path, family, trust_code=trust_code) for family, path in voice.items()}
     spec = models["acoustic"].spec
     for family, path in voice.items():
         models[family].spec.check_fits(spec, path)

@@ -214,8 +214,8 @@ class Loop:
         print(task.describe(), flush=True)
         if task.model.trains:
             task.start(self.optimise, self.register)
-            if self.options.average:
-                self.average = AveragedModel(task.model, avg_fn=running_mean(self.options.average))
+            if self.options.ema_decay:
+                self.average = AveragedModel(task.model, avg_fn=running_mean(self.options.ema_decay))
                 self.register("average", self.average)
             self.epochs = self._count_epochs()
             self._resume()

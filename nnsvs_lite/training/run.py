@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -14,6 +15,8 @@ import yaml
 from nnsvs_lite.io.atomic import read_json, read_text, write_json
 from nnsvs_lite.io.done import Done
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.io.settings import read_settings
+from nnsvs_lite.models.config import FAMILIES, Config
 
 _TRAINED = ("last.pt", "losses.jsonl", "tensorboard", "best", "data.json", "config.yaml", "model.pt")
 """What training writes, the model last: it tells that there is something to lose."""
@@ -58,7 +61,11 @@ def train(
     for path in inputs:
         if not path.exists():
             raise DataError("no such file or folder; run stage 2 first", path)
-    options = {"config": read_text(config_path), "overrides": list(overrides), "seed": seed}
+    options = {
+        "config": read_settings(config_path, FAMILIES).value,
+        "overrides": list(overrides),
+        "seed": seed,
+    }
     done = Done(out, "train", inputs, options)
     if done.is_current():
         return False
@@ -66,7 +73,6 @@ def train(
     # torch and Fabric are slow to import; a finished stage must not wait for them.
     from lightning_fabric import Fabric
 
-    from nnsvs_lite.models.config import Config
     from nnsvs_lite.training.device import check_gpus
     from nnsvs_lite.training.loop import Loop
     from nnsvs_lite.training.tasks import TASKS
@@ -139,12 +145,14 @@ def differences(out: Path, config: dict[str, Any], data: dict[str, Any]) -> list
         if not (out / name).exists():
             changes.append(f"no {name}")
             continue
+        # What is new is written and read like the old, so that both have the same types: YAML
+        # takes JSON's 1e-05 for text.
+        write, read = (json.dumps, json.loads) if name.endswith(".json") else (yaml.safe_dump, yaml.safe_load)
         try:
-            # JSON is YAML; what is new passes through YAML too, so that both have the same types.
-            old = dict(_flat(yaml.safe_load(read_text(out / name))))
-        except yaml.YAMLError as error:
-            raise DataError(f"not YAML: {getattr(error, 'problem', error)}", out / name) from None
-        now = dict(_flat(yaml.safe_load(yaml.safe_dump(new))))
+            old = dict(_flat(read(read_text(out / name))))
+        except (yaml.YAMLError, ValueError) as error:
+            raise DataError(f"cannot be read: {str(error).splitlines()[0]}", out / name) from None
+        now = dict(_flat(read(write(new))))
         for key in {**old, **now}:
             # The number of workers changes nothing that is learnt.
             if old.get(key) != now.get(key) and key != "training.workers":

@@ -156,7 +156,7 @@ if is_due 0; then
     announce 0 "data preparation"
     [ -x local/data.sh ] || fail "local/data.sh is missing in $(pwd)"
     # shellcheck disable=SC2086
-    one data local/data.sh --db-root "${db_root}" --out "${datadir}" --nj "${nj}" ${local_data_opts}
+    one data local/data.sh --db-root "${db_root}" --out "${datadir}" ${local_data_opts}
     one validate nnsvs-lite validate "${sets[@]/#/${datadir}/}"
 fi
 
@@ -170,7 +170,7 @@ if is_due 1; then
     if [ "${labelled}" = true ] && [ "${realign}" = false ]; then
         echo "The corpus comes with phone times (label.ctm): alignment is skipped; --realign true aligns anyway."
     else
-        find_config mfa "${align_config}"
+        find_config align "${align_config}"
         one align nnsvs-lite align --config "${found}" --out "${expdir}/align_$(name_of "${align_config}")${variant}" \
             --nj "${nj}" --realign "${realign}" "${sets[@]/#/--data=${datadir}/}"
     fi
@@ -212,7 +212,7 @@ if is_due 5; then
     decode natural "${eval_set}" "${natural}" --natural
     # A recipe may bring an older system to compare with, of the singer of its usual training set.
     [ ! -x local/baseline.sh ] || [ -n "${variant}" ] || one decode_baseline local/baseline.sh --data "${datadir}/${eval_set}" \
-        --out "${expdir}/hmm/${eval_set}"
+        --out "${expdir}/hts_voice/${eval_set}"
 fi
 
 if is_due 6; then
@@ -224,7 +224,7 @@ if is_due 6; then
         one "vocode_${system%%=*}" nnsvs-lite vocode --decode-dir "${system#*=}" --nj "${nj}"
         systems+=(--system "${system}")
     done
-    [ ! -x local/baseline.sh ] || [ -n "${variant}" ] || more_systems="hmm=${expdir}/hmm/${eval_set} ${more_systems}"
+    [ ! -x local/baseline.sh ] || [ -n "${variant}" ] || more_systems="hts_voice=${expdir}/hts_voice/${eval_set} ${more_systems}"
     for system in ${more_systems}; do
         need_dir "${system#*=}" "--more-systems names it"
         systems+=(--system "${system}")

@@ -100,7 +100,7 @@ class FastSpeech2Singing(PostnetAcoustic):
             "attention_dropout": attention_dropout,
         }
         variance = (variance_hidden, variance_layers, variance_kernel, variance_dropout, embed_kernel)
-        self.embedding = SummedScore(spec, inputs, dim, hiding(self.options.forget, spec))
+        self.embedding = SummedScore(spec, inputs, dim, hiding(self.options.context_dropout, spec))
         self.encoder = Transformer(dim, encoder_layers, heads, **shape)
         self.conditions = Conditions(spec, self.options, dim)
         self.to_frames = ToFrames(spec, dim, places)

@@ -48,7 +48,7 @@ class MlpSinger(RefinedAcoustic):
     ):
         super().__init__(spec, options, "residual", dim, postnet_layers, postnet_channels)
         sizes = {"phone": phone_dim, "pitch": pitch_dim}
-        self.embedding = ScoreEmbedding(spec, sizes, hiding(self.options.forget, spec))
+        self.embedding = ScoreEmbedding(spec, sizes, hiding(self.options.context_dropout, spec))
         self.inputs = nn.Linear(phone_dim + pitch_dim, dim)
         self.to_frames = ToFrames(spec, dim, places)
         self.conditions = Conditions(spec, self.options, dim)

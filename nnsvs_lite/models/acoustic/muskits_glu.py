@@ -83,7 +83,7 @@ class MuskitsGlu(RefinedAcoustic):
     ):
         super().__init__(spec, options, "residual", dim, postnet_layers, postnet_channels)
         sizes = {"phone": dim, "pitch": dim}
-        self.embedding = ScoreEmbedding(spec, sizes, hiding(self.options.forget, spec))
+        self.embedding = ScoreEmbedding(spec, sizes, hiding(self.options.context_dropout, spec))
         self.phone_in, self.phone_out = nn.Linear(dim, dim), nn.Linear(dim, dim)
         self.encoder = nn.ModuleList(GluBlock(dim, kernel, dropout) for _ in range(encoder_layers))
         self.to_frames = ToFrames(spec, dim, places)

@@ -40,7 +40,7 @@ class MuskitsRnn(RefinedAcoustic):
     ):
         super().__init__(spec, options, "residual", 2 * hidden, postnet_layers, postnet_channels)
         sizes = {"phone": dim, "pitch": dim}
-        self.embedding = ScoreEmbedding(spec, sizes, hiding(self.options.forget, spec))
+        self.embedding = ScoreEmbedding(spec, sizes, hiding(self.options.context_dropout, spec))
         self.to_frames = ToFrames(spec, dim, places)
         self.phones = BiLSTM(dim, hidden, encoder_layers, dropout)
         self.notes = BiLSTM(dim, hidden, encoder_layers, dropout)

@@ -42,11 +42,11 @@ class Tower(nn.Module):
         kernel: int,
         cycle: int,
         dropout: float,
-        forget: float,
+        context_dropout: float,
     ):
         super().__init__()
         self.frame_shift = spec.frame_shift
-        self.encoder = ContextEncoder(spec, ("phone", "note"), dim, forget=forget)
+        self.encoder = ContextEncoder(spec, ("phone", "note"), dim, context_dropout=context_dropout)
         self.phone_stack = ConvStack(dim, phone_layers, 3, dropout)
         self.frame_in = MaskedConv1d(dim + POSITIONS + 1, dim, 3)
         self.frame_stack = ConvStack(dim, frame_layers, kernel, dropout, cycle=cycle)
@@ -96,7 +96,14 @@ class ResF0Conv(NeuralAcoustic):
     ):
         weights = {"mgc": mgc_weight, "lf0": lf0_weight, "vuv": vuv_weight, "bap": bap_weight}
         super().__init__(spec, options, weights=weights)
-        shape = (phone_layers, frame_layers, kernel, cycle, dropout, hiding(self.options.forget, spec))
+        shape = (
+            phone_layers,
+            frame_layers,
+            kernel,
+            cycle,
+            dropout,
+            hiding(self.options.context_dropout, spec),
+        )
         self.spectrum = Tower(spec, hidden, *shape)
         self.melody = Tower(spec, f0_hidden, *shape)
         # The envelope of a voice depends on where its harmonics lie, note by note: a number

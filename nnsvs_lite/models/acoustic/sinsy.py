@@ -63,7 +63,7 @@ class Sinsy(NeuralAcoustic):
         self.vibrato, self.prior = vibrato, prior
         self.shift = spec.frame_shift
         self._rest = spec.column("note", "is_rest")
-        self.features = LinguisticFeatures(spec, self.options.forget)
+        self.features = LinguisticFeatures(spec, self.options.context_dropout)
         self.conditions = Conditions(spec, self.options, self.features.size)
         self.body = FFConvLSTM(self.features.size, ff, conv, lstm, lstm_layers, dropout, late=1)
         self.heads = StreamHeads({**spec.streams, **VIBRATO[vibrato]}, self.body.size)

@@ -87,7 +87,7 @@ class TacotronSinging(PostnetAcoustic):
     ):
         super().__init__(spec, options, "residual", postnet_layers, postnet_channels, {"mgc": mgc_weight})
         self.sigma, self.guided_weight = sigma, guided_weight
-        self.embedding = SummedScore(spec, inputs, dim, hiding(self.options.forget, spec))
+        self.embedding = SummedScore(spec, inputs, dim, hiding(self.options.context_dropout, spec))
         self.encoder = TacotronEncoder(dim, conv_layers, conv_kernel, dropout)
         self.conditions = Conditions(spec, self.options, dim)
         self.control = DurationControl()

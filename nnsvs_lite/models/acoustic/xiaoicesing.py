@@ -72,7 +72,7 @@ class XiaoiceSing(RefinedAcoustic):
             "attention_dropout": attention_dropout,
             "scaled": scaled,
         }
-        self.embedding = SummedScore(spec, inputs, dim, hiding(self.options.forget, spec))
+        self.embedding = SummedScore(spec, inputs, dim, hiding(self.options.context_dropout, spec))
         self.encoder = Transformer(dim, encoder_layers, heads, **shape)
         self.conditions = Conditions(spec, self.options, dim)
         self.to_frames = ToFrames(spec, dim, places)

@@ -28,8 +28,8 @@ class FastSpeechDuration(NeuralDuration):
         hidden: channels. layers: convolutions. kernel: phones each sees. dropout: probability.
         encoder_layers: transformer blocks before them, of 2 heads and ``4 * hidden`` filters.
         phone_weight, syllable_weight: of the two errors.
-        floor: whether durations are predicted from the rule's, and not from the mean.
-        forget: as in :class:`~nnsvs_lite.models.layers.context.ContextEncoder`.
+        residual_to_rule: whether durations are predicted from the rule's, and not from the mean.
+        context_dropout: as in :class:`~nnsvs_lite.models.layers.context.ContextEncoder`.
     """
 
     def __init__(
@@ -42,12 +42,14 @@ class FastSpeechDuration(NeuralDuration):
         phone_weight: float = 1.0,
         syllable_weight: float = 1.0,
         encoder_layers: int = 0,
-        floor: bool = False,
-        forget: float = 0.0,
+        residual_to_rule: bool = False,
+        context_dropout: float = 0.0,
     ):
-        super().__init__(spec, floor, unit=0.1)
+        super().__init__(spec, residual_to_rule, unit=0.1)
         self.phone_weight, self.syllable_weight = phone_weight, syllable_weight
-        self.encoder = ContextEncoder(spec, ("phone", "note"), hidden, forget=hiding(forget, spec))
+        self.encoder = ContextEncoder(
+            spec, ("phone", "note"), hidden, context_dropout=hiding(context_dropout, spec)
+        )
         self.transformer = None
         if encoder_layers:
             self.transformer = Transformer(hidden, encoder_layers, 2, 4 * hidden, dropout=dropout)

@@ -32,7 +32,7 @@ class MdnDuration(NeuralDuration):
         components: int = 2,
         prior: float = 0.1,
     ):
-        super().__init__(spec, from_floor=True, prior=prior)
+        super().__init__(spec, residual_to_rule=True, prior=prior)
         self.encoder = ContextEncoder(spec, ("phone", "note"), hidden)
         self.stack = ConvStack(hidden, layers, kernel, dropout)
         self.norm = nn.LayerNorm(hidden, elementwise_affine=False)

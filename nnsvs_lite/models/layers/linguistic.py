@@ -27,10 +27,10 @@ class LinguisticFeatures(nn.Module):
 
     Args:
         spec: columns and statistics.
-        forget: as in :class:`~nnsvs_lite.models.options.AcousticOptions`.
+        context_dropout: as in :class:`~nnsvs_lite.models.options.AcousticOptions`.
     """
 
-    def __init__(self, spec: Spec, forget: float = 0.0):
+    def __init__(self, spec: Spec, context_dropout: float = 0.0):
         super().__init__()
         columns = spec.columns("phone") + spec.columns("note")
         moments = [spec.stats.phone_context, spec.stats.note_context]
@@ -42,7 +42,7 @@ class LinguisticFeatures(nn.Module):
         self._flags = [i for i, c in enumerate(columns) if c.kind == "flag"]
         self._phone, self._phones = spec.column("phone", "phone"), len(spec.phones) + 1
         self._shift = spec.frame_shift
-        self._forget = hiding(forget, spec)
+        self._context_dropout = hiding(context_dropout, spec)
         self.register_buffer("center", torch.tensor([mean[i] for i in self._numbers]), persistent=False)
         self.register_buffer("scale", torch.tensor([1 / std[i] for i in self._numbers]), persistent=False)
         self.phone_size = self._phones + len(self._numbers) + len(self._flags)
@@ -53,7 +53,7 @@ class LinguisticFeatures(nn.Module):
         context = full_phone_context(batch)
         numbers = ((context[..., self._numbers] - self.center) * self.scale).clamp(-CLIP, CLIP)
         if self.training:
-            numbers = hide(numbers, self._forget)
+            numbers = hide(numbers, self._context_dropout)
         ids = context[..., self._phone].long().clamp(0, self._phones - 1)
         # one_hot is not there for every device; comparing is.
         places = torch.arange(self._phones, device=ids.device)

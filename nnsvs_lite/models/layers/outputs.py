@@ -29,15 +29,15 @@ class OutputSpace(nn.Module):
 
     Args:
         spec: streams and statistics.
-        floor: whether the smoothed rule is the base of spectra and voicing.
+        residual_to_rule: whether the smoothed rule is the base of spectra and voicing.
         pitch: ``bounded``: within 600 cents of the score, through tanh (NNSVS);
             ``residual``: score plus a number (XiaoiceSing); ``absolute``: no use of the score.
     """
 
-    def __init__(self, spec: Spec, floor: bool, pitch: Pitch = "bounded"):
+    def __init__(self, spec: Spec, residual_to_rule: bool, pitch: Pitch = "bounded"):
         super().__init__()
         self.sizes = dict(spec.streams)
-        self.pitch, self.from_floor = pitch, floor
+        self.pitch, self.residual_to_rule = pitch, residual_to_rule
         self.floor = SmoothFloor(spec)
         for name in self.sizes:
             moments = spec.stats.streams[name]
@@ -62,7 +62,7 @@ class OutputSpace(nn.Module):
             phone: (B, T) from ``phone_of_frame``.
         """
         base = {n: getattr(self, f"mean_{n}").expand(*phone.shape, d) for n, d in self.sizes.items()}
-        if self.from_floor:
+        if self.residual_to_rule:
             base.update(self.floor(batch, phone))
             base["vuv"] = base["vuv"].logit(eps=1e-3)
         else:

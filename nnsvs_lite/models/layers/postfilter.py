@@ -29,15 +29,11 @@ class VarianceScaling(nn.Module):
             them the gain's logarithm is scaled.
 
     Raises:
-        DataError: where ``strength`` asks for a statistic that is not there, or is not in 0..1.
+        DataError: where ``strength`` asks for a statistic that is not there.
     """
 
     def __init__(self, spec: Spec, strength: float):
         super().__init__()
-        if not 0 <= strength <= 1:
-            raise DataError(
-                f"the strength of the GV post-filter is from 0 to 1, not {strength}", "options.gv"
-            )
         self.strength = strength
         self._rest = spec.column("note", "is_rest")
         self.first = {name: _first(name, spec) for name in ("mgc", "mel") if name in spec.streams}

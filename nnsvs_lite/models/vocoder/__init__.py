@@ -1,1 +1,1 @@
-"""Vocoders."""
+"""Vocoders: streams to waveforms."""

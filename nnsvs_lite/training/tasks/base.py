@@ -61,12 +61,13 @@ class Task:
                 raise DataError(f"training.{name} is for {owner}")
         self.spec = Spec.read(dump)
         torch.manual_seed(self.options.seed)
-        self.model: SvsModel = config.model_class(self.spec, **config.init_args)
+        self.model: SvsModel = config.build(self.spec)
         self.train_data = self.read(dump, train_set, data)
         self.dev_data = self.read(dump, dev_set, data)
         lengths = self.lengths(self.train_data)
         singers = [self.train_data.singers[utt] for utt in self.train_data.utts]
         self._items = balanced(singers, lengths, self.options.balance)
+        self._size = self.options.batch_length(self.model.family)
         self._item_lengths = [lengths[i] for i in self._items]
 
     def read(self, dump: str | os.PathLike, subset: str, data: str | os.PathLike | None) -> DumpDataset:
@@ -74,7 +75,7 @@ class Task:
         raise NotImplementedError
 
     def lengths(self, data: DumpDataset) -> list[int]:
-        """Of each utterance, in what ``training.budget`` counts."""
+        """Of each utterance, in what ``training.batch_frames`` or ``batch_phones`` counts."""
         return data.frames
 
     def examples(self, epoch: int) -> Sequence[Example]:
@@ -83,13 +84,12 @@ class Task:
 
     def plan(self, epoch: int, rank: int, world: int) -> list[tuple[list[int], float]]:
         """Utterances of each batch of a rank in an epoch, and 1.0, or 0.0 where it only keeps step."""
-        options = self.options
-        batches = epoch_batches(self._item_lengths, options.budget, options.seed, epoch, rank, world)
+        batches = epoch_batches(self._item_lengths, self._size, self.options.seed, epoch, rank, world)
         return [([self._items[i] for i in indices], share) for indices, share in batches]
 
     def dev_batches(self) -> list[list[int]]:
         """Utterances of each batch of a test."""
-        return pack(self.lengths(self.dev_data), self.options.budget)
+        return pack(self.lengths(self.dev_data), self._size)
 
     def start(self, optimise: Callable[..., None], register: Callable[[str, Any], None]) -> None:
         """Names the networks to train, by :meth:`Loop.optimise`, and other states to save."""

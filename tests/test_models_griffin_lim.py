@@ -10,13 +10,13 @@ import pytest
 import pyworld
 
 from nnsvs_lite.features.config import FeatureConfig
-from nnsvs_lite.features.griffin_lim import griffin_lim, magnitude_of, starting_phase
 from nnsvs_lite.features.mel import filterbank, log_mel
-from nnsvs_lite.features.vocoder import vocoder_streams, waveform_of
-from nnsvs_lite.io.atomic import write_json
+from nnsvs_lite.features.spec import Spec, current_phones
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.tables import FeatureWriter
+from nnsvs_lite.models.vocoder.griffin_lim import griffin_lim, magnitude_of, starting_phase
 from nnsvs_lite.synthesis.vocode import vocode
+from nnsvs_lite.synthesis.vocoder import choose_vocoder, waveform_of
 
 CONF = Path(__file__).parents[1] / "conf" / "features"
 
@@ -24,6 +24,10 @@ CONF = Path(__file__).parents[1] / "conf" / "features"
 @pytest.fixture(scope="module")
 def config() -> FeatureConfig:
     return FeatureConfig.read(CONF / "mel_24k.yaml")
+
+
+def spec_of(config: FeatureConfig) -> Spec:
+    return Spec(config, config.streams, current_phones(["ja"]))
 
 
 def tone(hz: float, config: FeatureConfig, seconds: float = 0.6) -> tuple[np.ndarray, dict[str, np.ndarray]]:
@@ -54,7 +58,7 @@ def cents_off(y: np.ndarray, lf0: np.ndarray, config: FeatureConfig) -> np.ndarr
 def test_a_tone_comes_back_in_tune_and_with_its_spectrum(name, hz):
     config = FeatureConfig.read(CONF / f"{name}.yaml")
     x, streams = tone(hz, config)
-    y = waveform_of(streams, config)
+    y = waveform_of(choose_vocoder(spec_of(config)), streams)
     assert np.abs(cents_off(y, streams["lf0"], config)).max() < 10
     again = log_mel(y, config, len(streams["mel"]))[5:-5]
     loud = streams["mel"][5:-5] > streams["mel"].max() - 6
@@ -112,7 +116,10 @@ def test_the_seed_decides_and_the_length_is_that_of_the_frames(config):
 def test_a_frame_shift_that_is_no_whole_number_of_samples():
     config = FeatureConfig.from_dict({"sample_rate": 44100, "frame_shift": 0.005, "mel": {"fft_size": 2048}})
     _, streams = tone(330.0, config)
-    assert np.abs(cents_off(waveform_of(streams, config), streams["lf0"], config)).max() < 10
+    assert (
+        np.abs(cents_off(waveform_of(choose_vocoder(spec_of(config)), streams), streams["lf0"], config)).max()
+        < 10
+    )
 
 
 def test_lengths_that_differ_are_an_error(config):
@@ -122,17 +129,17 @@ def test_lengths_that_differ_are_an_error(config):
 
 def test_world_is_chosen_where_there_is_any(config):
     both = FeatureConfig.from_dict({"sample_rate": 24000, "frame_shift": 0.005, "world": {}, "mel": {}})
-    assert vocoder_streams(both) == ("lf0", "vuv", "mgc", "bap")
-    assert vocoder_streams(config) == ("lf0", "vuv", "mel")
-    with pytest.raises(DataError, match="neither 'world' nor 'mel'"):
-        vocoder_streams(dataclasses.replace(config, mel=None))
+    assert choose_vocoder(spec_of(both)).inputs == ("lf0", "vuv", "mgc", "bap")
+    assert choose_vocoder(spec_of(config)).inputs == ("lf0", "vuv", "mel")
+    with pytest.raises(DataError, match="no waveform can be made of the streams lf0, vuv"):
+        choose_vocoder(spec_of(dataclasses.replace(config, mel=None)))
 
 
 def test_a_decode_dir_of_mel_spectra_is_made_audible(tmp_path, config):
     from nnsvs_lite.features.audio import read_wav
 
     _, streams = tone(220.0, config)
-    write_json(tmp_path / "schema.json", {"sample_rate": 24000, "feature_config": config.to_dict()})
+    spec_of(config).write(tmp_path)
     for name, value in streams.items():
         with FeatureWriter(tmp_path, name) as writer:
             writer.write("toy_a", value.astype(np.float32))

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 
-from nnsvs_lite.io.atomic import atomic_path, write_json
+from nnsvs_lite.io.atomic import write_json
 from nnsvs_lite.io.ctm import Segment, write_ctm
 from nnsvs_lite.io.done import Done
 from nnsvs_lite.io.errors import DataError
@@ -26,7 +26,8 @@ from nnsvs_lite.virtual import render
 from nnsvs_lite.virtual.htsvoice import StateSequence
 from nnsvs_lite.virtual.labels import full_context
 from nnsvs_lite.virtual.mlpg import fit_durations, mlpg
-from nnsvs_lite.virtual.singer import LEVEL, Performance, Singer, trajectories
+from nnsvs_lite.virtual.performance import segments
+from nnsvs_lite.virtual.singer import LEVEL, Rendition, VirtualSinger
 from nnsvs_lite.virtual.style import FRAME
 from nnsvs_lite.virtual.voices import SOURCES, load_singer
 
@@ -41,41 +42,34 @@ def note_durations(score: Score, states: StateSequence) -> np.ndarray:
     for i, note in enumerate(score.notes):
         mine = np.flatnonzero(notes == i)
         wanted = int(note.end / FRAME + 0.5) - at
-        frames = fit_durations(
-            states.duration_mean[mine].ravel(), states.duration_variance[mine].ravel(), wanted
-        )
+        moments = states.duration_mean[mine].ravel(), states.duration_variance[mine].ravel()
+        frames = fit_durations(*moments, wanted)
         rows[mine] = frames.reshape(len(mine), -1)
         at += int(frames.sum())
     return rows
 
 
-def f0_trajectory(singer: Singer, states: StateSequence, durations: np.ndarray) -> np.ndarray:
+def f0_trajectory(singer: VirtualSinger, states: StateSequence, durations: np.ndarray) -> np.ndarray:
     """F0 (frames,) in Hz by the voice itself, 0 where it is unvoiced.
 
     MLPG runs over each voiced stretch alone; the deviation from its mean is then
     given the voice's global variance.
     """
     stream = singer.voice.streams["LF0"]
-    repeats = durations.ravel()
-    voiced = np.repeat((states.voiced > 0.5).ravel(), repeats)
-    means, variances = (
-        np.repeat(table["LF0"].reshape(-1, *table["LF0"].shape[2:]), repeats, axis=0)
-        for table in (states.means, states.variances)
-    )
+    voiced = np.repeat((states.voiced > 0.5).ravel(), durations.ravel())
+    means, variances = states.by_frame("LF0", durations)
     lf0 = np.zeros(len(voiced))
     edges = np.flatnonzero(np.diff(np.concatenate([[0], voiced.astype(np.int8), [0]])))
     for start, end in edges.reshape(-1, 2):
         lf0[start:end] = mlpg(means[start:end], variances[start:end], stream.windows)[:, 0]
-    if not voiced.any():
-        return lf0
     inside = lf0[voiced]
-    if stream.gv_mean is not None and inside.std() > 0:
+    if stream.gv_mean is not None and len(inside) and inside.std() > 0:
         factor = np.clip(np.sqrt(stream.gv_mean[0]) / inside.std(), 1 / _GV_LIMIT, _GV_LIMIT)
         lf0[voiced] = inside.mean() + factor * (inside - inside.mean())
     return np.where(voiced, np.exp(lf0), 0.0)
 
 
-def perform(singer: Singer, score: Score) -> Performance:
+def perform(singer: VirtualSinger, score: Score) -> Rendition:
     """What the voice alone makes of a score with phones.
 
     Args:
@@ -84,9 +78,7 @@ def perform(singer: Singer, score: Score) -> Performance:
     """
     states = singer.voice.select(full_context(score, singer.voice.label_format))
     durations = note_durations(score, states)
-    mgc = trajectories(singer.voice, states, durations)
-    if singer.spread is not None:
-        mgc = singer.centre + singer.spread * (mgc - singer.centre)
+    mgc = singer.mel_cepstra(states, durations)
     mgc[:, 0] += (LEVEL - singer.level) * np.log(10) / 20
     ends = np.cumsum(durations.sum(axis=1)) * FRAME
     starts = np.concatenate([[0.0], ends[:-1]])
@@ -94,14 +86,7 @@ def perform(singer: Singer, score: Score) -> Performance:
         Phone(symbol, round(float(start), 7), round(float(end), 7), note)
         for symbol, start, end, note in zip(score.phones, starts, ends, score.note_index)
     ]
-    return Performance(phones, f0_trajectory(singer, states, durations), mgc)
-
-
-@dataclass
-class _Clock:
-    audio: float = 0.0
-    acoustic: float = 0.0
-    vocoder: float = 0.0
+    return Rendition(phones, f0_trajectory(singer, states, durations), mgc)
 
 
 def sing_baseline(data: str | os.PathLike, out: str | os.PathLike, *, sample_rate: int = 24000) -> bool:
@@ -122,50 +107,38 @@ def sing_baseline(data: str | os.PathLike, out: str | os.PathLike, *, sample_rat
     Raises:
         DataError: where a table is missing, or a voice is not installed.
     """
-    import soundfile
-
     data, out = Path(data), Path(out)
-    done = Done(out, "hmm_baseline", [data / "score", data / "utt2spk"], {"sample_rate": sample_rate})
+    done = Done(out, "hts_voice", [data / "score", data / "utt2spk"], {"sample_rate": sample_rate})
     if done.is_current():
         return False
     done.clear()
     speakers = read_table(data / "utt2spk")
-    scores = {
-        utt: Score.from_json(line, f"{data / 'score'}: {utt}")
-        for utt, line in read_table(data / "score").items()
-    }
-    if not scores:
+    table = read_table(data / "score")
+    if not table:
         raise DataError("no utterance to sing", data / "score")
     known = {source.speaker for source in SOURCES}
-    clock = _Clock()
+    seconds: Counter[str] = Counter()
     wavs: dict[str, str] = {}
     times: dict[str, list[Segment]] = {}
-    for utt in sorted(scores, key=str.encode):
-        if not scores[utt].phones:
+    for utt in sorted(table, key=str.encode):
+        score = Score.from_json(table[utt], f"{data / 'score'}: {utt}")
+        if not score.phones:
             raise DataError(f"{utt} has no phones", data / "score")
         speaker = speakers.get(utt, "")
         singer = load_singer(speaker if speaker in known else SOURCES[0].speaker)
         begin = time.perf_counter()
-        performance = perform(singer, scores[utt])
+        rendition = perform(singer, score)
         middle = time.perf_counter()
-        wav = singer.render(performance, sample_rate)
-        clock.acoustic += middle - begin
-        clock.vocoder += time.perf_counter() - middle
-        clock.audio += len(wav) / sample_rate
+        wav = singer.render(rendition, sample_rate)
+        seconds["acoustic_seconds"] += middle - begin
+        seconds["vocoder_seconds"] += time.perf_counter() - middle
+        seconds["audio_seconds"] += len(wav) / sample_rate
         path = out / "wav" / f"{utt}.wav"
-        with atomic_path(path) as tmp:
-            soundfile.write(tmp, render.to_pcm16(wav), sample_rate, subtype="PCM_16")
+        render.write_wav(path, wav, sample_rate)
         wavs[utt] = os.fspath(path)
-        times[utt] = [Segment(p.start, p.end, p.symbol) for p in performance.phones]
+        times[utt] = segments(rendition.phones)
     write_table(out / "wav.scp", wavs)
     write_ctm(out / "pred.ctm", times)
-    write_json(
-        out / "timing.json",
-        {
-            "audio_seconds": round(clock.audio, 3),
-            "acoustic_seconds": round(clock.acoustic, 3),
-            "vocoder_seconds": round(clock.vocoder, 3),
-        },
-    )
+    write_json(out / "timing.json", {name: round(spent, 3) for name, spent in seconds.items()})
     done.set([*wavs.values(), out / "wav.scp", out / "pred.ctm", out / "timing.json"])
     return True

@@ -9,8 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from nnsvs_lite.align.frames import analyse, cut, mel_filters
-from nnsvs_lite.align.stage import read_corpus
+from nnsvs_lite.align.corpus import read_corpus
+from nnsvs_lite.align.frames import Frames, analyse
+from nnsvs_lite.align.quality import PERIODIC
+from nnsvs_lite.features.config import FeatureConfig, MelConfig
+from nnsvs_lite.features.f0 import hz_to_midi
+from nnsvs_lite.features.mel import log_mel
 from nnsvs_lite.io.atomic import atomic_path, read_json, write_text
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.errors import DataError, nearest
@@ -20,6 +24,15 @@ from nnsvs_lite.score.types import Score
 _BANDS = 80
 _SHOWN_DB = 70.0
 _GIVEN, _FOUND, _FAULT = "#1b9e77", "#d95f02", "#c51b8a"
+_PAGE = """<!doctype html><html lang='en'><meta charset='utf-8'><title>Alignment</title><style>
+body{{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:80rem;padding:0 1rem;color:#222}}
+img{{max-width:100%;height:auto}}pre{{background:#f4f4f4;padding:1rem;overflow-x:auto}}
+.out{{color:#a01070;font-weight:600}}h2{{font-size:1.1rem;margin-top:2.5rem}}</style>
+<h1>Alignment</h1><pre>{text}</pre>{sections}</html>
+"""
+_SECTION = """<section><h2>{utt}</h2>{why}<ul>{found}</ul>
+<img src='{utt}.png' alt='waveform, spectrogram, score and boundaries of {utt}'></section>
+"""
 
 
 def _fonts() -> list[str]:
@@ -32,14 +45,11 @@ def _fonts() -> list[str]:
     return [*sorted(found, key=lambda name: ("JP" not in name, "Sans" not in name)), "DejaVu Sans"]
 
 
-def _mel(audio: np.ndarray, rate: int, shift: float) -> np.ndarray:
+def _mel(audio: np.ndarray, rate: int, frames: Frames) -> np.ndarray:
     """Log-mel spectrogram (bands, T) in dB below its peak."""
     size = int(0.025 * rate)
-    nfft = 1 << (size - 1).bit_length()
-    count = int(len(audio) / (shift * rate)) + 1
-    windows = cut(audio, size, shift * rate, count) * np.hanning(size)
-    power = np.abs(np.fft.rfft(windows, nfft)) ** 2
-    decibel = 10 * np.log10(power @ mel_filters(_BANDS, nfft, rate, 40.0, min(10000.0, rate / 2)).T + 1e-10)
+    mel = MelConfig(_BANDS, 1 << (size - 1).bit_length(), size, 40.0, min(10000.0, rate / 2), power=2.0)
+    decibel = 10 / np.log(10) * log_mel(audio, FeatureConfig(rate, frames.shift, mel=mel), len(frames))
     return (decibel - decibel.max()).T
 
 
@@ -74,10 +84,8 @@ def draw_phrase(
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    shift = 0.005
-    end = len(audio) / rate
-    fonts = _fonts()
-    frames = analyse(audio, rate, shift)
+    end, fonts, frames = len(audio) / rate, _fonts(), analyse(audio, rate)
+    shift = frames.shift
     with rc_context({"font.family": fonts, "font.size": 9, "axes.unicode_minus": False}):
         figure = Figure(figsize=(min(max(2.4 * end, 9.0), 40.0), 7.0), dpi=110, layout="constrained")
         FigureCanvasAgg(figure)
@@ -100,7 +108,7 @@ def draw_phrase(
                 textcoords="offset points",
             )
         mel.imshow(
-            _mel(audio, rate, shift),
+            _mel(audio, rate, frames),
             origin="lower",
             aspect="auto",
             cmap="magma",
@@ -125,15 +133,15 @@ def draw_phrase(
             )
         for label in given:
             mel.axvline(label.start, color=_GIVEN, linewidth=1.4, linestyle=":")
-        _draw_notes(notes, score, frames.f0, frames.voicing, shift, plain=len(fonts) == 1)
+        _draw_notes(notes, score, frames, plain=len(fonts) == 1)
         notes.set_xlim(0.0, end)
         notes.set_xlabel("seconds" + ("; dotted green: the corpus' own labels" if len(given) else ""))
         with atomic_path(path) as tmp:
             figure.savefig(tmp, format="png")
 
 
-def _draw_notes(axes, score: Score, f0, voicing, shift: float, plain: bool) -> None:
-    """Notes with their lyrics (their phones where ``plain``: no font has the letters) and F0 (T,) Hz."""
+def _draw_notes(axes, score: Score, frames: Frames, plain: bool) -> None:
+    """Notes with their lyrics (their phones where ``plain``: no font has the letters) and F0."""
     sung = [note for note in score.notes if not note.is_rest]
     for note in sung:
         text = " ".join(note.phones) if plain and not note.lyric.isascii() else note.lyric
@@ -141,8 +149,9 @@ def _draw_notes(axes, score: Score, f0, voicing, shift: float, plain: bool) -> N
             note.pitch, note.duration, left=note.start, height=0.9, color="#9ecae1", edgecolor="#3182bd"
         )
         axes.text(note.start + 0.02, note.pitch + 0.55, text or "–", fontsize=9, va="bottom")
-    midi = np.where((f0 > 0) & (voicing > 0.55), 69 + 12 * np.log2(np.maximum(f0, 1.0) / 440), np.nan)
-    axes.plot(np.arange(len(f0)) * shift, midi, color="black", linewidth=1.0)
+    voiced = (frames.f0 > 0) & (frames.voicing > PERIODIC)
+    midi = np.where(voiced, hz_to_midi(np.maximum(frames.f0, 1.0)), np.nan)
+    axes.plot(np.arange(len(frames)) * frames.shift, midi, color="black", linewidth=1.0)
     if sung:
         axes.set_ylim(min(n.pitch for n in sung) - 2.5, max(n.pitch for n in sung) + 3.5)
     axes.set_ylabel("note (MIDI), F0")
@@ -197,20 +206,9 @@ def align_report(
         )
         why = f"<p class='out'>kept out: {html.escape(row['rejected'])}</p>" if row.get("rejected") else ""
         found = "".join(f"<li>{html.escape(fault['text'])}</li>" for fault in row.get("faults", ()))
-        parts.append(
-            f"<section><h2>{html.escape(utt)}</h2>{why}<ul>{found}</ul>"
-            f"<img src='{html.escape(utt)}.png' alt='waveform, spectrogram, score and boundaries of "
-            f"{html.escape(utt)}'></section>"
-        )
-    text = (out / "report.txt").read_text(encoding="utf-8")
-    page = (
-        "<!doctype html><html lang='en'><meta charset='utf-8'><title>Alignment</title><style>"
-        "body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:80rem;padding:0 1rem;color:#222}"
-        "img{max-width:100%;height:auto}pre{background:#f4f4f4;padding:1rem;overflow-x:auto}"
-        ".out{color:#a01070;font-weight:600}h2{font-size:1.1rem;margin-top:2.5rem}</style>"
-        f"<h1>Alignment</h1><pre>{html.escape(text)}</pre>{''.join(parts)}</html>\n"
-    )
-    write_text(folder / "index.html", page)
+        parts.append(_SECTION.format(utt=html.escape(utt), why=why, found=found))
+    text = html.escape((out / "report.txt").read_text(encoding="utf-8"))
+    write_text(folder / "index.html", _PAGE.format(text=text, sections="".join(parts)))
     return folder / "index.html"
 
 

@@ -6,12 +6,30 @@ in tune, but with the sound of phases that were guessed.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from nnsvs_lite.features.config import FeatureConfig
 from nnsvs_lite.features.mel import analysis_window, filterbank, frame_centres
+from nnsvs_lite.features.spec import Spec
+from nnsvs_lite.models.vocoder.signal import SignalVocoder
 
 VUV_THRESHOLD = 0.5
+
+
+class GriffinLim(SignalVocoder):
+    """Args: iterations, momentum: see :func:`griffin_lim`."""
+
+    inputs = ("lf0", "vuv", "mel")
+
+    def __init__(self, spec: Spec, iterations: int = 32, momentum: float = 0.99):
+        super().__init__(spec)
+        self.options = {"iterations": iterations, "momentum": momentum}
+
+    def waveform(self, streams: Mapping[str, np.ndarray], seed: int) -> np.ndarray:
+        log_mel, config = streams["mel"], self.spec.feature_config
+        return griffin_lim(log_mel, streams["lf0"], streams["vuv"], config, seed, **self.options)
 
 
 def magnitude_of(log_mel: np.ndarray, config: FeatureConfig, iterations: int = 50) -> np.ndarray:

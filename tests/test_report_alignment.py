@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from align_corpus import make_corpus
 
-from nnsvs_lite.align.draw import align_report, draw_phrase
 from nnsvs_lite.bin.main import main
 from nnsvs_lite.io.atomic import write_json, write_text
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.textgrid import write_textgrid
+from nnsvs_lite.report.alignment import align_report, draw_phrase
 
 
 @pytest.fixture
