@@ -150,8 +150,11 @@ def _checked(settings: Settings, trust_code: bool) -> Config:
     defaults = {
         n: p.default for n, p in inspect.signature(cls).parameters.items() if p.default is not p.empty
     }
-    skip = (_batch_key(cls.family, other=True),)
-    training = settings.arguments(TrainingOptions, settings.value.get("training") or {}, ("training",), skip)
+    other, training = _batch_key(cls.family, other=True), settings.value.get("training") or {}
+    if isinstance(training, dict) and other in training:
+        hint = f"(did you mean {_batch_key(cls.family)!r}?)"
+        raise settings.fault(f"unknown key training.{other} {hint}", ("training", other))
+    training = settings.arguments(TrainingOptions, training, ("training",), (other,))
     config = Config(str(model["class_path"]), defaults | given, TrainingOptions(**training))
     if config.training.eval_updates and not config.training.updates:
         raise settings.fault("training.eval_updates needs training.updates", ("training", "eval_updates"))
