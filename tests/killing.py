@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 
 class Killed(BaseException):
     """Not an Exception: nothing may catch it."""
@@ -21,3 +23,12 @@ def kill_at(monkeypatch, owner: type, method: str, call: int, after: bool) -> No
         return result
 
     monkeypatch.setattr(owner, method, dying)
+
+
+def check_same(out: Path, reference: Path) -> None:
+    """Two exp dirs hold the same history, model and state, byte for byte, and nothing half-written."""
+    assert (out / "losses.jsonl").read_bytes() == (reference / "losses.jsonl").read_bytes()
+    for name in ("model.pt", "last.pt"):
+        if (reference / name).exists():
+            assert (out / name).read_bytes() == (reference / name).read_bytes(), name
+    assert not [p.name for p in out.iterdir() if ".tmp" in p.name]

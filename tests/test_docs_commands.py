@@ -46,6 +46,10 @@ ELSEWHERE = {
         "egs/demo/svs1/local/baseline.sh",
         "nnsvs-lite demo-corpus --hts-voice",
     ),
+    "nnsvs-lite train --config conf/vocoder": (
+        "tests/test_training_vocoder.py",
+        '"train", "--config", conf, "--dump", dump, "--data", data, "--out", out',
+    ),
     "nnsvs-lite data combine": ("egs/demo/svs1/local/data.sh", "nnsvs-lite data combine"),
     "nnsvs-lite sing SCORE": (CI, "nnsvs-lite sing"),
     "nnsvs-lite sing song.musicxml --model exp/acoustic_resf0_conv_world_24k_multi": (CI, "--singer mei"),

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import re
-import sys
-import types
 
 import pytest
 import torch
-from models_common import ROOT, batch_of, examples, shaken
+from contributing import blocks, installed
+from models_common import batch_of, examples, shaken
 from toy import make_dump
 
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.settings import parse_settings
+from nnsvs_lite.models.config import Config
 from nnsvs_lite.models.neural import NeuralAcoustic
 
 
 @pytest.fixture(scope="module")
 def written() -> dict[str, str]:
     """The code blocks of the section on models, by language."""
-    section = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").split("## A model")[1].split("\n## ")[0]
-    return dict(re.findall(r"```(python|yaml)\n(.*?)```", section, re.DOTALL))
+    return blocks("A model")
 
 
 @pytest.fixture(scope="module")
@@ -31,16 +30,11 @@ def spec_and_items(tmp_path_factory):
 
 
 @pytest.fixture
-def model(written, spec_and_items, monkeypatch) -> NeuralAcoustic:
+def model(written, spec_and_items) -> NeuralAcoustic:
     settings = parse_settings(written["yaml"], "CONTRIBUTING.md")
-    config = settings.value["model"]
-    module_name, _, class_name = config["class_path"].rpartition(".")
-    module = types.ModuleType(module_name)
-    monkeypatch.setitem(sys.modules, module_name, module)
-    exec(compile(written["python"], "CONTRIBUTING.md", "exec"), vars(module))  # our own words, not data
     torch.manual_seed(0)
-    cls = getattr(module, class_name)
-    return cls(spec_and_items[0], **settings.arguments(cls, config["init_args"], skip=("spec",)))
+    with installed("A model"):
+        return Config.from_dict(settings.value, settings.where).build(spec_and_items[0])
 
 
 def test_its_head_counts_its_parameters(model, written):

@@ -16,7 +16,7 @@ from nnsvs_lite.models.checkpoint import load
 from nnsvs_lite.models.config import Config
 from nnsvs_lite.models.layers.diffusion import DiffusionStream
 from nnsvs_lite.training import run as run_module
-from nnsvs_lite.training.loop import Trainer
+from nnsvs_lite.training.keep import State
 
 SYSTEMS = sorted([*FULL, *TRAINED])
 
@@ -103,10 +103,10 @@ def test_full_size_resumes_with_the_same_bytes(path, world_dump, tmp_path):
 
     train(tmp_path / "whole")
     with pytest.MonkeyPatch.context() as patch:
-        kill_at(patch, Trainer, "_save_last", 2, after=True)
+        kill_at(patch, State, "save", 2, after=True)
         with pytest.raises(Killed):
             train(tmp_path / "killed")
     train(tmp_path / "killed")
     for name in ("losses.jsonl", "model.pt"):
         assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
-    assert load(tmp_path / "whole" / "last.pt")["step"] == 2
+    assert load(tmp_path / "whole" / "last.pt")["states"]["loop"]["step"] == 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,8 +12,8 @@ from models_common import ROOT
 
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.training import run as run_module
-from nnsvs_lite.training.augment import SEMITONE, Augmented, changed, read_scores
-from nnsvs_lite.training.data import DumpDataset
+from nnsvs_lite.training.augment import SEMITONE, changed, read_scores, varied
+from nnsvs_lite.training.data import DumpDataset, Versions
 
 
 @pytest.fixture(scope="module")
@@ -102,9 +103,14 @@ def test_a_phone_of_one_frame_keeps_it(data, scores, spec):
     assert (changed(example, scores[example.utt], spec, 0, 0.5).score.duration == 1).all()
 
 
-def test_draws_depend_on_seed_epoch_and_utterance(data, scores, spec):
+def versions(data, scores, transpose, stretch, seed, epoch) -> Versions:
+    draw = partial(varied, scores=scores, spec=data.spec, transpose=transpose, stretch=stretch)
+    return Versions(data, draw, seed, epoch)
+
+
+def test_draws_depend_on_seed_epoch_and_utterance(data, scores):
     def draw(seed, epoch):
-        return [e.score.note_context for e in Augmented(data, scores, 4, 0.2, seed, epoch)]
+        return [e.score.note_context for e in versions(data, scores, 4, 0.2, seed, epoch)]
 
     for one, two in zip(draw(0, 3), draw(0, 3)):
         np.testing.assert_array_equal(one, two)
@@ -116,7 +122,7 @@ def test_draws_reach_both_ends_and_no_farther(data, scores, spec):
     pitch = spec.column("note", "pitch")
     moves = set()
     for epoch in range(60):
-        for before, after in zip(data, Augmented(data, scores, 2, 0.0, 0, epoch)):
+        for before, after in zip(data, versions(data, scores, 2, 0.0, 0, epoch)):
             moves |= set(np.unique(after.score.note_context[:, pitch] - before.score.note_context[:, pitch]))
     assert moves == {-2, -1, 0, 1, 2}
 

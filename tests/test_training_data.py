@@ -11,7 +11,7 @@ from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.config import TrainingOptions
 from nnsvs_lite.training.data import DumpDataset, balanced, epoch_batches, pack
-from nnsvs_lite.training.loop import learning_rate
+from nnsvs_lite.training.update import learning_rate
 
 LENGTHS = [int(n) for n in np.random.default_rng(0).integers(5, 400, 53)]
 

@@ -7,14 +7,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from killing import Killed, kill_at
+from killing import Killed, check_same, kill_at
 from models_common import CONFIGS, ROOT, TRAINED, batch_key, name_of
 
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.models.base import SvsModel
 from nnsvs_lite.models.checkpoint import load, load_model
 from nnsvs_lite.training import run as run_module
-from nnsvs_lite.training.loop import Trainer
+from nnsvs_lite.training.keep import Keeper, State
+from nnsvs_lite.training.loop import Loop
+from nnsvs_lite.training.update import Updater
 
 DURATION = ROOT / "conf" / "duration" / "mdn.yaml"
 OPTIONS = ["--training.epochs", "4", "--training.min_steps=0", "--training.patience", "0"]
@@ -49,25 +50,17 @@ def whole(toy_dump, tmp_path_factory):
     return get
 
 
-def check_same(out: Path, reference: Path) -> None:
-    assert (out / "losses.jsonl").read_bytes() == (reference / "losses.jsonl").read_bytes()
-    for name in ("model.pt", "last.pt"):
-        if (reference / name).exists():
-            assert (out / name).read_bytes() == (reference / name).read_bytes(), name
-    assert not [p.name for p in out.iterdir() if ".tmp" in p.name]
-
-
 POINTS = [
-    (Trainer, "_load", 2, False),
-    (Trainer, "_evaluate", 1, True),
-    (Trainer, "_train_epoch", 2, False),
-    (Trainer, "_train_epoch", 3, True),
-    (Trainer, "_keep", 2, True),
-    (Trainer, "_record", 3, True),
-    (Trainer, "_save_last", 2, False),
-    (Trainer, "_save_last", 3, True),
-    (Trainer, "_save_last", 5, True),
-    (SvsModel, "forward", 6, True),
+    (Loop, "_load", 2, False),
+    (Loop, "_evaluate", 1, True),
+    (Loop, "_train", 2, False),
+    (Loop, "_train", 3, True),
+    (Keeper, "write", 2, True),
+    (Loop, "_record", 3, True),
+    (State, "save", 2, False),
+    (State, "save", 3, True),
+    (State, "save", 5, True),
+    (Updater, "step", 6, True),
 ]
 
 
@@ -85,9 +78,9 @@ def test_a_killed_run_goes_on_as_if_nothing_had_been(point, toy_dump, whole, tmp
 def test_every_kind_is_killed_thrice_and_ends_the_same(path, toy_dump, whole, tmp_path):
     out = tmp_path / "exp"
     for point in (
-        (Trainer, "_evaluate", 2, False),
-        (Trainer, "_record", 2, True),
-        (SvsModel, "forward", 2, True),
+        (Loop, "_evaluate", 2, False),
+        (Loop, "_record", 2, True),
+        (Updater, "step", 2, True),
     ):
         with pytest.MonkeyPatch.context() as patch:
             kill_at(patch, *point)
@@ -157,7 +150,7 @@ def test_half_precision_trains(toy_dump, tmp_path):
 
 
 def test_a_loss_that_is_not_finite_is_an_error_of_the_configuration(toy_dump, tmp_path, monkeypatch):
-    monkeypatch.setattr(Trainer, "_evaluate", lambda self: {"loss": float("nan")})
+    monkeypatch.setattr(Loop, "_evaluate", lambda self: {"loss": float("nan")})
     with pytest.raises(DataError, match="not finite in epoch 0; lower training.lr"):
         train(DURATION, toy_dump, tmp_path)
     assert not (tmp_path / "model.pt").exists()
@@ -170,7 +163,7 @@ def test_a_missing_set_is_named(toy_dump, tmp_path):
 
 def test_a_damaged_state_is_said_to_be_so(toy_dump, tmp_path):
     with pytest.MonkeyPatch.context() as patch:
-        kill_at(patch, Trainer, "_save_last", 2, True)
+        kill_at(patch, State, "save", 2, True)
         with pytest.raises(Killed):
             train(DURATION, toy_dump, tmp_path)
     (tmp_path / "last.pt").write_bytes((tmp_path / "last.pt").read_bytes()[:-500])

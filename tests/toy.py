@@ -118,3 +118,27 @@ def _write_set(folder, items, spec, colours, frame_shift, rng) -> None:
     write_table(folder / "utt2spk", {utt: "toy" for utt in items})
     write_table(folder / "score", {utt: score.to_json() for utt, (score, _) in items.items()})
     write_json(folder / "labels.json", {u: labels for u, (_, labels) in items.items()})
+
+
+def make_recordings(dump: Path, folder: Path, sets: tuple[str, ...] = ("train", "dev")) -> Path:
+    """Data dirs with recordings that go with a dump's streams: harmonics of its F0 where it is voiced."""
+    import soundfile
+
+    from nnsvs_lite.corpus.datadir import DataDir
+    from nnsvs_lite.io.tables import FeatureReader
+
+    spec = Spec.read(dump)
+    rate = spec.sample_rate
+    (folder / "wav").mkdir(parents=True)
+    for name in sets:
+        lf0, vuv = (FeatureReader(dump / name / f"{stream}.scp") for stream in ("lf0", "vuv"))
+        wavs = {}
+        for utt in lf0:
+            at = np.arange(round(len(lf0[utt]) * spec.frame_shift * rate)) / rate / spec.frame_shift
+            curve, voiced = (np.interp(at, np.arange(len(v)), v[:, 0]) for v in (lf0[utt], vuv[utt]))
+            phase = 2 * np.pi * np.cumsum(np.exp(curve)) / rate
+            wavs[utt] = folder / "wav" / f"{utt}.wav"
+            sound = voiced * sum(np.sin(k * phase) / k for k in range(1, 6))
+            soundfile.write(str(wavs[utt]), 0.2 * sound, rate)
+        DataDir(folder / name, wavs, dict.fromkeys(wavs, "toy")).write()
+    return folder

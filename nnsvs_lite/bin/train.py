@@ -1,10 +1,10 @@
-"""Stages 3 to 5: train a time-lag, duration or acoustic model."""
+"""Stages 3 to 5: train a model."""
 
 from __future__ import annotations
 
 import argparse
 
-HELP = "train a time-lag, duration or acoustic model on a dump dir"
+HELP = "train a time-lag, duration, acoustic or vocoder model on a dump dir"
 STAGE = True
 OVERRIDES = True
 
@@ -16,6 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dump", required=True, help="dump dir with schema.json and stats.json")
     parser.add_argument("--train-set", default="train", help="set to train on")
     parser.add_argument("--dev-set", default="dev", help="set that chooses the epoch to keep")
+    parser.add_argument("--data", help="folder of the sets' data dirs; for vocoders, which hear recordings")
     parser.add_argument("--out", required=True, help="exp dir to write")
     parser.add_argument("--ngpu", type=int, default=0, help="GPUs on this machine; 0 trains on the CPU")
     parser.add_argument("--num-nodes", type=int, default=1, help="machines, under torchrun or Slurm")
@@ -44,6 +45,7 @@ def run(args: argparse.Namespace) -> int | None:
         seed=args.seed,
         ngpu=args.ngpu,
         num_nodes=args.num_nodes,
+        data=args.data,
         overwrite=args.overwrite == "true",
     )
     print(f"{args.out} is {'trained' if trained else 'up to date'}")

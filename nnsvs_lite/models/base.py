@@ -12,13 +12,14 @@ from __future__ import annotations
 import os
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.models.batch import Batch, Example
+from nnsvs_lite.models.batch import Batch, Example, length_mask
 
 
 class SvsModel(nn.Module):
@@ -58,10 +59,6 @@ class SvsModel(nn.Module):
         """Raises DataError where it cannot be used with features, or models, of ``spec``."""
         self.spec.check_fits(spec, path)
 
-    def forward(self, batch: Batch) -> dict[str, Tensor]:
-        # DistributedDataParallel hooks forward() alone: training must come this way.
-        return self.loss(batch)
-
 
 class TimeLagModel(SvsModel):
     """Note context to time lags. ``infer``: ``time_lag`` (B, N) in frames."""
@@ -90,10 +87,15 @@ class AcousticModel(SvsModel):
 
 
 class VocoderModel(SvsModel):
-    """Streams over frames to waveforms.
+    """Streams to waveforms. A batch has no score; where a vocoder learns, it has the recordings,
+    ``streams["wav"]`` (B, S, 1), with S samples for T frames.
+
+    One that learns gives :meth:`distance`, and where it learns against a discriminator
+    :meth:`discriminator`; the losses of the two are those of least-squares GANs (Mao et al., 2017,
+    eq. 9 with b = c = 1, a = 0) unless it has its own.
 
     Attributes:
-        inputs: streams that it needs.
+        inputs: streams that it reads, such as ``("lf0", "vuv", "mgc", "bap")``.
         controls: what may be changed in them so that it is heard: of ``pitch`` (``lf0``),
             ``breathiness`` (``bap``) and ``gender`` (``mgc``).
     """
@@ -104,9 +106,9 @@ class VocoderModel(SvsModel):
 
     @abstractmethod
     def synthesize(self, batch: Batch) -> Tensor:
-        """(B, samples): row ``b`` holds ``round(frame_lengths[b] * frame_shift * sample_rate)``.
+        """(B, S), full scale at 1, which the peak may exceed; row b holds ``samples(batch)[b]`` samples.
 
-        Each row is what it would be alone; ``batch.seed`` is that of chance. The peak may exceed 1.
+        Each row is what it would be alone; ``batch.seed`` is that of chance.
         """
 
     def check_fits(self, spec: Spec, path: str | os.PathLike) -> None:
@@ -121,4 +123,39 @@ class VocoderModel(SvsModel):
                 raise DataError(what, path)
 
     def infer(self, batch: Batch) -> dict[str, Tensor]:
-        return {"wave": self.synthesize(batch)}
+        """``wav`` (B, S)."""
+        return {"wav": self.synthesize(batch)}
+
+    def samples(self, batch: Batch) -> Tensor:
+        """(B,) long: samples that the frames stand for."""
+        seconds = batch.frame_lengths.double() * self.spec.frame_shift
+        return torch.round(seconds * self.spec.sample_rate).long()
+
+    def pair(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """(B, S) each: the synthesized and the recorded waveforms, zero on padding."""
+        wav, real = self.synthesize(batch), batch.streams["wav"].squeeze(-1)
+        return wav * length_mask(self.samples(batch), wav.shape[1]), real
+
+    def distance(self, wav: Tensor, real: Tensor, batch: Batch) -> dict[str, Tensor]:
+        """Of synthesized from recorded waveforms (B, S): ``loss``, and parts of it to report."""
+        raise NotImplementedError
+
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        """Without a discriminator; a mean over frames."""
+        return self.distance(*self.pair(batch), batch) | {"weight": batch.frame_lengths.sum()}
+
+    def discriminator(self) -> nn.Module | None:
+        """A new network from waveforms (B, S) to a list of scores, 1 for recordings; None for none.
+
+        It is no part of the model: ``model.pt`` holds what sings. Scores may be whatever the two
+        methods below read.
+        """
+        return None
+
+    def discriminator_loss(self, real: Any, fake: Any) -> Tensor:
+        """Of scores of recordings and of synthesized waveforms."""
+        return sum(((r - 1) ** 2).mean() + (f**2).mean() for r, f in zip(real, fake))
+
+    def generator_loss(self, real: Any, fake: Any) -> dict[str, Tensor]:
+        """Terms to add to the distance, already weighted, by name; ``real`` has no gradient."""
+        return {"adversarial": sum(((f - 1) ** 2).mean() for f in fake)}

@@ -8,7 +8,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import yaml
 
@@ -43,8 +43,14 @@ class TrainingOptions:
         stretch: and lengths multiplied by a factor of up to ``1 + stretch`` or its inverse.
         balance: how far singers with little data are made up for, by showing their phrases more
             often; 1 shows all singers about equally (:func:`nnsvs_lite.training.data.balanced`).
-        precision: Fabric's name, such as ``32-true``, ``bf16-mixed``, ``16-mixed``.
+        precision: of computing; weights are kept in 32 bits.
         seed: of weights, dropout and the order of batches.
+        updates: end after so many steps, whatever ``epochs`` and ``min_steps`` say; 0 to count epochs.
+        eval_updates: with ``updates``, test and save each so many steps; 0 after each epoch.
+        accumulate: batches whose gradients make one step.
+        workers: processes that read batches ahead; results are the same whatever their number.
+        crop_frames: vocoders see a random piece of so many frames of each utterance; 0 for all of it.
+        n_best: the model kept is the mean of the weights at so many of the best tests.
     """
 
     epochs: Annotated[int, Within(0)] = 30
@@ -60,8 +66,14 @@ class TrainingOptions:
     transpose: Annotated[int, Within(0, 24)] = 0
     stretch: Annotated[float, Within(0, 1)] = 0.0
     balance: Annotated[float, Within(0, 1)] = 0.0
-    precision: str = "32-true"
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     seed: int = 0
+    updates: Annotated[int, Within(0)] = 0
+    eval_updates: Annotated[int, Within(0)] = 0
+    accumulate: Annotated[int, Within(1)] = 1
+    workers: Annotated[int, Within(0)] = 0
+    crop_frames: Annotated[int, Within(0)] = 0
+    n_best: Annotated[int, Within(1)] = 1
 
     def batch_length(self, family: str) -> int:
         """Padded length of a batch, in the unit that batches of a family are measured by."""
@@ -138,9 +150,15 @@ def _checked(settings: Settings, trust_code: bool) -> Config:
     defaults = {
         n: p.default for n, p in inspect.signature(cls).parameters.items() if p.default is not p.empty
     }
-    skip = (_batch_key(cls.family, other=True),)
-    training = settings.arguments(TrainingOptions, settings.value.get("training") or {}, ("training",), skip)
-    return Config(str(model["class_path"]), defaults | given, TrainingOptions(**training))
+    other, training = _batch_key(cls.family, other=True), settings.value.get("training") or {}
+    if isinstance(training, dict) and other in training:
+        hint = f"(did you mean {_batch_key(cls.family)!r}?)"
+        raise settings.fault(f"unknown key training.{other} {hint}", ("training", other))
+    training = settings.arguments(TrainingOptions, training, ("training",), (other,))
+    config = Config(str(model["class_path"]), defaults | given, TrainingOptions(**training))
+    if config.training.eval_updates and not config.training.updates:
+        raise settings.fault("training.eval_updates needs training.updates", ("training", "eval_updates"))
+    return config
 
 
 def _apply(settings: Settings, overrides: Sequence[str]) -> None:

@@ -9,7 +9,6 @@ Spectra and aperiodicity stay those of the recording (the pitch-shifted pseudo-d
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -64,44 +63,26 @@ def changed(example: Example, score: Score, spec: Spec, transpose: int, stretch:
     return replace(example, score=told, streams=streams)
 
 
-class Augmented(Sequence[Example]):
-    """A training set of which each epoch sees other versions.
-
-    What is drawn depends on ``(seed, epoch, utterance)`` alone: a run that was resumed, or runs
-    on several ranks, draws the same.
+def varied(
+    example: Example,
+    rng: np.random.Generator,
+    scores: dict[str, Score],
+    spec: Spec,
+    transpose: int,
+    stretch: float,
+) -> Example:
+    """A random version of an utterance.
 
     Args:
-        data: the set. scores: its table ``score``.
+        scores: of its set. spec: of the dump.
         transpose: semitones, at most, either way; phrases stay within what can be sung.
-        stretch: lengths are multiplied by a factor of at most ``1 + stretch``, at least
-            its inverse. seed, epoch: of the draw.
+        stretch: lengths are multiplied by a factor of at most ``1 + stretch``, at least its inverse.
     """
-
-    def __init__(
-        self,
-        data: DumpDataset,
-        scores: dict[str, Score],
-        transpose: int,
-        stretch: float,
-        seed: int,
-        epoch: int,
-    ):
-        self._data, self._scores = data, scores
-        self._transpose, self._stretch = transpose, stretch
-        self._key = (seed, epoch)
-
-    def __len__(self) -> int:
-        return len(self._data)
-
-    def __getitem__(self, index: int) -> Example:
-        example = self._data[index]
-        score = self._scores[example.utt]
-        rng = np.random.default_rng([*self._key, index])
-        pitches = [n.pitch for n in score.notes if not n.is_rest] or [60]
-        low, high = max(-self._transpose, LOWEST - min(pitches)), min(self._transpose, HIGHEST - max(pitches))
-        transpose = int(rng.integers(min(low, 0), max(high, 0) + 1))
-        stretch = math.exp(rng.uniform(-1, 1) * math.log1p(self._stretch))
-        return changed(example, score, self._data.spec, transpose, stretch)
+    score = scores[example.utt]
+    pitches = [n.pitch for n in score.notes if not n.is_rest] or [60]
+    low, high = max(-transpose, LOWEST - min(pitches)), min(transpose, HIGHEST - max(pitches))
+    moved = int(rng.integers(min(low, 0), max(high, 0) + 1))
+    return changed(example, score, spec, moved, math.exp(rng.uniform(-1, 1) * math.log1p(stretch)))
 
 
 def read_scores(data: DumpDataset) -> dict[str, Score]:

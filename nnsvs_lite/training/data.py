@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from nnsvs_lite.corpus.datadir import DataDir
+from nnsvs_lite.features.audio import resample
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.tables import FeatureReader, read_table
-from nnsvs_lite.models.batch import Example, ScoreExample
+from nnsvs_lite.models.batch import Batch, Example, ScoreExample, collate
+
+_SHORT = 0.05
+"""Seconds that a recording may be shorter than its features."""
 
 _CONTEXT = ("note_context", "phone_context", "note_index", "note_time")
 
@@ -19,17 +24,21 @@ _CONTEXT = ("note_context", "phone_context", "note_index", "note_time")
 class DumpDataset(Sequence[Example]):
     """The utterances of one set of a dump dir.
 
-    Lengths come from the durations, which are small; nothing else is read before it is
-    needed. Arrays are kept in memory up to ``cache`` bytes in all.
+    Lengths come from the durations, or without them from the first stream; nothing else is
+    read before it is needed. Arrays are kept in memory up to ``cache`` bytes in all.
 
     Args:
         dump: the dump dir. subset: the set's name.
         spec: names the streams.
         timing: whether to load time lags and durations.
-        streams: whether to load acoustic streams.
+        streams: whether to load acoustic streams, or the names of those to load.
+        score: whether to load the score; without it there is no timing either.
+        recordings: gives a stream ``wav`` (S, 1) of as many samples as the frames stand for,
+            from where features are analysed; resampled as for the analysis.
 
     Raises:
-        DataError: where the set is missing, empty, or its tables hold different ids.
+        DataError: where the set is missing, empty, or its tables hold different ids; and on
+            access, where a recording is missing or too short.
     """
 
     def __init__(
@@ -38,23 +47,29 @@ class DumpDataset(Sequence[Example]):
         subset: str,
         spec: Spec,
         timing: bool = True,
-        streams: bool = False,
+        streams: bool | Sequence[str] = False,
         cache: int = 1 << 30,
+        score: bool = True,
+        recordings: DataDir | None = None,
     ):
         folder = Path(dump) / subset
         if not folder.is_dir():
             raise DataError("no such set; run stage 2 first", folder)
         self.folder = folder
-        names = [*_CONTEXT, *(("time_lag", "duration") if timing else ())]
-        self._streams = list(spec.streams) if streams else []
-        self.spec = spec
+        timing = timing and score
+        names = [*(_CONTEXT if score else ()), *(("time_lag", "duration") if timing else ())]
+        self._streams = list(spec.streams if streams is True else streams or ())
+        if unknown := set(self._streams) - set(spec.streams):
+            raise DataError(f"the features have no {', '.join(sorted(unknown))}", folder)
+        self.spec, self._score, self._recordings = spec, score, recordings
         self._readers = {name: FeatureReader(folder / f"{name}.scp") for name in names + self._streams}
-        self.utts = list(self._readers["phone_context"])
+        first = "phone_context" if score else self._streams[0]
+        self.utts = list(self._readers[first])
         if not self.utts:
             raise DataError("the set has no utterances", folder)
         for name, reader in self._readers.items():
             for utt in set(reader) ^ set(self.utts):
-                raise DataError(f"utterance {utt!r} is not in both {name}.scp and phone_context.scp", folder)
+                raise DataError(f"utterance {utt!r} is not in both {name}.scp and {first}.scp", folder)
         self.singers = _indices(folder / "utt2spk", self.utts, spec.speakers)
         self._language = _indices(folder / "utt2lang", self.utts, spec.codes)
         if spec.languages[1:]:
@@ -62,8 +77,11 @@ class DumpDataset(Sequence[Example]):
             unknown = next((u for u in self.utts if languages.get(u) not in spec.codes), None)
             if unknown:
                 raise DataError(f"no language of {spec.codes} for {unknown!r}", folder / "utt2lang")
-        durations = self._readers["duration"] if timing else {}
-        self.frames = [int(durations[u].sum()) if timing else 0 for u in self.utts]
+        self.frames = [0] * len(self.utts)
+        if timing:
+            self.frames = [int(self._readers["duration"][utt].sum()) for utt in self.utts]
+        elif not score:
+            self.frames = [len(self._readers[first][utt]) for utt in self.utts]
         self._cache: dict[int, Example] = {}
         self._room = cache
 
@@ -75,30 +93,84 @@ class DumpDataset(Sequence[Example]):
             return self._cache[index]
         utt = self.utts[index]
         arrays = {name: reader[utt] for name, reader in self._readers.items()}
-        for level in ("note", "phone"):
-            name = f"{level}_context"
-            arrays[name] = self.spec.joined(level, arrays[name], self.spec.codes[self._language[utt]])
-        column = {n: arrays[n].reshape(-1) for n in ("note_index", "time_lag", "duration") if n in arrays}
-        whole = {n: v.astype(np.int64) for n, v in column.items() if n != "time_lag"}
-        example = Example(
-            utt=utt,
-            score=ScoreExample(
-                note_context=arrays["note_context"],
-                phone_context=arrays["phone_context"],
-                note_index=whole["note_index"],
-                note_time=arrays["note_time"],
-                time_lag=column.get("time_lag"),
-                duration=whole.get("duration"),
-            ),
-            streams={name: arrays[name] for name in self._streams},
-            singer=self.singers[utt],
-            language=self._language[utt],
-        )
+        streams = {name: arrays[name] for name in self._streams}
+        if self._recordings is not None:
+            arrays["wav"] = streams["wav"] = self._waveform(self._recordings, utt, self.frames[index])
+        language = self._language[utt]
+        score = self._score_example(arrays, self.spec.codes[language]) if self._score else None
+        example = Example(utt, score, streams, self.singers[utt], language)
         size = sum(a.nbytes for a in arrays.values())
         if size <= self._room:
             self._room -= size
             self._cache[index] = example
         return example
+
+    def _score_example(self, arrays: dict[str, np.ndarray], language: str) -> ScoreExample:
+        column = {n: arrays[n].reshape(-1) for n in ("note_index", "time_lag", "duration") if n in arrays}
+        whole = {n: v.astype(np.int64) for n, v in column.items() if n != "time_lag"}
+        return ScoreExample(
+            note_context=self.spec.joined("note", arrays["note_context"], language),
+            phone_context=self.spec.joined("phone", arrays["phone_context"], language),
+            note_index=whole["note_index"],
+            note_time=arrays["note_time"],
+            time_lag=column.get("time_lag"),
+            duration=whole.get("duration"),
+        )
+
+    def _waveform(self, recordings: DataDir, utt: str, frames: int) -> np.ndarray:
+        rate = self.spec.sample_rate
+        x = resample(*recordings.audio(utt), rate)
+        out = np.zeros((round(frames * self.spec.frame_shift * rate), 1), np.float32)
+        if len(out) - len(x) > _SHORT * rate:
+            seconds = f"{len(x) / rate:.3f} s are recorded, the features have {len(out) / rate:.3f} s"
+            raise DataError(f"{utt}: {seconds}; extract them again", recordings.path)
+        out[: len(x), 0] = x[: len(out)]
+        return out
+
+
+class Versions(Sequence[Example]):
+    """A set of which each epoch sees other versions.
+
+    What is drawn depends on ``(seed, epoch, utterance)`` alone: a run that was resumed, runs on
+    several ranks and loaders with any number of workers draw the same.
+
+    Args:
+        data: the set. draw: makes a version of an example by chance. seed, epoch: of the chance.
+    """
+
+    def __init__(
+        self,
+        data: Sequence[Example],
+        draw: Callable[[Example, np.random.Generator], Example],
+        seed: int,
+        epoch: int,
+    ):
+        self._data, self._draw, self._key = data, draw, (seed, epoch)
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def __getitem__(self, index: int) -> Example:
+        return self._draw(self._data[index], np.random.default_rng([*self._key, index]))
+
+
+class Batches:
+    """Padded batches by number, for a loader's workers.
+
+    An error of the data is handed over, not raised: a loader would make a traceback of it.
+    """
+
+    def __init__(self, data: Sequence[Example], batches: Sequence[Sequence[int]], frame_shift: float):
+        self._data, self._batches, self._shift = data, batches, frame_shift
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    def __getitem__(self, number: int) -> Batch | DataError:
+        try:
+            return collate([self._data[i] for i in self._batches[number]], self._shift)
+        except DataError as error:
+            return error
 
 
 def _indices(table: Path, utts: Sequence[str], known: Sequence[str]) -> dict[str, int]:

@@ -18,7 +18,7 @@ from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.settings import read_settings
 from nnsvs_lite.models.config import FAMILIES, Config
 
-_TRAINED = ("last.pt", "losses.jsonl", "tensorboard", "data.json", "config.yaml", "model.pt")
+_TRAINED = ("last.pt", "losses.jsonl", "tensorboard", "best", "data.json", "config.yaml", "model.pt")
 """What training writes, the model last: it tells that there is something to lose."""
 _NAMED = 3
 """Differences that a refusal names."""
@@ -35,6 +35,7 @@ def train(
     ngpu: int = 0,
     num_nodes: int = 1,
     overwrite: bool = False,
+    data: str | os.PathLike | None = None,
 ) -> bool:
     """Trains a model, or takes up its training, unless the exp dir is up to date.
 
@@ -45,6 +46,7 @@ def train(
         ngpu: GPUs on each machine; 0 trains on the CPU.
         num_nodes: machines, as launched by ``torchrun`` or Slurm.
         overwrite: whether a model of another configuration or other data may be replaced.
+        data: folder with data dirs of both sets, for vocoders.
 
     Returns:
         Whether anything was done.
@@ -55,6 +57,7 @@ def train(
     """
     out, dump = Path(out), Path(dump)
     inputs = [dump / "schema.json", dump / "stats.json", dump / train_set, dump / dev_set]
+    inputs += [Path(data) / name for name in (train_set, dev_set)] if data is not None else []
     for path in inputs:
         if not path.exists():
             raise DataError("no such file or folder; run stage 2 first", path)
@@ -71,13 +74,14 @@ def train(
     from lightning_fabric import Fabric
 
     from nnsvs_lite.training.device import check_gpus
-    from nnsvs_lite.training.loop import Trainer
+    from nnsvs_lite.training.loop import Loop
+    from nnsvs_lite.training.tasks import TASKS
 
     config = Config.read(config_path, overrides)
     if seed is not None:
         config.training.seed = seed
-    data = identity(dump, train_set, dev_set)
-    changes = differences(out, config.to_dict(), data)
+    source = identity(dump, train_set, dev_set)
+    changes = differences(out, config.to_dict(), source)
     if changes and not overwrite:
         more = f", and {len(changes) - _NAMED} more" if len(changes) > _NAMED else ""
         raise DataError(
@@ -96,15 +100,16 @@ def train(
     except ValueError as error:
         raise DataError(f"training.precision or devices: {error}", config_path) from None
     fabric.launch()
-    trainer = Trainer(config, dump, train_set, dev_set, out, fabric)
+    task = TASKS[config.model_class.family](config, dump, train_set, dev_set, data)
+    loop = Loop(task, out, fabric)
     if fabric.is_global_zero:
         done.clear()
         if changes:
             _remove(out)
-        write_json(out / "data.json", data)
+        write_json(out / "data.json", source)
         config.write(out / "config.yaml")
     fabric.barrier()
-    trainer.run()
+    loop.run()
     if fabric.is_global_zero:
         done.set([out / "model.pt", out / "config.yaml", out / "losses.jsonl"])
     return True
@@ -149,7 +154,8 @@ def differences(out: Path, config: dict[str, Any], data: dict[str, Any]) -> list
             raise DataError(f"cannot be read: {str(error).splitlines()[0]}", out / name) from None
         now = dict(_flat(read(write(new))))
         for key in {**old, **now}:
-            if old.get(key) != now.get(key):
+            # The number of workers changes nothing that is learnt.
+            if old.get(key) != now.get(key) and key != "training.workers":
                 changes.append(f"{key} {_short(old.get(key))} -> {_short(now.get(key))}")
     return changes
 

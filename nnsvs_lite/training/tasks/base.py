@@ -1,0 +1,122 @@
+"""The base of all tasks."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from nnsvs_lite.features.spec import Spec
+from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.models.base import SvsModel
+from nnsvs_lite.models.batch import Batch, Example
+from nnsvs_lite.models.config import Config
+from nnsvs_lite.training.data import DumpDataset, balanced, epoch_batches, pack
+
+Update = Callable[..., None]
+"""``update(name, loss, weight=1.0)``: a step of the optimiser of that name, now, on a loss that is a
+mean over ``weight`` units; with ``training.accumulate``, at the last of several batches."""
+
+
+class Task:
+    """Data and networks of one model, and what a step is.
+
+    A subclass says which of a dump it reads, and, where there is more to it than one loss and
+    one optimiser, gives :meth:`start` and :meth:`step`.
+
+    Args:
+        config: the experiment. dump: dump dir. train_set, dev_set: its sets.
+        data: folder of data dirs of the same names, for tasks that hear recordings.
+
+    Attributes:
+        units: what losses are means over. only: options that this task takes and others refuse.
+        model: what is kept.
+
+    Raises:
+        DataError: for data that is missing or damaged, and options that are another task's.
+    """
+
+    units: ClassVar[str]
+    only: ClassVar[tuple[str, ...]] = ()
+    _OWNERS: ClassVar[dict[str, str]] = {
+        "transpose": "acoustic models",
+        "stretch": "acoustic models",
+        "crop_frames": "vocoders",
+    }
+
+    def __init__(
+        self,
+        config: Config,
+        dump: str | os.PathLike,
+        train_set: str,
+        dev_set: str,
+        data: str | os.PathLike | None = None,
+    ):
+        self.config, self.options = config, config.training
+        for name, owner in self._OWNERS.items():
+            if getattr(self.options, name) and name not in self.only:
+                raise DataError(f"training.{name} is for {owner}")
+        self.spec = Spec.read(dump)
+        torch.manual_seed(self.options.seed)
+        self.model: SvsModel = config.build(self.spec)
+        self.train_data = self.read(dump, train_set, data)
+        self.dev_data = self.read(dump, dev_set, data)
+        lengths = self.lengths(self.train_data)
+        singers = [self.train_data.singers[utt] for utt in self.train_data.utts]
+        self._items = balanced(singers, lengths, self.options.balance)
+        self._size = self.options.batch_length(self.model.family)
+        self._item_lengths = [lengths[i] for i in self._items]
+
+    def read(self, dump: str | os.PathLike, subset: str, data: str | os.PathLike | None) -> DumpDataset:
+        """One set, as much of it as this task needs."""
+        raise NotImplementedError
+
+    def lengths(self, data: DumpDataset) -> list[int]:
+        """Of each utterance, in what ``training.batch_frames`` or ``batch_phones`` counts."""
+        return data.frames
+
+    def examples(self, epoch: int) -> Sequence[Example]:
+        """The training set as one epoch sees it; drawn from the seed, the epoch and the utterance alone."""
+        return self.train_data
+
+    def plan(self, epoch: int, rank: int, world: int) -> list[tuple[list[int], float]]:
+        """Utterances of each batch of a rank in an epoch, and 1.0, or 0.0 where it only keeps step."""
+        batches = epoch_batches(self._item_lengths, self._size, self.options.seed, epoch, rank, world)
+        return [([self._items[i] for i in indices], share) for indices, share in batches]
+
+    def dev_batches(self) -> list[list[int]]:
+        """Utterances of each batch of a test."""
+        return pack(self.lengths(self.dev_data), self._size)
+
+    def start(self, optimise: Callable[..., None], register: Callable[[str, Any], None]) -> None:
+        """Names the networks to train, by :meth:`Loop.optimise`, and other states to save."""
+        optimise("model", self.model)
+
+    def step(self, batch: Batch, update: Update) -> dict[str, Tensor]:
+        """Trains on one batch.
+
+        Returns:
+            Losses to report: ``loss``, parts of it, and ``weight``, the units that they are means over.
+        """
+        losses = self.model.loss(batch)
+        update("model", losses["loss"], losses["weight"])
+        return losses
+
+    @property
+    def identity(self) -> Any:
+        """Plain values: a state is taken up again only by a run that has the same."""
+        config = self.config.to_dict()
+        # Their number changes nothing.
+        del config["training"]["workers"]
+        return [config, self.spec.to_dict(), self.train_data.utts]
+
+    def describe(self) -> str:
+        """What is trained on what, in a line."""
+        parameters = sum(p.numel() for p in self.model.parameters())
+        return (
+            f"{type(self.model).__name__}: {parameters:,} parameters; {len(self.train_data)} utterances, "
+            f"{sum(self.train_data.frames):,} frames to train on, {len(self.dev_data)} to test on"
+        )

@@ -1,0 +1,91 @@
+"""Vocoders: streams and recordings, whole or in random pieces, and perhaps a discriminator."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nnsvs_lite.corpus.datadir import DataDir
+from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.models.base import VocoderModel
+from nnsvs_lite.models.batch import Batch, Example
+from nnsvs_lite.training.data import DumpDataset, Versions
+from nnsvs_lite.training.tasks.base import Task, Update
+
+
+def cropped(example: Example, rng: np.random.Generator, frames: int, hop: float) -> Example:
+    """A random piece of an utterance's streams, all of one rate, and of its ``wav``.
+
+    Args:
+        frames: of the piece; shorter utterances stay whole. hop: samples a frame, perhaps not whole.
+    """
+    spare = example.frames - frames
+    if spare <= 0:
+        return example
+    first = int(rng.integers(spare + 1))
+    sample = round(first * hop)
+    streams = {name: values[first : first + frames] for name, values in example.streams.items()}
+    streams["wav"] = example.streams["wav"][sample : sample + round(frames * hop)]
+    return replace(example, streams=streams)
+
+
+class VocoderTask(Task):
+    """A generator, and a discriminator where the model has one; batches are counted in frames."""
+
+    units = "frames"
+    only = ("crop_frames",)
+    model: VocoderModel
+
+    def __init__(self, *args: Any, **options: Any):
+        super().__init__(*args, **options)
+        if not self.model.trains:
+            raise DataError(f"{type(self.model).__name__} has nothing to learn: it needs no training")
+        self.discriminator = self.model.discriminator()
+        if self.options.crop_frames:
+            self._item_lengths = [min(n, self.options.crop_frames) for n in self._item_lengths]
+
+    def read(self, dump: str | os.PathLike, subset: str, data: str | os.PathLike | None) -> DumpDataset:
+        if data is None:
+            raise DataError("a vocoder learns from recordings: give --data, the folder of the data dirs")
+        recordings = DataDir.read(Path(data) / subset)
+        return DumpDataset(
+            dump, subset, self.spec, streams=self.model.inputs, score=False, recordings=recordings
+        )
+
+    def examples(self, epoch: int) -> Sequence[Example]:
+        options = self.options
+        if not options.crop_frames:
+            return self.train_data
+        hop = self.spec.frame_shift * self.spec.sample_rate
+        draw = partial(cropped, frames=options.crop_frames, hop=hop)
+        return Versions(self.train_data, draw, options.seed, epoch)
+
+    def start(self, optimise: Callable[..., None], register: Callable[[str, Any], None]) -> None:
+        optimise("generator", self.model)
+        if self.discriminator is not None:
+            optimise("discriminator", self.discriminator)
+
+    def step(self, batch: Batch, update: Update) -> dict[str, Tensor]:
+        """The discriminator first, then the generator against what it has become."""
+        model, judge = self.model, self.discriminator
+        wav, real = model.pair(batch)
+        weight = batch.frame_lengths.sum()
+        losses = model.distance(wav, real, batch)
+        if judge is not None:
+            loss = model.discriminator_loss(judge(real), judge(wav.detach()))
+            update("discriminator", loss, weight)
+            with torch.no_grad():
+                scores = judge(real)
+            terms = model.generator_loss(scores, judge(wav))
+            total = losses["loss"] + sum(terms.values())
+            losses = losses | terms | {"loss": total, "discriminator": loss}
+        update("generator", losses["loss"], weight)
+        return losses | {"weight": weight}

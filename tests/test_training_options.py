@@ -1,0 +1,165 @@
+"""Options of the loop: updates, accumulation, workers, the mean of the best, several optimisers."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+from killing import Killed, check_same, kill_at
+from lightning_fabric import Fabric
+from models_common import ROOT, batch_of
+from toy import make_dump
+
+from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.models.checkpoint import load
+from nnsvs_lite.models.config import Config
+from nnsvs_lite.training.keep import Keeper, State
+from nnsvs_lite.training.loop import Loop
+from nnsvs_lite.training.run import train
+from nnsvs_lite.training.tasks.timing import DurationTask
+from nnsvs_lite.training.update import Updater
+
+DURATION = ROOT / "conf" / "duration" / "mdn.yaml"
+
+
+def run(dump: Path, out: Path, *more: str) -> list[dict]:
+    """Trains in small batches; the history."""
+    words = ["--training.epochs=3", "--training.min_steps=0", "--training.patience=0"]
+    words += ["--training.batch_phones=60"]
+    assert train(DURATION, dump, "train", "dev", out, overrides=[*words, *more])
+    return [json.loads(line) for line in (out / "losses.jsonl").read_text().splitlines()]
+
+
+def weights(out: Path, name: str = "model.pt") -> dict[str, torch.Tensor]:
+    return load(out / name)["weights"]
+
+
+def test_updates_end_where_they_should_and_are_resumed_in_the_middle_of_an_epoch(toy_dump, tmp_path):
+    words = ["--training.updates=7", "--training.eval_updates=3", "--training.ema_decay=0.5"]
+    rows = run(toy_dump, tmp_path / "whole", *words)
+    assert [row["update"] for row in rows] == [0, 3, 6, 7]
+    loop = load(tmp_path / "whole" / "last.pt")["states"]["loop"]
+    assert (loop["step"], loop["tests"]) == (7, 4)
+    assert loop["epoch"] > 1, "there are too few batches for seven updates in one epoch"
+    for point in ((State, "save", 2, True), (Updater, "step", 3, False)):
+        with pytest.MonkeyPatch.context() as patch:
+            kill_at(patch, *point)
+            with pytest.raises(Killed):
+                run(toy_dump, tmp_path / "killed", *words)
+    run(toy_dump, tmp_path / "killed", *words)
+    check_same(tmp_path / "killed", tmp_path / "whole")
+
+
+def test_updates_without_a_number_for_tests_are_tested_each_epoch(toy_dump, tmp_path):
+    steps = [row["update"] for row in run(toy_dump, tmp_path, "--training.updates=5")]
+    assert steps[0] == 0 and steps[-1] == 5 and len(steps) >= 3
+
+
+def test_where_tests_fall_changes_no_order_of_batches(toy_dump, tmp_path):
+    # The model has no dropout: the same batches in the same order are all there is.
+    words = ["--training.updates=6", "--training.lr=1e-3", "--model.dropout=0"]
+    run(toy_dump, tmp_path / "one", *words, "--training.eval_updates=1")
+    run(toy_dump, tmp_path / "six", *words, "--training.eval_updates=6")
+    one, six = (load(tmp_path / name / "last.pt")["states"]["model"] for name in ("one", "six"))
+    assert all(torch.equal(value, six[name]) for name, value in one.items())
+
+
+def test_accumulated_batches_make_the_step_of_one_large_batch(tmp_path):
+    dump = make_dump(tmp_path / "dump", {"train": 2, "dev": 1}, seed=3)
+    words = ["--training.epochs=2", "--model.dropout=0", "--training.clip=0"]
+    run(dump, tmp_path / "large", *words, "--training.batch_phones=9999")
+    run(dump, tmp_path / "small", *words, "--training.batch_phones=1", "--training.accumulate=2")
+    large, small = (load(tmp_path / name / "last.pt")["states"] for name in ("large", "small"))
+    assert large["loop"]["step"] == small["loop"]["step"] == 2
+    assert large["loop"]["seen"] == small["loop"]["seen"] > 0
+    for name, value in large["model"].items():
+        torch.testing.assert_close(small["model"][name], value, rtol=1e-4, atol=1e-6)
+
+
+def test_the_mean_of_the_best_is_kept(toy_dump, tmp_path):
+    words = ["--training.n_best=3", "--training.epochs=5"]
+    rows = run(toy_dump, tmp_path / "whole", *words)
+    best = sorted((row["dev"]["loss"], row["epoch"]) for row in rows)[:3]
+    files = sorted(path.name for path in (tmp_path / "whole" / "best").iterdir())
+    assert files == sorted(f"{epoch}.pt" for _, epoch in best)
+    kept = load(tmp_path / "whole" / "model.pt")
+    assert kept["mean_of"] == [epoch for _, epoch in best] and kept["dev_loss"] == best[0][0]
+    singles = [weights(tmp_path / "whole", f"best/{epoch}.pt") for _, epoch in best]
+    for name, value in kept["weights"].items():
+        if value.is_floating_point():
+            torch.testing.assert_close(value, torch.stack([s[name] for s in singles]).mean(0))
+    for point in ((Keeper, "write", 4, True), (Keeper, "sweep", 2, False), (Keeper, "finish", 1, True)):
+        with pytest.MonkeyPatch.context() as patch:
+            kill_at(patch, *point)
+            with pytest.raises(Killed):
+                run(toy_dump, tmp_path / "killed", *words)
+    run(toy_dump, tmp_path / "killed", *words)
+    check_same(tmp_path / "killed", tmp_path / "whole")
+    assert sorted(path.name for path in (tmp_path / "killed" / "best").iterdir()) == files
+
+
+class TwoNetworks(DurationTask):
+    """The model, and beside it one number that learns the mean duration at a pace of its own."""
+
+    def start(self, optimise, register):
+        self.number = torch.nn.Linear(1, 1, bias=False)
+        torch.nn.init.zeros_(self.number.weight)
+        own = dataclasses.replace(self.options, lr=0.5, clip=0.0, weight_decay=0.0)
+        optimise("model", self.model)
+        sgd = partial(torch.optim.SGD, momentum=0.0)
+        optimise("number", self.number, own, optimizer=sgd, schedule=lambda step, progress: 0.25)
+
+    def step(self, batch, update):
+        mask, duration = batch.score.phone_mask, batch.score.duration.float()
+        guess = self.number(torch.ones(1, 1))
+        update("number", (((guess - duration) * mask) ** 2).sum() / mask.sum(), mask.sum())
+        losses = self.model.loss(batch)
+        # A loss in which another network has a part moves only the one that is named.
+        update("model", losses["loss"] + self.number.weight.sum(), losses["weight"])
+        return losses
+
+
+def test_each_optimiser_moves_its_own_network_by_its_own_rule(tmp_path):
+    dump = make_dump(tmp_path / "dump", {"train": 2, "dev": 1})
+    config = Config.read(
+        DURATION, ["--training.epochs=1", "--training.min_steps=0", "--training.batch_phones=9999"]
+    )
+    task = TwoNetworks(config, dump, "train", "dev")
+    loop = Loop(task, tmp_path, Fabric(accelerator="cpu", devices=1))
+    with pytest.raises(ValueError, match="'loop' is registered already"):
+        loop.register("loop", task.model)
+    before = {name: value.clone() for name, value in task.model.state_dict().items()}
+    loop.run()
+    batch = batch_of([task.train_data[i] for i in range(2)], task.spec)
+    mean = float(batch.score.duration[batch.score.phone_mask].float().mean())
+    # One step of gradient 2 (0 - mean), at a rate of 0.25.
+    assert task.number.weight.item() == pytest.approx(0.5 * mean, rel=1e-5)
+    assert any(not torch.equal(value, before[name]) for name, value in task.model.state_dict().items())
+    assert {"model", "number", "model.optimizer", "number.optimizer"} < set(
+        load(tmp_path / "last.pt")["states"]
+    )
+
+
+def test_what_was_learnt_from_is_said(toy_dump, tmp_path, capfd):
+    run(toy_dump, tmp_path, "--training.epochs=1")
+    line = capfd.readouterr().out.splitlines()[-1]
+    assert line.startswith("learnt from ") and "phones in" in line
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        ("--training.n_best=0", "n_best must be at least 1"),
+        ("--training.accumulate=0", "accumulate must be at least 1"),
+        ("--training.workers=-1", "workers must be at least 0"),
+        ("--training.eval_updates=3", "eval_updates needs training.updates"),
+        ("--training.precision=9-bit", "precision must be one of 32-true"),
+    ],
+)
+def test_options_that_cannot_be_meant_are_errors(words, message):
+    with pytest.raises(DataError, match=message):
+        Config.read(DURATION, [words])
