@@ -113,7 +113,7 @@ def make_demo_corpus(
         "sample_rate": sample_rate,
         "etudes": etudes,
         "singers": [asdict(s) for s in sources],
-        "versions": {n: importlib.metadata.version(n) for n in ("pyworld", "numpy", "scipy", "music21")},
+        "versions": {n: importlib.metadata.version(n) for n in ("pyworld", "numpy", "scipy")},
     }
     done = Done(out, "demo_corpus", [voice_path(s) for s in sources], options)
     if done.is_current():
