@@ -7,13 +7,12 @@ VENV := $(if $(VIRTUAL_ENV),$(VIRTUAL_ENV),$(CURDIR)/.venv)
 BIN := $(VENV)/bin
 JOBS ?= 2
 SHELL_FILES = .ci/run $(shell find egs tools utils -name exp -prune -o -type f -name '*.sh' -print)
-MAX_LINES := 500
 
 help:
 	@echo "make demo       set up, then run the demo recipe from scores to singing (about 10 minutes)"
 	@echo "make test       set up, then run the tests"
 	@echo "make test-slow  the tests that take longer"
-	@echo "make lint       ruff, shellcheck, the layers of the package, the length of files"
+	@echo "make lint       ruff, shellcheck, layers and circles of the package, the length of files; lines by room"
 	@echo "make format     let ruff rewrite the Python files"
 	@echo "make bench      measure the speed of each stage on the demo corpus, and of singing with its voice"
 	@echo "make setup      only install"
@@ -36,8 +35,7 @@ lint: setup
 	@$(BIN)/ruff format --check nnsvs_lite tests egs tools
 	@$(BIN)/lint-imports
 	@$(BIN)/shellcheck $(SHELL_FILES)
-	@git ls-files -co --exclude-standard '*.py' '*.sh' | xargs wc -l | awk -v max=$(MAX_LINES) \
-	  '$$2 != "total" && $$1 > max { print $$2 ": " $$1 " lines, " max " at most"; bad = 1 } END { exit bad }'
+	@$(BIN)/python tools/house.py
 
 format: setup
 	@$(BIN)/ruff check --fix nnsvs_lite tests egs tools

@@ -25,7 +25,7 @@ def toy_dump(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def spec(toy_dump):
     """The toy dump's schema and statistics."""
-    from nnsvs_lite.models.spec import Spec
+    from nnsvs_lite.features.spec import Spec
 
     return Spec.read(toy_dump)
 
@@ -43,9 +43,9 @@ def toy_exps(toy_dump, tmp_path_factory) -> dict[str, Path]:
     """Exp dirs of a time-lag, a duration and an acoustic model, with noise for training."""
     from models_common import ROOT, build, shaken
 
+    from nnsvs_lite.features.spec import Spec
     from nnsvs_lite.models.checkpoint import save_model
     from nnsvs_lite.models.config import Config
-    from nnsvs_lite.models.spec import Spec
 
     exps = {}
     folder = tmp_path_factory.mktemp("exp")

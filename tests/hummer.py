@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.features.world import alpha_of, fft_size_of, spectrum_to_mgc
 from nnsvs_lite.models.base import AcousticModel
 from nnsvs_lite.models.layers.acoustic_floor import SmoothFloor
 from nnsvs_lite.models.layers.expand import phone_of_frame
-from nnsvs_lite.models.spec import Spec
 from nnsvs_lite.synthesis.singer import Singer
 
 DEPTH, RATE = 40.0, 5.5
@@ -47,13 +48,10 @@ class Hummer(AcousticModel):
 def make_hummer(toy_voice: Path) -> Singer:
     """The toy voice's timing, the hummer's sound."""
     toy = Singer.load(toy_voice)
-    schema = dict(toy.spec.schema)
-    features = {**schema["feature_config"]}
-    features["world"] = {**features["world"], "mgc_order": ORDER}
-    schema |= {"feature_config": features, "streams": {**schema["streams"], "mgc": ORDER + 1}}
-    config = toy.config
+    config = toy.spec.feature_config
+    features = replace(config, world=replace(config.world, mgc_order=ORDER))
     hertz = np.linspace(0, config.sample_rate / 2, fft_size_of(config) // 2 + 1)
     envelope = 1e-6 * (1e-2 + 1 / (1 + ((hertz - RESONANCE) / 250) ** 2))
     mgc = spectrum_to_mgc(envelope[None], ORDER, alpha_of(config))[0]
-    hummer = Hummer(Spec(schema, toy.spec.stats), mgc)
+    hummer = Hummer(replace(toy.spec, feature_config=features, streams=features.streams), mgc)
     return Singer(toy.timelag, toy.duration, hummer)

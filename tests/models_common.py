@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from nnsvs_lite.features.config import MelConfig
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.base import SvsModel
 from nnsvs_lite.models.batch import Batch, Example, collate
 from nnsvs_lite.models.config import Config
-from nnsvs_lite.models.spec import Spec
 from nnsvs_lite.training.data import DumpDataset
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = [
-    path for f in ("timelag", "duration", "acoustic") for path in sorted((ROOT / "conf" / f).glob("*"))
+    path for f in ("timelag", "duration", "acoustic") for path in sorted((ROOT / "conf" / f).glob("[!_]*"))
 ]
 FULL = [path for path in CONFIGS if path.with_name(f"{path.stem}_tiny.yaml").exists()]
 """Systems at their published size; each has a tiny one, on which most tests are run."""
@@ -29,28 +29,30 @@ def name_of(path: Path) -> str:
     return f"{path.parent.name}-{path.stem}"
 
 
+def batch_key(path: Path) -> str:
+    """The training option that measures the batches of a configuration's family."""
+    return "batch_frames" if path.parent.name == "acoustic" else "batch_phones"
+
+
 def mel_spec(spec: Spec) -> Spec:
     """A dump's spec with its spectra called mel and without aperiodicity."""
     size = spec.streams["mgc"]
-    moments = {**spec.stats["streams"], "mel": spec.stats["streams"]["mgc"]}
+    moments = {**spec.stats.streams, "mel": spec.stats.streams["mgc"]}
     phones = {
-        phone: {key.replace("mgc_", "mel_"): value for key, value in seen.items() if key != "bap_mean"}
-        for phone, seen in spec.stats["phones"].items()
+        phone: replace(seen, stream_mean={"mel": seen.stream_mean["mgc"]})
+        for phone, seen in spec.stats.phones.items()
     }
     streams = {name: moments[name] for name in ("lf0", "vuv", "mel")}
-    mel = dataclasses.asdict(MelConfig(bins=size))
-    features = {**spec.schema["feature_config"], "world": None, "mel": mel}
-    return Spec(
-        {**spec.schema, "streams": {"lf0": 1, "vuv": 1, "mel": size}, "feature_config": features},
-        {**spec.stats, "streams": streams, "phones": phones},
-    )
+    stats = replace(spec.stats, streams=streams, phones=phones, gv={"mel": spec.stats.gv["mgc"]})
+    features = replace(spec.feature_config, world=None, mel=MelConfig(bins=size))
+    return replace(spec, feature_config=features, streams=features.streams, stats=stats)
 
 
 def build(path: Path, spec: Spec, seed: int = 0) -> SvsModel:
     """A new model of a configuration."""
     config = Config.read(path)
     torch.manual_seed(seed)
-    return config.model_class(spec, **config.init_args).eval()
+    return config.build(spec).eval()
 
 
 def shaken(model: SvsModel, size: float = 0.1) -> SvsModel:
@@ -76,7 +78,7 @@ def batch_of(items: list[Example], spec: Spec) -> Batch:
 def length_of(example: Example, family: str) -> int:
     """Rows of a family's predictions for an utterance."""
     return {
-        "timelag": len(example.note_context),
-        "duration": len(example.phone_context),
+        "timelag": len(example.score.note_context),
+        "duration": len(example.score.phone_context),
         "acoustic": example.frames,
     }[family]

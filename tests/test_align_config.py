@@ -25,14 +25,14 @@ def test_round_trip():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"backnd": "mfa"}, "unknown key 'backnd' (did you mean 'backend'?)"),
-        ({"refine": {"windw": 1}}, "refine: unknown key 'windw' (did you mean 'window'?)"),
-        ({"backend": "mfs"}, "unknown value 'mfs' (did you mean 'mfa'?); possible: viter, mfa"),
-        ({"refine": {"window": "wide"}}, "window: must be float, not 'wide'"),
-        ({"refine": {"enabled": 1}}, "enabled: must be bool, not 1"),
-        ({"refine": {"iterations": True}}, "iterations: must be int, not True"),
-        ({"mfa": {"options": "-x"}}, "options: must be a list of words"),
-        ({"viter": [1]}, "viter: must be a mapping"),
+        ({"backnd": "mfa"}, "unknown key backnd (did you mean 'backend'?)"),
+        ({"refine": {"windw": 1}}, "unknown key refine.windw (did you mean 'window'?)"),
+        ({"backend": "mfs"}, "backend must be one of viter, mfa, not 'mfs' (did you mean 'mfa'?)"),
+        ({"refine": {"window": "wide"}}, "refine.window must be a number, not 'wide'"),
+        ({"refine": {"enabled": 1}}, "refine.enabled must be true or false, not 1"),
+        ({"refine": {"iterations": True}}, "refine.iterations must be a whole number, not True"),
+        ({"mfa": {"options": "-x"}}, "mfa.options must be a list"),
+        ({"viter": [1]}, "viter must be a mapping"),
     ],
 )
 def test_faults_are_named(values, message):

@@ -10,7 +10,7 @@ from align_corpus import RATE, make_corpus, random_score, sing
 
 from nnsvs_lite.align.compare import figures, onset_errors
 from nnsvs_lite.align.config import RefineConfig, SyncConfig
-from nnsvs_lite.align.frames import analyse, mel_filters
+from nnsvs_lite.align.frames import analyse
 from nnsvs_lite.align.refine import Item, item_slots, load_frames, refine, save_frames, to_labels
 from nnsvs_lite.align.sync import synchronise
 from nnsvs_lite.score.types import Note, Score
@@ -131,11 +131,6 @@ def test_evidence_of_a_tone_and_of_silence():
     assert 97 <= int(frames.flux.argmax()) <= 103  # 0.5 s
     assert np.isfinite(analyse(np.zeros(RATE), RATE).features).all()
     assert len(analyse(np.zeros(100), RATE)) == 2
-
-
-def test_mel_filters_have_unit_area():
-    filters = mel_filters(28, 512, 16000, 60.0, 7600.0)
-    assert filters.shape == (28, 257) and np.allclose(filters.sum(axis=1), 1.0)
 
 
 @pytest.mark.slow

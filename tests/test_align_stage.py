@@ -16,6 +16,7 @@ from nnsvs_lite.align.stage import align
 from nnsvs_lite.bin.main import main
 from nnsvs_lite.corpus.datadir import DataDir
 from nnsvs_lite.corpus.validate import validate
+from nnsvs_lite.io.atomic import read_text
 from nnsvs_lite.io.ctm import Segment, read_ctm
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.textgrid import read_textgrid, write_textgrid
@@ -255,3 +256,19 @@ def test_good_phrases_are_kept(faulty):
     assert [utt for utt in rejected if utt > "toy_006"] == []
     assert report["n_rejected"] == 7 and len(read_ctm(data / "align.ctm")) == 9
     assert all(0.0 <= row["confidence"] <= 1.0 for row in report["utterances"].values())
+
+
+def test_each_table_is_read_once(tmp_path, monkeypatch):
+    """However many utterances there are, so that the time for each does not grow with them."""
+    make_corpus(tmp_path / "data", 5, notes=3)
+    opened: list[str] = []
+
+    def reading(path):
+        opened.append(str(path))
+        return read_text(path)
+
+    monkeypatch.setattr("nnsvs_lite.io.tables.read_text", reading)
+    config = from_dict({"refine": {"iterations": 1}})
+    align([tmp_path / "data"], config, tmp_path / "exp", realign=True, say=lambda line: None)
+    assert {"wav.scp", "utt2spk", "score", "label.ctm"} <= {name.rpartition("/")[2] for name in opened}
+    assert len(opened) == len(set(opened))

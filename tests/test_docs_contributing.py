@@ -8,12 +8,12 @@ import types
 
 import pytest
 import torch
-import yaml
 from models_common import ROOT, batch_of, examples, shaken
 from toy import make_dump
 
+from nnsvs_lite.features.spec import Spec
+from nnsvs_lite.io.settings import parse_settings
 from nnsvs_lite.models.neural import NeuralAcoustic
-from nnsvs_lite.models.spec import Spec
 
 
 @pytest.fixture(scope="module")
@@ -32,13 +32,15 @@ def spec_and_items(tmp_path_factory):
 
 @pytest.fixture
 def model(written, spec_and_items, monkeypatch) -> NeuralAcoustic:
-    config = yaml.safe_load(written["yaml"])["model"]
+    settings = parse_settings(written["yaml"], "CONTRIBUTING.md")
+    config = settings.value["model"]
     module_name, _, class_name = config["class_path"].rpartition(".")
     module = types.ModuleType(module_name)
     monkeypatch.setitem(sys.modules, module_name, module)
     exec(compile(written["python"], "CONTRIBUTING.md", "exec"), vars(module))  # our own words, not data
     torch.manual_seed(0)
-    return getattr(module, class_name)(spec_and_items[0], **config["init_args"])
+    cls = getattr(module, class_name)
+    return cls(spec_and_items[0], **settings.arguments(cls, config["init_args"], skip=("spec",)))
 
 
 def test_its_head_counts_its_parameters(model, written):

@@ -9,8 +9,8 @@ import pytest
 from models_common import examples
 
 from nnsvs_lite.evaluation.timbre import singers_of, timbre_distance, vowel_spectra
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.models.spec import Spec
 
 DB = 10 / math.log(10) * math.sqrt(2)
 
@@ -43,7 +43,7 @@ def test_singers_of_a_dump(toy_dump, tmp_path):
     number = spec.phones.index("a") + 1
     frames = []
     for example in examples(toy_dump, "train", spec):
-        phone = example.phone_context[:, spec.column("phone", "phone")].repeat(example.duration)
+        phone = example.score.phone_context[:, spec.column("phone", "phone")].repeat(example.score.duration)
         frames.append(example.streams["mgc"][phone == number])
     np.testing.assert_allclose(found["toy"]["a"], np.concatenate(frames).mean(0), rtol=1e-4)
     with pytest.raises(DataError, match="no mel-cepstra"):

@@ -47,7 +47,7 @@ def test_a_number_without_a_dot_is_a_number(tmp_path):
 @pytest.mark.parametrize(
     ("text", "line", "words"),
     [
-        (PLAIN + "f0:\n  traker: dio\n", 6, ["unknown key 'f0.traker'", "'tracker'"]),
+        (PLAIN + "f0:\n  traker: dio\n", 6, ["unknown key f0.traker", "'tracker'"]),
         (PLAIN + "f0:\n  tracker: doi\n", 6, ["f0.tracker", "harvest", "did you mean 'dio'"]),
         (PLAIN + "sample_rates: 1\n", 5, ["unknown key", "'sample_rate'"]),
         (PLAIN + "dither: loud\n", 5, ["dither must be a number", "'loud'"]),

@@ -17,8 +17,8 @@ from features_corpus import make_corpus
 from nnsvs_lite.corpus.datadir import DataDir
 from nnsvs_lite.features import extract as stage
 from nnsvs_lite.features.config import F0Config, FeatureConfig, MelConfig, WorldConfig
-from nnsvs_lite.features.dump import DumpSchema
 from nnsvs_lite.features.extract import Extraction
+from nnsvs_lite.features.spec import SCORE_TABLES, Spec
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.tables import FeatureReader, read_table
@@ -56,7 +56,7 @@ def tables(folder):
 
 
 def load(folder, utt):
-    names = [*stage.SCORE_TABLES, *DumpSchema.read(folder).streams]
+    names = [*SCORE_TABLES, *Spec.read(folder, stats=False).streams]
     return {name: FeatureReader(folder / f"{name}.scp")[utt] for name in names}
 
 
@@ -104,19 +104,19 @@ def test_every_table_has_the_right_times(tmp_path, rate, config):
 
 def test_schema_and_copied_tables(corpus, tmp_path):
     run(corpus, tmp_path / "world" / "train")
-    schema = DumpSchema.read(tmp_path / "world")
-    assert schema == DumpSchema.read(tmp_path / "world" / "schema.json")
-    assert schema.streams == {"lf0": 1, "vuv": 1, "mgc": 60, "bap": 3}
-    assert schema.feature_config == WORLD and schema.frame_shift == 0.005 and schema.sample_rate == 24000
-    assert (schema.lang, schema.languages, schema.speakers) == ("ja", ("ja",), ("a",))
+    spec = Spec.read(tmp_path / "world", stats=False)
+    assert spec == Spec.read(tmp_path / "world" / "train", stats=False)
+    assert spec.streams == {"lf0": 1, "vuv": 1, "mgc": 60, "bap": 3}
+    assert spec.feature_config == WORLD and spec.frame_shift == 0.005 and spec.sample_rate == 24000
+    assert (spec.codes, spec.speakers) == (["ja"], ("a",))
     value = load(tmp_path / "world" / "train", "a_003")
-    assert value["note_context"][1, schema.note_column("pitch")] == 63
-    number = int(value["phone_context"][1, schema.phone_column("phone")])
-    assert schema.phones[number - 1] == "a"
+    assert value["note_context"][1, spec.column("note", "pitch")] == 63
+    number = int(value["phone_context"][1, spec.column("phone", "phone")])
+    assert spec.phones[number - 1] == "a"
     for name in ("utt2spk", "score"):
         assert read_table(tmp_path / "world" / "train" / name) == read_table(corpus / name)
-    with pytest.raises(KeyError):
-        schema.note_column("colour")
+    with pytest.raises(DataError, match="no note column 'colour'"):
+        spec.column("note", "colour")
 
 
 def test_the_schema_of_a_dump_knows_the_speakers_of_all_its_sets(tmp_path):
@@ -125,10 +125,10 @@ def test_the_schema_of_a_dump_knows_the_speakers_of_all_its_sets(tmp_path):
         data = DataDir.read(tmp_path / name / "data")
         dataclasses.replace(data, utt2spk=dict.fromkeys(data.utt2spk, speaker)).write()
         run(tmp_path / name / "data", tmp_path / "dump" / name)
-    assert DumpSchema.read(tmp_path / "dump").speakers == ("a", "b")
+    assert Spec.read(tmp_path / "dump", stats=False).speakers == ("a", "b")
     # With another configuration a set stands alone until the others follow.
     run(tmp_path / "dev" / "data", tmp_path / "dump" / "dev", dataclasses.replace(WORLD, dither=0.0))
-    assert DumpSchema.read(tmp_path / "dump").speakers == ("a",)
+    assert Spec.read(tmp_path / "dump", stats=False).speakers == ("a",)
 
 
 def test_any_sharing_of_the_work_gives_the_same_bytes(corpus, tmp_path):

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import pickle
+import sys
 
 import numpy as np
 import pytest
 import torch
 from models_common import ROOT, build, shaken
 
+from nnsvs_lite.bin.main import main
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.models.spec import Spec
-from nnsvs_lite.models.checkpoint import load, load_model, save, save_model
+from nnsvs_lite.models.checkpoint import FORMAT, count_parameters, load, load_model, save, save_model
 from nnsvs_lite.models.config import Config
 
 CONFIG = ROOT / "conf" / "timelag" / "mdn.yaml"
@@ -72,11 +74,38 @@ def test_code_in_a_checkpoint_is_not_run(form, model, tmp_path):
     assert not marker.exists()
 
 
-def test_a_checkpoint_that_names_a_foreign_class_is_refused(model, saved, tmp_path):
+def test_a_checkpoint_that_names_a_foreign_class_imports_it_only_where_it_is_trusted(
+    saved, tmp_path, monkeypatch, capsys
+):
+    marker = tmp_path / "it_ran"
+    code = f"open({str(marker)!r}, 'w')\nfrom nnsvs_lite.models.timelag.mdn import MdnTimeLag as Theirs\n"
+    (tmp_path / "their_lags.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
     state = load(saved)
-    state["config"]["model"]["class_path"] = "os.system"
+    state["config"]["model"]["class_path"] = "their_lags.Theirs"
     save(saved, state)
-    refused(saved, "'os.system' is no model under nnsvs_lite.models")
+    refused(saved, "'their_lags.Theirs' is no model under nnsvs_lite.models; --trust-code imports it")
+    assert count_parameters(saved) == state["parameters"] > 0
+    for name in ("timelag", "duration"):
+        (tmp_path / f"{name}.pt").write_bytes(saved.read_bytes())
+    for words in (
+        ["sing", "x.mid", "-o", "x.wav", "--model"],
+        ["pack", "-o", "x.nnsvs"],
+        ["serve", "--model"],
+    ):
+        assert main([*words, str(tmp_path)]) == 1
+        assert "--trust-code imports it" in capsys.readouterr().err
+    assert not marker.exists() and "their_lags" not in sys.modules
+    assert load_model(saved, "timelag", trust_code=True).family == "timelag" and marker.exists()
+    with pytest.raises(DataError, match="holds a timelag model, a duration model is needed"):
+        load_model(saved, "duration", trust_code=True)
+    sys.modules.pop("their_lags")
+
+
+def test_without_its_number_of_parameters_a_checkpoint_is_an_old_one(saved):
+    save(saved, {**load(saved), "parameters": "many"})
+    with pytest.raises(DataError, match="train the model again"):
+        count_parameters(saved)
 
 
 @pytest.mark.parametrize("part", [0, 1, 100, 0.3, 0.7, 0.99, -1])
@@ -113,8 +142,8 @@ def test_other_files_are_refused(tmp_path):
         refused(path, "not a checkpoint|damaged checkpoint")
     for value in (torch.zeros(3), [1, 2], {"weights": {}}, {"format": "nnsvs_lite model 99"}):
         torch.save(value, path)
-        refused(path, "not a checkpoint of this toolkit|not a model of this toolkit")
-    torch.save({"format": "nnsvs_lite model 1"}, path)
+        refused(path, "not a (checkpoint|model) of this toolkit|this version reads")
+    torch.save({"format": FORMAT}, path)
     refused(path, "lacks")
     path.unlink()
     refused(path, "no such checkpoint; train the model first")

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from models_common import CONFIGS, TRAINED, batch_of, build, examples, length_of, name_of, shaken
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.acoustic.rule import RuleAcoustic
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.duration.rule import RuleDuration
 from nnsvs_lite.models.layers.acoustic_floor import SmoothFloor, midi_to_lf0
 from nnsvs_lite.models.layers.expand import phone_of_frame
 from nnsvs_lite.models.neural import NeuralAcoustic
-from nnsvs_lite.models.spec import Spec
 from nnsvs_lite.models.timelag.rule import RuleTimeLag
 
 every_config = pytest.mark.parametrize("path", CONFIGS, ids=name_of)
@@ -38,14 +39,18 @@ def padded(batch: Batch, more: int) -> Batch:
         extra = value.new_full((value.shape[0], more, *value.shape[2:]), fill)
         return torch.cat([value, extra], dim=1)
 
+    score = dataclasses.replace(
+        batch.score,
+        note_context=pad(batch.score.note_context, 1.0),
+        phone_context=pad(batch.score.phone_context, 1.0),
+        note_index=pad(batch.score.note_index, 0),
+        note_frames=pad(batch.score.note_frames, 3.0),
+        time_lag=pad(batch.score.time_lag, 5.0),
+        duration=pad(batch.score.duration, 0),
+    )
     return dataclasses.replace(
         batch,
-        note_context=pad(batch.note_context, 1.0),
-        phone_context=pad(batch.phone_context, 1.0),
-        note_index=pad(batch.note_index, 0),
-        note_frames=pad(batch.note_frames, 3.0),
-        time_lag=pad(batch.time_lag, 5.0),
-        duration=pad(batch.duration, 0),
+        score=score,
         max_frames=batch.max_frames + more,
         streams={name: pad(value, 1.0) for name, value in batch.streams.items()},
     )
@@ -119,10 +124,7 @@ def test_the_content_of_padding_changes_nothing(path, spec, items):
 def test_the_targets_are_not_seen_in_inference(path, spec, items):
     model = shaken(build(path, spec))
     keep = {"duration"} if model.family == "acoustic" else set()
-    blind = [
-        dataclasses.replace(e, time_lag=None, duration=e.duration if "duration" in keep else None, streams={})
-        for e in items
-    ]
+    blind = [e.timed(e.score.duration if "duration" in keep else None) for e in items]
     with torch.no_grad():
         seeing, unseeing = model.infer(batch_of(items, spec)), model.infer(batch_of(blind, spec))
     for name, value in seeing.items():
@@ -176,20 +178,20 @@ def test_an_untrained_model_is_the_rule(path, spec, items):
     with torch.no_grad():
         out = model.infer(batch)
         if model.family == "timelag":
-            mask, rule = batch.note_mask, RuleTimeLag(spec).infer(batch)
+            mask, rule = batch.score.note_mask, RuleTimeLag(spec).infer(batch)
             # A rule beyond the largest lag is limited; a broad mixture may start a hair beside it.
             torch.testing.assert_close(out["time_lag"][mask], rule["time_lag"][mask], rtol=0, atol=0.5)
         elif model.family == "duration":
-            mask, rule = batch.phone_mask, RuleDuration(spec).infer(batch)
+            mask, rule = batch.score.phone_mask, RuleDuration(spec).infer(batch)
             torch.testing.assert_close(out["mean"][mask], rule["mean"][mask], rtol=0.02, atol=0.1)
         elif isinstance(model, NeuralAcoustic):
             rule = SmoothFloor(spec)(batch, phone_of_frame(batch))
-            if not model.space.from_floor:
+            if not model.space.residual_to_rule:
                 rule = {"lf0": RuleAcoustic(spec).infer(batch)["lf0"]}
             if model.space.pitch == "absolute":
                 del rule["lf0"]
             # What is made from noise is noise at first.
-            rule = {n: v for n, v in rule.items() if n not in model.drawn}
+            rule = {n: v for n, v in rule.items() if n not in model.diffused}
             for name, value in rule.items():
                 mask = batch.frame_mask
                 torch.testing.assert_close(out[name][mask], value[mask], rtol=1e-3, atol=2e-3)
@@ -200,8 +202,10 @@ def test_the_rule_for_pitch_is_the_score(spec, items):
     lf0 = RuleAcoustic(spec).infer(batch)["lf0"]
     pitch = spec.column("note", "pitch")
     for row, example in enumerate(items):
-        note = example.note_index[np.repeat(np.arange(len(example.duration)), example.duration)]
-        midi = example.note_context[note, pitch]
+        note = example.score.note_index[
+            np.repeat(np.arange(len(example.score.duration)), example.score.duration)
+        ]
+        midi = example.score.note_context[note, pitch]
         expected = midi_to_lf0(torch.from_numpy(midi))
         sung = torch.from_numpy(midi > 0)
         torch.testing.assert_close(lf0[row, : len(midi), 0][sung], expected[sung], rtol=0, atol=1e-5)
@@ -222,8 +226,10 @@ def test_an_untrained_model_is_in_tune_in_the_middle_of_notes(path, spec, items)
     pitch = spec.column("note", "pitch")
     off = []
     for row, example in enumerate(items):
-        note = example.note_index[np.repeat(np.arange(len(example.duration)), example.duration)]
-        for n, midi in enumerate(example.note_context[:, pitch]):
+        note = example.score.note_index[
+            np.repeat(np.arange(len(example.score.duration)), example.score.duration)
+        ]
+        for n, midi in enumerate(example.score.note_context[:, pitch]):
             frames = np.flatnonzero(note == n)
             if midi > 0 and len(frames):
                 value = float(lf0[row, frames[len(frames) // 2], 0])
@@ -262,8 +268,7 @@ def test_other_frame_shifts_and_sizes(path, shift, tmp_path):
 
 @every_config
 def test_a_phone_that_was_never_seen_can_be_sung(path, toy_dump, spec, items):
-    stats = {**spec.stats, "phones": {k: v for k, v in spec.stats["phones"].items() if k == "pau"}}
-    bare = Spec(spec.schema, stats)
+    bare = replace(spec, stats=replace(spec.stats, phones={"pau": spec.stats.phones["pau"]}))
     model = build(path, bare)
     batch = batch_of(items, bare)
     made = {**model.loss(batch), **model.infer(batch)}

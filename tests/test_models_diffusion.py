@@ -14,7 +14,7 @@ SHAPE = (2, 7, 3)
 
 @pytest.fixture
 def schedule() -> Schedule:
-    return Schedule(100, last=0.06)
+    return Schedule(100, beta_end=0.06)
 
 
 @pytest.fixture
@@ -139,7 +139,7 @@ def test_the_denoiser_hears_the_step_the_condition_and_its_neighbours():
 @pytest.mark.parametrize("sampler", ["ddpm", "ddim", "plms"])
 def test_a_row_is_sung_from_noise_of_its_own_length(sampler):
     torch.manual_seed(0)
-    stream = DiffusionStream(3, 5, 8, 3, cycle=2, sampler=sampler, count=6).eval()
+    stream = DiffusionStream(3, 5, 8, 3, cycle=2, sampler=sampler, sampling_steps=6).eval()
     torch.nn.init.normal_(stream.net.exit.weight)
     cond = torch.randn(2, 9, 5)
     mask = torch.arange(9)[None] < torch.tensor([9, 6])[:, None]
@@ -153,7 +153,7 @@ def test_a_row_is_sung_from_noise_of_its_own_length(sampler):
 
 def test_shallow_diffusion_begins_from_another_decoders_data():
     torch.manual_seed(0)
-    stream = DiffusionStream(3, 5, 8, 3, sampler="ddim", count=100).eval()
+    stream = DiffusionStream(3, 5, 8, 3, sampler="ddim", sampling_steps=100).eval()
     cond, mask = torch.randn(1, 9, 5), torch.ones(1, 9, dtype=torch.bool)
     data = torch.randn(1, 9, 3)
     with torch.no_grad():
@@ -191,7 +191,9 @@ def test_the_linear_guess_is_the_best_one_for_data_of_unit_variance():
 
 
 def test_the_likeliest_way_of_a_new_linear_denoiser_is_the_base():
-    stream = DiffusionStream(3, 5, 8, 3, sampler="ddim", count=10, temperature=0.0, linear=True).eval()
+    stream = DiffusionStream(
+        3, 5, 8, 3, sampler="ddim", sampling_steps=10, temperature=0.0, linear=True
+    ).eval()
     cond, mask = torch.randn(1, 9, 5), torch.ones(1, 9, dtype=torch.bool)
     with torch.no_grad():
         assert not stream.sing(cond, mask, 0).any()

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 import torch
 from killing import Killed, kill_at
-from models_common import CONFIGS, FULL, TRAINED, batch_of, build, examples, length_of, name_of
+from models_common import CONFIGS, FULL, TRAINED, batch_key, batch_of, build, examples, length_of, name_of
 from toy import make_dump
 
-from nnsvs_lite.models.layers.diffusion import DiffusionStream
-from nnsvs_lite.models.spec import Spec
-from nnsvs_lite.training import run as run_module
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.checkpoint import load
 from nnsvs_lite.models.config import Config
+from nnsvs_lite.models.layers.diffusion import DiffusionStream
+from nnsvs_lite.training import run as run_module
 from nnsvs_lite.training.loop import Trainer
 
 SYSTEMS = sorted([*FULL, *TRAINED])
@@ -45,7 +45,7 @@ def stated_parameters(path: Path) -> int:
 def test_parameters_are_as_many_as_the_head_says(path, spec):
     config = Config.read(path)
     with torch.device("meta"):
-        model = config.model_class(spec, **config.init_args)
+        model = config.build(spec)
     count = sum(p.numel() for p in model.parameters())
     assert f"{stated_parameters(path):,}" == f"{count:,}"
 
@@ -81,7 +81,7 @@ def test_full_size_learns_sings_and_gives_each_what_it_gives_alone(path, spec, w
     model.eval()
     for module in model.modules():
         if isinstance(module, DiffusionStream):
-            module.count = 3  # All hundred steps would take minutes and show no more.
+            module.sampling_steps = 3  # All hundred steps would take minutes and show no more.
     with torch.no_grad():
         together = model.infer(batch)
         for row, example in enumerate(items):
@@ -96,7 +96,7 @@ def test_full_size_learns_sings_and_gives_each_what_it_gives_alone(path, spec, w
 @pytest.mark.slow
 @every_full
 def test_full_size_resumes_with_the_same_bytes(path, world_dump, tmp_path):
-    words = ["--training.epochs=2", "--training.min_steps=0", "--training.budget=99999"]
+    words = ["--training.epochs=2", "--training.min_steps=0", f"--training.{batch_key(path)}=99999"]
 
     def train(out: Path) -> None:
         run_module.train(path, world_dump, "train", "dev", out, overrides=words)

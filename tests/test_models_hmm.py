@@ -9,10 +9,10 @@ from models_common import ROOT, batch_of, build
 from sklearn.tree import DecisionTreeRegressor
 
 from nnsvs_lite.models.acoustic.hmm import HmmAcoustic
+from nnsvs_lite.models.checkpoint import load_model
 from nnsvs_lite.models.layers.expand import phone_of_frame
 from nnsvs_lite.models.layers.trees import TreeBank
 from nnsvs_lite.training import run as run_module
-from nnsvs_lite.models.checkpoint import load_model
 
 HMM = ROOT / "conf" / "acoustic" / "hmm.yaml"
 
@@ -73,8 +73,8 @@ def test_pitch_follows_a_score_that_was_never_sung(spec, items, fitted):
     higher = batch_of(items[:2], spec)
     for column in ("pitch", "pitch_held"):
         i = spec.column("note", column)
-        sounding = higher.note_context[..., i] > 0
-        higher.note_context[..., i] = torch.where(sounding, higher.note_context[..., i] + 12, 0.0)
+        sounding = higher.score.note_context[..., i] > 0
+        higher.score.note_context[..., i] = torch.where(sounding, higher.score.note_context[..., i] + 12, 0.0)
     with torch.no_grad():
         rise = fitted.infer(higher)["lf0"] - fitted.infer(batch)["lf0"]
     assert rise[batch.frame_mask].median() == pytest.approx(np.log(2), abs=0.03)
@@ -84,7 +84,7 @@ def test_states_share_a_phone_evenly(spec, items, fitted):
     batch = batch_of(items[:1], spec)
     phone = phone_of_frame(batch)
     state = fitted._states(batch, phone)[0]
-    for p, length in enumerate(batch.duration[0].tolist()):
+    for p, length in enumerate(batch.score.duration[0].tolist()):
         own = state[phone[0] == p]
         counts = torch.bincount(own, minlength=3)
         assert counts.sum() == length and counts.max() - counts.min() <= 1

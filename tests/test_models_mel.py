@@ -8,8 +8,8 @@ import pytest
 import torch
 from models_common import ROOT, batch_of, build, examples, mel_spec, shaken
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.layers.expand import phone_of_frame
-from nnsvs_lite.models.spec import Spec
 
 SYSTEMS = [
     "xiaoicesing",
@@ -61,6 +61,6 @@ def test_energy_of_mel_spectra_is_the_mean_of_their_bands(spec, items):
     model = build(ROOT / "conf" / "acoustic" / "fastspeech2_singing_tiny.yaml", spec)
     batch = batch_of(items, spec)
     base = model.space.base(batch, phone_of_frame(batch))
-    std = torch.tensor(spec.stats["streams"]["mel"]["std"]).clamp(min=1e-4)
+    std = torch.tensor(spec.stats.streams["mel"].std).clamp(min=1e-4)
     expected = ((batch.streams["mel"] - base["mel"]) / std).mean(-1, keepdim=True)
     torch.testing.assert_close(model.energy_of(batch, base), expected)

@@ -10,6 +10,7 @@ from models_common import ROOT, batch_of, build, examples, shaken
 
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.acoustic.nnsvs_world import NnsvsWorld
+from nnsvs_lite.models.layers.streams import StreamSize
 
 VERSIONS = ["v1", "v2", "v3", "v4"]
 HEARING = {"v1": [], "v2": ["lf0"], "v3": ["lf0", "mgc"], "v4": ["lf0", "mgc", "bap"]}
@@ -135,9 +136,9 @@ def test_the_loss_counts_what_goes_into_the_postnet(spec, batch):
     [
         ({"lf0": {}, "mgc": {}, "vuv": {}}, "the dump has lf0, vuv, mgc, bap"),
         ({"mgc": {}, "lf0": {}, "bap": {}, "vuv": {}}, "lf0 must be the first"),
-        ({"lf0": {}, "mgc": {}, "vuv": {"hears": ["bap"]}, "bap": {}}, "must stand before it"),
+        ({"lf0": {}, "mgc": {}, "vuv": {"conditioned_on": ["bap"]}, "bap": {}}, "must stand before it"),
     ],
 )
 def test_streams_that_do_not_fit_are_refused(streams, word, spec):
     with pytest.raises(DataError, match=word):
-        NnsvsWorld(spec, streams)
+        NnsvsWorld(spec, {name: StreamSize(**size) for name, size in streams.items()})

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from models_common import ROOT, batch_of, build, examples, shaken
 
-from nnsvs_lite.features.config import FeatureConfig
+from nnsvs_lite.features.config import MelConfig
 from nnsvs_lite.features.mel import mel_edges
+from nnsvs_lite.features.spec import PhoneSet, Spec
 from nnsvs_lite.features.world import alpha_of, fft_size_of, mgc_to_spectrum
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.models.checkpoint import load_model, save_model
+from nnsvs_lite.models.config import Config
 from nnsvs_lite.models.layers.expand import phone_of_frame
 from nnsvs_lite.models.layers.perceptual import PerceptualEntropy, threshold_in_quiet
 from nnsvs_lite.models.layers.postfilter import VarianceScaling
 from nnsvs_lite.models.layers.style import CHANNELS, STYLE, StyleTokens
 from nnsvs_lite.models.neural import NeuralAcoustic
-from nnsvs_lite.models.spec import Spec
-from nnsvs_lite.models.checkpoint import load_model, save_model
-from nnsvs_lite.models.config import Config
 
 SYSTEMS = ("resf0_conv", "nnsvs_diffusion_world_tiny", "xiaoicesing_tiny", "muskits_rnn_tiny")
 every_system = pytest.mark.parametrize("name", SYSTEMS)
@@ -32,8 +32,10 @@ every_system = pytest.mark.parametrize("name", SYSTEMS)
 def spec(toy_dump) -> Spec:
     """Of three singers and two languages."""
     spec = Spec.read(toy_dump)
-    schema = {**spec.schema, "speakers": ["a", "b", "c"], "languages": ["en", "ja"]}
-    return Spec(schema, spec.stats)
+    both = replace(spec, speakers=("a", "b", "c"), languages=(PhoneSet("en", ()), *spec.languages))
+    names = dict(zip(spec.phones, both.phones))
+    seen = {names[phone]: stats for phone, stats in spec.stats.phones.items()}
+    return replace(both, stats=replace(spec.stats, phones=seen))
 
 
 @pytest.fixture(scope="module")
@@ -47,11 +49,11 @@ def make(name: str, spec: Spec, **options) -> NeuralAcoustic:
         ROOT / f"conf/acoustic/{name}.yaml", [f"--model.options.{k}={v}" for k, v in options.items()]
     )
     torch.manual_seed(0)
-    return shaken(config.model_class(spec, **config.init_args).eval())
+    return shaken(config.build(spec).eval())
 
 
 def as_singer(items, **ids):
-    return [dataclasses.replace(e, **ids) for e in items]
+    return [replace(e, **ids) for e in items]
 
 
 @every_system
@@ -88,7 +90,7 @@ def test_a_checkpoint_keeps_options_and_the_style_that_was_heard(spec, items, tm
     config = Config.read(
         ROOT / "conf/acoustic/resf0_conv.yaml", [f"--model.options.{word}" for word in words]
     )
-    model = shaken(config.model_class(spec, **config.init_args)).train()
+    model = shaken(config.build(spec)).train()
     batch = batch_of(items[:2], spec)
     model.loss(batch)
     save_model(tmp_path / "model.pt", model.eval(), config, {})
@@ -108,7 +110,7 @@ class TestStyle:
     def test_singing_has_no_reference_and_the_users_weights_are_heard(self, name, spec, items):
         model = make(name, spec, style_tokens=5)
         batch = batch_of(items[:2], spec)
-        blind = dataclasses.replace(batch, streams={})
+        blind = replace(batch, streams={})
         with torch.no_grad():
             mean = model.infer(batch)
             assert all(torch.equal(v, mean[n]) for n, v in model.infer(blind).items())
@@ -155,7 +157,7 @@ class TestStyle:
         style = StyleTokens(spec, 10).train()
         batch = batch_of([items[0]], spec)
         first = style.attend(batch)
-        wide = dataclasses.replace(batch, max_frames=batch.max_frames + 200)
+        wide = replace(batch, max_frames=batch.max_frames + 200)
         wide.streams = {n: torch.nn.functional.pad(v, (0, 0, 0, 200)) for n, v in batch.streams.items()}
         torch.testing.assert_close(style.attend(wide), first, rtol=1e-4, atol=1e-5)
 
@@ -176,7 +178,7 @@ class TestPerceptualEntropy:
     """Known answers of the loss."""
 
     def test_cepstra_become_worlds_spectra(self, entropy, spec):
-        config = FeatureConfig.from_dict(spec.schema["feature_config"], "toy")
+        config = spec.feature_config
         mgc = np.random.default_rng(0).normal(0, 0.5, (4, spec.streams["mgc"]))
         size = fft_size_of(config)
         expected = mgc_to_spectrum(mgc, alpha_of(config), size)
@@ -185,7 +187,7 @@ class TestPerceptualEntropy:
 
     def test_a_sine_of_full_scale_has_96_db(self, entropy, spec):
         """White noise of a sine's variance has its level over all bins."""
-        size = fft_size_of(FeatureConfig.from_dict(spec.schema["feature_config"], "toy"))
+        size = fft_size_of(spec.feature_config)
         mgc = torch.zeros(1, spec.streams["mgc"])
         mgc[0, 0] = 0.5 * math.log(0.5)  # the logarithm of an amplitude
         total = float(entropy.power(mgc)[0, :-1].sum())
@@ -222,7 +224,7 @@ class TestPerceptualEntropy:
         assert "perceptual" not in plain
         assert 0 < losses["perceptual"] < 0.5
         torch.testing.assert_close(losses["loss"] - plain["loss"], losses["perceptual"], rtol=1e-3, atol=1e-5)
-        wider = dataclasses.replace(batch, max_frames=batch.max_frames + 9)
+        wider = replace(batch, max_frames=batch.max_frames + 9)
         wider.streams = {n: torch.nn.functional.pad(v, (0, 0, 0, 9)) for n, v in batch.streams.items()}
         torch.testing.assert_close(
             model.loss(wider)["perceptual"], losses["perceptual"], rtol=1e-4, atol=1e-6
@@ -237,7 +239,7 @@ class TestPerceptualEntropy:
         torch.testing.assert_close(half, entropy(mgc.bfloat16().float(), mask), rtol=1e-5, atol=0)
 
     def test_it_needs_cepstra(self, spec):
-        bare = Spec({**spec.schema, "streams": {"lf0": 1, "vuv": 1, "mel": 80}}, spec.stats)
+        bare = replace(spec, streams={"lf0": 1, "vuv": 1, "mel": 80})
         with pytest.raises(DataError, match="needs the stream mgc"):
             PerceptualEntropy(bare)
 
@@ -246,8 +248,8 @@ class TestVarianceScaling:
     """The GV post-filter."""
 
     def sung(self, batch, spec) -> torch.Tensor:
-        note = batch.note_index.gather(1, phone_of_frame(batch))
-        rest = batch.note_context[..., spec.column("note", "is_rest")].gather(1, note) > 0.5
+        note = batch.score.note_index.gather(1, phone_of_frame(batch))
+        rest = batch.score.note_context[..., spec.column("note", "is_rest")].gather(1, note) > 0.5
         return ~rest & batch.frame_mask
 
     @every_system
@@ -257,7 +259,7 @@ class TestVarianceScaling:
             plain, full = make(name, spec).infer(batch), make(name, spec, gv=1.0).infer(batch)
             zero, half = make(name, spec, gv=0.0).infer(batch), make(name, spec, gv=0.5).infer(batch)
         sung = self.sung(batch, spec)
-        gv = torch.tensor(spec.stats["gv"]["mgc"])
+        gv = torch.tensor(spec.stats.gv["mgc"])
         for row in range(len(items)):
             before, after = plain["mgc"][row, sung[row]], full["mgc"][row, sung[row]]
             assert torch.equal(before[:, :2], after[:, :2])
@@ -285,11 +287,10 @@ class TestVarianceScaling:
         torch.testing.assert_close(both[0, : short.frames], alone[0], rtol=1e-3, atol=1e-3)
 
     def test_mel_bands_below_1200_hz_stay(self, spec, items):
-        config = {"bins": 80, "fmin": 63, "fmax": 12000, "scale": "slaney"}
-        schema = {**spec.schema, "streams": {"lf0": 1, "vuv": 1, "mel": 80}}
-        schema["feature_config"] = {**spec.schema["feature_config"], "mel": config}
-        gv = [4.0] * 80
-        layer = VarianceScaling(Spec(schema, {**spec.stats, "gv": {"mel": gv}}), 1.0)
+        features = replace(spec.feature_config, world=None, mel=MelConfig(fmin=63))
+        stats = replace(spec.stats, gv={"mel": (4.0,) * 80})
+        mel_spec = replace(spec, feature_config=features, streams=features.streams, stats=stats)
+        layer = VarianceScaling(mel_spec, 1.0)
         batch = batch_of(items[:2], spec)
         mel = torch.randn(2, batch.max_frames, 80, generator=torch.Generator().manual_seed(0))
         out = layer({"mel": mel}, batch)["mel"]
@@ -300,12 +301,12 @@ class TestVarianceScaling:
         var = out[0, sung[0]].var(0, correction=0)
         torch.testing.assert_close(var[len(kept) :], torch.full((80 - len(kept),), 4.0), rtol=1e-3, atol=0)
 
-    def test_old_statistics_give_one_clear_line(self, spec, items):
-        bare = Spec(spec.schema, {k: v for k, v in spec.stats.items() if k != "gv"})
+    def test_statistics_without_variance_give_one_clear_line(self, spec, items):
+        bare = replace(spec, stats=replace(spec.stats, gv={}))
         assert build(ROOT / "conf/acoustic/resf0_conv.yaml", bare).infer(batch_of(items[:1], bare))
         with pytest.raises(DataError, match="needs the variance of utterances"):
             make("resf0_conv", bare, gv=0.5)
-        with pytest.raises(DataError, match="from 0 to 1"):
+        with pytest.raises(DataError, match="within 0..1"):
             make("resf0_conv", spec, gv=1.5)
         model = make("resf0_conv", bare)
         model.gv.strength = 0.5

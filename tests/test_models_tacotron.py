@@ -124,9 +124,11 @@ def test_untrained_attention_follows_the_phones(spec, items):
     with torch.no_grad():
         model.decoder.attention.score.weight.zero_()
         batch = batch_of(items[:1], spec)
-        control = model.control(batch.duration / 1.0, batch.phone_mask)
-        vectors = model.encoder(model.embedding(batch), batch.phone_mask)
-        weights = model.decoder.sing(model.decoder.remember(vectors, batch.phone_mask, control), 200, 0)[1]
+        control = model.control(batch.score.duration / 1.0, batch.score.phone_mask)
+        vectors = model.encoder(model.embedding(batch), batch.score.phone_mask)
+        weights = model.decoder.sing(
+            model.decoder.remember(vectors, batch.score.phone_mask, control), 200, 0
+        )[1]
     places = (weights[0] * torch.arange(weights.shape[2])).sum(-1)
     sung = phone_of_frame(batch)[0, :200].float()
     assert (places - sung).abs().mean() < 0.1
@@ -139,7 +141,7 @@ def test_fastspeech2_learns_from_true_pitch_and_energy_and_sings_from_predicted(
     batch = batch_of(items[:2], spec)
     base = model.space.base(batch, phone_of_frame(batch))
     energy = model.energy_of(batch, base)
-    mean, std = (torch.tensor(spec.stats["streams"]["mgc"][k][0]) for k in ("mean", "std"))
+    mean, std = (torch.tensor(getattr(spec.stats.streams["mgc"], k)[0]) for k in ("mean", "std"))
     torch.testing.assert_close(energy[..., 0], (batch.streams["mgc"][..., 0] - mean) / std)
     with torch.no_grad():
         taught = model.predict(batch, teacher=True)

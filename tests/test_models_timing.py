@@ -54,26 +54,26 @@ def test_deviations_have_a_floor():
 
 
 def test_durations_have_the_moments_of_the_training_set(spec, items):
-    durations = np.concatenate([e.duration for e in items]).astype(float)
+    durations = np.concatenate([e.score.duration for e in items]).astype(float)
     assert spec.duration_moments == pytest.approx((durations.mean(), durations.std()), rel=1e-6)
 
 
 def test_each_note_is_given_by_its_first_phone(spec, items):
     places = first_phones(batch_of(items, spec))
     for row, example in enumerate(items):
-        n = len(example.note_context)
-        assert places[row, :n].tolist() == first_phones_of(example.note_index, n).tolist()
+        n = len(example.score.note_context)
+        assert places[row, :n].tolist() == first_phones_of(example.score.note_index, n).tolist()
         assert not places[row, n:].any()
 
 
 def test_without_the_rule_an_untrained_model_gives_the_mean(spec, items):
     batch = batch_of(items, spec)
-    mean = spec.stats["time_lag"]["mean"][0]
+    mean = spec.stats.time_lag.mean[0]
     for cls in (VpMdnTimeLag, FfnTimeLag):
-        lag = cls(spec).eval().infer(batch)["time_lag"][batch.note_mask]
+        lag = cls(spec).eval().infer(batch)["time_lag"][batch.score.note_mask]
         assert lag.tolist() == pytest.approx([mean] * len(lag), abs=0.5)
     for cls in (FastSpeechDuration, LstmDuration):
-        length = cls(spec).eval().infer(batch)["mean"][batch.phone_mask]
+        length = cls(spec).eval().infer(batch)["mean"][batch.score.phone_mask]
         assert length.tolist() == pytest.approx([spec.duration_moments[0]] * len(length), abs=0.01)
 
 
@@ -82,12 +82,12 @@ def test_the_first_note_and_lags_beyond_the_limit_teach_nothing(name, spec, item
     model = shaken(build(ROOT / f"conf/timelag/{name}.yaml", spec))
     shift, rest = spec.frame_shift, spec.column("note", "is_rest")
     example = items[0]
-    note = int(np.flatnonzero(example.note_context[:, rest] < 0.5)[1])
+    note = int(np.flatnonzero(example.score.note_context[:, rest] < 0.5)[1])
 
     def changed(index: int, lag: float) -> dict[str, torch.Tensor]:
-        lags = example.time_lag.copy()
+        lags = example.score.time_lag.copy()
         lags[index] = lag
-        return model.loss(collate([dataclasses.replace(example, time_lag=lags)], shift))
+        return model.loss(collate([example.timed(example.score.duration, lags)], shift))
 
     before = changed(note, 3.0)
     assert torch.equal(changed(0, 7.0)["loss"], changed(0, 0.0)["loss"])
@@ -103,7 +103,7 @@ def test_lags_are_limited(name, spec, items):
     batch = batch_of(items, spec)
     with torch.no_grad():
         lag = model.infer(batch)["time_lag"].abs() * spec.frame_shift
-    rest = batch.note_context[..., spec.column("note", "is_rest")] > 0.5
+    rest = batch.score.note_context[..., spec.column("note", "is_rest")] > 0.5
     assert lag[~rest].max() == pytest.approx(0.1) and lag[rest].max() == pytest.approx(0.2)
 
 
@@ -112,24 +112,27 @@ class TestSyllables:
 
     @pytest.fixture
     def model(self, spec):
-        return FastSpeechDuration(spec, hidden=8, floor=False)
+        return FastSpeechDuration(spec, hidden=8, residual_to_rule=False)
 
     def batch(self, spec, items, slurred: bool):
         """One phrase; where ``slurred``, its third note carries on the vowel of the second."""
-        context = items[0].note_context.copy()
+        context = items[0].score.note_context.copy()
         context[:, spec.column("note", "slur")] = 0.0
         if slurred:
             context[2, spec.column("note", "slur")] = 1.0
-        return batch_of([dataclasses.replace(items[0], note_context=context)], spec)
+        return batch_of(
+            [dataclasses.replace(items[0], score=dataclasses.replace(items[0].score, note_context=context))],
+            spec,
+        )
 
     def two_phones(self, items) -> tuple[int, int]:
         """Two phones of one note."""
-        index = items[0].note_index
+        index = items[0].score.note_index
         first = int(np.flatnonzero(index[1:] == index[:-1])[0])
         return first, first + 1
 
     def error(self, model, spec, batch, off: dict[int, float]) -> float:
-        durations = batch.duration.float().clone()
+        durations = batch.score.duration.float().clone()
         for phone, frames in off.items():
             durations[0, phone] += frames
         number = (durations - spec.duration_moments[0]) / spec.duration_moments[1]
@@ -141,7 +144,7 @@ class TestSyllables:
         model.phone_weight = 0.0
         assert self.error(model, spec, batch, {}) == pytest.approx(0, abs=1e-5)
         assert self.error(model, spec, batch, {a: 2.0, b: -2.0}) == pytest.approx(0, abs=1e-4)
-        notes = len(items[0].note_context)
+        notes = len(items[0].score.note_context)
         # 8 frames of 5 ms are two units of 20 ms, over all syllables.
         assert self.error(model, spec, batch, {a: 8.0}) == pytest.approx(2.0 / notes, rel=1e-3)
 
@@ -149,11 +152,11 @@ class TestSyllables:
         batch = self.batch(spec, items, slurred=False)
         a, b = self.two_phones(items)
         model.syllable_weight = 0.0
-        phones = len(items[0].duration)
+        phones = len(items[0].score.duration)
         assert self.error(model, spec, batch, {a: 4.0, b: -4.0}) == pytest.approx(2.0 / phones, rel=1e-3)
 
     def test_a_syllable_may_cover_several_notes(self, model, spec, items):
-        index = items[0].note_index
+        index = items[0].score.note_index
         second, third = (int(np.flatnonzero(index == n)[-1]) for n in (1, 2))
         model.phone_weight = 0.0
         off = {second: 4.0, third: -4.0}
@@ -168,6 +171,6 @@ def test_without_deviations_a_note_is_filled_in_proportion(spec, items):
     assert set(LstmDuration(spec).infer(batch)) == {"mean"}
     vp = build(ROOT / "conf/duration/vp_mdn.yaml", spec).infer(batch)
     # A new head is one Gaussian of the training set's deviation.
-    assert vp["variance"][batch.phone_mask].sqrt().tolist() == pytest.approx(
-        [spec.duration_moments[1]] * int(batch.phone_mask.sum()), rel=1e-4
+    assert vp["variance"][batch.score.phone_mask].sqrt().tolist() == pytest.approx(
+        [spec.duration_moments[1]] * int(batch.score.phone_mask.sum()), rel=1e-4
     )

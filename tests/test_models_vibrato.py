@@ -14,6 +14,7 @@ from nnsvs_lite.models.batch import collate
 from nnsvs_lite.models.layers.expand import phone_of_frame
 from nnsvs_lite.models.layers.pitch_prior import prior_weights
 from nnsvs_lite.models.layers.vibrato import CENT, VibratoAnalysis, sing_vibrato
+from nnsvs_lite.models.options import AcousticOptions
 
 
 def curve(
@@ -101,14 +102,20 @@ def test_each_run_of_vibrato_starts_anew_and_is_held_within_bounds():
     torch.testing.assert_close(loud, sing_vibrato(150 * on, 8 * on, flag, 0.005))
 
 
+def longer(batch):
+    """The batch with the frame lengths of its changed durations."""
+    lengths = batch.score.duration.sum(1)
+    return dataclasses.replace(batch, frame_lengths=lengths, max_frames=int(lengths.max()))
+
+
 def with_vibrato(spec, items, cents=60.0):
     """A phrase sung on the score's pitch, with vibrato of 5.5 Hz on its longest note."""
     model = Sinsy(spec, 8, 8, 8, 1, vibrato="sine")
     batch = batch_of(items[:1], spec)
     # The toy's notes are short: one is made long.
-    longest = int(batch.duration[0].argmax())
-    batch.duration[0, longest] += 400
-    batch = dataclasses.replace(batch, max_frames=int(batch.duration.sum()))
+    longest = int(batch.score.duration[0].argmax())
+    batch.score.duration[0, longest] += 400
+    batch = longer(batch)
     phone = phone_of_frame(batch)
     time = torch.arange(batch.max_frames) * spec.frame_shift
     inside = (phone[0] == longest).float()
@@ -123,7 +130,7 @@ def with_vibrato(spec, items, cents=60.0):
 
 def test_a_model_that_says_what_was_found_sings_the_target(spec, items):
     batch, wave = with_vibrato(spec, items)
-    model = Sinsy(spec, 8, 8, 8, 1, vibrato="sine", options={"floor": True}).eval()
+    model = Sinsy(spec, 8, 8, 8, 1, vibrato="sine", options=AcousticOptions(residual_to_rule=True)).eval()
     found = model._find(batch, phone_of_frame(batch))
     assert 300 < found["true_flag"].sum() <= (wave != 0).sum()
     logit = torch.where(found["true_flag"], 5.0, -5.0) - SELDOM
@@ -140,7 +147,7 @@ def test_a_model_that_says_what_was_found_sings_the_target(spec, items):
 def test_the_residual_is_not_asked_to_follow_the_vibrato(spec, items, kind):
     """The untrained model sings the score: all that its F0 lacks is what the level keeps."""
     batch, _ = with_vibrato(spec, items)
-    options = {"floor": True}
+    options = AcousticOptions(residual_to_rule=True)
     plain = Sinsy(spec, 8, 8, 8, 1, options=options).eval().loss(batch)
     model = Sinsy(spec, 8, 8, 8, 1, vibrato=kind, options=options).eval()
     losses = model.loss(batch)
@@ -154,7 +161,7 @@ def test_the_residual_is_not_asked_to_follow_the_vibrato(spec, items, kind):
 def test_vibrato_is_learnt(spec, items):
     batch, wave = with_vibrato(spec, items)
     torch.manual_seed(0)
-    model = Sinsy(spec, 32, 16, 16, 1, vibrato="sine", options={"floor": True})
+    model = Sinsy(spec, 32, 16, 16, 1, vibrato="sine", options=AcousticOptions(residual_to_rule=True))
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
     for _ in range(30):
         optimizer.zero_grad()
@@ -169,15 +176,15 @@ def test_vibrato_is_learnt(spec, items):
 
 @pytest.mark.parametrize("shift", [0.005, 0.01])
 def test_pitch_is_held_in_the_middle_of_long_notes_alone(spec, items, shift):
-    example = dataclasses.replace(items[0])
-    seconds = torch.tensor([0.5] * len(example.duration))
+    example = dataclasses.replace(items[0], score=dataclasses.replace(items[0].score), streams={})
+    seconds = torch.tensor([0.5] * len(example.score.duration))
     seconds[3], seconds[5] = 2.0, 0.3
-    example.duration = (seconds / shift).round().long().numpy()
+    example.score.duration = (seconds / shift).round().long().numpy()
     # Each phone is a note of its own here.
-    example.note_index = torch.arange(len(seconds)).numpy()
+    example.score.note_index = torch.arange(len(seconds)).numpy()
     rest = spec.column("note", "is_rest")
-    notes = torch.zeros(len(seconds), example.note_context.shape[1])
-    example.note_context, example.note_time = notes.numpy(), torch.zeros(len(seconds), 2).numpy()
+    notes = torch.zeros(len(seconds), example.score.note_context.shape[1])
+    example.score.note_context, example.score.note_time = notes.numpy(), torch.zeros(len(seconds), 2).numpy()
     batch = collate([example], shift)
     weights = prior_weights(batch, phone_of_frame(batch), rest, shift)[0, :, 0]
     start = round(1.5 / shift)
@@ -188,15 +195,15 @@ def test_pitch_is_held_in_the_middle_of_long_notes_alone(spec, items, shift):
     torch.testing.assert_close(middle, torch.full_like(middle, 0.5))
     torch.testing.assert_close(note[round(0.15 / shift)], torch.tensor(0.25))
     torch.testing.assert_close(note, note.flip(0))
-    batch.note_context[:, 3, rest] = 1
+    batch.score.note_context[:, 3, rest] = 1
     assert not prior_weights(batch, phone_of_frame(batch), rest, shift).any(), "rests are free"
 
 
 def test_the_prior_costs_what_it_says(spec, items):
     model = build(ROOT / "conf/acoustic/sinsy_pitchreg_tiny.yaml", spec)
     batch = batch_of(items[:2], spec)
-    batch.duration[:, 2] += 300
-    batch = dataclasses.replace(batch, max_frames=int(batch.duration.sum(1).max()))
+    batch.score.duration[:, 2] += 300
+    batch = longer(batch)
     batch.streams = {n: torch.zeros(2, batch.max_frames, d) for n, d in spec.streams.items()}
     assert model.loss(batch)["prior"] == 0, "an untrained model sings the score"
     torch.nn.init.constant_(model.heads["lf0"].bias, 1.0)

@@ -8,13 +8,13 @@ import pytest
 import torch
 from models_common import ROOT, batch_of, build, shaken
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.acoustic.xiaoicesing import XiaoiceSing
 from nnsvs_lite.models.layers.attention import SelfAttention, local_bias
 from nnsvs_lite.models.layers.expand import phone_of_frame
 from nnsvs_lite.models.layers.score_embedding import NumberEmbedding, ScoreEmbedding, ToFrames
 from nnsvs_lite.models.layers.transformer import Transformer, sinusoids
-from nnsvs_lite.models.spec import Spec
 
 
 def small(spec: Spec, **more) -> XiaoiceSing:
@@ -29,9 +29,9 @@ def test_heads_at_zero_give_exactly_the_notes_log_f0(spec, items):
     pitch = spec.column("note", "pitch")
     for row, example in enumerate(items):
         frame_note = torch.repeat_interleave(
-            torch.tensor(example.note_index).long(), torch.tensor(example.duration).long()
+            torch.tensor(example.score.note_index).long(), torch.tensor(example.score.duration).long()
         )
-        midi = torch.tensor(example.note_context[:, pitch])[frame_note]
+        midi = torch.tensor(example.score.note_context[:, pitch])[frame_note]
         expected = torch.log(440 * 2 ** ((midi - 69) / 12))
         sung = midi > 0
         torch.testing.assert_close(lf0[row, : len(midi)][sung], expected[sung], rtol=0, atol=1e-6)
@@ -49,7 +49,7 @@ def test_what_the_head_gives_is_added_in_semitones(spec, items):
 
 def test_the_base_is_the_training_mean_without_the_rule(spec, items):
     out = small(spec).infer(batch_of(items, spec))
-    mean = torch.tensor(spec.stats["streams"]["mgc"]["mean"])
+    mean = torch.tensor(spec.stats.streams["mgc"].mean)
     torch.testing.assert_close(out["mgc"], mean.expand_as(out["mgc"]))
 
 
@@ -128,7 +128,7 @@ def test_only_the_phone_speaks_before_training_and_unknown_parts_are_refused(spe
 
 
 def test_hidden_parts_are_whole_vectors_and_the_phone_is_never_hidden(spec, items):
-    embedding = ScoreEmbedding(spec, {"phone": 4, "pitch": 4}, forget=0.5).train()
+    embedding = ScoreEmbedding(spec, {"phone": 4, "pitch": 4}, context_dropout=0.5).train()
     with torch.no_grad():
         embedding.tables["pitch"].weight.fill_(1.0)
     torch.manual_seed(0)
@@ -140,9 +140,9 @@ def test_hidden_parts_are_whole_vectors_and_the_phone_is_never_hidden(spec, item
 
 def test_phones_are_repeated_by_their_durations(spec, items):
     batch = batch_of(items[:1], spec)
-    phones = torch.arange(batch.phone_context.shape[1], dtype=torch.float32)[None, :, None]
+    phones = torch.arange(batch.score.phone_context.shape[1], dtype=torch.float32)[None, :, None]
     frames = ToFrames(spec, 1)(phones, batch, phone_of_frame(batch))
-    assert frames[0, :, 0].tolist() == phones[0, :, 0].repeat_interleave(batch.duration[0]).tolist()
+    assert frames[0, :, 0].tolist() == phones[0, :, 0].repeat_interleave(batch.score.duration[0]).tolist()
 
 
 def test_muskits_form_learns_spectra_before_and_after_its_postnet(spec, items):

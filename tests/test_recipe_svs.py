@@ -16,7 +16,7 @@ SETS = ("train", "dev", "eval")
 FAKE = """#!/usr/bin/env bash
 # Stands in for nnsvs-lite: notes the call, makes the folders and files that later stages look for.
 echo "$*" >>"${CALLS}"
-echo "fake $1"
+[ "$1" = config ] || echo "fake $1"
 case "${FAIL:-}" in "$1")
     echo "nnsvs-lite $1: error: data/train/score:3: a note of zero length" >&2
     exit 1
@@ -24,18 +24,26 @@ case "${FAIL:-}" in "$1")
 esac
 case "${SLEEP:-}" in "$1") echo $$ >"${CALLS}.pid"; exec sleep 60 ;; esac
 out=
+[ "$1" != config ] || echo "conf/shipped/$3.yaml"
+command=$1
 while [ $# -gt 0 ]; do
-    case $1 in --out) out=$2; shift ;; --dump) dump=$2; shift ;; stats) stats=1 ;; esac
+    case $1 in --out) out=$2; shift ;; --dump) dump=$2; shift ;; --results-md) table=$2; shift ;; esac
     shift
 done
 case ${out} in *.html | *.json) ;; ?*) mkdir -p "${out}" ;; esac
-[ -z "${stats:-}" ] || touch "${dump}/stats.json"
+case ${command} in
+    stats) touch "${dump}/stats.json" ;;
+    train) touch "${out}/model.pt" ;;
+    evaluate) echo "${out}" >"${table}" ;;
+esac
 """
 DATA = """#!/usr/bin/env bash
 echo "local/data.sh $*" >>"${CALLS}"
 for set in train dev eval; do
-    mkdir -p data/${set}
-    [ -n "${NO_LABELS:-}" ] || touch data/${set}/label.ctm
+    for name in ${set} ${set}_two ${set}_multi; do
+        mkdir -p data/${name}
+        [ -n "${NO_LABELS:-}" ] || touch data/${name}/label.ctm
+    done
 done
 """
 
@@ -57,7 +65,6 @@ class Recipe:
             ("duration", "mdn"),
             ("acoustic", "resf0_conv"),
             ("features", "world_48k"),
-            ("align", "toy"),
             *((family, "rule") for family in ("timelag", "duration", "acoustic")),
         ):
             config = self.folder / "conf" / family / f"{name}.yaml"
@@ -70,7 +77,9 @@ class Recipe:
         self._program(
             self.folder / "run.sh",
             '#!/usr/bin/env bash\nset -eu\ncd "$(dirname "$0")"\n'
-            'exec ./svs.sh --db-root corpus --features-config conf/features/world_48k.yaml "$@"\n',
+            "exec ./svs.sh --db-root corpus --features-config world_48k \\\n"
+            "    --when train_set=train_two --dev-set dev_two --eval-set eval_two \\\n"
+            '    --results-md RESULTS.two.md -- "$@"\n',
         )
         self._program(root / ".venv" / "bin" / "nnsvs-lite", FAKE)
         self.environment = {k: v for k, v in os.environ.items() if k != "VIRTUAL_ENV"}
@@ -127,7 +136,7 @@ def test_all_stages_in_order(recipe: Recipe) -> None:
     assert "alignment is skipped" in done.stdout
     for line in ("sung songs:", "results:", "results page:"):
         assert line in done.stdout
-    assert f"{recipe.folder}/exp/acoustic_resf0_conv/decode_mdn_mdn/eval/songs" in done.stdout
+    assert f"{recipe.folder}/exp/acoustic_resf0_conv_world_48k/decode_mdn_mdn/eval/songs" in done.stdout
 
 
 def test_a_stage_calls_only_its_own_programs(recipe: Recipe) -> None:
@@ -135,9 +144,9 @@ def test_a_stage_calls_only_its_own_programs(recipe: Recipe) -> None:
     for stage, family in ((3, "timelag"), (4, "duration")):
         recipe.run("--stage", str(stage), "--stop_stage", str(stage))
         assert recipe.commands == ["train", "train"]
-        assert f"--config conf/{family}/mdn.yaml --dump dump/world_48k" in recipe.calls[0]
-        assert f"--out exp/{family}_mdn " in recipe.calls[0]
-        assert f"--out exp/{family}_rule " in recipe.calls[1]
+        assert f"--config conf/{family}/mdn.yaml --out exp/{family}_mdn_world_48k " in recipe.calls[0]
+        assert "--dump dump/world_48k " in recipe.calls[0]
+        assert f"--out exp/{family}_rule_world_48k " in recipe.calls[1]
 
 
 def test_options_reach_the_programs(recipe: Recipe) -> None:
@@ -153,13 +162,18 @@ def test_options_reach_the_programs(recipe: Recipe) -> None:
         "5",
     )
     assert done.returncode == 0, done.stderr
-    train = next(call for call in recipe.calls if "--out exp/acoustic_resf0_conv_small " in call)
+    train = next(
+        call for call in recipe.calls if "--out exp/acoustic_resf0_conv_world_48k_small_seed7 " in call
+    )
     assert "--seed 7 " in train
     assert train.endswith("--model.hidden 8 --training.epochs 2")
     decode = [call for call in recipe.calls if call.startswith("decode")]
-    assert "--set dev --out exp/acoustic_resf0_conv_small/decode_fast/dev " in decode[0]
-    assert "--timelag exp/timelag_mdn_small --duration exp/duration_mdn_small" in decode[1]
-    assert "--out exp/acoustic_rule/decode_rule/eval " in decode[2]
+    assert "--set dev --out exp/acoustic_resf0_conv_world_48k_small_seed7/decode_fast/dev " in decode[0]
+    timing = (
+        "--timelag exp/timelag_mdn_world_48k_small_seed7 --duration exp/duration_mdn_world_48k_small_seed7"
+    )
+    assert f"{timing} --seed 7" in decode[1]
+    assert "--out exp/acoustic_rule_world_48k/decode_rule/eval " in decode[2] and "--seed" not in decode[2]
     assert decode[3].endswith("--natural")
 
 
@@ -185,8 +199,10 @@ def test_wrong_values_are_refused(recipe: Recipe) -> None:
     assert "--nj must be a whole number, not 'two'" in recipe.run("--nj", "two").stderr
     assert "--nj must be at least 1" in recipe.run("--nj", "0").stderr
     assert "--realign must be true or false" in recipe.run("--realign", "yes").stderr
-    done = recipe.run("--timelag-config", "conf/timelag/none.yaml", "--stop-stage", "3")
-    assert done.returncode == 1 and "conf/timelag/none.yaml: no such file" in done.stderr
+    assert "tags are made of" in recipe.run("--tag", "a/b").stderr
+    done = recipe.run("--timelag-config", "none", "--stop-stage", "3", FAIL="config")
+    assert done.returncode == 1 and recipe.calls[-1] == "config timelag none"
+    assert "--acoustic-exp names a trained model" in recipe.run("--acoustic-exp", "exp/none").stderr
     assert "needs a value" in recipe.run("--nj").stderr
 
 
@@ -211,7 +227,10 @@ def test_help_lists_every_option_with_its_value(recipe: Recipe) -> None:
 def test_a_stage_without_its_input_says_which_one_to_run(recipe: Recipe) -> None:
     done = recipe.run("--stage", "5", "--stop-stage", "5")
     assert done.returncode == 1
-    assert done.stderr == "svs.sh: error: exp/timelag_mdn: no such folder; run stage 3 first\n"
+    assert done.stderr == (
+        "svs.sh: error: exp/timelag_mdn_world_48k/model.pt: no such file; "
+        "run stage 3 first, or name a model with --timelag-exp\n"
+    )
 
 
 def test_failure_shows_the_log_and_stops_the_recipe(recipe: Recipe) -> None:
@@ -223,17 +242,17 @@ def test_failure_shows_the_log_and_stops_the_recipe(recipe: Recipe) -> None:
 
 
 def test_alignment_where_labels_are_missing_or_asked_for(recipe: Recipe) -> None:
-    config = ("--align-config", "conf/align/toy.yaml")
+    config = ("--align-config", "toy")
     recipe.run("--stage", "0", "--stop-stage", "1", *config, NO_LABELS="1")
     options, data = recipe.calls[-1].split(" --data=", 1)
-    assert options == "align --config conf/align/toy.yaml --out exp/align_toy --nj 2 --realign false"
+    assert options == "align --config conf/shipped/toy.yaml --out exp/align_toy --nj 2 --realign false"
     assert data.split(" --data=") == [f"data/{name}" for name in SETS]
-    done = recipe.run("--stage", "1", "--stop-stage", "1", "--align-config", "conf/align/none.yaml")
-    assert done.returncode == 1 and "needed where a corpus has no label.ctm" in done.stderr
+    done = recipe.run("--stage", "1", "--stop-stage", "1", "--align-config", "none", FAIL="config")
+    assert done.returncode == 1 and recipe.calls[-1] == "config align none"
     recipe.run("--stage", "0", "--stop-stage", "1", *config)
     assert "align" not in recipe.commands
     recipe.run("--stage", "1", "--stop-stage", "1", "--realign", "true", *config)
-    assert recipe.commands == ["align"]
+    assert recipe.commands == ["config", "align"]
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
@@ -270,23 +289,103 @@ def test_recipes_are_small_and_share_their_scripts(folder: Path) -> None:
     configs = [line for line in done.stdout.splitlines() if "-config " in line]
     assert len(configs) == 5
     for line in configs:
+        family = {"align": "mfa"}.get(name := line.split("-config")[0].strip(" -"), name)
         default = line.rpartition("(default: ")[2].rstrip(")")
-        assert (folder / default).is_file(), line
+        assert (folder / "conf" / family / f"{default}.yaml").is_file(), line
 
 
 def test_a_baseline_of_the_recipe_joins_the_table(recipe: Recipe) -> None:
     script = recipe.folder / "local" / "baseline.sh"
-    recipe._program(script, '#!/bin/sh\necho "local/baseline.sh $*" >>"${CALLS}"\nmkdir -p exp/hmm/eval\n')
+    recipe._program(
+        script, '#!/bin/sh\necho "local/baseline.sh $*" >>"${CALLS}"\nmkdir -p exp/hts_voice/eval\n'
+    )
     done = recipe.run()
     assert done.returncode == 0, done.stderr
-    assert "local/baseline.sh --data data/eval --out exp/hmm/eval" in recipe.calls
+    assert "local/baseline.sh --data data/eval --out exp/hts_voice/eval" in recipe.calls
     for name in ("evaluate", "report"):
         call = next(call for call in recipe.calls if call.startswith(name))
-        assert "--system hmm=exp/hmm/eval" in call
-        assert "--system rule=exp/acoustic_rule/decode_rule/eval" in call
+        assert "--system hts_voice=exp/hts_voice/eval" in call
+        assert "--system rule=exp/acoustic_rule_world_48k/decode_rule/eval" in call
 
 
 def test_a_corpus_without_a_download_says_so(recipe: Recipe) -> None:
     (recipe.folder / "local" / "download.sh").unlink()
     done = recipe.run("--stop-stage", "-1")
     assert done.returncode == 0 and "needs no download" in done.stdout
+
+
+def trained(recipe: Recipe) -> list[str]:
+    """The exp dirs that the last run trained, rule systems left out."""
+    outs = [call.split(" --out ")[1].split()[0] for call in recipe.calls if call.startswith("train ")]
+    return [out for out in outs if "_rule_" not in out]
+
+
+def test_configurations_are_named_by_name_or_path(recipe: Recipe) -> None:
+    other = recipe.folder / "mine" / "wide.yaml"
+    other.parent.mkdir()
+    other.touch()
+    done = recipe.run("--timelag-config", "conf/timelag/mdn.yaml", "--duration-config", "mine/wide.yaml")
+    assert done.returncode == 0, done.stderr
+    assert "train --config conf/timelag/mdn.yaml " in recipe.calls_file.read_text()
+    assert "train --config mine/wide.yaml --out exp/duration_wide_world_48k " in recipe.calls_file.read_text()
+    assert "config" not in recipe.commands
+
+
+def test_a_tag_or_seed_of_one_stage_uses_the_timing_models_that_are_there(recipe: Recipe) -> None:
+    recipe.run("--stop-stage", "5")
+    done = recipe.run("--stage", "5", "--seed", "1")
+    assert done.returncode == 0, done.stderr
+    assert trained(recipe) == ["exp/acoustic_resf0_conv_world_48k_seed1"]
+    assert "no exp/timelag_mdn_world_48k_seed1: exp/timelag_mdn_world_48k is used" in done.stdout
+    decode = next(call for call in recipe.calls if call.startswith("decode"))
+    assert "--out exp/acoustic_resf0_conv_world_48k_seed1/decode_mdn_mdn/dev " in decode
+    assert "--timelag exp/timelag_mdn_world_48k --duration exp/duration_mdn_world_48k --seed 1" in decode
+
+    done = recipe.run("--stage", "4", "--tag", "x", "--stop-stage", "5")
+    assert trained(recipe) == ["exp/duration_mdn_world_48k_x", "exp/acoustic_resf0_conv_world_48k_x"]
+    assert (
+        "--timelag exp/timelag_mdn_world_48k --duration exp/duration_mdn_world_48k_x" in recipe.calls[-2 - 2]
+    )
+    assert "exp/acoustic_resf0_conv_world_48k_x/decode_mdn_mdn_x/dev" in recipe.calls_file.read_text()
+
+    recipe.run("--stage", "3", "--stop-stage", "5", "--seed", "2")
+    assert len(trained(recipe)) == 3 and all(out.endswith("_world_48k_seed2") for out in trained(recipe))
+
+
+def test_models_that_stand_are_used_by_name(recipe: Recipe) -> None:
+    recipe.run("--stop-stage", "5", "--tag", "a")
+    duration = "exp/duration_mdn_world_48k_a"
+    done = recipe.run(
+        "--stage", "4", "--duration-exp", duration, "--timelag-exp", "exp/timelag_rule_world_48k"
+    )
+    assert done.returncode == 0, done.stderr
+    assert trained(recipe) == ["exp/acoustic_resf0_conv_world_48k"]
+    assert f"{duration} is used as it is (--duration-exp)." in done.stdout
+    assert "exp/acoustic_resf0_conv_world_48k/decode_rule_mdn_a/eval" in recipe.calls_file.read_text()
+    done = recipe.run("--stage", "5", "--acoustic-exp", "exp/acoustic_resf0_conv_world_48k_a", "--tag", "a")
+    assert done.returncode == 0 and trained(recipe) == []
+    assert "exp/acoustic_resf0_conv_world_48k_a/decode_mdn_a_mdn_a/eval" in recipe.calls_file.read_text()
+
+
+def test_the_recipes_table_is_of_the_recipe_as_it_is(recipe: Recipe) -> None:
+    table = recipe.folder / "RESULTS.md"
+    recipe.run("--tag", "a")
+    assert not table.exists()
+    assert (recipe.folder / "exp/acoustic_resf0_conv_world_48k_a/decode_mdn_a_mdn_a/eval/RESULTS.md").exists()
+    recipe.run("--nj", "1", "--features-config", "world_48k")
+    first = table.read_text()
+    assert first == "exp/acoustic_resf0_conv_world_48k/decode_mdn_mdn/eval/results.json\n"
+    recipe.run("--stage", "5", "--acoustic-args", "--training.epochs 1", "--tag", "b")
+    assert table.read_text() == first
+    recipe.run("--stage", "6", "--tag", "b", "--results-md", "other.md")
+    assert "_b/decode" in (recipe.folder / "other.md").read_text() and table.read_text() == first
+
+
+def test_another_training_set_has_values_of_its_own(recipe: Recipe) -> None:
+    done = recipe.run("--train_set=train_two")
+    assert done.returncode == 0, done.stderr
+    assert "validate data/train_two data/dev_two data/eval_two" in recipe.calls
+    assert "--out exp/acoustic_resf0_conv_world_48k_two " in recipe.calls_file.read_text()
+    assert (recipe.folder / "RESULTS.two.md").exists() and not (recipe.folder / "RESULTS.md").exists()
+    recipe.run("--stage", "0", "--stop-stage", "0", "--train-set", "train_two", "--eval-set", "eval")
+    assert "validate data/train_two data/dev_two data/eval" in recipe.calls

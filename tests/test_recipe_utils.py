@@ -100,3 +100,12 @@ def test_help(tmp_path: Path) -> None:
     assert "Does it." in done.stdout
     assert "--stop-stage" in done.stdout and "last stage (default: 6)" in done.stdout
     assert "the corpus (default: none)" in done.stdout
+
+
+def test_a_callers_own_values_give_way_to_its_users(tmp_path: Path) -> None:
+    own = ("--db-root", "here", "--when", "stop-stage=2", "--db-root", "there", "--")
+    assert parse(tmp_path, *own).stdout == "6|here|1\n"
+    assert parse(tmp_path, *own, "--stop-stage=2").stdout == "2|there|1\n"
+    assert parse(tmp_path, *own, "--db_root", "mine", "--stop-stage", "2").stdout == "2|mine|1\n"
+    assert "the corpus (default: there)" in parse(tmp_path, *own, "--help", "--stop-stage", "2").stdout
+    assert "unknown option '--nope'" in parse(tmp_path, "--nope", "1", "--").stderr

@@ -72,7 +72,7 @@ def check(singer: Singer, path: Path, phones: list[str]) -> None:
     assert all(b.start == pytest.approx(a.end) for a, b in zip(song.phones, song.phones[1:]))
 
     frames = int(song.duration / song.frame_shift)
-    f0 = track(song.waveform, singer.config, frames, 120.0, 800.0)
+    f0 = track(song.waveform, singer.spec.feature_config, frames, 120.0, 800.0)
     off = []
     for note in song.score.notes:
         if note.is_rest:

@@ -34,9 +34,9 @@ def singer(toy_voice) -> Singer:
 
 
 def heard_f0(song: Performance, singer: Singer) -> np.ndarray:
-    assert singer.config.f0.tracker == "dio"
-    frames = n_frames_of(len(song.waveform), singer.config)
-    return track(song.waveform, singer.config, frames, 80.0, 700.0)
+    assert singer.spec.feature_config.f0.tracker == "dio"
+    frames = n_frames_of(len(song.waveform), singer.spec.feature_config)
+    return track(song.waveform, singer.spec.feature_config, frames, 80.0, 700.0)
 
 
 def note_frames(song: Performance, number: int) -> slice:
@@ -107,9 +107,10 @@ def test_tempo_is_heard(plain, singer):
 def envelope_and_noise(song: Performance, singer: Singer) -> tuple[np.ndarray, float]:
     """Mean log spectrum over the middle of the second note, and its mean aperiodicity in dB."""
     f0 = heard_f0(song, singer)
-    mgc, bap = analyse(np.pad(song.waveform, (0, 240)), f0, singer.config)
+    config = singer.spec.feature_config
+    mgc, bap = analyse(np.pad(song.waveform, (0, 240)), f0, config)
     part = note_frames(song, 2)
-    spectrum = mgc_to_spectrum(mgc[part], alpha_of(singer.config), fft_size_of(singer.config))
+    spectrum = mgc_to_spectrum(mgc[part], alpha_of(config), fft_size_of(config))
     return np.log(spectrum).mean(axis=0), float(bap[part].mean())
 
 
@@ -119,7 +120,7 @@ def test_gender_is_heard_as_a_moved_resonance(factor, plain, singer):
     np.testing.assert_array_equal(song.f0, plain.f0)
     before, _ = envelope_and_noise(plain, singer)
     after, _ = envelope_and_noise(song, singer)
-    peak = before.argmax() * singer.config.sample_rate / fft_size_of(singer.config)
+    peak = before.argmax() * singer.spec.feature_config.sample_rate / fft_size_of(singer.spec.feature_config)
     assert peak == pytest.approx(RESONANCE, abs=100)
     # The new envelope at f is the old one at f / factor; from 500 Hz to 8 kHz.
     bins, old = np.arange(21, 341), np.arange(len(before))

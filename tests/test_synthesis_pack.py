@@ -132,7 +132,7 @@ def test_models_that_do_not_belong_together_are_not_packed(recipe, tmp_path, toy
     from nnsvs_lite.models import checkpoint
 
     state = checkpoint.load(recipe / "duration.pt")
-    state["schema"] = {**state["schema"], "frame_shift": 0.01}
+    state["spec"]["feature_config"]["frame_shift"] = 0.01
     checkpoint.save(recipe / "duration.pt", state)
     with pytest.raises(DataError, match="duration.pt: .*other frame_shift"):
         pack(recipe, tmp_path / "v.nnsvs")

@@ -11,6 +11,7 @@ from toy import make_score
 from nnsvs_lite.features.world import fft_size_of, mgc_to_spectrum, spectrum_to_mgc
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.batch import Example
+from nnsvs_lite.models.vocoder.griffin_lim import GriffinLim
 from nnsvs_lite.score import Note, Score
 from nnsvs_lite.score.phonemize import attach_phones
 from nnsvs_lite.synthesis.phrases import example_of
@@ -37,10 +38,10 @@ def singer(toy_voice) -> Singer:
 
 
 @pytest.fixture(scope="module")
-def example() -> Example:
+def example(singer) -> Example:
     """pau r a s a pau, with consonants of 50 ms."""
     frames = np.array([90, 10, 390, 10, 400, 100])
-    return dataclasses.replace(example_of("x", SCORE), duration=frames)
+    return example_of("x", SCORE, singer.spec).timed(frames)
 
 
 def sung(example, singer, depth=50.0, rate=5.5, drift=30.0) -> dict[str, np.ndarray]:
@@ -59,8 +60,8 @@ def sung(example, singer, depth=50.0, rate=5.5, drift=30.0) -> dict[str, np.ndar
     }
 
 
-def styled(streams, example, singer, **style) -> dict[str, np.ndarray]:
-    return restyle(streams, example, singer.spec, singer.config, Style(**style))
+def styled(streams, example, singer, vocoder=None, **style) -> dict[str, np.ndarray]:
+    return restyle(streams, example, singer.spec, vocoder or singer.vocoder, Style(**style))
 
 
 def vibrato_cents(lf0: np.ndarray, example, singer) -> float:
@@ -165,7 +166,8 @@ def formant_envelope(config, peak: float) -> np.ndarray:
 
 @pytest.mark.parametrize("factor", [0.8, 0.9, 1.1, 1.25])
 def test_gender_moves_a_resonance_by_the_factor(factor, singer):
-    config = dataclasses.replace(singer.config, world=dataclasses.replace(singer.config.world, mgc_order=59))
+    config = singer.spec.feature_config
+    config = dataclasses.replace(config, world=dataclasses.replace(config.world, mgc_order=59))
     mgc = spectrum_to_mgc(formant_envelope(config, 2000.0)[None], 59, 0.466)
     moved = mgc_to_spectrum(mgc @ formant_matrix(60, config, factor), 0.466, fft_size_of(config))[0]
     peak = moved.argmax() * config.sample_rate / fft_size_of(config)
@@ -191,9 +193,8 @@ def test_values_out_of_range_are_refused():
             Style(**values)
 
 
-def test_a_voice_without_the_stream_says_so(example, singer):
+def test_what_the_vocoder_does_not_honour_is_refused(example, singer):
     streams = {"lf0": sung(example, singer)["lf0"]}
-    with pytest.raises(DataError, match="gender cannot be changed: this voice has no mgc"):
-        styled(streams, example, singer, gender=1.1)
-    with pytest.raises(DataError, match="breathiness cannot be changed: this voice has no bap"):
-        styled(streams, example, singer, breathiness=1.0)
+    for control, style in (("gender", {"gender": 1.1}), ("breathiness", {"breathiness": 1.0})):
+        with pytest.raises(DataError, match=f"{control} cannot be changed: the voice's vocoder, GriffinLim"):
+            styled(streams, example, singer, GriffinLim(singer.spec), **style)

@@ -28,7 +28,9 @@ def scores(data):
 def same(a, b) -> None:
     for field in dataclasses.fields(a):
         one, two = getattr(a, field.name), getattr(b, field.name)
-        if field.name == "streams":
+        if dataclasses.is_dataclass(one):
+            same(one, two)
+        elif field.name == "streams":
             for name in one:
                 np.testing.assert_allclose(two[name], one[name], rtol=0, atol=1e-6)
         elif isinstance(one, np.ndarray):
@@ -37,34 +39,36 @@ def same(a, b) -> None:
             assert one == two
 
 
-def test_no_change_changes_nothing(data, scores):
+def test_no_change_changes_nothing(data, scores, spec):
     for example in data:
-        same(example, changed(example, scores[example.utt], 0, 1.0))
+        same(example, changed(example, scores[example.utt], spec, 0, 1.0))
 
 
 def test_transposition_moves_the_score_and_f0_and_nothing_else(data, scores, spec):
     example = data[0]
-    moved = changed(example, scores[example.utt], 5, 1.0)
+    moved = changed(example, scores[example.utt], spec, 5, 1.0)
     np.testing.assert_allclose(moved.streams["lf0"], example.streams["lf0"] + 5 * SEMITONE, atol=1e-5)
     np.testing.assert_array_equal(moved.streams["mgc"], example.streams["mgc"])
-    np.testing.assert_array_equal(moved.duration, example.duration)
+    np.testing.assert_array_equal(moved.score.duration, example.score.duration)
     pitch, key = spec.column("note", "pitch"), spec.column("note", "key")
-    sung = example.note_context[:, pitch] > 0
-    np.testing.assert_allclose(moved.note_context[sung, pitch], example.note_context[sung, pitch] + 5)
-    assert (moved.note_context[~sung, pitch] == 0).all(), "rests stay rests"
+    sung = example.score.note_context[:, pitch] > 0
+    np.testing.assert_allclose(
+        moved.score.note_context[sung, pitch], example.score.note_context[sung, pitch] + 5
+    )
+    assert (moved.score.note_context[~sung, pitch] == 0).all(), "rests stay rests"
     held = spec.column("note", "pitch_held")
-    others = np.delete(np.arange(example.note_context.shape[1]), [pitch, held, key])
-    np.testing.assert_array_equal(moved.note_context[:, others], example.note_context[:, others])
+    others = np.delete(np.arange(example.score.note_context.shape[1]), [pitch, held, key])
+    np.testing.assert_array_equal(moved.score.note_context[:, others], example.score.note_context[:, others])
 
 
 def test_residuals_to_the_score_are_as_before(data, scores, spec):
     example = data[1]
-    moved = changed(example, scores[example.utt], -7, 1.25)
+    moved = changed(example, scores[example.utt], spec, -7, 1.25)
     pitch = spec.column("note", "pitch_held")
 
     def residual(e):
-        note = e.note_index[np.repeat(np.arange(len(e.duration)), e.duration)]
-        return e.streams["lf0"][:, 0] - e.note_context[note, pitch] * SEMITONE
+        note = e.score.note_index[np.repeat(np.arange(len(e.score.duration)), e.score.duration)]
+        return e.streams["lf0"][:, 0] - e.score.note_context[note, pitch] * SEMITONE
 
     assert residual(moved).mean() == pytest.approx(residual(example).mean(), abs=2e-3)
     assert residual(moved).std() == pytest.approx(residual(example).std(), rel=0.35)
@@ -73,32 +77,34 @@ def test_residuals_to_the_score_are_as_before(data, scores, spec):
 @pytest.mark.parametrize("stretch", [0.5, 0.8, 1.3, 2.0])
 def test_stretching_scales_every_length(data, scores, spec, stretch):
     example = data[2]
-    slow = changed(example, scores[example.utt], 0, stretch)
-    assert slow.frames == pytest.approx(example.frames * stretch, abs=len(example.duration))
-    assert (slow.duration >= 1).all()
+    slow = changed(example, scores[example.utt], spec, 0, stretch)
+    assert slow.frames == pytest.approx(example.frames * stretch, abs=len(example.score.duration))
+    assert (slow.score.duration >= 1).all()
     assert all(len(values) == slow.frames for values in slow.streams.values())
-    np.testing.assert_allclose(slow.note_time, example.note_time * stretch)
+    np.testing.assert_allclose(slow.score.note_time, example.score.note_time * stretch)
     tempo, length = spec.column("note", "tempo"), spec.column("note", "length")
-    np.testing.assert_allclose(slow.note_context[:, tempo], example.note_context[:, tempo] / stretch)
     np.testing.assert_allclose(
-        slow.note_context[:, length], example.note_context[:, length] * stretch, rtol=1e-5
+        slow.score.note_context[:, tempo], example.score.note_context[:, tempo] / stretch
+    )
+    np.testing.assert_allclose(
+        slow.score.note_context[:, length], example.score.note_context[:, length] * stretch, rtol=1e-5
     )
     beats = spec.column("note", "length_beats")
-    np.testing.assert_allclose(slow.note_context[:, beats], example.note_context[:, beats])
+    np.testing.assert_allclose(slow.score.note_context[:, beats], example.score.note_context[:, beats])
     assert set(np.unique(slow.streams["vuv"])) <= {0.0, 1.0}
     # The middle of a phone stays in its middle.
     mgc, old = slow.streams["mgc"], example.streams["mgc"]
     assert mgc.mean(0) == pytest.approx(old.mean(0), abs=0.1)
 
 
-def test_a_phone_of_one_frame_keeps_it(data, scores):
-    example = dataclasses.replace(data[0], duration=np.ones_like(data[0].duration), streams={})
-    assert (changed(example, scores[example.utt], 0, 0.5).duration == 1).all()
+def test_a_phone_of_one_frame_keeps_it(data, scores, spec):
+    example = data[0].timed(np.ones_like(data[0].score.duration))
+    assert (changed(example, scores[example.utt], spec, 0, 0.5).score.duration == 1).all()
 
 
-def test_draws_depend_on_seed_epoch_and_utterance(data, scores):
+def test_draws_depend_on_seed_epoch_and_utterance(data, scores, spec):
     def draw(seed, epoch):
-        return [e.note_context for e in Augmented(data, scores, 4, 0.2, seed, epoch)]
+        return [e.score.note_context for e in Augmented(data, scores, 4, 0.2, seed, epoch)]
 
     for one, two in zip(draw(0, 3), draw(0, 3)):
         np.testing.assert_array_equal(one, two)
@@ -111,7 +117,7 @@ def test_draws_reach_both_ends_and_no_farther(data, scores, spec):
     moves = set()
     for epoch in range(60):
         for before, after in zip(data, Augmented(data, scores, 2, 0.0, 0, epoch)):
-            moves |= set(np.unique(after.note_context[:, pitch] - before.note_context[:, pitch]))
+            moves |= set(np.unique(after.score.note_context[:, pitch] - before.score.note_context[:, pitch]))
     assert moves == {-2, -1, 0, 1, 2}
 
 

@@ -7,9 +7,9 @@ import shutil
 import numpy as np
 import pytest
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.config import TrainingOptions
-from nnsvs_lite.models.spec import Spec
 from nnsvs_lite.training.data import DumpDataset, balanced, epoch_batches, pack
 from nnsvs_lite.training.loop import learning_rate
 
@@ -80,8 +80,8 @@ def test_examples_are_whole_and_read_the_same_without_a_cache(toy_dump):
     for i in range(len(kept)):
         a, b = kept[i], unkept[i]
         assert a.frames == kept.frames[i] == len(a.streams["mgc"]) == len(a.streams["lf0"])
-        assert len(a.note_time) == len(a.note_context) == len(a.time_lag)
-        assert len(a.phone_context) == len(a.duration) == len(a.note_index)
+        assert len(a.score.note_time) == len(a.score.note_context) == len(a.score.time_lag)
+        assert len(a.score.phone_context) == len(a.score.duration) == len(a.score.note_index)
         np.testing.assert_array_equal(a.streams["mgc"], b.streams["mgc"])
     assert kept[0] is kept[0] and unkept[0] is not unkept[0]
 
@@ -111,8 +111,8 @@ def test_missing_and_empty_sets_are_refused(copy):
 
 def test_a_dump_of_another_version_is_refused(copy):
     text = (copy / "schema.json").read_text()
-    (copy / "schema.json").write_text(text.replace('"version": 1', '"version": 2'))
-    with pytest.raises(DataError, match="unknown schema version"):
+    (copy / "schema.json").write_text(text.replace('"version": 2', '"version": 1'))
+    with pytest.raises(DataError, match="features of version 1, 2 is needed: extract again"):
         Spec.read(copy)
     (copy / "stats.json").unlink()
     with pytest.raises(DataError, match="stats.json: no such file"):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from models_common import ROOT
+from models_common import ROOT, batch_key
 
 from nnsvs_lite.models.checkpoint import load
 
@@ -58,14 +58,18 @@ def check(out: Path, epochs: int) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("family, conf", [("duration", "mdn.yaml"), ("acoustic", "resf0_conv.yaml")])
 def test_two_ranks_end_with_the_same_weights(family, conf, toy_dump, tmp_path):
-    words = ["--training.epochs=2", "--training.min_steps=0", "--training.budget=60"]
+    words = [
+        "--training.epochs=2",
+        "--training.min_steps=0",
+        f"--training.{batch_key(Path(family, conf))}=60",
+    ]
     check(train(tmp_path, family, conf, toy_dump, *words), 2)
 
 
 @pytest.mark.slow
 def test_a_rank_without_batches_of_its_own_keeps_step(toy_dump, tmp_path):
     # One batch in training and one in testing: the second rank has none of either.
-    words = ["--training.epochs=2", "--training.min_steps=0", "--training.budget=100000"]
+    words = ["--training.epochs=2", "--training.min_steps=0", "--training.batch_phones=100000"]
     check(train(tmp_path, "timelag", "mdn.yaml", toy_dump, *words), 2)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from killing import Killed, kill_at
-from models_common import CONFIGS, ROOT, TRAINED, name_of
+from models_common import CONFIGS, ROOT, TRAINED, batch_key, name_of
 
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.base import SvsModel
@@ -23,7 +23,7 @@ FAMILY_BUDGET = {"timelag": 60, "duration": 60, "acoustic": 1500}
 
 def train(path: Path, dump: Path, out: Path, *more: str, **options) -> bool:
     """Trains for four epochs in small batches."""
-    budget = f"--training.budget={FAMILY_BUDGET[path.parent.name]}"
+    budget = f"--training.{batch_key(path)}={FAMILY_BUDGET[path.parent.name]}"
     words = OPTIONS + [budget, *more] if path in TRAINED else list(more)
     return run_module.train(path, dump, "train", "dev", out, overrides=words, **options)
 
@@ -112,7 +112,9 @@ def test_a_finished_run_is_not_done_again_unless_something_changed(toy_dump, who
     before = (out / "model.pt").stat().st_mtime_ns
     assert train(DURATION, toy_dump, out) is False
     assert (out / "model.pt").stat().st_mtime_ns == before
-    assert train(DURATION, toy_dump, out, "--training.lr=1e-3") is True
+    with pytest.raises(DataError, match="another experiment stands here"):
+        train(DURATION, toy_dump, out, "--training.lr=1e-3")
+    assert train(DURATION, toy_dump, out, "--training.lr=1e-3", overwrite=True) is True
     assert len((out / "losses.jsonl").read_text().splitlines()) == 5, "the history starts anew"
     (out / "model.pt").unlink()
     assert train(DURATION, toy_dump, out, "--training.lr=1e-3") is True
@@ -141,7 +143,7 @@ def test_little_data_is_seen_more_often(toy_dump, tmp_path):
         tmp_path,
         "--training.epochs=1",
         "--training.min_steps=3",
-        "--training.budget=9999",
+        "--training.batch_phones=9999",
     )
     assert len((tmp_path / "losses.jsonl").read_text().splitlines()) == 4
 

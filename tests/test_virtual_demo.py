@@ -1,4 +1,4 @@
-"""The demo corpus as a whole, its data dirs, and the HMM baseline."""
+"""The demo corpus as a whole, its data dirs, and the HTS voice alone."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.tables import FeatureReader, read_table
 from nnsvs_lite.virtual import demo
 from nnsvs_lite.virtual.demo import make_demo_corpus
-from nnsvs_lite.virtual.songs import SONGS
+from nnsvs_lite.virtual.sheets import songs
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("pysinsy") is None, reason="needs pysinsy")
 
 # One song for each part keeps this short.
-FEW = (SONGS[1], SONGS[2])
+FEW = tuple(sheet for sheet in songs() if sheet.name in ("hotarukoi", "sakura"))
 
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("demo")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(demo, "SONGS", FEW)
+        patch.setattr(demo, "songs", lambda: FEW)
         assert make_demo_corpus(folder, etudes=2, sample_rate=16000)
         assert not make_demo_corpus(folder, etudes=2, sample_rate=16000)
     return folder
@@ -76,10 +76,10 @@ def test_data_dirs(corpus, tmp_path):
         prepare(tmp_path, tmp_path / "out")
 
 
-def test_hmm_baseline(corpus, tmp_path, capsys):
+def test_hts_voice_alone(corpus, tmp_path, capsys):
     prepare(corpus, tmp_path / "data")
-    out = tmp_path / "hmm"
-    command = ["demo-corpus", "--hmm-baseline", str(tmp_path / "data" / "eval"), "--out", str(out)]
+    out = tmp_path / "hts_voice"
+    command = ["demo-corpus", "--hts-voice", str(tmp_path / "data" / "eval"), "--out", str(out)]
     assert main([*command, "--sample-rate", "16000"]) == 0
     data, phones = DataDir.read(tmp_path / "data" / "eval"), read_ctm(out / "pred.ctm")
     assert set(phones) == set(data.utts)
@@ -102,6 +102,7 @@ def test_numbers_out_of_range_are_named(tmp_path):
     for options, message in (
         ({"singers": 3}, "--singers"),
         ({"etudes": 0}, "--etudes"),
+        ({"etudes": 61}, "--etudes: 1 to 60 are possible, not 61"),
         ({"sample_rate": 96000}, "--sample-rate"),
     ):
         with pytest.raises(DataError, match=message):
@@ -111,7 +112,7 @@ def test_numbers_out_of_range_are_named(tmp_path):
 
 @pytest.mark.slow
 def test_same_seed_same_bytes_for_any_number_of_jobs(tmp_path, monkeypatch):
-    monkeypatch.setattr(demo, "SONGS", FEW)
+    monkeypatch.setattr(demo, "songs", lambda: FEW)
     contents = []
     for jobs in (1, 2):
         folder = tmp_path / "corpus"

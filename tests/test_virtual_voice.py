@@ -15,9 +15,8 @@ from nnsvs_lite.score.languages import get_language
 from nnsvs_lite.score.types import Note, Score
 from nnsvs_lite.virtual.htsvoice import HtsVoice
 from nnsvs_lite.virtual.labels import SINGING, full_context, singing_labels, speech_labels
-from nnsvs_lite.virtual.melody import musicxml
 from nnsvs_lite.virtual.mlpg import capped_durations, fit_durations, mlpg, natural_durations
-from nnsvs_lite.virtual.songs import SONGS
+from nnsvs_lite.virtual.sheets import songs
 from nnsvs_lite.virtual.voices import SOURCES, load_voice, source, voice_path
 
 needs_sinsy = pytest.mark.skipif(importlib.util.find_spec("pysinsy") is None, reason="needs pysinsy")
@@ -117,18 +116,12 @@ def test_frame_counts_equal_open_jtalk():
         assert frames * 240 == len(wav)
 
 
-def _read(tmp_path, name: str) -> tuple[Score, str]:
-    melody = next(song.melody for song in SONGS if song.melody.name == name)
-    path = tmp_path / f"{name}.musicxml"
-    path.write_text(musicxml(melody), encoding="utf-8")
-    return read_score(path), str(path)
-
-
 @needs_sinsy
-def test_singing_labels_and_frame_counts_equal_sinsy(tmp_path):
-    from nnsvs_lite.virtual.baseline import note_durations
+def test_singing_labels_and_frame_counts_equal_sinsy():
+    from nnsvs_lite.virtual.hts_baseline import note_durations
 
-    score, path = _read(tmp_path, "hotarukoi")
+    path = str(next(sheet.path for sheet in songs() if sheet.name == "hotarukoi"))
+    score = read_score(path)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import pysinsy

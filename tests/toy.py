@@ -7,36 +7,38 @@ phone and pitch plus noise, so that there is something to learn.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from nnsvs_lite.features.config import FeatureConfig
-from nnsvs_lite.features.dump import DumpSchema
+from nnsvs_lite.features.spec import Spec, current_phones
 from nnsvs_lite.io.atomic import write_json
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.tables import FeatureWriter, write_table
 from nnsvs_lite.score import Note, Score
-from nnsvs_lite.score.context import note_columns, note_context, phone_columns, phone_context
-from nnsvs_lite.score.languages import get_language
+from nnsvs_lite.score.context import note_context, phone_context
 from nnsvs_lite.score.phonemize import attach_phones
 from nnsvs_lite.score.timing import phone_durations, time_lags
 
 LYRICS = list("さくらのはながきれいにさいてかぜもふかないやまみち")
 
 
-def make_score(rng: np.random.Generator, notes: int) -> Score:
+def make_score(
+    rng: np.random.Generator, notes: int, lang: str = "ja", lyrics: Sequence[str] = LYRICS
+) -> Score:
     """A random melody between two rests, phones attached."""
     rows, time = [Note(0.0, 0.3, 0, beats=0.5)], 0.3
     for _ in range(notes):
         length = float(rng.choice([0.25, 0.5, 0.75]))
-        lyric = str(rng.choice(LYRICS))
+        lyric = str(rng.choice(lyrics))
         rows.append(
             Note(time, time + length, int(rng.integers(57, 72)), lyric, beats=length * 2, tempo=120.0)
         )
         time += length
     rows.append(Note(time, time + 0.25, 0, beats=0.5, tempo=120.0))
-    return attach_phones(Score(tuple(rows)))
+    return attach_phones(Score(tuple(rows), lang=lang))
 
 
 def perform(score: Score, rng: np.random.Generator) -> list[Segment]:
@@ -45,7 +47,8 @@ def perform(score: Score, rng: np.random.Generator) -> list[Segment]:
     for i, note in enumerate(score.notes):
         lead = 0.07 if len(note.phones) > 1 else 0.0
         onset = note.start - lead + (rng.normal(0, 0.005) if i else 0.0)
-        starts += [max(0.0, onset), note.start + 0.01][: len(note.phones)]
+        # Consonants after the vowel are squeezed in behind it.
+        starts += [max(0.0, onset), *(note.start + 0.01 + 0.03 * k for k in range(len(note.phones) - 1))]
     bounds = [0.0, *starts[1:], score.notes[-1].end]
     return [Segment(a, b, p) for a, b, p in zip(bounds, bounds[1:], score.phones)]
 
@@ -57,38 +60,30 @@ def make_dump(
     seed: int = 0,
     mgc: int = 8,
     notes: tuple[int, int] = (3, 8),
+    languages: Sequence[tuple[str, Sequence[str]]] = (("ja", LYRICS),),
 ) -> Path:
     """Writes ``schema.json``, ``stats.json`` and the sets; returns the folder."""
     from nnsvs_lite.features.stats import compute_stats
 
     rng = np.random.default_rng(seed)
-    language = get_language("ja")
     config = FeatureConfig.from_dict(
         {"sample_rate": 24000, "frame_shift": frame_shift, "world": {"mgc_order": mgc - 1}}, "toy"
     )
-    schema = DumpSchema(
-        lang="ja",
-        feature_config=config,
-        phones=tuple(language.phones),
-        note_columns=tuple(note_columns(language)),
-        phone_columns=tuple(phone_columns(language)),
-        streams={"lf0": 1, "vuv": 1, "mgc": mgc, "bap": 3},
-        speakers=("toy",),
-        languages=("ja",),
-    )
-    schema.write(folder)
-    colours = rng.normal(0, 1, (len(language.phones), mgc + 3))
+    spec = Spec(config, config.streams, current_phones({lang for lang, _ in languages}), ("toy",))
+    spec.write(folder)
+    colours = rng.normal(0, 1, (len(spec.phones), mgc + 3))
     for name, count in sets.items():
         items = {}
         for k in range(count):
-            score = make_score(rng, int(rng.integers(notes[0], notes[1] + 1)))
+            lang, lyrics = languages[k % len(languages)]
+            score = make_score(rng, int(rng.integers(notes[0], notes[1] + 1)), lang, lyrics)
             items[f"toy_{name}{k:03d}"] = (score, perform(score, rng))
-        _write_set(folder / name, items, schema, colours, frame_shift, rng)
+        _write_set(folder / name, items, spec, colours, frame_shift, rng)
     compute_stats(folder, "train").write(folder)
     return folder
 
 
-def _write_set(folder, items, schema, colours, frame_shift, rng) -> None:
+def _write_set(folder, items, spec, colours, frame_shift, rng) -> None:
     rows = {}
     for utt, (score, labels) in items.items():
         duration = phone_durations(labels, frame_shift)
@@ -98,7 +93,8 @@ def _write_set(folder, items, schema, colours, frame_shift, rng) -> None:
         pitch[pitch == 0] = np.nan
         pitch = np.interp(np.arange(len(pitch)), np.flatnonzero(pitch > 0), pitch[pitch > 0])
         lf0 = math.log(440) + (pitch[index] - 69) * math.log(2) / 12 + rng.normal(0, 0.01, len(index))
-        ids = np.array([schema.phones.index(p) for p in score.phones])[phone]
+        numbers = spec.context("phone", score)[:, spec.column("phone", "phone")]
+        ids = numbers.astype(int)[phone] - 1
         colour = colours[ids] + rng.normal(0, 0.1, (len(ids), colours.shape[1]))
         vuv = ~np.isin(np.array(score.phones)[phone], ["pau", "k", "s", "t", "h", "f", "sh", "ch", "ts"])
         rows[utt] = {
@@ -118,6 +114,7 @@ def _write_set(folder, items, schema, colours, frame_shift, rng) -> None:
             for utt in sorted(rows):
                 value = rows[utt][name]
                 writer.write(utt, value if name == "note_time" else value.astype(np.float32))
+    write_table(folder / "utt2lang", {utt: score.lang for utt, (score, _) in items.items()})
     write_table(folder / "utt2spk", {utt: "toy" for utt in items})
     write_table(folder / "score", {utt: score.to_json() for utt, (score, _) in items.items()})
     write_json(folder / "labels.json", {u: labels for u, (_, labels) in items.items()})

@@ -8,8 +8,8 @@ Timings count only on a machine that does nothing else; processor time suffers l
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import os
+import re
 import resource
 import statistics
 import subprocess
@@ -18,14 +18,13 @@ import tempfile
 import time
 from pathlib import Path
 
-from nnsvs_lite.io.atomic import write_json, write_text
+from nnsvs_lite.io.atomic import read_text, write_json, write_text
 from nnsvs_lite.io.stagelog import versions
 from nnsvs_lite.score.formats.readers import read_score
-from nnsvs_lite.virtual.melody import musicxml
-from nnsvs_lite.virtual.songs import SONGS
+from nnsvs_lite.virtual.sheets import songs
 
 ROOT = Path(__file__).parents[1]
-VOICE = ROOT / "egs" / "demo" / "svs1" / "exp" / "acoustic_resf0_conv"
+VOICE = ROOT / "egs" / "demo" / "svs1" / "exp" / "acoustic_resf0_conv_world_24k"
 
 PARTS = """
 import sys, time
@@ -41,7 +40,7 @@ from nnsvs_lite.synthesis import singer
 lap("importing the rest")
 voice = singer.Singer.load(sys.argv[2])
 lap("loading the voice")
-score = singer.read_score(sys.argv[1], lang=voice.spec.schema["lang"])
+score = singer.read_score(sys.argv[1], lang=voice.spec.codes[0])
 lap("reading the score: singing begins")
 make = singer.synthesize
 spent = [0.0]
@@ -62,10 +61,10 @@ lap("writing")
 
 def long_score(path: Path, seconds: float) -> float:
     """Writes a score of at least ``seconds``; returns its length."""
-    melody = SONGS[0].melody
-    write_text(path, musicxml(melody))
-    times = int(-(-seconds // read_score(path).duration))
-    write_text(path, musicxml(dataclasses.replace(melody, events=melody.events * times)))
+    song = songs()[0].path
+    times = int(-(-seconds // read_score(song).duration))
+    head, measures, tail = re.split(r'(?<=<part id="P1">)|(?=</part>)', read_text(song))
+    write_text(path, head + measures * times + tail)
     return read_score(path).duration
 
 

@@ -45,7 +45,7 @@ def main() -> None:
     parser.add_argument("scores", nargs="+", type=Path, help="score files")
     args = parser.parse_args()
     voice = Singer.load(args.model)
-    vowels = get_language(voice.spec.schema["lang"]).vowels
+    vowels = get_language(voice.spec.codes[0]).vowels
     own = singers_of(args.dump, args.train_set, vowels)
     print("| sung as | " + " | ".join(f"to {name} (dB)" for name in own) + " | in tune (cents) |")
     print("|---" * (len(own) + 2) + "|")
@@ -54,7 +54,7 @@ def main() -> None:
         for path in args.scores:
             song = voice.sing(path, singer=name)
             phones = [Segment(p.start, p.end, p.symbol) for p in song.phones]
-            found = analyse(song.waveform, song.sample_rate, song.score, phones, voice.config)
+            found = analyse(song.waveform, song.sample_rate, song.score, phones, voice.spec.feature_config)
             ends = np.array([p.end for p in phones]) / song.frame_shift
             index = np.searchsorted(ends, np.arange(len(found.mgc)), side="right").clip(max=len(phones) - 1)
             spectra.append(found.mgc)

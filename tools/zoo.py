@@ -58,20 +58,20 @@ class Recipe:
 
     def epochs(self, frames: int) -> int:
         """Passes over the training set in which about so many frames are shown."""
-        from nnsvs_lite.models.spec import Spec
+        from nnsvs_lite.features.spec import Spec
         from nnsvs_lite.training.data import DumpDataset
 
         return max(1, round(frames / sum(DumpDataset(self.dump, "train", Spec.read(self.dump)).frames)))
 
     def exp(self, name: str) -> Path:
-        return self.folder / "exp" / name
+        return self.folder / "exp" / f"{name}_{self.features}"
 
 
 def entries(wanted: Sequence[str] = ()) -> list[Entry]:
     """Small configurations: those that are tiny, or have no tiny one; ``wanted`` picks some by name."""
     found = []
     for family in ("timelag", "duration", "acoustic"):
-        for path in sorted((CONF / family).glob("*.yaml")):
+        for path in sorted((CONF / family).glob("[!_]*.yaml")):
             if not path.with_name(f"{path.stem}_tiny.yaml").exists() and path.stem != "rule":
                 found.append(Entry(family, path))
     unknown = set(wanted) - {e.name for e in found}
@@ -148,7 +148,7 @@ def run_references(recipe: Recipe) -> None:
     out = recipe.zoo / "references"
     out.mkdir(parents=True, exist_ok=True)
     rule = recipe.exp("acoustic_rule") / "decode_rule" / "eval"
-    natural = recipe.exp("analysis_synthesis") / recipe.features / "eval"
+    natural = recipe.folder / "exp" / "analysis_synthesis" / recipe.features / "eval"
     systems = [
         word
         for name, path in (("rule", rule), ("analysis_synthesis", natural))
@@ -177,10 +177,10 @@ def measure_speed(recipe: Recipe, entry: Entry) -> dict[str, float]:
 
     import torch
 
+    from nnsvs_lite.features.spec import Spec
     from nnsvs_lite.models.batch import collate
     from nnsvs_lite.models.checkpoint import load_model
     from nnsvs_lite.models.config import Config
-    from nnsvs_lite.models.spec import Spec
     from nnsvs_lite.synthesis.predict import predict_acoustic
     from nnsvs_lite.training.data import DumpDataset, pack
 
@@ -193,7 +193,7 @@ def measure_speed(recipe: Recipe, entry: Entry) -> dict[str, float]:
     found: dict[str, float] = {"parameters": sum(p.numel() for p in model.parameters())}
     data = DumpDataset(recipe.dump, "train", spec, streams=True)
     if model.trains:
-        indices = pack(data.frames, config.training.budget)[-2]
+        indices = pack(data.frames, config.training.batch_length(entry.family))[-2]
         batch = collate([data[i] for i in indices], spec.frame_shift)
         optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
         times = []

@@ -11,42 +11,33 @@
 # then. --stop-stage 3, --stop_stage 3 and --stop-stage=3 are the same; of an option given twice the last one
 # counts; --help prints all options with their values; an unknown option, or one without its value, ends the
 # script with status 1. No other arguments are taken.
+#
+# A script that calls this one puts its own values before a lone --, and what its user wrote after it: the
+# user's win. Own values after --when NAME=VALUE hold only where option NAME has that value in the end:
+#
+#   exec ./svs.sh --db-root a --when train_set=train_multi --db-root b -- "$@"
+#
+# is_given NAME then tells whether the user wrote an option, and is_usual NAME... whether options have the values
+# that they have without the user's.
 
 _option_names=()
-_option_helps=()
+declare -A _helps=() _given=() _usual=()
 while IFS=$'\t' read -r _name _help; do
     _option_names+=("${_name}")
-    _option_helps+=("${_help}")
+    _helps[${_name}]=${_help}
 done < <(awk '
     /^# Options/ { inside = 1 }
     /parse_options\.sh/ { exit }
-    inside && /^[a-z_]+=.*  # / { name = $0; sub(/=.*/, "", name); help = $0; sub(/^.*  # /, "", help); print name "\t" help }
+    inside && /^[a-z_0-9]+=.*  # / { name = $0; sub(/=.*/, "", name); help = $0; sub(/^.*  # /, "", help); print name "\t" help }
 ' "${BASH_SOURCE[1]}")
 
 _print_options() {
-    local i
+    local name
     printf 'usage: %s [options]\n\n%s\n\n' "${0##*/}" "${description:-}"
-    for i in "${!_option_names[@]}"; do
-        printf '  --%-18s %s (default: %s)\n' "${_option_names[i]//_/-}" "${_option_helps[i]}" "${!_option_names[i]:-none}"
+    for name in "${_option_names[@]}"; do
+        printf '  --%-18s %s (default: %s)\n' "${name//_/-}" "${_helps[${name}]}" "${!name:-none}"
     done
     printf '  --%-18s %s\n' help "prints this text"
-}
-
-# Prints the known option with the smallest edit distance to "$1", if it is near at all.
-_nearest_option() {
-    printf '%s\n' "${_option_names[@]//_/-}" help | awk -v word="${1//_/-}" '
-        function min(a, b) { return a < b ? a : b }
-        function distance(a, b,    i, j, d) {
-            for (i = 0; i <= length(a); i++) d[i, 0] = i
-            for (j = 0; j <= length(b); j++) d[0, j] = j
-            for (i = 1; i <= length(a); i++)
-                for (j = 1; j <= length(b); j++)
-                    d[i, j] = min(min(d[i - 1, j], d[i, j - 1]) + 1,
-                                  d[i - 1, j - 1] + (substr(a, i, 1) != substr(b, j, 1)))
-            return d[length(a), length(b)]
-        }
-        { n = distance(word, $0); if (best == "" || n < least) { least = n; best = $0 } }
-        END { if (least <= length(word) / 2) print best }'
 }
 
 _refuse() {
@@ -54,32 +45,80 @@ _refuse() {
     exit 1
 }
 
-while [ $# -gt 0 ]; do
-    case $1 in
-    --help | -h)
-        _print_options
-        exit 0
-        ;;
-    --?*) ;;
-    *) _refuse "unexpected argument '$1'" ;;
-    esac
-    _name=${1#--}
-    _name=${_name%%=*}
-    _found=
-    for _known in "${_option_names[@]}"; do
-        [ "${_known}" != "${_name//-/_}" ] || _found=${_known}
-    done
-    if [ -z "${_found}" ]; then
-        _near=$(_nearest_option "${_name}")
-        _refuse "unknown option '--${_name}'${_near:+ (did you mean --${_near}?)}"
+# _know WORD: sets _name to the option that WORD is a spelling of.
+_know() {
+    _name=${1//-/_}
+    [ -z "${_helps[${_name:-?}]+known}" ] || return 0
+    local near
+    near=$(python3 -c 'import difflib, sys; print(*difflib.get_close_matches(sys.argv[1], sys.argv[2:], 1))' \
+        "${_name}" "${_option_names[@]}" help 2>/dev/null) || near=
+    _refuse "unknown option '--$1'${near:+ (did you mean --${near//_/-}?)}"
+}
+
+# _take WORD...: reads one option into _name and _value; _taken is the number of its words.
+_take() {
+    local word=${1#--}
+    [[ $1 == --?* ]] || _refuse "unexpected argument '$1'"
+    _know "${word%%=*}"
+    _value=${word#*=}
+    _taken=1
+    [[ ${word} != *=* ]] || return 0
+    [ $# -ge 2 ] || _refuse "option '--${word}' needs a value"
+    _value=$2
+    _taken=2
+}
+
+is_given() { [ -n "${_given[$1]+given}" ]; }
+is_usual() {
+    local name
+    for name; do [ "${!name}" = "${_usual[${name}]}" ] || return 1; done
+}
+
+_own=()
+for ((_i = 1; _i <= $#; _i++)); do
+    if [ "${!_i}" = -- ]; then
+        _own=("${@:1:_i-1}")
+        shift "${_i}"
+        break
     fi
+done
+
+_asked=false
+while [ $# -gt 0 ]; do
+    _taken=1
     case $1 in
-    *=*) printf -v "${_found}" '%s' "${1#*=}" ;;
+    --help | -h) _asked=true ;;
     *)
-        [ $# -ge 2 ] || _refuse "option '--${_name}' needs a value"
-        printf -v "${_found}" '%s' "$2"
-        shift
+        _take "$@"
+        _given[${_name}]=${_value}
         ;;
     esac
-    shift
+    shift "${_taken}"
 done
+
+_holds=true
+set -- ${_own[@]+"${_own[@]}"}
+while [ $# -gt 0 ]; do
+    if [ "$1" = --when ]; then
+        _know "${2%%=*}"
+        _taken=2
+        _holds=false
+        if [ "${_given[${_name}]-${!_name}}" = "${2#*=}" ]; then
+            _holds=true
+            printf -v "${_name}" '%s' "${2#*=}"
+        fi
+    else
+        _take "$@"
+        [ "${_holds}" = false ] || printf -v "${_name}" '%s' "${_value}"
+    fi
+    shift "${_taken}"
+done
+
+for _name in "${_option_names[@]}"; do
+    _usual[${_name}]=${!_name}
+    ! is_given "${_name}" || printf -v "${_name}" '%s' "${_given[${_name}]}"
+done
+if [ "${_asked}" = true ]; then
+    _print_options
+    exit 0
+fi

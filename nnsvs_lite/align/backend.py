@@ -155,14 +155,3 @@ class Aligner(ABC):
             for grid in sorted(result.rglob("*.TextGrid")):
                 grid.rename(out / grid.name)
         done.set([target])
-
-
-def make_aligner(config: AlignConfig, work: Path, jobs: int = 1) -> Aligner:
-    """The back end that the configuration names."""
-    if config.backend == "mfa":
-        from nnsvs_lite.align.mfa import MfaAligner
-
-        return MfaAligner(config, work, jobs)
-    from nnsvs_lite.align.viter import ViterAligner
-
-    return ViterAligner(config, work, jobs)

@@ -6,13 +6,9 @@ import dataclasses
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from nnsvs_lite.io.atomic import read_text
-from nnsvs_lite.io.errors import DataError, nearest
-
-BACKENDS = ("viter", "mfa")
-UNITS = ("phrase", "word", "syllable", "mora")
+from nnsvs_lite.io.settings import Settings, plain, read_settings
 
 
 @dataclass(frozen=True)
@@ -59,7 +55,7 @@ class RefineConfig:
     window: float = 0.25
     iterations: int = 10
     learn_after: int = 3
-    start_from: str = "score"
+    start_from: Literal["score", "aligner"] = "score"
     acoustic_scale: float = 0.1
     flux_weight: float = 1.5
     pitch_weight: float = 0.1
@@ -70,51 +66,27 @@ class RefineConfig:
 
 @dataclass(frozen=True)
 class QualityConfig:
-    """When a phrase is kept out of training.
+    """When a phrase is kept out of training; ``docs/alignment.md`` says what each kind of fault is.
 
     Attributes:
-        min_confidence: phrases below it are rejected, 0..1.
         max_offset: seconds between score and recording.
-        max_transposition: semitones between score and singing.
-        max_pitch: semitones between a note and its singing,
-        max_astray: for no more than so many seconds of the note.
-        max_rival: a phone is not what is sung where others are so much likelier: 0 is
-            none, 1 is as many as there are less likely.
-        doubtful_rival: it is doubtful from here on, a vowel from 0.6 of it.
-        max_inside: something else is sung inside a vowel from here on.
-        clean_floor: dB below the loudest singing; where the noise of the recordings is
-            above it, the limits that depend on hearing phones and voice rise with it.
-        min_vowels: share of vowels that must sound most like themselves.
-        min_voiced: share of a sung note that must be voiced.
-        min_vowel: seconds; a shorter vowel is a fault.
-        max_silence: seconds of silence inside a vowel.
-        max_gap: seconds without voice inside a vowel that is voiced before and after.
-        max_voice: seconds of voice inside a rest or breath.
-        max_onset: seconds between a note and its vowel, beyond what is usual.
+        max_pitch: semitones between a note, or the whole phrase, and its singing.
+        max_wrong: seconds for which a note may be sung at another pitch, its vowel be early or
+            late beyond what is usual, or a rest be sung in; a third of it for which a vowel may
+            lose its voice.
+        max_rival: a phone is not what is sung where others are so much likelier: 0 is none, 1
+            is as many as there are less likely.
         max_faulty: share of notes with a fault.
-        outlier: robust deviations from the corpus at which a phrase's fit is an outlier.
-        fatal: kinds of faults of which one is enough.
+        min_confidence: share of notes without a fault times share of vowels that sound most like
+            themselves; the latter may not be below it either.
     """
 
-    min_confidence: float = 0.4
     max_offset: float = 0.25
-    max_transposition: float = 0.6
-    max_pitch: float = 0.8
-    max_astray: float = 0.12
+    max_pitch: float = 0.7
+    max_wrong: float = 0.15
     max_rival: float = 1.1
-    doubtful_rival: float = 0.85
-    max_inside: float = 0.6
-    clean_floor: float = -50.0
-    min_vowels: float = 0.5
-    min_voiced: float = 0.3
-    min_vowel: float = 0.02
-    max_silence: float = 0.12
-    max_gap: float = 0.05
-    max_voice: float = 0.15
-    max_onset: float = 0.15
     max_faulty: float = 0.2
-    outlier: float = 6.0
-    fatal: tuple[str, ...] = ("unvoiced", "phone", "inside", "pitch", "gap", "voice")
+    min_confidence: float = 0.4
 
 
 @dataclass(frozen=True)
@@ -133,7 +105,7 @@ class ViterConfig:
     """
 
     model: str = ""
-    stage: str = "mono"
+    stage: Literal["mono", "tri", "lda", "sat"] = "mono"
     position_dependent: bool = False
     refine: bool = True
     beam: float = 40.0
@@ -190,8 +162,8 @@ class AlignConfig:
             phones have other names; empty where they are ours.
     """
 
-    backend: str = "viter"
-    unit: str = "phrase"
+    backend: Literal["viter", "mfa"] = "viter"
+    unit: Literal["phrase", "word", "syllable", "mora"] = "phrase"
     phone_map: str = ""
     pieces: int = 1
     viter: ViterConfig = field(default_factory=ViterConfig)
@@ -202,38 +174,7 @@ class AlignConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """All values, for ``config.yaml`` of the experiment and for fingerprints."""
-        value = dataclasses.asdict(self)
-        value["mfa"]["options"] = list(value["mfa"]["options"])
-        value["quality"]["fatal"] = list(value["quality"]["fatal"])
-        return value
-
-
-def _convert(kind: str, value: Any, where: str) -> Any:
-    wanted = {"str": str, "float": (int, float), "int": int, "bool": bool}.get(kind)
-    if wanted is None:
-        if not (isinstance(value, list) and all(isinstance(item, str) for item in value)):
-            raise DataError("must be a list of words", where)
-        return tuple(value)
-    if not isinstance(value, wanted) or (isinstance(value, bool) and kind != "bool"):
-        raise DataError(f"must be {kind}, not {value!r}", where)
-    return float(value) if kind == "float" else value
-
-
-def _build(cls: type, values: Any, where: str) -> Any:
-    if not isinstance(values, dict):
-        raise DataError("must be a mapping of keys to values", where)
-    known = {f.name: f for f in dataclasses.fields(cls)}
-    arguments = {}
-    for key, value in values.items():
-        if key not in known:
-            raise DataError(f"unknown key {key!r}{nearest(str(key), known)}", where)
-        default = known[key].default_factory
-        place = f"{where}: {key}"
-        if default is not dataclasses.MISSING:
-            arguments[key] = _build(default, value if value is not None else {}, place)
-        else:
-            arguments[key] = _convert(str(known[key].type), value, place)
-    return cls(**arguments)
+        return plain(self)
 
 
 def from_dict(values: Any, where: str = "alignment configuration") -> AlignConfig:
@@ -243,33 +184,17 @@ def from_dict(values: Any, where: str = "alignment configuration") -> AlignConfi
         DataError: for an unknown key (naming the nearest), a value of the wrong
             type, or a value that is none of those possible.
     """
-    config = _build(AlignConfig, values, where)
-    choices = (
-        ("backend", config.backend, BACKENDS),
-        ("unit", config.unit, UNITS),
-        ("viter: stage", config.viter.stage, ("mono", "tri", "lda", "sat")),
-        ("refine: start_from", config.refine.start_from, ("score", "aligner")),
-    )
-    for key, value, possible in choices:
-        if value not in possible:
-            hint = nearest(value, possible)
-            raise DataError(
-                f"unknown value {value!r}{hint}; possible: {', '.join(possible)}", f"{where}: {key}"
-            )
-    return config
+    return Settings(values, where).build(AlignConfig)
 
 
 def read_config(path: str | os.PathLike) -> AlignConfig:
-    """Reads a configuration from YAML.
+    """Reads a configuration from YAML; its ``phone_map`` may lie beside it.
 
     Raises:
-        DataError: where the file is missing or is not YAML, and as :func:`from_dict`.
+        DataError: where the file is missing or is not YAML, and as :func:`from_dict`, with the line.
     """
-    import yaml
-
-    try:
-        values = yaml.safe_load(read_text(path))
-    except yaml.YAMLError as error:
-        line = getattr(getattr(error, "problem_mark", None), "line", 0) + 1
-        raise DataError(f"not YAML: {getattr(error, 'problem', error)}", f"{path}:{line}") from None
-    return from_dict(values or {}, os.fspath(Path(path)))
+    config = read_settings(path, ["align"]).build(AlignConfig)
+    beside = Path(path).parent / Path(config.phone_map).name
+    if config.phone_map and not Path(config.phone_map).exists() and beside.exists():
+        config = dataclasses.replace(config, phone_map=os.fspath(beside))
+    return config

@@ -26,11 +26,11 @@ def find_corrections(folder: str | os.PathLike | None, utts: Iterable[str]) -> d
     folder = Path(folder)
     if not folder.is_dir():
         raise DataError("no such folder of corrections", folder)
-    utts = list(utts)
+    utts = set(utts)
     found = {}
     for path in sorted(folder.rglob("*.TextGrid")):
-        if path.stem not in set(utts):
-            raise DataError(f"no utterance {path.stem!r}{nearest(path.stem, utts)}", path)
+        if path.stem not in utts:
+            raise DataError(f"no utterance {path.stem!r}{nearest(path.stem, sorted(utts))}", path)
         found[path.stem] = path
     return found
 

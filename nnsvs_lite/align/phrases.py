@@ -14,6 +14,7 @@ from nnsvs_lite.align.units import SILENCES, Dictionary, units_of
 from nnsvs_lite.corpus.datadir import DataDir
 from nnsvs_lite.io.atomic import atomic_path, write_text
 from nnsvs_lite.io.ctm import Segment
+from nnsvs_lite.io.done import stamp
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.languages import get_language
 from nnsvs_lite.score.types import Score
@@ -232,16 +233,16 @@ class CorpusFolder:
                 line = " ".join(words.word(word) for word in piece.words) + "\n"
                 _write_changed(place.with_suffix(".lab"), line)
             # The stamp is written last: while it is missing, the audio is not whole.
-            stamp = audio.with_suffix(".stamp")
-            text = _stamp(dirs[phrase.utt], phrase, pieces)
-            whole = all(path.exists() for path in (audio, stamp, *places))
-            if not whole or stamp.read_text(encoding="utf-8") != text:
-                stamp.unlink(missing_ok=True)
+            mark = audio.with_suffix(".stamp")
+            text = _made_of(dirs[phrase.utt], phrase, pieces)
+            whole = all(path.exists() for path in (audio, mark, *places))
+            if not whole or mark.read_text(encoding="utf-8") != text:
+                mark.unlink(missing_ok=True)
                 _write_audio(audio, dirs[phrase.utt], phrase, list(zip(places, pieces)))
-                write_text(stamp, text)
+                write_text(mark, text)
             for path in (audio, *places):
                 wanted |= {path, path.with_suffix(".lab")}
-            wanted.add(stamp)
+            wanted.add(mark)
             self.phrases.append(phrase)
         _write_changed(self.dictionary, words.text())
         for folder in (self.corpus, self.root / "training"):
@@ -265,16 +266,11 @@ def _write_changed(path: Path, text: str) -> None:
         write_text(path, text)
 
 
-def _stamp(data: DataDir, phrase: Phrase, pieces: Sequence[Piece]) -> str:
-    """What a phrase's audio files were made of."""
+def _made_of(data: DataDir, phrase: Phrase, pieces: Sequence[Piece]) -> str:
+    """What a phrase's audio files are made of."""
     wav, start, _ = data.place(phrase.utt)
-    try:
-        status = wav.stat()
-        source = [str(wav.resolve()), status.st_size, status.st_mtime_ns]
-    except FileNotFoundError:
-        source = [str(wav)]
     cuts = [[piece.start, piece.end] for piece in pieces]
-    return json.dumps([*source, start, phrase.start, phrase.end, NOISE_DB, cuts]) + "\n"
+    return json.dumps([*stamp(wav.resolve()), start, phrase.start, phrase.end, NOISE_DB, cuts]) + "\n"
 
 
 def _write_audio(path: Path, data: DataDir, phrase: Phrase, pieces: Sequence[tuple[Path, Piece]]) -> None:

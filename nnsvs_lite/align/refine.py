@@ -9,9 +9,9 @@ utterances' features stay on disk, so that memory does not grow with the corpus.
 
 from __future__ import annotations
 
+import functools
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,8 +22,10 @@ from nnsvs_lite.align.config import RefineConfig
 from nnsvs_lite.align.frames import Frames
 from nnsvs_lite.align.segmental import Evidence, Priors, search
 from nnsvs_lite.align.slots import BREATH, UNSUNG, Slot, first_onsets, manner, slots_of
+from nnsvs_lite.features.f0 import hz_to_midi
 from nnsvs_lite.io.atomic import atomic_path
 from nnsvs_lite.io.ctm import Segment
+from nnsvs_lite.io.jobs import run_jobs
 from nnsvs_lite.score.languages import get_language
 from nnsvs_lite.score.types import Score
 
@@ -72,6 +74,10 @@ class Norm:
     mean: np.ndarray
     deviation: np.ndarray
     flux: float
+
+    def __call__(self, features: np.ndarray) -> np.ndarray:
+        """Features (T, D) normalised."""
+        return (features - self.mean) / self.deviation
 
 
 @dataclass(frozen=True)
@@ -141,14 +147,14 @@ def evidence_of(
     item: Item, slots: Sequence[Slot], frames: Frames, norm: Norm, models: Models, config: RefineConfig
 ) -> Evidence:
     """Running sums of an utterance's log-likelihoods for the phones in its slots."""
-    features = (frames.features - norm.mean) / norm.deviation
+    features = norm(frames.features)
     found = models.frames(sorted({slot.key for slot in slots}), features)
     states = {
         key: np.pad(np.cumsum(config.acoustic_scale * value, axis=1), ((0, 0), (1, 0)))
         for key, value in found.items()
     }
     voiced = frames.f0 > 0
-    midi = 69.0 + 12.0 * np.log2(np.where(voiced, frames.f0, 440.0) / 440.0) - item.transposition
+    midi = hz_to_midi(np.where(voiced, frames.f0, 440.0)) - item.transposition
     pitch = {}
     for note in sorted({slot.pitch for slot in slots if slot.pitch > 0}):
         cents = 100.0 * (midi - note)
@@ -182,9 +188,8 @@ def _start_onsets(item: Item, slots: list[Slot], config: RefineConfig) -> np.nda
     return np.clip(np.maximum.accumulate(onsets), 0, item.frames)
 
 
-def _work(task: tuple[_Round, list[Item]]) -> tuple[list[tuple[str, np.ndarray, float]], Sums]:
+def _work(state: _Round, items: list[Item]) -> tuple[list[tuple[str, np.ndarray, float]], Sums]:
     """One job: searches its utterances and sums their frames."""
-    state, items = task
     found, sums = [], Sums()
     for item in items:
         frames = load_frames(item.cache)
@@ -195,18 +200,9 @@ def _work(task: tuple[_Round, list[Item]]) -> tuple[list[tuple[str, np.ndarray, 
         else:
             evidence = evidence_of(item, slots, frames, norm, state.models, state.config)
             onsets, score = search(slots, item.frames, evidence, state.priors)
-        sums.add(slots, onsets, (frames.features - norm.mean) / norm.deviation)
+        sums.add(slots, onsets, norm(frames.features))
         found.append((item.utt, onsets, score))
     return found, sums
-
-
-def run_jobs(work: Callable, tasks: Sequence, jobs: int) -> Iterator:
-    """Results of ``work`` for each task in order, in ``jobs`` processes."""
-    if jobs <= 1 or len(tasks) <= 1:
-        yield from map(work, tasks)
-        return
-    with ProcessPoolExecutor(max_workers=min(jobs, len(tasks))) as pool:
-        yield from pool.map(work, tasks)
 
 
 def first_priors(items: Sequence[Item], config: RefineConfig) -> Priors:
@@ -292,7 +288,7 @@ def refine(items: Sequence[Item], config: RefineConfig, jobs: int = 1) -> Refine
         state = _Round(config, norms, models, priors)
         sums = Sums()
         before = dict(onsets)
-        for found, part in run_jobs(_work, [(state, batch) for batch in batches], jobs):
+        for found, part in run_jobs(functools.partial(_work, state), batches, jobs):
             sums.merge(part)
             onsets.update({utt: value for utt, value, _ in found})
             scores.update({utt: score for utt, _, score in found})

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nnsvs_lite.align.compare import PUBLISHED, OnsetError, figures, onset_errors, table
 from nnsvs_lite.align.config import AlignConfig
-from nnsvs_lite.align.quality import Quality, to_json
+from nnsvs_lite.align.corpus import AlignCorpus
+from nnsvs_lite.align.quality import Quality
 from nnsvs_lite.align.sync import Sync
 from nnsvs_lite.io.atomic import write_json, write_text
 from nnsvs_lite.io.ctm import Segment
 
-if TYPE_CHECKING:
-    from nnsvs_lite.align.stage import Corpus
-
 _SHOWN = 20
 
 
-def _errors(corpus: Corpus, labels: Mapping[str, list[Segment]] | None) -> list[OnsetError]:
+def _errors(corpus: AlignCorpus, labels: Mapping[str, list[Segment]] | None) -> list[OnsetError]:
     found = []
     for utt in corpus.utts:
         if labels and utt in labels and utt in corpus.given:
@@ -32,7 +30,7 @@ def _errors(corpus: Corpus, labels: Mapping[str, list[Segment]] | None) -> list[
 
 def write_report(
     out: Path,
-    corpus: Corpus,
+    corpus: AlignCorpus,
     config: AlignConfig,
     *,
     version: str,
@@ -95,7 +93,7 @@ def write_report(
 
 
 def _utterance(quality: Quality | None, sync: Sync | None) -> dict:
-    row = to_json(quality) if quality else {}
+    row = dataclasses.asdict(quality) if quality else {}
     if sync is not None:
         row["sync"] = vars(sync)
     return row

@@ -3,125 +3,79 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from nnsvs_lite.align.backend import make_aligner
+from nnsvs_lite.align.backend import Aligner
 from nnsvs_lite.align.config import AlignConfig
+from nnsvs_lite.align.corpus import GIVEN, AlignCorpus, read_corpus
 from nnsvs_lite.align.corrections import find_corrections, read_correction
 from nnsvs_lite.align.frames import analyse
+from nnsvs_lite.align.mfa import MfaAligner
 from nnsvs_lite.align.phrases import CorpusFolder, Phrase, cut_utterance, join_phrases
 from nnsvs_lite.align.quality import Quality, judge, sync_faults
-from nnsvs_lite.align.refine import Item, item_slots, load_frames, refine, run_jobs, save_frames, to_labels
+from nnsvs_lite.align.refine import Item, item_slots, load_frames, refine, save_frames, to_labels
 from nnsvs_lite.align.report import write_report
 from nnsvs_lite.align.segmental import LEAST
 from nnsvs_lite.align.sync import Sync, synchronise
 from nnsvs_lite.align.units import check_texts, units_of
+from nnsvs_lite.align.viter import ViterAligner
 from nnsvs_lite.corpus.datadir import DataDir
 from nnsvs_lite.corpus.labels import reconcile
-from nnsvs_lite.io.atomic import write_text
-from nnsvs_lite.io.ctm import Segment, read_ctm, write_ctm
-from nnsvs_lite.io.done import Done
+from nnsvs_lite.io.atomic import read_json, write_text
+from nnsvs_lite.io.ctm import Segment, write_ctm
+from nnsvs_lite.io.done import Done, stamp
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.io.jobs import run_jobs
 from nnsvs_lite.io.tables import read_table, write_table
 from nnsvs_lite.io.textgrid import write_textgrid
 from nnsvs_lite.score.languages import get_language
 from nnsvs_lite.score.types import Score
 
-GIVEN = "score.given"
-"""The score table as it was before breaths were carved into it."""
+ALIGNERS: dict[str, type[Aligner]] = {"viter": ViterAligner, "mfa": MfaAligner}
+"""Back ends by the name that the configuration gives them."""
 _VERSION = 2
 _TABLES = ("wav.scp", "segments", "text", "utt2spk", "utt2lang", "label.ctm")
 
 
-@dataclass
-class Corpus:
-    """All data dirs of a run; utterances are unique across them.
-
-    Attributes:
-        dirs: by path.
-        of: data dir by utterance.
-        scores: by utterance, as stage 0 gave them.
-        given: labels that came with the corpus, by utterance.
-        durations: seconds of audio by utterance.
-        utts: in order.
-    """
-
-    dirs: dict[Path, DataDir] = field(default_factory=dict)
-    of: dict[str, DataDir] = field(default_factory=dict)
-    scores: dict[str, Score] = field(default_factory=dict)
-    given: dict[str, list[Segment]] = field(default_factory=dict)
-    durations: dict[str, float] = field(default_factory=dict)
-    utts: list[str] = field(default_factory=list)
-
-
-def read_corpus(paths: Sequence[Path]) -> Corpus:
-    """Reads data dirs as stage 0 left them: an ``align.ctm`` of an earlier run is not looked at.
-
-    Raises:
-        DataError: where one cannot be read or an utterance stands in two of them.
-    """
-    corpus = Corpus()
-    for path in paths:
-        data = DataDir.read(path)
-        if (path / GIVEN).exists():
-            rows = _score_table(path / GIVEN)
-            data = dataclasses.replace(data, scores={**data.scores, **rows})
-        corpus.dirs[path] = data
-        if (path / "label.ctm").exists():
-            corpus.given.update(read_ctm(path / "label.ctm"))
-        for utt in data.utts:
-            if utt in corpus.of:
-                raise DataError(f"{utt} stands in {corpus.of[utt].path} too", path)
-            corpus.of[utt] = data
-            corpus.durations[utt] = data.duration(utt)
-        corpus.scores.update(data.scores)
-    corpus.utts = sorted(corpus.of, key=str.encode)
-    return corpus
-
-
-def _score_table(path: Path) -> dict[str, Score]:
-    return {utt: Score.from_json(line, f"{path}: {utt}") for utt, line in read_table(path).items()}
-
-
-@dataclass(frozen=True)
-class _Analysis:
-    data: DataDir
-    utt: str
-    score: Score
-    cache: Path
-    shift: float
-    config: AlignConfig
-
-
-def _cache_path(folder: Path, data: DataDir, utt: str, shift: float) -> Path:
+def _cache_path(folder: Path, data: DataDir, shift: float) -> Path:
+    """Where the evidence of a data dir's only utterance is kept, by all that it depends on."""
+    (utt,) = data.utts
     wav, start, end = data.place(utt)
-    status = wav.stat() if wav.exists() else None
-    key = [os.fspath(wav), start, end, shift, _VERSION]
-    key += [status.st_size, status.st_mtime_ns] if status else []
-    return folder / f"{utt}.{hashlib.sha256(json.dumps(key).encode()).hexdigest()[:12]}.npz"
+    key = json.dumps([stamp(wav), start, end, shift, _VERSION])
+    return folder / f"{utt}.{hashlib.sha256(key.encode()).hexdigest()[:12]}.npz"
 
 
-def _measure(task: _Analysis) -> tuple[str, int, float, Sync]:
-    """One job: an utterance's evidence, from the cache if it is there: frames, floor and sync."""
-    frames = None
-    if task.cache.exists():
-        try:
-            frames = load_frames(task.cache)
-        except (ValueError, OSError, EOFError, KeyError):
-            frames = None
-    if frames is None:
-        audio, rate = task.data.audio(task.utt)
-        frames = analyse(audio, rate, task.shift)
-        save_frames(task.cache, frames)
-    floor = float(np.percentile(frames.level, 5.0))
-    return task.utt, len(frames), floor, synchronise(frames, task.score, task.config.sync)
+def _measure(folder: Path, config: AlignConfig, data: DataDir) -> tuple[Item, Sync]:
+    """One job: the only utterance of a data dir, its evidence from the cache if it is there."""
+    (utt,), shift = data.utts, config.refine.frame_shift
+    cache, score = _cache_path(folder, data, shift), data.scores[utt]
+    try:
+        frames = load_frames(cache)
+    except (ValueError, OSError, EOFError, KeyError):
+        frames = analyse(*data.audio(utt), shift)
+        save_frames(cache, frames)
+    sync = synchronise(frames, score, config.sync)
+    drifts = config.sync.correct and abs(sync.stretch - 1.0) * len(frames) * shift >= 0.1
+    moved = drifts or (config.sync.correct and abs(sync.offset) >= config.sync.least)
+    item = Item(
+        utt,
+        data.utt2spk[utt],
+        score,
+        cache,
+        len(frames),
+        offset=sync.offset if moved else 0.0,
+        stretch=sync.stretch if drifts else 1.0,
+        transposition=sync.transposition,
+        floor=float(np.percentile(frames.level, 5.0)),
+    )
+    return item, sync
 
 
 def align(
@@ -162,47 +116,43 @@ def align(
             (path / "align.ctm").unlink(missing_ok=True)
         say("the corpus comes with labels (label.ctm), they are used; --realign true aligns anyway")
         return None
-    done = _marker(paths, config, out, corrections)
+    corpus = read_corpus(paths)
+    done = _marker(corpus, config, out, corrections)
     if done.is_current():
         say("alignment is up to date")
-        return json.loads((out / "report.json").read_text(encoding="utf-8"))
+        return read_json(out / "report.json")
     done.clear()
-    report = _Run(paths, config, out, corrections, jobs, say).run()
+    report = _Run(corpus, config, out, corrections, jobs, say).run()
     # Made anew: where breaths were carved into a score, its table as it was is an input from now on.
-    done = _marker(paths, config, out, corrections)
+    done = _marker(corpus, config, out, corrections)
     done.set([out / "report.json", out / "rejected", *[p / "align.ctm" for p in paths]])
     return report
 
 
 def _marker(
-    paths: Sequence[Path], config: AlignConfig, out: Path, corrections: str | os.PathLike | None
+    corpus: AlignCorpus, config: AlignConfig, out: Path, corrections: str | os.PathLike | None
 ) -> Done:
     """The done marker of a run with the inputs as they are now."""
-    inputs = [p / name for p in paths for name in _TABLES]
-    inputs += [p / (GIVEN if (p / GIVEN).exists() else "score") for p in paths]
-    inputs += [Path(corrections)] if corrections else []
-    if config.backend == "viter" and config.viter.model:
-        inputs.append(Path(config.viter.model))
-    if config.phone_map:
-        inputs.append(Path(config.phone_map))
-    audio = sorted({wav for p in paths for wav in DataDir.read(p).wavs.values()})
-    stamps = [[os.fspath(w), w.stat().st_size, w.stat().st_mtime_ns] for w in audio if w.exists()]
-    return Done(out, "align", inputs, {"config": config.to_dict(), "version": _VERSION, "audio": stamps})
+    inputs = [p / name for p in corpus.dirs for name in _TABLES]
+    inputs += [p / (GIVEN if (p / GIVEN).exists() else "score") for p in corpus.dirs]
+    model = config.viter.model if config.backend == "viter" else ""
+    inputs += [Path(name) for name in (corrections, model, config.phone_map) if name]
+    audio = [stamp(wav) for wav in sorted({w for data in corpus.dirs.values() for w in data.wavs.values()})]
+    return Done(out, "align", inputs, {"config": config.to_dict(), "version": _VERSION, "audio": audio})
 
 
 class _Run:
     """One run of the stage; see :func:`align`."""
 
-    def __init__(self, paths, config, out, corrections, jobs, say):
-        self.config, self.out, self.jobs, self.say = config, out, max(1, jobs), say
+    def __init__(self, corpus, config, out, corrections, jobs, say):
+        self.corpus, self.config, self.out, self.jobs, self.say = corpus, config, out, max(1, jobs), say
         self.work = out / "work"
-        self.aligner = make_aligner(config, self.work / config.backend, self.jobs)
+        self.aligner = ALIGNERS[config.backend](config, self.work / config.backend, self.jobs)
         self.version = self.aligner.check()
-        self.corpus = read_corpus(paths)
         self._check_texts()
         self.corrections = {
-            utt: read_correction(path, self.corpus.scores[utt], self.corpus.durations[utt])
-            for utt, path in find_corrections(corrections, self.corpus.utts).items()
+            utt: read_correction(path, corpus.scores[utt], corpus.durations[utt])
+            for utt, path in find_corrections(corrections, corpus.utts).items()
         }
 
     def _check_texts(self) -> None:
@@ -271,51 +221,26 @@ class _Run:
         )
 
     def _analyse(self) -> list[Item]:
-        corpus, shift = self.corpus, self.config.refine.frame_shift
-        folder = self.work / "frames"
-        tasks = [
-            _Analysis(
-                corpus.of[utt].subset([utt]),
-                utt,
-                corpus.scores[utt],
-                _cache_path(folder, corpus.of[utt], utt, shift),
-                shift,
-                self.config,
-            )
-            for utt in corpus.utts
-        ]
-        self.say(f"measuring {len(tasks)} utterances, {sum(corpus.durations.values()):.0f} s")
+        """Measures all utterances; returns those that are long enough, with their evidence on disk."""
+        corpus, folder = self.corpus, self.work / "frames"
+        self.say(f"measuring {len(corpus.utts)} utterances, {sum(corpus.durations.values()):.0f} s")
         self.sync: dict[str, Sync] = {}
         self.short: dict[str, str] = {}
-        items = []
-        for task, (utt, frames, floor, sync) in zip(tasks, run_jobs(_measure, tasks, self.jobs)):
-            self.sync[utt] = sync
-            if frames < 2 * LEAST * len(task.score.phones):
-                self.short[utt] = (
-                    f"{corpus.durations[utt]:.2f} s are too short for {len(task.score.phones)} phones"
-                )
+        items, keep = [], set()
+        measure = functools.partial(_measure, folder, self.config)
+        for item, sync in run_jobs(measure, (corpus.of[u].subset([u]) for u in corpus.utts), self.jobs):
+            self.sync[item.utt] = sync
+            keep.add(item.cache)
+            phones = item.score.phones
+            if item.frames < 2 * LEAST * len(phones):
+                seconds = corpus.durations[item.utt]
+                self.short[item.utt] = f"{seconds:.2f} s are too short for {len(phones)} phones"
                 continue
-            moved = self.config.sync.correct and abs(sync.offset) >= self.config.sync.least
-            drifts = self.config.sync.correct and abs(sync.stretch - 1.0) * corpus.durations[utt] >= 0.1
-            items.append(
-                Item(
-                    utt,
-                    corpus.of[utt].utt2spk[utt],
-                    task.score,
-                    task.cache,
-                    frames,
-                    offset=sync.offset if moved or drifts else 0.0,
-                    stretch=sync.stretch if drifts else 1.0,
-                    transposition=sync.transposition,
-                    floor=floor,
-                    # Labels that agree with the score were reconciled with it, breaths and all.
-                    breaths=[s.label for s in corpus.given.get(utt, [])] != task.score.phones,
-                )
-            )
-        keep = {task.cache for task in tasks}
-        for stale in sorted(folder.glob("*.npz")):
-            if stale not in keep:
-                stale.unlink()
+            # Labels that agree with the score were reconciled with it, breaths and all.
+            reconciled = [s.label for s in corpus.given.get(item.utt, [])] == phones
+            items.append(dataclasses.replace(item, breaths=not reconciled))
+        for stale in set(folder.glob("*.npz")) - keep:
+            stale.unlink()
         return items
 
     def _align(self, items: list[Item]) -> tuple[dict[str, list[Segment]], dict[str, str]]:

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from nnsvs_lite.align.config import SyncConfig
-from nnsvs_lite.align.frames import Frames
+from nnsvs_lite.align.frames import QUIET, Frames
+from nnsvs_lite.features.f0 import hz_to_midi
 from nnsvs_lite.score.types import Score
 
 _CENTS = 70.0
-_QUIET = -60.0
 _SHORT = 15.0
 """Seconds: in less than this a drift cannot be told from late and early notes."""
 _PLATEAU = 0.003
@@ -52,8 +52,8 @@ def synchronise(frames: Frames, score: Score, config: SyncConfig, voicing: float
     step = max(1, round(0.01 / frames.shift))  # 10 ms are enough, and a fourth of the work
     f0, level = frames.f0[::step], frames.level[::step]
     shift = frames.shift * step
-    voiced = (f0 > 0) & (level > _QUIET) & (frames.voicing[::step] > voicing)
-    midi = np.where(voiced, 69.0 + 12.0 * np.log2(np.maximum(f0, 1.0) / 440.0), np.nan)
+    voiced = (f0 > 0) & (level > QUIET) & (frames.voicing[::step] > voicing)
+    midi = np.where(voiced, hz_to_midi(np.maximum(f0, 1.0)), np.nan)
     pitches = np.array([note.pitch for note in score.notes])
     if not (pitches > 0).any() or not voiced.any():
         return Sync()

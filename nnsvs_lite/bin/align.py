@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data", action="append", required=True, metavar="DIR", help="data dir; may be repeated"
     )
-    parser.add_argument("--config", default="conf/mfa/viter.yaml", help="alignment configuration")
+    parser.add_argument("--config", default="viter", help="name of an aligner, or its YAML")
     parser.add_argument("--out", required=True, metavar="DIR", help="experiment folder, exp/align_<conf>")
     parser.add_argument(
         "--realign",
@@ -48,8 +48,9 @@ def run(args: argparse.Namespace) -> int | None:
 
     from nnsvs_lite.align.config import read_config
     from nnsvs_lite.align.stage import align
+    from nnsvs_lite.io.settings import find_config
 
-    config = read_config(args.config)
+    config = read_config(find_config("align", args.config))
     if args.seed is not None:
         config = dataclasses.replace(config, viter=dataclasses.replace(config.viter, seed=args.seed))
     corrections = args.corrections or ("corrections" if Path("corrections").is_dir() else None)

@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int | None:
     """Draws them and prints where the page is."""
-    from nnsvs_lite.align.draw import align_report
+    from nnsvs_lite.report.alignment import align_report
 
     print(align_report(args.out, args.data, utts=args.utt, worst=args.worst))
     return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from nnsvs_lite.bin._options import add_trust_code
 from nnsvs_lite.io.errors import DataError
 
 HELP = "predict phone times and acoustic features of every phrase of a set"
@@ -20,6 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--natural", action="store_true", help="take the recordings' own features instead")
     parser.add_argument("--ngpu", type=int, default=0, help="0 computes on the CPU")
     parser.add_argument("--seed", type=int, default=0, help="of models that draw by chance in inference")
+    add_trust_code(parser)
 
 
 def run(args: argparse.Namespace) -> int | None:
@@ -32,6 +34,6 @@ def run(args: argparse.Namespace) -> int | None:
         if missing:
             raise DataError(f"--{missing[0]} is needed, or --natural")
         models = {n: getattr(args, n) for n in ("timelag", "duration", "acoustic")}
-        models |= {"device": "cuda" if args.ngpu else "cpu", "seed": args.seed}
+        models |= {"device": "cuda" if args.ngpu else "cpu", "seed": args.seed, "trust_code": args.trust_code}
         made = decode(args.dump, args.set, args.out, **models)
     print(f"{args.out} is {'decoded' if made else 'up to date'}")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from nnsvs_lite.bin._options import add_trust_code
+
 HELP = "pack a trained voice into one file, or show what is in one"
 
 
@@ -13,6 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--licence", help="text file with the terms of the corpus; the recipe's if not given")
     parser.add_argument("--corpus", help="name of the corpus; the recipe's if not given")
     parser.add_argument("--show", metavar="FILE", help="say what a packed voice holds, and write nothing")
+    add_trust_code(parser)
 
 
 def run(args: argparse.Namespace) -> int | None:
@@ -26,6 +29,6 @@ def run(args: argparse.Namespace) -> int | None:
         return
     if not (args.exp and args.out):
         raise DataError("an exp dir and -o voice.nnsvs are needed, or --show FILE")
-    made = pack.pack(args.exp, args.out, args.licence, args.corpus)
+    made = pack.pack(args.exp, args.out, args.licence, args.corpus, args.trust_code)
     size = made.path.stat().st_size / 1e6
     print(f"{args.out}: {size:.1f} MB, corpus {made.manifest['corpus']}")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from nnsvs_lite.bin._options import add_trust_code
+
 HELP = "sing a score file with a trained voice"
 
 
@@ -16,6 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--part", help="name or number of the part to sing; the first with lyrics")
     parser.add_argument("--voice", help="voice of a part that has several; the one with lyrics")
     parser.add_argument("--verse", type=int, default=1, help="verse to sing")
+    parser.add_argument("--lang", help="language of the lyrics; the voice's, or its first")
     parser.add_argument("--singer", help="name or number (from 0) of the singer; the first")
     parser.add_argument("--transpose", type=int, default=0, help="semitones")
     parser.add_argument("--tempo", type=float, default=1.0, help="factor; 2 is twice as fast")
@@ -39,8 +42,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--label", help="file with phone times to keep to: .lab (HTS or seconds), .ctm, .TextGrid"
     )
     parser.add_argument("--tables", metavar="DIR", help="also write phone times and features to this folder")
+    parser.add_argument("--vocoder", help="exp dir of a trained vocoder, in place of the voice's own")
     parser.add_argument("--seed", type=int, default=0, help="of models that draw by chance")
     parser.add_argument("--device", default="cpu", help="torch device, such as cuda")
+    add_trust_code(parser)
 
 
 def run(args: argparse.Namespace) -> int | None:
@@ -50,11 +55,12 @@ def run(args: argparse.Namespace) -> int | None:
     container_of(args.out)
     from nnsvs_lite.synthesis.singer import Singer
 
-    song = Singer.load(args.model, args.device).sing(
+    song = Singer.load(args.model, args.device, args.vocoder, args.trust_code).sing(
         args.score,
         part=args.part,
         voice=args.voice,
         verse=args.verse,
+        lang=args.lang,
         transpose=args.transpose,
         tempo=args.tempo,
         timing=args.timing,

@@ -10,7 +10,9 @@ OVERRIDES = True
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--config", required=True, help="YAML of the model, as in conf/acoustic/")
+    parser.add_argument(
+        "--config", required=True, help="name of a model, such as acoustic/sinsy_tiny, or its YAML"
+    )
     parser.add_argument("--dump", required=True, help="dump dir with schema.json and stats.json")
     parser.add_argument("--train-set", default="train", help="set to train on")
     parser.add_argument("--dev-set", default="dev", help="set that chooses the epoch to keep")
@@ -18,14 +20,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ngpu", type=int, default=0, help="GPUs on this machine; 0 trains on the CPU")
     parser.add_argument("--num-nodes", type=int, default=1, help="machines, under torchrun or Slurm")
     parser.add_argument("--seed", type=int, help="in place of training.seed")
+    parser.add_argument(
+        "--overwrite",
+        choices=("true", "false"),
+        default="false",
+        help="replace a model that was trained otherwise; false refuses",
+    )
     parser.epilog = "Any value of the YAML can be given: --model.NAME VALUE, --training.NAME VALUE."
 
 
 def run(args: argparse.Namespace) -> int | None:
+    from nnsvs_lite.io.settings import find_config
+    from nnsvs_lite.models.config import FAMILIES
     from nnsvs_lite.training.run import train
 
     trained = train(
-        args.config,
+        find_config(FAMILIES, args.config),
         args.dump,
         args.train_set,
         args.dev_set,
@@ -34,5 +44,6 @@ def run(args: argparse.Namespace) -> int | None:
         seed=args.seed,
         ngpu=args.ngpu,
         num_nodes=args.num_nodes,
+        overwrite=args.overwrite == "true",
     )
     print(f"{args.out} is {'trained' if trained else 'up to date'}")

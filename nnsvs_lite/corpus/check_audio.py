@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-from nnsvs_lite.corpus.faults import Faults, Row
+from nnsvs_lite.corpus.faults import Faults, TableRow
 
 _THREADS = 8
 
@@ -98,7 +98,7 @@ def _libsndfile(path: str | Path) -> AudioInfo:
 
 
 def check_audio(
-    path: Path, rows: Iterable[Row], faults: Faults, *, allow_pipes: bool
+    path: Path, rows: Iterable[TableRow], faults: Faults, *, allow_pipes: bool
 ) -> dict[str, AudioInfo]:
     """Headers of all recordings of a ``wav.scp``; faults are noted at its lines.
 

@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from nnsvs_lite.corpus.faults import Fault, Faults, Row
+from nnsvs_lite.corpus.faults import DataFault, Faults, TableRow
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.languages import Language, LyricError
@@ -138,7 +138,7 @@ def check_text(text: str, score: Score) -> str:
     return f"lyrics {text!r} are not those of the score, {score.lyrics!r}"
 
 
-def read_labels(path: Path, rows: Sequence[Row], faults: Faults) -> dict[str, list[tuple[int, Segment]]]:
+def read_labels(path: Path, rows: Sequence[TableRow], faults: Faults) -> dict[str, list[tuple[int, Segment]]]:
     """Labels of each utterance with their lines; malformed ones are noted."""
     table: dict[str, list[tuple[int, Segment]]] = {}
     for line, utt, value in rows:
@@ -164,7 +164,7 @@ def check_labels(
     score: Score | None,
     seconds: float | None,
     tolerance: float,
-) -> list[Fault]:
+) -> list[DataFault]:
     """Order, overlaps, gaps, phones and length of one utterance's labels.
 
     Args:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 
-class Fault(NamedTuple):
+class DataFault(NamedTuple):
     """One fault: the file, its line (0 for the whole file), and what is wrong."""
 
     path: str
@@ -24,7 +24,7 @@ class Fault(NamedTuple):
         return f"{self.place}: {self.what}"
 
 
-class Row(NamedTuple):
+class TableRow(NamedTuple):
     """One line of a text table."""
 
     line: int
@@ -36,18 +36,18 @@ class Row(NamedTuple):
 class Faults:
     """Collects faults."""
 
-    found: list[Fault] = field(default_factory=list)
+    found: list[DataFault] = field(default_factory=list)
 
     def add(self, path: str | os.PathLike, line: int, what: object) -> None:
         """Notes one fault; ``what`` is brought to one line."""
-        self.found.append(Fault(os.fspath(path), line, " ".join(str(what).split())))
+        self.found.append(DataFault(os.fspath(path), line, " ".join(str(what).split())))
 
-    def sorted(self) -> list[Fault]:
+    def sorted(self) -> list[DataFault]:
         """Without repetition, by file and line."""
         return sorted(set(self.found))
 
 
-def read_rows(path: Path, faults: Faults, *, repeats: bool = False) -> list[Row]:
+def read_rows(path: Path, faults: Faults, *, repeats: bool = False) -> list[TableRow]:
     """All readable lines of a table; every fault of its form is noted.
 
     Faults: no file, text that is not UTF-8, CRLF line ends (once for the file), an
@@ -63,7 +63,7 @@ def read_rows(path: Path, faults: Faults, *, repeats: bool = False) -> list[Row]
     except OSError as error:
         faults.add(path, 0, f"cannot be read: {error.strerror}")
         return []
-    rows: list[Row] = []
+    rows: list[TableRow] = []
     seen: set[str] = set()
     crlf: list[int] = []
     last = ""
@@ -79,7 +79,7 @@ def read_rows(path: Path, faults: Faults, *, repeats: bool = False) -> list[Row]
             faults.add(path, number, f"malformed line: {key!r} stands alone, a value is needed")
             continue
         if key == last and repeats:
-            rows.append(Row(number, key, fields[1].rstrip()))
+            rows.append(TableRow(number, key, fields[1].rstrip()))
             continue
         # The order of code points is that of UTF-8's bytes.
         if key < last:
@@ -89,7 +89,7 @@ def read_rows(path: Path, faults: Faults, *, repeats: bool = False) -> list[Row]
             continue
         last = max(last, key)
         seen.add(key)
-        rows.append(Row(number, key, fields[1].rstrip()))
+        rows.append(TableRow(number, key, fields[1].rstrip()))
     if crlf:
         faults.add(path, crlf[0], f"CRLF line ends, in {len(crlf)} lines from here on; nnsvs-lite data fix")
     return rows

@@ -6,7 +6,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from nnsvs_lite.corpus.faults import Faults, Row, read_rows
+from nnsvs_lite.corpus.faults import Faults, TableRow, read_rows
 from nnsvs_lite.io.atomic import atomic_dir, atomic_path, write_text
 from nnsvs_lite.io.errors import DataError
 
@@ -41,7 +41,7 @@ def fix(source: str | os.PathLike, target: str | os.PathLike, *, allow_pipes: bo
     if target.exists():
         raise DataError("exists already; name a new folder", target)
     remarks: list[str] = []
-    tables: dict[str, list[Row]] = {}
+    tables: dict[str, list[TableRow]] = {}
     for path in sorted(source.iterdir()):
         if path.is_file() and path.name != "spk2utt" and not path.name.startswith("."):
             faults = Faults()
@@ -76,7 +76,7 @@ def fix(source: str | os.PathLike, target: str | os.PathLike, *, allow_pipes: bo
 
 
 def _order(name: str):
-    def key(row: Row):
+    def key(row: TableRow):
         if name not in _REPEATS:
             return row.key.encode()
         try:
@@ -87,7 +87,7 @@ def _order(name: str):
     return key
 
 
-def _unpipe(row: Row, tmp: Path, target: Path, remarks: list[str]) -> Row:
+def _unpipe(row: TableRow, tmp: Path, target: Path, remarks: list[str]) -> TableRow:
     if not row.value.endswith("|"):
         return row
     command = row.value.removesuffix("|").strip()

@@ -17,7 +17,7 @@ from pathlib import Path
 from nnsvs_lite.corpus.check_audio import AudioInfo, check_audio
 from nnsvs_lite.corpus.check_features import check_features, check_table
 from nnsvs_lite.corpus.check_score import check_labels, check_score, check_text, read_labels
-from nnsvs_lite.corpus.faults import Fault, Faults, Row, read_rows
+from nnsvs_lite.corpus.faults import DataFault, Faults, TableRow, read_rows
 from nnsvs_lite.io.errors import DataError, nearest
 from nnsvs_lite.score.languages import Language, get_language
 from nnsvs_lite.score.types import Score
@@ -38,7 +38,7 @@ def validate(
     tolerance: float = 0.5,
     allow_pipes: bool = False,
     dump: str | os.PathLike | None = None,
-) -> list[Fault]:
+) -> list[DataFault]:
     """All faults of a data dir, sorted by file and line; empty if there is none.
 
     Args:
@@ -143,7 +143,7 @@ class _DataDirCheck:
             if (self.path / name).exists():
                 self._check_ctm(name, langs, scores, seconds)
 
-    def _ids(self, name: str, rows: Iterable[Row]) -> None:
+    def _ids(self, name: str, rows: Iterable[TableRow]) -> None:
         lines: dict[str, int] = {}
         for row in rows:
             lines.setdefault(row.key, row.line)
@@ -164,7 +164,7 @@ class _DataDirCheck:
             report(f"unknown language {code!r}")
         return self.languages[code]
 
-    def _check_speakers(self, utt2spk: list[Row], spk2utt: list[Row]) -> None:
+    def _check_speakers(self, utt2spk: list[TableRow], spk2utt: list[TableRow]) -> None:
         path = self.path / "utt2spk"
         members: dict[str, list[str]] = {}
         for line, utt, speaker in utt2spk:
@@ -190,7 +190,7 @@ class _DataDirCheck:
         for speaker in members:
             self.faults.add(path, 0, f"no line for speaker {speaker!r}, which is in utt2spk")
 
-    def _check_segments(self, wavs: list[Row], audio: dict[str, AudioInfo]) -> dict[str, float]:
+    def _check_segments(self, wavs: list[TableRow], audio: dict[str, AudioInfo]) -> dict[str, float]:
         """Utterance to the length of its audio in seconds, where it is known."""
         path = self.path / "segments"
         if not path.exists():
@@ -229,7 +229,7 @@ class _DataDirCheck:
         return seconds
 
     def _check_scores(
-        self, rows: list[Row], langs: dict[str, str], seconds: dict[str, float]
+        self, rows: list[TableRow], langs: dict[str, str], seconds: dict[str, float]
     ) -> dict[str, Score]:
         path = self.path / "score"
         scores = {}

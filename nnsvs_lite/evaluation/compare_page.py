@@ -202,7 +202,7 @@ def build_comparison(comparison: Comparison, options: CompareOptions) -> None:
         "environment": environment(),
         "colour_bar": plots.colour_bar(media.palette()),
         "left": plots.LEFT,
-        "lang": material.reference.schema["lang"] if material else "",
+        "lang": material.reference.spec.codes[0] if material else "",
         "order": list(material.order) if material else [],
     }
     template = templates().get_template("compare.html.j2")

@@ -168,7 +168,7 @@ def _setup_json(options: Options, reference: Reference) -> dict[str, object]:
         "experiments": {kind: str(path) for kind, path in options.experiments.items()},
         "title": options.title,
         "command": options.command,
-        "features": reference.schema["feature_config"],
+        "features": reference.spec.feature_config.to_dict(),
     }
 
 

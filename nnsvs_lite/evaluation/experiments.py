@@ -41,13 +41,16 @@ def read_experiment(kind: str, path: str | os.PathLike) -> Experiment:
     path = Path(path)
     if not path.is_dir():
         raise DataError(f"no such experiment, for {kind!r}", path)
+    from nnsvs_lite.models.checkpoint import count_parameters
+
+    model = path / "model.pt"
     config = read_text(path / "config.yaml") if (path / "config.yaml").exists() else ""
     return Experiment(
         kind=kind,
         path=path,
         config=config,
         class_path=_class_path(config, path),
-        parameters=count_parameters(path / "model.pt"),
+        parameters=count_parameters(model) if model.exists() else None,
         curves=read_curves(path / "losses.jsonl"),
     )
 
@@ -61,19 +64,6 @@ def _class_path(config: str, path: Path) -> str:
         raise DataError(f"not YAML: {error}", path / "config.yaml") from None
     model = value.get("model") if isinstance(value, dict) else None
     return str(model.get("class_path", "")) if isinstance(model, dict) else ""
-
-
-def count_parameters(model: Path) -> int | None:
-    """Trained parameters in a checkpoint, buffers left out; None where there is no file.
-
-    Raises:
-        DataError: where it is damaged or no model.
-    """
-    if not model.exists():
-        return None
-    from nnsvs_lite.models.checkpoint import load_model
-
-    return sum(p.numel() for p in load_model(model).parameters())
 
 
 def read_curves(path: Path) -> dict[str, list[tuple[float, float]]]:

@@ -236,7 +236,7 @@ def render(options: PageOptions, sources: Sources, compression: float) -> str:
     material = sources.material
     measures = group("main")
     experiments = [read_experiment(kind, path) for kind, path in sources.experiment_paths.items()]
-    config = yaml.safe_dump(sources.reference.schema["feature_config"], sort_keys=False)
+    config = yaml.safe_dump(sources.reference.spec.feature_config.to_dict(), sort_keys=False)
     failed = [
         {"system": name, **row}
         for name in order_rows(sources.results)
@@ -272,7 +272,7 @@ def render(options: PageOptions, sources: Sources, compression: float) -> str:
             feature_config=config,
             environment=environment(),
             left=plots.LEFT,
-            lang=sources.reference.schema["lang"],
+            lang=sources.reference.spec.codes[0],
         )
     )
 

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from nnsvs_lite.io.atomic import read_json
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.tables import FeatureReader, read_table
@@ -126,22 +125,22 @@ class Reference:
         name: the set.
 
     Attributes:
-        schema: what ``schema.json`` holds.
+        spec: what the dump holds, without statistics.
         utts: all utterances, sorted.
 
     Raises:
-        DataError: where the folder, the schema or a table is missing.
+        DataError: where the folder, ``schema.json`` or a table is missing.
     """
 
     def __init__(self, dump: str | os.PathLike, name: str):
         self.path = Path(dump) / name
         if not self.path.is_dir():
             raise DataError("no such set in the dump; run feature extraction first", self.path)
-        self.schema: dict[str, Any] = read_json(Path(dump) / "schema.json")
-        streams = self.schema.get("streams", {})
+        self.spec = Spec.read(dump, stats=False)
+        streams = self.spec.streams
         if "lf0" not in streams or "vuv" not in streams:
             raise DataError("names no lf0 and vuv among its streams", Path(dump) / "schema.json")
-        self.frame_shift = float(self.schema["frame_shift"])
+        self.frame_shift = self.spec.frame_shift
         self._scores = read_table(self.path / "score")
         if not self._scores:
             raise DataError("holds no utterance", self.path / "score")

@@ -33,7 +33,7 @@ ALWAYS = (
 FLOOR = "rule"
 
 REFERENCES = {
-    "hmm": "the 2010 baseline: the HMM voice itself, with its own durations and F0",
+    "hts_voice": "the HMM system of 2010: the HTS voice itself, with its own durations and F0",
     FLOOR: "the floor: score pitch as steps, rule durations, mean spectrum of each phone",
     "analysis_synthesis": "the ceiling: WORLD features of the recording, re-synthesised",
     NATURAL: "the recording itself",

@@ -186,7 +186,7 @@ def _recording(data: str, utt: str, sample_rate: int) -> espnet.Analysis:
 @lru_cache(maxsize=128)
 def _recorded_spectrum(dump: str, set_name: str, data: str, utt: str) -> tuple[np.ndarray, np.ndarray]:
     reference = _reference(dump, set_name)
-    config = FeatureConfig.from_dict(reference.schema["feature_config"], f"{dump}/schema.json")
+    config = reference.spec.feature_config
     return spectrum_of_recording(*_data(data).audio(utt), reference[utt].f0, config)
 
 
@@ -217,7 +217,7 @@ def run_job(job: Job) -> Outcome:
     outcome = Outcome(job.system, job.utt)
     try:
         reference = _reference(job.dump, job.set_name)
-        config = FeatureConfig.from_dict(reference.schema["feature_config"], f"{job.dump}/schema.json")
+        config = reference.spec.feature_config
         utterance = reference[job.utt]
         if utterance.mgc is None and job.data is not None and job.system != NATURAL:
             mgc, bap = _recorded_spectrum(job.dump, job.set_name, job.data, job.utt)

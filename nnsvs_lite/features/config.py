@@ -5,18 +5,12 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
-import types
-import typing
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from nnsvs_lite.io.atomic import read_text
-from nnsvs_lite.io.errors import DataError, nearest
+from nnsvs_lite.io.settings import Settings, Within, read_settings
 
-TRACKERS = ("dio", "harvest", "swift-f0")
-VUV_LABELS = ("none", "rests", "phones")
-LOGS = ("natural", "log10")
-MEL_SCALES = ("slaney", "htk")
+NotNegative = Annotated[float, Within(0)]
 
 
 @dataclass(frozen=True)
@@ -44,17 +38,17 @@ class F0Config:
         confidence: swift-f0 only: frames below it are unvoiced.
     """
 
-    tracker: str = "dio"
-    floor: float = 71.0
+    tracker: Literal["dio", "harvest", "swift-f0"] = "dio"
+    floor: Annotated[float, Within(40)] = 71.0
     ceil: float = 1200.0
     score_range: bool = True
-    margin: float = 6.0
+    margin: NotNegative = 6.0
     fold_octaves: bool = True
-    max_deviation: float | None = 8.0
-    window: float = 0.2
-    min_voiced: float = 0.02
-    spike: float | None = 1.0
-    vuv_labels: str = "rests"
+    max_deviation: Annotated[float | None, Within(above=0)] = 8.0
+    window: NotNegative = 0.2
+    min_voiced: NotNegative = 0.02
+    spike: Annotated[float | None, Within(above=0)] = 1.0
+    vuv_labels: Literal["none", "rests", "phones"] = "rests"
     confidence: float = 0.5
 
 
@@ -69,10 +63,10 @@ class WorldConfig:
         d4c_threshold: D4C calls frames unvoiced below it (0 to 1); 0 trusts the F0 alone.
     """
 
-    mgc_order: int = 59
-    alpha: float | None = None
+    mgc_order: Annotated[int, Within(1, 200)] = 59
+    alpha: Annotated[float | None, Within(0, below=1)] = None
     fft_size: int | None = None
-    d4c_threshold: float = 0.15
+    d4c_threshold: Annotated[float, Within(0, 1)] = 0.15
 
 
 @dataclass(frozen=True)
@@ -90,15 +84,15 @@ class MelConfig:
         log_floor: values below it are raised to it before the logarithm.
     """
 
-    bins: int = 80
+    bins: Annotated[int, Within(1)] = 80
     fft_size: int = 1024
-    win_size: int = 1024
-    fmin: float = 0.0
+    win_size: Annotated[int, Within(1)] = 1024
+    fmin: NotNegative = 0.0
     fmax: float = 12000.0
-    scale: str = "slaney"
+    scale: Literal["slaney", "htk"] = "slaney"
     power: float = 1.0
-    log: str = "natural"
-    log_floor: float = 1e-5
+    log: Literal["natural", "log10"] = "natural"
+    log_floor: Annotated[float, Within(above=0)] = 1e-5
 
 
 @dataclass(frozen=True)
@@ -117,11 +111,11 @@ class FeatureConfig:
         mel: log-mel spectra (``mel``), or null for none.
     """
 
-    sample_rate: int
+    sample_rate: Annotated[int, Within(8000, 192000)]
     frame_shift: float = 0.0
     hop_size: int | None = None
     resample: bool = True
-    dither: float = 1e-5
+    dither: Annotated[float, Within(0, 0.01)] = 1e-5
     f0: F0Config = F0Config()
     world: WorldConfig | None = None
     mel: MelConfig | None = None
@@ -163,19 +157,20 @@ class FeatureConfig:
             DataError: for an unknown key (naming the nearest), a value of the wrong
                 kind or out of range, with file and line.
         """
-        value, lines = load_yaml(path)
-        return cls.from_dict(value, path, lines)
+        return cls._checked(read_settings(path, ["features"]))
 
     @classmethod
-    def from_dict(
-        cls, value: dict[str, Any], where: str | os.PathLike = "features", lines: Lines | None = None
-    ) -> FeatureConfig:
+    def from_dict(cls, value: dict[str, Any], where: str | os.PathLike = "features") -> FeatureConfig:
         """Reads a mapping as :meth:`to_dict` makes it. Raises: DataError as :meth:`read`."""
-        place = _Place(os.fspath(where), lines or {})
-        if "hop_size" in value and "frame_shift" in value:
-            raise place.error("give frame_shift (seconds) or hop_size (samples), not both", ("frame_shift",))
-        config = _build(cls, value, (), place)
-        _check(config, place)
+        return cls._checked(Settings(value, os.fspath(where)))
+
+    @classmethod
+    def _checked(cls, settings: Settings) -> FeatureConfig:
+        if "hop_size" in settings.value and "frame_shift" in settings.value:
+            both = "give frame_shift (seconds) or hop_size (samples), not both"
+            raise settings.fault(both, ("frame_shift",))
+        config = settings.build(cls)
+        _check(config, settings)
         return config
 
 
@@ -184,125 +179,22 @@ def bap_size(sample_rate: int) -> int:
     return int(min(15000.0, sample_rate / 2.0 - 3000.0) / 3000.0)
 
 
-Lines = dict[tuple[str, ...], int]
-
-
-@dataclass(frozen=True)
-class _Place:
-    where: str
-    lines: Lines
-
-    def error(self, what: str, path: tuple[str, ...]) -> DataError:
-        line = self.lines.get(path)
-        return DataError(what, self.where if line is None else f"{self.where}:{line}")
-
-
-def load_yaml(path: str | os.PathLike) -> tuple[dict[str, Any], Lines]:
-    """Reads a YAML mapping and the line of each of its keys.
-
-    Raises:
-        DataError: where it is not YAML, not a mapping, or has a key twice.
-    """
-    import yaml
-
-    text = read_text(path)
-    lines: Lines = {}
-
-    def walk(node: yaml.Node, prefix: tuple[str, ...]) -> None:
-        if not isinstance(node, yaml.MappingNode):
-            return
-        for key, child in node.value:
-            name = (*prefix, str(key.value))
-            if name in lines:
-                raise DataError(f"key {key.value!r} stands twice", f"{path}:{key.start_mark.line + 1}")
-            lines[name] = key.start_mark.line + 1
-            walk(child, name)
-
-    try:
-        root = yaml.compose(text, yaml.SafeLoader)
-        walk(root, ())
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark else ""
-        raise DataError(f"not YAML: {getattr(error, 'problem', error)}", f"{path}{line}") from None
-    if not isinstance(value, dict):
-        raise DataError("a mapping of keys to values is needed", path)
-    return value, lines
-
-
-def _build(cls: type, value: Any, path: tuple[str, ...], place: _Place) -> Any:
-    if not isinstance(value, dict):
-        raise place.error(f"{'.'.join(path)} must be a mapping, not {value!r}", path)
-    hints = typing.get_type_hints(cls)
-    made: dict[str, Any] = {}
-    for key, item in value.items():
-        here = (*path, str(key))
-        if key not in hints:
-            raise place.error(f"unknown key {'.'.join(here)!r}{nearest(str(key), hints)}", here)
-        made[key] = _convert(hints[key], item, here, place)
-    for f in dataclasses.fields(cls):
-        if f.default is dataclasses.MISSING and f.name not in made:
-            raise place.error(f"{'.'.join((*path, f.name))} is missing", path)
-    return cls(**made)
-
-
-def _convert(hint: Any, value: Any, path: tuple[str, ...], place: _Place) -> Any:
-    options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
-    if value is None and type(None) in options:
-        return None
-    kind = next(k for k in options if k is not type(None))
-    if dataclasses.is_dataclass(kind):
-        return _build(kind, value, path, place)
-    if kind is float:
-        # YAML 1.1 reads 1e-5, without a dot, as text.
-        try:
-            number = math.nan if isinstance(value, bool) else float(value)
-        except (TypeError, ValueError):
-            number = math.nan
-        if math.isfinite(number):
-            return number
-    elif isinstance(value, kind) and isinstance(value, bool) == (kind is bool):
-        return value
-    needed = {float: "a number", int: "a whole number", bool: "true or false", str: "text"}[kind]
-    raise place.error(f"{'.'.join(path)} must be {needed}, not {value!r}", path)
-
-
-def _check(config: FeatureConfig, place: _Place) -> None:
-    """Raises DataError for values that no analysis can use."""
+def _check(config: FeatureConfig, settings: Settings) -> None:
+    """Raises DataError for values that do not go together."""
 
     def need(holds: bool, what: str, *path: str) -> None:
         if not holds:
-            raise place.error(f"{'.'.join(path)} {what}", path)
+            raise settings.fault(f"{'.'.join(path)} {what}", path)
 
-    rate = config.sample_rate
-    given = config.hop_size is not None
-    need(8000 <= rate <= 192000, f"must lie in 8000..192000 Hz, not {rate}", "sample_rate")
-    need(
-        1e-3 <= config.frame_shift <= 0.1,
-        f"must lie in 0.001..0.1 s, not {config.frame_shift:g}",
-        "hop_size" if given else "frame_shift",
-    )
-    need(0 <= config.dither <= 1e-2, "must lie in 0..0.01", "dither")
-    f0, world, mel = config.f0, config.world, config.mel
-    for name, known in (("tracker", TRACKERS), ("vuv_labels", VUV_LABELS)):
-        got = getattr(f0, name)
-        need(got in known, f"must be one of {', '.join(known)}, not {got!r}{nearest(got, known)}", "f0", name)
-    need(40 <= f0.floor < f0.ceil, f"must lie between 40 Hz and f0.ceil, not {f0.floor:g}", "f0", "floor")
-    need(
-        f0.ceil <= rate / 4, f"must be at most a quarter of the sampling rate, not {f0.ceil:g}", "f0", "ceil"
-    )
-    for name in ("margin", "window", "min_voiced"):
-        need(getattr(f0, name) >= 0, "must not be negative", "f0", name)
-    for name in ("max_deviation", "spike"):
-        got = getattr(f0, name)
-        need(got is None or got > 0, "must be positive or null", "f0", name)
+    rate, f0, world, mel = config.sample_rate, config.f0, config.world, config.mel
+    given = "frame_shift" if config.hop_size is None else "hop_size"
+    need(1e-3 <= config.frame_shift <= 0.1, f"must lie in 0.001..0.1 s, not {config.frame_shift:g}", given)
+    need(f0.floor < f0.ceil, f"must lie below f0.ceil, not {f0.floor:g}", "f0", "floor")
+    quarter = f"must be at most a quarter of the sampling rate, not {f0.ceil:g}"
+    need(f0.ceil <= rate / 4, quarter, "f0", "ceil")
     if world is None and mel is None:
-        raise DataError("neither 'world' nor 'mel' is given; at least one is needed", place.where)
+        raise settings.fault("neither 'world' nor 'mel' is given; at least one is needed")
     if world is not None:
-        need(1 <= world.mgc_order <= 200, "must lie in 1..200", "world", "mgc_order")
-        need(world.alpha is None or 0 <= world.alpha < 1, "must lie in 0..1", "world", "alpha")
-        need(0 <= world.d4c_threshold <= 1, "must lie in 0..1", "world", "d4c_threshold")
         size = world.fft_size
         if size is not None:
             need(size & (size - 1) == 0, f"must be a power of two, not {size}", "world", "fft_size")
@@ -311,12 +203,7 @@ def _check(config: FeatureConfig, place: _Place) -> None:
             need(low <= f0.floor, f"{size} is too small for f0.floor {f0.floor:g} Hz", "world", "fft_size")
         need(bap_size(rate) >= 1, "is too low for WORLD: 12 kHz are needed", "sample_rate")
     if mel is not None:
-        for name, known in (("scale", MEL_SCALES), ("log", LOGS)):
-            got = getattr(mel, name)
-            need(got in known, f"must be one of {', '.join(known)}, not {got!r}", "mel", name)
-        need(mel.bins >= 1, "must be at least 1", "mel", "bins")
-        need(1 <= mel.win_size <= mel.fft_size, "must lie in 1..mel.fft_size", "mel", "win_size")
+        need(mel.win_size <= mel.fft_size, "must lie in 1..mel.fft_size", "mel", "win_size")
         need(mel.fmax <= rate / 2, f"must be at most half the sampling rate, not {mel.fmax:g}", "mel", "fmax")
-        need(0 <= mel.fmin < mel.fmax, "must lie between 0 and mel.fmax", "mel", "fmin")
+        need(mel.fmin < mel.fmax, "must lie between 0 and mel.fmax", "mel", "fmin")
         need(mel.power in (1, 2), f"must be 1 or 2, not {mel.power:g}", "mel", "power")
-        need(mel.log_floor > 0, "must be positive", "mel", "log_floor")

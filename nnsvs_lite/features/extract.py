@@ -8,6 +8,7 @@ what is missing, and the collected tables have the same bytes however the work w
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -24,7 +25,7 @@ import numpy as np
 
 from nnsvs_lite.corpus.datadir import DataDir
 from nnsvs_lite.features.config import FeatureConfig
-from nnsvs_lite.features.dump import SCORE_TABLES, DumpSchema
+from nnsvs_lite.features.spec import SCORE_TABLES, Spec, current_phones
 from nnsvs_lite.io.atomic import atomic_dir, read_json, write_json
 from nnsvs_lite.io.done import Done
 from nnsvs_lite.io.errors import DataError
@@ -85,6 +86,9 @@ class Extraction:
         """The marker of the collected tables."""
         wavs = sorted(set(read_table(self.data_path / "wav.scp").values()))
         options = {"analysis": ANALYSIS, "config": self.config.to_dict(), "audio": [_stamp(w) for w in wavs]}
+        if (self.data_path / "utt2lang").exists():
+            codes = read_table(self.data_path / "utt2lang").values()
+            options["phones"] = [dataclasses.asdict(phones) for phones in current_phones(codes)]
         return Done(self.out, "extract", [self.data_path], options)
 
     def folder(self, block: int) -> Path:
@@ -99,7 +103,9 @@ class Extraction:
             score = self.data.scores.get(utt)
             labels = self.data.labels.get(utt, [])
             rows.append([utt, _stamp(wav), start, end, score and score.to_json(), labels])
-        value = [ANALYSIS, self.config.to_dict(), rows]
+        codes = {self.data.scores[utt].lang for utt in self.blocks[block] if utt in self.data.scores}
+        phones = [dataclasses.asdict(p) for p in current_phones(codes)]
+        value = [ANALYSIS, self.config.to_dict(), phones, rows]
         return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
     def is_done(self, block: int) -> bool:
@@ -168,8 +174,8 @@ class Extraction:
                     child.terminate()
                 raise
 
-    def collect(self) -> DumpSchema:
-        """Merges all blocks into sorted tables and writes the schema.
+    def collect(self) -> Spec:
+        """Merges all blocks into sorted tables and writes the specification.
 
         Raises:
             DataError: where a block is missing, or lengths do not agree.
@@ -183,14 +189,14 @@ class Extraction:
                 f"{first}: run all jobs, then collect",
                 self.out,
             )
-        schema = self.schema()
+        spec = self.spec()
         done.clear()
         for leftover in self.out.glob(".*.tmp*"):
             leftover.unlink()
         names = tables_of(self.config)
-        _write(self.out, names, self._merged(schema))
+        _write(self.out, names, self._merged(spec))
         write_table(self.out / "utt2spk", self.data.utt2spk)
-        write_table(self.out / "utt2lang", self.data.utt2lang)
+        write_table(self.out / "utt2lang", {utt: s.lang for utt, s in self.data.scores.items()})
         write_table(self.out / "score", {utt: s.to_json() for utt, s in self.data.scores.items()})
         copies = ["utt2spk", "utt2lang", "score"]
         if self.data.segments:
@@ -198,8 +204,8 @@ class Extraction:
             places = {u: f"{rec} {a:.7f} {b:.7f}" for u, (rec, a, b) in self.data.segments.items()}
             write_table(self.out / "segments", places)
             copies.append("segments")
-        schema.write(self.out)
-        merged = _merge_schemas(schema, self.out.parent)
+        spec.write(self.out)
+        merged = _of_all_sets(spec, self.out.parent)
         merged.write(self.out.parent)
         outputs = [self.out / f"{name}.{end}" for name in names for end in ("ark", "scp")]
         outputs += [self.out / name for name in (*copies, "schema.json")]
@@ -207,60 +213,39 @@ class Extraction:
         shutil.rmtree(self.out / ".shards", ignore_errors=True)
         return merged
 
-    def _merged(self, schema: DumpSchema) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
+    def _merged(self, spec: Spec) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
         names = tables_of(self.config)
         for block, utts in enumerate(self.blocks):
             readers = {name: FeatureReader(self.folder(block) / f"{name}.scp") for name in names}
             for utt in utts:
                 value = {name: reader[utt] for name, reader in readers.items()}
-                check_lengths(value, schema, f"{self.out}: {utt}")
+                check_lengths(value, spec, self.data.scores[utt].lang, f"{self.out}: {utt}")
                 yield utt, value
 
-    def schema(self) -> DumpSchema:
-        """The schema of this set.
-
-        Raises:
-            DataError: where its utterances are not all in one language.
-        """
-        from nnsvs_lite.score import context
-        from nnsvs_lite.score.languages import get_language
-
-        codes = {utt: self.data.scores[utt].lang for utt in self.data.utts}
-        languages = sorted(set(codes.values()))
-        if len(languages) > 1:
-            others = [f"{utt} is {code}" for utt, code in codes.items() if code != languages[0]]
-            raise DataError(
-                f"a dump holds one language, found {', '.join(languages)} ({others[0]})", self.data_path
-            )
-        language = get_language(languages[0])
-        return DumpSchema(
-            lang=languages[0],
-            feature_config=self.config,
-            phones=tuple(language.phones),
-            note_columns=tuple(context.note_columns(language)),
-            phone_columns=tuple(context.phone_columns(language)),
-            streams=self.config.streams,
-            speakers=tuple(self.data.speakers),
-            languages=tuple(languages),
-        )
+    def spec(self) -> Spec:
+        """What this set holds."""
+        codes = (self.data.scores[utt].lang for utt in self.data.utts)
+        speakers = tuple(self.data.speakers)
+        return Spec(self.config, self.config.streams, current_phones(codes), speakers)
 
 
-def check_lengths(value: dict[str, np.ndarray], schema: DumpSchema, where: str) -> None:
-    """Checks one utterance's features against each other and the schema.
+def check_lengths(value: dict[str, np.ndarray], spec: Spec, code: str, where: str) -> None:
+    """Checks one utterance's features against each other and the columns of its language.
 
     Raises:
         DataError: naming the first table whose rows or columns are not what they must be.
     """
+    language = spec.phone_set(code)
     notes, phones = len(value["note_time"]), len(value["duration"])
     frames = int(value["duration"].sum())
     shapes = {
-        "note_context": (notes, len(schema.note_columns)),
-        "phone_context": (phones, len(schema.phone_columns)),
+        "note_context": (notes, len(language.columns("note"))),
+        "phone_context": (phones, len(language.columns("phone"))),
         "note_index": (phones, 1),
         "note_time": (notes, 2),
         "time_lag": (notes, 1),
         "duration": (phones, 1),
-    } | {name: (frames, size) for name, size in schema.streams.items()}
+    } | {name: (frames, size) for name, size in spec.streams.items()}
     for name, shape in shapes.items():
         if value[name].shape != shape:
             raise DataError(f"{name} is {value[name].shape}, {shape} is needed", where)
@@ -275,16 +260,24 @@ def _write(folder: Path, names: Iterable[str], items: Iterable[tuple[str, dict[s
                 writer.write(utt, value[name])
 
 
-def _merge_schemas(schema: DumpSchema, dump: Path) -> DumpSchema:
-    """The schema of a dump: its sets' own, where they agree with ``schema``, made one."""
-    import dataclasses
-
-    speakers = set(schema.speakers)
+def _of_all_sets(spec: Spec, dump: Path) -> Spec:
+    """What a dump holds: its sets' speakers and languages, of those extracted alike, made one."""
+    speakers, languages = set(spec.speakers), {phones.code: phones for phones in spec.languages}
     for path in sorted(dump.glob("*/schema.json")):
-        other = DumpSchema.read(path)
-        if dataclasses.replace(other, speakers=schema.speakers) == schema:
+        try:
+            other = Spec.read(path.parent, stats=False)
+        except DataError:
+            # Of another version: it stands alone until it is extracted again.
+            continue
+        alike = (other.feature_config, other.streams) == (spec.feature_config, spec.streams)
+        if alike and all(languages.get(phones.code, phones) == phones for phones in other.languages):
             speakers |= set(other.speakers)
-    return dataclasses.replace(schema, speakers=tuple(sorted(speakers, key=str.encode)))
+            languages |= {phones.code: phones for phones in other.languages}
+    return dataclasses.replace(
+        spec,
+        speakers=tuple(sorted(speakers, key=str.encode)),
+        languages=tuple(languages[code] for code in sorted(languages)),
+    )
 
 
 def _stamp(path: str | os.PathLike) -> list[Any]:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from nnsvs_lite.features.dump import SCORE_TABLES, DumpSchema, Moments, PhoneStats, Stats
+from nnsvs_lite.features.spec import SCORE_TABLES, Moments, PhoneStats, Spec, Stats
 from nnsvs_lite.io.done import Done
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.io.tables import FeatureReader
+from nnsvs_lite.io.tables import FeatureReader, read_table
 
 _CONSTANT = 1e-8
 
@@ -57,11 +57,15 @@ class Accumulator:
         """All four; mean 0 and std 1 where nothing was added. See :class:`Moments`."""
         if self.count == 0:
             zero = np.zeros_like(self._mean)
-            return Moments(zero, zero + 1.0, zero, zero)
+            return _moments(zero, zero + 1.0, zero, zero)
         std = self.deviation
         # Rounding alone moves a constant column by parts of its size.
         constant = std <= _CONSTANT * np.maximum(1.0, np.abs(self._mean))
-        return Moments(self.mean, np.where(constant, 1.0, std), self._min, self._max)
+        return _moments(self.mean, np.where(constant, 1.0, std), self._min, self._max)
+
+
+def _moments(*rows: np.ndarray) -> Moments:
+    return Moments(*(tuple(row.tolist()) for row in rows))
 
 
 class _Phone:
@@ -77,7 +81,7 @@ class _Phone:
             duration_mean=float(self.duration.mean[0]),
             duration_std=float(self.duration.deviation[0]),
             vuv_mean=float(self.vuv.mean[0]),
-            stream_mean={name: a.mean for name, a in self.streams.items()},
+            stream_mean={name: tuple(a.mean.tolist()) for name, a in self.streams.items()},
         )
 
 
@@ -92,27 +96,31 @@ def compute_stats(dump: str | os.PathLike, train_set: str = "train") -> Stats:
     Raises:
         DataError: where the set is missing, empty or damaged.
     """
-    schema = DumpSchema.read(dump)
+    spec = Spec.read(dump, stats=False)
     folder = Path(dump) / train_set
     if not folder.is_dir():
         raise DataError("no such set in the dump; extract it first", folder)
-    names = (*SCORE_TABLES, *schema.streams)
+    names = (*SCORE_TABLES, *spec.streams)
     readers = {name: FeatureReader(folder / f"{name}.scp") for name in names}
+    languages = read_table(folder / "utt2lang") if spec.languages[1:] else {}
     utts = list(readers["duration"])
     if not utts:
         raise DataError("holds no utterance", folder / "duration.scp")
 
-    streams = {name: Accumulator(size) for name, size in schema.streams.items()}
-    note_context = Accumulator(len(schema.note_columns))
-    phone_context = Accumulator(len(schema.phone_columns))
+    streams = {name: Accumulator(size) for name, size in spec.streams.items()}
+    note_context = Accumulator(len(spec.columns("note")))
+    phone_context = Accumulator(len(spec.columns("phone")))
     time_lag, residual = Accumulator(1), Accumulator(1)
-    spectral = {name: size for name, size in schema.streams.items() if name not in ("lf0", "vuv")}
+    spectral = {name: size for name, size in spec.streams.items() if name not in ("lf0", "vuv")}
     gv = {name: Accumulator(size) for name, size in spectral.items()}
     phones: dict[str, _Phone] = {}
-    pitch_column, phone_column = schema.note_column("pitch"), schema.phone_column("phone")
+    pitch_column, phone_column = spec.column("note", "pitch"), spec.column("phone", "phone")
 
     for utt in utts:
         value = {name: reader[utt] for name, reader in readers.items()}
+        for level in ("note", "phone"):
+            name = f"{level}_context"
+            value[name] = spec.joined(level, value[name], languages.get(utt, spec.codes[0]))
         for name, accumulator in streams.items():
             accumulator.add(value[name])
         note_context.add(value["note_context"])
@@ -129,7 +137,7 @@ def compute_stats(dump: str | os.PathLike, train_set: str = "train") -> Stats:
         ends = np.cumsum(durations)
         numbers = value["phone_context"][:, phone_column].astype(np.int64) - 1
         for number, start, end in zip(numbers, ends - durations, ends):
-            phone = phones.setdefault(schema.phones[number], _Phone(spectral))
+            phone = phones.setdefault(spec.phones[number], _Phone(spectral))
             phone.duration.add(np.array([end - start]))
             phone.vuv.add(value["vuv"][start:end])
             for name, accumulator in phone.streams.items():
@@ -138,10 +146,10 @@ def compute_stats(dump: str | os.PathLike, train_set: str = "train") -> Stats:
         streams={name: a.moments() for name, a in streams.items()},
         note_context=note_context.moments(),
         phone_context=phone_context.moments(),
-        phones={p: phones[p].stats() for p in schema.phones if p in phones},
+        phones={p: phones[p].stats() for p in spec.phones if p in phones},
         time_lag=time_lag.moments(),
         lf0_residual=residual.moments(),
-        gv={name: a.mean for name, a in gv.items() if a.count},
+        gv={name: tuple(a.mean.tolist()) for name, a in gv.items() if a.count},
     )
 
 

@@ -18,6 +18,15 @@ from nnsvs_lite.io.atomic import write_json
 _WHOLE = 8 << 20
 
 
+def stamp(path: str | os.PathLike) -> list[Any]:
+    """A file by name, size and time of change, for what is too large to hash at every call."""
+    try:
+        status = Path(path).stat()
+        return [os.fspath(path), status.st_size, status.st_mtime_ns]
+    except OSError:
+        return [os.fspath(path), "missing"]
+
+
 def fingerprint(inputs: Iterable[str | os.PathLike], options: Mapping[str, Any]) -> str:
     """A hash over input files and options.
 
@@ -31,15 +40,10 @@ def fingerprint(inputs: Iterable[str | os.PathLike], options: Mapping[str, Any])
         for file in files:
             if any(part.startswith(".") for part in file.relative_to(root).parts):
                 continue
-            digest.update(os.fspath(file).encode() + b"\0")
-            try:
-                status = file.stat()
-                if status.st_size <= _WHOLE:
-                    digest.update(hashlib.sha256(file.read_bytes()).digest())
-                else:
-                    digest.update(f"{status.st_size} {status.st_mtime_ns}".encode())
-            except FileNotFoundError:
-                digest.update(b"missing")
+            mark = stamp(file)
+            if mark[1] != "missing" and mark[1] <= _WHOLE:
+                mark[1:] = [hashlib.sha256(file.read_bytes()).hexdigest()]
+            digest.update(json.dumps(mark).encode())
     return digest.hexdigest()
 
 

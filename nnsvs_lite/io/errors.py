@@ -23,6 +23,10 @@ class DataError(Exception):
         self.where = None if where is None else os.fspath(where)
         super().__init__(str(self))
 
+    def __reduce__(self) -> tuple:
+        # By its parts, so that it crosses from a worker process as it was raised.
+        return type(self), (self.what, self.where)
+
     def __str__(self) -> str:
         return self.what if self.where is None else f"{self.where}: {self.what}"
 

@@ -1,6 +1,6 @@
-"""The interface of every model, and the three families.
+"""The interface of every model, and the families.
 
-A model is a torch module built from a :class:`~nnsvs_lite.models.spec.Spec` and the
+A model is a torch module built from a :class:`~nnsvs_lite.features.spec.Spec` and the
 ``init_args`` of its YAML. It has ``loss(batch)`` and ``infer(batch)``; both take a
 padded batch and give for each utterance what they would give for it alone. Physical
 units go in and out: normalisation lives inside, in buffers filled from the spec, so
@@ -15,15 +15,15 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.batch import Batch, Example
-from nnsvs_lite.models.spec import Spec
 
 
 class SvsModel(nn.Module):
     """Base of all models.
 
     Attributes:
-        family: ``timelag``, ``duration`` or ``acoustic``.
+        family: ``timelag``, ``duration``, ``acoustic`` or ``vocoder``.
         trains: whether it learns by gradients; a rule does not.
         fits: whether it learns in one pass over the data, by :meth:`fit`.
     """
@@ -81,3 +81,27 @@ class AcousticModel(SvsModel):
     """
 
     family = "acoustic"
+
+
+class VocoderModel(SvsModel):
+    """Streams over frames to waveforms.
+
+    Attributes:
+        inputs: streams that it needs.
+        controls: what may be changed in them so that it is heard: of ``pitch`` (``lf0``),
+            ``breathiness`` (``bap``) and ``gender`` (``mgc``).
+    """
+
+    family = "vocoder"
+    inputs: ClassVar[tuple[str, ...]]
+    controls: ClassVar[tuple[str, ...]] = ()
+
+    @abstractmethod
+    def synthesize(self, batch: Batch) -> Tensor:
+        """(B, samples): row ``b`` holds ``round(frame_lengths[b] * frame_shift * sample_rate)``.
+
+        Each row is what it would be alone; ``batch.seed`` is that of chance. The peak may exceed 1.
+        """
+
+    def infer(self, batch: Batch) -> dict[str, Tensor]:
+        return {"wave": self.synthesize(batch)}

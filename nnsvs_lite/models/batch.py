@@ -1,4 +1,8 @@
-"""Padded batches: the one form in which models see data."""
+"""Padded batches: the one form in which models see data.
+
+A batch is streams over frames, whoever asks for them: acoustic and timing models also get
+the score, a vocoder's crops of waveforms and features have none.
+"""
 
 from __future__ import annotations
 
@@ -12,78 +16,73 @@ from torch import Tensor
 
 
 @dataclass
-class Example:
-    """One utterance, as arrays. Context alone is enough to sing.
+class ScoreExample:
+    """What one utterance's score tells, as arrays; with times, where they are known.
 
     Attributes:
-        utt: id.
         note_context: (N, Cn) float32. phone_context: (P, Cp) float32.
         note_index: (P,) index of each phone's note.
         note_time: (N, 2) score start and end, seconds.
         time_lag: (N,) frames, or None. duration: (P,) whole frames, or None.
-        streams: name to (T, D) float32.
-        singer, language: their indices in the schema.
     """
 
-    utt: str
     note_context: np.ndarray
     phone_context: np.ndarray
     note_index: np.ndarray
     note_time: np.ndarray
     time_lag: np.ndarray | None = None
     duration: np.ndarray | None = None
+
+
+@dataclass
+class Example:
+    """One utterance, as arrays. A score without times and streams is enough to sing.
+
+    Attributes:
+        utt: id.
+        score: None where a model needs none.
+        streams: name to (T, D) float32; all but those of the spec's other rates have one T.
+        singer, language: their indices in the spec.
+    """
+
+    utt: str
+    score: ScoreExample | None = None
     streams: dict[str, np.ndarray] = field(default_factory=dict)
     singer: int = 0
     language: int = 0
 
     @property
     def frames(self) -> int:
-        """Length in frames, from the durations."""
-        return int(self.duration.sum())
+        """Length in frames: of the durations where there are any, else of the first stream."""
+        if self.score is not None and self.score.duration is not None:
+            return int(self.score.duration.sum())
+        return len(next(iter(self.streams.values()), ()))
+
+    def timed(self, duration: np.ndarray | None, time_lag: np.ndarray | None = None) -> Example:
+        """The example with other times, and without streams."""
+        score = dataclasses.replace(self.score, duration=duration, time_lag=time_lag)
+        return dataclasses.replace(self, score=score, streams={})
 
 
 @dataclass
-class Batch:
-    """B utterances padded with zeros to the longest.
+class ScoreBatch:
+    """The scores of B utterances, padded with zeros.
 
     Attributes:
         note_context: (B, N, Cn). phone_context: (B, P, Cp).
         note_index: (B, P) long. note_frames: (B, N, 2) score start and end in frames.
         note_lengths, phone_lengths: (B,) long.
         time_lag: (B, N) or None. duration: (B, P) long, 0 on padding, or None.
-        max_frames: T, frames of the longest utterance (0 without durations).
-        streams: name to (B, T, D).
-        singer, language: (B,) long.
-        seed: of models that draw by chance in inference.
-        style: (B, D) style vectors, which a model with style tokens puts in itself.
     """
 
-    utts: list[str]
     note_context: Tensor
     phone_context: Tensor
     note_index: Tensor
     note_frames: Tensor
     note_lengths: Tensor
     phone_lengths: Tensor
-    singer: Tensor
-    language: Tensor
     time_lag: Tensor | None = None
     duration: Tensor | None = None
-    max_frames: int = 0
-    streams: dict[str, Tensor] = field(default_factory=dict)
-    seed: int = 0
-    style: Tensor | None = None
-
-    def to(self, device: torch.device | str) -> Batch:
-        """The batch with all its tensors on ``device``."""
-        moved = {}
-        for name, value in vars(self).items():
-            if isinstance(value, Tensor):
-                value = value.to(device, non_blocking=True)
-            elif isinstance(value, dict):
-                value = {k: v.to(device, non_blocking=True) for k, v in value.items()}
-            moved[name] = value
-        return dataclasses.replace(self, **moved)
 
     @property
     def note_mask(self) -> Tensor:
@@ -95,10 +94,50 @@ class Batch:
         """(B, P) bool, true on phones."""
         return length_mask(self.phone_lengths, self.phone_context.shape[1])
 
+
+@dataclass
+class Batch:
+    """B utterances padded with zeros to the longest.
+
+    Attributes:
+        utts: their ids.
+        frame_lengths: (B,) long; all 0 where neither durations nor streams are known.
+        max_frames: T, frames of the longest utterance; known without asking the device.
+        singer, language: (B,) long.
+        streams: name to (B, T, D).
+        score: None where the model needs none.
+        seed: of models that draw by chance in inference.
+        style: (B, D) style vectors, which a model with style tokens puts in itself.
+    """
+
+    utts: list[str]
+    frame_lengths: Tensor
+    max_frames: int
+    singer: Tensor
+    language: Tensor
+    streams: dict[str, Tensor] = field(default_factory=dict)
+    score: ScoreBatch | None = None
+    seed: int = 0
+    style: Tensor | None = None
+
+    def to(self, device: torch.device | str) -> Batch:
+        """The batch with all its tensors on ``device``."""
+        return _moved(self, device)
+
     @property
     def frame_mask(self) -> Tensor:
         """(B, T) bool, true on frames of the utterance."""
-        return length_mask(self.duration.sum(1), self.max_frames)
+        return length_mask(self.frame_lengths, self.max_frames)
+
+
+def _moved(value, device):
+    if isinstance(value, Tensor):
+        return value.to(device, non_blocking=True)
+    if isinstance(value, dict):
+        return {k: _moved(v, device) for k, v in value.items()}
+    if dataclasses.is_dataclass(value):
+        return dataclasses.replace(value, **{k: _moved(v, device) for k, v in vars(value).items()})
+    return value
 
 
 def length_mask(lengths: Tensor, size: int) -> Tensor:
@@ -114,26 +153,31 @@ def _pad(arrays: Sequence[np.ndarray], dtype: torch.dtype) -> Tensor:
     return out
 
 
+def _collate_scores(scores: Sequence[ScoreExample], frame_shift: float) -> ScoreBatch:
+    first = scores[0]
+    return ScoreBatch(
+        note_context=_pad([s.note_context for s in scores], torch.float32),
+        phone_context=_pad([s.phone_context for s in scores], torch.float32),
+        note_index=_pad([s.note_index for s in scores], torch.long),
+        note_frames=_pad([s.note_time / frame_shift for s in scores], torch.float32),
+        note_lengths=torch.tensor([len(s.note_context) for s in scores]),
+        phone_lengths=torch.tensor([len(s.phone_context) for s in scores]),
+        time_lag=None if first.time_lag is None else _pad([s.time_lag for s in scores], torch.float32),
+        duration=None if first.duration is None else _pad([s.duration for s in scores], torch.long),
+    )
+
+
 def collate(examples: Sequence[Example], frame_shift: float, seed: int = 0) -> Batch:
     """Pads examples to one batch. ``frame_shift`` in seconds; ``seed`` for inference."""
     first = examples[0]
-    batch = Batch(
+    lengths = [e.frames for e in examples]
+    return Batch(
         utts=[e.utt for e in examples],
-        note_context=_pad([e.note_context for e in examples], torch.float32),
-        phone_context=_pad([e.phone_context for e in examples], torch.float32),
-        note_index=_pad([e.note_index for e in examples], torch.long),
-        note_frames=_pad([e.note_time / frame_shift for e in examples], torch.float32),
-        note_lengths=torch.tensor([len(e.note_context) for e in examples]),
-        phone_lengths=torch.tensor([len(e.phone_context) for e in examples]),
+        frame_lengths=torch.tensor(lengths),
+        max_frames=max(lengths),
         singer=torch.tensor([e.singer for e in examples]),
         language=torch.tensor([e.language for e in examples]),
+        streams={name: _pad([e.streams[name] for e in examples], torch.float32) for name in first.streams},
+        score=None if first.score is None else _collate_scores([e.score for e in examples], frame_shift),
         seed=seed,
     )
-    if first.time_lag is not None:
-        batch.time_lag = _pad([e.time_lag for e in examples], torch.float32)
-    if first.duration is not None:
-        batch.duration = _pad([e.duration for e in examples], torch.long)
-        batch.max_frames = max(e.frames for e in examples)
-    for name in first.streams:
-        batch.streams[name] = _pad([e.streams[name] for e in examples], torch.float32)
-    return batch

@@ -12,11 +12,13 @@ from typing import Any, BinaryIO
 
 import torch
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.atomic import write_bytes
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.base import SvsModel
 from nnsvs_lite.models.config import Config
-from nnsvs_lite.models.spec import Spec
+
+FORMAT = "nnsvs_lite model 2"
 
 
 def save(path: str | os.PathLike, state: dict[str, Any]) -> None:
@@ -70,40 +72,67 @@ def load(path: str | os.PathLike, file: BinaryIO | None = None) -> dict[str, Any
 
 
 def save_model(path: str | os.PathLike, model: SvsModel, config: Config, extra: dict[str, Any]) -> None:
-    """Writes all that singing needs: weights, configuration, schema and statistics."""
+    """Writes all that singing needs: weights, configuration and specification."""
     save(
         path,
         {
-            "format": "nnsvs_lite model 1",
+            "format": FORMAT,
             "config": config.to_dict(),
-            "schema": model.spec.schema,
-            "stats": model.spec.stats,
+            "spec": model.spec.to_dict(),
             "weights": model.state_dict(),
+            "parameters": sum(p.numel() for p in model.parameters()),
             **extra,
         },
     )
 
 
-def load_model(path: str | os.PathLike, family: str | None = None, file: BinaryIO | None = None) -> SvsModel:
+def _load_state(path: str | os.PathLike, file: BinaryIO | None = None) -> tuple[Path, dict[str, Any]]:
+    """What :func:`save_model` wrote, and its path."""
+    path = Path(path)
+    if path.is_dir():
+        path = path / "model.pt"
+    state = load(path, file)
+    made = state.get("format")
+    if made != FORMAT:
+        if isinstance(made, str) and made.startswith(FORMAT[:-1]):
+            raise DataError(f"is of {made!r}, this version reads {FORMAT!r}: train it again", path)
+        raise DataError("not a model of this toolkit", path)
+    for name in ("config", "spec", "weights"):
+        if not isinstance(state.get(name), dict):
+            raise DataError(f"lacks {name}; train the model again", path)
+    return path, state
+
+
+def count_parameters(path: str | os.PathLike) -> int:
+    """Trained parameters of a checkpoint, buffers left out; the model itself is not built.
+
+    Raises:
+        DataError: as :func:`load`, and where it is no model.
+    """
+    path, state = _load_state(path)
+    if not isinstance(state.get("parameters"), int):
+        raise DataError("lacks the number of parameters; train the model again", path)
+    return state["parameters"]
+
+
+def load_model(
+    path: str | os.PathLike, family: str | None = None, file: BinaryIO | None = None, trust_code: bool = False
+) -> SvsModel:
     """Builds the model of a checkpoint, or of the ``model.pt`` of an exp dir, for inference.
 
-    ``file`` is read in place of ``path``, where it is given.
+    ``file`` is read in place of ``path``, where it is given. ``trust_code`` lets the checkpoint
+    name a class of any module, which is then imported and run.
 
     Raises:
         DataError: as :func:`load`; where it is no model, of another family, or its
             weights do not fit its configuration.
     """
-    path = Path(path)
-    if path.is_dir():
-        path = path / "model.pt"
-    state = load(path, file)
-    if state.get("format") != "nnsvs_lite model 1":
-        raise DataError("not a model of this toolkit, or of another version", path)
-    for name in ("config", "schema", "stats", "weights"):
-        if not isinstance(state.get(name), dict):
-            raise DataError(f"lacks {name}; train the model again", path)
-    config = Config.from_dict(state["config"], str(path))
-    model = config.model_class(Spec(state["schema"], state["stats"]), **config.init_args)
+    path, state = _load_state(path, file)
+    config = Config.from_dict(state["config"], str(path), trust_code)
+    spec = Spec.from_dict(state["spec"], path, "train it again")
+    if spec.stats is None:
+        raise DataError("lacks statistics; train the model again", path)
+    model = config.build(spec)
     if family is not None and model.family != family:
         raise DataError(f"holds a {model.family} model, a {family} model is needed", path)
     try:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import inspect
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import yaml
 
-from nnsvs_lite.io.atomic import read_text, write_text
+from nnsvs_lite.io.atomic import write_text
 from nnsvs_lite.io.errors import DataError, nearest
+from nnsvs_lite.io.settings import Settings, Within, parse_settings, plain, read_settings
 
+if TYPE_CHECKING:
+    from nnsvs_lite.features.spec import Spec
+    from nnsvs_lite.models.base import SvsModel
+
+FAMILIES = ("timelag", "duration", "acoustic", "vocoder")
 _PREFIX = "nnsvs_lite.models."
 
 
@@ -28,9 +33,10 @@ class TrainingOptions:
         min_steps: with little data more passes are made, until there are so many steps.
         lr: peak learning rate of AdamW, reached after ``warmup`` steps and lowered to a
             hundredth along a half cosine.
-        warmup: steps. weight_decay: of AdamW. clip: largest gradient norm.
-        budget: padded length of a batch: frames for acoustic models, phones for timing.
-        average: decay of the running mean of weights that is tested and kept; 0 for none.
+        warmup: steps. weight_decay: of AdamW. clip: largest gradient norm, 0 for no limit.
+        batch_frames: padded length of a batch of acoustic models and vocoders.
+        batch_phones: padded length of a batch of time-lag and duration models.
+        ema_decay: of the running mean of weights that is tested and kept; 0 for none.
         patience: epochs without a better dev loss before training ends; 0 for never.
         transpose: acoustic models also see phrases moved by up to so many semitones, score and
             F0 alike (:mod:`nnsvs_lite.training.augment`).
@@ -41,36 +47,34 @@ class TrainingOptions:
         seed: of weights, dropout and the order of batches.
     """
 
-    epochs: int = 30
-    min_steps: int = 0
-    lr: float = 1e-3
-    warmup: int = 50
-    weight_decay: float = 0.01
-    clip: float = 1.0
-    budget: int = 12000
-    average: float = 0.0
-    patience: int = 0
-    transpose: int = 0
-    stretch: float = 0.0
-    balance: float = 0.0
+    epochs: Annotated[int, Within(0)] = 30
+    min_steps: Annotated[int, Within(0)] = 0
+    lr: Annotated[float, Within(0)] = 1e-3
+    warmup: Annotated[int, Within(0)] = 50
+    weight_decay: Annotated[float, Within(0)] = 0.01
+    clip: Annotated[float, Within(0)] = 1.0
+    batch_frames: Annotated[int, Within(1)] = 12000
+    batch_phones: Annotated[int, Within(1)] = 12000
+    ema_decay: Annotated[float, Within(0, below=1)] = 0.0
+    patience: Annotated[int, Within(0)] = 0
+    transpose: Annotated[int, Within(0, 24)] = 0
+    stretch: Annotated[float, Within(0, 1)] = 0.0
+    balance: Annotated[float, Within(0, 1)] = 0.0
     precision: str = "32-true"
     seed: int = 0
 
-    def check(self, where: str) -> None:
-        """Raises DataError for a value that cannot be meant."""
-        for name, low in (("epochs", 0), ("lr", 0), ("clip", 0), ("budget", 1), ("warmup", 0)):
-            if getattr(self, name) < low:
-                raise DataError(f"training.{name} must be at least {low}", where)
-        for name, low, high in (("transpose", 0, 24), ("stretch", 0.0, 1.0), ("balance", 0.0, 1.0)):
-            if not low <= getattr(self, name) <= high:
-                raise DataError(f"training.{name} must be within {low}..{high}", where)
-        if not 0 <= self.average < 1:
-            raise DataError("training.average must be at least 0 and less than 1", where)
+    def batch_length(self, family: str) -> int:
+        """Padded length of a batch, in the unit that batches of a family are measured by."""
+        return getattr(self, _batch_key(family))
+
+
+def _batch_key(family: str, other: bool = False) -> str:
+    return "batch_frames" if (family in ("acoustic", "vocoder")) != other else "batch_phones"
 
 
 @dataclass
 class Config:
-    """``class_path`` of a model under ``nnsvs_lite.models``, its arguments, and the training."""
+    """``class_path`` of a model, its checked arguments, and the training."""
 
     class_path: str
     init_args: dict[str, Any] = field(default_factory=dict)
@@ -78,81 +82,68 @@ class Config:
 
     def to_dict(self) -> dict[str, Any]:
         """As in YAML, with every value in force."""
-        model = {"class_path": self.class_path, "init_args": self.init_args}
-        return {"model": model, "training": asdict(self.training)}
+        model = {"class_path": self.class_path, "init_args": plain(self.init_args)}
+        training = plain(self.training)
+        del training[_batch_key(self.model_class.family, other=True)]
+        return {"model": model, "training": training}
 
     def write(self, path: str | os.PathLike) -> None:
         """Writes the effective configuration as YAML."""
         write_text(path, yaml.safe_dump(self.to_dict(), sort_keys=False))
 
     @property
-    def model_class(self) -> type:
-        """The class that ``class_path`` names; see :func:`find_class`."""
-        return find_class(self.class_path, self.class_path)
+    def model_class(self) -> type[SvsModel]:
+        """The class that ``class_path`` names; what could not be trusted was refused in reading."""
+        return find_class(self.class_path, Settings({}, self.class_path), trust_code=True)
+
+    def build(self, spec: Spec) -> SvsModel:
+        """A new model for a dump."""
+        return self.model_class(spec, **self.init_args)
 
     @staticmethod
-    def from_dict(value: Any, where: str) -> Config:
-        """Checks every key and type.
+    def from_dict(value: Any, where: str, trust_code: bool = False) -> Config:
+        """Checks every key, type and range of what a checkpoint holds.
+
+        Args:
+            trust_code: whether ``class_path`` may name a class outside this toolkit.
 
         Raises:
-            DataError: for an unknown key (naming the nearest), a wrong type, or a class
-                that is not a model of this package.
+            DataError: as :meth:`read`.
         """
-        import jsonargparse
-
-        _check_keys(value, ("model", "training"), "", where)
-        model = value.get("model") or {}
-        _check_keys(model, ("class_path", "init_args"), "model.", where)
-        cls = find_class(model.get("class_path"), where)
-        names = [p for p in inspect.signature(cls.__init__).parameters if p not in ("self", "spec")]
-        _check_keys(model.get("init_args") or {}, names, "model.init_args.", where)
-        options = [f.name for f in fields(TrainingOptions)]
-        _check_keys(value.get("training") or {}, options, "training.", where)
-
-        parser = jsonargparse.ArgumentParser(exit_on_error=False)
-        parser.add_class_arguments(cls, "init_args", skip={"spec"})
-        parser.add_class_arguments(TrainingOptions, "training")
-        given = {"init_args": model.get("init_args") or {}, "training": value.get("training") or {}}
-        try:
-            checked = parser.parse_object(given).as_dict()
-        except Exception as error:
-            raise DataError(str(error), where) from None
-        config = Config(
-            model["class_path"], checked.get("init_args") or {}, TrainingOptions(**checked["training"])
-        )
-        config.training.check(where)
-        return config
+        return _checked(Settings(value, where), trust_code)
 
     @staticmethod
     def read(path: str | os.PathLike, overrides: Sequence[str] = ()) -> Config:
         """Reads a YAML, then ``--model.hidden 64``, ``--training.lr=1e-4`` and the like.
 
-        ``--model.NAME`` means ``model.init_args.NAME``.
+        ``--model.NAME`` means ``model.init_args.NAME``. ``class_path`` may name a class of any
+        module that can be imported, since the user names the file: code runs.
 
         Raises:
-            DataError: as :meth:`from_dict`, and for YAML that does not parse.
+            DataError: for YAML that does not parse, an unknown key (naming the nearest), a wrong
+                type or range, with file and line; or a class that is no model.
         """
-        try:
-            value = yaml.safe_load(read_text(path))
-        except yaml.YAMLError as error:
-            mark = getattr(error, "problem_mark", None)
-            where = f"{path}:{mark.line + 1}" if mark else path
-            raise DataError(f"not YAML: {getattr(error, 'problem', error)}", where) from None
-        if not isinstance(value, dict):
-            raise DataError("a mapping with 'model' and 'training' is needed", path)
-        _apply(value, overrides)
-        return Config.from_dict(value, os.fspath(path))
+        settings = read_settings(path, FAMILIES)
+        _apply(settings, overrides)
+        return _checked(settings, trust_code=True)
 
 
-def _check_keys(value: Any, known: Sequence[str], prefix: str, where: str) -> None:
-    if not isinstance(value, dict):
-        raise DataError(f"{prefix.rstrip('.')} must be a mapping", where)
-    for key in value:
-        if key not in known:
-            raise DataError(f"unknown key {prefix}{key}{nearest(str(key), known)}", where)
+def _checked(settings: Settings, trust_code: bool) -> Config:
+    settings.check_keys(settings.value, ("model", "training"))
+    model = settings.value.get("model", {})
+    settings.check_keys(model, ("class_path", "init_args"), ("model",))
+    cls = find_class(model.get("class_path"), settings, trust_code)
+    place = ("model", "init_args")
+    given = settings.arguments(cls, model.get("init_args") or {}, place, skip=("spec",))
+    defaults = {
+        n: p.default for n, p in inspect.signature(cls).parameters.items() if p.default is not p.empty
+    }
+    skip = (_batch_key(cls.family, other=True),)
+    training = settings.arguments(TrainingOptions, settings.value.get("training") or {}, ("training",), skip)
+    return Config(str(model["class_path"]), defaults | given, TrainingOptions(**training))
 
 
-def _apply(value: dict[str, Any], overrides: Sequence[str]) -> None:
+def _apply(settings: Settings, overrides: Sequence[str]) -> None:
     words = list(overrides)
     while words:
         word = words.pop(0)
@@ -166,46 +157,45 @@ def _apply(value: dict[str, Any], overrides: Sequence[str]) -> None:
             text = words.pop(0)
         if keys[0] == "model" and keys[1] not in ("init_args", "class_path"):
             keys.insert(1, "init_args")
-        target = value
-        for key in keys[:-1]:
-            if not isinstance(target.get(key), dict):
-                target[key] = {}
-            target = target[key]
-        try:
-            target[keys[-1]] = yaml.safe_load(text)
-        except yaml.YAMLError:
-            raise DataError(f"value {text!r} of option {name} cannot be read") from None
+        settings.put(tuple(keys), parse_settings(text, name).value, name)
 
 
-def find_class(class_path: Any, where: str) -> type:
+def find_class(class_path: Any, settings: Settings, trust_code: bool = False) -> type[SvsModel]:
     """The model class of a ``class_path``.
 
-    Only modules of ``nnsvs_lite.models`` are imported, and only subclasses of
-    ``SvsModel`` are given back: a configuration or a checkpoint cannot run other code.
+    Unless ``trust_code``, only modules of ``nnsvs_lite.models`` are imported: a checkpoint cannot
+    run other code. What is found must derive from ``SvsModel`` and belong to a family.
 
     Raises:
         DataError: naming the nearest model.
     """
     from nnsvs_lite.models.base import SvsModel
 
-    path = str(class_path)
-    module_name, _, name = path.rpartition(".")
-    known = model_modules()
+    module_name, _, name = str(class_path).rpartition(".")
+    known, place = model_modules(), ("model", "class_path")
     if module_name not in known:
-        last = difflib.get_close_matches(module_name, known, n=1, cutoff=0.3)
-        hint = f" (did you mean {last[0]!r}?)" if last else ""
-        raise DataError(f"model.class_path {path!r} is no model under {_PREFIX[:-1]}{hint}", where)
-    module = importlib.import_module(module_name)
+        hint = nearest(module_name, known)
+        if not trust_code and class_path and not module_name.startswith(_PREFIX):
+            hint = "; --trust-code imports it, and runs what it says: know where it is from"
+        if not trust_code or not module_name or module_name.startswith((".", _PREFIX)):
+            raise settings.fault(
+                f"model.class_path {class_path!r} is no model under {_PREFIX[:-1]}{hint}", place
+            )
+    try:
+        module = importlib.import_module(module_name)
+    except Exception as error:
+        # A module of the user's own can raise anything.
+        what = f"{module_name} cannot be imported: {type(error).__name__}: {error}"
+        raise settings.fault(what, place) from error
     cls = getattr(module, name, None)
-    if not (inspect.isclass(cls) and issubclass(cls, SvsModel) and hasattr(cls, "family")):
+    family = getattr(cls, "family", None)
+    if not (inspect.isclass(cls) and issubclass(cls, SvsModel) and family in FAMILIES):
         found = [n for n, c in vars(module).items() if inspect.isclass(c) and c.__module__ == module_name]
-        raise DataError(f"{module_name} has no model {name!r}{nearest(name, found)}", where)
+        raise settings.fault(f"{module_name} has no model {name!r}{nearest(name, found)}", place)
     return cls
 
 
 def model_modules() -> list[str]:
-    """All modules that may hold a model."""
-    root = Path(__file__).parents[1] / "models"
-    families = [root / family for family in ("timelag", "duration", "acoustic", "vocoder")]
-    files = [f for folder in families if folder.is_dir() for f in sorted(folder.glob("*.py"))]
+    """All modules of this package that may hold a model."""
+    files = [f for family in FAMILIES for f in sorted((Path(__file__).parent / family).glob("*.py"))]
     return [f"{_PREFIX}{f.parent.name}.{f.stem}" for f in files if f.stem != "__init__"]

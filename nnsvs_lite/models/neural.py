@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.base import AcousticModel
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.losses import StreamLoss
@@ -17,7 +17,6 @@ from nnsvs_lite.models.layers.perceptual import PerceptualEntropy
 from nnsvs_lite.models.layers.postfilter import VarianceScaling
 from nnsvs_lite.models.layers.style import StyleTokens
 from nnsvs_lite.models.options import AcousticOptions
-from nnsvs_lite.models.spec import Spec
 
 
 class NeuralAcoustic(AcousticModel):
@@ -29,26 +28,26 @@ class NeuralAcoustic(AcousticModel):
 
     Args:
         spec: of the dump.
-        options: see :class:`AcousticOptions`; a mapping, as in YAML, does too.
+        options: see :class:`AcousticOptions`.
         pitch: see :class:`OutputSpace`.
         weights: of streams in the loss, 1 where not given.
 
     Attributes:
-        drawn: streams that are made from noise: an untrained model gives noise for them.
+        diffused: streams that are made from noise: an untrained model gives noise for them.
     """
 
-    drawn: tuple[str, ...] = ()
+    diffused: tuple[str, ...] = ()
 
     def __init__(
         self,
         spec: Spec,
-        options: AcousticOptions | dict[str, Any] | None = None,
+        options: AcousticOptions | None = None,
         pitch: Pitch = "bounded",
         weights: dict[str, float] | None = None,
     ):
         super().__init__(spec)
-        self.options = AcousticOptions.of(options)
-        self.space = OutputSpace(spec, self.options.floor, pitch)
+        self.options = options or AcousticOptions()
+        self.space = OutputSpace(spec, self.options.residual_to_rule, pitch)
         self.stream_loss = StreamLoss(spec, weights)
         self.style = StyleTokens(spec, self.options.style_tokens) if self.options.style_tokens else None
         self.perceptual = PerceptualEntropy(spec) if self.options.perceptual else None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated
+
+from nnsvs_lite.io.settings import Within
 
 
 @dataclass(frozen=True)
@@ -11,11 +13,11 @@ class AcousticOptions:
     """What is not particular to one system.
 
     Attributes:
-        floor: predict the distance from the smoothed rule (each phone's mean spectrum)
+        residual_to_rule: predict the distance from the smoothed rule (each phone's mean spectrum)
             and not from the overall mean. No published system does; little data needs it.
         singer: embed the singer, where the data has several.
         language: embed the language, where the data has several.
-        forget: probability with which, in training, a number of the context is hidden, for a
+        context_dropout: probability with which, in training, a number of the context is hidden, for a
             training set of no size; see :func:`nnsvs_lite.models.layers.context.hiding`.
         style_tokens: number of global style tokens, 0 for none (published: 10); see
             :class:`nnsvs_lite.models.layers.style.StyleTokens`.
@@ -25,18 +27,10 @@ class AcousticOptions:
             recordings; see :class:`nnsvs_lite.models.layers.postfilter.VarianceScaling`.
     """
 
-    floor: bool = False
+    residual_to_rule: bool = False
     singer: bool = True
     language: bool = True
-    forget: float = 0.0
-    style_tokens: int = 0
-    perceptual: float = 0.0
-    gv: float = 0.0
-
-    @staticmethod
-    def of(value: AcousticOptions | dict[str, Any] | None) -> AcousticOptions:
-        """The options of a configuration, in which they are a mapping, or may be absent."""
-        if isinstance(value, AcousticOptions):
-            return value
-        names = {f.name for f in fields(AcousticOptions)}
-        return AcousticOptions(**{k: v for k, v in (value or {}).items() if k in names})
+    context_dropout: Annotated[float, Within(0, below=1)] = 0.0
+    style_tokens: Annotated[int, Within(0)] = 0
+    perceptual: Annotated[float, Within(0)] = 0.0
+    gv: Annotated[float, Within(0, 1)] = 0.0

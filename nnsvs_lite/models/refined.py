@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any
 
 from torch import Tensor
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.expand import phone_of_frame
 from nnsvs_lite.models.layers.losses import StreamLoss
@@ -14,7 +14,6 @@ from nnsvs_lite.models.layers.outputs import Pitch, StreamHeads
 from nnsvs_lite.models.layers.refine import SpectraPostnet, spectra_of
 from nnsvs_lite.models.neural import NeuralAcoustic
 from nnsvs_lite.models.options import AcousticOptions
-from nnsvs_lite.models.spec import Spec
 
 
 class PostnetAcoustic(NeuralAcoustic):
@@ -28,7 +27,7 @@ class PostnetAcoustic(NeuralAcoustic):
     def __init__(
         self,
         spec: Spec,
-        options: AcousticOptions | dict[str, Any] | None,
+        options: AcousticOptions | None,
         pitch: Pitch,
         postnet_layers: int = 0,
         postnet_channels: int = 512,
@@ -65,7 +64,7 @@ class RefinedAcoustic(PostnetAcoustic):
     def __init__(
         self,
         spec: Spec,
-        options: AcousticOptions | dict[str, Any] | None,
+        options: AcousticOptions | None,
         pitch: Pitch,
         dim: int,
         postnet_layers: int = 0,

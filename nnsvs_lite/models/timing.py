@@ -8,11 +8,11 @@ from abc import abstractmethod
 import torch
 from torch import Tensor, nn
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.base import DurationModel, TimeLagModel
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.mdn import MixtureHead, masked_mean, mixture_nll, mixture_peak
 from nnsvs_lite.models.layers.timing_floor import TimingFloor
-from nnsvs_lite.models.spec import Spec
 from nnsvs_lite.score.timing import MAX_LAG, MAX_LAG_REST
 
 Prediction = tuple[Tensor, ...]
@@ -53,7 +53,7 @@ class NeuralTimeLag(TimeLagModel):
 
     Args:
         spec: of the dump.
-        from_floor: whether the rule is where numbers begin; little data needs it.
+        residual_to_rule: whether the rule is where numbers begin; little data needs it.
         prior: how far, in those units, lags are expected to differ for reasons that the context
             tells; 0 for no such belief.
         reach: see :func:`mixture_nll`.
@@ -61,13 +61,13 @@ class NeuralTimeLag(TimeLagModel):
 
     head: MixtureHead
 
-    def __init__(self, spec: Spec, from_floor: bool, prior: float = 0.0, reach: float = math.inf):
+    def __init__(self, spec: Spec, residual_to_rule: bool, prior: float = 0.0, reach: float = math.inf):
         super().__init__(spec)
-        self.from_floor, self.prior, self.reach = from_floor, prior, reach
+        self.residual_to_rule, self.prior, self.reach = residual_to_rule, prior, reach
         self.floor = TimingFloor(spec)
         self._rest = spec.column("note", "is_rest")
-        moments = spec.stats["time_lag"]
-        self._mean, self._std = float(moments["mean"][0]), float(moments["std"][0])
+        moments = spec.stats.time_lag
+        self._mean, self._std = moments.mean[0], moments.std[0]
 
     @abstractmethod
     def predict(self, batch: Batch) -> Prediction:
@@ -75,12 +75,12 @@ class NeuralTimeLag(TimeLagModel):
 
     def is_rest(self, batch: Batch) -> Tensor:
         """(B, N) bool."""
-        return batch.note_context[..., self._rest] > 0.5
+        return batch.score.note_context[..., self._rest] > 0.5
 
     def space(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """(B, N) frames each: the lag for which 0 stands, and the unit."""
-        if not self.from_floor:
-            mean = torch.full_like(batch.note_frames[..., 0], self._mean)
+        if not self.residual_to_rule:
+            mean = torch.full_like(batch.score.note_frames[..., 0], self._mean)
             return mean, torch.full_like(mean, self._std)
         # Singers leave notes far more freely than they begin them.
         unit = torch.where(self.is_rest(batch), 0.1, 0.02) / self.spec.frame_shift
@@ -97,8 +97,8 @@ class NeuralTimeLag(TimeLagModel):
         the limit are left out.
         """
         (base, unit), predicted = self.space(batch), self.predict(batch)
-        target = (batch.time_lag - base) / unit
-        mask = batch.note_mask & (batch.time_lag.abs() <= self.limit(batch))
+        target = (batch.score.time_lag - base) / unit
+        mask = batch.score.note_mask & (batch.score.time_lag.abs() <= self.limit(batch))
         mask = torch.cat([mask[:, :1] & False, mask[:, 1:]], dim=1)
         error = masked_mean(error_of(predicted, target, self.reach), mask)
         distance = masked_mean((peak_of(predicted)[0] - target).abs() * unit, mask)
@@ -125,7 +125,7 @@ class NeuralDuration(DurationModel):
 
     Args:
         spec: of the dump.
-        from_floor: whether the rule is where numbers begin; little data needs it.
+        residual_to_rule: whether the rule is where numbers begin; little data needs it.
         prior: how far, in those units, durations are expected to differ for reasons that the
             context tells; 0 for no such belief.
         reach: see :func:`mixture_nll`.
@@ -137,14 +137,14 @@ class NeuralDuration(DurationModel):
     def __init__(
         self,
         spec: Spec,
-        from_floor: bool,
+        residual_to_rule: bool,
         prior: float = 0.0,
         reach: float = math.inf,
         unit: float = 1.0,
     ):
         super().__init__(spec)
         self.unit = unit
-        self.from_floor, self.prior, self.reach = from_floor, prior, reach
+        self.residual_to_rule, self.prior, self.reach = residual_to_rule, prior, reach
         self.floor = TimingFloor(spec)
         self._mean, self._std = spec.duration_moments
 
@@ -154,14 +154,14 @@ class NeuralDuration(DurationModel):
 
     def encode(self, batch: Batch) -> Tensor:
         """(B, P): the numbers that stand for the durations of a batch."""
-        if self.from_floor:
-            ratio = batch.duration.clamp(min=1) / self.floor(batch)[1].clamp(min=1)
+        if self.residual_to_rule:
+            ratio = batch.score.duration.clamp(min=1) / self.floor(batch)[1].clamp(min=1)
             return torch.log(ratio) / self.unit
-        return (batch.duration - self._mean) / self._std
+        return (batch.score.duration - self._mean) / self._std
 
     def decode(self, batch: Batch, number: Tensor) -> tuple[Tensor, Tensor]:
         """(B, P) frames each: durations for which numbers stand, and frames per unit around them."""
-        if self.from_floor:
+        if self.residual_to_rule:
             mean = self.floor(batch)[1] * torch.exp((number * self.unit).clamp(-2, 2))
             return mean.clamp(min=0.5), mean * self.unit
         mean = self._mean + self._std * number
@@ -169,18 +169,18 @@ class NeuralDuration(DurationModel):
 
     def error(self, predicted: Prediction, batch: Batch) -> Tensor:
         """The scalar that is minimised."""
-        return masked_mean(error_of(predicted, self.encode(batch), self.reach), batch.phone_mask)
+        return masked_mean(error_of(predicted, self.encode(batch), self.reach), batch.score.phone_mask)
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Mean over phones of :meth:`error`."""
         predicted = self.predict(batch)
         error = self.error(predicted, batch)
         guess, _ = self.decode(batch, peak_of(predicted)[0])
-        distance = masked_mean((guess - batch.duration).abs(), batch.phone_mask)
+        distance = masked_mean((guess - batch.score.duration).abs(), batch.score.phone_mask)
         parts = {"error": error.detach(), "mae_frames": distance.detach()}
         if self.prior:
             error = error + self.head.penalty(self.prior, self.spec.phone_count)
-        return {"loss": error, **parts, "weight": batch.phone_mask.sum()}
+        return {"loss": error, **parts, "weight": batch.score.phone_mask.sum()}
 
     def infer(self, batch: Batch) -> dict[str, Tensor]:
         number, deviation = peak_of(self.predict(batch))

@@ -101,11 +101,11 @@ def phone_columns(language: Language) -> list[Column]:
     return columns
 
 
-def note_context(score: Score) -> np.ndarray:
+def note_context(score: Score, language: Language | None = None) -> np.ndarray:
     """Context of each note, rests included.
 
     Args:
-        score: with phones attached.
+        score: with phones attached. language: its phones, where not the score's language as it is now.
 
     Returns:
         (notes, columns) float32, columns as :func:`note_columns` says.
@@ -113,7 +113,7 @@ def note_context(score: Score) -> np.ndarray:
     Raises:
         DataError: where a note has no phones or one that its language lacks.
     """
-    language = get_language(score.lang)
+    language = language or get_language(score.lang)
     notes = score.notes
     _check_phones(score, language)
     values: dict[str, Sequence[float]] = {
@@ -151,11 +151,11 @@ def note_context(score: Score) -> np.ndarray:
     return np.array([values[c.name] for c in columns], dtype=np.float32).T.reshape(len(notes), len(columns))
 
 
-def phone_context(score: Score) -> np.ndarray:
+def phone_context(score: Score, language: Language | None = None) -> np.ndarray:
     """Context of each phone within its neighbours and its note.
 
     Args:
-        score: with phones attached.
+        score: with phones attached. language: its phones, where not the score's language as it is now.
 
     Returns:
         (phones, columns) float32, columns as :func:`phone_columns` says. The context of
@@ -165,7 +165,7 @@ def phone_context(score: Score) -> np.ndarray:
     Raises:
         DataError: where a note has no phones or one that its language lacks.
     """
-    language = get_language(score.lang)
+    language = language or get_language(score.lang)
     _check_phones(score, language)
     symbols = score.phones
     numbers = [language.index(symbol) + 1 for symbol in symbols]

@@ -82,7 +82,8 @@ class Studio:
         return JSONResponse(self.voice | more)
 
     async def tell_examples(self, request: Request) -> Response:
-        return JSONResponse([song.to_json() for song in examples(self.voice["lang"])])
+        songs = await asyncio.to_thread(examples, self.voice["lang"])
+        return JSONResponse([song.to_json() for song in songs])
 
     async def read(self, request: Request) -> Response:
         """A score file to a song."""

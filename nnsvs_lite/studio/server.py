@@ -18,7 +18,13 @@ from nnsvs_lite.studio.jobs import Worker
 HOST = "127.0.0.1"
 
 
-def serve(model: str | os.PathLike, port: int = 8000, device: str = "cpu", open_page: bool = False) -> None:
+def serve(
+    model: str | os.PathLike,
+    port: int = 8000,
+    device: str = "cpu",
+    open_page: bool = False,
+    trust_code: bool = False,
+) -> None:
     """Runs the studio until it is interrupted.
 
     Args:
@@ -26,6 +32,7 @@ def serve(model: str | os.PathLike, port: int = 8000, device: str = "cpu", open_
         port: of 127.0.0.1; 0 takes any that is free.
         device: torch device.
         open_page: whether to open the page in the user's browser.
+        trust_code: see :func:`nnsvs_lite.models.checkpoint.load_model`.
 
     Raises:
         DataError: where packages are missing, the port cannot be had, or the voice cannot sing.
@@ -34,7 +41,7 @@ def serve(model: str | os.PathLike, port: int = 8000, device: str = "cpu", open_
     if missing:
         raise DataError(f"the studio needs {' and '.join(missing)}: pip install 'nnsvs_lite[studio]'")
     with _listen(port) as listener, tempfile.TemporaryDirectory(prefix="nnsvs-lite-studio-") as folder:
-        singer = Worker("singer", {"model": os.fspath(model), "device": device})
+        singer = Worker("singer", {"model": os.fspath(model), "device": device, "trust_code": trust_code})
         try:
             voice = singer.start()
             reader = Worker("reader", {"lang": voice["lang"]})

@@ -110,10 +110,10 @@ def singer(setup: dict[str, Any]) -> tuple[Any, Task]:
     from nnsvs_lite.synthesis.singer import Singer
     from nnsvs_lite.synthesis.style import RANGES
 
-    voice = Singer.load(setup["model"], setup["device"])
+    voice = Singer.load(setup["model"], setup["device"], trust_code=setup.get("trust_code", False))
     ready = {
         "name": Path(setup["model"]).resolve().stem,
-        "lang": voice.spec.schema["lang"],
+        "lang": voice.spec.codes[0],
         "sample_rate": voice.spec.sample_rate,
         "singers": voice.singers,
         "options": describe(RANGES),

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.atomic import write_json
 from nnsvs_lite.io.ctm import Segment, write_ctm
 from nnsvs_lite.io.done import Done
@@ -17,9 +16,6 @@ from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.tables import FeatureReader, FeatureWriter, read_table, write_table
 from nnsvs_lite.score.types import Score
 from nnsvs_lite.synthesis.voice import assemble
-
-if TYPE_CHECKING:
-    from nnsvs_lite.models.spec import Spec
 
 COPIED = ("score", "utt2spk", "segments")
 """Tables that go along with the features, where the set has them."""
@@ -34,6 +30,7 @@ def decode(
     acoustic: str | os.PathLike,
     device: str = "cpu",
     seed: int = 0,
+    trust_code: bool = False,
 ) -> bool:
     """Predicts times and features of all phrases of a set.
 
@@ -46,6 +43,7 @@ def decode(
         timelag, duration, acoustic: exp dirs or checkpoints.
         device: torch's name.
         seed: of models that draw by chance in inference.
+        trust_code: see :func:`nnsvs_lite.models.checkpoint.load_model`.
 
     Returns:
         False where everything was up to date.
@@ -63,18 +61,18 @@ def decode(
 
     # torch is slow to import; a finished stage must not wait for it.
     from nnsvs_lite.models.checkpoint import load_model
-    from nnsvs_lite.models.spec import Spec
     from nnsvs_lite.synthesis.predict import phone_times, predict_acoustic, predict_timing
     from nnsvs_lite.training.data import DumpDataset
     from nnsvs_lite.training.device import find_device
 
     place = find_device(device)
-    lag_model = load_model(models[0], "timelag").to(place)
-    duration_model = load_model(models[1], "duration").to(place)
-    acoustic_model = load_model(models[2], "acoustic").to(place)
-    spec = Spec.read(dump)
+    lag_model, duration_model, acoustic_model = (
+        load_model(path, family, trust_code=trust_code).to(place)
+        for path, family in zip(models, ("timelag", "duration", "acoustic"))
+    )
+    spec = acoustic_model.spec
     for path, model in zip(models, (lag_model, duration_model, acoustic_model)):
-        check_spec(model.spec, spec, path)
+        model.spec.check_fits(Spec.read(dump, stats=False), path)
     data = DumpDataset(dump, subset, spec, timing=False)
     examples = [data[i] for i in range(len(data))]
 
@@ -82,7 +80,7 @@ def decode(
     began = time.perf_counter()
     timings = predict_timing(examples, lag_model, duration_model)
     timed = time.perf_counter()
-    ready = [replace(e, duration=t.duration) for e, t in zip(examples, timings)]
+    ready = [e.timed(t.duration) for e, t in zip(examples, timings)]
     streams: dict[str, dict[str, np.ndarray]] = {name: {} for name in spec.streams}
     for i, values in predict_acoustic(ready, acoustic_model, seed=seed):
         for name, value in values.items():
@@ -106,7 +104,7 @@ def decode(
             "acoustic_seconds": finished - timed,
         },
     )
-    write_json(out / "schema.json", spec.schema)
+    spec.write(out)
     if Path(acoustic).is_dir():
         outputs += assemble(acoustic, models[0], models[1])
     done.set([*outputs, out / "timing.json", out / "schema.json"])
@@ -120,15 +118,18 @@ def decode_natural(dump: str | os.PathLike, subset: str, out: str | os.PathLike)
     """
     dump, out = Path(dump), Path(out)
     folder = dump / subset
-    schema = dump / "schema.json"
-    done = Done(out, "decode", [schema, *sorted(folder.glob("*.scp")), folder / "score"], {"natural": True})
+    done = Done(
+        out,
+        "decode",
+        [dump / "schema.json", *sorted(folder.glob("*.scp")), folder / "score"],
+        {"natural": True},
+    )
     if done.is_current():
         return False
-    from nnsvs_lite.io.atomic import read_json
     from nnsvs_lite.synthesis.predict import phone_times
 
-    spec = read_json(schema)
-    names = ["time_lag", "duration", *spec["streams"]]
+    spec = Spec.read(dump, stats=False)
+    names = ["time_lag", "duration", *spec.streams]
     readers = {name: FeatureReader(folder / f"{name}.scp") for name in names}
     done.clear()
     utts = list(readers["duration"])
@@ -138,10 +139,9 @@ def decode_natural(dump: str | os.PathLike, subset: str, out: str | os.PathLike)
             for utt in utts:
                 writer.write(utt, reader[utt])
         outputs += [out / f"{name}.scp", out / f"{name}.ark"]
-    shift = float(spec["frame_shift"])
-    bounds = {u: phone_times(readers["duration"][u].reshape(-1), shift) for u in utts}
+    bounds = {u: phone_times(readers["duration"][u].reshape(-1), spec.frame_shift) for u in utts}
     outputs += _write_labels(folder, out, bounds)
-    write_json(out / "schema.json", spec)
+    spec.write(out)
     done.set([*outputs, out / "schema.json"])
     return True
 
@@ -152,13 +152,6 @@ def _checkpoint(path: str | os.PathLike) -> Path:
     if not path.is_file():
         raise DataError("no such model; train it first", path)
     return path
-
-
-def check_spec(model: Spec, data: Spec, path: Path) -> None:
-    """Raises DataError where a model was made for other columns, phones or frames than ``data``."""
-    for key in ("phones", "note_columns", "phone_columns", "frame_shift", "sample_rate"):
-        if model.schema[key] != data.schema[key]:
-            raise DataError(f"the model was trained on features with other {key}; train it again", path)
 
 
 def write_features(out: Path, tables: dict[str, dict[str, np.ndarray]]) -> list[Path]:

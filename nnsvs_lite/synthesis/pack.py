@@ -143,7 +143,7 @@ class Pack:
         m = self.manifest
         rows = [
             ("corpus", m["corpus"]),
-            ("language", m["lang"]),
+            ("languages", ", ".join(m["languages"])),
             ("singers", ", ".join(m["singers"]) or "one, without a name"),
             ("sampling rate", f"{m['sample_rate']} Hz"),
         ]
@@ -173,6 +173,7 @@ def pack(
     out: str | os.PathLike,
     licence: str | os.PathLike | None = None,
     corpus: str | None = None,
+    trust_code: bool = False,
 ) -> Pack:
     """Packs the exp dir of a finished recipe's acoustic model into one file.
 
@@ -182,26 +183,26 @@ def pack(
         licence: a text file with the terms of the corpus; if not given, ``LICENSE`` in a
             data dir of these singers, or in the folder of the recipe that ``exp`` lies in.
         corpus: its name; if not given, that of the recipe.
+        trust_code: see :func:`nnsvs_lite.models.checkpoint.load_model`.
 
     Raises:
         DataError: where a model is missing or damaged, the models do not belong together,
             or licence or corpus are not known.
     """
     from nnsvs_lite.models.checkpoint import load_model
-    from nnsvs_lite.synthesis.decode import check_spec
 
     if Path(out).suffix != SUFFIX:
         raise DataError(f"a packed voice is named *{SUFFIX}", out)
     voice = find_voice(exp)._asdict()
-    models = {family: load_model(path, family) for family, path in voice.items()}
+    models = {family: load_model(path, family, trust_code=trust_code) for family, path in voice.items()}
     spec = models["acoustic"].spec
     for family, path in voice.items():
-        check_spec(models[family].spec, spec, path)
+        models[family].spec.check_fits(spec, path)
     recipe = _recipe_of(Path(exp))
     corpus = corpus or (_corpus_of(recipe) if recipe else None)
     if not corpus:
         raise DataError("lies in no recipe that tells the corpus; give --corpus NAME", exp)
-    singers = list(spec.schema.get("speakers", []))
+    singers = list(spec.speakers)
     text = _licence_text(Path(licence) if licence else _licence_of(recipe, Path(exp), set(singers)))
     files = {f"models/{family}.pt": path.read_bytes() for family, path in voice.items()}
     files[LICENCE] = text
@@ -210,7 +211,7 @@ def pack(
         "version": VERSION,
         "made_with": __version__,
         "corpus": corpus,
-        "lang": spec.schema["lang"],
+        "languages": spec.codes,
         "singers": singers,
         "sample_rate": spec.sample_rate,
         "models": {

@@ -9,10 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from nnsvs_lite.features.audio import write_audio
-from nnsvs_lite.io.atomic import write_json
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.ctm import Segment, write_ctm
 from nnsvs_lite.io.tables import write_table
-from nnsvs_lite.models.spec import Spec
 from nnsvs_lite.score.types import Phone, Score
 from nnsvs_lite.synthesis.decode import write_features
 from nnsvs_lite.synthesis.impose import write_lab
@@ -131,4 +130,4 @@ class Performance:
         write_table(out / "utt2spk", dict.fromkeys(utts, self.singer))
         spans = {u: f"{song} {p.start:.7f} {p.start + bounds[u][-1]:.7f}" for u, p in utts.items()}
         write_table(out / "segments", spans)
-        write_json(out / "schema.json", self.spec.schema)
+        self.spec.write(out)

@@ -8,12 +8,10 @@ from typing import NamedTuple
 import numpy as np
 
 from nnsvs_lite.corpus.segment import cut_labels, phrase_spans
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.models.batch import Example
-from nnsvs_lite.models.spec import Spec
-from nnsvs_lite.score.context import note_columns, note_context, phone_columns, phone_context
-from nnsvs_lite.score.languages import get_language
+from nnsvs_lite.models.batch import Example, ScoreExample
 from nnsvs_lite.score.types import Score
 
 
@@ -52,39 +50,31 @@ def split(score: Score, labels: Sequence[Segment] = ()) -> list[Phrase]:
 
 
 def check_score(score: Score, spec: Spec) -> None:
-    """Checks that a voice can sing a score.
-
-    A language may have gained phones at its end since the voice was trained; a score
-    that does without them can be sung.
-
-    Raises:
-        DataError: where language, phones or columns are not the voice's.
-    """
-    lang, where = spec.schema["lang"], score.title or None
-    if score.lang != lang:
-        raise DataError(f"the score is in {score.lang!r}, the voice sings {lang!r}", where)
-    language = get_language(lang)
-    if list(language.phones[: len(spec.phones)]) != list(spec.phones):
-        raise DataError(f"the voice was made with another phone set of {lang!r}; train it again")
-    for level, now in (("note", note_columns(language)), ("phone", phone_columns(language))):
-        if [(c.name, c.kind) for c in now] != [(c["name"], c["kind"]) for c in spec.columns(level)]:
-            raise DataError(f"the voice was made with other {level} columns; train it again")
+    """Raises DataError where a score's language, or one of its phones, is not the voice's."""
+    where = score.title or None
+    if score.lang not in spec.codes:
+        sung = ", ".join(map(repr, spec.codes))
+        raise DataError(f"the score is in {score.lang!r}, the voice sings {sung}", where)
+    known = spec.phone_set(score.lang).language
     for note in score.notes:
         for phone in note.phones:
-            if phone not in spec.phones:
+            if phone not in known:
                 raise DataError(f"{note.place}: the voice has never sung the phone {phone!r}", where)
 
 
-def example_of(utt: str, score: Score, singer: int = 0) -> Example:
+def example_of(utt: str, score: Score, spec: Spec, singer: int = 0) -> Example:
     """What models are told of a phrase; the same functions as in feature extraction.
 
     ``score`` has phones attached.
     """
     return Example(
         utt=utt,
-        note_context=note_context(score),
-        phone_context=phone_context(score),
-        note_index=np.array(score.note_index, np.int64),
-        note_time=np.array([[n.start, n.end] for n in score.notes], np.float64),
+        score=ScoreExample(
+            note_context=spec.context("note", score),
+            phone_context=spec.context("phone", score),
+            note_index=np.array(score.note_index, np.int64),
+            note_time=np.array([[n.start, n.end] for n in score.notes], np.float64),
+        ),
         singer=singer,
+        language=spec.codes.index(score.lang),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -50,19 +50,19 @@ def predict_timing(
     device = _device(timelag)
     rest = timelag.spec.column("note", "is_rest")
     out: list[Timing | None] = [None] * len(examples)
-    for indices in pack([len(e.phone_context) for e in examples], budget):
-        members = [replace(examples[i], time_lag=None, duration=None, streams={}) for i in indices]
+    for indices in pack([len(e.score.phone_context) for e in examples], budget):
+        members = [examples[i].timed(None) for i in indices]
         batch = collate(members, shift).to(device)
         lags = timelag.infer(batch)["time_lag"].float().cpu().numpy()
         lengths = {k: v.double().cpu().numpy() for k, v in duration.infer(batch).items()}
         for row, (i, example) in enumerate(zip(indices, members)):
-            n, p = len(example.note_context), len(example.phone_context)
-            lag = clip_lags(lags[row, :n] * strength, example.note_context[:, rest] > 0.5, shift)
+            n, p = len(example.score.note_context), len(example.score.phone_context)
+            lag = clip_lags(lags[row, :n] * strength, example.score.note_context[:, rest] > 0.5, shift)
             lag[0] = 0.0
-            counts = np.bincount(example.note_index, minlength=n)
-            bounds = sung_boundaries(example.note_time, lag, counts, shift)
+            counts = np.bincount(example.score.note_index, minlength=n)
+            bounds = sung_boundaries(example.score.note_time, lag, counts, shift)
             variance = lengths["variance"][row, :p] if "variance" in lengths else None
-            filled = fill_notes(lengths["mean"][row, :p], variance, example.note_index, bounds)
+            filled = fill_notes(lengths["mean"][row, :p], variance, example.score.note_index, bounds)
             out[i] = Timing(lag, filled)
     return out  # type: ignore[return-value]
 
@@ -78,7 +78,7 @@ def predict_acoustic(
     """
     device = _device(model)
     for indices in pack([e.frames for e in examples], budget):
-        members = [replace(examples[i], time_lag=None, streams={}) for i in indices]
+        members = [examples[i].timed(examples[i].score.duration) for i in indices]
         batch = collate(members, model.spec.frame_shift, seed).to(device)
         streams = {name: value.float().cpu().numpy() for name, value in model.infer(batch).items()}
         for row, i in enumerate(indices):

@@ -24,11 +24,9 @@ from pathlib import Path
 
 import numpy as np
 
-from nnsvs_lite.features.config import FeatureConfig
-from nnsvs_lite.features.vocoder import vocoder_streams, waveform_of
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.errors import DataError, nearest
-from nnsvs_lite.models.base import AcousticModel, DurationModel, TimeLagModel
+from nnsvs_lite.models.base import AcousticModel, DurationModel, TimeLagModel, VocoderModel
 from nnsvs_lite.score.change import change
 from nnsvs_lite.score.formats.readers import read_score
 from nnsvs_lite.score.phonemize import attach_phones
@@ -40,6 +38,7 @@ from nnsvs_lite.synthesis.performance import Performance, SungPhrase
 from nnsvs_lite.synthesis.phrases import Phrase, check_score, example_of, split
 from nnsvs_lite.synthesis.predict import Timing, predict_acoustic, predict_timing
 from nnsvs_lite.synthesis.style import Style, check_range, restyle
+from nnsvs_lite.synthesis.vocoder import choose_vocoder, load_vocoder, waveform_of
 from nnsvs_lite.synthesis.voice import load_voice
 from nnsvs_lite.training.device import find_device
 
@@ -52,29 +51,43 @@ class Singer:
 
     Args:
         timelag, duration, acoustic: models on one device.
+        vocoder: chosen by the acoustic model's streams where not given.
 
     Attributes:
-        spec: what the models know of their data. config: its feature configuration.
+        spec: what the models know of their data.
         singers: names of those who sing in it.
     """
 
-    def __init__(self, timelag: TimeLagModel, duration: DurationModel, acoustic: AcousticModel):
+    def __init__(
+        self,
+        timelag: TimeLagModel,
+        duration: DurationModel,
+        acoustic: AcousticModel,
+        vocoder: VocoderModel | None = None,
+    ):
         self.timelag, self.duration, self.acoustic = timelag, duration, acoustic
         self.spec = acoustic.spec
-        self.config = FeatureConfig.from_dict(self.spec.schema["feature_config"], "checkpoint")
-        self.singers: list[str] = list(self.spec.schema.get("speakers", []))
+        self.vocoder = choose_vocoder(self.spec, vocoder)
+        self.singers: list[str] = list(self.spec.speakers)
 
     @staticmethod
-    def load(path: str | os.PathLike, device: str = "cpu") -> Singer:
+    def load(
+        path: str | os.PathLike,
+        device: str = "cpu",
+        vocoder: str | os.PathLike | None = None,
+        trust_code: bool = False,
+    ) -> Singer:
         """Loads the exp dir of a finished recipe's acoustic model, or a packed voice.
+
+        ``vocoder`` names the checkpoint or exp dir of a trained vocoder, to use instead of its own;
+        ``trust_code``: see :func:`nnsvs_lite.models.checkpoint.load_model`.
 
         Raises:
             DataError: where it is neither, a checkpoint is damaged, or there is no such device.
         """
-        singer = Singer(*load_voice(path, find_device(device)))
-        for name in vocoder_streams(singer.config):
-            if name not in singer.spec.streams:
-                raise DataError(f"the voice predicts no {name}, of which its waveform is made", path)
+        singer = Singer(*load_voice(path, find_device(device), trust_code))
+        if vocoder is not None:
+            singer.vocoder = load_vocoder(singer.spec, vocoder, device, trust_code)
         return singer
 
     def sing(
@@ -84,6 +97,7 @@ class Singer:
         part: int | str | None = None,
         voice: str | None = None,
         verse: int = 1,
+        lang: str | None = None,
         transpose: int = 0,
         tempo: float = 1.0,
         timing: float = 1.0,
@@ -100,7 +114,7 @@ class Singer:
 
         Args:
             score: a score file, or a :class:`Score`.
-            part, voice, verse: of a file with several.
+            part, voice, verse: of a file with several. lang: of its lyrics; the voice's first if not given.
             transpose: semitones.
             tempo: factor; 2 is twice as fast.
             timing: strength of time lags, 0 to 2; 0 keeps to the score's beats.
@@ -124,7 +138,7 @@ class Singer:
             raise DataError("labels give the times themselves: tempo and timing must be left at 1")
         number, name = self.find_singer(singer)
         if not isinstance(score, Score):
-            score = self._read(score, part=part, voice=voice, verse=verse)
+            score = self._read(score, lang or self.spec.codes[0], part=part, voice=voice, verse=verse)
         score = change(score, transpose, tempo)
         if not all(note.phones for note in score.notes):
             score = attach_phones(score)
@@ -134,14 +148,14 @@ class Singer:
         rate, shift = self.spec.sample_rate, self.spec.frame_shift
         pieces = []
         for phrase in sung:
-            wave = waveform_of(phrase.streams, self.config, seed)
+            wave = waveform_of(self.vocoder, phrase.streams, seed)
             pieces.append((phrase.start, wave))
             progress(0.5 + 0.5 * len(pieces) / len(sung))
         waveform = join(pieces, rate, max([score.duration, *(label.end for label in imposed[-1:])]))
         return Performance(waveform, rate, shift, score, sung, name, self.spec)
 
-    def _read(self, path: str | os.PathLike, **options: int | str | None) -> Score:
-        score = read_score(path, lang=self.spec.schema["lang"], **options)
+    def _read(self, path: str | os.PathLike, lang: str, **options: int | str | None) -> Score:
+        score = read_score(path, lang=lang, **options)
         return replace(score, title=score.title or Path(path).stem)
 
     def _predict(
@@ -156,15 +170,15 @@ class Singer:
     ) -> list[SungPhrase]:
         """Times and features of all phrases of a song."""
         phrases = split(score, imposed)
-        examples = [example_of(f"phrase{i:04d}", p.score, singer) for i, p in enumerate(phrases)]
+        examples = [example_of(f"phrase{i:04d}", p.score, self.spec, singer) for i, p in enumerate(phrases)]
         if imposed:
             timings = [_imposed_timing(p, self.spec.frame_shift) for p in phrases]
         else:
             timings = predict_timing(examples, self.timelag, self.duration, strength=timing)
-        ready = [replace(e, duration=t.duration) for e, t in zip(examples, timings)]
+        ready = [e.timed(t.duration) for e, t in zip(examples, timings)]
         streams = {}
         for i, predicted in predict_acoustic(ready, self.acoustic, seed=seed):
-            streams[i] = restyle(predicted, ready[i], self.spec, self.config, style)
+            streams[i] = restyle(predicted, ready[i], self.spec, self.vocoder, style)
             progress(len(streams) / len(ready))
         return [
             SungPhrase(p.start, p.score, p.first_note, timings[i].time_lag, timings[i].duration, streams[i])

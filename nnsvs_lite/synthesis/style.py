@@ -12,10 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from nnsvs_lite.features.config import FeatureConfig
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.models.base import VocoderModel
 from nnsvs_lite.models.batch import Example
 from nnsvs_lite.models.layers.acoustic_floor import SCORE_PITCH
-from nnsvs_lite.models.spec import Spec
 
 VIBRATO_BAND = (3.0, 8.0)
 """Hz within which a held note's F0 counts as vibrato; singers' lies at 4.5 to 7 (Sundberg 1994)."""
@@ -77,26 +78,24 @@ def check_range(name: str, value: float, low: float, high: float) -> None:
 
 
 def restyle(
-    streams: Mapping[str, np.ndarray], example: Example, spec: Spec, config: FeatureConfig, style: Style
+    streams: Mapping[str, np.ndarray], example: Example, spec: Spec, vocoder: VocoderModel, style: Style
 ) -> dict[str, np.ndarray]:
     """Changes the features of one phrase.
 
     Args:
         streams: (T, D) each, as an acoustic model gives them.
         example: what the model was told, with durations.
-        spec: of the voice. config: its feature configuration.
-        style: what to change.
+        spec: of the voice. vocoder: of the voice; says what may be changed. style: what to change.
 
     Returns:
         All streams; those that stay the same are the same arrays.
 
     Raises:
-        DataError: where the voice lacks the stream that is to be changed.
+        DataError: where the vocoder would not let it be heard.
     """
     out = dict(streams)
     if style.vibrato != 1 or style.pitch_deviation != 1:
-        # Mel spectra hold the harmonics: another F0 beside them would not be heard.
-        _needed(streams, "mgc", "pitch")
+        _check_control(vocoder, "pitch")
         lf0 = streams["lf0"][:, 0].astype(np.float64)
         smooth = smooth_score(example, spec)
         residual = lf0 - smooth
@@ -105,24 +104,25 @@ def restyle(
         out["lf0"] = (smooth + style.pitch_deviation * residual)[:, None].astype(np.float32)
     if style.breathiness:
         # Coded aperiodicity is in dB; above 0 there is no more noise to be had.
-        bap = _needed(streams, "bap", "breathiness")
-        out["bap"] = np.minimum(bap + np.float32(style.breathiness), np.float32(0))
+        _check_control(vocoder, "breathiness")
+        out["bap"] = np.minimum(streams["bap"] + np.float32(style.breathiness), np.float32(0))
     if style.gender != 1:
-        mgc = _needed(streams, "mgc", "gender")
-        out["mgc"] = (mgc @ formant_matrix(mgc.shape[1], config, style.gender)).astype(np.float32)
+        _check_control(vocoder, "gender")
+        matrix = formant_matrix(streams["mgc"].shape[1], spec.feature_config, style.gender)
+        out["mgc"] = (streams["mgc"] @ matrix).astype(np.float32)
     return out
 
 
-def _needed(streams: Mapping[str, np.ndarray], name: str, option: str) -> np.ndarray:
-    if name not in streams:
-        raise DataError(f"{option} cannot be changed: this voice has no {name}, as WORLD voices do")
-    return streams[name]
+def _check_control(vocoder: VocoderModel, control: str) -> None:
+    if control not in vocoder.controls:
+        name = type(vocoder).__name__
+        raise DataError(f"{control} cannot be changed: the voice's vocoder, {name}, does not allow it")
 
 
 def smooth_score(example: Example, spec: Spec) -> np.ndarray:
     """(T,) log F0 of the score at each frame, held through rests, its steps rounded off."""
-    pitch = example.note_context[:, spec.column("note", SCORE_PITCH)].astype(np.float64)
-    frames = np.repeat(pitch[example.note_index], example.duration)
+    pitch = example.score.note_context[:, spec.column("note", SCORE_PITCH)].astype(np.float64)
+    frames = np.repeat(pitch[example.score.note_index], example.score.duration)
     steps = np.log(440.0) + (frames - 69.0) * (np.log(2.0) / 12.0)
     half = max(1, round(3 * SCORE_SMOOTHING / spec.frame_shift))
     kernel = np.exp(-0.5 * (np.arange(-half, half + 1) * spec.frame_shift / SCORE_SMOOTHING) ** 2)
@@ -132,16 +132,16 @@ def smooth_score(example: Example, spec: Spec) -> np.ndarray:
 def vowels(example: Example, spec: Spec) -> Iterator[tuple[int, int]]:
     """First and last+1 frame of each sung note's part that is held: its vowels."""
     held = np.array(spec.sustaining)[_ids(example, spec)]
-    rest = example.note_context[:, spec.column("note", "is_rest")] > 0.5
-    edges = np.append(0, np.cumsum(example.duration))
+    rest = example.score.note_context[:, spec.column("note", "is_rest")] > 0.5
+    edges = np.append(0, np.cumsum(example.score.duration))
     for note in np.flatnonzero(~rest):
-        phones = np.flatnonzero((example.note_index == note) & held)
+        phones = np.flatnonzero((example.score.note_index == note) & held)
         if len(phones):
             yield int(edges[phones[0]]), int(edges[phones[-1] + 1])
 
 
 def _ids(example: Example, spec: Spec) -> np.ndarray:
-    ids = example.phone_context[:, spec.column("phone", "phone")].astype(np.int64)
+    ids = example.score.phone_context[:, spec.column("phone", "phone")].astype(np.int64)
     return np.clip(ids, 0, len(spec.phones))
 
 

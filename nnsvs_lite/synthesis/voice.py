@@ -56,7 +56,7 @@ def find_voice(folder: str | os.PathLike) -> Voice:
     return Voice(*(folder / FILES[family] for family in Voice._fields))
 
 
-def load_voice(path: str | os.PathLike, device: torch.device) -> list[SvsModel]:
+def load_voice(path: str | os.PathLike, device: torch.device, trust_code: bool = False) -> list[SvsModel]:
     """The time-lag, duration and acoustic model of an exp dir or a packed voice, for inference.
 
     Raises:
@@ -67,7 +67,7 @@ def load_voice(path: str | os.PathLike, device: torch.device) -> list[SvsModel]:
 
     if Path(path).is_file():
         pack = Pack.read(path)
-        models = [load_model(f"{path}/{f}", f, pack.checkpoint(f)) for f in Voice._fields]
+        models = [load_model(f"{path}/{f}", f, pack.checkpoint(f), trust_code) for f in Voice._fields]
     else:
-        models = [load_model(file, family) for family, file in find_voice(path)._asdict().items()]
+        models = [load_model(p, f, trust_code=trust_code) for f, p in find_voice(path)._asdict().items()]
     return [model.to(device) for model in models]

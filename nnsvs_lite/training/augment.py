@@ -14,21 +14,21 @@ from dataclasses import replace
 
 import numpy as np
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.tables import read_table
 from nnsvs_lite.models.batch import Example
 from nnsvs_lite.score.change import HIGHEST, LOWEST, change
-from nnsvs_lite.score.context import note_context
 from nnsvs_lite.score.types import Score
 from nnsvs_lite.training.data import DumpDataset
 
 SEMITONE = math.log(2.0) / 12.0
 
 
-def changed(example: Example, score: Score, transpose: int, stretch: float) -> Example:
+def changed(example: Example, score: Score, spec: Spec, transpose: int, stretch: float) -> Example:
     """An utterance as if sung at another pitch and pace.
 
     Args:
-        example: with durations and streams. score: its own, with phones.
+        example: with durations and streams. score: its own, with phones. spec: of the dump.
         transpose: semitones. stretch: factor of all lengths.
 
     Returns:
@@ -36,7 +36,7 @@ def changed(example: Example, score: Score, transpose: int, stretch: float) -> E
         ``lf0`` moved, streams interpolated to the new number of frames (``vuv`` by nearest).
     """
     new = change(score, transpose, 1.0 / stretch)
-    old_ends = np.cumsum(example.duration)
+    old_ends = np.cumsum(example.score.duration)
     ends = np.maximum(np.round(old_ends * stretch), np.arange(1, len(old_ends) + 1)).astype(np.int64)
     # A phone of one frame may round to none: every phone keeps at least one.
     ends = np.maximum.accumulate(ends - np.arange(len(ends))) + np.arange(len(ends))
@@ -53,14 +53,15 @@ def changed(example: Example, score: Score, transpose: int, stretch: float) -> E
         streams[name] = values[low] * (1 - share) + values[high] * share
         if name == "lf0":
             streams[name] = streams[name] + np.float32(transpose * SEMITONE)
-    return replace(
-        example,
-        note_context=note_context(new),
+    old = example.score
+    told = replace(
+        old,
+        note_context=spec.context("note", new),
         note_time=np.array([[n.start, n.end] for n in new.notes], np.float64),
-        time_lag=None if example.time_lag is None else example.time_lag * stretch,
+        time_lag=None if old.time_lag is None else old.time_lag * stretch,
         duration=np.diff(bounds),
-        streams=streams,
     )
+    return replace(example, score=told, streams=streams)
 
 
 class Augmented(Sequence[Example]):
@@ -100,7 +101,7 @@ class Augmented(Sequence[Example]):
         low, high = max(-self._transpose, LOWEST - min(pitches)), min(self._transpose, HIGHEST - max(pitches))
         transpose = int(rng.integers(min(low, 0), max(high, 0) + 1))
         stretch = math.exp(rng.uniform(-1, 1) * math.log1p(self._stretch))
-        return changed(example, score, transpose, stretch)
+        return changed(example, score, self._data.spec, transpose, stretch)
 
 
 def read_scores(data: DumpDataset) -> dict[str, Score]:

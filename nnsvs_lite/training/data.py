@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.tables import FeatureReader, read_table
-from nnsvs_lite.models.batch import Example
-from nnsvs_lite.models.spec import Spec
+from nnsvs_lite.models.batch import Example, ScoreExample
 
 _CONTEXT = ("note_context", "phone_context", "note_index", "note_time")
 
@@ -47,6 +47,7 @@ class DumpDataset(Sequence[Example]):
         self.folder = folder
         names = [*_CONTEXT, *(("time_lag", "duration") if timing else ())]
         self._streams = list(spec.streams) if streams else []
+        self.spec = spec
         self._readers = {name: FeatureReader(folder / f"{name}.scp") for name in names + self._streams}
         self.utts = list(self._readers["phone_context"])
         if not self.utts:
@@ -54,8 +55,13 @@ class DumpDataset(Sequence[Example]):
         for name, reader in self._readers.items():
             for utt in set(reader) ^ set(self.utts):
                 raise DataError(f"utterance {utt!r} is not in both {name}.scp and phone_context.scp", folder)
-        self.singers = _indices(folder / "utt2spk", self.utts, spec.schema["speakers"])
-        self._language = _indices(folder / "utt2lang", self.utts, spec.schema["languages"])
+        self.singers = _indices(folder / "utt2spk", self.utts, spec.speakers)
+        self._language = _indices(folder / "utt2lang", self.utts, spec.codes)
+        if spec.languages[1:]:
+            languages = read_table(folder / "utt2lang")
+            unknown = next((u for u in self.utts if languages.get(u) not in spec.codes), None)
+            if unknown:
+                raise DataError(f"no language of {spec.codes} for {unknown!r}", folder / "utt2lang")
         durations = self._readers["duration"] if timing else {}
         self.frames = [int(durations[u].sum()) if timing else 0 for u in self.utts]
         self._cache: dict[int, Example] = {}
@@ -69,16 +75,21 @@ class DumpDataset(Sequence[Example]):
             return self._cache[index]
         utt = self.utts[index]
         arrays = {name: reader[utt] for name, reader in self._readers.items()}
+        for level in ("note", "phone"):
+            name = f"{level}_context"
+            arrays[name] = self.spec.joined(level, arrays[name], self.spec.codes[self._language[utt]])
         column = {n: arrays[n].reshape(-1) for n in ("note_index", "time_lag", "duration") if n in arrays}
         whole = {n: v.astype(np.int64) for n, v in column.items() if n != "time_lag"}
         example = Example(
             utt=utt,
-            note_context=arrays["note_context"],
-            phone_context=arrays["phone_context"],
-            note_index=whole["note_index"],
-            note_time=arrays["note_time"],
-            time_lag=column.get("time_lag"),
-            duration=whole.get("duration"),
+            score=ScoreExample(
+                note_context=arrays["note_context"],
+                phone_context=arrays["phone_context"],
+                note_index=whole["note_index"],
+                note_time=arrays["note_time"],
+                time_lag=column.get("time_lag"),
+                duration=whole.get("duration"),
+            ),
             streams={name: arrays[name] for name in self._streams},
             singer=self.singers[utt],
             language=self._language[utt],

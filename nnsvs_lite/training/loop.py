@@ -22,13 +22,13 @@ from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.atomic import write_text
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models import checkpoint
 from nnsvs_lite.models.base import SvsModel
 from nnsvs_lite.models.batch import Batch, Example, collate
 from nnsvs_lite.models.config import Config, TrainingOptions
-from nnsvs_lite.models.spec import Spec
 from nnsvs_lite.score.types import Score
 from nnsvs_lite.training.augment import Augmented, read_scores
 from nnsvs_lite.training.data import DumpDataset, balanced, epoch_batches, pack
@@ -71,9 +71,8 @@ class Trainer:
         self.config, self.options, self.fabric = config, config.training, fabric
         self.out = Path(out)
         spec = Spec.read(dump)
-        cls = config.model_class
         torch.manual_seed(self.options.seed)
-        self.raw: SvsModel = cls(spec, **config.init_args)
+        self.raw: SvsModel = config.build(spec)
         acoustic = self.raw.family == "acoustic"
         self.train_data = DumpDataset(dump, train_set, spec, streams=acoustic)
         self.dev_data = DumpDataset(dump, dev_set, spec, streams=acoustic)
@@ -93,9 +92,7 @@ class Trainer:
         self.stale = 0
         self.step = 0
         # A state is taken up again only by the run that wrote it.
-        identity = json.dumps(
-            [config.to_dict(), spec.schema, spec.stats, self.train_data.utts], sort_keys=True
-        )
+        identity = json.dumps([config.to_dict(), spec.to_dict(), self.train_data.utts], sort_keys=True)
         self.identity = hashlib.sha256(identity.encode()).hexdigest()
 
     # -- data ---------------------------------------------------------------------------
@@ -103,7 +100,7 @@ class Trainer:
     def _lengths(self, data: DumpDataset) -> list[int]:
         if self.raw.family == "acoustic":
             return data.frames
-        return [len(data[i].phone_context) for i in range(len(data))]
+        return [len(data[i].score.phone_context) for i in range(len(data))]
 
     def _versions(self, epoch: int) -> Sequence[Example]:
         """The training set as one epoch sees it."""
@@ -126,7 +123,9 @@ class Trainer:
 
     def _count_epochs(self) -> int:
         lengths, world = self.item_lengths, self.fabric.world_size
-        steps = sum(1 for _ in epoch_batches(lengths, self.options.budget, 0, 1, 0, world))
+        steps = sum(
+            1 for _ in epoch_batches(lengths, self.options.batch_length(self.raw.family), 0, 1, 0, world)
+        )
         return max(self.options.epochs, math.ceil(self.options.min_steps / steps))
 
     # -- one epoch ----------------------------------------------------------------------
@@ -138,7 +137,12 @@ class Trainer:
         self.model.train()
         plan = list(
             epoch_batches(
-                self.item_lengths, options.budget, options.seed, epoch, fabric.global_rank, fabric.world_size
+                self.item_lengths,
+                options.batch_length(self.raw.family),
+                options.seed,
+                epoch,
+                fabric.global_rank,
+                fabric.world_size,
             )
         )
         sums: dict[str, float] = {}
@@ -180,7 +184,7 @@ class Trainer:
         # The module itself: a DDP wrapper would wait for ranks that have no batch left.
         module = self.raw if self.average is None else self.average.module
         module.eval()
-        batches = pack(self._lengths(self.dev_data), self.options.budget)
+        batches = pack(self._lengths(self.dev_data), self.options.batch_length(self.raw.family))
         mine = batches[self.fabric.global_rank :: self.fabric.world_size]
         # A rank that has none must still know the names of losses: it takes one at weight 0.
         share = 1.0 if mine else 0.0
@@ -263,8 +267,8 @@ class Trainer:
             return
         optimizer = torch.optim.AdamW(self.raw.parameters(), lr=options.lr, weight_decay=options.weight_decay)
         self.model, self.optimizer = fabric.setup(self.raw, optimizer)
-        if options.average:
-            self.average = AveragedModel(self.raw, avg_fn=running_mean(options.average))
+        if options.ema_decay:
+            self.average = AveragedModel(self.raw, avg_fn=running_mean(options.ema_decay))
         self.epochs = self._count_epochs()
         start = self._resume()
         writer = self._tensorboard(start) if fabric.is_global_zero else None

@@ -1,15 +1,27 @@
-"""One experiment: trained unless it is up to date."""
+"""One experiment: trained unless it is up to date, and never trained over by another."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
-import shlex
-from collections.abc import Sequence
+import shutil
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
-from nnsvs_lite.io.atomic import read_text, write_text
+import yaml
+
+from nnsvs_lite.io.atomic import read_json, read_text, write_json
 from nnsvs_lite.io.done import Done
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.io.settings import read_settings
+from nnsvs_lite.models.config import FAMILIES, Config
+
+_TRAINED = ("last.pt", "losses.jsonl", "tensorboard", "data.json", "config.yaml", "model.pt")
+"""What training writes, the model last: it tells that there is something to lose."""
+_NAMED = 3
+"""Differences that a refusal names."""
 
 
 def train(
@@ -22,6 +34,7 @@ def train(
     seed: int | None = None,
     ngpu: int = 0,
     num_nodes: int = 1,
+    overwrite: bool = False,
 ) -> bool:
     """Trains a model, or takes up its training, unless the exp dir is up to date.
 
@@ -31,19 +44,25 @@ def train(
         seed: in place of ``training.seed``.
         ngpu: GPUs on each machine; 0 trains on the CPU.
         num_nodes: machines, as launched by ``torchrun`` or Slurm.
+        overwrite: whether a model of another configuration or other data may be replaced.
 
     Returns:
         Whether anything was done.
 
     Raises:
-        DataError: for bad data or configuration, or a loss that is not finite.
+        DataError: for bad data or configuration, a loss that is not finite, or an exp dir that
+            holds another experiment.
     """
     out, dump = Path(out), Path(dump)
     inputs = [dump / "schema.json", dump / "stats.json", dump / train_set, dump / dev_set]
     for path in inputs:
         if not path.exists():
             raise DataError("no such file or folder; run stage 2 first", path)
-    options = {"config": read_text(config_path), "overrides": list(overrides), "seed": seed}
+    options = {
+        "config": read_settings(config_path, FAMILIES).value,
+        "overrides": list(overrides),
+        "seed": seed,
+    }
     done = Done(out, "train", inputs, options)
     if done.is_current():
         return False
@@ -51,13 +70,21 @@ def train(
     # torch and Fabric are slow to import; a finished stage must not wait for them.
     from lightning_fabric import Fabric
 
-    from nnsvs_lite.models.config import Config
     from nnsvs_lite.training.device import check_gpus
     from nnsvs_lite.training.loop import Trainer
 
     config = Config.read(config_path, overrides)
     if seed is not None:
         config.training.seed = seed
+    data = identity(dump, train_set, dev_set)
+    changes = differences(out, config.to_dict(), data)
+    if changes and not overwrite:
+        more = f", and {len(changes) - _NAMED} more" if len(changes) > _NAMED else ""
+        raise DataError(
+            f"another experiment stands here: {', '.join(changes[:_NAMED])}{more}; "
+            "give this one a name of its own (--tag) or replace the other (--overwrite true)",
+            out,
+        )
     check_gpus(ngpu)
     try:
         fabric = Fabric(
@@ -72,12 +99,77 @@ def train(
     trainer = Trainer(config, dump, train_set, dev_set, out, fabric)
     if fabric.is_global_zero:
         done.clear()
+        if changes:
+            _remove(out)
+        write_json(out / "data.json", data)
         config.write(out / "config.yaml")
-        words = ["nnsvs-lite", "train", "--config", out / "config.yaml", "--dump", dump, "--out", out]
-        words += ["--train-set", train_set, "--dev-set", dev_set, "--ngpu", ngpu, "--num-nodes", num_nodes]
-        write_text(out / "resume.sh", "#!/usr/bin/env bash\nexec " + shlex.join(map(str, words)) + "\n")
-        (out / "resume.sh").chmod(0o755)
+    fabric.barrier()
     trainer.run()
     if fabric.is_global_zero:
         done.set([out / "model.pt", out / "config.yaml", out / "losses.jsonl"])
     return True
+
+
+def identity(dump: Path, train_set: str, dev_set: str) -> dict[str, Any]:
+    """What a model is trained on, as ``data.json`` of its exp dir holds it."""
+
+    def digest(path: Path) -> str:
+        return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+
+    found: dict[str, Any] = {
+        "features": read_json(dump / "schema.json"),
+        "stats": digest(dump / "stats.json"),
+    }
+    for name, subset in (("train_set", train_set), ("dev_set", dev_set)):
+        table = dump / subset / "utt2spk"
+        utterances = len(read_text(table).splitlines())
+        found[name] = {"name": subset, "utterances": utterances, "utt2spk": digest(table)}
+    return found
+
+
+def differences(out: Path, config: dict[str, Any], data: dict[str, Any]) -> list[str]:
+    """Where an exp dir that holds a model differs: ``key old -> new``, of the configuration first.
+
+    Raises:
+        DataError: where the dir's own record of itself cannot be read.
+    """
+    if not (out / "model.pt").exists():
+        return []
+    changes = []
+    for name, new in (("config.yaml", config), ("data.json", data)):
+        if not (out / name).exists():
+            changes.append(f"no {name}")
+            continue
+        # What is new is written and read like the old, so that both have the same types: YAML
+        # takes JSON's 1e-05 for text.
+        write, read = (json.dumps, json.loads) if name.endswith(".json") else (yaml.safe_dump, yaml.safe_load)
+        try:
+            old = dict(_flat(read(read_text(out / name))))
+        except (yaml.YAMLError, ValueError) as error:
+            raise DataError(f"cannot be read: {str(error).splitlines()[0]}", out / name) from None
+        now = dict(_flat(read(write(new))))
+        for key in {**old, **now}:
+            if old.get(key) != now.get(key):
+                changes.append(f"{key} {_short(old.get(key))} -> {_short(now.get(key))}")
+    return changes
+
+
+def _flat(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict) and value:
+        for name, item in value.items():
+            yield from _flat(item, f"{key}.{name}" if key else str(name))
+    else:
+        yield key, value
+
+
+def _short(value: Any) -> str:
+    text = "none" if value is None else str(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."
+
+
+def _remove(out: Path) -> None:
+    for name in _TRAINED:
+        if (out / name).is_dir():
+            shutil.rmtree(out / name)
+        else:
+            (out / name).unlink(missing_ok=True)

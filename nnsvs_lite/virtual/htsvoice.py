@@ -88,6 +88,11 @@ class StateSequence:
     variances: dict[str, np.ndarray]
     voiced: np.ndarray
 
+    def by_frame(self, stream: str, durations: np.ndarray) -> list[np.ndarray]:
+        """Means and variances (frames, windows, size) of a stream, for durations (labels, states)."""
+        tables = self.means[stream], self.variances[stream]
+        return [np.repeat(t.reshape(-1, *t.shape[2:]), durations.ravel(), axis=0) for t in tables]
+
 
 class HtsVoice:
     """An HMM voice.

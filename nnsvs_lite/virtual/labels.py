@@ -51,7 +51,7 @@ class _Syllable:
 
 
 @dataclass
-class _Place:
+class _Position:
     """Where a note stands in a measure or phrase: counts, seconds and 96ths of a whole note."""
 
     number: int
@@ -91,7 +91,7 @@ def _ticks(beats: float) -> int:
     return round(beats * 24)
 
 
-def _measure_places(score: Score) -> list[_Place]:
+def _measure_places(score: Score) -> list[_Position]:
     """Places in the measures; a note belongs to the measure that it starts in."""
     groups: dict[tuple[int, int], list[int]] = {}
     run = 0
@@ -99,12 +99,12 @@ def _measure_places(score: Score) -> list[_Place]:
         if i and note.measure != score.notes[i - 1].measure:
             run += 1
         groups.setdefault((run, note.measure), []).append(i)
-    places: dict[int, _Place] = {}
+    places: dict[int, _Position] = {}
     for members in groups.values():
         for number, i in enumerate(members, start=1):
             note = score.notes[i]
             second = 60.0 / note.tempo
-            places[i] = _Place(
+            places[i] = _Position(
                 number,
                 len(members),
                 note.beat * second,
@@ -129,12 +129,12 @@ def _phrases(score: Score) -> list[int]:
     return numbers
 
 
-def _phrase_place(score: Score, phrases: list[int], index: int) -> _Place:
+def _phrase_place(score: Score, phrases: list[int], index: int) -> _Position:
     members = [i for i, phrase in enumerate(phrases) if phrase == phrases[index]]
     first, last = score.notes[members[0]], score.notes[members[-1]]
     ticks = [_ticks(score.notes[i].beats) for i in members]
     at = members.index(index)
-    return _Place(
+    return _Position(
         at + 1,
         len(members),
         score.notes[index].start - first.start,
@@ -274,7 +274,7 @@ def _three(syllable: _Syllable, mark: str) -> str:
 def _current_note(
     score: Score,
     syllable: _Syllable,
-    place: _Place,
+    place: _Position,
     phrases: list[int],
     previous: Note | None,
     following: Note | None,

@@ -6,16 +6,22 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.languages import get_language
 from nnsvs_lite.score.types import Note, Phone, Score
-from nnsvs_lite.virtual.style import FRAME, Style
+from nnsvs_lite.virtual.style import FRAME, SingingStyle
 
 SHORTEST_PHONE = 5
 LONGEST_CONSONANT = 18
 _SHORTEST_VOWEL = 8
 # Lengthening of consonants from speech to singing (after Saitou et al. 2007).
 _SPEECH_TO_SINGING = {"fricative": 1.58, "affricate": 1.3, "plosive": 1.13, "nasal": 1.77, "liquid": 1.3}
+
+
+def segments(phones: Sequence[Phone]) -> list[Segment]:
+    """The phone times as labels."""
+    return [Segment(p.start, p.end, p.symbol) for p in phones]
 
 
 def speech_lengthening(symbol: str, lang: str = "ja") -> float:
@@ -29,7 +35,7 @@ def speech_lengthening(symbol: str, lang: str = "ja") -> float:
     return next((factor for name, factor in _SPEECH_TO_SINGING.items() if name in names), 1.0)
 
 
-def note_lag(note: Note, previous: Note | None, style: Style) -> float:
+def note_lag(note: Note, previous: Note | None, style: SingingStyle) -> float:
     """The part of a note's lag that is a rule: seconds from its beat to its vowel."""
     if previous is None or previous.is_rest:
         return style.phrase_lag
@@ -38,7 +44,7 @@ def note_lag(note: Note, previous: Note | None, style: Style) -> float:
 
 
 def place_phones(
-    score: Score, natural: Sequence[float], style: Style, rng: np.random.Generator
+    score: Score, natural: Sequence[float], style: SingingStyle, rng: np.random.Generator
 ) -> list[Phone]:
     """Phone times of a performance, on whole frames, contiguous from 0 to the score's end.
 
@@ -93,7 +99,7 @@ def place_phones(
 
 
 def _phone_lengths(
-    score: Score, natural: Sequence[float], style: Style, rng: np.random.Generator
+    score: Score, natural: Sequence[float], style: SingingStyle, rng: np.random.Generator
 ) -> list[list[int]]:
     """For each note the lengths of its phones in frames, before they meet the beats."""
     noise = np.exp(style.consonant_sigma * np.clip(rng.standard_normal(len(natural)), -2.5, 2.5))

@@ -15,7 +15,7 @@ import numpy as np
 from scipy.signal import butter, sosfilt
 
 from nnsvs_lite.score.types import Phone, Score
-from nnsvs_lite.virtual.style import FRAME, Style
+from nnsvs_lite.virtual.style import FRAME, SingingStyle
 
 # Natural frequency in rad/s and damping of the second-order systems.
 OVERSHOOT = (34.8, 0.5422)
@@ -42,7 +42,7 @@ def step_response(time: np.ndarray, omega: float, zeta: float) -> np.ndarray:
     return 1.0 - np.exp(-zeta * omega * t) * wave
 
 
-def _change(time: np.ndarray, step: float, style: Style) -> np.ndarray:
+def _change(time: np.ndarray, step: float, style: SingingStyle) -> np.ndarray:
     """What a change of pitch by ``step`` cents at time 0 adds: from 0 to ``step``.
 
     Only the first ``large_interval`` cents swing over; a whole leap that did so
@@ -59,7 +59,9 @@ def _change(time: np.ndarray, step: float, style: Style) -> np.ndarray:
     )
 
 
-def f0_curve(score: Score, phones: Sequence[Phone], style: Style, rng: np.random.Generator) -> np.ndarray:
+def f0_curve(
+    score: Score, phones: Sequence[Phone], style: SingingStyle, rng: np.random.Generator
+) -> np.ndarray:
     """F0 of a performance, through unvoiced phones and rests as well.
 
     Args:
@@ -113,7 +115,9 @@ def _spans(phones: Sequence[Phone]) -> dict[int, tuple[float, float, float]]:
     return {i: (first, first if vowel < 0 else vowel, last) for i, (first, vowel, last) in spans.items()}
 
 
-def _vibrato(time: np.ndarray, start: float, end: float, style: Style, noise: np.ndarray) -> np.ndarray:
+def _vibrato(
+    time: np.ndarray, start: float, end: float, style: SingingStyle, noise: np.ndarray
+) -> np.ndarray:
     """Vibrato of one note; none on short ones. Deeper on longer notes, up to 1.5 s."""
     length = end - start
     if length < style.vibrato_shortest:
@@ -130,7 +134,7 @@ def _vibrato(time: np.ndarray, start: float, end: float, style: Style, noise: np
     return depth * fade_in * fade_out * np.sin(2 * np.pi * rate * since)
 
 
-def _flutter(frames: int, style: Style, rng: np.random.Generator) -> np.ndarray:
+def _flutter(frames: int, style: SingingStyle, rng: np.random.Generator) -> np.ndarray:
     """Fine fluctuation: noise below 10 Hz, with a standard deviation in cents."""
     settle = 200
     sections = butter(2, _FLUTTER_HZ, fs=1 / FRAME, output="sos")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 
 import numpy as np
 
+from nnsvs_lite.io.atomic import atomic_path
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.virtual.style import FRAME
 
@@ -141,3 +143,11 @@ def to_pcm16(wav: np.ndarray) -> np.ndarray:
     if peak > PEAK:
         wav = wav * (PEAK / peak)
     return np.round(wav * 32767).astype("<i2")
+
+
+def write_wav(path: str | os.PathLike, wav: np.ndarray, sample_rate: int) -> None:
+    """Writes a waveform of full scale 1 as 16-bit PCM; see :func:`to_pcm16`."""
+    import soundfile
+
+    with atomic_path(path) as tmp:
+        soundfile.write(tmp, to_pcm16(wav), sample_rate, subtype="PCM_16")

@@ -15,7 +15,7 @@ from nnsvs_lite.virtual.labels import SPEECH, full_context
 from nnsvs_lite.virtual.mlpg import capped_durations, fit_durations, mlpg, natural_durations
 from nnsvs_lite.virtual.performance import place_phones, speech_lengthening
 from nnsvs_lite.virtual.pitch import f0_curve
-from nnsvs_lite.virtual.style import FRAME, Style
+from nnsvs_lite.virtual.style import FRAME, SingingStyle
 
 _ALWAYS_VOICED = ("vowel", "nasal", "liquid", "glide")
 _SMOOTHING = 0.03
@@ -26,7 +26,7 @@ _LARGEST_EVENING = 12.0
 
 
 @dataclass(frozen=True)
-class Performance:
+class Rendition:
     """What a singer makes of a score.
 
     Attributes:
@@ -40,7 +40,7 @@ class Performance:
     mgc: np.ndarray
 
 
-class Singer:
+class VirtualSinger:
     """Sings scores with a voice in a style.
 
     Args:
@@ -58,11 +58,11 @@ class Singer:
     def __init__(
         self,
         voice: HtsVoice,
-        style: Style,
-        spread: np.ndarray | None = None,
-        centre: np.ndarray | None = None,
-        level: float = LEVEL,
-        smooth: bool = False,
+        style: SingingStyle,
+        spread: np.ndarray,
+        centre: np.ndarray,
+        level: float,
+        smooth: bool,
     ):
         self.voice = voice
         self.style = style
@@ -71,7 +71,7 @@ class Singer:
         self.level = level
         self.smooth = smooth
 
-    def perform(self, score: Score, rng: np.random.Generator) -> Performance:
+    def perform(self, score: Score, rng: np.random.Generator) -> Rendition:
         """Times, F0 and spectra of a score; the noise comes from ``rng`` alone.
 
         Raises:
@@ -85,15 +85,18 @@ class Singer:
         phones = place_phones(score, natural, self.style, rng)
         curve = f0_curve(score, phones, self.style, rng)
         durations = state_durations(states, phones, score.lang, inner=self.voice.label_format == SPEECH)
-        mgc = trajectories(self.voice, states, durations)
-        if self.spread is not None:
-            mgc = self.centre + self.spread * (mgc - self.centre)
+        mgc = self.mel_cepstra(states, durations)
         voiced = voicing(states, durations, phones, score.lang)
         own, motion = self._levels(score, phones, mgc, curve)
         motion = np.clip(motion, -_LARGEST_EVENING, _LARGEST_EVENING)
         gain = self._loudness(score, phones, own) - self.style.steadiness * motion
         mgc[:, 0] += _smooth(gain, round(_SMOOTHING / FRAME)) * np.log(10) / 20
-        return Performance(phones, np.where(voiced, curve, 0.0), mgc)
+        return Rendition(phones, np.where(voiced, curve, 0.0), mgc)
+
+    def mel_cepstra(self, states: StateSequence, durations: np.ndarray) -> np.ndarray:
+        """Mel-cepstra (frames, order + 1) with the voice's spread, for durations (phones, states)."""
+        mgc = trajectories(self.voice, states, durations)
+        return self.centre + self.spread * (mgc - self.centre)
 
     def _levels(
         self, score: Score, phones: list[Phone], mgc: np.ndarray, curve: np.ndarray
@@ -158,7 +161,7 @@ class Singer:
         spectra = render.power_spectra(mgc, self.voice.sample_rate, self.voice.alpha, sample_rate, fft)
         return render.smooth_over_harmonics(spectra, f0, sample_rate) if self.smooth else spectra
 
-    def render(self, performance: Performance, sample_rate: int) -> np.ndarray:
+    def render(self, performance: Rendition, sample_rate: int) -> np.ndarray:
         """The waveform of a performance, full scale 1.
 
         Raises:
@@ -212,12 +215,7 @@ def state_durations(states: StateSequence, phones: list[Phone], lang: str, inner
 
 def trajectories(voice: HtsVoice, states: StateSequence, durations: np.ndarray) -> np.ndarray:
     """Mel-cepstra (frames, order + 1) of a state sequence with durations (phones, states)."""
-    repeats = durations.ravel()
-    means, variances = (
-        np.repeat(table["MCP"].reshape(-1, *table["MCP"].shape[2:]), repeats, axis=0)
-        for table in (states.means, states.variances)
-    )
-    return mlpg(means, variances, voice.streams["MCP"].windows)
+    return mlpg(*states.by_frame("MCP", durations), voice.streams["MCP"].windows)
 
 
 def voicing(states: StateSequence, durations: np.ndarray, phones: list[Phone], lang: str) -> np.ndarray:

@@ -9,7 +9,7 @@ FRAME = 0.005
 
 
 @dataclass(frozen=True)
-class Style:
+class SingingStyle:
     """The rules of one singer. Times in seconds, F0 in cents, levels in dB.
 
     Timing. A vowel lands on its beat plus a lag; consonants come before it. The
@@ -61,10 +61,10 @@ class Style:
     pitch_slope: float = 0.1
 
 
-PLAIN = Style()
+PLAIN = SingingStyle()
 """The first singer: steady, on time, a light vibrato."""
 
-WARM = Style(
+WARM = SingingStyle(
     name="warm",
     phrase_lag=0.05,
     leap_lag=0.008,

@@ -12,14 +12,22 @@ import numpy as np
 from nnsvs_lite.io.errors import DataError, nearest
 from nnsvs_lite.score.languages import get_language
 from nnsvs_lite.score.types import Note, Score
-from nnsvs_lite.virtual.etudes import MORAE
 from nnsvs_lite.virtual.htsvoice import HtsVoice
-from nnsvs_lite.virtual.singer import Singer, measure_spread
-from nnsvs_lite.virtual.style import PLAIN, WARM, Style
+from nnsvs_lite.virtual.singer import VirtualSinger, measure_spread
+from nnsvs_lite.virtual.style import PLAIN, WARM, SingingStyle
+
+_MORAE = (
+    "あ い う え お か き く け こ が ぎ ぐ げ ご さ し す せ そ ざ じ ず ぜ ぞ た ち つ て と だ で "
+    "ど な に ぬ ね の は ひ ふ へ ほ ば び ぶ べ ぼ ぱ ぴ ぷ ぺ ぽ ま み む め も や ゆ よ ら り る "
+    "れ ろ わ ん きゃ きゅ きょ ぎゃ ぎゅ ぎょ しゃ しゅ しょ じゃ じゅ じょ ちゃ ちゅ ちょ にゃ にゅ "
+    "にょ ひゃ ひゅ ひょ びゃ びゅ びょ ぴゃ ぴゅ ぴょ みゃ みゅ みょ りゃ りゅ りょ てゃ てゅ てょ "
+    "でゃ でゅ でょ ふぁ ふぃ ふぇ ふぉ うぃ うぇ うぉ しぇ じぇ ちぇ つぁ つぇ つぉ てぃ でぃ とぅ "
+    "どぅ ヴァ ヴィ ヴ ヴェ ヴォ"
+)
 
 
 @dataclass(frozen=True)
-class Source:
+class VoiceSource:
     """A singer of the demo: where its voice lies, and how it sings.
 
     Attributes:
@@ -37,14 +45,14 @@ class Source:
     package: str
     install: str
     file: str
-    style: Style
+    style: SingingStyle
     level: float
     smooth: bool
     attribution: str
 
 
 SOURCES = (
-    Source(
+    VoiceSource(
         speaker="f001",
         package="pysinsy",
         install="pysinsy",
@@ -56,7 +64,7 @@ SOURCES = (
         "Nagoya Institute of Technology, Department of Computer Science, http://hts.sp.nitech.ac.jp/, "
         "Creative Commons Attribution 3.0",
     ),
-    Source(
+    VoiceSource(
         speaker="mei",
         package="pyopenjtalk",
         install="pyopenjtalk-plus",
@@ -71,7 +79,7 @@ SOURCES = (
 )
 
 
-def source(speaker: str) -> Source:
+def source(speaker: str) -> VoiceSource:
     """The singer of that id.
 
     Raises:
@@ -84,7 +92,7 @@ def source(speaker: str) -> Source:
     raise DataError(f"no singer {speaker!r}{nearest(speaker, known)}; there are {', '.join(known)}")
 
 
-def voice_path(entry: Source) -> Path:
+def voice_path(entry: VoiceSource) -> Path:
     """The voice's file, found without importing the package that holds it.
 
     Raises:
@@ -114,7 +122,7 @@ def _calibration_scores() -> list[Score]:
     scores = []
     for _ in range(40):
         notes = [Note(0.0, 0.4, 0, phones=("pau",), tempo=150.0)]
-        for mora in rng.permutation(MORAE)[:10]:
+        for mora in rng.permutation(_MORAE.split())[:10]:
             start = notes[-1].end
             pitch = int(rng.integers(62, 71))
             phones = tuple(phone for unit in units(str(mora)) for phone in unit)
@@ -125,9 +133,9 @@ def _calibration_scores() -> list[Score]:
 
 
 @functools.lru_cache(maxsize=4)
-def load_singer(speaker: str) -> Singer:
+def load_singer(speaker: str) -> VirtualSinger:
     """The singer of that id, with the measured spread of its voice."""
     entry = source(speaker)
     voice = load_voice(speaker)
     spread, centre = measure_spread(voice, _calibration_scores())
-    return Singer(voice, entry.style, spread, centre, entry.level, entry.smooth)
+    return VirtualSinger(voice, entry.style, spread, centre, entry.level, entry.smooth)

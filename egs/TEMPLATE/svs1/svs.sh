@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # The seven stages of a singing voice synthesis recipe. A recipe's run.sh sets its corpus values and calls this.
+# shellcheck disable=SC2034  # some options are read by their names alone
 set -euo pipefail
 
 # Options
@@ -8,25 +9,28 @@ stop_stage=6  # last stage to run
 nj=2  # parallel jobs on the CPU
 ngpu=0  # GPUs for training and inference; 0 computes on the CPU
 threads=1  # CPU threads of training and inference; more pay off with large models on a machine of your own
-seed=0  # seed of everything that is drawn by chance
+seed=0  # seed of training and of inference; the corpus stays as it is
 db_root=downloads  # folder that holds the corpus
 local_data_opts=  # more options for local/data.sh
 train_set=train  # name of the training set in data/; train_X keeps its features and models apart, as ..._X
 dev_set=dev  # name of the development set
 eval_set="eval"  # name of the evaluation set
 realign=false  # true: align even where the corpus comes with phone times
-align_config=conf/mfa/viter.yaml  # aligner
-features_config=conf/features/world_48k.yaml  # feature analysis
-timelag_config=conf/timelag/mdn.yaml  # time-lag model
-duration_config=conf/duration/mdn.yaml  # duration model
-acoustic_config=conf/acoustic/resf0_conv.yaml  # acoustic model
+align_config=viter  # aligner: a name in conf/mfa, or the path of a YAML; likewise the features and models
+features_config=world_48k  # feature analysis
+timelag_config=mdn  # time-lag model
+duration_config=mdn  # duration model
+acoustic_config=resf0_conv  # acoustic model
 timelag_args=  # more options for training it, such as '--training.epochs 10'
 duration_args=  # the same for the duration model
 acoustic_args=  # the same for the acoustic model
-tag=  # added to the names of the experiment folders
+tag=  # added to the names of the experiment folders, to keep apart what their names do not tell
+overwrite=false  # true: train anew where an experiment of this name was trained otherwise
+timelag_exp=  # time-lag model to use as it is, in place of training one
+duration_exp=  # the same for the duration model
+acoustic_exp=  # the same for the acoustic model
 inference_tag=  # name of the decode folder, if not that of the time-lag and duration models
-rule_dir=conf  # folder with {timelag,duration,acoustic}/rule.yaml, the floor that models are set against
-results_md=RESULTS.md  # table of the results to write
+results_md=RESULTS.md  # where to write the table of results of the recipe as it is; of any run, where the option is given
 title=Results  # heading of RESULTS.md
 truth=  # folder in --db-root with known phone times and F0, if the corpus has one
 more_systems=  # more rows for the table, NAME=DIR with waveforms, in eval's decode form; separated by spaces
@@ -40,93 +44,104 @@ description="Runs a recipe from its corpus to scored singing, stage by stage."
 
 . ./path.sh
 . ./cmd.sh
-
-fail() {
-    echo "svs.sh: error: $*" >&2
-    exit 1
-}
-
-# Runs a command so that a signal reaches it at once: bash keeps a trap waiting for a foreground command.
-call() {
-    local status=0
-    "$@" &
-    wait "$!" || status=$?
-    return "${status}"
-}
-stop() {
-    trap '' INT TERM
-    if [ -n "${!:-}" ] && kill -TERM "$!" 2>/dev/null; then
-        wait
-    fi
-    echo "svs.sh: stopped; run it again to go on" >&2
-    exit "$1"
-}
-trap 'stop 130' INT
-trap 'stop 143' TERM
-
-# one LOG COMMAND...: one job, shown as it runs; gpu_one: the same on the GPU runner.
-# shellcheck disable=SC2086  # a runner may come with options
-one() { call ${train_cmd} --show "${logdir}/$1.log" "${@:2}"; }
-gpu_one() { OMP_NUM_THREADS=${threads} call ${cuda_cmd} --gpu "${ngpu}" --show "${logdir}/$1.log" "${@:2}"; }
+. utils/jobs.sh
 
 announce() { echo "=== stage $1: $2"; }
 is_due() { [ "${stage}" -le "$1" ] && [ "${stop_stage}" -ge "$1" ]; }
-need_file() { [ -f "$1" ] || fail "$1: no such file; $2"; }
-need_dir() { [ -d "$1" ] || fail "$1: no such folder; $2"; }
 # name_of conf/acoustic/x.yaml: x
 name_of() { basename "${1%.*}"; }
+
+# find_config KIND WORD: sets ${found} to the path of a YAML that is given by its path or by its name.
+find_config() {
+    found=$2
+    [ -f "${found}" ] || found=conf/$1/$2.yaml
+    [ -f "${found}" ] || found=$(nnsvs-lite config "$1" "$2")
+}
+# model_dir STAGE FAMILY: sets FAMILY_exp where no option does: to the model of this tag and seed; where a timing
+# model of that name is neither trained now nor there, to the one without tag and seed.
+declare -A named=()
+model_dir() {
+    local exp=$2_exp config=$2_config plain
+    named[$2]=${!exp}
+    if [ -n "${!exp}" ]; then
+        need_file "${!exp}/model.pt" "--$2-exp names a trained model"
+        return
+    fi
+    plain=${expdir}/$2_$(name_of "${!config}")_${feats}${variant}
+    printf -v "${exp}" '%s' "${plain}${suffix}"
+    if [ "$1" -lt 5 ] && [ "${stage}" -gt "$1" ] && [ "${stop_stage}" -ge 5 ] &&
+        [ ! -f "${!exp}/model.pt" ] && [ -f "${plain}/model.pt" ]; then
+        echo "There is no ${!exp}: ${plain} is used; --stage $1 trains one, --$2-exp names another."
+        printf -v "${exp}" '%s' "${plain}"
+    fi
+}
+# decode_label EXP: what the name of a timing model adds to that of a decode folder.
+decode_label() {
+    local name=${1##*/}
+    name=${name#*_}
+    echo "${name/_${feats}${variant}/}"
+}
 
 for number in stage stop_stage nj ngpu threads seed; do
     [[ ${!number} =~ ^-?[0-9]+$ ]] || fail "--${number//_/-} must be a whole number, not '${!number}'"
 done
 [ "${nj}" -ge 1 ] || fail "--nj must be at least 1, not ${nj}"
-case ${realign} in true | false) ;; *) fail "--realign must be true or false, not '${realign}'" ;; esac
+for choice in realign overwrite; do
+    case ${!choice} in true | false) ;; *) fail "--${choice} must be true or false, not '${!choice}'" ;; esac
+done
+[[ ${tag}${inference_tag} =~ ^[[:alnum:]._-]*$ ]] || fail "tags are made of letters, digits, '.', '_' and '-'"
 
 feats=$(name_of "${features_config}")
 # Statistics, and so all models, are of one training set: another one (train_multi) has folders of its own.
 variant=${train_set#train}
 [ -z "${variant}" ] || variant=_${variant#_}
 dump=${dumpdir}/${feats}${variant}
-suffix=${variant}${tag:+_${tag}}
-timelag=$(name_of "${timelag_config}")
-duration=$(name_of "${duration_config}")
-acoustic=$(name_of "${acoustic_config}")
-timelag_exp=${expdir}/timelag_${timelag}${suffix}
-duration_exp=${expdir}/duration_${duration}${suffix}
-acoustic_exp=${expdir}/acoustic_${acoustic}${suffix}
-decode_name=decode_${inference_tag:-${timelag}_${duration}}
-model_decode=${acoustic_exp}/${decode_name}
-rule_exp=${expdir}/acoustic_rule${variant}
+# An experiment is called FAMILY_MODEL_FEATURES[_VARIANT][_TAG][_seedSEED].
+suffix=${tag:+_${tag}}
+[ "${seed}" -eq 0 ] || suffix+=_seed${seed}
+# Figures depend on these options alone: where all are the recipe's own, RESULTS.md is its table.
+figures=(features_config timelag_config duration_config acoustic_config train_set dev_set eval_set seed tag inference_tag
+    local_data_opts timelag_args duration_args acoustic_args timelag_exp duration_exp acoustic_exp evaluate_args)
+own_table=false
+! is_usual "${figures[@]}" && ! is_given results_md || own_table=true
+repeat=./run.sh
+for option in "${figures[@]}"; do
+    value=${!option}
+    [[ ${value} != *\ * ]] || value="'${value}'"
+    repeat+=${value:+ --${option//_/-} ${value}}
+done
+model_dir 3 timelag
+model_dir 4 duration
+model_dir 5 acoustic
+model_decode=${acoustic_exp}/decode_${inference_tag:-$(decode_label "${timelag_exp}")_$(decode_label "${duration_exp}")}
+rule_exp=${expdir}/acoustic_rule_${feats}${variant}
 rule_decode=${rule_exp}/decode_rule
 natural=${expdir}/analysis_synthesis/${feats}${variant}
 sets=("${train_set}" "${dev_set}" "${eval_set}")
-# What RESULTS.md states as the command: all that its figures depend on.
-repeat="./run.sh --features-config ${features_config} --timelag-config ${timelag_config}"
-repeat+=" --duration-config ${duration_config} --acoustic-config ${acoustic_config} --seed ${seed}"
-[ "${train_set}" = train ] || repeat+=" --train-set ${train_set}"
-for extra in local_data_opts timelag_args duration_args acoustic_args; do
-    [ -z "${!extra}" ] || repeat+=" --${extra//_/-} '${!extra}'"
-done
 
-# train FAMILY CONFIG EXP ARGS: trains one model, and the rule system of its family.
+# train FAMILY ARGS: the model of a family, unless it is one that --FAMILY-exp names, and the rule system.
 train() {
-    local family=$1 config=$2 exp=$3 args=$4
-    need_file "${config}" "--${family}-config names the model; conf/${family}/ has those that come with the toolkit"
+    local family=$1 args=$2 exp=$1_exp config=$1_config
     need_file "${dump}/stats.json" "run stage 2 first"
-    # The words of ${args} are options of their own.
-    # shellcheck disable=SC2086
-    gpu_one "train_$(basename "${exp}")" nnsvs-lite train --config "${config}" --dump "${dump}" \
-        --train-set "${train_set}" --dev-set "${dev_set}" --out "${exp}" --seed "${seed}" --ngpu "${ngpu}" ${args}
-    [ "${exp}" = "${expdir}/${family}_rule${variant}" ] || gpu_one "train_${family}_rule${variant}" nnsvs-lite train \
-        --config "${rule_dir}/${family}/rule.yaml" --dump "${dump}" --train-set "${train_set}" \
-        --dev-set "${dev_set}" --out "${expdir}/${family}_rule${variant}" --seed "${seed}"
+    local common=(--dump "${dump}" --train-set "${train_set}" --dev-set "${dev_set}" --overwrite "${overwrite}")
+    if [ -n "${named[${family}]}" ]; then
+        echo "${!exp} is used as it is (--${family}-exp)."
+    else
+        find_config "${family}" "${!config}"
+        # The words of ${args} are options of their own.
+        # shellcheck disable=SC2086
+        gpu_one "train_$(basename "${!exp}")" nnsvs-lite train --config "${found}" --out "${!exp}" "${common[@]}" \
+            --seed "${seed}" --ngpu "${ngpu}" ${args}
+    fi
+    # The rule system is of the data alone: it has no seed and no tag.
+    find_config "${family}" rule
+    local rule=${family}_rule_${feats}${variant}
+    [ "${!exp}" = "${expdir}/${rule}" ] ||
+        gpu_one "train_${rule}" nnsvs-lite train --config "${found}" --out "${expdir}/${rule}" "${common[@]}"
 }
 
 # decode NAME SET OUT ARGS...: features of every phrase of a set.
-decode() {
-    gpu_one "decode_$1_$2" nnsvs-lite decode --dump "${dump}" --set "$2" --out "$3/$2" --seed "${seed}" \
-        --ngpu "${ngpu}" "${@:4}"
-}
+decode() { gpu_one "decode_$1_$2" nnsvs-lite decode --dump "${dump}" --set "$2" --out "$3/$2" --ngpu "${ngpu}" "${@:4}"; }
 
 if is_due -1; then
     announce -1 "download"
@@ -141,8 +156,7 @@ if is_due 0; then
     announce 0 "data preparation"
     [ -x local/data.sh ] || fail "local/data.sh is missing in $(pwd)"
     # shellcheck disable=SC2086
-    one data local/data.sh --db-root "${db_root}" --out "${datadir}" --nj "${nj}" \
-        --seed "${seed}" ${local_data_opts}
+    one data local/data.sh --db-root "${db_root}" --out "${datadir}" ${local_data_opts}
     one validate nnsvs-lite validate "${sets[@]/#/${datadir}/}"
 fi
 
@@ -156,18 +170,18 @@ if is_due 1; then
     if [ "${labelled}" = true ] && [ "${realign}" = false ]; then
         echo "The corpus comes with phone times (label.ctm): alignment is skipped; --realign true aligns anyway."
     else
-        need_file "${align_config}" "--align-config names the aligner, which is needed where a corpus has no label.ctm"
-        one align nnsvs-lite align --config "${align_config}" --out "${expdir}/align_$(name_of "${align_config}")" \
+        find_config align "${align_config}"
+        one align nnsvs-lite align --config "${found}" --out "${expdir}/align_$(name_of "${align_config}")${variant}" \
             --nj "${nj}" --realign "${realign}" "${sets[@]/#/--data=${datadir}/}"
     fi
 fi
 
 if is_due 2; then
     announce 2 "features (${dump})"
-    need_file "${features_config}" "--features-config names the analysis; conf/features/ has those that come with the toolkit"
+    find_config features "${features_config}"
     for set in "${sets[@]}"; do
         need_dir "${datadir}/${set}" "run stage 0 first"
-        extract=(nnsvs-lite extract --data "${datadir}/${set}" --out "${dump}/${set}" --config "${features_config}" --nj "${nj}")
+        extract=(nnsvs-lite extract --data "${datadir}/${set}" --out "${dump}/${set}" --config "${found}" --nj "${nj}")
         # shellcheck disable=SC2086
         call ${train_cmd} "JOB=1:${nj}" "${logdir}/extract_${set}.JOB.log" "${extract[@]}" --job JOB
         one "extract_${set}" "${extract[@]}" --collect
@@ -177,28 +191,28 @@ fi
 
 if is_due 3; then
     announce 3 "time-lag model (${timelag_exp})"
-    train timelag "${timelag_config}" "${timelag_exp}" "${timelag_args}"
+    train timelag "${timelag_args}"
 fi
 
 if is_due 4; then
     announce 4 "duration model (${duration_exp})"
-    train duration "${duration_config}" "${duration_exp}" "${duration_args}"
+    train duration "${duration_args}"
 fi
 
 if is_due 5; then
     announce 5 "acoustic model (${acoustic_exp})"
-    need_dir "${timelag_exp}" "run stage 3 first"
-    need_dir "${duration_exp}" "run stage 4 first"
-    train acoustic "${acoustic_config}" "${acoustic_exp}" "${acoustic_args}"
-    models=(--acoustic "${acoustic_exp}" --timelag "${timelag_exp}" --duration "${duration_exp}")
+    need_file "${timelag_exp}/model.pt" "run stage 3 first, or name a model with --timelag-exp"
+    need_file "${duration_exp}/model.pt" "run stage 4 first, or name a model with --duration-exp"
+    train acoustic "${acoustic_args}"
+    models=(--acoustic "${acoustic_exp}" --timelag "${timelag_exp}" --duration "${duration_exp}" --seed "${seed}")
     decode model "${dev_set}" "${model_decode}" "${models[@]}"
     decode model "${eval_set}" "${model_decode}" "${models[@]}"
-    decode rule "${eval_set}" "${rule_decode}" --acoustic "${rule_exp}" \
-        --timelag "${expdir}/timelag_rule${variant}" --duration "${expdir}/duration_rule${variant}"
+    decode rule "${eval_set}" "${rule_decode}" --acoustic "${rule_exp}" --timelag \
+        "${expdir}/timelag_rule_${feats}${variant}" --duration "${expdir}/duration_rule_${feats}${variant}"
     decode natural "${eval_set}" "${natural}" --natural
     # A recipe may bring an older system to compare with, of the singer of its usual training set.
     [ ! -x local/baseline.sh ] || [ -n "${variant}" ] || one decode_baseline local/baseline.sh --data "${datadir}/${eval_set}" \
-        --out "${expdir}/hmm/${eval_set}"
+        --out "${expdir}/hts_voice/${eval_set}"
 fi
 
 if is_due 6; then
@@ -210,7 +224,7 @@ if is_due 6; then
         one "vocode_${system%%=*}" nnsvs-lite vocode --decode-dir "${system#*=}" --nj "${nj}"
         systems+=(--system "${system}")
     done
-    [ ! -x local/baseline.sh ] || [ -n "${variant}" ] || more_systems="hmm=${expdir}/hmm/${eval_set} ${more_systems}"
+    [ ! -x local/baseline.sh ] || [ -n "${variant}" ] || more_systems="hts_voice=${expdir}/hts_voice/${eval_set} ${more_systems}"
     for system in ${more_systems}; do
         need_dir "${system#*=}" "--more-systems names it"
         systems+=(--system "${system}")
@@ -220,11 +234,16 @@ if is_due 6; then
         --data "${datadir}/${eval_set}" ${truth:+--truth "${db_root}/${truth}"} --exp "timelag=${timelag_exp}" \
         --exp "duration=${duration_exp}" --exp "acoustic=${acoustic_exp}" --title "${title}" \
         --command "${repeat}" --nj "${nj}" \
-        --out "${out}/results.json" --results-md "${results_md}" ${evaluate_args}
+        --out "${out}/results.json" --results-md "${out}/RESULTS.md" ${evaluate_args}
     one report nnsvs-lite report --results "${out}/results.json" "${systems[@]}" --out "${out}/report/index.html"
+    table=${out}/RESULTS.md
+    if [ "${own_table}" = true ]; then
+        cmp -s "${table}" "${results_md}" || cp "${table}" "${results_md}"
+        table=${results_md}
+    fi
     echo
     echo "sung songs:    $(readlink -f "${out}/songs")"
     echo "sung phrases:  $(readlink -f "${out}/wav")"
-    echo "results:       $(readlink -f "${results_md}")"
+    echo "results:       $(readlink -f "${table}")"
     echo "results page:  $(readlink -f "${out}/report/index.html")"
 fi

@@ -6,11 +6,8 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
-corpus=(--db-root downloads/demo --truth truth --title "The demo corpus" --results-md RESULTS.md)
-case " $* " in
-    *" --train-set train_multi "* | *" --train_set train_multi "* | *=train_multi\ *)
-        corpus=(--db-root downloads/demo_multi --dev-set dev_multi --eval-set eval_multi --local-data-opts "--singers 2"
-            --acoustic-args "--training.balance 1" --title "The demo corpus, several singers" --results-md RESULTS.multi.md)
-        ;;
-esac
-exec ./svs.sh "${corpus[@]}" --features-config conf/features/world_24k.yaml "$@"
+exec ./svs.sh --db-root downloads/demo --truth truth --title "The demo corpus" --features-config world_24k \
+    --when train_set=train_multi --db-root downloads/demo_multi --dev-set dev_multi --eval-set eval_multi \
+    --local-data-opts "--singers 2" --acoustic-args "--training.balance 1" \
+    --title "The demo corpus, several singers" --results-md RESULTS.multi.md \
+    -- "$@"

@@ -5,5 +5,4 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
-exec ./svs.sh --db-root downloads/nit_song070 --title "NIT-SONG070-F001" \
-    --features-config conf/features/world_48k.yaml "$@"
+exec ./svs.sh --db-root downloads/nit_song070 --title "NIT-SONG070-F001" --features-config world_48k -- "$@"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.conditions import Conditions
 from nnsvs_lite.models.layers.context import hiding
@@ -18,7 +19,6 @@ from nnsvs_lite.models.layers.score_embedding import SummedScore, ToFrames
 from nnsvs_lite.models.layers.transformer import Transformer
 from nnsvs_lite.models.options import AcousticOptions
 from nnsvs_lite.models.refined import PostnetAcoustic
-from nnsvs_lite.models.spec import Spec
 
 
 class Variance(nn.Module):
@@ -100,7 +100,7 @@ class FastSpeech2Singing(PostnetAcoustic):
             "attention_dropout": attention_dropout,
         }
         variance = (variance_hidden, variance_layers, variance_kernel, variance_dropout, embed_kernel)
-        self.embedding = SummedScore(spec, inputs, dim, hiding(self.options.forget, spec))
+        self.embedding = SummedScore(spec, inputs, dim, hiding(self.options.context_dropout, spec))
         self.encoder = Transformer(dim, encoder_layers, heads, **shape)
         self.conditions = Conditions(spec, self.options, dim)
         self.to_frames = ToFrames(spec, dim, places)
@@ -120,7 +120,7 @@ class FastSpeech2Singing(PostnetAcoustic):
         base = self.space.base(batch, phone)
         pitch = self.space.encode({"lf0": batch.streams["lf0"]}, base)["lf0"] if teacher else None
         energy = self.energy_of(batch, base) if teacher else None
-        phones = self.encoder(self.embedding(batch), batch.phone_mask) + self.conditions(batch)
+        phones = self.encoder(self.embedding(batch), batch.score.phone_mask) + self.conditions(batch)
         x = self.to_frames(phones, batch, phone)
         x, lf0 = self.pitch(x, mask, pitch)
         x, predicted = self.energy(x, mask, energy)

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.base import AcousticModel
 from nnsvs_lite.models.batch import Batch, Example, collate
 from nnsvs_lite.models.layers.acoustic_floor import SmoothFloor
@@ -16,7 +17,6 @@ from nnsvs_lite.models.layers.losses import LF0_UNIT, StreamLoss
 from nnsvs_lite.models.layers.mlpg import WINDOWS, dynamics, generate
 from nnsvs_lite.models.layers.questions import Questions
 from nnsvs_lite.models.layers.trees import TreeBank
-from nnsvs_lite.models.spec import Spec
 
 
 class HmmAcoustic(AcousticModel):
@@ -65,14 +65,14 @@ class HmmAcoustic(AcousticModel):
         """Mean and deviation by which a stream is normalised."""
         if name == "lf0":
             return torch.zeros(1), torch.full((1,), LF0_UNIT)
-        moments = self.spec.stats["streams"][name]
-        return torch.tensor(moments["mean"]), torch.tensor(moments["std"]).clamp(min=1e-4)
+        moments = self.spec.stats.streams[name]
+        return torch.tensor(moments.mean), torch.tensor(moments.std).clamp(min=1e-4)
 
     # -- singing ------------------------------------------------------------------------
 
     def _states(self, batch: Batch, phone: Tensor) -> Tensor:
         """(B, T) long: the state of each frame."""
-        length = batch.duration.to(torch.float32)
+        length = batch.score.duration.to(torch.float32)
         start = (length.cumsum(1) - length).gather(1, phone)
         frames = torch.arange(batch.max_frames, device=phone.device, dtype=length.dtype) + 0.5
         share = (frames - start) / length.gather(1, phone).clamp(min=1)
@@ -125,7 +125,7 @@ class HmmAcoustic(AcousticModel):
             phone = phone_of_frame(batch)
             cell = (phone * self.states + self._states(batch, phone))[0].numpy()
             # Where each state of each phone begins; a short phone leaves some of them empty.
-            borders = np.searchsorted(cell, np.arange(len(example.duration) * self.states + 1))
+            borders = np.searchsorted(cell, np.arange(len(example.score.duration) * self.states + 1))
             places.append(borders)
         for name in self.trees:
             values, voicing = [n[name] for n in normal], [n["vuv"] for n in normal]

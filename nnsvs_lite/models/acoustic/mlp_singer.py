@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.conditions import Conditions
 from nnsvs_lite.models.layers.context import hiding
@@ -12,7 +13,6 @@ from nnsvs_lite.models.layers.mixer import Mixer
 from nnsvs_lite.models.layers.score_embedding import ScoreEmbedding, ToFrames
 from nnsvs_lite.models.options import AcousticOptions
 from nnsvs_lite.models.refined import RefinedAcoustic
-from nnsvs_lite.models.spec import Spec
 
 
 class MlpSinger(RefinedAcoustic):
@@ -48,7 +48,7 @@ class MlpSinger(RefinedAcoustic):
     ):
         super().__init__(spec, options, "residual", dim, postnet_layers, postnet_channels)
         sizes = {"phone": phone_dim, "pitch": pitch_dim}
-        self.embedding = ScoreEmbedding(spec, sizes, hiding(self.options.forget, spec))
+        self.embedding = ScoreEmbedding(spec, sizes, hiding(self.options.context_dropout, spec))
         self.inputs = nn.Linear(phone_dim + pitch_dim, dim)
         self.to_frames = ToFrames(spec, dim, places)
         self.conditions = Conditions(spec, self.options, dim)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.attention import SelfAttention
 from nnsvs_lite.models.layers.conditions import Conditions
@@ -18,7 +19,6 @@ from nnsvs_lite.models.layers.score_embedding import ScoreEmbedding, ToFrames
 from nnsvs_lite.models.layers.transformer import PositionalEncoding
 from nnsvs_lite.models.options import AcousticOptions
 from nnsvs_lite.models.refined import RefinedAcoustic
-from nnsvs_lite.models.spec import Spec
 
 HALF = math.sqrt(0.5)
 
@@ -83,7 +83,7 @@ class MuskitsGlu(RefinedAcoustic):
     ):
         super().__init__(spec, options, "residual", dim, postnet_layers, postnet_channels)
         sizes = {"phone": dim, "pitch": dim}
-        self.embedding = ScoreEmbedding(spec, sizes, hiding(self.options.forget, spec))
+        self.embedding = ScoreEmbedding(spec, sizes, hiding(self.options.context_dropout, spec))
         self.phone_in, self.phone_out = nn.Linear(dim, dim), nn.Linear(dim, dim)
         self.encoder = nn.ModuleList(GluBlock(dim, kernel, dropout) for _ in range(encoder_layers))
         self.to_frames = ToFrames(spec, dim, places)
@@ -101,7 +101,7 @@ class MuskitsGlu(RefinedAcoustic):
         parts = self.embedding.parts(batch)
         x = self.phone_in(parts["phone"])
         for block in self.encoder:
-            x = block(x, batch.phone_mask)
+            x = block(x, batch.score.phone_mask)
         phones = (parts["phone"] + self.phone_out(x)) * HALF
         notes = F.leaky_relu(self.note(gather_rows(parts["pitch"], phone)))
         x = self.mix(self.to_frames(phones, batch, phone) + notes) + self.conditions(batch)

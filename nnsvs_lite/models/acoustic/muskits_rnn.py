@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.conditions import Conditions
 from nnsvs_lite.models.layers.context import hiding
@@ -11,7 +12,6 @@ from nnsvs_lite.models.layers.recurrent import BiLSTM
 from nnsvs_lite.models.layers.score_embedding import ScoreEmbedding, ToFrames
 from nnsvs_lite.models.options import AcousticOptions
 from nnsvs_lite.models.refined import RefinedAcoustic
-from nnsvs_lite.models.spec import Spec
 
 
 class MuskitsRnn(RefinedAcoustic):
@@ -40,7 +40,7 @@ class MuskitsRnn(RefinedAcoustic):
     ):
         super().__init__(spec, options, "residual", 2 * hidden, postnet_layers, postnet_channels)
         sizes = {"phone": dim, "pitch": dim}
-        self.embedding = ScoreEmbedding(spec, sizes, hiding(self.options.forget, spec))
+        self.embedding = ScoreEmbedding(spec, sizes, hiding(self.options.context_dropout, spec))
         self.to_frames = ToFrames(spec, dim, places)
         self.phones = BiLSTM(dim, hidden, encoder_layers, dropout)
         self.notes = BiLSTM(dim, hidden, encoder_layers, dropout)

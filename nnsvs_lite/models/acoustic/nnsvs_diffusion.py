@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.conditions import Conditions
@@ -18,7 +19,6 @@ from nnsvs_lite.models.layers.linguistic import LinguisticFeatures
 from nnsvs_lite.models.layers.streams import StreamNet, StreamSize
 from nnsvs_lite.models.neural import NeuralAcoustic
 from nnsvs_lite.models.options import AcousticOptions
-from nnsvs_lite.models.spec import Spec
 
 
 @dataclass(frozen=True)
@@ -40,14 +40,9 @@ class DiffusionSize:
     layers: int = 20
     cycle: int = 4
 
-    @staticmethod
-    def of(value: DiffusionSize | dict[str, Any]) -> DiffusionSize:
-        """From a configuration, in which it is a mapping."""
-        return value if isinstance(value, DiffusionSize) else DiffusionSize(**value)
-
 
 class DiffusionNet(nn.Module):
-    """Frame vectors to a stream: an encoder, and a denoiser that hears it.
+    """Frame vectors to a stream: an encoder, and a denoiser conditioned on it.
 
     Args:
         inputs: size of a frame vector. dim: of the stream. size: see :class:`DiffusionSize`.
@@ -74,15 +69,15 @@ class DiffusionNet(nn.Module):
 class NnsvsDiffusion(NeuralAcoustic):
     """``p(F0|C)``, then mel-cepstra and aperiodicity by diffusion given F0, then voicing given both.
 
-    In training what is told is the true value, in singing the predicted one. The streams'
+    The condition is the true value in training, the predicted one in inference. The streams'
     own errors are reported, of the data that the denoiser has in sight, but only the error
     in the noise is minimised.
 
     Args:
         lf0, vuv: sizes of these streams' networks, which are those of ``nnsvs_world``;
-            ``vuv`` may hear streams.
-        drawn: sizes of the streams that are made from noise: all others of the dump.
-        steps, last, scale, sampler, count, temperature, linear: see :class:`DiffusionStream`.
+            ``vuv`` may be conditioned on streams.
+        diffused: sizes of the streams that are made from noise: all others of the dump.
+        steps, beta_end, scale, sampler, sampling_steps, temperature, linear: see :class:`DiffusionStream`.
         options: see :class:`~nnsvs_lite.models.options.AcousticOptions`.
     """
 
@@ -91,44 +86,34 @@ class NnsvsDiffusion(NeuralAcoustic):
         spec: Spec,
         lf0: StreamSize,
         vuv: StreamSize,
-        drawn: dict[str, DiffusionSize],
+        diffused: dict[str, DiffusionSize],
         steps: int = 100,
-        last: float = 0.06,
+        beta_end: float = 0.06,
         scale: float = 10.0,
         sampler: Sampler = "ddpm",
-        count: int = 100,
+        sampling_steps: int = 100,
         temperature: float = 1.0,
         linear: bool = False,
         options: AcousticOptions | None = None,
     ):
-        super().__init__(spec, options, weights=dict.fromkeys(drawn, 0.0))
-        if set(drawn) != set(spec.streams) - {"lf0", "vuv"}:
-            raise DataError(f"the dump's streams are {', '.join(spec.streams)}", "drawn")
-        self.drawn = tuple(drawn)
-        self.features = LinguisticFeatures(spec, self.options.forget)
+        super().__init__(spec, options, weights=dict.fromkeys(diffused, 0.0))
+        if set(diffused) != set(spec.streams) - {"lf0", "vuv"}:
+            raise DataError(f"the dump's streams are {', '.join(spec.streams)}", "diffused")
+        self.diffused = tuple(diffused)
+        self.features = LinguisticFeatures(spec, self.options.context_dropout)
         inner = self.features.size
         self.conditions = Conditions(spec, self.options, inner)
-        self.lf0 = StreamNet(inner, 1, StreamSize.of(lf0), late=1)
+        self.lf0 = StreamNet(inner, 1, lf0, late=1)
+        shared = {"steps": steps, "beta_end": beta_end, "scale": scale, "sampler": sampler}
+        shared |= {"sampling_steps": sampling_steps, "temperature": temperature, "linear": linear}
         self.nets = nn.ModuleDict(
             {
-                name: DiffusionNet(
-                    inner + 1,
-                    spec.streams[name],
-                    DiffusionSize.of(size),
-                    steps=steps,
-                    last=last,
-                    scale=scale,
-                    sampler=sampler,
-                    count=count,
-                    temperature=temperature,
-                    linear=linear,
-                )
-                for name, size in drawn.items()
+                name: DiffusionNet(inner + 1, spec.streams[name], size, **shared)
+                for name, size in diffused.items()
             }
         )
-        sizes = StreamSize.of(vuv)
-        self._hears = sizes.hears
-        self.vuv = StreamNet(inner + 1 + sum(spec.streams[n] for n in self._hears), 1, sizes)
+        self._conditioned_on = vuv.conditioned_on
+        self.vuv = StreamNet(inner + 1 + sum(spec.streams[n] for n in self._conditioned_on), 1, vuv)
 
     def _standard(self, lf0: Tensor) -> Tensor:
         """Log F0 in deviations from the training mean."""
@@ -146,12 +131,11 @@ class NnsvsDiffusion(NeuralAcoustic):
         losses = {}
         for name, net in self.nets.items():
             losses[f"noise_{name}"], numbers[name] = net(x, mask, true.get(name), seed)
-        heard = true if teacher else numbers
-        numbers["vuv"] = self.vuv(torch.cat([x, *(heard[n] for n in self._hears)], dim=-1), mask, None, seed)[
-            1
-        ]
+        known = true if teacher else numbers
+        x = torch.cat([x, *(known[n] for n in self._conditioned_on)], dim=-1)
+        numbers["vuv"] = self.vuv(x, mask, None, seed)[1]
         return self.space.decode(numbers, base) | {n: v for n, v in losses.items() if v is not None}
 
     def extra_loss(self, predicted: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
         """The errors in the noise."""
-        return {f"noise_{name}": predicted[f"noise_{name}"] for name in self.drawn}
+        return {f"noise_{name}": predicted[f"noise_{name}"] for name in self.diffused}

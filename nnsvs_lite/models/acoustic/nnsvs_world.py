@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.conditions import Conditions
@@ -16,7 +17,6 @@ from nnsvs_lite.models.layers.recurrent import BiLSTM
 from nnsvs_lite.models.layers.streams import StreamNet, StreamSize, order_error
 from nnsvs_lite.models.neural import NeuralAcoustic
 from nnsvs_lite.models.options import AcousticOptions
-from nnsvs_lite.models.spec import Spec
 
 
 @dataclass(frozen=True)
@@ -49,11 +49,11 @@ class Encoder(nn.Module):
 
 
 class NnsvsWorld(NeuralAcoustic):
-    """F0 first, then each other stream with a network of its own that is told F0.
+    """F0 first, then each other stream with a network of its own, conditioned on F0.
 
-    ``p(F0|C) p(MGC|F0,C) p(BAP|F0,C) p(VUV|F0,C)``; v4 has ``p(VUV|F0,BAP,C)``. In training
-    what is told is the true value, in singing the predicted one. Streams are predicted in
-    the order in which the configuration names them.
+    ``p(F0|C) p(MGC|F0,C) p(BAP|F0,C) p(VUV|F0,C)``; v4 has ``p(VUV|F0,BAP,C)``. The
+    condition is the true value in training, the predicted one in inference. Streams are
+    predicted in the order in which the configuration names them.
 
     Args:
         streams: how each is predicted; all of the dump's, ``lf0`` first.
@@ -71,24 +71,22 @@ class NnsvsWorld(NeuralAcoustic):
         options: AcousticOptions | None = None,
     ):
         super().__init__(spec, options, weights=weights)
-        sizes = {name: StreamSize.of(value) for name, value in streams.items()}
-        problem = order_error(list(spec.streams), sizes)
+        problem = order_error(list(spec.streams), streams)
         if problem:
             raise DataError(problem, "streams")
-        self.sizes = sizes
-        self.features = LinguisticFeatures(spec, self.options.forget)
+        self.sizes = streams
+        self.features = LinguisticFeatures(spec, self.options.context_dropout)
         self.conditions = Conditions(spec, self.options, self.features.size)
         self._rest = spec.column("note", "is_rest")
         inner = self.features.size
         self.encoder = None
         if encoder is not None:
-            size = EncoderSize(**encoder) if isinstance(encoder, dict) else encoder
-            self.encoder, inner = Encoder(inner, size), size.out + 1
+            self.encoder, inner = Encoder(inner, encoder), encoder.out + 1
         self.nets = nn.ModuleDict()
-        for name, size in sizes.items():
-            told = 1 + sum(spec.streams[h] for h in size.hears)
+        for name, size in streams.items():
+            conditions = 1 + sum(spec.streams[h] for h in size.conditioned_on)
             f0 = name == "lf0"
-            inputs = self.features.size if f0 else inner + told
+            inputs = self.features.size if f0 else inner + conditions
             self.nets[name] = StreamNet(inputs, spec.streams[name], size, late=1 if f0 else 0)
 
     def _standard(self, lf0: Tensor) -> Tensor:
@@ -96,11 +94,11 @@ class NnsvsWorld(NeuralAcoustic):
         return (lf0 - self.space.mean_lf0) / self.space.std_lf0
 
     def _shared(self, x: Tensor, batch: Batch, phone: Tensor) -> Tensor:
-        """What all streams but F0 read, but for what they are told."""
+        """What all streams but F0 read, but for their conditions."""
         if self.encoder is None:
             return x
-        note = batch.note_index.gather(1, phone)
-        rest = gather_rows(batch.note_context[..., self._rest, None], note)
+        note = batch.score.note_index.gather(1, phone)
+        rest = gather_rows(batch.score.note_context[..., self._rest, None], note)
         return torch.cat([self.encoder(x, batch.frame_mask), rest], dim=-1)
 
     def predict(self, batch: Batch, teacher: bool) -> dict[str, Tensor]:
@@ -117,8 +115,8 @@ class NnsvsWorld(NeuralAcoustic):
                 score = self._standard(self.space.floor.steps.score_lf0(batch, phone))
                 first, last = net(x, mask, true.get(name), batch.seed, late=score)
             else:
-                told = [true[h] if teacher else numbers[h] for h in self.sizes[name].hears]
-                first, last = net(torch.cat([shared, lf0, *told], dim=-1), mask, true.get(name), batch.seed)
+                given = [true[h] if teacher else numbers[h] for h in self.sizes[name].conditioned_on]
+                first, last = net(torch.cat([shared, lf0, *given], dim=-1), mask, true.get(name), batch.seed)
             numbers[name] = last
             out |= self.space.decode({name: last}, base)
             if name == "lf0":

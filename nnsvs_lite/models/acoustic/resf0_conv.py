@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.conditions import Conditions
 from nnsvs_lite.models.layers.context import ContextEncoder, hiding
@@ -19,7 +20,6 @@ from nnsvs_lite.models.layers.expand import (
 from nnsvs_lite.models.layers.outputs import StreamHeads
 from nnsvs_lite.models.neural import NeuralAcoustic
 from nnsvs_lite.models.options import AcousticOptions
-from nnsvs_lite.models.spec import Spec
 
 PITCHES = 128
 """MIDI numbers."""
@@ -42,11 +42,11 @@ class Tower(nn.Module):
         kernel: int,
         cycle: int,
         dropout: float,
-        forget: float,
+        context_dropout: float,
     ):
         super().__init__()
         self.frame_shift = spec.frame_shift
-        self.encoder = ContextEncoder(spec, ("phone", "note"), dim, forget=forget)
+        self.encoder = ContextEncoder(spec, ("phone", "note"), dim, context_dropout=context_dropout)
         self.phone_stack = ConvStack(dim, phone_layers, 3, dropout)
         self.frame_in = MaskedConv1d(dim + POSITIONS + 1, dim, 3)
         self.frame_stack = ConvStack(dim, frame_layers, kernel, dropout, cycle=cycle)
@@ -56,7 +56,7 @@ class Tower(nn.Module):
         """``phone`` (B, T), ``slope`` (B, T, 1), ``extra`` added to phone vectors: (B, T, dim)."""
         mask = batch.frame_mask
         phones = self.encoder(full_phone_context(batch)) + extra
-        phones = self.phone_stack(phones, batch.phone_mask)
+        phones = self.phone_stack(phones, batch.score.phone_mask)
         positions = frame_positions(batch, phone, self.frame_shift)
         x = torch.cat([gather_rows(phones, phone), positions, slope], dim=-1)
         return self.norm(self.frame_stack(self.frame_in(x, mask), mask))
@@ -96,7 +96,14 @@ class ResF0Conv(NeuralAcoustic):
     ):
         weights = {"mgc": mgc_weight, "lf0": lf0_weight, "vuv": vuv_weight, "bap": bap_weight}
         super().__init__(spec, options, weights=weights)
-        shape = (phone_layers, frame_layers, kernel, cycle, dropout, hiding(self.options.forget, spec))
+        shape = (
+            phone_layers,
+            frame_layers,
+            kernel,
+            cycle,
+            dropout,
+            hiding(self.options.context_dropout, spec),
+        )
         self.spectrum = Tower(spec, hidden, *shape)
         self.melody = Tower(spec, f0_hidden, *shape)
         # The envelope of a voice depends on where its harmonics lie, note by note: a number

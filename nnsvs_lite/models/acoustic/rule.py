@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.base import AcousticModel
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.acoustic_floor import AcousticFloor
 from nnsvs_lite.models.layers.expand import phone_of_frame
 from nnsvs_lite.models.layers.losses import StreamLoss
-from nnsvs_lite.models.spec import Spec
 
 
 class RuleAcoustic(AcousticModel):

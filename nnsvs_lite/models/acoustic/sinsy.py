@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.conditions import Conditions
 from nnsvs_lite.models.layers.expand import phone_of_frame
@@ -19,7 +20,6 @@ from nnsvs_lite.models.layers.pitch_prior import prior_weights
 from nnsvs_lite.models.layers.vibrato import VibratoAnalysis, sing_vibrato
 from nnsvs_lite.models.neural import NeuralAcoustic
 from nnsvs_lite.models.options import AcousticOptions
-from nnsvs_lite.models.spec import Spec
 
 VIBRATO = {"none": {}, "diff": {"vibrato": 1}, "sine": {"vibrato": 2, "vibrato_flag": 1}}
 """Numbers a frame that describe vibrato."""
@@ -63,7 +63,7 @@ class Sinsy(NeuralAcoustic):
         self.vibrato, self.prior = vibrato, prior
         self.shift = spec.frame_shift
         self._rest = spec.column("note", "is_rest")
-        self.features = LinguisticFeatures(spec, self.options.forget)
+        self.features = LinguisticFeatures(spec, self.options.context_dropout)
         self.conditions = Conditions(spec, self.options, self.features.size)
         self.body = FFConvLSTM(self.features.size, ff, conv, lstm, lstm_layers, dropout, late=1)
         self.heads = StreamHeads({**spec.streams, **VIBRATO[vibrato]}, self.body.size)

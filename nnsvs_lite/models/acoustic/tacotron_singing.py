@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.attentive import AttentiveDecoder
 from nnsvs_lite.models.layers.conditions import Conditions
@@ -19,7 +20,6 @@ from nnsvs_lite.models.layers.recurrent import BiLSTM
 from nnsvs_lite.models.layers.score_embedding import SummedScore
 from nnsvs_lite.models.options import AcousticOptions
 from nnsvs_lite.models.refined import PostnetAcoustic
-from nnsvs_lite.models.spec import Spec
 
 
 class TacotronEncoder(nn.Module):
@@ -87,7 +87,7 @@ class TacotronSinging(PostnetAcoustic):
     ):
         super().__init__(spec, options, "residual", postnet_layers, postnet_channels, {"mgc": mgc_weight})
         self.sigma, self.guided_weight = sigma, guided_weight
-        self.embedding = SummedScore(spec, inputs, dim, hiding(self.options.forget, spec))
+        self.embedding = SummedScore(spec, inputs, dim, hiding(self.options.context_dropout, spec))
         self.encoder = TacotronEncoder(dim, conv_layers, conv_kernel, dropout)
         self.conditions = Conditions(spec, self.options, dim)
         self.control = DurationControl()
@@ -98,9 +98,9 @@ class TacotronSinging(PostnetAcoustic):
     def predict(self, batch: Batch, teacher: bool) -> dict[str, Tensor]:
         phone, mask, reduction = phone_of_frame(batch), batch.frame_mask, self.decoder.reduction
         base = self.space.base(batch, phone)
-        vectors = self.encoder(self.embedding(batch), batch.phone_mask) + self.conditions(batch)
-        control = self.control(batch.duration / reduction, batch.phone_mask)
-        memory = self.decoder.remember(vectors, batch.phone_mask, control)
+        vectors = self.encoder(self.embedding(batch), batch.score.phone_mask) + self.conditions(batch)
+        control = self.control(batch.score.duration / reduction, batch.score.phone_mask)
+        memory = self.decoder.remember(vectors, batch.score.phone_mask, control)
         steps = -(-batch.max_frames // reduction)
         if teacher:
             numbers = self.space.encode(batch.streams, base)
@@ -112,8 +112,12 @@ class TacotronSinging(PostnetAcoustic):
         out = self.refined(self.space.split(frames[:, : batch.max_frames]), base, mask)
         # An utterance's last step may begin in it and have its middle beyond: the last phone's.
         middle = torch.arange(steps, device=mask.device) * reduction + reduction // 2
-        sung = phone[:, middle.clamp(max=batch.max_frames - 1)].minimum(batch.phone_lengths[:, None] - 1)
-        guided = guided_attention(weights.float(), sung, batch.phone_mask, mask[:, ::reduction], self.sigma)
+        sung = phone[:, middle.clamp(max=batch.max_frames - 1)].minimum(
+            batch.score.phone_lengths[:, None] - 1
+        )
+        guided = guided_attention(
+            weights.float(), sung, batch.score.phone_mask, mask[:, ::reduction], self.sigma
+        )
         return {**out, "guided": self.guided_weight * guided}
 
     def extra_loss(self, predicted: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:

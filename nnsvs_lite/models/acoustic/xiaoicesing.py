@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.conditions import Conditions
 from nnsvs_lite.models.layers.context import hiding
@@ -13,7 +14,6 @@ from nnsvs_lite.models.layers.score_embedding import SummedScore, ToFrames
 from nnsvs_lite.models.layers.transformer import Transformer
 from nnsvs_lite.models.options import AcousticOptions
 from nnsvs_lite.models.refined import RefinedAcoustic
-from nnsvs_lite.models.spec import Spec
 
 
 class XiaoiceSing(RefinedAcoustic):
@@ -72,12 +72,12 @@ class XiaoiceSing(RefinedAcoustic):
             "attention_dropout": attention_dropout,
             "scaled": scaled,
         }
-        self.embedding = SummedScore(spec, inputs, dim, hiding(self.options.forget, spec))
+        self.embedding = SummedScore(spec, inputs, dim, hiding(self.options.context_dropout, spec))
         self.encoder = Transformer(dim, encoder_layers, heads, **shape)
         self.conditions = Conditions(spec, self.options, dim)
         self.to_frames = ToFrames(spec, dim, places)
         self.decoder = Transformer(dim, decoder_layers, heads, **shape)
 
     def frames(self, batch: Batch, phone: Tensor) -> Tensor:
-        phones = self.encoder(self.embedding(batch), batch.phone_mask) + self.conditions(batch)
+        phones = self.encoder(self.embedding(batch), batch.score.phone_mask) + self.conditions(batch)
         return self.decoder(self.to_frames(phones, batch, phone), batch.frame_mask)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.context import ContextEncoder, hiding
 from nnsvs_lite.models.layers.expand import full_phone_context
 from nnsvs_lite.models.layers.mdn import masked_mean
 from nnsvs_lite.models.layers.predictor import VariancePredictor
 from nnsvs_lite.models.layers.transformer import Transformer
-from nnsvs_lite.models.spec import Spec
 from nnsvs_lite.models.timing import NeuralDuration, Prediction, ValueHead
 
 UNIT = 0.02
@@ -28,8 +28,8 @@ class FastSpeechDuration(NeuralDuration):
         hidden: channels. layers: convolutions. kernel: phones each sees. dropout: probability.
         encoder_layers: transformer blocks before them, of 2 heads and ``4 * hidden`` filters.
         phone_weight, syllable_weight: of the two errors.
-        floor: whether durations are predicted from the rule's, and not from the mean.
-        forget: as in :class:`~nnsvs_lite.models.layers.context.ContextEncoder`.
+        residual_to_rule: whether durations are predicted from the rule's, and not from the mean.
+        context_dropout: as in :class:`~nnsvs_lite.models.layers.context.ContextEncoder`.
     """
 
     def __init__(
@@ -42,12 +42,14 @@ class FastSpeechDuration(NeuralDuration):
         phone_weight: float = 1.0,
         syllable_weight: float = 1.0,
         encoder_layers: int = 0,
-        floor: bool = False,
-        forget: float = 0.0,
+        residual_to_rule: bool = False,
+        context_dropout: float = 0.0,
     ):
-        super().__init__(spec, floor, unit=0.1)
+        super().__init__(spec, residual_to_rule, unit=0.1)
         self.phone_weight, self.syllable_weight = phone_weight, syllable_weight
-        self.encoder = ContextEncoder(spec, ("phone", "note"), hidden, forget=hiding(forget, spec))
+        self.encoder = ContextEncoder(
+            spec, ("phone", "note"), hidden, context_dropout=hiding(context_dropout, spec)
+        )
         self.transformer = None
         if encoder_layers:
             self.transformer = Transformer(hidden, encoder_layers, 2, 4 * hidden, dropout=dropout)
@@ -58,19 +60,19 @@ class FastSpeechDuration(NeuralDuration):
     def predict(self, batch: Batch) -> Prediction:
         phones = self.encoder(full_phone_context(batch))
         if self.transformer is not None:
-            phones = self.transformer(phones, batch.phone_mask)
-        return self.head(self.stack(phones, batch.phone_mask))
+            phones = self.transformer(phones, batch.score.phone_mask)
+        return self.head(self.stack(phones, batch.score.phone_mask))
 
     def syllable_sums(self, values: Tensor, batch: Batch) -> Tensor:
         """(B, P) values of phones, added up over each syllable: (B, N), 0 where there is none."""
-        begins = (batch.note_context[..., self._slur] < 0.5) & batch.note_mask
-        syllable = (begins.cumsum(1) - 1).clamp(min=0).gather(1, batch.note_index)
+        begins = (batch.score.note_context[..., self._slur] < 0.5) & batch.score.note_mask
+        syllable = (begins.cumsum(1) - 1).clamp(min=0).gather(1, batch.score.note_index)
         sums = values.new_zeros(begins.shape)
-        return sums.scatter_add(1, syllable, values * batch.phone_mask)
+        return sums.scatter_add(1, syllable, values * batch.score.phone_mask)
 
     def error(self, predicted: Prediction, batch: Batch) -> Tensor:
-        off = (self.decode(batch, predicted[0])[0] - batch.duration) * (self.spec.frame_shift / UNIT)
-        syllables = (batch.note_context[..., self._slur] < 0.5) & batch.note_mask
-        phones = masked_mean(off.abs(), batch.phone_mask)
+        off = (self.decode(batch, predicted[0])[0] - batch.score.duration) * (self.spec.frame_shift / UNIT)
+        syllables = (batch.score.note_context[..., self._slur] < 0.5) & batch.score.note_mask
+        phones = masked_mean(off.abs(), batch.score.phone_mask)
         total = self.syllable_sums(off, batch).abs().sum() / syllables.sum().clamp(min=1)
         return self.phone_weight * phones + self.syllable_weight * total

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.linguistic import LinguisticFeatures
 from nnsvs_lite.models.layers.recurrent import BiLSTM
-from nnsvs_lite.models.spec import Spec
 from nnsvs_lite.models.timing import NeuralDuration, Prediction, ValueHead
 
 
@@ -14,8 +14,8 @@ class LstmDuration(NeuralDuration):
 
     Args:
         hidden: units of each direction. layers: stacked. dropout: between them.
-        floor: whether durations are predicted from the rule's, and not from the mean.
-        forget: as in :class:`~nnsvs_lite.models.options.AcousticOptions`.
+        residual_to_rule: whether durations are predicted from the rule's, and not from the mean.
+        context_dropout: as in :class:`~nnsvs_lite.models.options.AcousticOptions`.
     """
 
     def __init__(
@@ -24,13 +24,13 @@ class LstmDuration(NeuralDuration):
         hidden: int = 64,
         layers: int = 2,
         dropout: float = 0.5,
-        floor: bool = False,
-        forget: float = 0.0,
+        residual_to_rule: bool = False,
+        context_dropout: float = 0.0,
     ):
-        super().__init__(spec, floor, unit=0.1)
-        self.features = LinguisticFeatures(spec, forget)
+        super().__init__(spec, residual_to_rule, unit=0.1)
+        self.features = LinguisticFeatures(spec, context_dropout)
         self.lstm = BiLSTM(self.features.phone_size, hidden, layers, dropout)
         self.head = ValueHead(self.lstm.size)
 
     def predict(self, batch: Batch) -> Prediction:
-        return self.head(self.lstm(self.features.phones(batch), batch.phone_mask))
+        return self.head(self.lstm(self.features.phones(batch), batch.score.phone_mask))

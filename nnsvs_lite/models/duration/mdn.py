@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from torch import nn
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.context import ContextEncoder
 from nnsvs_lite.models.layers.conv import ConvStack
 from nnsvs_lite.models.layers.expand import full_phone_context
 from nnsvs_lite.models.layers.mdn import MixtureHead
-from nnsvs_lite.models.spec import Spec
 from nnsvs_lite.models.timing import NeuralDuration, Prediction
 
 
@@ -32,7 +32,7 @@ class MdnDuration(NeuralDuration):
         components: int = 2,
         prior: float = 0.1,
     ):
-        super().__init__(spec, from_floor=True, prior=prior)
+        super().__init__(spec, residual_to_rule=True, prior=prior)
         self.encoder = ContextEncoder(spec, ("phone", "note"), hidden)
         self.stack = ConvStack(hidden, layers, kernel, dropout)
         self.norm = nn.LayerNorm(hidden, elementwise_affine=False)
@@ -41,4 +41,4 @@ class MdnDuration(NeuralDuration):
 
     def predict(self, batch: Batch) -> Prediction:
         phones = self.dropout(self.encoder(full_phone_context(batch)))
-        return self.head(self.norm(self.stack(phones, batch.phone_mask)))
+        return self.head(self.norm(self.stack(phones, batch.score.phone_mask)))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.base import DurationModel
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.mdn import masked_mean
 from nnsvs_lite.models.layers.timing_floor import TimingFloor
-from nnsvs_lite.models.spec import Spec
 
 
 class RuleDuration(DurationModel):
@@ -28,5 +28,5 @@ class RuleDuration(DurationModel):
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Mean absolute error in frames before the notes are filled."""
-        error = (self.floor(batch)[1] - batch.duration).abs()
-        return {"loss": masked_mean(error, batch.phone_mask), "weight": batch.phone_lengths.sum()}
+        error = (self.floor(batch)[1] - batch.score.duration).abs()
+        return {"loss": masked_mean(error, batch.score.phone_mask), "weight": batch.score.phone_lengths.sum()}

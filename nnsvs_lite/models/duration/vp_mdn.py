@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.linguistic import LinguisticFeatures
 from nnsvs_lite.models.layers.mdn import MixtureHead
 from nnsvs_lite.models.layers.predictor import VariancePredictor
-from nnsvs_lite.models.spec import Spec
 from nnsvs_lite.models.timing import NeuralDuration, Prediction
 
 
@@ -16,8 +16,8 @@ class VpMdnDuration(NeuralDuration):
     Args:
         hidden: channels. layers: blocks. kernel: phones each sees. dropout: probability.
         components: Gaussians of the mixture.
-        floor: whether durations are predicted from the rule's, and not from the mean.
-        prior: see :class:`NeuralDuration`. forget: as in
+        residual_to_rule: whether durations are predicted from the rule's, and not from the mean.
+        prior: see :class:`NeuralDuration`. context_dropout: as in
             :class:`~nnsvs_lite.models.options.AcousticOptions`.
     """
 
@@ -29,14 +29,14 @@ class VpMdnDuration(NeuralDuration):
         kernel: int = 5,
         dropout: float = 0.5,
         components: int = 4,
-        floor: bool = False,
+        residual_to_rule: bool = False,
         prior: float = 0.0,
-        forget: float = 0.0,
+        context_dropout: float = 0.0,
     ):
-        super().__init__(spec, floor, prior, reach=5.0)
-        self.features = LinguisticFeatures(spec, forget)
+        super().__init__(spec, residual_to_rule, prior, reach=5.0)
+        self.features = LinguisticFeatures(spec, context_dropout)
         self.stack = VariancePredictor(self.features.phone_size, hidden, layers, kernel, dropout)
-        self.head = MixtureHead(hidden, components, deviation=0.3 if floor else 1.0)
+        self.head = MixtureHead(hidden, components, deviation=0.3 if residual_to_rule else 1.0)
 
     def predict(self, batch: Batch) -> Prediction:
-        return self.head(self.stack(self.features.phones(batch), batch.phone_mask))
+        return self.head(self.stack(self.features.phones(batch), batch.score.phone_mask))

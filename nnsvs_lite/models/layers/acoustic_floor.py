@@ -11,10 +11,10 @@ import math
 import torch
 from torch import Tensor, nn
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.conv import gaussian_kernel, smooth
 from nnsvs_lite.models.layers.expand import gather_rows
-from nnsvs_lite.models.spec import Spec
 
 SCORE_PITCH = "pitch_held"
 """The note column that holds the score's pitch, held through rests."""
@@ -48,12 +48,12 @@ class AcousticFloor(nn.Module):
 
     def score_lf0(self, batch: Batch, phone: Tensor) -> Tensor:
         """(B, T, 1): log F0 of the score; through rests that of a neighbouring note."""
-        note = batch.note_index.gather(1, phone)
-        return midi_to_lf0(gather_rows(batch.note_context[..., self._pitch, None], note))
+        note = batch.score.note_index.gather(1, phone)
+        return midi_to_lf0(gather_rows(batch.score.note_context[..., self._pitch, None], note))
 
     def forward(self, batch: Batch, phone: Tensor) -> dict[str, Tensor]:
         """Streams (B, T, D) as steps; ``phone`` (B, T) from ``phone_of_frame``."""
-        ids = batch.phone_context[..., self._id].long().gather(1, phone)
+        ids = batch.score.phone_context[..., self._id].long().gather(1, phone)
         ids = ids.clamp(0, len(self.voiced) - 1)
         streams = {"lf0": self.score_lf0(batch, phone), "vuv": self.voiced[ids]}
         for name in self.names:

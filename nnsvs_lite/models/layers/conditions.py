@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.style import STYLE
 from nnsvs_lite.models.options import AcousticOptions
-from nnsvs_lite.models.spec import Spec
 
 
 class Conditions(nn.Module):
@@ -23,7 +23,7 @@ class Conditions(nn.Module):
 
     def __init__(self, spec: Spec, options: AcousticOptions, dim: int):
         super().__init__()
-        singers, languages = spec.schema["speakers"], spec.schema["languages"]
+        singers, languages = spec.speakers, spec.languages
         self.singer = nn.Embedding(len(singers), dim) if options.singer and len(singers) > 1 else None
         several = options.language and len(languages) > 1
         self.language = nn.Embedding(len(languages), dim) if several else None
@@ -35,7 +35,7 @@ class Conditions(nn.Module):
 
     def forward(self, batch: Batch) -> Tensor:
         """(B, 1, dim), or a zero that can be added to anything."""
-        total = batch.note_context.new_zeros(())
+        total = batch.score.note_context.new_zeros(())
         if self.singer is not None:
             total = total + self.singer(batch.singer)[:, None]
         if self.language is not None:

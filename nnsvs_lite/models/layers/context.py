@@ -7,22 +7,22 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from nnsvs_lite.models.spec import Spec
+from nnsvs_lite.features.spec import Spec
 
 FEW_PHONES = 300
 """Size of a training set, about a minute, at which context is hidden half as often."""
 
 
-def hiding(forget: float, spec: Spec) -> float:
+def hiding(context_dropout: float, spec: Spec) -> float:
     """The probability of hiding, for a training set's size.
 
     With thousands of phones there is no need to hide anything; with a hundred, what one note in
     one context was like must not be learnt by heart.
 
     Args:
-        forget: for a set of no size; half of it for ``FEW_PHONES``, and so on.
+        context_dropout: for a set of no size; half of it for ``FEW_PHONES``, and so on.
     """
-    return forget * FEW_PHONES / (FEW_PHONES + spec.phone_count)
+    return context_dropout * FEW_PHONES / (FEW_PHONES + spec.phone_count)
 
 
 def hide(values: Tensor, probability: float, rows: bool = False) -> Tensor:
@@ -47,27 +47,29 @@ class ContextEncoder(nn.Module):
         levels: ``("note",)`` or ``("phone", "note")``, the order in which the
             context's columns stand.
         dim: size of the output. clip: deviations.
-        forget: probability with which, in training, a number or a category other than the
+        context_dropout: probability with which, in training, a number or a category other than the
             first (the phone itself) is hidden.
     """
 
-    def __init__(self, spec: Spec, levels: Sequence[str], dim: int, clip: float = 3.0, forget: float = 0.0):
+    def __init__(
+        self, spec: Spec, levels: Sequence[str], dim: int, clip: float = 3.0, context_dropout: float = 0.0
+    ):
         super().__init__()
         self.clip = clip
-        self.forget = forget
+        self.context_dropout = context_dropout
         columns, mean, std, varies = [], [], [], []
         for level in levels:
             columns += spec.columns(level)
-            moments = spec.stats[f"{level}_context"]
-            mean += moments["mean"]
-            std += moments["std"]
-            varies += [low < high for low, high in zip(moments["min"], moments["max"])]
-        self.categorical = [i for i, c in enumerate(columns) if c["kind"] == "categorical"]
-        numeric = [i for i, c in enumerate(columns) if c["kind"] == "numeric"]
-        flags = [i for i, c in enumerate(columns) if c["kind"] == "flag"]
+            moments = getattr(spec.stats, f"{level}_context")
+            mean += moments.mean
+            std += moments.std
+            varies += [low < high for low, high in zip(moments.min, moments.max)]
+        self.categorical = [i for i, c in enumerate(columns) if c.kind == "categorical"]
+        numeric = [i for i, c in enumerate(columns) if c.kind == "numeric"]
+        flags = [i for i, c in enumerate(columns) if c.kind == "flag"]
         self.numeric = numeric + flags
         self.embeddings = nn.ModuleList(
-            nn.Embedding(int(columns[i]["size"]), dim, padding_idx=0) for i in self.categorical
+            nn.Embedding(columns[i].size, dim, padding_idx=0) for i in self.categorical
         )
         for table in self.embeddings:
             nn.init.normal_(table.weight, std=len(self.embeddings) ** -0.5)
@@ -82,9 +84,9 @@ class ContextEncoder(nn.Module):
     def forward(self, context: Tensor) -> Tensor:
         """(B, L, columns) to (B, L, dim)."""
         numbers = (context[..., self.numeric] - self.center) * self.scale
-        forget = self.forget if self.training else 0.0
-        out = self.linear(hide(numbers.clamp(-self.clip, self.clip), forget))
+        context_dropout = self.context_dropout if self.training else 0.0
+        out = self.linear(hide(numbers.clamp(-self.clip, self.clip), context_dropout))
         for k, (i, table) in enumerate(zip(self.categorical, self.embeddings)):
             vectors = table(context[..., i].long().clamp(0, table.num_embeddings - 1))
-            out = out + (vectors if k == 0 else hide(vectors, forget, rows=True))
+            out = out + (vectors if k == 0 else hide(vectors, context_dropout, rows=True))
         return out

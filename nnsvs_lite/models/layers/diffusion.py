@@ -30,13 +30,13 @@ class Schedule(nn.Module):
     """Variances rising in a straight line (Ho et al. 2020, arXiv:2006.11239).
 
     Args:
-        steps: K. first, last: variance of the noise that the first and the last step add.
+        steps: K. beta_start, beta_end: variance of the noise that the first and the last step add.
     """
 
-    def __init__(self, steps: int = 100, first: float = 1e-4, last: float = 0.06):
+    def __init__(self, steps: int = 100, beta_start: float = 1e-4, beta_end: float = 0.06):
         super().__init__()
         self.steps = steps
-        kept = torch.cumprod(1.0 - torch.linspace(first, last, steps, dtype=torch.float64), dim=0)
+        kept = torch.cumprod(1.0 - torch.linspace(beta_start, beta_end, steps, dtype=torch.float64), dim=0)
         # At index t + 1, so that step -1 is clean data.
         kept = torch.cat([torch.ones(1, dtype=torch.float64), kept]).float()
         self.register_buffer("kept", kept, persistent=False)
@@ -127,9 +127,9 @@ class DiffusionStream(nn.Module):
     Args:
         dim: of a frame. cond: of a frame of the condition.
         channels, layers, cycle: of the denoiser, see :class:`WaveNet`.
-        steps, last: see :class:`Schedule`.
+        steps, beta_end: see :class:`Schedule`.
         scale: numbers are divided by it, so that data lies within 1.
-        sampler: how to sing, in ``count`` steps.
+        sampler: how to sing, in ``sampling_steps`` steps.
         temperature: of the noise to sing from: 1 draws a sample, 0 takes the likeliest way.
         linear: let the network learn what is left of the noise after the best linear guess from
             ``x`` alone, for data of unit variance. No published system does; a network with
@@ -145,17 +145,17 @@ class DiffusionStream(nn.Module):
         layers: int = 20,
         cycle: int = 4,
         steps: int = 100,
-        last: float = 0.06,
+        beta_end: float = 0.06,
         scale: float = 10.0,
         sampler: Sampler = "ddpm",
-        count: int = 100,
+        sampling_steps: int = 100,
         temperature: float = 1.0,
         linear: bool = False,
     ):
         super().__init__()
         self.dim, self.scale, self.linear = dim, scale, linear
-        self.sampler, self.count, self.temperature = sampler, count, temperature
-        self.schedule = Schedule(steps, last=last)
+        self.sampler, self.sampling_steps, self.temperature = sampler, sampling_steps, temperature
+        self.schedule = Schedule(steps, beta_end=beta_end)
         self.net = WaveNet(dim, cond, channels, layers, cycle)
 
     def noise_in(self, x: Tensor, t: Tensor, cond: Tensor, mask: Tensor) -> Tensor:
@@ -203,7 +203,7 @@ class DiffusionStream(nn.Module):
             depth: of all steps if not given; at 0 ``shallow`` is given back.
         """
         lengths, size = mask.sum(1), mask.shape[1]
-        steps = even_steps(self.schedule.steps if depth is None else depth, self.count)
+        steps = even_steps(self.schedule.steps if depth is None else depth, self.sampling_steps)
         if not steps:
             return shallow
 

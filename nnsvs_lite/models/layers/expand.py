@@ -15,21 +15,21 @@ def gather_rows(x: Tensor, index: Tensor) -> Tensor:
 
 def phone_of_frame(batch: Batch) -> Tensor:
     """(B, T) long: the phone of every frame; on padding, the last position."""
-    ends = batch.duration.cumsum(1)
+    ends = batch.score.duration.cumsum(1)
     frames = torch.arange(batch.max_frames, device=ends.device).expand(len(ends), -1)
     return torch.searchsorted(ends, frames.contiguous(), right=True).clamp(max=ends.shape[1] - 1)
 
 
 def full_phone_context(batch: Batch) -> Tensor:
     """Phone columns and, for each phone, the columns of its note: (B, P, Cp + Cn)."""
-    notes = gather_rows(batch.note_context, batch.note_index)
-    return torch.cat([batch.phone_context, notes], dim=-1)
+    notes = gather_rows(batch.score.note_context, batch.score.note_index)
+    return torch.cat([batch.score.phone_context, notes], dim=-1)
 
 
 def sum_by_note(values: Tensor, batch: Batch) -> Tensor:
     """Sums (B, P) values of phones over their notes: (B, N). Padding must hold 0."""
-    out = values.new_zeros(batch.note_context.shape[:2])
-    return out.scatter_add(1, batch.note_index, values)
+    out = values.new_zeros(batch.score.note_context.shape[:2])
+    return out.scatter_add(1, batch.score.note_index, values)
 
 
 POSITIONS = 8
@@ -47,11 +47,11 @@ def frame_positions(batch: Batch, phone: Tensor, frame_shift: float) -> Tensor:
         phone: (B, T) from :func:`phone_of_frame`.
         frame_shift: seconds.
     """
-    lengths = batch.duration.to(torch.float32)
+    lengths = batch.score.duration.to(torch.float32)
     starts = lengths.cumsum(1) - lengths
     note_lengths = sum_by_note(lengths, batch)
     note_starts = note_lengths.cumsum(1) - note_lengths
-    note = batch.note_index.gather(1, phone)
+    note = batch.score.note_index.gather(1, phone)
     frames = torch.arange(batch.max_frames, device=phone.device, dtype=torch.float32) + 0.5
 
     columns = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.context import hide, hiding
 from nnsvs_lite.models.layers.expand import (
@@ -13,7 +14,6 @@ from nnsvs_lite.models.layers.expand import (
     full_phone_context,
     gather_rows,
 )
-from nnsvs_lite.models.spec import Spec
 
 CLIP = 3.0
 """Deviations beyond which a number is held: an unseen tempo must not throw a network far off."""
@@ -23,24 +23,26 @@ class LinguisticFeatures(nn.Module):
     """The phone one-hot, the context's numbers and flags, and the place in phone and note.
 
     NNSVS feeds 82 such numbers, and 4 of position, min-max normalised; these are those of
-    the dump's schema, standardised, with 8 of position. The score's pitch is among them.
+    the dump, standardised, with 8 of position. The score's pitch is among them.
 
     Args:
         spec: columns and statistics.
-        forget: as in :class:`~nnsvs_lite.models.options.AcousticOptions`.
+        context_dropout: as in :class:`~nnsvs_lite.models.options.AcousticOptions`.
     """
 
-    def __init__(self, spec: Spec, forget: float = 0.0):
+    def __init__(self, spec: Spec, context_dropout: float = 0.0):
         super().__init__()
         columns = spec.columns("phone") + spec.columns("note")
-        moments = [spec.stats[f"{level}_context"] for level in ("phone", "note")]
-        low, high, mean, std = (sum((m[key] for m in moments), []) for key in ("min", "max", "mean", "std"))
+        moments = [spec.stats.phone_context, spec.stats.note_context]
+        low, high, mean, std = (
+            sum((getattr(m, key) for m in moments), ()) for key in ("min", "max", "mean", "std")
+        )
         # A column that never varied in training says nothing.
-        self._numbers = [i for i, c in enumerate(columns) if c["kind"] == "numeric" and low[i] < high[i]]
-        self._flags = [i for i, c in enumerate(columns) if c["kind"] == "flag"]
+        self._numbers = [i for i, c in enumerate(columns) if c.kind == "numeric" and low[i] < high[i]]
+        self._flags = [i for i, c in enumerate(columns) if c.kind == "flag"]
         self._phone, self._phones = spec.column("phone", "phone"), len(spec.phones) + 1
         self._shift = spec.frame_shift
-        self._forget = hiding(forget, spec)
+        self._context_dropout = hiding(context_dropout, spec)
         self.register_buffer("center", torch.tensor([mean[i] for i in self._numbers]), persistent=False)
         self.register_buffer("scale", torch.tensor([1 / std[i] for i in self._numbers]), persistent=False)
         self.phone_size = self._phones + len(self._numbers) + len(self._flags)
@@ -51,7 +53,7 @@ class LinguisticFeatures(nn.Module):
         context = full_phone_context(batch)
         numbers = ((context[..., self._numbers] - self.center) * self.scale).clamp(-CLIP, CLIP)
         if self.training:
-            numbers = hide(numbers, self._forget)
+            numbers = hide(numbers, self._context_dropout)
         ids = context[..., self._phone].long().clamp(0, self._phones - 1)
         # one_hot is not there for every device; comparing is.
         places = torch.arange(self._phones, device=ids.device)

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.batch import Batch
-from nnsvs_lite.models.spec import Spec
 
 LF0_UNIT = 0.0578
 """One semitone in log F0: the unit in which pitch errors count."""
@@ -31,7 +31,7 @@ class StreamLoss(nn.Module):
         self.weights = weights or {}
         self.names = list(spec.streams)
         for name in self.names:
-            std = torch.tensor(spec.stats["streams"][name]["std"])
+            std = torch.tensor(spec.stats.streams[name].std)
             scale = torch.maximum(std, std.mean()).clamp(min=1e-4)
             self.register_buffer(f"scale_{name}", scale, persistent=False)
 

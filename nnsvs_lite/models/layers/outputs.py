@@ -8,10 +8,10 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.acoustic_floor import SmoothFloor
 from nnsvs_lite.models.layers.losses import LF0_UNIT
-from nnsvs_lite.models.spec import Spec
 
 MAX_RESIDUAL = 600 * math.log(2) / 1200
 """Bound of the F0 residual: 600 cents either way (NNSVS)."""
@@ -29,20 +29,20 @@ class OutputSpace(nn.Module):
 
     Args:
         spec: streams and statistics.
-        floor: whether the smoothed rule is the base of spectra and voicing.
+        residual_to_rule: whether the smoothed rule is the base of spectra and voicing.
         pitch: ``bounded``: within 600 cents of the score, through tanh (NNSVS);
             ``residual``: score plus a number (XiaoiceSing); ``absolute``: no use of the score.
     """
 
-    def __init__(self, spec: Spec, floor: bool, pitch: Pitch = "bounded"):
+    def __init__(self, spec: Spec, residual_to_rule: bool, pitch: Pitch = "bounded"):
         super().__init__()
         self.sizes = dict(spec.streams)
-        self.pitch, self.from_floor = pitch, floor
+        self.pitch, self.residual_to_rule = pitch, residual_to_rule
         self.floor = SmoothFloor(spec)
         for name in self.sizes:
-            moments = spec.stats["streams"][name]
+            moments = spec.stats.streams[name]
             for key in ("mean", "std"):
-                values = torch.tensor(moments[key])
+                values = torch.tensor(getattr(moments, key))
                 values = values.clamp(min=1e-4) if key == "std" else values
                 self.register_buffer(f"{key}_{name}", values, persistent=False)
 
@@ -62,7 +62,7 @@ class OutputSpace(nn.Module):
             phone: (B, T) from ``phone_of_frame``.
         """
         base = {n: getattr(self, f"mean_{n}").expand(*phone.shape, d) for n, d in self.sizes.items()}
-        if self.from_floor:
+        if self.residual_to_rule:
             base.update(self.floor(batch, phone))
             base["vuv"] = base["vuv"].logit(eps=1e-3)
         else:

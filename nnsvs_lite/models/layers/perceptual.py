@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.models.spec import Spec
 
 BARK_HZ = (
     *(0, 100, 200, 300, 400, 510, 630, 770, 920, 1080, 1270, 1480, 1720, 2000, 2320, 2700, 3150),
@@ -56,10 +56,9 @@ class PerceptualEntropy(nn.Module):
         super().__init__()
         if "mgc" not in spec.streams:
             raise DataError("the perceptual-entropy loss needs the stream mgc", "options.perceptual")
-        from nnsvs_lite.features.config import FeatureConfig
         from nnsvs_lite.features.world import alpha_of, fft_size_of, mgc_to_spectrum
 
-        config = FeatureConfig.from_dict(spec.schema["feature_config"], "schema.json")
+        config = spec.feature_config
         size = fft_size_of(config)
         # The logarithm of the spectrum is linear in the cepstra: that of each alone tells all.
         log_spectra = np.log(mgc_to_spectrum(np.eye(spec.streams["mgc"]), alpha_of(config), size))

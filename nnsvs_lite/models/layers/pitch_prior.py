@@ -25,15 +25,15 @@ def prior_weights(batch: Batch, phone: Tensor, rest: int, frame_shift: float) ->
         phone: (B, T) from ``phone_of_frame``. rest: column of the flag ``is_rest``.
         frame_shift: seconds.
     """
-    lengths = sum_by_note(batch.duration.to(torch.float32), batch)
+    lengths = sum_by_note(batch.score.duration.to(torch.float32), batch)
     starts = lengths.cumsum(1) - lengths
-    note = batch.note_index.gather(1, phone)
+    note = batch.score.note_index.gather(1, phone)
     frames = torch.arange(batch.max_frames, device=phone.device, dtype=torch.float32)
     length = lengths.gather(1, note)
     passed = frames[None] - starts.gather(1, note)
     edge = torch.minimum(passed, length - 1 - passed) * frame_shift
     weight = (edge / RISE).clamp(0, 1) * LARGEST
-    sung = batch.note_context[..., rest].gather(1, note) == 0
+    sung = batch.score.note_context[..., rest].gather(1, note) == 0
     # A hair above 0.6 s, lest rounding decide about a note of exactly that length.
     long = length * frame_shift > 2 * RISE + 1e-4
     return (weight * sung * long)[..., None]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.expand import gather_rows, phone_of_frame
-from nnsvs_lite.models.spec import Spec
 
 SKIP = 2
 """Mel-cepstra that are left as they are: loudness and tilt."""
@@ -29,19 +29,15 @@ class VarianceScaling(nn.Module):
             them the gain's logarithm is scaled.
 
     Raises:
-        DataError: where ``strength`` asks for a statistic that is not there, or is not in 0..1.
+        DataError: where ``strength`` asks for a statistic that is not there.
     """
 
     def __init__(self, spec: Spec, strength: float):
         super().__init__()
-        if not 0 <= strength <= 1:
-            raise DataError(
-                f"the strength of the GV post-filter is from 0 to 1, not {strength}", "options.gv"
-            )
         self.strength = strength
         self._rest = spec.column("note", "is_rest")
         self.first = {name: _first(name, spec) for name in ("mgc", "mel") if name in spec.streams}
-        gv = spec.stats.get("gv", {})
+        gv = spec.stats.gv
         self._known = bool(gv)
         for name in self.first:
             values = torch.tensor(gv.get(name, [1.0] * spec.streams[name]))
@@ -60,8 +56,8 @@ class VarianceScaling(nn.Module):
         if not self.strength:
             return streams
         self.check()
-        note = batch.note_index.gather(1, phone_of_frame(batch))
-        rest = gather_rows(batch.note_context[..., self._rest, None], note) > 0.5
+        note = batch.score.note_index.gather(1, phone_of_frame(batch))
+        rest = gather_rows(batch.score.note_context[..., self._rest, None], note) > 0.5
         sung = ~rest & batch.frame_mask[..., None]
         return streams | {name: self._scale(name, streams[name], sung) for name in self.first}
 
@@ -80,6 +76,6 @@ def _first(name: str, spec: Spec) -> int:
         return SKIP
     from nnsvs_lite.features.mel import mel_edges
 
-    config = spec.schema["feature_config"]["mel"]
-    edges = mel_edges(config["bins"], config["fmin"], config["fmax"], config["scale"])
+    config = spec.feature_config.mel
+    edges = mel_edges(config.bins, config.fmin, config.fmax, config.scale)
     return int((edges[1:-1] < SKIP_HZ).sum())

@@ -5,10 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.expand import full_phone_context
-from nnsvs_lite.models.spec import Spec
-from nnsvs_lite.score.languages import get_language
 
 
 class Questions(nn.Module):
@@ -22,13 +21,11 @@ class Questions(nn.Module):
     def __init__(self, spec: Spec):
         super().__init__()
         columns = spec.columns("phone") + spec.columns("note")
-        self._plain = [i for i, c in enumerate(columns) if c["kind"] != "categorical"]
-        self._categories = [(i, int(c["size"])) for i, c in enumerate(columns) if c["kind"] == "categorical"]
+        self._plain = [i for i, c in enumerate(columns) if c.kind != "categorical"]
+        self._categories = [(i, c.size) for i, c in enumerate(columns) if c.kind == "categorical"]
         around = ("prev_phone", "next_phone", "prev2_phone", "next2_phone")
         self._around = [spec.column("phone", name) for name in around]
-        language = get_language(spec.schema["lang"])
-        rows = [[0.0] * len(language.class_names), *(language.classes(p) for p in spec.phones)]
-        self.register_buffer("classes", torch.tensor([list(row) for row in rows]), persistent=False)
+        self.register_buffer("classes", torch.tensor(spec.phone_classes), persistent=False)
         self.size = len(self._plain) + sum(n for _, n in self._categories)
         self.size += len(self._around) * self.classes.shape[1]
 

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.acoustic_floor import SmoothFloor
 from nnsvs_lite.models.layers.context import hide
 from nnsvs_lite.models.layers.expand import POSITIONS, frame_positions, full_phone_context, gather_rows
-from nnsvs_lite.models.spec import Spec
 
 PITCHES = 128
 """MIDI numbers; 0 is a rest."""
@@ -57,7 +57,7 @@ class ScoreEmbedding(nn.Module):
     Args:
         spec: columns.
         sizes: part (``phone``, ``pitch``, ``length`` of the note, ``tempo``) to vector size.
-        forget: probability with which, in training, a part other than the phone is hidden; see
+        context_dropout: probability with which, in training, a part other than the phone is hidden; see
             :func:`nnsvs_lite.models.layers.context.hiding`.
         count: values of length and of tempo with vectors of their own.
 
@@ -65,9 +65,9 @@ class ScoreEmbedding(nn.Module):
         DataError: for an unknown part.
     """
 
-    def __init__(self, spec: Spec, sizes: dict[str, int], forget: float = 0.0, count: int = 64):
+    def __init__(self, spec: Spec, sizes: dict[str, int], context_dropout: float = 0.0, count: int = 64):
         super().__init__()
-        self.forget = forget
+        self.context_dropout = context_dropout
         self.columns = {}
         self.tables = nn.ModuleDict()
         for name, dim in sizes.items():
@@ -99,7 +99,7 @@ class ScoreEmbedding(nn.Module):
                 value = value.long().clamp(0, table.num_embeddings - 1)
             out[name] = table(value)
             if name != "phone" and self.training:
-                out[name] = hide(out[name], self.forget, rows=True)
+                out[name] = hide(out[name], self.context_dropout, rows=True)
         return out
 
 
@@ -107,12 +107,12 @@ class SummedScore(nn.Module):
     """The sum of the vectors of several parts, of one size.
 
     Args:
-        spec: columns. parts: names. dim: of each. forget: see :class:`ScoreEmbedding`.
+        spec: columns. parts: names. dim: of each. context_dropout: see :class:`ScoreEmbedding`.
     """
 
-    def __init__(self, spec: Spec, parts: Sequence[str], dim: int, forget: float = 0.0):
+    def __init__(self, spec: Spec, parts: Sequence[str], dim: int, context_dropout: float = 0.0):
         super().__init__()
-        self.embedding = ScoreEmbedding(spec, {name: dim for name in parts}, forget)
+        self.embedding = ScoreEmbedding(spec, {name: dim for name in parts}, context_dropout)
 
     def forward(self, batch: Batch) -> Tensor:
         """(B, P, dim)."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -48,7 +47,7 @@ class StreamSize:
         ff, conv, lstm, lstm_layers, dropout: of an :class:`FFConvLSTM`; ``ff`` 0 for none.
         decoder: autoregressive, in place of a linear layer.
         postnet: after it.
-        hears: streams before this one, besides F0, that it is told.
+        conditioned_on: streams before this one, besides F0, that enter its network.
     """
 
     embed: int = 0
@@ -59,18 +58,7 @@ class StreamSize:
     dropout: float = 0.0
     decoder: DecoderSize | None = None
     postnet: PostnetSize | None = None
-    hears: list[str] = field(default_factory=list)
-
-    @staticmethod
-    def of(value: StreamSize | dict[str, Any]) -> StreamSize:
-        """From a configuration, in which all are mappings."""
-        if isinstance(value, StreamSize):
-            return value
-        parts = dict(value)
-        for name, kind in (("decoder", DecoderSize), ("postnet", PostnetSize)):
-            if isinstance(parts.get(name), dict):
-                parts[name] = kind(**parts[name])
-        return StreamSize(**parts)
+    conditioned_on: list[str] = field(default_factory=list)
 
 
 class StreamNet(nn.Module):
@@ -138,11 +126,11 @@ def order_error(names: Sequence[str], sizes: dict[str, StreamSize]) -> str | Non
     if set(sizes) != set(names):
         return f"streams {', '.join(sizes)} are configured, the dump has {', '.join(names)}"
     if next(iter(sizes)) != "lf0":
-        return "lf0 must be the first stream: the others are told F0"
+        return "lf0 must be the first stream: the others are conditioned on F0"
     known: list[str] = []
     for name, size in sizes.items():
-        late = [h for h in size.hears if h not in known]
+        late = [h for h in size.conditioned_on if h not in known]
         if late:
-            return f"stream {name} hears {', '.join(late)}, which must stand before it"
+            return f"stream {name} is conditioned on {', '.join(late)}, which must stand before it"
         known.append(name)
     return None

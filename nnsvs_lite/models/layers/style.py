@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.batch import Batch, length_mask
 from nnsvs_lite.models.layers.norm import MaskedBatchNorm
-from nnsvs_lite.models.spec import Spec
 
 STYLE = 256
 """Size of a style vector."""
@@ -70,8 +70,8 @@ class StyleTokens(nn.Module):
     def __init__(self, spec: Spec, count: int):
         super().__init__()
         self.names = list(spec.streams)
-        moments = [spec.stats["streams"][name] for name in self.names]
-        center, std = (torch.tensor(sum((m[key] for m in moments), [])) for key in ("mean", "std"))
+        moments = [spec.stats.streams[name] for name in self.names]
+        center, std = (torch.tensor(sum((getattr(m, key) for m in moments), ())) for key in ("mean", "std"))
         self.register_buffer("center", center, persistent=False)
         self.register_buffer("scale", 1 / std.clamp(min=1e-4), persistent=False)
         self.encoder = ReferenceEncoder(len(center))
@@ -97,7 +97,7 @@ class StyleTokens(nn.Module):
     def attend(self, batch: Batch) -> Tensor:
         """How much of each token the streams of a batch hold: (B, heads, tokens), sums 1."""
         frames = torch.cat([batch.streams[name] for name in self.names], dim=-1)
-        reference = self.encoder((frames - self.center) * self.scale, batch.duration.sum(1))
+        reference = self.encoder((frames - self.center) * self.scale, batch.score.duration.sum(1))
         query = self.query(reference).unflatten(-1, (HEADS, -1))
         key = self.key(torch.tanh(self.tokens)).unflatten(-1, (HEADS, -1))
         return torch.softmax(torch.einsum("bhd,nhd->bhn", query, key) / query.shape[-1] ** 0.5, dim=-1)
@@ -110,7 +110,7 @@ class StyleTokens(nn.Module):
     def forward(self, batch: Batch, listen: bool) -> Tensor:
         """(B, STYLE), from the streams where ``listen``, which also counts towards the mean."""
         if not listen:
-            return self.mix(self.weights.expand(len(batch.note_lengths), -1, -1))
+            return self.mix(self.weights.expand(len(batch.score.note_lengths), -1, -1))
         weights = self.attend(batch)
         with torch.no_grad():
             self.heard += 1

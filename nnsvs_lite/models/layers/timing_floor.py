@@ -9,9 +9,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.expand import sum_by_note
-from nnsvs_lite.models.spec import Spec
 
 
 def _median(values: Tensor, weights: Tensor) -> Tensor:
@@ -23,10 +23,10 @@ def _median(values: Tensor, weights: Tensor) -> Tensor:
 
 def first_phones(batch: Batch) -> Tensor:
     """(B, N) long: the place of each note's first phone, 0 on padding."""
-    index = batch.note_index
-    begins = torch.cat([index[:, :1] == 0, index[:, 1:] != index[:, :-1]], dim=1) & batch.phone_mask
+    index = batch.score.note_index
+    begins = torch.cat([index[:, :1] == 0, index[:, 1:] != index[:, :-1]], dim=1) & batch.score.phone_mask
     places = torch.arange(index.shape[1], device=index.device) * begins
-    return index.new_zeros(batch.note_context.shape[:2]).scatter_add(1, index, places)
+    return index.new_zeros(batch.score.note_context.shape[:2]).scatter_add(1, index, places)
 
 
 class TimingFloor(nn.Module):
@@ -56,11 +56,11 @@ class TimingFloor(nn.Module):
 
     def phone_ids(self, batch: Batch) -> Tensor:
         """(B, P) long: 1 + index in the phone set, 0 on padding."""
-        return batch.phone_context[..., self._id].long().clamp(0, len(self.mean) - 1)
+        return batch.score.phone_context[..., self._id].long().clamp(0, len(self.mean) - 1)
 
     def first_phone(self, batch: Batch) -> Tensor:
         """(B, N) long: phone id of each note's first phone, 0 on padding."""
-        return self.phone_ids(batch).gather(1, first_phones(batch)) * batch.note_mask
+        return self.phone_ids(batch).gather(1, first_phones(batch)) * batch.score.note_mask
 
     def forward(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
         """Time lags (B, N), mean durations (B, P) and deviations (B, P), in frames.
@@ -68,28 +68,30 @@ class TimingFloor(nn.Module):
         Consonants before a note's nucleus get their mean length and make the note early
         by as much; the phones that sustain share what is left of the note's score length.
         """
-        mask = batch.phone_mask
+        mask = batch.score.phone_mask
         ids = self.phone_ids(batch)
         mean, std = self.mean[ids] * mask, self.std[ids] * mask
-        onset = (batch.phone_context[..., self._onset] > 0.5) & mask
+        onset = (batch.score.phone_context[..., self._onset] > 0.5) & mask
         vowel = self.sustains[ids] & mask
         lag = -sum_by_note(mean * onset, batch)
         fixed = sum_by_note(mean * ~vowel * ~onset, batch)
         # The next note's consonants are taken from this note's end.
         following = torch.cat([-lag[:, 1:], torch.zeros_like(lag[:, :1])], dim=1)
-        following = following * torch.cat([batch.note_mask[:, 1:], batch.note_mask[:, :1] & False], dim=1)
-        length = batch.note_frames[..., 1] - batch.note_frames[..., 0]
+        following = following * torch.cat(
+            [batch.score.note_mask[:, 1:], batch.score.note_mask[:, :1] & False], dim=1
+        )
+        length = batch.score.note_frames[..., 1] - batch.score.note_frames[..., 0]
         left = (length - fixed - following).clamp(min=1.0)
         vowels = sum_by_note(vowel.to(mean.dtype), batch).clamp(min=1.0)
-        share = (left / vowels).gather(1, batch.note_index)
+        share = (left / vowels).gather(1, batch.score.note_index)
         return lag, torch.where(vowel, share, mean).clamp(min=1.0) * mask, std
 
 
 def note_conditions(batch: Batch, phone_vectors: Tensor) -> Tensor:
     """Mean of a note's phone vectors: (B, P, C) to (B, N, C)."""
-    b, n = batch.note_context.shape[:2]
-    mask = batch.phone_mask[..., None].to(phone_vectors.dtype)
-    index = batch.note_index[..., None].expand_as(phone_vectors)
+    b, n = batch.score.note_context.shape[:2]
+    mask = batch.score.phone_mask[..., None].to(phone_vectors.dtype)
+    index = batch.score.note_index[..., None].expand_as(phone_vectors)
     total = phone_vectors.new_zeros(b, n, phone_vectors.shape[-1])
     total = total.scatter_add(1, index, phone_vectors * mask)
     count = sum_by_note(mask[..., 0], batch)[..., None].clamp(min=1)

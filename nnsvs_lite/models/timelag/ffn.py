@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.expand import gather_rows
 from nnsvs_lite.models.layers.linguistic import LinguisticFeatures
 from nnsvs_lite.models.layers.timing_floor import first_phones
-from nnsvs_lite.models.spec import Spec
 from nnsvs_lite.models.timing import NeuralTimeLag, Prediction, ValueHead
 
 
@@ -18,8 +18,8 @@ class FfnTimeLag(NeuralTimeLag):
 
     Args:
         hidden: units. layers: hidden layers after the first. dropout: probability.
-        floor: whether lags are predicted from the rule's, and not from the mean lag.
-        forget: as in :class:`~nnsvs_lite.models.options.AcousticOptions`.
+        residual_to_rule: whether lags are predicted from the rule's, and not from the mean lag.
+        context_dropout: as in :class:`~nnsvs_lite.models.options.AcousticOptions`.
     """
 
     def __init__(
@@ -28,11 +28,11 @@ class FfnTimeLag(NeuralTimeLag):
         hidden: int = 128,
         layers: int = 2,
         dropout: float = 0.5,
-        floor: bool = False,
-        forget: float = 0.0,
+        residual_to_rule: bool = False,
+        context_dropout: float = 0.0,
     ):
-        super().__init__(spec, floor)
-        self.features = LinguisticFeatures(spec, forget)
+        super().__init__(spec, residual_to_rule)
+        self.features = LinguisticFeatures(spec, context_dropout)
         self.first = nn.Linear(self.features.phone_size, hidden)
         self.layers = nn.ModuleList(nn.Linear(hidden, hidden) for _ in range(layers))
         self.dropout = nn.Dropout(dropout)

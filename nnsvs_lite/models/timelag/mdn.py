@@ -5,13 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.context import ContextEncoder
 from nnsvs_lite.models.layers.conv import ConvStack
 from nnsvs_lite.models.layers.expand import full_phone_context
 from nnsvs_lite.models.layers.mdn import MixtureHead
 from nnsvs_lite.models.layers.timing_floor import note_conditions
-from nnsvs_lite.models.spec import Spec
 from nnsvs_lite.models.timing import NeuralTimeLag, Prediction
 
 FAST = 10.0
@@ -44,7 +44,7 @@ class MdnTimeLag(NeuralTimeLag):
         components: int = 2,
         prior: float = 0.3,
     ):
-        super().__init__(spec, from_floor=True, prior=prior)
+        super().__init__(spec, residual_to_rule=True, prior=prior)
         self.encoder = ContextEncoder(spec, ("phone", "note"), hidden)
         self.stack = ConvStack(hidden, layers, kernel, dropout)
         self.norm = nn.LayerNorm(hidden, elementwise_affine=False)
@@ -58,8 +58,8 @@ class MdnTimeLag(NeuralTimeLag):
 
     def _kind(self, batch: Batch) -> Tensor:
         """(B, N) long: within a phrase, its first note, carried on, rest, breath."""
-        slur = batch.note_context[..., self._slur] > 0.5
-        first = batch.note_context[..., self._after_rest] > 0.5
+        slur = batch.score.note_context[..., self._slur] > 0.5
+        first = batch.score.note_context[..., self._after_rest] > 0.5
         breath = self.floor.first_phone(batch) == self._breath
         kind = torch.where(first, 1, torch.where(slur, 2, 0))
         return torch.where(self.is_rest(batch), torch.where(breath, 4, 3), kind)
@@ -67,6 +67,6 @@ class MdnTimeLag(NeuralTimeLag):
     def predict(self, batch: Batch) -> Prediction:
         phones = self.encoder(full_phone_context(batch))
         notes = self.dropout(note_conditions(batch, phones))
-        hidden = self.norm(self.stack(notes, batch.note_mask))
+        hidden = self.norm(self.stack(notes, batch.score.note_mask))
         log_weights, means, log_sigma = self.head(hidden)
         return log_weights, means + FAST * self.offsets(self._kind(batch)), log_sigma

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.base import TimeLagModel
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.mdn import masked_mean
 from nnsvs_lite.models.layers.timing_floor import TimingFloor
-from nnsvs_lite.models.spec import Spec
 
 
 class RuleTimeLag(TimeLagModel):
@@ -25,5 +25,5 @@ class RuleTimeLag(TimeLagModel):
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Mean absolute error in frames."""
-        error = (self.infer(batch)["time_lag"] - batch.time_lag).abs()
-        return {"loss": masked_mean(error, batch.note_mask), "weight": batch.note_lengths.sum()}
+        error = (self.infer(batch)["time_lag"] - batch.score.time_lag).abs()
+        return {"loss": masked_mean(error, batch.score.note_mask), "weight": batch.score.note_lengths.sum()}

@@ -4,9 +4,9 @@ set -euo pipefail
 
 # Options
 data=data/eval  # data dir to sing
-out=exp/hmm/eval  # decode folder to write
+out=exp/hts_voice/eval  # decode folder to write
 sample_rate=24000  # Hz
-description="Sings a data dir with the HMM system alone: its own times, F0 and spectra."
+description="Sings a data dir with the HTS voice alone: its own times, F0 and spectra."
 . utils/parse_options.sh
 
-nnsvs-lite demo-corpus --hmm-baseline "${data}" --out "${out}" --sample-rate "${sample_rate}"
+nnsvs-lite demo-corpus --hts-voice "${data}" --out "${out}" --sample-rate "${sample_rate}"

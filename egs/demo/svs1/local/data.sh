@@ -5,9 +5,9 @@ set -euo pipefail
 # Options
 db_root=downloads/demo  # where to make the corpus
 out=data  # folder of the data dirs
-nj=2  # parallel jobs
-seed=0  # seed of the etudes and of the performance
-etudes=60  # how many etudes to make for training
+nj=2  # parallel jobs that sing
+seed=0  # seed of the performance
+etudes=60  # how many etudes to train on, up to 60
 singers=1  # 1 writes train, dev and eval; 2 writes train_multi, dev_multi and eval_multi
 real=  # folder of the nit_song070 corpus: its real singer joins the two virtual ones
 description="Makes the demo corpus and its data dirs."

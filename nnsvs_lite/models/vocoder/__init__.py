@@ -1,0 +1,1 @@
+"""Vocoders: streams to waveforms."""

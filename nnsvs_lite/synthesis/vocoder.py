@@ -1,0 +1,115 @@
+"""Which vocoder makes a waveform of which features; nothing else asks that."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from nnsvs_lite.features.audio import write_wav
+from nnsvs_lite.features.spec import Spec
+from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.io.tables import FeatureReader
+from nnsvs_lite.models.base import VocoderModel
+from nnsvs_lite.models.batch import Example, collate
+from nnsvs_lite.models.vocoder.griffin_lim import GriffinLim
+from nnsvs_lite.models.vocoder.world import World
+
+
+def choose_vocoder(
+    spec: Spec, trained: VocoderModel | None = None, path: str | os.PathLike = ""
+) -> VocoderModel:
+    """The trained vocoder where one is given; else WORLD, or where it lacks streams Griffin-Lim.
+
+    Args:
+        spec: of the features. trained: a vocoder. path: of ``trained``, for messages.
+
+    Raises:
+        DataError: where the trained one does not fit the features, or none makes a waveform of them.
+    """
+    if trained is None:
+        fitting = next((kind for kind in (World, GriffinLim) if set(kind.inputs) <= set(spec.streams)), None)
+        if fitting is None:
+            raise DataError(
+                f"no waveform can be made of the streams {', '.join(spec.streams)}: WORLD needs "
+                f"{', '.join(World.inputs)}, Griffin-Lim {', '.join(GriffinLim.inputs)}"
+            )
+        return fitting(spec)
+    missing = [name for name in trained.inputs if name not in spec.streams]
+    if missing:
+        raise DataError(f"the vocoder needs {', '.join(missing)}, which these features lack", path)
+    mine, theirs = trained.spec.feature_config, spec.feature_config
+    parts = ["sample_rate", "frame_shift", *(["mel"] if "mel" in trained.inputs else [])]
+    parts += ["world"] if {"mgc", "bap"} & set(trained.inputs) else []
+    for name in parts:
+        if getattr(mine, name) != getattr(theirs, name):
+            raise DataError(f"the vocoder was trained on features with another {name}; train it again", path)
+    return trained
+
+
+def load_vocoder(
+    spec: Spec, path: str | os.PathLike | None = None, device: str = "cpu", trust_code: bool = False
+) -> VocoderModel:
+    """:func:`choose_vocoder`, with a checkpoint or exp dir of a trained vocoder where one is named."""
+    if path is None:
+        return choose_vocoder(spec)
+    from nnsvs_lite.models.checkpoint import load_model
+    from nnsvs_lite.training.device import find_device
+
+    return choose_vocoder(
+        spec, load_model(path, "vocoder", trust_code=trust_code).to(find_device(device)), path
+    )
+
+
+@torch.inference_mode()
+def waveform_of(vocoder: VocoderModel, streams: Mapping[str, np.ndarray], seed: int = 0) -> np.ndarray:
+    """The waveform of one utterance.
+
+    Args:
+        streams: at least the vocoder's ``inputs``, (T, D) each.
+        seed: of vocoders that draw by chance.
+
+    Returns:
+        float64 (samples,), ``round(T * frame_shift * sample_rate)`` of them. The peak may
+        exceed 1.
+
+    Raises:
+        ValueError: for lengths that differ, or values that are not finite.
+    """
+    given = {name: np.asarray(streams[name], np.float32) for name in vocoder.inputs}
+    lengths = {len(value) for value in given.values()}
+    if len(lengths) != 1 or not all(np.isfinite(value).all() for value in given.values()):
+        raise ValueError(f"streams must be finite and of one length, not {sorted(lengths)} frames")
+    batch = collate([Example("utt", streams=given)], vocoder.spec.frame_shift, seed)
+    device = next((tensor.device for tensor in vocoder.parameters()), torch.device("cpu"))
+    made = vocoder.synthesize(batch.to(device))[0].double().cpu().numpy()
+    return made[: vocoder.spec.feature_config.n_samples(lengths.pop())]
+
+
+class FolderVocoder:
+    """Makes waveforms of a decode dir, whose tables it opens once; it can be sent to other processes.
+
+    Args:
+        folder: decode dir. spec: of its features. vocoder, device: see :func:`load_vocoder`.
+
+    Raises:
+        DataError: as :func:`load_vocoder`, or where a table is missing.
+    """
+
+    def __init__(self, folder: Path, spec: Spec, vocoder: Path | None, device: str):
+        self.folder, self.model = folder, load_vocoder(spec, vocoder, device)
+        for name in self.model.inputs:
+            if not (folder / f"{name}.scp").exists():
+                raise DataError(f"no {name} to make a waveform of; decode first", folder)
+        self.tables = {name: FeatureReader(folder / f"{name}.scp") for name in self.model.inputs}
+
+    def __call__(self, utt: str) -> tuple[int, float]:
+        """Writes one waveform; returns its samples and the seconds that it took."""
+        began = time.perf_counter()
+        x = waveform_of(self.model, {name: table[utt] for name, table in self.tables.items()})
+        write_wav(self.folder / "wav" / f"{utt}.wav", x, self.model.spec.sample_rate)
+        return len(x), time.perf_counter() - began

@@ -1,0 +1,102 @@
+"""Vocoders are models: chosen for a specification, each row of a batch as it would be alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from models_common import ROOT, examples, mel_spec
+from torch import nn
+from toy import make_score
+
+from nnsvs_lite.features.world import synthesize
+from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.models.base import VocoderModel
+from nnsvs_lite.models.batch import collate
+from nnsvs_lite.models.config import Config
+from nnsvs_lite.models.vocoder.griffin_lim import GriffinLim
+from nnsvs_lite.models.vocoder.world import World
+from nnsvs_lite.synthesis.singer import Singer
+from nnsvs_lite.synthesis.vocoder import choose_vocoder, waveform_of
+
+
+class Hum(VocoderModel):
+    """A sine of the pitch, times a weight."""
+
+    inputs = ("lf0",)
+    controls = ("pitch",)
+
+    def __init__(self, spec):
+        super().__init__(spec)
+        self.loudness = nn.Parameter(torch.tensor(0.1))
+
+    def loss(self, batch):
+        raise NotImplementedError
+
+    def synthesize(self, batch):
+        hop = round(self.spec.frame_shift * self.spec.sample_rate)
+        hz = batch.streams["lf0"][..., 0].exp().repeat_interleave(hop, dim=1)
+        return self.loudness * torch.sin(2 * torch.pi * hz.cumsum(1) / self.spec.sample_rate)
+
+
+@pytest.fixture(scope="module")
+def phrases(toy_dump, spec):
+    return examples(toy_dump, "eval", spec)
+
+
+def test_world_gives_the_samples_of_the_analysis_it_undoes(spec, phrases):
+    for phrase in phrases:
+        made = waveform_of(World(spec), phrase.streams)
+        expected = synthesize(**phrase.streams, config=spec.feature_config)
+        assert made.dtype == np.float64 and np.array_equal(made, expected)
+
+
+@pytest.mark.parametrize("name", ["world", "griffin_lim"])
+def test_each_row_of_a_batch_is_what_it_is_alone(name, spec, phrases):
+    config = Config.read(ROOT / "conf" / "vocoder" / f"{name}.yaml")
+    if name == "griffin_lim":
+        spec = mel_spec(spec)
+        phrases = [replace(p, streams=p.streams | {"mel": p.streams["mgc"]}) for p in phrases]
+    vocoder = config.model_class(spec, **config.init_args)
+    assert not list(vocoder.parameters()) and not vocoder.trains
+    batch = collate(phrases, spec.frame_shift, seed=3)
+    made = vocoder.synthesize(batch)
+    sizes = [spec.feature_config.n_samples(p.frames) for p in phrases]
+    assert made.shape == (len(phrases), max(sizes))
+    for row, size, phrase in zip(made, sizes, phrases):
+        assert np.array_equal(row[:size], waveform_of(vocoder, phrase.streams, seed=3))
+        assert not row[size:].any()
+
+
+def test_streams_that_do_not_fit_are_an_error(spec, phrases):
+    streams = phrases[0].streams
+    for wrong in ({"mgc": streams["mgc"][1:]}, {"bap": streams["bap"] * np.nan}):
+        with pytest.raises(ValueError, match="finite and of one length"):
+            waveform_of(World(spec), streams | wrong)
+
+
+def test_a_trained_one_is_taken_where_it_fits(spec, phrases):
+    assert isinstance(choose_vocoder(spec), World) and isinstance(choose_vocoder(mel_spec(spec)), GriffinLim)
+    hum = Hum(spec)
+    assert choose_vocoder(mel_spec(spec), hum) is hum
+    made = waveform_of(hum, phrases[0].streams)
+    assert len(made) == spec.feature_config.n_samples(phrases[0].frames) and np.abs(made).max() > 0.09
+    with pytest.raises(DataError, match="x: the vocoder needs lf0, which these features lack"):
+        choose_vocoder(replace(spec, streams={"mgc": 8}), hum, "x")
+    slower = replace(spec, feature_config=replace(spec.feature_config, frame_shift=0.01))
+    with pytest.raises(DataError, match="trained on features with another frame_shift"):
+        choose_vocoder(slower, hum, "x")
+    other = replace(spec, feature_config=replace(spec.feature_config, world=None))
+    with pytest.raises(DataError, match="trained on features with another world"):
+        choose_vocoder(other, World(spec), "x")
+
+
+def test_a_voice_sings_through_it(toy_voice, spec):
+    voice = Singer.load(toy_voice)
+    singer = Singer(voice.timelag, voice.duration, voice.acoustic, Hum(voice.spec))
+    song = make_score(np.random.default_rng(0), 3)
+    assert np.abs(singer.sing(song, vibrato=0.5).waveform).max() == pytest.approx(0.1, abs=1e-3)
+    with pytest.raises(DataError, match="gender cannot be changed: the voice's vocoder, Hum"):
+        singer.sing(song, gender=1.1)

@@ -1,0 +1,126 @@
+"""CPU time per utterance of a stage on few and on many utterances: does it grow with their number?
+
+    python tools/bench_growth.py [STAGE ...] [--few 100] [--many 4000]
+
+A stage is a line of ``STAGES``: a function ``(folder, count)`` that makes its input for so many
+utterances in an empty folder and returns what is then timed, a function without arguments. Prints
+seconds of CPU per utterance, their ratio and the peak memory; ends with status 1 where a ratio is above 1.1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+ALLOWED = 1.1
+"""Largest ratio of many to few; what clocks differ by."""
+
+
+def align_stage(folder: Path, count: int) -> Callable[[], object]:
+    """Stage 1 with an aligner that gives all phones of a phrase the same length."""
+    import soundfile
+
+    from nnsvs_lite.align import stage
+    from nnsvs_lite.align.backend import Aligner
+    from nnsvs_lite.align.config import from_dict
+    from nnsvs_lite.corpus.datadir import DataDir
+    from nnsvs_lite.io.ctm import Segment
+    from nnsvs_lite.io.textgrid import write_textgrid
+    from nnsvs_lite.score.types import Note, Score
+
+    class EvenAligner(Aligner):
+        name = "viter"
+
+        def check(self):
+            return "even"
+
+        def prepare_model(self, corpus):
+            return corpus.dictionary
+
+        def align_folder(self, corpus, folder, model, out, log):
+            words = dict(line.split("\t") for line in corpus.dictionary.read_text().splitlines())
+            for lab in sorted(folder.rglob("*.lab")):
+                phones = " ".join(words[word] for word in lab.read_text().split()).split()
+                edges = np.linspace(0.1, 0.7, len(phones) + 1)
+                rows = [Segment(a, b, phone) for a, b, phone in zip(edges, edges[1:], phones)]
+                write_textgrid(out / f"{lab.stem}.TextGrid", {"phones": rows}, 0.8)
+
+    rate, rng = 16000, np.random.default_rng(0)
+    times = np.arange(round(0.8 * rate)) / rate
+    audio = 0.3 * np.sign(np.sin(2 * np.pi * 262 * times)) * ((times > 0.1) & (times < 0.7))
+    soundfile.write(folder / "a.wav", audio + 1e-3 * rng.standard_normal(len(times)), rate)
+    notes = (
+        Note(0.0, 0.1, 0, "", ("pau",)),
+        Note(0.1, 0.4, 60, "さ", ("s", "a")),
+        Note(0.4, 0.7, 60, "い", ("i",)),
+        Note(0.7, 0.8, 0, "", ("pau",)),
+    )
+    utts = [f"spk_{number:05d}" for number in range(count)]
+    DataDir(
+        folder / "data",
+        wavs={utt: folder / "a.wav" for utt in utts},
+        utt2spk=dict.fromkeys(utts, "spk"),
+        scores=dict.fromkeys(utts, Score(notes)),
+    ).write()
+    stage.ALIGNERS["viter"] = EvenAligner
+    config = from_dict({"refine": {"iterations": 1}})
+    return lambda: stage.align([folder / "data"], config, folder / "exp", say=lambda line: None)
+
+
+STAGES = {"align": align_stage}
+
+
+def measure(name: str, count: int) -> None:
+    """Prints seconds of CPU and mebibytes of peak memory; run in a process of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        run = STAGES[name](Path(folder), count)
+        began = time.process_time()
+        run()
+        seconds = time.process_time() - began
+    print(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+
+def measured(name: str, count: int) -> tuple[float, float]:
+    """Seconds of CPU per utterance, and mebibytes."""
+    command = [sys.executable, __file__, name, "--count", str(count)]
+    found = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ)
+    if found.returncode:
+        sys.exit(found.stderr)
+    seconds, memory = map(float, found.stdout.split()[-2:])
+    return seconds / count, memory
+
+
+def main() -> int:
+    """Runs the stages that are named, or all."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("stages", nargs="*", choices=[*STAGES, []], metavar="STAGE")
+    parser.add_argument("--few", type=int, default=100)
+    parser.add_argument("--many", type=int, default=4000)
+    parser.add_argument("--count", type=int, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.count:
+        measure(args.stages[0], args.count)
+        return 0
+    worst = 0.0
+    for name in args.stages or STAGES:
+        few, little = measured(name, args.few)
+        many, much = measured(name, args.many)
+        worst = max(worst, many / few)
+        print(
+            f"{name}: {1e3 * few:.1f} ms at {args.few}, {1e3 * many:.1f} ms at {args.many}: "
+            f"ratio {many / few:.2f}; peak memory {little:.0f} and {much:.0f} MiB"
+        )
+    return int(worst > ALLOWED)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
