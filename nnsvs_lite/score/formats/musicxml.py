@@ -32,7 +32,7 @@ from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.formats.assemble import choose_part
 from nnsvs_lite.score.formats.limits import MAX_MEASURES
 from nnsvs_lite.score.formats.musicxml_played import Prolongs, play, timeline_of
-from nnsvs_lite.score.formats.musicxml_written import Part, sung_measures
+from nnsvs_lite.score.formats.musicxml_written import WrittenPart, sung_measures
 from nnsvs_lite.score.formats.rawfile import naming
 from nnsvs_lite.score.formats.repeats import playing_order, read_marks
 from nnsvs_lite.score.formats.xmlfile import read_xml
@@ -69,7 +69,7 @@ def read_musicxml(
         root = _partwise(read_xml(Path(path)))
         elements = root.findall("part")
         marks = read_marks(elements)
-        parts = [Part(element, lang) for element in elements]
+        parts = [WrittenPart(element, lang) for element in elements]
         chosen, staff = _choose(root, parts, part)
         measures = sung_measures(parts, chosen, staff, voice=voice, tempo=tempo)
         order = playing_order(marks[: len(measures)])
@@ -108,7 +108,7 @@ def _partwise(root: Element) -> Element:
     return root
 
 
-def _choose(root: Element, parts: list[Part], part: int | str | None) -> tuple[Part, int]:
+def _choose(root: Element, parts: list[WrittenPart], part: int | str | None) -> tuple[WrittenPart, int]:
     """The part asked for, and the number of its staff where it has several, which count as parts."""
     named = root.findall("part-list/score-part")
     titles = {item.get("id"): (item.findtext("part-name") or "").strip() for item in named}

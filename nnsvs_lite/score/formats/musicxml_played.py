@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.formats.limits import MAX_NOTES, checked_length
-from nnsvs_lite.score.formats.musicxml_written import Measure, WrittenNote
+from nnsvs_lite.score.formats.musicxml_written import WrittenMeasure, WrittenNote
 from nnsvs_lite.score.phonemize import is_breath, is_continuation
 from nnsvs_lite.score.timeline import Metre, Timeline
 from nnsvs_lite.score.types import REST, Note
@@ -21,7 +21,7 @@ Prolongs = Callable[[str, str], bool]
 
 
 def play(
-    measures: Sequence[Measure], order: Sequence[tuple[int, int]], *, verse: int, prolongs: Prolongs
+    measures: Sequence[WrittenMeasure], order: Sequence[tuple[int, int]], *, verse: int, prolongs: Prolongs
 ) -> list[Note]:
     """Notes in the order they are played, contiguous from 0.
 
@@ -60,7 +60,7 @@ def play(
     return _finish(notes)
 
 
-def timeline_of(measures: Sequence[Measure], order: Sequence[tuple[int, int]]) -> Timeline:
+def timeline_of(measures: Sequence[WrittenMeasure], order: Sequence[tuple[int, int]]) -> Timeline:
     """Tempo, bars and keys in the order they are played."""
     tempi: list[tuple[Fraction, float]] = []
     metres: list[Metre] = []
@@ -113,7 +113,7 @@ def _choose_lyrics(events: Sequence[WrittenNote], wanted: int, verse: int, after
 
 
 def _play_measure(
-    measure: Measure, start: float, lyrics: Sequence[str], notes: list[Note], prolongs: Prolongs
+    measure: WrittenMeasure, start: float, lyrics: Sequence[str], notes: list[Note], prolongs: Prolongs
 ) -> None:
     """Appends the notes of one measure that begins at ``start`` seconds, gaps as rests."""
     position = Fraction(0)
@@ -147,7 +147,7 @@ def _held(last: Note, lyric: str, prolongs: Prolongs) -> bool:
     return not lyric or is_continuation(lyric) or (bool(last.lyric) and prolongs(last.lyric, lyric))
 
 
-def _note(measure: Measure, start: float, event: WrittenNote) -> Note:
+def _note(measure: WrittenMeasure, start: float, event: WrittenNote) -> Note:
     return Note(
         start + measure.seconds(event.offset),
         start + measure.seconds(event.offset + event.beats),

@@ -67,7 +67,7 @@ class WrittenNote:
 
 
 @dataclass
-class Measure:
+class WrittenMeasure:
     """A measure as written; lengths in quarters.
 
     Attributes:
@@ -114,7 +114,7 @@ class Measure:
         return f"measure {self.number}, beat {float(self.pickup + offset) + 1:g}"
 
 
-class Part:
+class WrittenPart:
     """Reads a part measure by measure; what is in force goes on into the next.
 
     Raises:
@@ -145,14 +145,14 @@ class Part:
         text = item.findtext(tag)
         return default if text is None and default is not None else int(self._number(text, tag, low))
 
-    def _measure(self, element: Element) -> Measure:
+    def _measure(self, element: Element) -> WrittenMeasure:
         label = element.get("number", "")
         self.place = f"measure {label}"
         digits = "".join(re.findall(r"[0-9]", label))[:9]
         # Finale calls measures without a number X1, X2 and so on.
         if not re.fullmatch(r"X[0-9]*", label):
             self.number = int(digits or 0)
-        measure = Measure(self.number, label)
+        measure = WrittenMeasure(self.number, label)
         voices: set[str] = set()
         rests: list[tuple[WrittenNote, Element]] = []
         at, voice, sung = Fraction(0), "", 0
@@ -331,8 +331,8 @@ def _syllable(lyric: Element, lang: str) -> tuple[str, str]:
 
 
 def sung_measures(
-    parts: Sequence[Part], part: Part, staff: int, *, voice: str | None, tempo: float | None
-) -> list[Measure]:
+    parts: Sequence[WrittenPart], part: WrittenPart, staff: int, *, voice: str | None, tempo: float | None
+) -> list[WrittenMeasure]:
     """All measures of a part with what is sung of it, and with the tempo marks of every part.
 
     Args:
@@ -378,7 +378,7 @@ def _pickup(before: Fraction | None, length: Fraction, bar: Fraction) -> Fractio
     return before if before + length == bar else Fraction(0)
 
 
-def _singing_voice(measures: Sequence[Measure]) -> str | None:
+def _singing_voice(measures: Sequence[WrittenMeasure]) -> str | None:
     """The voice that carries the most lyrics, if measures are split in voices at all."""
     counts: dict[str, int] = {}
     for measure in measures:
@@ -388,7 +388,7 @@ def _singing_voice(measures: Sequence[Measure]) -> str | None:
     return max(counts, key=lambda name: counts[name]) if counts else None
 
 
-def _choose_voices(measure: Measure, singing: str | None, forced: bool) -> int:
+def _choose_voices(measure: WrittenMeasure, singing: str | None, forced: bool) -> int:
     """Leaves the notes and rests of the singing voice in a measure; returns the chords met.
 
     Another voice is sung as well where it has lyrics and does not overlap; where it
@@ -422,7 +422,7 @@ def _choose_voices(measure: Measure, singing: str | None, forced: bool) -> int:
     return sum(note.chord for note in measure.notes)
 
 
-def _set_velocities(measure: Measure, velocity: float) -> float:
+def _set_velocities(measure: WrittenMeasure, velocity: float) -> float:
     """Gives each note the dynamic in force; returns the one at the measure's end."""
     marks = sorted((offset, loudness) for offset, _, loudness in measure.dynamics)
     for note in measure.notes:
