@@ -72,7 +72,6 @@ class WrittenMeasure:
 
     Attributes:
         number: as printed.
-        label: its number as the file has it.
         bar: what its time signature asks for.
         beat_type: the signature's lower number.
         key: sharps, flats negative.
@@ -86,7 +85,6 @@ class WrittenMeasure:
     """
 
     number: int
-    label: str
     bar: Fraction = Fraction(4)
     beat_type: int = 4
     key: int = 0
@@ -152,7 +150,7 @@ class WrittenPart:
         # Finale calls measures without a number X1, X2 and so on.
         if not re.fullmatch(r"X[0-9]*", label):
             self.number = int(digits or 0)
-        measure = WrittenMeasure(self.number, label)
+        measure = WrittenMeasure(self.number)
         voices: set[str] = set()
         rests: list[tuple[WrittenNote, Element]] = []
         at, voice, sung = Fraction(0), "", 0
@@ -401,9 +399,10 @@ def _choose_voices(measure: WrittenMeasure, singing: str | None, forced: bool) -
             chosen |= {note.voice for note in notes if note.pitch != REST and note.lyrics}
             chosen = chosen or set(measure.voices[:1])
         notes, several = [note for note in notes if note.voice in chosen], len(chosen) > 1
-    silent = [n for n in notes if n.pitch == REST and not n.lyrics and (several or n.grace or not n.beats)]
+    # Rests count where they have a length and no other voice sings meanwhile, or carry a lyric.
+    kept = [n for n in notes if n.pitch != REST or n.lyrics or not (several or n.grace or not n.beats)]
     # A grace note stands at the offset of the note it leads to.
-    measure.notes = sorted((n for n in notes if n not in silent), key=lambda n: (n.offset, not n.grace))
+    measure.notes = sorted(kept, key=lambda n: (n.offset, not n.grace))
     end = Fraction(0)
     for note in measure.notes:
         place = measure.place(note.offset)
