@@ -332,3 +332,25 @@ def test_utf16(tmp_path):
 def test_reading_twice_gives_the_same(tmp_path):
     path = write(tmp_path, song("C4 1 か, D4 3 き"))
     assert read_score(path).to_json() == read_score(path).to_json()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        song("C4 1 か, D4~ 3 き", "~D4 1, Eb4 0.333333 く, F#4 0.666667 け, r 2", "r 4", bpm=90),
+        song("G4 1 か", "A4 1.5 き, B4 1.5 く", f"C5 1 け, {tempo(50)}, D5 2 こ", beats=3, fifths=-2),
+        song("r 1, C4 3 か", f"{attributes(3)}, D4 3 き", "E4 2 く, F4 1"),
+    ],
+)
+def test_music21_hears_the_same_notes(tmp_path, text):
+    from music21 import converter, note
+
+    stream = converter.parseData(text, format="musicxml").stripTies()
+    theirs = [
+        (row["element"].pitch.midi, row["offsetSeconds"], row["endTimeSeconds"])
+        for row in stream.flatten().secondsMap
+        if isinstance(row["element"], note.Note)
+    ]
+    ours = [(n.pitch, n.start, n.end) for n in read(tmp_path, text).notes if not n.is_rest]
+    assert [n[0] for n in ours] == [n[0] for n in theirs]
+    assert [t for n in ours for t in n[1:]] == pytest.approx([t for n in theirs for t in n[1:]], abs=1e-5)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import TextIO
 
-_PACKAGES = ("nnsvs_lite", "torch", "numpy", "scipy", "pyworld", "pysptk", "kaldiio", "music21")
+_PACKAGES = ("nnsvs_lite", "torch", "numpy", "scipy", "pyworld", "pysptk", "kaldiio")
 
 
 def versions() -> dict[str, str]:

@@ -21,7 +21,7 @@ from nnsvs_lite.score.formats.readers import READERS
 from nnsvs_lite.studio.convert import MAX_SECONDS, score_of
 from nnsvs_lite.studio.examples import examples, new_lyric
 from nnsvs_lite.studio.guard import Guard
-from nnsvs_lite.studio.jobs import READ_SECONDS, Busy, Fault, Job, Jobs, Worker
+from nnsvs_lite.studio.jobs import READ_SECONDS, Busy, Fault, Jobs, SongJob, Worker
 from nnsvs_lite.studio.musicxml import musicxml
 from nnsvs_lite.studio.options import checked
 from nnsvs_lite.studio.song import Song
@@ -156,13 +156,13 @@ class Studio:
         headers = _attachment(job.title, ".wav") if "download" in request.query_params else {}
         return FileResponse(job.wav, media_type="audio/wav", headers=headers)
 
-    def _job(self, request: Request) -> Job:
+    def _job(self, request: Request) -> SongJob:
         job = self.jobs.get(request.path_params["id"])
         if job is None:
             raise HTTPException(404, "no such song; only the last few are kept")
         return job
 
-    def _done(self, request: Request) -> Job:
+    def _done(self, request: Request) -> SongJob:
         job = self._job(request)
         if job.state != "done":
             raise HTTPException(409, f"the song is not ready: it is {job.state}")

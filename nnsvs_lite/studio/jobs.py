@@ -165,7 +165,7 @@ class Worker:
 
 
 @dataclass
-class Job:
+class SongJob:
     """A song being sung, or sung.
 
     Attributes:
@@ -209,10 +209,10 @@ class Jobs:
 
     def __init__(self, singer: Worker, folder: Path):
         self.singer, self.folder = singer, folder
-        self._jobs: dict[str, Job] = {}
+        self._jobs: dict[str, SongJob] = {}
         self._lock = threading.Lock()
 
-    def submit(self, song: dict[str, Any], options: dict[str, Any], title: str) -> Job:
+    def submit(self, song: dict[str, Any], options: dict[str, Any], title: str) -> SongJob:
         """Begins to sing.
 
         Raises:
@@ -222,18 +222,18 @@ class Jobs:
             if any(not job.over for job in self._jobs.values()):
                 raise Busy("another song is being sung; wait for it, or cancel it")
             name = secrets.token_hex(8)
-            job = Job(name, self.folder / f"{name}.wav", title)
+            job = SongJob(name, self.folder / f"{name}.wav", title)
             self._jobs[name] = job
             for old in list(self._jobs)[:-KEPT]:
                 self._jobs.pop(old).wav.unlink(missing_ok=True)
         threading.Thread(target=self._sing, args=(job, song, options), daemon=True).start()
         return job
 
-    def get(self, name: str) -> Job | None:
+    def get(self, name: str) -> SongJob | None:
         """A job by its id; None where there is none, or it is too old."""
         return self._jobs.get(name)
 
-    def cancel(self, job: Job) -> None:
+    def cancel(self, job: SongJob) -> None:
         """Stops a job; nothing where it is over."""
         with self._lock:
             if not job.over:
@@ -241,7 +241,7 @@ class Jobs:
                 job.took = time.monotonic() - job.started
                 self.singer.end()
 
-    def _sing(self, job: Job, song: dict[str, Any], options: dict[str, Any]) -> None:
+    def _sing(self, job: SongJob, song: dict[str, Any], options: dict[str, Any]) -> None:
         def heard(report: dict[str, Any]) -> None:
             if not job.over:
                 job.state, job.progress, job.stage = "singing", report["progress"], report["stage"]

@@ -44,7 +44,8 @@ class _Writer:
         self.end = _exact(max(song.length, max((note.end for note in song.notes), default=0.0)))
         places = [_exact(x) for n in song.notes for x in (n.at, n.end)]
         places += [_exact(row[0]) for row in (*self.timeline.tempi, *self.timeline.metres)]
-        self.divisions = math.lcm(*(place.denominator for place in places), self.end.denominator)
+        places += [line for bar in self.bars() for line in bar]
+        self.divisions = math.lcm(*(place.denominator for place in places))
         self.signature, self.key, self.velocity = (0, 0), 99, _UNMARKED
 
     def bars(self) -> list[tuple[Fraction, Fraction]]:

@@ -7,17 +7,7 @@ from typing import Any
 
 from nnsvs_lite.io.errors import DataError
 
-
-def _row(name: str, label: str, low: float, high: float, step: float, neutral: float, help: str) -> dict:
-    return {
-        "name": name,
-        "label": label,
-        "low": low,
-        "high": high,
-        "step": step,
-        "neutral": neutral,
-        "help": help,
-    }
+_FIELDS = ("name", "label", "low", "high", "step", "neutral", "help")
 
 
 def describe(ranges: Mapping[str, tuple[float, float]]) -> list[dict[str, Any]]:
@@ -26,23 +16,18 @@ def describe(ranges: Mapping[str, tuple[float, float]]) -> list[dict[str, Any]]:
     Args:
         ranges: limits of the options that change the voice's features.
     """
-    return [
-        _row("transpose", "Transpose", -24, 24, 1, 0, "semitones"),
-        _row("tempo", "Speed", 0.25, 4, 0.05, 1, "2 is twice as fast"),
-        _row("vibrato", "Vibrato", *ranges["vibrato"], 0.1, 1, "0 removes it, 2 doubles it"),
-        _row(
-            "pitch_deviation",
-            "Pitch freedom",
-            *ranges["pitch_deviation"],
-            0.1,
-            1,
-            "0 keeps to the notes",
-        ),
-        _row("timing", "Timing freedom", 0, 2, 0.1, 1, "0 keeps to the beats"),
-        _row("gender", "Formants", *ranges["gender"], 0.01, 1, "darker to brighter"),
-        _row("breathiness", "Breathiness", *ranges["breathiness"], 1, 0, "dB of more breath"),
-        _row("seed", "Seed", 0, 9999, 1, 0, "a number for each take"),
+    deviation = ranges["pitch_deviation"]
+    rows = [
+        ("transpose", "Transpose", -24, 24, 1, 0, "semitones"),
+        ("tempo", "Speed", 0.25, 4, 0.05, 1, "2 is twice as fast"),
+        ("vibrato", "Vibrato", *ranges["vibrato"], 0.1, 1, "0 removes it, 2 doubles it"),
+        ("pitch_deviation", "Pitch freedom", *deviation, 0.1, 1, "0 keeps to the notes"),
+        ("timing", "Timing freedom", 0, 2, 0.1, 1, "0 keeps to the beats"),
+        ("gender", "Formants", *ranges["gender"], 0.01, 1, "darker to brighter"),
+        ("breathiness", "Breathiness", *ranges["breathiness"], 1, 0, "dB of more breath"),
+        ("seed", "Seed", 0, 9999, 1, 0, "a number for each take"),
     ]
+    return [dict(zip(_FIELDS, row)) for row in rows]
 
 
 def checked(value: Any, known: list[dict[str, Any]]) -> dict[str, Any]:

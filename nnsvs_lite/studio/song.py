@@ -67,12 +67,7 @@ class Song:
         """The form that the page knows, see ``docs/studio.md``."""
         notes = []
         for note in self.notes:
-            row: dict[str, Any] = {
-                "at": note.at,
-                "beats": note.beats,
-                "pitch": note.pitch,
-                "lyric": note.lyric,
-            }
+            row: dict[str, Any] = {name: getattr(note, name) for name in ("at", "beats", "pitch", "lyric")}
             if note.breath:
                 row["breath"] = True
             if note.velocity != 0.5:

@@ -73,9 +73,6 @@ def run(prepare: Callable[[dict[str, Any]], tuple[Any, Task]], tasks: TextIO, an
 def reader(setup: dict[str, Any]) -> tuple[Any, Task]:
     """Reads score files of any known format for a voice of language ``setup["lang"]``."""
     _limit_memory()
-    # Loaded now, so that the first score is read as fast as the others.
-    import music21.musicxml.xmlToM21  # noqa: F401
-
     from nnsvs_lite.score.formats.readers import read_score
     from nnsvs_lite.score.phonemize import attach_phones
     from nnsvs_lite.studio.convert import song_of

@@ -28,7 +28,6 @@ from typing import Any
 
 from nnsvs_lite.io.errors import DataError, nearest
 from nnsvs_lite.score.formats.limits import checked_count, checked_length, checked_pitch, checked_tempo
-from nnsvs_lite.score.formats.musicxml_written import UNSPACED
 from nnsvs_lite.score.languages import Language
 from nnsvs_lite.score.phonemize import is_breath, is_continuation
 from nnsvs_lite.score.timeline import Metre, Timeline
@@ -37,6 +36,9 @@ from nnsvs_lite.score.types import REST, Note, Score
 log = logging.getLogger(__name__)
 
 DEFAULT_TEMPO = 120.0
+UNSPACED = frozenset({"ja", "zh", "yue"})
+"""Languages whose words are not spelt syllable by syllable with hyphens."""
+
 SHORT = Fraction(1, 8)
 """Gaps and overlaps shorter than this, in quarters (a 32nd note), are put right."""
 
@@ -118,6 +120,14 @@ def _in_order(rows: Iterable[tuple[Fraction, Any]]) -> list[tuple[Fraction, Any]
 
 def _quarter(position: Fraction) -> str:
     return f"quarter {float(position) + 1:g}"
+
+
+def tempo_without_marks(tempo: float | None) -> float:
+    """The tempo of a score that has none: the one asked for, or ``DEFAULT_TEMPO`` with a warning."""
+    if tempo is not None:
+        return checked_tempo(tempo, "the tempo asked for")
+    log.warning("the score has no tempo; %g quarter notes a minute are taken", DEFAULT_TEMPO)
+    return DEFAULT_TEMPO
 
 
 def bar_positions(signatures: Iterable[tuple[int, int, int]]) -> list[tuple[Fraction, int, int]]:

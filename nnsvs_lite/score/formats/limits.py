@@ -22,7 +22,7 @@ MAX_NOTES = 50_000
 """Notes of a file, or of what its repeats unfold to."""
 
 MAX_MEASURES = 5_000
-"""Measures of a MusicXML part: music21 takes a time that grows with their square."""
+"""Measures of a MusicXML part, as written."""
 
 MAX_LYRIC = 200
 """Characters in the lyric of one note."""

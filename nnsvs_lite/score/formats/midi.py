@@ -20,23 +20,25 @@ from __future__ import annotations
 
 import bisect
 import dataclasses
-import logging
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.score.formats.assemble import DEFAULT_TEMPO, Sung, assemble, choose_part, timeline_of
-from nnsvs_lite.score.formats.limits import checked_tempo
-from nnsvs_lite.score.formats.musicxml_written import UNSPACED
+from nnsvs_lite.score.formats.assemble import (
+    UNSPACED,
+    Sung,
+    assemble,
+    choose_part,
+    tempo_without_marks,
+    timeline_of,
+)
 from nnsvs_lite.score.formats.rawfile import decode, naming, read_bytes
 from nnsvs_lite.score.formats.smf import MidiFile, MidiNote, MidiTrack, parse_midi
 from nnsvs_lite.score.phonemize import is_continuation
 from nnsvs_lite.score.timeline import Timeline
 from nnsvs_lite.score.types import Score
-
-log = logging.getLogger(__name__)
 
 _NEAR = Fraction(1, 4)
 _DRUMS = 9
@@ -93,14 +95,8 @@ def read_midi(
 
 def _timeline(midi: MidiFile, tempo: float | None) -> Timeline:
     tempi = [(Fraction(tick, midi.ticks), bpm) for tick, bpm in midi.tempi]
-    if not tempi:
-        if tempo is None:
-            log.warning("the score has no tempo; %g quarter notes a minute are taken", DEFAULT_TEMPO)
-        tempi = [
-            (Fraction(0), DEFAULT_TEMPO if tempo is None else checked_tempo(tempo, "the tempo asked for"))
-        ]
     return timeline_of(
-        tempi,
+        tempi or [(Fraction(0), tempo_without_marks(tempo))],
         [(Fraction(tick, midi.ticks), top, bottom) for tick, top, bottom in midi.metres],
         [(Fraction(tick, midi.ticks), sharps) for tick, sharps in midi.keys],
     )

@@ -1,4 +1,4 @@
-"""MusicXML (``.musicxml``, ``.xml``, ``.mxl``) to a score of one voice, by way of music21.
+"""MusicXML (``.musicxml``, ``.xml``, ``.mxl``) to a score of one voice, read as plain XML.
 
 What becomes of what is written:
 
@@ -25,15 +25,15 @@ What becomes of what is written:
 from __future__ import annotations
 
 import os
-import warnings
 from pathlib import Path
-from typing import Any
-from xml.etree import ElementTree
+from xml.etree.ElementTree import Element, SubElement
 
-from nnsvs_lite.io.errors import DataError, nearest
+from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.score.formats.assemble import choose_part
+from nnsvs_lite.score.formats.limits import MAX_MEASURES
 from nnsvs_lite.score.formats.musicxml_played import Prolongs, play, timeline_of
-from nnsvs_lite.score.formats.musicxml_tidy import partwise, tidy
-from nnsvs_lite.score.formats.musicxml_written import read_measures
+from nnsvs_lite.score.formats.musicxml_written import WrittenPart, sung_measures
+from nnsvs_lite.score.formats.rawfile import naming
 from nnsvs_lite.score.formats.repeats import playing_order, read_marks
 from nnsvs_lite.score.formats.xmlfile import read_xml
 from nnsvs_lite.score.languages import get_language, language_codes
@@ -65,21 +65,17 @@ def read_musicxml(
         DataError: where the file is not a score that can be sung; names file, measure
             and beat.
     """
-    path = Path(path)
-    try:
-        root = partwise(read_xml(path))
-        marks = read_marks(root.findall("part"))
-        tidy(root)
-        stream, by_id = _parse(root)
-        chosen = by_id.get(str(part)) or _choose_part(stream, part)
-        measures = read_measures(stream, chosen, voice=voice, lang=lang, tempo=tempo)
+    with naming(path):
+        root = _partwise(read_xml(Path(path)))
+        elements = root.findall("part")
+        marks = read_marks(elements)
+        parts = [WrittenPart(element, lang) for element in elements]
+        chosen, staff = _choose(root, parts, part)
+        measures = sung_measures(parts, chosen, staff, voice=voice, tempo=tempo)
         order = playing_order(marks[: len(measures)])
         notes = play(measures, order, verse=verse, prolongs=_prolongs(lang))
-        timeline = timeline_of(measures, order)
-    except DataError as error:
-        raise error if error.where else DataError(error.what, path) from None
-    title = stream.metadata.bestTitle if stream.metadata is not None else None
-    return Score(tuple(notes), lang, " ".join((title or "").split()), timeline)
+        title = root.findtext("work/work-title") or root.findtext("movement-title") or ""
+        return Score(tuple(notes), lang, " ".join(title.split()), timeline_of(measures, order))
 
 
 def _prolongs(lang: str) -> Prolongs:
@@ -87,40 +83,44 @@ def _prolongs(lang: str) -> Prolongs:
     return get_language(lang).prolongs if lang in language_codes() else lambda _before, _lyric: False
 
 
-def _parse(root: ElementTree.Element) -> tuple[Any, dict[str, Any]]:
-    """The music21 score of a tree and its parts by id; what music21 cannot read is the file's fault."""
-    from music21.musicxml.xmlToM21 import MusicXMLImporter
+def _partwise(root: Element) -> Element:
+    """The score by parts; a score by measures (``score-timewise``) is turned round.
 
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            importer = MusicXMLImporter()
-            stream = importer.stream
-            # Parts of several staves go to the importer's own stream, so all must.
-            importer.xmlRootToScore(root, stream)
-            if root.find("part/measure/attributes/transpose") is not None:
-                stream.toSoundingPitch(inPlace=True)
-    except Exception as error:
-        reason = str(error) or type(error).__name__
-        raise DataError(f"not MusicXML that can be read: {reason}") from None
-    if not stream.parts:
-        raise DataError("the score is empty: it has no parts")
-    return stream, {k: p for k, p in importer.m21PartObjectsById.items() if p in stream.parts}
+    Raises:
+        DataError: where it is neither, has no measures, or has too many.
+    """
+    if root.tag == "score-timewise":
+        parts: dict[str | None, Element] = {}
+        for measure in root.findall("measure"):
+            for cell in measure.findall("part"):
+                part = parts.setdefault(cell.get("id"), Element("part", cell.attrib))
+                SubElement(part, "measure", measure.attrib).extend(list(cell))
+            root.remove(measure)
+        root.extend(parts.values())
+        root.tag = "score-partwise"
+    if root.tag != "score-partwise":
+        raise DataError(f"not a MusicXML score: its root element is <{root.tag}>")
+    measures = max((len(part.findall("measure")) for part in root.findall("part")), default=0)
+    if not measures:
+        raise DataError("the score is empty: it has no measures")
+    if measures > MAX_MEASURES:
+        raise DataError(f"it has {measures} measures; at most {MAX_MEASURES} can be read")
+    return root
 
 
-def _choose_part(stream: Any, part: int | str | None) -> Any:
-    parts = list(stream.parts)
-    if part is None:
-        for candidate in parts:
-            if any(note.lyrics for note in candidate.recurse().notesAndRests):
-                return candidate
-        return parts[0]
-    names = [str(p.partName or "").strip() for p in parts]
-    text = str(part).strip()
-    if text.isdecimal() and 1 <= int(text) <= len(parts):
-        return parts[int(text) - 1]
-    for candidate, name in zip(parts, names):
-        if text == name:
-            return candidate
-    known = ", ".join(f"{i} {name}".strip() for i, name in enumerate(names, 1))
-    raise DataError(f"no part {text!r}{nearest(text, names)}; there are: {known}")
+def _choose(root: Element, parts: list[WrittenPart], part: int | str | None) -> tuple[WrittenPart, int]:
+    """The part asked for, and the number of its staff where it has several, which count as parts."""
+    named = root.findall("part-list/score-part")
+    titles = {item.get("id"): (item.findtext("part-name") or "").strip() for item in named}
+    ids, names, counts, rows = [], [], [], []
+    for element, candidate in zip(root.findall("part"), parts):
+        for staff in candidate.staff_numbers():
+            notes = [note for measure in candidate.measures for note in measure.notes]
+            ids.append(element.get("id"))
+            names.append(titles.get(element.get("id"), ""))
+            counts.append(sum(bool(n.lyrics) for n in notes if not staff or n.staff in (0, staff)))
+            rows.append((candidate, staff))
+    same = [i for i, name in enumerate(ids) if part is not None and name == str(part)]
+    if same:
+        return rows[max(same, key=lambda i: bool(counts[i]))]
+    return rows[choose_part(part, names, counts)]

@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.formats.limits import MAX_NOTES, checked_length
-from nnsvs_lite.score.formats.musicxml_written import Event, Measure
+from nnsvs_lite.score.formats.musicxml_written import WrittenMeasure, WrittenNote
 from nnsvs_lite.score.phonemize import is_breath, is_continuation
 from nnsvs_lite.score.timeline import Metre, Timeline
 from nnsvs_lite.score.types import REST, Note
@@ -21,7 +21,7 @@ Prolongs = Callable[[str, str], bool]
 
 
 def play(
-    measures: Sequence[Measure], order: Sequence[tuple[int, int]], *, verse: int, prolongs: Prolongs
+    measures: Sequence[WrittenMeasure], order: Sequence[tuple[int, int]], *, verse: int, prolongs: Prolongs
 ) -> list[Note]:
     """Notes in the order they are played, contiguous from 0.
 
@@ -35,7 +35,7 @@ def play(
     Raises:
         DataError: where there is nothing to sing, or what is to be sung has no end.
     """
-    events = [(measure, event) for measure in measures for event in measure.events]
+    events = [(measure, event) for measure in measures for event in measure.notes]
     sung = [(measure, event) for measure, event in events if event.pitch != REST]
     verses = sorted({v for _, event in events for v in event.lyrics})
     if not sung:
@@ -45,7 +45,7 @@ def play(
         raise DataError(f"notes without lyrics: all {len(sung)}, the first at {place}")
     if verse not in verses:
         raise DataError(f"no verse {verse}; there are: {', '.join(map(str, verses))}")
-    total = sum(len(measures[i].events) for i, _ in order)
+    total = sum(len(measures[i].notes) for i, _ in order)
     if total > MAX_NOTES:
         raise DataError(f"its repeats unfold to {total} notes; at most {MAX_NOTES} can be read")
     notes: list[Note] = []
@@ -53,14 +53,14 @@ def play(
     for index, passed in order:
         measure = measures[index]
         after_rest = not notes or notes[-1].is_rest
-        lyrics = _choose_lyrics(measure.events, passed if verse == 1 else verse, verse, after_rest)
+        lyrics = _choose_lyrics(measure.notes, passed if verse == 1 else verse, verse, after_rest)
         _play_measure(measure, start, lyrics, notes, prolongs)
         start += measure.seconds(measure.length)
         checked_length(start)
     return _finish(notes)
 
 
-def timeline_of(measures: Sequence[Measure], order: Sequence[tuple[int, int]]) -> Timeline:
+def timeline_of(measures: Sequence[WrittenMeasure], order: Sequence[tuple[int, int]]) -> Timeline:
     """Tempo, bars and keys in the order they are played."""
     tempi: list[tuple[Fraction, float]] = []
     metres: list[Metre] = []
@@ -85,7 +85,7 @@ def timeline_of(measures: Sequence[Measure], order: Sequence[tuple[int, int]]) -
     return Timeline(tuple(tempi), tuple(metres), tuple(keys)).floats()
 
 
-def _choose_lyrics(events: Sequence[Event], wanted: int, verse: int, after_rest: bool) -> list[str]:
+def _choose_lyrics(events: Sequence[WrittenNote], wanted: int, verse: int, after_rest: bool) -> list[str]:
     """The text of each event in the wanted verse, or in what stands in for it.
 
     A note without the wanted verse is held on where it lies within a word or where
@@ -113,13 +113,13 @@ def _choose_lyrics(events: Sequence[Event], wanted: int, verse: int, after_rest:
 
 
 def _play_measure(
-    measure: Measure, start: float, lyrics: Sequence[str], notes: list[Note], prolongs: Prolongs
+    measure: WrittenMeasure, start: float, lyrics: Sequence[str], notes: list[Note], prolongs: Prolongs
 ) -> None:
     """Appends the notes of one measure that begins at ``start`` seconds, gaps as rests."""
     position = Fraction(0)
-    for event, lyric in _spread_graces(measure.events, lyrics):
+    for event, lyric in _spread_graces(measure.notes, lyrics):
         if event.offset > position:
-            notes.append(_note(measure, start, Event(position, event.offset - position)))
+            notes.append(_note(measure, start, WrittenNote(position, event.offset - position)))
         position = event.offset + event.beats
         note = _note(measure, start, event)
         last = notes[-1] if notes else None
@@ -139,7 +139,7 @@ def _play_measure(
         else:
             notes.append(dataclasses.replace(note, lyric=lyric))
     if position < measure.length:
-        notes.append(_note(measure, start, Event(position, measure.length - position)))
+        notes.append(_note(measure, start, WrittenNote(position, measure.length - position)))
 
 
 def _held(last: Note, lyric: str, prolongs: Prolongs) -> bool:
@@ -147,7 +147,7 @@ def _held(last: Note, lyric: str, prolongs: Prolongs) -> bool:
     return not lyric or is_continuation(lyric) or (bool(last.lyric) and prolongs(last.lyric, lyric))
 
 
-def _note(measure: Measure, start: float, event: Event) -> Note:
+def _note(measure: WrittenMeasure, start: float, event: WrittenNote) -> Note:
     return Note(
         start + measure.seconds(event.offset),
         start + measure.seconds(event.offset + event.beats),
@@ -163,10 +163,10 @@ def _note(measure: Measure, start: float, event: Event) -> Note:
     )
 
 
-def _spread_graces(events: Sequence[Event], lyrics: Sequence[str]) -> list[tuple[Event, str]]:
-    """Events with grace notes given a length, taken from the note they lead to."""
-    spread: list[tuple[Event, str]] = []
-    waiting: list[tuple[Event, str]] = []
+def _spread_graces(events: Sequence[WrittenNote], lyrics: Sequence[str]) -> list[tuple[WrittenNote, str]]:
+    """WrittenNotes with grace notes given a length, taken from the note they lead to."""
+    spread: list[tuple[WrittenNote, str]] = []
+    waiting: list[tuple[WrittenNote, str]] = []
     for event, lyric in zip(events, lyrics):
         if event.grace:
             waiting.append((event, lyric))
@@ -187,7 +187,7 @@ def _spread_graces(events: Sequence[Event], lyrics: Sequence[str]) -> list[tuple
     return spread
 
 
-def _append_graces(spread: list[tuple[Event, str]], waiting: Sequence[tuple[Event, str]]) -> None:
+def _append_graces(spread: list[tuple[WrittenNote, str]], waiting: Sequence[tuple[WrittenNote, str]]) -> None:
     """Grace notes with no note after them take their time from the one before."""
     if not waiting or not spread or spread[-1][0].pitch == REST:
         return

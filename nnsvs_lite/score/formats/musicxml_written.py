@@ -1,77 +1,99 @@
-"""The measures of one part as they are written, taken from music21's objects."""
+"""The parts and measures of MusicXML as they are written."""
 
 from __future__ import annotations
 
 import bisect
 import logging
+import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any
+from xml.etree.ElementTree import Element
 
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.score.formats.assemble import UNSPACED, tempo_without_marks
 from nnsvs_lite.score.formats.limits import checked_pitch, checked_tempo
 from nnsvs_lite.score.phonemize import is_continuation
 from nnsvs_lite.score.types import REST
 
 log = logging.getLogger(__name__)
 
-DEFAULT_TEMPO = 120.0
-DEFAULT_VELOCITY = 0.5
-UNSPACED = frozenset({"ja", "zh", "yue"})
-"""Languages whose words are not spelt syllable by syllable with hyphens."""
+_LIMITS = {"beats": 1000, "beat-type": 1024, "divisions": 10**7, "duration": 10**10}
+"""Largest numbers read; of others 1000."""
+
+_STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
+_UNITS = {"long": 16, "breve": 8, "whole": 4, "half": 2, "quarter": 1, "eighth": 1 / 2, "16th": 1 / 4}
+_UNITS |= {"32nd": 1 / 8, "64th": 1 / 16}
+_DYNAMICS = {"n": 0.0, "pppp": 0.1, "ppp": 0.15, "pp": 0.25, "p": 0.35, "mp": 0.45, "mf": 0.55, "f": 0.7}
+_DYNAMICS |= {"fp": 0.75, "sf": 0.85, "ff": 0.85, "fff": 0.9, "ffff": 0.95}
+_UNMARKED = 0.5
 
 
 @dataclass
-class Event:
-    """A note or rest as written.
+class WrittenNote:
+    """A note, chord or rest as written.
 
     Attributes:
         offset: quarters from the measure's start.
         beats: length in quarters; 0 for a grace note.
-        pitch: MIDI number at sounding pitch, 0 for a rest.
+        pitch: MIDI number at sounding pitch, the highest of a chord; 0 for a rest, NaN
+            where it has none.
         lyrics: for each verse the text and its place in the word (``single``,
             ``begin``, ``middle`` or ``end``).
         tied: whether it goes on from the note before.
         grace: whether it is a grace note.
         breath: whether a breath mark follows.
         velocity: dynamics, 0..1.
+        voice, staff: as numbered in the file; the staff is 0 where none is named.
+        chord: whether several pitches sound.
     """
 
     offset: Fraction
     beats: Fraction
-    pitch: int = REST
+    pitch: float = REST
     lyrics: dict[int, tuple[str, str]] = field(default_factory=dict)
     tied: bool = False
     grace: bool = False
     breath: bool = False
-    velocity: float = DEFAULT_VELOCITY
+    velocity: float = _UNMARKED
+    voice: str = ""
+    staff: int = 0
+    chord: bool = False
+
+    @property
+    def end(self) -> Fraction:
+        return self.offset + self.beats
 
 
 @dataclass
-class Measure:
+class WrittenMeasure:
     """A measure as written; lengths in quarters.
 
     Attributes:
         number: as printed.
-        length: what it holds.
         bar: what its time signature asks for.
         beat_type: the signature's lower number.
-        pickup: how far into its bar it begins.
         key: sharps, flats negative.
-        tempi: (offset, quarters a minute), the first at offset 0.
-        events: notes and rests by offset, not overlapping; gaps are silent.
+        length: what it holds.
+        pickup: how far into its bar it begins.
+        tempi: (offset, quarters a minute); once :func:`sung_measures` has been at it the
+            first stands at offset 0.
+        notes: in the file's order, then those to be sung by offset, not overlapping; gaps are silent.
+        dynamics: (offset, staff, loudness 0..1).
+        voices: all of its voices, also such as hold nothing.
     """
 
     number: int
-    length: Fraction
-    bar: Fraction
-    beat_type: int
-    pickup: Fraction
-    key: int
-    tempi: list[tuple[Fraction, float]]
-    events: list[Event]
+    bar: Fraction = Fraction(4)
+    beat_type: int = 4
+    key: int = 0
+    length: Fraction = Fraction(0)
+    pickup: Fraction = Fraction(0)
+    tempi: list[tuple[Fraction, float]] = field(default_factory=list)
+    notes: list[WrittenNote] = field(default_factory=list)
+    dynamics: list[tuple[Fraction, int, float]] = field(default_factory=list)
+    voices: list[str] = field(default_factory=list)
 
     def seconds(self, offset: Fraction) -> float:
         """Time from the measure's start to an offset."""
@@ -90,176 +112,318 @@ class Measure:
         return f"measure {self.number}, beat {float(self.pickup + offset) + 1:g}"
 
 
-def read_measures(
-    stream: Any, part: Any, *, voice: str | None, lang: str, tempo: float | None
-) -> list[Measure]:
-    """All measures of a part, with the tempo marks of every part.
-
-    Args:
-        stream: music21 Score.
-        part: the one of its parts to read.
-        voice: id of the voice to read where a measure has several, or None to find it.
-        lang: language of the lyrics.
-        tempo: taken where the score has none; with None it is ``DEFAULT_TEMPO``, with
-            a warning.
+class WrittenPart:
+    """Reads a part measure by measure; what is in force goes on into the next.
 
     Raises:
-        DataError: where voices overlap, a note has no pitch or no length, or a tempo
-            is absurd.
+        DataError: where a number is none or out of range; names the measure.
     """
-    columns = [list(p.getElementsByClass("Measure")) for p in stream.parts]
-    written = list(part.getElementsByClass("Measure"))
-    rows = [[column[i] for column in columns if i < len(column)] for i in range(len(written))]
-    marks = [_tempi(row, f"measure {source.number}") for row, source in zip(rows, written)]
-    current = _first_tempo(marks, tempo)
-    singing = voice if voice is not None else _singing_voice(written)
-    key, bar, beat_type, velocity, chords = 0, Fraction(4), 4, DEFAULT_VELOCITY, 0
-    measures: list[Measure] = []
-    for index, (source, tempi) in enumerate(zip(written, marks)):
-        for signature in source.getElementsByClass("TimeSignature"):
-            bar, beat_type = Fraction(signature.barDuration.quarterLength), int(signature.denominator)
-        for signature in source.getElementsByClass("KeySignature"):
-            key = int(signature.sharps or 0)
-        length = max(_length(column, index) for column in columns if index < len(column))
-        if not tempi or tempi[0][0] > 0:
-            tempi.insert(0, (Fraction(0), current))
-        current = tempi[-1][1]
-        pickup = _pickup(measures, length, bar)
-        measure = Measure(int(source.number), length, bar, beat_type, pickup, key, tempi, [])
-        chords += _read_events(source, measure, singing, voice is not None, lang)
-        velocity = _set_velocities(measure.events, source, velocity)
-        measures.append(measure)
-    if chords:
-        log.warning("%d chords are sung on their highest note", chords)
-    return measures
 
+    def __init__(self, element: Element, lang: str):
+        self.lang = lang
+        self.divisions, self.semitones, self.sharps, self.staves = Fraction(1), 0, 0, 1
+        self.number, self.place = 0, ""
+        self.bar, self.beat_type, self.key = Fraction(4), 4, 0
+        self.measures = [self._measure(item) for item in element.findall("measure")]
 
-def _first_tempo(marks: Sequence[Sequence[tuple[Fraction, float]]], tempo: float | None) -> float:
-    """The tempo before any mark: that of the first one there is."""
-    for tempi in marks:
-        if tempi:
-            return tempi[0][1]
-    if tempo is not None:
-        return checked_tempo(tempo, "the tempo asked for")
-    log.warning("the score has no tempo; %g quarter notes a minute are taken", DEFAULT_TEMPO)
-    return DEFAULT_TEMPO
+    def staff_numbers(self) -> list[int]:
+        """Numbers of its staves where it has several; else 0 alone, which stands for all there is."""
+        found = {note.staff for measure in self.measures for note in measure.notes} - {0}
+        return sorted(found) if self.staves > 1 and found else [0]
 
+    def _number(self, text: str | None, what: str, low: int = 0) -> Fraction:
+        most, text = _LIMITS.get(what, 1000), (text or "").strip()
+        if not re.fullmatch(r"[+-]?[0-9]{1,20}(\.[0-9]{1,20})?", text):
+            raise DataError(f"{self.place}: {what} of {text[:20]!r} is not a number")
+        if not low <= (value := Fraction(text)) <= most:
+            raise DataError(f"{self.place}: {what} of {text[:20]} is out of range")
+        return value
 
-def _length(column: Sequence[Any], index: int) -> Fraction:
-    """Quarters from a measure's start to the next one's."""
-    if index + 1 < len(column):
-        return Fraction(column[index + 1].offset) - Fraction(column[index].offset)
-    return Fraction(column[index].highestTime)
+    def _whole(self, item: Element, tag: str, default: int | None = None, low: int = -1000) -> int:
+        text = item.findtext(tag)
+        return default if text is None and default is not None else int(self._number(text, tag, low))
 
+    def _measure(self, element: Element) -> WrittenMeasure:
+        label = element.get("number", "")
+        self.place = f"measure {label}"
+        digits = "".join(re.findall(r"[0-9]", label))[:9]
+        # Finale calls measures without a number X1, X2 and so on.
+        if not re.fullmatch(r"X[0-9]*", label):
+            self.number = int(digits or 0)
+        measure = WrittenMeasure(self.number)
+        voices: set[str] = set()
+        rests: list[tuple[WrittenNote, Element]] = []
+        at, voice, sung = Fraction(0), "", 0
+        for item in element:
+            voice = (item.findtext("voice") or "").strip() or voice
+            if item.tag == "attributes":
+                self._attributes(item)
+            elif item.tag in ("backup", "forward"):
+                step = self._duration(item)
+                at = max(at - step, Fraction(0)) if item.tag == "backup" else at + step
+            elif item.tag in ("direction", "sound"):
+                offset = at + self._offset(item)
+                measure.tempi += [(offset, tempo) for tempo in self._tempi(item)]
+                for mark in item.findall("direction-type/dynamics/*"):
+                    loudness = _DYNAMICS.get(mark.tag, _UNMARKED)
+                    measure.dynamics.append((offset, self._whole(item, "staff", 0), loudness))
+            elif item.tag == "note" and item.find("chord") is not None and measure.notes:
+                if item.find("rest") is None and item.find("cue") is None:
+                    self._join(measure.notes[-1], self._note(item, measure.notes[-1].offset))
+            elif item.tag == "note":
+                note = self._note(item, at)
+                note.voice = voice
+                measure.notes.append(note)
+                at = note.end
+                sung += note.pitch != REST
+                if note.pitch == REST:
+                    rests.append((note, item))
+            if item.tag in ("note", "forward") and item.find("voice") is not None:
+                voices.add(voice)
+        measure.bar, measure.beat_type, measure.key = self.bar, self.beat_type, self.key
+        whole = [rest for rest, item in rests if self._fills_bar(item, len(rests) == 1 and not sung)]
+        for rest in whole[:1]:
+            rest.beats = self.bar
+        measure.voices = sorted(voices - {""})
+        measure.length = max((n.end for n in measure.notes), default=self.bar)
+        return measure
 
-def _pickup(before: Sequence[Measure], length: Fraction, bar: Fraction) -> Fraction:
-    """How far into its bar a short measure begins: a pick-up, or the rest of a split bar."""
-    if length >= bar:
-        return Fraction(0)
-    if not before:
-        return bar - length
-    previous = before[-1].length
-    return previous if previous + length == bar else Fraction(0)
+    @staticmethod
+    def _fills_bar(item: Element, alone: bool) -> bool:
+        """Whether a rest lasts as long as the bar, whatever its duration says."""
+        kind = (item.findtext("type") or "").strip()
+        marked = item.find("rest[@measure='yes']") is not None and kind in ("", "whole", "breve")
+        plain = (
+            kind in ("whole", "breve") and not item.findall("dot") and not item.findall("time-modification")
+        )
+        return marked or (alone and plain)
 
+    def _duration(self, item: Element) -> Fraction:
+        text = item.findtext("duration")
+        return self._number(text, "duration") / self.divisions if text is not None else Fraction(0)
 
-def _tempi(row: Sequence[Any], place: str) -> list[tuple[Fraction, float]]:
-    """Tempo changes in a measure of all parts, in order; quarters a minute."""
-    tempi: dict[Fraction, float] = {}
-    for measure in row:
-        for mark in measure.getElementsByClass("TempoIndication"):
-            metronome = getattr(mark, "newMetronome", mark)
-            value = metronome.getQuarterBPM() if hasattr(metronome, "getQuarterBPM") else None
-            if value is not None:
-                # A tempo goes through a division in music21; 58 must not come back as 57.999.
-                tempi.setdefault(Fraction(mark.offset), checked_tempo(round(float(value), 6), place))
-    return sorted(tempi.items())
+    def _offset(self, item: Element) -> Fraction:
+        text = (item.findtext("offset") or "").strip()
+        return Fraction(text) / self.divisions if re.fullmatch(r"-?[0-9]{1,9}", text) else Fraction(0)
 
+    def _attributes(self, item: Element) -> None:
+        if item.find("divisions") is not None:
+            self.divisions = self._number(item.findtext("divisions"), "divisions")
+            if not self.divisions:
+                raise DataError(f"{self.place}: divisions of 0 is out of range")
+        self.staves = max(self.staves, self._whole(item, "staves", 1))
+        for transpose in item.findall("transpose"):
+            octaves, semitones = (
+                self._whole(transpose, "octave-change", 0),
+                self._whole(transpose, "chromatic", 0),
+            )
+            self.semitones = semitones + 12 * octaves
+            steps = self._whole(transpose, "diatonic", round(semitones * 7 / 12))
+            self.sharps = 7 * semitones - 12 * steps
+        for key in item.findall("key"):
+            sharps = self._whole(key, "fifths", 0) + self.sharps
+            self.key = sharps if -7 <= sharps <= 7 else (sharps + 6) % 12 - 6
+        for time in item.findall("time"):
+            if time.find("senza-misura") is None:
+                self._time(time)
 
-def _singing_voice(measures: Sequence[Any]) -> str | None:
-    """The voice that carries the most lyrics, if measures are split in voices at all."""
-    counts: dict[str, int] = {}
-    for measure in measures:
-        for voice in measure.voices:
-            counts[str(voice.id)] = counts.get(str(voice.id), 0) + sum(bool(n.lyrics) for n in voice.notes)
-    return max(counts, key=lambda name: counts[name]) if counts else None
+    def _time(self, time: Element) -> None:
+        lengths, units = [], []
+        for beats, unit in zip(time.findall("beats"), time.findall("beat-type")):
+            for tag, text in (("beats", beats.text or ""), ("beat-type", unit.text or "")):
+                if not re.fullmatch(r"\s*[0-9]+(\s*\+\s*[0-9]+)*\s*", text):
+                    raise DataError(f"{self.place}: a time signature of {text[:20]!r} {tag}")
+            count = sum(int(self._number(part, "beats")) for part in (beats.text or "").split("+"))
+            units.append(int(self._number(unit.text, "beat-type")))
+            lengths.append(Fraction(4 * count, units[-1] or 1))
+            if count < 1 or units[-1] < 1 or units[-1] & (units[-1] - 1):
+                raise DataError(f"{self.place}: a time signature of {count}/{units[-1]} cannot be read")
+        if not lengths:
+            raise DataError(f"{self.place}: a time signature of '' beats")
+        self.bar, self.beat_type = sum(lengths, Fraction(0)), max(units)
 
+    def _tempi(self, item: Element) -> Iterator[float]:
+        """Quarters a minute said by a direction or sound; what is played goes before what is printed."""
+        played = None
+        for sound in [item] if item.tag == "sound" else item.findall("sound"):
+            if (text := sound.get("tempo")) is not None:
+                try:
+                    tempo = checked_tempo(float(text), self.place)
+                except ValueError:
+                    raise DataError(f"{self.place}: tempo {text[:20]!r} is not a number") from None
+                played = played or tempo
+        said = False
+        for mark in item.findall("direction-type/metronome"):
+            number = re.search(r"\d+(\.\d+)?", mark.findtext("per-minute") or "")
+            unit = _UNITS.get((mark.findtext("beat-unit") or "quarter").strip(), math.nan)
+            unit *= 2 - 0.5 ** len(mark.findall("beat-unit-dot"))
+            printed = (
+                float(number.group()) * unit if number and len(mark.findall("beat-unit")) < 2 else math.nan
+            )
+            # Where both say the same but for rounding, the printed one is exact.
+            if not math.isnan(printed) and (played is None or abs(printed - played) <= 0.001 * played):
+                said = True
+                yield checked_tempo(round(printed, 6), self.place)
+        if played is not None and not said:
+            yield round(played, 6)
 
-def _read_events(source: Any, measure: Measure, singing: str | None, forced: bool, lang: str) -> int:
-    """Fills a measure with the notes and rests of its singing voice; returns the chords met.
+    def _note(self, item: Element, at: Fraction) -> WrittenNote:
+        grace = item.find("grace") is not None
+        note = WrittenNote(at, Fraction(0) if grace else self._duration(item), grace=grace)
+        note.staff = self._whole(item, "staff", 0)
+        if item.find("cue") is not None:
+            return note
+        self._lyrics(item, note)
+        if item.find("rest") is not None:
+            return note
+        pitch = item.find("pitch")
+        note.pitch = math.nan
+        if pitch is not None:
+            step = (pitch.findtext("step") or "").strip()
+            if step not in _STEPS:
+                raise DataError(f"{self.place}: a pitch of step {step[:20]!r}")
+            alter = float(self._number(pitch.findtext("alter") or "0", "alter", -1000))
+            note.pitch = 12 * (self._whole(pitch, "octave") + 1) + _STEPS[step] + alter + self.semitones
+        ties = [tie.get("type") for tie in item.findall("tie")]
+        note.tied = "stop" in (ties or [tie.get("type") for tie in item.findall("notations/tied")])
+        marks = {mark.tag for mark in item.findall("notations/articulations/*")}
+        note.breath = bool(marks & {"breath-mark", "caesura"})
+        return note
 
-    Another voice is sung as well where it has lyrics and does not overlap; where it
-    does, it must be said which one to sing.
-    """
-    voices = list(source.voices)
-    streams = [v for v in voices if str(v.id) == singing] if voices else [source]
-    if not forced:
-        streams += [v for v in voices if v not in streams and any(n.lyrics for n in v.notes)]
-        streams = streams or voices[:1]
-    events = measure.events
-    chords = 0
-    for stream in streams:
-        base = Fraction(0) if stream is source else Fraction(stream.offset)
-        for item in stream.notesAndRests:
-            silent = item.isRest and not any(lyric.text for lyric in item.lyrics)
-            if silent and (len(streams) > 1 or item.duration.isGrace or not item.quarterLength):
-                continue
-            events.append(_event(item, base, measure, lang))
-            chords += item.isChord
-    # A grace note stands at the offset of the note it leads to.
-    events.sort(key=lambda event: (event.offset, not event.grace))
-    end = Fraction(0)
-    for event in events:
-        if event.offset < end:
-            others = ", ".join(str(v.id) for v in voices)
-            hint = f"; choose one of the voices {others}" if len(voices) > 1 else ""
-            raise DataError(f"{measure.place(event.offset)}: overlapping voices{hint}")
-        end = event.offset + event.beats
-    return chords
+    @staticmethod
+    def _join(note: WrittenNote, other: WrittenNote) -> None:
+        """Makes a chord of two notes."""
+        note.pitch = max(note.pitch, other.pitch) if note.pitch == note.pitch else other.pitch
+        note.tied, note.breath, note.chord = note.tied or other.tied, note.breath or other.breath, True
+        note.lyrics = other.lyrics | note.lyrics
 
-
-def _event(item: Any, base: Fraction, measure: Measure, lang: str) -> Event:
-    offset = base + Fraction(item.offset)
-    grace = bool(item.duration.isGrace)
-    event = Event(offset, Fraction(0) if grace else Fraction(item.quarterLength), grace=grace)
-    if not item.isRest:
-        pitches = [pitch.ps for pitch in getattr(item, "pitches", ())]
-        if not pitches:
-            raise DataError(f"{measure.place(offset)}: a note without pitch cannot be sung")
-        event.pitch = checked_pitch(max(pitches), measure.place(offset))
-        if event.beats <= 0 and not grace:
-            raise DataError(f"{measure.place(offset)}: a note of no length")
-        notes = item.notes if item.isChord else [item]
-        event.tied = any(n.tie is not None and n.tie.type in ("stop", "continue") for n in notes)
-        event.breath = any({"BreathMark", "Caesura"} & set(a.classes) for a in item.articulations)
-    for lyric in item.lyrics:
-        text, position = _syllable(lyric, lang)
-        if text:
-            event.lyrics.setdefault(int(lyric.number), (text, position))
-    return event
+    def _lyrics(self, item: Element, note: WrittenNote) -> None:
+        for i, lyric in enumerate(item.findall("lyric"), 1):
+            number = re.fullmatch(r"\s*0*([1-9][0-9]{0,5})\s*", lyric.get("number", ""))
+            text, position = _syllable(lyric, self.lang)
+            if text:
+                note.lyrics.setdefault(int(number.group(1)) if number else i, (text, position))
 
 
 _VERSE_NUMBER = re.compile(r"^\d{1,2}\s*[.)．）、]\s*(?=\S)")
 _LEADING_HYPHEN = re.compile(r"^[-‐‑–]\s*(?=\w)")
 
 
-def _syllable(lyric: Any, lang: str) -> tuple[str, str]:
+def _syllable(lyric: Element, lang: str) -> tuple[str, str]:
     """Text of a lyric, without a printed verse number, and its place in the word."""
-    text = " ".join((lyric.text or "").replace("\u203f", " ").split())
+    text, between, count = "", "", 0
+    for item in lyric:
+        if item.tag == "text":
+            text, between, count = f"{text}{between}{(item.text or '').strip()}", " ", count + 1
+        elif item.tag == "elision" and count:
+            between = (item.text or "").replace("\u203f", " ")
+    text = " ".join(text.split())
     text = _LEADING_HYPHEN.sub("", _VERSE_NUMBER.sub("", text))
-    position = (lyric.components or [lyric])[-1].syllabic or "single"
+    places = [(item.text or "").strip() for item in lyric.findall("syllabic")]
+    position = places[count - 1] if 0 < count <= len(places) else "single"
+    position = position if position in ("begin", "middle", "end") else "single"
     goes_on = position in ("begin", "middle") and lang not in UNSPACED
     if goes_on and text and not text.endswith("-") and not is_continuation(text):
         text += "-"
     return text, position
 
 
-def _set_velocities(events: Sequence[Event], source: Any, velocity: float) -> float:
-    """Gives each event the dynamic in force; returns the one at the measure's end."""
-    dynamics = sorted(
-        (Fraction(mark.offset), float(mark.volumeScalar))
-        for mark in source.recurse().getElementsByClass("Dynamic")
-    )
-    for event in events:
-        past = [value for offset, value in dynamics if offset <= event.offset]
-        event.velocity = past[-1] if past else velocity
-    return dynamics[-1][1] if dynamics else velocity
+def sung_measures(
+    parts: Sequence[WrittenPart], part: WrittenPart, staff: int, *, voice: str | None, tempo: float | None
+) -> list[WrittenMeasure]:
+    """All measures of a part with what is sung of it, and with the tempo marks of every part.
+
+    Args:
+        parts: all of the score.
+        part: the one to read.
+        staff: the one of its staves, 0 for all.
+        voice: the voice to read where a measure has several, or None to find it.
+        tempo: taken where the score has none.
+
+    Raises:
+        DataError: where voices overlap, or a note has no pitch or no length.
+    """
+    rows = [[p.measures[i] for p in parts if i < len(p.measures)] for i in range(len(part.measures))]
+    tempi = [dict(reversed(sorted((t for m in row for t in m.tempi), key=lambda t: t[0]))) for row in rows]
+    current = next((row[min(row)] for row in tempi if row), None)
+    current = tempo_without_marks(tempo) if current is None else current
+    if staff:
+        for measure in part.measures:
+            measure.notes = [note for note in measure.notes if note.staff in (0, staff)]
+            measure.dynamics = [mark for mark in measure.dynamics if mark[1] in (0, staff)]
+            measure.voices = sorted({note.voice for note in measure.notes})
+    singing = voice if voice is not None else _singing_voice(part.measures)
+    before, velocity, chords = None, _UNMARKED, 0
+    for measure, row, marks in zip(part.measures, rows, tempi):
+        measure.tempi = sorted(({Fraction(0): current} | marks).items())
+        current = measure.tempi[-1][1]
+        measure.length = max(m.length for m in row)
+        measure.pickup = _pickup(before, measure.length, measure.bar)
+        before = measure.length
+        chords += _choose_voices(measure, singing, voice is not None)
+        velocity = _set_velocities(measure, velocity)
+    if chords:
+        log.warning("%d chords are sung on their highest note", chords)
+    return part.measures
+
+
+def _pickup(before: Fraction | None, length: Fraction, bar: Fraction) -> Fraction:
+    """How far into its bar a short measure begins: a pick-up, or the rest of a split bar."""
+    if length >= bar:
+        return Fraction(0)
+    if before is None:
+        return bar - length
+    return before if before + length == bar else Fraction(0)
+
+
+def _singing_voice(measures: Sequence[WrittenMeasure]) -> str | None:
+    """The voice that carries the most lyrics, if measures are split in voices at all."""
+    counts: dict[str, int] = {}
+    for measure in measures:
+        for name in measure.voices if len(measure.voices) > 1 else ():
+            sung = [n for n in measure.notes if n.voice == name and n.pitch != REST and n.lyrics]
+            counts[name] = counts.get(name, 0) + len(sung)
+    return max(counts, key=lambda name: counts[name]) if counts else None
+
+
+def _choose_voices(measure: WrittenMeasure, singing: str | None, forced: bool) -> int:
+    """Leaves the notes and rests of the singing voice in a measure; returns the chords met.
+
+    Another voice is sung as well where it has lyrics and does not overlap; where it
+    does, it must be said which one to sing.
+    """
+    notes, several = measure.notes, False
+    if len(measure.voices) > 1:
+        chosen = {singing} & set(measure.voices)
+        if not forced:
+            chosen |= {note.voice for note in notes if note.pitch != REST and note.lyrics}
+            chosen = chosen or set(measure.voices[:1])
+        notes, several = [note for note in notes if note.voice in chosen], len(chosen) > 1
+    # Rests count where they have a length and no other voice sings meanwhile, or carry a lyric.
+    kept = [n for n in notes if n.pitch != REST or n.lyrics or not (several or n.grace or not n.beats)]
+    # A grace note stands at the offset of the note it leads to.
+    measure.notes = sorted(kept, key=lambda n: (n.offset, not n.grace))
+    end = Fraction(0)
+    for note in measure.notes:
+        place = measure.place(note.offset)
+        if note.pitch != REST:
+            if math.isnan(note.pitch):
+                raise DataError(f"{place}: a note without pitch cannot be sung")
+            note.pitch = checked_pitch(note.pitch, place)
+            if note.beats <= 0 and not note.grace:
+                raise DataError(f"{place}: a note of no length")
+        if note.offset < end:
+            hint = (
+                f"; choose one of the voices {', '.join(measure.voices)}" if len(measure.voices) > 1 else ""
+            )
+            raise DataError(f"{place}: overlapping voices{hint}")
+        end = note.end
+    return sum(note.chord for note in measure.notes)
+
+
+def _set_velocities(measure: WrittenMeasure, velocity: float) -> float:
+    """Gives each note the dynamic in force; returns the one at the measure's end."""
+    marks = sorted((offset, loudness) for offset, _, loudness in measure.dynamics)
+    for note in measure.notes:
+        note.velocity = next((loud for offset, loud in reversed(marks) if offset <= note.offset), velocity)
+    return marks[-1][1] if marks else velocity

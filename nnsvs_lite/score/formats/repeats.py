@@ -1,9 +1,4 @@
-"""The order in which the measures of a score are played: repeats, endings and jumps.
-
-Works on the XML rather than on music21's expansion, which before a da capo plays all
-endings in a row, heeds Fine only where the da capo says so, and knows the jumps by their
-words alone, not by what the file says of them (``<sound dacapo="yes">``).
-"""
+"""The order in which the measures of a score are played: repeats, endings and jumps."""
 
 from __future__ import annotations
 

@@ -16,17 +16,20 @@ from __future__ import annotations
 
 import os
 import re
-from fractions import Fraction
-from typing import Any
 
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.score.formats.assemble import Sung, assemble, bar_positions, choose_part, timeline_of
-from nnsvs_lite.score.formats.limits import MAX_TEXT_BYTES, checked_count
-from nnsvs_lite.score.formats.rawfile import decode, get_number, get_rows, get_text, naming, read_bytes
+from nnsvs_lite.score.formats.limits import MAX_TEXT_BYTES
+from nnsvs_lite.score.formats.projects import Group, Names, sing_project
+from nnsvs_lite.score.formats.rawfile import decode, get_number, get_rows, naming, read_bytes
 from nnsvs_lite.score.formats.ust import RESTS, clean_alias
 from nnsvs_lite.score.formats.yamlfile import parse_yaml
-from nnsvs_lite.score.timeline import Timeline
 from nnsvs_lite.score.types import Score
+
+_NAMES = Names(
+    ("position", "bpm"),
+    ("bar_position", "beat_per_bar", "beat_unit"),
+    ("position", "duration", "tone", "lyric"),
+)
 
 
 def read_ustx(path: str | os.PathLike, *, lang: str = "ja", part: int | str | None = None) -> Score:
@@ -41,66 +44,26 @@ def read_ustx(path: str | os.PathLike, *, lang: str = "ja", part: int | str | No
         DataError: where the file is not a score that can be sung; names file, part
             and note.
     """
+
+    def sung(lyric: str) -> str | None:
+        lyric = clean_alias(re.sub(r"\s*\[[^\]]*\]\s*$", "", lyric), lang) or ""
+        return None if lyric and lyric.lower() in RESTS else lyric
+
     with naming(path):
         value = parse_yaml(decode(read_bytes(path, MAX_TEXT_BYTES), lang))
         if not isinstance(value, dict) or "voice_parts" not in value:
             raise DataError("not an OpenUtau project: it has no voice_parts")
         ticks = int(get_number(value.get("resolution", 480), "resolution", 1, 1e6))
-        timeline = _timeline(value, ticks)
-        tracks: dict[int, list[Sung]] = {}
+        tempi = get_rows(value.get("tempos"), "tempos") or ([{"bpm": value["bpm"]}] if "bpm" in value else [])
+        metres = get_rows(value.get("time_signatures"), "time_signatures") or [value]
+        metres = [{"beat_per_bar": 4, "beat_unit": 4} | row for row in metres]
+        groups: dict[int, list[Group]] = {}
         for number, row in enumerate(get_rows(value["voice_parts"], "voice_parts"), 1):
-            track = int(get_number(row.get("track_no", 0), f"voice part {number}: track_no", 0, 1e6))
-            tracks.setdefault(track, []).extend(_notes(row, number, ticks, lang))
-        tracks = {track: notes for track, notes in sorted(tracks.items()) if notes}
-        rows = get_rows(value.get("tracks"), "tracks")
-        names = [get_text(rows[i].get("track_name")) if i < len(rows) else "" for i in tracks]
-        counts = [sum(bool(note.lyric) for note in notes) for notes in tracks.values()]
-        notes = list(tracks.values())[choose_part(part, names, counts)]
-        return assemble(notes, timeline, lang=lang, title=get_text(value.get("name")))
-
-
-def _timeline(value: dict[str, Any], ticks: int) -> Timeline:
-    tempi = [
-        (
-            Fraction(get_number(row.get("position", 0), "a tempo's position", 0, 1e9)) / ticks,
-            get_number(row.get("bpm"), "a tempo's bpm"),
-        )
-        for row in get_rows(value.get("tempos"), "tempos")
-    ]
-    if not tempi and "bpm" in value:
-        tempi = [(Fraction(0), get_number(value["bpm"], "bpm"))]
-    rows = get_rows(value.get("time_signatures"), "time_signatures") or [value]
-    metres = [
-        (
-            int(get_number(row.get("bar_position", 0), "a time signature's bar_position", 0, 1e6)),
-            int(get_number(row.get("beat_per_bar", 4), "beat_per_bar", 0, 1e6)),
-            int(get_number(row.get("beat_unit", 4), "beat_unit", 0, 1e6)),
-        )
-        for row in rows
-    ]
-    return timeline_of(tempi, bar_positions(metres))
-
-
-def _notes(part: dict[str, Any], number: int, ticks: int, lang: str) -> list[Sung]:
-    notes = []
-    offset = get_number(part.get("position", 0), f"voice part {number}: position")
-    rows = get_rows(part.get("notes"), f"voice part {number}: notes")
-    checked_count(len(rows))
-    for index, row in enumerate(rows, 1):
-        place = f"voice part {number}, note {index}"
-        start = get_number(row.get("position"), f"{place}: position", -1e9, 1e9)
-        length = get_number(row.get("duration"), f"{place}: duration", -1e9, 1e9)
-        pitch = get_number(row.get("tone"), f"{place}: tone", -1e4, 1e4)
-        lyric = clean_alias(re.sub(r"\s*\[[^\]]*\]\s*$", "", get_text(row.get("lyric"))), lang)
-        if lyric and lyric.lower() in RESTS:
-            continue
-        notes.append(
-            Sung(
-                (Fraction(offset) + Fraction(start)) / ticks,
-                Fraction(length) / ticks,
-                pitch,
-                lyric or "",
-                place=place,
-            )
-        )
-    return notes
+            place = f"voice part {number}"
+            track = int(get_number(row.get("track_no", 0), f"{place}: track_no", 0, 1e6))
+            notes = get_rows(row.get("notes"), f"{place}: notes")
+            groups.setdefault(track, []).append(Group(place, notes, row.get("position", 0)))
+        names = [row.get("track_name") for row in get_rows(value.get("tracks"), "tracks")]
+        tracks = [(names[i] if i < len(names) else "", found) for i, found in sorted(groups.items())]
+        fields, title = _NAMES._replace(ticks=ticks), value.get("name")
+        return sing_project(fields, tempi, metres, tracks, part=part, lang=lang, title=title, lyric=sung)

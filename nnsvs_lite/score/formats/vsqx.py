@@ -14,30 +14,23 @@ with short names). Positions count from the beginning of the bars before the pie
 from __future__ import annotations
 
 import os
-from fractions import Fraction
+from typing import Any
 from xml.etree.ElementTree import Element
 
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.score.formats.assemble import Sung, assemble, bar_positions, choose_part, timeline_of
-from nnsvs_lite.score.formats.rawfile import get_number, get_text, naming
+from nnsvs_lite.score.formats.projects import Group, Names, breath, sing_project
+from nnsvs_lite.score.formats.rawfile import get_number, naming
 from nnsvs_lite.score.formats.xmlfile import read_xml
-from nnsvs_lite.score.timeline import Timeline
 from nnsvs_lite.score.types import Score
 
-_NAMES = {
-    "vsq3": {
-        "tempo": ("tempo", "posTick", "bpm"),
-        "metre": ("timeSig", "posMes", "nume", "denomi"),
-        "track": ("vsTrack", "trackName", "musicalPart", "posTick"),
-        "note": ("posTick", "durTick", "noteNum", "lyric"),
-    },
-    "vsq4": {
-        "tempo": ("tempo", "t", "v"),
-        "metre": ("timeSig", "m", "nu", "de"),
-        "track": ("vsTrack", "name", "vsPart", "t"),
-        "note": ("t", "dur", "n", "y"),
-    },
+_VERSIONS = {
+    "vsq3": (
+        Names(("posTick", "bpm"), ("posMes", "nume", "denomi"), ("posTick", "durTick", "noteNum", "lyric")),
+        ("trackName", "musicalPart", "posTick"),
+    ),
+    "vsq4": (Names(("t", "v"), ("m", "nu", "de"), ("t", "dur", "n", "y")), ("name", "vsPart", "t")),
 }
+"""For each root element the names of fields, and those of a track's name, its parts and their position."""
 
 
 def read_vsqx(path: str | os.PathLike, *, lang: str = "ja", part: int | str | None = None) -> Score:
@@ -57,82 +50,35 @@ def read_vsqx(path: str | os.PathLike, *, lang: str = "ja", part: int | str | No
         for element in root.iter():
             if isinstance(element.tag, str):
                 element.tag = element.tag.rpartition("}")[2]
-        if root.tag not in _NAMES:
+        if root.tag not in _VERSIONS:
             raise DataError(f"not a VOCALOID sequence (vsq3 or vsq4): its root element is <{root.tag}>")
-        names = _NAMES[root.tag]
+        names, (name, part_tag, offset) = _VERSIONS[root.tag]
         master = root.find("masterTrack")
         if master is None:
             raise DataError("not a VOCALOID sequence: it has no masterTrack")
         ticks = int(get_number(master.findtext("resolution", "480"), "resolution", 1, 1e6))
-        timeline, begin = _timeline(master, names, ticks)
-        tag, name, part_tag, _ = names["track"]
         tracks = [
-            (get_text(track.findtext(name)), _notes(track, number, names, ticks, begin))
-            for number, track in enumerate(root.findall(tag), 1)
-            if track.find(f"{part_tag}/note") is not None
-        ]
-        counts = [sum(bool(note.lyric) for note in notes) for _, notes in tracks]
-        index = choose_part(part, [title for title, _ in tracks], counts)
-        return assemble(tracks[index][1], timeline, lang=lang, title=get_text(master.findtext("seqName")))
-
-
-def _timeline(master: Element, names: dict[str, tuple[str, ...]], ticks: int) -> tuple[Timeline, Fraction]:
-    """Tempo and bars from the piece's first bar on, and where in the file that is."""
-    tag, bar, top, bottom = names["metre"]
-    metres = bar_positions(
-        (
-            int(get_number(row.findtext(bar), "a time signature's bar", 0, 1e6)),
-            int(get_number(row.findtext(top), "a time signature's numerator", 0, 1e6)),
-            int(get_number(row.findtext(bottom), "a time signature's denominator", 0, 1e6)),
-        )
-        for row in master.findall(tag)
-    )
-    bars = int(get_number(master.findtext("preMeasure", "0"), "preMeasure", 0, 1000))
-    begin = _bar_start(metres, bars)
-    tag, position, bpm = names["tempo"]
-    tempi = [
-        (
-            Fraction(get_number(row.findtext(position), "a tempo's position", 0, 1e12)) / ticks - begin,
-            # Hundredths of quarter notes a minute.
-            get_number(row.findtext(bpm), "a tempo") / 100,
-        )
-        for row in master.findall(tag)
-    ]
-    return timeline_of(tempi, [(q - begin, top, bottom) for q, top, bottom in metres]), begin
-
-
-def _bar_start(metres: list[tuple[Fraction, int, int]], bars: int) -> Fraction:
-    """Where a bar begins (from 0), in quarters."""
-    if not metres:
-        return Fraction(4 * bars)
-    whole = timeline_of((), metres)
-    position = Fraction(0)
-    for _ in range(bars):
-        position += whole.bar(position)[2]
-    return position
-
-
-def _notes(
-    track: Element, number: int, names: dict[str, tuple[str, ...]], ticks: int, begin: Fraction
-) -> list[Sung]:
-    _, _, part_tag, offset_tag = names["track"]
-    start_tag, length_tag, pitch_tag, lyric_tag = names["note"]
-    notes = []
-    for part in track.findall(part_tag):
-        offset = get_number(part.findtext(offset_tag), f"track {number}: a part's position", 0, 1e12)
-        for row in part.findall("note"):
-            place = f"track {number}, note {len(notes) + 1}"
-            start = get_number(row.findtext(start_tag), f"{place}: {start_tag}", -1e12, 1e12)
-            length = get_number(row.findtext(length_tag), f"{place}: {length_tag}", -1e12, 1e12)
-            pitch = get_number(row.findtext(pitch_tag), f"{place}: {pitch_tag}", -1e4, 1e4)
-            lyric = get_text(row.findtext(lyric_tag))
-            notes.append(
-                Sung(
-                    Fraction(offset + start) / ticks - begin,
-                    Fraction(length) / ticks,
-                    pitch,
-                    "br" if lyric.lower() == "asp" else lyric,
-                    place=place,
-                )
+            (
+                track.findtext(name),
+                [
+                    Group(f"track {number}", _rows(item, "note"), item.findtext(offset))
+                    for item in track.findall(part_tag)
+                ],
             )
-    return notes
+            for number, track in enumerate(root.findall("vsTrack"), 1)
+        ]
+        return sing_project(
+            names._replace(ticks=ticks, tempo_unit=0.01),
+            _rows(master, "tempo"),
+            _rows(master, "timeSig"),
+            tracks,
+            part=part,
+            lang=lang,
+            title=master.findtext("seqName"),
+            lyric=breath,
+            skipped=int(get_number(master.findtext("preMeasure", "0"), "preMeasure", 0, 1000)),
+        )
+
+
+def _rows(parent: Element, tag: str) -> list[dict[str, Any]]:
+    return [{child.tag: child.text or "" for child in item} for item in parent.findall(tag)]

@@ -1,0 +1,132 @@
+"""What the projects of singing editors (USTX, SVP, VSQX, VPR) have in common.
+
+Each has tempi, time signatures and tracks of placed groups of notes, under names of its own.
+A reader finds where these lie, says what is special, and leaves the rest to :func:`sing_project`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+from nnsvs_lite.score.formats.assemble import Sung, assemble, bar_positions, choose_part, timeline_of
+from nnsvs_lite.score.formats.limits import checked_count
+from nnsvs_lite.score.formats.rawfile import get_number, get_text
+from nnsvs_lite.score.types import Score
+
+Rows = Sequence[dict[str, Any]]
+
+
+class Names(NamedTuple):
+    """Names of fields, and units.
+
+    Attributes:
+        tempo: of a tempo's position and its quarter notes a minute.
+        metre: of a time signature's bar (from 0), upper and lower number.
+        note: of a note's position, length, pitch and lyric.
+        ticks: positions and lengths count these to a quarter.
+        tempo_unit: what tempi are multiplied with.
+    """
+
+    tempo: tuple[str, str]
+    metre: tuple[str, str, str]
+    note: tuple[str, str, str, str]
+    ticks: int = 480
+    tempo_unit: float = 1.0
+
+
+class Group(NamedTuple):
+    """Notes placed together: their name in messages, at which tick, and by how many semitones up."""
+
+    place: str
+    rows: Rows
+    offset: Any = 0
+    pitch: float = 0.0
+
+
+def sing_project(
+    names: Names,
+    tempi: Rows,
+    metres: Rows,
+    tracks: Sequence[tuple[Any, Sequence[Group]]],
+    *,
+    part: int | str | None,
+    lang: str,
+    title: Any = "",
+    lyric: Callable[[str], str | None] = lambda text: text,
+    skipped: int = 0,
+) -> Score:
+    """The score of one track.
+
+    Args:
+        names: of the fields.
+        tempi, metres: one table each.
+        tracks: name and groups of each; those without notes are none.
+        part: number from 1 or name of the track; the first with lyrics if not given.
+        lang: language of the lyrics.
+        title: of the score.
+        lyric: what is sung of a lyric; None for a rest.
+        skipped: bars before the piece.
+
+    Raises:
+        DataError: where a number is missing or absurd, or the notes are not one voice.
+    """
+
+    def quarters(value: Any, what: str) -> Fraction:
+        return Fraction(get_number(value, what)) / names.ticks
+
+    def number(row: dict[str, Any], name: str) -> int:
+        return int(get_number(row.get(name), f"a time signature's {name}", 0, 1e6))
+
+    at, bpm = names.tempo
+    bar, upper, lower = names.metre
+    signatures = bar_positions(
+        (number({bar: 0} | row, bar), number(row, upper), number(row, lower)) for row in metres
+    )
+    whole, begin = timeline_of((), signatures), Fraction(0)
+    for _ in range(skipped):
+        begin += whole.bar(begin)[2]
+    timeline = timeline_of(
+        [
+            (
+                quarters(row.get(at, 0), f"a tempo's {at}") - begin,
+                get_number(row.get(bpm), f"a tempo's {bpm}") * names.tempo_unit,
+            )
+            for row in tempi
+        ],
+        [(position - begin, *signature) for position, *signature in signatures],
+    )
+    start, length, pitch, text = names.note
+    titles: list[str] = []
+    voices: list[list[Sung]] = []
+    for name, groups in tracks:
+        notes: list[Sung] = []
+        counted: dict[str, int] = {}
+        for group in groups:
+            # A file can place one group many thousand times.
+            checked_count(len(notes) + len(group.rows))
+            offset = quarters(group.offset, f"{group.place}: its position") - begin
+            for row in group.rows:
+                counted[group.place] = counted.get(group.place, 0) + 1
+                place = f"{group.place}, note {counted[group.place]}"
+                sung = lyric(get_text(row.get(text)))
+                note = Sung(
+                    offset + quarters(row.get(start), f"{place}: {start}"),
+                    quarters(row.get(length), f"{place}: {length}"),
+                    group.pitch + get_number(row.get(pitch), f"{place}: {pitch}", -1e4, 1e4),
+                    sung or "",
+                    place=place,
+                )
+                if sung is not None:
+                    notes.append(note)
+        if notes:
+            titles.append(get_text(name))
+            voices.append(notes)
+    chosen = choose_part(part, titles, [sum(bool(note.lyric) for note in notes) for notes in voices])
+    return assemble(voices[chosen], timeline, lang=lang, title=get_text(title))
+
+
+def breath(lyric: str) -> str:
+    """VOCALOID's ``Asp`` is a breath."""
+    return "br" if lyric.lower() == "asp" else lyric
