@@ -13,11 +13,11 @@ import argparse
 from pathlib import Path
 
 import numpy as np
+from timbre import singers_of, timbre_distance, vowel_spectra
 
 from nnsvs_lite.evaluation.measures import note_cents
 from nnsvs_lite.evaluation.reference import group_notes, sung_pitch
 from nnsvs_lite.evaluation.system import analyse, tuning_f0
-from nnsvs_lite.evaluation.timbre import singers_of, timbre_distance, vowel_spectra
 from nnsvs_lite.features.audio import resample
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.score.languages import get_language

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import math
+import sys
 
 import numpy as np
 import pytest
-from models_common import examples
+from models_common import ROOT, examples
 
-from nnsvs_lite.evaluation.timbre import singers_of, timbre_distance, vowel_spectra
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.errors import DataError
+
+sys.path.insert(0, str(ROOT / "tools"))
+from timbre import singers_of, timbre_distance, vowel_spectra  # noqa: E402
+
+sys.path.remove(str(ROOT / "tools"))
 
 DB = 10 / math.log(10) * math.sqrt(2)
 
