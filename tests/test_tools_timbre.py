@@ -13,7 +13,7 @@ from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.errors import DataError
 
 sys.path.insert(0, str(ROOT / "tools"))
-from timbre import singers_of, timbre_distance, vowel_spectra  # noqa: E402
+from timbre import singers_of, timbre_distance, vowel_spectra
 
 sys.path.remove(str(ROOT / "tools"))
 

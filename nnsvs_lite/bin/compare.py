@@ -42,10 +42,9 @@ def run(args: argparse.Namespace) -> int:
     comparison = compare(args.experiments, args.baseline, args.pool_seeds)
     print(comparison_tables(comparison), end="")
     if args.out is not None:
-        from nnsvs_lite.report.page import CompareOptions, build_comparison
+        from nnsvs_lite.report.page import build_comparison
 
         command = shlex.join(["nnsvs-lite", "compare", *args.experiments])
-        options = CompareOptions(args.out, args.title, command, args.phrases, args.megabytes)
-        build_comparison(comparison, options)
+        build_comparison(comparison, args.out, args.title, command, args.phrases, args.megabytes)
         print(f"\ncompare: {args.out} written")
     return 0

@@ -42,21 +42,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Runs the command."""
     from nnsvs_lite.evaluation.system import named_paths
-    from nnsvs_lite.report.evaluate import EvaluateOptions, evaluate
+    from nnsvs_lite.report.evaluate import evaluate
 
     return evaluate(
-        EvaluateOptions(
-            dump=args.dump,
-            set_name=args.set,
-            systems=named_paths(args.system, "--system"),
-            out=args.out,
-            results_md=args.results_md,
-            data=args.data,
-            truth=args.truth,
-            experiments=named_paths(args.exp, "--exp"),
-            title=args.title,
-            command=args.command,
-            jobs=args.nj,
-            espnet=args.espnet,
-        )
+        args.dump,
+        args.set,
+        named_paths(args.system, "--system"),
+        args.out,
+        args.results_md,
+        args.data,
+        args.truth,
+        named_paths(args.exp, "--exp"),
+        args.title,
+        args.command,
+        args.nj,
+        args.espnet,
     )

@@ -24,17 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Runs the command."""
     from nnsvs_lite.evaluation.system import named_paths
-    from nnsvs_lite.report.page import ReportOptions, build_page
+    from nnsvs_lite.report.page import build_page
 
-    written = build_page(
-        ReportOptions(
-            results=args.results,
-            out=args.out,
-            systems=named_paths(args.system, "--system"),
-            experiments=named_paths(args.exp, "--exp"),
-            data=args.data,
-            megabytes=args.megabytes,
-        )
-    )
+    systems, exps = named_paths(args.system, "--system"), named_paths(args.exp, "--exp")
+    written = build_page(args.results, args.out, systems, exps, args.data, args.megabytes)
     print(f"report: {args.out} {'written' if written else 'is up to date'}")
     return 0

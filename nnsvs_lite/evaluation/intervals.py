@@ -1,10 +1,9 @@
 """Means and 95 % intervals over utterances and over seeds, and paired differences of two systems.
 
-What goes in is, for each run of a system, a mapping of utterance id to that utterance's
-vector of sums (see :mod:`nnsvs_lite.evaluation.measures`): one run, or several that
-differ in their seed alone. The number of a run pools its utterances' sums, so an RMSE is
-the root of all squared errors over all frames, not a mean of RMSEs; the number of several
-runs is the mean of theirs. With results of three seeds on disk:
+What goes in is, for each run of a system, a mapping of utterance id to that utterance's vector of sums (see
+:mod:`nnsvs_lite.evaluation.measures`): one run, or several that differ in their seed alone. The number of a
+run pools its utterances' sums, so an RMSE is the root of all squared errors over all frames, not a mean of
+RMSEs; the number of several runs is the mean of theirs. With results of three seeds on disk:
 
     >>> import numpy as np
     >>> from nnsvs_lite.evaluation.intervals import estimate
@@ -14,10 +13,10 @@ runs is the mean of theirs. With results of three seeds on disk:
     >>> round(found.value, 3), found.seeds, found.utterances
     (0.125, 3, 2)
 
-Intervals are percentiles of bootstrap draws (Efron and Tibshirani, 1993, chapter 13).
-Seeds and utterances are crossed, every seed sings every utterance; so both are drawn, and
-one draw of utterances serves all seeds (Owen, 2007, "The pigeonhole bootstrap"). With few
-seeds the spread between them is known badly: an interval from three of them is a hint.
+Intervals are percentiles of bootstrap draws (Efron and Tibshirani, 1993, chapter 13). Seeds and utterances
+are crossed, every seed sings every utterance; so both are drawn, and one draw of utterances serves all seeds
+(Owen, 2007, "The pigeonhole bootstrap"). With few seeds the spread between them is known badly: an interval
+from three of them is a hint.
 """
 
 from __future__ import annotations
@@ -119,9 +118,8 @@ def difference(
 ) -> Estimate | None:
     """``runs`` minus ``against``, paired: each draw takes the same utterances of both.
 
-    How hard an utterance is cancels, so the interval is much narrower than the two single
-    ones suggest. Seeds of the two systems have nothing to do with each other and are drawn
-    apart.
+    How hard an utterance is cancels, so the interval is much narrower than the two single ones suggest. Seeds
+    of the two systems have nothing to do with each other and are drawn apart.
 
     Args:
         measure: which number.
@@ -129,8 +127,8 @@ def difference(
         draws, seed: as in :func:`estimate`.
 
     Returns:
-        The difference as stored (not turned so that better is positive, see :func:`gain`); None where
-        nothing counts. ``seeds`` is the smaller number.
+        The difference as stored (not turned so that better is positive, see :func:`gain`); None where nothing
+        counts. ``seeds`` is the smaller number.
     """
     utts = _common([*runs, *against])
     one, other = _numbers(measure, runs, utts), _numbers(measure, against, utts)

@@ -82,8 +82,7 @@ class System:
         """The waveform of an utterance, float64 ``(samples,)``, and its rate in Hz.
 
         Raises:
-            DataError: where it is missing, unreadable, empty, not mono, silent, or
-                holds NaN or infinity.
+            DataError: where it is missing, unreadable, empty, not mono, silent, or holds NaN or infinity.
         """
         if utt not in self.wavs:
             raise DataError(f"no waveform of {utt!r}{nearest(utt, self.wavs)}", self.path / "wav.scp")
@@ -151,8 +150,7 @@ def analyse(
         As many frames as have their centre inside the waveform.
 
     Raises:
-        DataError: where no F0 is found, or the score lies outside the F0 range of
-            the configuration.
+        DataError: where no F0 is found, or the score lies outside the F0 range of the configuration.
     """
     from nnsvs_lite.features import utterance, world
 

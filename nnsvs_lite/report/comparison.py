@@ -132,8 +132,7 @@ def find_results(path: str | os.PathLike) -> Path:
     """``results.json`` of an experiment.
 
     Args:
-        path: the file itself, the decode folder that it lies in, or the exp dir of an
-            acoustic model.
+        path: the file itself, the decode folder that it lies in, or the exp dir of an acoustic model.
 
     Raises:
         DataError: where there is none, or more than one under an exp dir.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -43,42 +42,6 @@ def packing_note(compression: float) -> str:
         f"To keep this page small its sound is packed tightly (MP3, about {rate} kbit/s): do not judge fine "
         "differences of timbre by it."
     )
-
-
-@dataclass(frozen=True)
-class ReportOptions:
-    """What goes on the results page.
-
-    Attributes:
-        results: ``results.json``; ``scored/`` lies beside it.
-        out: the HTML file.
-        systems, experiments, data: as when scoring; taken from there where not given.
-        megabytes: bound on the size of the file.
-    """
-
-    results: Path
-    out: Path
-    systems: Mapping[str, Path] = field(default_factory=dict)
-    experiments: Mapping[str, Path] = field(default_factory=dict)
-    data: Path | None = None
-    megabytes: float = 30.0
-
-
-@dataclass(frozen=True)
-class CompareOptions:
-    """What goes on the page of comparisons.
-
-    Attributes:
-        out: the HTML file. title: its heading. command: stated on it.
-        phrases: how many can be heard, spread over the set; all where None.
-        megabytes: bound on its size.
-    """
-
-    out: Path
-    title: str = "Comparison"
-    command: str = ""
-    phrases: int | None = None
-    megabytes: float = 30.0
 
 
 def loss_charts(experiment: Experiment) -> list[str]:
@@ -183,46 +146,68 @@ def _write_bounded(out: Path, megabytes: float, render: Callable[[float], str]) 
     )
 
 
-def build_comparison(comparison: Comparison, options: CompareOptions) -> None:
+def build_comparison(
+    comparison: Comparison,
+    out: Path,
+    title: str = "Comparison",
+    command: str = "",
+    phrases: int | None = None,
+    megabytes: float = 30.0,
+) -> None:
     """Writes the page of comparisons.
 
+    Args:
+        out: the HTML file. title: its heading. command: stated on it.
+        phrases: how many can be heard, spread over the set; all where None.
+        megabytes: bound on its size.
+
     Raises:
-        DataError: where a dump or table is damaged, or the page cannot be made smaller than
-            ``megabytes``.
+        DataError: where a dump or table is damaged, or the page cannot be made smaller than ``megabytes``.
     """
     sources, missing = gather(comparison)
     render = renderer(
         comparison,
         sources,
-        spread(comparison.utts, options.phrases) if sources else [],
-        title=options.title,
-        command=options.command,
+        spread(comparison.utts, phrases) if sources else [],
+        title=title,
+        command=command,
         notes=[*comparison.notes, *missing],
         gains={name: comparison.gains(name) for name in ("main", "more")},
         report=None,
     )
-    _write_bounded(options.out, options.megabytes, render)
+    _write_bounded(out, megabytes, render)
 
 
-def build_page(options: ReportOptions) -> bool:
+def build_page(
+    results: Path,
+    out: Path,
+    systems: Mapping[str, Path],
+    exps: Mapping[str, Path],
+    data: Path | None = None,
+    megabytes: float = 30.0,
+) -> bool:
     """Writes the results page; returns False where it was up to date.
 
+    Args:
+        results: ``results.json``; ``scored/`` lies beside it. out: the HTML file.
+        systems, exps, data: as when scoring; taken from there where not given.
+        megabytes: bound on the size of the file.
+
     Raises:
-        DataError: where something it is made of is missing, or it cannot be made
-            smaller than ``megabytes``.
+        DataError: where something it is made of is missing, or it cannot be made smaller than ``megabytes``.
     """
     import yaml
 
-    comparison = Comparison.of_one(read_results(options.results))
-    setup = read_setup(options.results)
+    comparison = Comparison.of_one(read_results(results))
+    setup = read_setup(results)
     if setup is None:
-        raise DataError("no scored/utterances.json beside it; score again", options.results)
-    sources, missing = gather(comparison, options.systems, options.data)
+        raise DataError("no scored/utterances.json beside it; score again", results)
+    sources, missing = gather(comparison, systems, data)
     if sources is None or missing:
-        raise DataError(" ".join(missing), options.results)
+        raise DataError(" ".join(missing), results)
     experiments = {kind: Path(path) for kind, path in setup.get("experiments", {}).items()}
-    experiments |= options.experiments
-    inputs = [options.results, options.results.parent / "scored", sources.reference.path]
+    experiments |= exps
+    inputs = [results, results.parent / "scored", sources.reference.path]
     for system in sources.systems.values():
         inputs += system.inputs
     for path in experiments.values():
@@ -232,9 +217,9 @@ def build_page(options: ReportOptions) -> bool:
     settings = {
         "layout": LAYOUT,
         "systems": {name: os.fspath(system.path) for name, system in sources.systems.items()},
-        "size": options.megabytes,
+        "size": megabytes,
     }
-    done = Done(options.out.parent, f"report.{options.out.stem}", inputs, settings)
+    done = Done(out.parent, f"report.{out.stem}", inputs, settings)
     if done.is_current():
         return False
     done.clear()
@@ -255,6 +240,6 @@ def build_page(options: ReportOptions) -> bool:
         gains={"main": comparison.gains("main", names=comparison.models)},
         report=report,
     )
-    _write_bounded(options.out, options.megabytes, render)
-    done.set([options.out])
+    _write_bounded(out, megabytes, render)
+    done.set([out])
     return True

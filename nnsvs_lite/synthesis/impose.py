@@ -28,14 +28,12 @@ _FULL_CONTEXT = re.compile(r"^[^@]*@[^^]*\^[^-]*-([^+]*)\+|^[^-/]*-([^+/]*)\+.*/
 def read_labels(path: str | os.PathLike) -> list[Segment]:
     """Phone times from a file, in seconds from the song's beginning.
 
-    ``.lab`` and ``.txt`` hold ``start end phone`` lines: whole numbers are 100 ns, as in
-    HTS, numbers with a decimal point seconds; of full-context labels the phone is taken.
-    ``.ctm`` holds one utterance. Of a ``.TextGrid`` the tier ``phones`` is read, and an
-    interval without text is a pause.
+    ``.lab`` and ``.txt`` hold ``start end phone`` lines: whole numbers are 100 ns, as in HTS, numbers with a
+    decimal point seconds; of full-context labels the phone is taken. ``.ctm`` holds one utterance. Of a
+    ``.TextGrid`` the tier ``phones`` is read, and an interval without text is a pause.
 
     Raises:
-        DataError: where the file cannot be read, has another suffix, or its labels
-            overlap or leave gaps.
+        DataError: where the file cannot be read, has another suffix, or its labels overlap or leave gaps.
     """
     path = Path(path)
     suffix = path.suffix.lower()

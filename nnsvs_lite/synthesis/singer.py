@@ -120,15 +120,14 @@ class Singer:
             timing: strength of time lags, 0 to 2; 0 keeps to the score's beats.
             seed: of models that draw by chance, from 0.
             singer: name, or index in :attr:`singers`; the first if not given.
-            vibrato, pitch_deviation, breathiness, gender: see
-                :class:`~nnsvs_lite.synthesis.style.Style`.
+            vibrato, pitch_deviation, breathiness, gender: see :class:`~nnsvs_lite.synthesis.style.Style`.
             labels: phone times to keep to, or a file of them (see
                 :func:`~nnsvs_lite.synthesis.impose.read_labels`); nothing is predicted of time then.
             progress: called now and then with the part that is done, 0 to 1.
 
         Raises:
-            DataError: for a score that cannot be read or is not in the voice's language,
-                a value out of range, an unknown singer, or labels of other phones.
+            DataError: for a score that cannot be read or is not in the voice's language, a value out of
+                range, an unknown singer, or labels of other phones.
         """
         style = Style(vibrato, pitch_deviation, breathiness, gender)
         check_range("timing", timing, 0, 2)

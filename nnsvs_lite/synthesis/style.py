@@ -148,10 +148,9 @@ def _ids(example: Example, spec: Spec) -> np.ndarray:
 def vibrato_of(residual: np.ndarray, spans: Iterator[tuple[int, int]], frame_shift: float) -> np.ndarray:
     """The part of an F0 residual that is vibrato.
 
-    Vowel by vowel, and there only between the glides at its ends, which are far larger
-    and would ring in it. A line (in longer vowels a curve, at most cubic) is left out,
-    and of the rest the cosines (DCT-II) of :data:`VIBRATO_BAND` are kept, faded at both
-    ends.
+    Vowel by vowel, and there only between the glides at its ends, which are far larger and would ring in it.
+    A line (in longer vowels a curve, at most cubic) is left out, and of the rest the cosines (DCT-II) of
+    :data:`VIBRATO_BAND` are kept, faded at both ends.
 
     Args:
         residual: (T,) log F0 less that of the score.

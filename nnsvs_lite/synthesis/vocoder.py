@@ -67,8 +67,7 @@ def waveform_of(vocoder: VocoderModel, streams: Mapping[str, np.ndarray], seed: 
         seed: of vocoders that draw by chance.
 
     Returns:
-        float64 (samples,), ``round(T * frame_shift * sample_rate)`` of them. The peak may
-        exceed 1.
+        float64 (samples,), ``round(T * frame_shift * sample_rate)`` of them. The peak may exceed 1.
 
     Raises:
         ValueError: for lengths that differ, or values that are not finite.

@@ -1,10 +1,9 @@
 """The HMM singing synthesiser of 2010, as a system to be compared with.
 
-What Sinsy does with an open voice (Oura et al. 2010): the durations of a note's
-states are the voice's own, stretched together to fill the note exactly, so that a
-note begins with its consonant on the beat; spectra and F0 both come from the
-voice by MLPG. No rule of :mod:`nnsvs_lite.virtual.performance` takes part. Frame
-counts equal those of ``pysinsy.synthesize``.
+What Sinsy does with an open voice (Oura et al. 2010): the durations of a note's states are the voice's own,
+stretched together to fill the note exactly, so that a note begins with its consonant on the beat; spectra and
+F0 both come from the voice by MLPG. No rule of :mod:`nnsvs_lite.virtual.performance` takes part. Frame counts
+equal those of ``pysinsy.synthesize``.
 """
 
 from __future__ import annotations
@@ -92,9 +91,8 @@ def perform(singer: VirtualSinger, score: Score) -> Rendition:
 def sing_baseline(data: str | os.PathLike, out: str | os.PathLike, *, sample_rate: int = 24000) -> bool:
     """Sings all utterances of a data dir with the HMM system.
 
-    Writes ``wav/<utt>.wav``, ``wav.scp``, ``pred.ctm`` (phone times) and
-    ``timing.json``, as a decode folder has them. A speaker that is no singer of ours
-    is sung by the first one.
+    Writes ``wav/<utt>.wav``, ``wav.scp``, ``pred.ctm`` (phone times) and ``timing.json``, as a decode folder
+    has them. A speaker that is no singer of ours is sung by the first one.
 
     Args:
         data: data dir; its ``score`` and ``utt2spk`` are read.

@@ -1,8 +1,7 @@
 """Reads an ``.htsvoice`` file: decision trees and state distributions of an HMM voice.
 
-The format is that of hts_engine API 1.10 and HTS 2.3 (HTS Working Group): a text
-header, then trees in text and Gaussians in little-endian float32. Nothing of
-what stands in the file is executed.
+The format is that of hts_engine API 1.10 and HTS 2.3 (HTS Working Group): a text header, then trees in text
+and Gaussians in little-endian float32. Nothing of what stands in the file is executed.
 """
 
 from __future__ import annotations
@@ -48,8 +47,6 @@ class Stream:
     """One parameter stream: its trees and Gaussians, one tree per state.
 
     Attributes:
-        name: ``MCP``, ``LF0`` or ``LPF``.
-        size: vector length (static).
         trees: per state.
         means: per state (leaves, windows, size).
         variances: likewise.
@@ -59,8 +56,6 @@ class Stream:
         gv_mean: (size,) mean of the global variance of an utterance, or None.
     """
 
-    name: str
-    size: int
     trees: list[Tree]
     means: list[np.ndarray]
     variances: list[np.ndarray]
@@ -127,17 +122,14 @@ class HtsVoice:
         except (KeyError, ValueError, IndexError, AttributeError) as error:
             raise DataError(f"not an .htsvoice file that is understood here: {error!r}", path) from None
 
-    def _section(self, name: str) -> bytes:
-        first, last = map(int, self._header[name].split("-"))
-        return self._span(first, last)
-
-    def _span(self, first: int, last: int) -> bytes:
+    def _span(self, span: str) -> bytes:
+        first, last = map(int, span.split("-"))
         if last >= len(self._data):
             raise DataError("the file is truncated", self.path)
         return self._data[first : last + 1]
 
     def _trees(self, name: str) -> list[Tree]:
-        text = self._section(name).decode("ascii")
+        text = self._span(self._header[name]).decode("ascii")
         # Names of questions are defined once per file section and shared by its trees.
         questions = {}
         for name_, patterns in re.findall(r"^QS\s+(\S+)\s+\{(.*)\}\s*$", text, re.M):
@@ -151,7 +143,7 @@ class HtsVoice:
         return trees
 
     def _pdfs(self, name: str, trees: int, size: int) -> list[np.ndarray]:
-        data = self._section(name)
+        data = self._span(self._header[name])
         counts = np.frombuffer(data, "<u4", trees)
         values = np.frombuffer(data, "<f4", offset=4 * trees)
         if values.size != counts.sum() * size:
@@ -166,11 +158,11 @@ class HtsVoice:
         msd = header[f"IS_MSD[{name}]"] == "1"
         windows = []
         for span in header[f"STREAM_WIN[{name}]"].split(","):
-            numbers = self._span(*map(int, span.split("-"))).split()
+            numbers = self._span(span).split()
             windows.append(np.array([float(x) for x in numbers[1:]]))
         width = size * len(windows)
-        pdfs = self._pdfs(f"STREAM_PDF[{name}]", self.states, 2 * width + msd)
-        pdfs = [pdf.astype(np.float64) for pdf in pdfs]
+        raw = self._pdfs(f"STREAM_PDF[{name}]", self.states, 2 * width + msd)
+        pdfs = [pdf.astype(np.float64) for pdf in raw]
         gv = None
         if header.get(f"USE_GV[{name}]") == "1":
             trees = self._trees(f"GV_TREE[{name}]")
@@ -178,8 +170,6 @@ class HtsVoice:
             # first leaf in label order is the shortest. All leaves are averaged.
             gv = np.mean(self._pdfs(f"GV_PDF[{name}]", len(trees), 2 * size)[0][:, :size], axis=0)
         return Stream(
-            name=name,
-            size=size,
             trees=self._trees(f"STREAM_TREE[{name}]"),
             means=[p[:, :width].reshape(-1, len(windows), size) for p in pdfs],
             variances=[p[:, width : 2 * width].reshape(-1, len(windows), size) for p in pdfs],

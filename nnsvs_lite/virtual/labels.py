@@ -1,13 +1,14 @@
 """Full-context labels: the questions of a voice's trees are asked of these strings.
 
-Two formats: singing labels as Sinsy makes them (Oura et al. 2010, "Recent
-development of the HMM-based singing voice synthesis system Sinsy"; the label
-format is described with the HTS demo for singing), and speech labels as Open
-JTalk makes them, from which all that is not known of a sung phrase is left out.
+Two formats: singing labels as Sinsy makes them (Oura et al. 2010, "Recent development of the HMM-based
+singing voice synthesis system Sinsy"; the label format is described with the HTS demo for singing), and
+speech labels as Open JTalk makes them, from which all that is not known of a sung phrase is left out.
 """
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nnsvs_lite.io.errors import DataError
@@ -93,39 +94,22 @@ def _ticks(beats: float) -> int:
 
 def _measure_places(score: Score) -> list[_Position]:
     """Places in the measures; a note belongs to the measure that it starts in."""
-    groups: dict[tuple[int, int], list[int]] = {}
-    run = 0
-    for i, note in enumerate(score.notes):
-        if i and note.measure != score.notes[i - 1].measure:
-            run += 1
-        groups.setdefault((run, note.measure), []).append(i)
-    places: dict[int, _Position] = {}
-    for members in groups.values():
-        for number, i in enumerate(members, start=1):
-            note = score.notes[i]
-            second = 60.0 / note.tempo
-            places[i] = _Position(
-                number,
-                len(members),
-                note.beat * second,
-                note.measure_beats * second,
-                _ticks(note.beat),
-                _ticks(note.measure_beats),
-            )
-    return [places[i] for i in range(len(score.notes))]
+    places = []
+    for _, run in itertools.groupby(score.notes, key=lambda note: note.measure):
+        notes = list(run)
+        for number, note in enumerate(notes, start=1):
+            beats = note.beat, note.measure_beats
+            seconds = (beat * (60.0 / note.tempo) for beat in beats)
+            places.append(_Position(number, len(notes), *seconds, *map(_ticks, beats)))
+    return places
 
 
 def _phrases(score: Score) -> list[int]:
     """For each note the number of its phrase from 0; -1 at a rest."""
-    numbers, number, inside = [], -1, False
-    for note in score.notes:
-        if note.is_rest:
-            inside = False
-            numbers.append(-1)
-        else:
-            number += not inside
-            inside = True
-            numbers.append(number)
+    numbers, number = [], -1
+    for i, note in enumerate(score.notes):
+        number += not note.is_rest and (i == 0 or score.notes[i - 1].is_rest)
+        numbers.append(-1 if note.is_rest else number)
     return numbers
 
 
@@ -134,14 +118,8 @@ def _phrase_place(score: Score, phrases: list[int], index: int) -> _Position:
     first, last = score.notes[members[0]], score.notes[members[-1]]
     ticks = [_ticks(score.notes[i].beats) for i in members]
     at = members.index(index)
-    return _Position(
-        at + 1,
-        len(members),
-        score.notes[index].start - first.start,
-        last.end - first.start,
-        sum(ticks[:at]),
-        sum(ticks),
-    )
+    seconds = score.notes[index].start - first.start, last.end - first.start
+    return _Position(at + 1, len(members), *seconds, sum(ticks[:at]), sum(ticks))
 
 
 def _dynamic(velocity: float) -> str:
@@ -161,12 +139,8 @@ def _relative(note: Note) -> int:
     return (note.pitch - 7 * note.key) % 12
 
 
-def _centiseconds(seconds: float) -> int:
-    return int(100 * seconds + 1e-6)
-
-
-def _tenths(seconds: float) -> int:
-    return int(10 * seconds + 1e-6)
+def _units(seconds: float, a_second: int) -> int:
+    return int(a_second * seconds + 1e-6)
 
 
 def _interval(note: Note, other: Note | None) -> str:
@@ -180,6 +154,14 @@ def _kind(symbol: str) -> str:
     if symbol in _VOWELS:
         return "v"
     return {"pau": "p", "sil": "s", "cl": "b"}.get(symbol, "c")
+
+
+def _beside(rests: Sequence[bool], at: int, step: int) -> int | None:
+    """The nearest that is no rest, before (``step`` -1) or after (1)."""
+    at += step
+    while 0 <= at < len(rests) and rests[at]:
+        at += step
+    return at if 0 <= at < len(rests) else None
 
 
 def singing_labels(score: Score) -> list[str]:
@@ -196,20 +178,10 @@ def singing_labels(score: Score) -> list[str]:
         (sum(syllables_of[i] for i in sung if phrases[i] == p), sum(phrases[i] == p for i in sung))
         for p in range(max(phrases, default=-1) + 1)
     ]
-    measures = len({(note.measure) for note in notes}) or 1
+    measures = len({note.measure for note in notes}) or 1
+    note_rests = [note.is_rest for note in notes]
+    syllable_rests = [note_rests[syllable.note] for syllable in syllables]
     song = f"{round(sum(n for n, _ in lengths) / measures)}~{round(len(sung) / measures)}@{len(lengths)}"
-
-    def neighbour(index: int, step: int) -> int | None:
-        index += step
-        while 0 <= index < len(notes) and notes[index].is_rest:
-            index += step
-        return index if 0 <= index < len(notes) else None
-
-    def side_syllable(at: int, step: int) -> _Syllable | None:
-        at += step
-        while 0 <= at < len(syllables) and notes[syllables[at].note].is_rest:
-            at += step
-        return syllables[at] if 0 <= at < len(syllables) else None
 
     def phrase_length(number: int) -> str:
         return f"{lengths[number][0]}_{lengths[number][1]}" if 0 <= number < len(lengths) else "xx_xx"
@@ -219,21 +191,17 @@ def singing_labels(score: Score) -> list[str]:
     at = 0
     for index, syllable in enumerate(syllables):
         note = notes[syllable.note]
-        before, after = neighbour(syllable.note, -1), neighbour(syllable.note, 1)
-        previous = None if before is None else notes[before]
-        following = None if after is None else notes[after]
-        last, next_ = side_syllable(index, -1), side_syllable(index, 1)
-        phrase = phrases[syllable.note]
-        past = phrase if phrase >= 0 else max([-1, *(p for p in phrases[: syllable.note])]) + 1
-        rest_ahead = past  # The phrase that a rest leads to.
-        a = "xx-xx-xx@xx~xx" if last is None else f"{_three(last, '-')}@JPN~0"
+        before, after = (_beside(note_rests, syllable.note, step) for step in (-1, 1))
+        previous, following = (None if i is None else notes[i] for i in (before, after))
+        last, next_ = (_beside(syllable_rests, index, step) for step in (-1, 1))
+        a = "xx-xx-xx@xx~xx" if last is None else f"{_three(syllables[last], '-')}@JPN~0"
         b = "1_1_1@xx|xx" if note.is_rest else f"{_three(syllable, '_')}@JPN|0"
-        c = "xx+xx+xx@xx&xx" if next_ is None else f"{_three(next_, '+')}@JPN&0"
+        c = "xx+xx+xx@xx&xx" if next_ is None else f"{_three(syllables[next_], '+')}@JPN&0"
         d = "xx!xx#xx$xx%xx|xx&xx;xx-xx"
         if previous is not None:
             d = (
                 f"{_absolute(previous)}!{_relative(previous)}#{previous.key % 12}${_beat(previous)}"
-                f"%{round(previous.tempo)}|{syllables_of[before]}&{_centiseconds(previous.duration)}"
+                f"%{round(previous.tempo)}|{syllables_of[before]}&{_units(previous.duration, 100)}"
                 f";{_ticks(previous.beats)}-xx"
             )
         e = _current_note(score, syllable, measure_places[syllable.note], phrases, previous, following)
@@ -241,22 +209,23 @@ def singing_labels(score: Score) -> list[str]:
         if following is not None:
             f = (
                 f"{_absolute(following)}#{_relative(following)}#{following.key % 12}-{_beat(following)}"
-                f"${round(following.tempo)}${syllables_of[after]}+{_centiseconds(following.duration)}"
+                f"${round(following.tempo)}${syllables_of[after]}+{_units(following.duration, 100)}"
                 f"%{_ticks(following.beats)};xx"
             )
-        if note.is_rest:
-            ghi = (phrase_length(rest_ahead - 1), "xx_xx", phrase_length(rest_ahead))
-        else:
-            ghi = (phrase_length(phrase - 1), phrase_length(phrase), phrase_length(phrase + 1))
-        context = f"/A:{a}/B:{b}/C:{c}/D:{d}/E:{e}/F:{f}/G:{ghi[0]}/H:{ghi[1]}/I:{ghi[2]}/J:{song}"
+        phrase = phrases[syllable.note]
+        # A rest stands between the phrase before it and the one that it leads to.
+        ahead = max([-1, *phrases[: syllable.note]]) + 1 if note.is_rest else phrase + 1
+        past = ahead - 1 if note.is_rest else phrase - 1
+        g, h, i = map(phrase_length, (past, phrase, ahead))
+        context = f"/A:{a}/B:{b}/C:{c}/D:{d}/E:{e}/F:{f}/G:{g}/H:{h}/I:{i}/J:{song}"
         for position, symbol in enumerate(syllable.phones):
             around = [flat[at + k] if 0 <= at + k < len(flat) else "xx" for k in (-2, -1, 0, 1, 2)]
             flags = ["xx" if name == "xx" else "00" for name in around]
             count = len(syllable.phones)
             to_vowel = "xx"
             if _kind(symbol) == "c":
-                ahead = [k for k in range(position + 1, count) if syllable.phones[k] in _VOWELS]
-                to_vowel = str(ahead[0] - position) if ahead else "xx"
+                vowels = (k for k in range(position + 1, count) if syllable.phones[k] in _VOWELS)
+                to_vowel = next((str(k - position) for k in vowels), "xx")
             labels.append(
                 f"{_kind(symbol)}@{around[0]}^{around[1]}-{around[2]}+{around[3]}={around[4]}"
                 f"_{flags[0]}%{flags[1]}^{flags[2]}_{flags[3]}~{flags[4]}"
@@ -285,15 +254,15 @@ def _current_note(
     if not note.is_rest:
         p = _phrase_place(score, phrases, syllable.note)
         in_phrase = (
-            f"{p.number}#{p.count - p.number + 1}_{_tenths(p.start)};{_tenths(p.total - p.start)}"
+            f"{p.number}#{p.count - p.number + 1}_{_units(p.start, 10)};{_units(p.total - p.start, 10)}"
             f"${p.ticks}&{p.total_ticks - p.ticks}%{p.percent}[{100 - p.percent}"
         )
     after = score.notes[syllable.note + 1] if syllable.note + 1 < len(score.notes) else None
     rises = "xx+xx" if note.is_rest else f"{_interval(note, previous)}+{_interval(note, following)}"
     return (
         f"{pitch}^{note.key % 12}={_beat(note)}~{round(note.tempo)}!{syllable.count}"
-        f"@{_centiseconds(note.duration)}#{_ticks(note.beats)}+xx]{place.number}"
-        f"${place.count - place.number + 1}|{_tenths(place.start)}[{_tenths(place.total - place.start)}"
+        f"@{_units(note.duration, 100)}#{_ticks(note.beats)}+xx]{place.number}"
+        f"${place.count - place.number + 1}|{_units(place.start, 10)}[{_units(place.total - place.start, 10)}"
         f"&{place.ticks}]{place.total_ticks - place.ticks}={place.percent}^{100 - place.percent}~{in_phrase}"
         f"|{int(note.slur)}]{int(after is not None and after.slur)}-{_dynamic(note.velocity)}"
         f"{_NO_MARKS}~{rises}!xx^xx"

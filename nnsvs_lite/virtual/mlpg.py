@@ -84,9 +84,8 @@ def natural_durations(means: np.ndarray) -> np.ndarray:
 def capped_durations(means: np.ndarray, variances: np.ndarray, frames: int, sustain: int) -> np.ndarray:
     """State durations of a sustained sound: one state carries what is long.
 
-    The states at the edges of a vowel describe its rise and decay. Stretched
-    with the note they turn into audible steps of level, so they keep to their
-    own length, and the ``sustain`` state takes the rest.
+    The states at the edges of a vowel describe its rise and decay. Stretched with the note they turn into
+    audible steps of level, so they keep to their own length, and the ``sustain`` state takes the rest.
 
     Args:
         means: (states,) frames.

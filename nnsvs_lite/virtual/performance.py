@@ -55,8 +55,7 @@ def place_phones(
         rng: the singer's noise; the number of draws depends on the score alone.
 
     Raises:
-        DataError: where a note has more phones than fit into it, or the score does
-            not begin with a rest.
+        DataError: where a note has more phones than fit into it, or the score does not begin with a rest.
     """
     notes = score.notes
     if not notes or not notes[0].is_rest:

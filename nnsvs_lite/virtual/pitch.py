@@ -1,10 +1,9 @@
 """F0 of a singing voice over the notes of a score.
 
-After Saitou et al. 2007, "Speech-to-singing synthesis: converting speaking
-voices to singing voices by controlling acoustic features unique to singing
-voices" (WASPAA): the notes' steps pass through second-order systems that give
-overshoot after a change and preparation before it; vibrato of about 5.5 Hz and
-fine fluctuation are added. All is done in cents.
+After Saitou et al. 2007, "Speech-to-singing synthesis: converting speaking voices to singing voices by
+controlling acoustic features unique to singing voices" (WASPAA): the notes' steps pass through second-order
+systems that give overshoot after a change and preparation before it; vibrato of about 5.5 Hz and fine
+fluctuation are added. All is done in cents.
 """
 
 from __future__ import annotations

