@@ -27,8 +27,7 @@ def mel_cepstra(wave: np.ndarray, sample_rate: int, where: str = "audio") -> np.
     """Mel-cepstra of a waveform by SPTK, ``(frames, order + 1)``, on a 16-bit scale.
 
     Args:
-        wave: ``(samples,)``, -1..1.
-        sample_rate: one of ``SETTINGS``.
+        wave: ``(samples,)``, -1..1. sample_rate: one of ``SETTINGS``.
         where: for messages.
 
     Raises:
@@ -100,14 +99,12 @@ def analyse(
 ) -> EspnetAnalysis:
     """Analyses one waveform.
 
-    The ceiling of 800 Hz is ESPnet's default: a note above it (G5) is taken for silence,
-    or for whatever is found below. Raise it for anything but a comparison.
+    The ceiling of 800 Hz is ESPnet's default: a note above it (G5) is taken for silence, or for whatever is
+    found below. Raise it for anything but a comparison.
 
     Args:
-        wave: ``(samples,)``, -1..1.
-        sample_rate: Hz, one of ``SETTINGS``.
-        where: for messages.
-        ceiling: of F0, Hz; its floor is 40 Hz.
+        wave: ``(samples,)``, -1..1. sample_rate: Hz, one of ``SETTINGS``.
+        where: for messages. ceiling: of F0, Hz; its floor is 40 Hz.
 
     Raises:
         DataError: as :func:`mel_cepstra`.

@@ -58,8 +58,7 @@ class Gain:
     """How much one system is better than another on one measure.
 
     Attributes:
-        measure: which.
-        value, floor: the two numbers.
+        measure: which. value, floor: the two numbers.
         absolute: positive where ``value`` is the better one, in the measure's unit.
         relative: ``absolute / |floor|``; None where the floor is 0.
         interval: 95 % interval of ``absolute``, paired over utterances.
@@ -92,10 +91,9 @@ def estimate(measure: Measure, runs: Runs, draws: int = DRAWS, seed: int = 0) ->
 
     Args:
         measure: which number.
-        runs: one mapping of utterance to vector for each seed; utterances that a run
-            lacks are left out of all.
-        draws: bootstrap draws.
-        seed: of the draws; the same seed gives the same interval.
+        runs: one mapping of utterance to vector for each seed; utterances that a run lacks are left out of
+            all.
+        draws: bootstrap draws. seed: of the draws; the same seed gives the same interval.
 
     Returns:
         None where nothing counts in some run.
@@ -105,11 +103,7 @@ def estimate(measure: Measure, runs: Runs, draws: int = DRAWS, seed: int = 0) ->
     if numbers is None:
         return None
     spread = float(numbers.std(ddof=1)) if len(numbers) > 1 else None
-    interval = None
-    if len(utts) > 1:
-        rng = np.random.default_rng(seed)
-        picks = rng.integers(len(utts), size=(draws, len(utts)))
-        interval = _percentiles(_drawn(measure, runs, utts, picks, rng))
+    interval = _interval(measure, [runs], utts, draws, seed)
     return Estimate(float(numbers.mean()), interval, len(runs), len(utts), spread)
 
 
@@ -122,8 +116,7 @@ def difference(
     of the two systems have nothing to do with each other and are drawn apart.
 
     Args:
-        measure: which number.
-        runs, against: as in :func:`estimate`; utterances that one lacks are left out.
+        measure: which number. runs, against: as in :func:`estimate`; utterances that one lacks are left out.
         draws, seed: as in :func:`estimate`.
 
     Returns:
@@ -134,12 +127,7 @@ def difference(
     one, other = _numbers(measure, runs, utts), _numbers(measure, against, utts)
     if one is None or other is None:
         return None
-    interval = None
-    if len(utts) > 1:
-        rng = np.random.default_rng(seed)
-        picks = rng.integers(len(utts), size=(draws, len(utts)))
-        drawn = _drawn(measure, runs, utts, picks, rng) - _drawn(measure, against, utts, picks, rng)
-        interval = _percentiles(drawn)
+    interval = _interval(measure, [runs, against], utts, draws, seed)
     return Estimate(float(one.mean() - other.mean()), interval, min(len(runs), len(against)), len(utts))
 
 
@@ -177,6 +165,23 @@ def _numbers(measure: Measure, runs: Runs, utts: Sequence[str]) -> np.ndarray | 
     return np.array(values, dtype=np.float64)
 
 
+def _interval(
+    measure: Measure, sides: Sequence[Runs], utts: Sequence[str], draws: int, seed: int
+) -> tuple[float, float] | None:
+    """Of the number of one side, or of the first less the second; None for fewer than two utterances."""
+    if len(utts) < 2:
+        return None
+    rng = np.random.default_rng(seed)
+    picks = rng.integers(len(utts), size=(draws, len(utts)))
+    first, *second = (_drawn(measure, runs, utts, picks, rng) for runs in sides)
+    values = first - second[0] if second else first
+    finite = values[np.isfinite(values)]
+    if len(finite) < len(values) // 2:
+        return None
+    low, high = np.percentile(finite, [2.5, 97.5])
+    return float(low), float(high)
+
+
 def _drawn(
     measure: Measure, runs: Runs, utts: Sequence[str], picks: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
@@ -195,11 +200,3 @@ def _resampled(measure: Measure, parts: Sequence[np.ndarray], picks: np.ndarray)
         return np.array([finish(np.concatenate([parts[i] for i in pick])) for pick in picks])
     counts = np.stack([np.bincount(pick, minlength=len(parts)) for pick in picks])
     return np.array([finish(sums) for sums in counts @ np.stack(parts)])
-
-
-def _percentiles(values: np.ndarray) -> tuple[float, float] | None:
-    finite = values[np.isfinite(values)]
-    if len(finite) < len(values) // 2:
-        return None
-    low, high = np.percentile(finite, [2.5, 97.5])
-    return float(low), float(high)

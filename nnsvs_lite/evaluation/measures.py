@@ -194,17 +194,14 @@ class Measure:
     """One column of the results.
 
     Attributes:
-        key: its name in ``results.json``.
-        label: heading for people.
+        key: its name in ``results.json``. label: heading for people.
         unit: unit as shown; ``%`` for shares, which are stored as 0..1.
-        better: ``lower``, ``higher``, or ``zero`` for a signed bias.
-        digits: decimals shown.
-        group: ``main`` and ``more`` are against the recording, ``truth`` against what was meant,
-            ``espnet`` against the recording after time warping.
+        better: ``lower``, ``higher``, or ``zero`` for a signed bias. digits: decimals shown.
+        group: ``main`` and ``more`` are against the recording, ``truth`` against what was meant, ``espnet``
+            against the recording after time warping.
         of: the attribute of :class:`Rendition` that is compared.
         compute: from the reference's and the system's to values, see above.
-        pooling: how these become a number.
-        definition: a sentence for the table's foot.
+        pooling: how these become a number. definition: a sentence for the table's foot.
     """
 
     key: str

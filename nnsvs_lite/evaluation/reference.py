@@ -65,12 +65,11 @@ def sung_pitch(f0: np.ndarray, frame_shift: float, spans: np.ndarray, min_second
 
     Args:
         f0: Hz, 0 where unvoiced, frame ``t`` centred at ``t * frame_shift``; ``(frames,)``.
-        frame_shift: seconds.
-        spans: start and end of each sung note in seconds, ``(notes, 2)``.
+        frame_shift: seconds. spans: start and end of each sung note in seconds, ``(notes, 2)``.
 
     Returns:
-        ``(notes,)`` MIDI numbers: NaN for a note under ``min_seconds``, infinite where no frame is
-        voiced, so that silence is never in tune.
+        ``(notes,)`` MIDI numbers: NaN for a note under ``min_seconds``, infinite where no frame is voiced, so
+        that silence is never in tune.
     """
     pitches = np.full(len(spans), np.nan)
     times = np.arange(len(f0)) * frame_shift
@@ -88,15 +87,13 @@ def match_sung(
 ) -> list[Segment]:
     """Times for the phones ``expected``, taken from a performance whose silences may be others.
 
-    Systems differ in where they put a pause or a breath, and data preparation cuts
-    and merges them; only sung phones must agree. A silence that is expected fills
-    what the sung phones leave; of two in a row the first has it all.
+    Systems differ in where they put a pause or a breath, and data preparation cuts and merges them; only sung
+    phones must agree. A silence that is expected fills what the sung phones leave; of two in a row the first
+    has it all.
 
     Args:
-        found: phone times of the performance.
-        expected: symbols wanted, in order.
-        silences: symbols that are not sung.
-        end: seconds, where a silence at the end ends.
+        found: phone times of the performance. expected: symbols wanted, in order.
+        silences: symbols that are not sung. end: seconds, where a silence at the end ends.
         where: for messages.
 
     Raises:
@@ -166,12 +163,9 @@ class Utterance:
     """One recorded phrase.
 
     Attributes:
-        utt: its id.
-        score: notes with phones, from time 0.
-        phones: labelled phone times, on the frame grid.
-        note_index: note of each phone.
-        frame_shift: seconds.
-        f0: ``(frames,)`` Hz, 0 where unvoiced.
+        utt: its id. score: notes with phones, from time 0.
+        phones: labelled phone times, on the frame grid. note_index: note of each phone.
+        frame_shift: seconds. f0: ``(frames,)`` Hz, 0 where unvoiced.
         mgc, bap, mel: as in :class:`Rendition`; None where the dump has none.
     """
 
@@ -243,8 +237,7 @@ class Reference:
     """One set of a dump, such as ``dump/world_24k`` and ``eval``.
 
     Args:
-        dump: folder with ``schema.json``.
-        name: the set.
+        dump: folder with ``schema.json``. name: the set.
 
     Attributes:
         spec: the dump's, without statistics. path: folder of the set. utts: all utterances, sorted.

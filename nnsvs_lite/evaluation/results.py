@@ -52,12 +52,11 @@ class Run:
     """One system as it was scored once.
 
     Attributes:
-        system: its name.
-        sums: what its utterances add to each measure.
+        system: its name. sums: what its utterances add to each measure.
         rtf: seconds of computing per second of audio.
         failed: utterance and reason, of those that could not be scored.
-        length_differences: utterances whose length differs from the recording's by more than
-            ``TOLERANCE``, seconds.
+        length_differences: utterances whose length differs from the recording's by more than ``TOLERANCE``,
+            seconds.
         results: the ``results.json`` that it was read from.
     """
 

@@ -27,8 +27,7 @@ class Material:
     """What systems are compared with; paths only, so that it travels to a worker process.
 
     Attributes:
-        dump: dump dir. set_name: its set.
-        data: data dir of the set, for the natural recordings.
+        dump: dump dir. set_name: its set. data: data dir of the set, for the natural recordings.
         truth: folder with the known truth of synthetic recordings; needs ``data``.
         espnet: whether to compute the metrics of ESPnet too, which takes longer; needs ``data``.
     """

@@ -49,8 +49,7 @@ class System:
     """One decode folder: ``wav.scp``, ``pred.ctm`` if there is one, ``timing.json`` if there is one.
 
     Args:
-        name: its row in the table.
-        path: the folder.
+        name: its row in the table. path: the folder.
 
     Raises:
         DataError: where the folder or its ``wav.scp`` is missing or malformed.
@@ -140,11 +139,9 @@ def analyse(
     """Finds F0 and spectra in a waveform, by the configuration of the dump.
 
     Args:
-        wave: ``(samples,)``, -1..1, at the configuration's rate.
-        score: for the F0 search range.
+        wave: ``(samples,)``, -1..1, at the configuration's rate. score: for the F0 search range.
         phones: this performance's own phone times, where ``f0.vuv_labels`` asks for them.
-        config: of the dump.
-        where: for messages.
+        config: of the dump. where: for messages.
 
     Returns:
         As many frames as have their centre inside the waveform.
@@ -174,8 +171,7 @@ def analyse_recording(
 
     Args:
         wave: ``(samples,)``, -1..1, at the configuration's rate.
-        f0: ``(frames,)`` Hz, 0 where unvoiced, as the dump has it.
-        config: of the dump.
+        f0: ``(frames,)`` Hz, 0 where unvoiced, as the dump has it. config: of the dump.
 
     Returns:
         ``(frames, order + 1)`` and ``(frames, bands)``, float32.

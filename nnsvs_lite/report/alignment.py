@@ -66,19 +66,15 @@ def draw_phrase(
 ) -> None:
     """Draws one phrase to a PNG.
 
-    From above: the waveform; the mel spectrogram with the phones found; the score's
-    notes with F0 over them. Boundaries found run through all of it; those that the
-    corpus came with are dotted in the spectrogram; faults are marked in the waveform.
+    From above: the waveform; the mel spectrogram with the phones found; the score's notes with F0 over them.
+    Boundaries found run through all of it; those that the corpus came with are dotted in the spectrogram;
+    faults are marked in the waveform.
 
     Args:
-        path: the PNG.
-        audio: (samples,).
-        rate: Hz.
-        score: its notes.
-        labels: phones found.
-        given: labels that the corpus came with, if any.
-        faults: ``time`` and ``text`` of each, as in the report.
-        title: above the picture.
+        path: the PNG. audio: (samples,).
+        rate: Hz. score: its notes.
+        labels: phones found. given: labels that the corpus came with, if any.
+        faults: ``time`` and ``text`` of each, as in the report. title: above the picture.
     """
     from matplotlib import rc_context
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -98,39 +94,17 @@ def draw_phrase(
         wave.set_ylabel("waveform")
         for number, fault in enumerate(sorted(faults, key=lambda fault: fault["time"])):
             wave.axvline(fault["time"], color=_FAULT, linewidth=2.0, alpha=0.7)
-            wave.annotate(
-                fault["kind"],
-                (fault["time"], top),
-                color=_FAULT,
-                fontsize=8,
-                va="top",
-                xytext=(3, -2 - 11 * (number % 5)),
-                textcoords="offset points",
-            )
-        mel.imshow(
-            _mel(audio, rate, frames),
-            origin="lower",
-            aspect="auto",
-            cmap="magma",
-            vmin=-_SHOWN_DB,
-            vmax=0.0,
-            extent=(-shift / 2, end + shift / 2, 0, _BANDS),
-            interpolation="nearest",
-        )
+            below = {"xytext": (3, -2 - 11 * (number % 5)), "textcoords": "offset points"}
+            wave.annotate(fault["kind"], (fault["time"], top), color=_FAULT, fontsize=8, va="top", **below)
+        place = (-shift / 2, end + shift / 2, 0, _BANDS)
+        look = {"origin": "lower", "aspect": "auto", "cmap": "magma", "interpolation": "nearest"}
+        mel.imshow(_mel(audio, rate, frames), vmin=-_SHOWN_DB, vmax=0.0, extent=place, **look)
         mel.set_ylabel("mel band")
         for label in labels:
             for axes, color in ((wave, _FOUND), (mel, "white"), (notes, _FOUND)):
                 axes.axvline(label.start, color=color, linewidth=0.8, alpha=0.8)
-            mel.text(
-                (label.start + label.end) / 2,
-                _BANDS * 0.965,
-                label.label,
-                color="white",
-                ha="center",
-                va="top",
-                fontsize=9,
-                fontweight="bold",
-            )
+            middle, look = (label.start + label.end) / 2, {"ha": "center", "va": "top", "fontweight": "bold"}
+            mel.text(middle, _BANDS * 0.965, label.label, color="white", fontsize=9, **look)
         for label in given:
             mel.axvline(label.start, color=_GIVEN, linewidth=1.4, linestyle=":")
         _draw_notes(notes, score, frames, plain=len(fonts) == 1)
@@ -158,19 +132,14 @@ def _draw_notes(axes, score: Score, frames: Frames, plain: bool) -> None:
 
 
 def align_report(
-    out: str | os.PathLike,
-    paths: Sequence[str | os.PathLike],
-    *,
-    utts: Sequence[str] = (),
-    worst: int = 12,
+    out: str | os.PathLike, paths: Sequence[str | os.PathLike], *, utts: Sequence[str] = (), worst: int = 12
 ) -> Path:
     """Draws phrases of a finished alignment; returns the page ``<out>/report/index.html``.
 
     Args:
-        out: the experiment folder of stage 1.
-        paths: the data dirs that it aligned.
-        utts: which to draw; if none are named, the ``worst`` least sure ones, those
-            kept out of training first.
+        out: the experiment folder of stage 1. paths: the data dirs that it aligned.
+        utts: which to draw; if none are named, the ``worst`` least sure ones, those kept out of training
+            first.
         worst: how many.
 
     Raises:
@@ -194,16 +163,9 @@ def align_report(
         row = rows[utt]
         audio, rate = corpus.of[utt].audio(utt)
         labels = _labels(out, utt)
-        draw_phrase(
-            folder / f"{utt}.png",
-            audio,
-            rate,
-            corpus.scores[utt],
-            labels,
-            given=corpus.given.get(utt, ()),
-            faults=row.get("faults", ()),
-            title=f"{utt}   confidence {row.get('confidence', 0.0):.2f}",
-        )
+        marks = {"given": corpus.given.get(utt, ()), "faults": row.get("faults", ())}
+        title = f"{utt}   confidence {row.get('confidence', 0.0):.2f}"
+        draw_phrase(folder / f"{utt}.png", audio, rate, corpus.scores[utt], labels, **marks, title=title)
         why = f"<p class='out'>kept out: {html.escape(row['rejected'])}</p>" if row.get("rejected") else ""
         found = "".join(f"<li>{html.escape(fault['text'])}</li>" for fault in row.get("faults", ()))
         parts.append(_SECTION.format(utt=html.escape(utt), why=why, found=found))

@@ -203,12 +203,10 @@ def read_words(words: Sequence[str], pool_seeds: bool = False) -> list[tuple[str
         if name is None and pool_seeds:
             label = SEED.sub("", label) or label
         found.append((label, path))
-    if not pool_seeds:
-        taken = [label for label, _ in found]
-        clash = {label for label, name in zip(taken, named, strict=True) if name is None}
-        twice = sorted(label for label in clash if taken.count(label) > 1)
-        if twice:
-            raise DataError(f"{twice[0]!r} names two experiments; give them names: NAME=PATH")
+    taken = [label for label, _ in found]
+    clash = {label for label, name in zip(taken, named, strict=True) if name is None and not pool_seeds}
+    if twice := sorted(label for label in clash if taken.count(label) > 1):
+        raise DataError(f"{twice[0]!r} names two experiments; give them names: NAME=PATH")
     return found
 
 
@@ -297,13 +295,10 @@ def _references(references: Mapping[str, Mapping[str, Run]]) -> dict[str, list[R
 
 
 def _same(one: Run, other: Run) -> bool:
-    if one.sums.keys() != other.sums.keys():
-        return False
-    return all(
-        utts.keys() == other.sums[key].keys()
-        and all(np.array_equal(vector, other.sums[key][utt]) for utt, vector in utts.items())
-        for key, utts in one.sums.items()
+    mine, theirs = (
+        {(key, utt): v for key, utts in run.sums.items() for utt, v in utts.items()} for run in (one, other)
     )
+    return mine.keys() == theirs.keys() and all(np.array_equal(v, theirs[key]) for key, v in mine.items())
 
 
 def _check_utterances(runs: Mapping[str, Sequence[Run]]) -> None:

@@ -52,19 +52,17 @@ def evaluate(
     """Scores every utterance of every system, writes the results, prints the table.
 
     Args:
-        dump: dump dir. set_name: its set.
-        systems: name to decode folder, in the order of the table.
+        dump: dump dir. set_name: its set. systems: name to decode folder, in the order of the table.
         out: ``results.json``; ``scored/`` goes beside it.
         table: ``RESULTS.md``, if wanted. title, command: for it.
         data: data dir of the set, for the natural recordings.
         truth: folder with the known truth of synthetic recordings; needs ``data``.
-        experiments: kind of model to exp dir, for the table of models.
-        jobs: processes.
+        experiments: kind of model to exp dir, for the table of models. jobs: processes.
         espnet: whether to compute the metrics of ESPnet too, which takes longer; needs ``data``.
 
     Returns:
-        0, or 1 where an utterance could not be scored: each is named on standard
-        error, after the others have been scored and written.
+        0, or 1 where an utterance could not be scored: each is named on standard error, after the others have
+        been scored and written.
 
     Raises:
         DataError: where a folder or table as a whole cannot be read; nothing is written.
@@ -122,10 +120,8 @@ def evaluate(
         print(f"evaluate: error: {name}: {utt}: {why}", file=sys.stderr)
     for name, run in runs.items():
         for utt, seconds in run.length_differences.items():
-            print(
-                f"evaluate: warning: {name}: {utt}: {seconds:+.3f} s longer than the recording",
-                file=sys.stderr,
-            )
+            told = f"{name}: {utt}: {seconds:+.3f} s longer than the recording"
+            print(f"evaluate: warning: {told}", file=sys.stderr)
     if comparison.failed:
         print(f"evaluate: error: {len(comparison.failed)} utterances could not be scored", file=sys.stderr)
         return 1

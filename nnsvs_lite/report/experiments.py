@@ -18,8 +18,7 @@ class Experiment:
     """One trained model.
 
     Attributes:
-        kind: what it does, such as ``acoustic``.
-        path: its exp dir.
+        kind: what it does, such as ``acoustic``. path: its exp dir.
         config: its ``config.yaml`` as text; empty if there is none.
         class_path: model class, empty if unknown.
         parameters: number of trained parameters, None without a checkpoint.

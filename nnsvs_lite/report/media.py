@@ -31,8 +31,7 @@ def mp3(wave: np.ndarray, sample_rate: int, compression: float = 0.35) -> bytes:
     """Encodes mono audio as variable-rate MP3, which every browser plays.
 
     Args:
-        wave: ``(samples,)``; scaled down where its peak exceeds 1.
-        sample_rate: Hz.
+        wave: ``(samples,)``; scaled down where its peak exceeds 1. sample_rate: Hz.
         compression: 0 (largest) to 0.99 (smallest); 0.35 is about 60 kbit/s at 24 kHz.
 
     Raises:
@@ -65,8 +64,7 @@ def mel_spectrogram(
     """Mel power spectra in dB, ``(80, frames)``, band 0 lowest, frame ``t`` centred at ``t * hop``.
 
     Args:
-        wave: ``(samples,)``. sample_rate: Hz.
-        hop: seconds. high: upper end, Hz.
+        wave: ``(samples,)``. sample_rate: Hz. hop: seconds. high: upper end, Hz.
     """
     size = 1 << int(np.ceil(np.log2(0.04 * sample_rate)))
     mel = MelConfig(

@@ -158,8 +158,7 @@ def build_comparison(
 
     Args:
         out: the HTML file. title: its heading. command: stated on it.
-        phrases: how many can be heard, spread over the set; all where None.
-        megabytes: bound on its size.
+        phrases: how many can be heard, spread over the set; all where None. megabytes: bound on its size.
 
     Raises:
         DataError: where a dump or table is damaged, or the page cannot be made smaller than ``megabytes``.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -28,10 +29,8 @@ class PhraseSources:
     """Where the sounds and curves of all systems are.
 
     Attributes:
-        reference: the set that was sung.
-        order: systems as they are shown, the recording first.
-        systems: name to decode folder, without the recording.
-        f0: name to the F0 that was scored, Hz.
+        reference: the set that was sung. order: systems as they are shown, the recording first.
+        systems: name to decode folder, without the recording. f0: name to the F0 that was scored, Hz.
         data: data dir of the recordings, if known.
     """
 
@@ -110,31 +109,8 @@ def gather(
     return PhraseSources(reference, order, opened, curves, known), notes
 
 
-@dataclass(frozen=True)
-class Player:
-    """One system's singing of a phrase: ``audio`` a data URI, ``spectrogram`` SVG."""
-
-    name: str
-    audio: str
-    spectrogram: str
-
-
-@dataclass(frozen=True)
-class PhraseView:
-    """All that is shown of one utterance."""
-
-    utt: str
-    lang: str
-    lyrics: str
-    seconds: float
-    axis: plots.TimeAxis
-    roll: str
-    players: list[Player]
-    missing: list[str]
-
-
-def build_phrase(sources: PhraseSources, utt: str, compression: float) -> PhraseView:
-    """Audio, spectrograms and piano roll of one utterance.
+def build_phrase(sources: PhraseSources, utt: str, compression: float) -> dict[str, Any]:
+    """Audio (data URIs), spectrograms and piano roll (SVG) of one utterance, as the template shows them.
 
     Args:
         compression: of the audio, see :func:`nnsvs_lite.report.media.mp3`.
@@ -156,10 +132,10 @@ def build_phrase(sources: PhraseSources, utt: str, compression: float) -> Phrase
         picture = media.data_uri("image/png", media.spectrogram_png(mels[name], loudest))
         audio = media.data_uri("audio/mpeg", media.mp3(wave, rate, compression))
         shown = plots.spectrogram(picture, mels[name].shape[1], HOP, high, axis, name)
-        players.append(Player(name, audio, shown))
+        players.append({"name": name, "audio": audio, "spectrogram": shown})
     curves = {name: sources.f0[name][utt][:, 0] for name in sources.order if utt in sources.f0.get(name, ())}
     phones = sources.phones(utterance)
-    return PhraseView(
+    return dict(
         utt=utt,
         lang=utterance.score.lang,
         lyrics=utterance.score.lyrics,

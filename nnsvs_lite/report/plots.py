@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -30,8 +30,7 @@ class TimeAxis:
     """The horizontal axis that all plots of a phrase share.
 
     Attributes:
-        seconds: length of the phrase.
-        scale: pixels a second.
+        seconds: length of the phrase. scale: pixels a second.
     """
 
     seconds: float
@@ -105,10 +104,8 @@ def piano_roll(
     """The score's notes, F0 curves over them, and phone times below.
 
     Args:
-        score: from time 0.
-        curves: system to F0 in Hz, ``(frames,)``, 0 where unvoiced.
-        frame_shift: seconds.
-        phones: system to its phone times, a strip each.
+        score: from time 0. curves: system to F0 in Hz, ``(frames,)``, 0 where unvoiced.
+        frame_shift: seconds. phones: system to its phone times, a strip each.
         axis: of the phrase.
     """
     pitches = [note.pitch for note in score.notes if not note.is_rest] or [60]
@@ -147,7 +144,7 @@ def piano_roll(
     parts.append(axis.draw(top, base))
     parts.append(_vertical_name("pitch (note)", (top + bottom) / 2))
     label = "Piano roll of the score with F0 curves and phone boundaries"
-    return _svg(axis.width, base + 30, label, *parts, _playhead(top, base))
+    return _svg(axis.width, base + 30, label, *parts, _line("playhead", LEFT, LEFT, top, base))
 
 
 def _phone_strip(name: str, segments: Sequence[Segment], axis: TimeAxis, y: float) -> str:
@@ -163,10 +160,6 @@ def _phone_strip(name: str, segments: Sequence[Segment], axis: TimeAxis, y: floa
     return "".join(parts)
 
 
-def _playhead(top: float, bottom: float) -> str:
-    return _line("playhead", LEFT, LEFT, top, bottom)
-
-
 def spectrogram(
     picture: str, frames: int, hop: float, high: float, axis: TimeAxis, name: str, height: float = 110.0
 ) -> str:
@@ -174,8 +167,7 @@ def spectrogram(
 
     Args:
         picture: data URI of the picture, from 0 Hz at the bottom to ``high`` at the top.
-        frames: its columns. hop: seconds a column. high: Hz.
-        name: of the system, written into the plot.
+        frames: its columns. hop: seconds a column. high: Hz. name: of the system, written into the plot.
     """
     top, bottom = 4.0, 4.0 + height
     # Column t stands for t*hop - hop/2 to t*hop + hop/2; what lies before time 0 is cut off.
@@ -191,7 +183,7 @@ def spectrogram(
     parts.append(_text("name", LEFT + 6, top + 14, name))
     parts.append(axis.draw(bottom, bottom))
     label = f"Mel spectrogram of {name}"
-    return _svg(axis.width, bottom + 30, label, *parts, _playhead(top, bottom))
+    return _svg(axis.width, bottom + 30, label, *parts, _line("playhead", LEFT, LEFT, top, bottom))
 
 
 UNITS = {"frames": "frames", "cents": "cents", "hz": "Hz", "db": "dB", "ms": "ms", "nll": "nats"}
@@ -213,14 +205,12 @@ def loss_chart(
     """Loss curves over epochs: one plot, a line each, with a legend.
 
     Args:
-        name: of the loss, the vertical axis.
-        lines: label to points ``(epoch, value)``.
+        name: of the loss, the vertical axis. lines: label to points ``(epoch, value)``.
     """
     points = [p for line in lines.values() for p in line if math.isfinite(p[1])]
     if not points:
         return ""
-    x0, x1 = min(p[0] for p in points), max(p[0] for p in points)
-    y0, y1 = min(p[1] for p in points), max(p[1] for p in points)
+    (x0, x1), (y0, y1) = ((min(values), max(values)) for values in zip(*points))
     if y1 - y0 < 1e-12:
         y0, y1 = y0 - 0.5, y1 + 0.5
     if x1 == x0:
@@ -231,9 +221,7 @@ def loss_chart(
     for tick in _round_ticks(y0, y1):
         y = bottom - (tick - y0) * sy
         parts += [_line("grid", left, right, y, y), _text("tick", left - 5, y + 3.5, f"{tick:g}", "end")]
-    for tick in _round_ticks(x0, x1):
-        x = left + (tick - x0) * sx
-        parts += [_line("grid", x, x, top, bottom), _text("tick", x, bottom + 14, f"{tick:g}", "middle")]
+    parts += _ticks_along(x0, x1, lambda x: left + (x - x0) * sx, top, bottom)
     for i, (label, line) in enumerate(lines.items()):
         ends = " ".join(
             f"{left + (x - x0) * sx:.1f},{bottom - (y - y0) * sy:.1f}" for x, y in line if math.isfinite(y)
@@ -244,6 +232,17 @@ def loss_chart(
     parts.append(_text("axis", right, bottom + 28, "epoch", "end"))
     parts.append(_vertical_name(with_unit(name), (top + bottom) / 2))
     return _svg(width, height, f"Training curve of {name}", *parts, kind="plot chart")
+
+
+def _ticks_along(
+    low: float, high: float, x_of: Callable[[float], float], top: float, bottom: float
+) -> list[str]:
+    """Grid lines at round numbers of a horizontal axis, and the numbers below."""
+    parts = []
+    for tick in _round_ticks(low, high):
+        x = x_of(tick)
+        parts += [_line("grid", x, x, top, bottom), _text("tick", x, bottom + 14, f"{tick:g}", "middle")]
+    return parts
 
 
 def _round_ticks(low: float, high: float) -> list[float]:
@@ -259,8 +258,7 @@ def colour_bar(colours: np.ndarray, span: float = 70.0, width: int = 240) -> str
     """What the shades of the spectrograms mean, in dB below the loudest point.
 
     Args:
-        colours: from dark to bright, ``(levels, 3)`` of 0..255.
-        span: dB from the darkest to the brightest.
+        colours: from dark to bright, ``(levels, 3)`` of 0..255. span: dB from the darkest to the brightest.
     """
     left, right, top, bottom = 14, width - 14, 4, 16
     step = (right - left) / len(colours)
@@ -301,10 +299,7 @@ def intervals(
     def x_of(value: float) -> float:
         return left + (value - low) / (high - low) * (right - left)
 
-    parts = []
-    for tick in _round_ticks(low, high):
-        parts.append(_line("grid", x_of(tick), x_of(tick), top, bottom))
-        parts.append(_text("tick", x_of(tick), bottom + 14, f"{tick:g}", "middle"))
+    parts = _ticks_along(low, high, x_of, top, bottom)
     for i, (name, value, pair) in enumerate(rows):
         y = top + row * (i + 0.5)
         if name == baseline:

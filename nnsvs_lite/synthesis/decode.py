@@ -36,14 +36,13 @@ def decode(
 ) -> bool:
     """Predicts times and features of all phrases of a set.
 
-    Writes ``time_lag``, ``duration`` and every stream as scp and ark, ``pred.ctm``,
-    ``timing.json`` (seconds of audio and of computing), and copies of the set's tables.
-    An acoustic exp dir gets copies of the timing models, so that it can sing on its own.
+    Writes ``time_lag``, ``duration`` and every stream as scp and ark, ``pred.ctm``, ``timing.json`` (seconds
+    of audio and of computing), and copies of the set's tables. An acoustic exp dir gets copies of the timing
+    models, so that it can sing on its own.
 
     Args:
         dump: dump dir. subset: its set. out: folder to write.
-        timelag, duration, acoustic: exp dirs or checkpoints.
-        device: torch's name.
+        timelag, duration, acoustic: exp dirs or checkpoints. device: torch's name.
         seed: of models that draw by chance in inference.
         trust_code: see :func:`nnsvs_lite.models.checkpoint.load_model`.
 
@@ -107,12 +106,8 @@ def decode_natural(dump: str | os.PathLike, subset: str, out: str | os.PathLike)
     """
     dump, out = Path(dump), Path(out)
     folder = dump / subset
-    done = Done(
-        out,
-        "decode",
-        [dump / "schema.json", *sorted(folder.glob("*.scp")), folder / "score"],
-        {"natural": True},
-    )
+    inputs = [dump / "schema.json", *sorted(folder.glob("*.scp")), folder / "score"]
+    done = Done(out, "decode", inputs, {"natural": True})
     if done.is_current():
         return False
     from nnsvs_lite.training.data import DumpDataset

@@ -85,13 +85,12 @@ def fit_labels(score: Score, labels: Sequence[Segment], where: str) -> list[Segm
     """Labels that can be sung to a score: contiguous from 0, the score's phones.
 
     Args:
-        score: with phones attached.
-        labels: as :func:`read_labels` gives them.
+        score: with phones attached. labels: as :func:`read_labels` gives them.
         where: the labels' file, for messages.
 
     Raises:
-        DataError: where a phone is not the score's, naming the first difference, or the
-            labels are a minute longer than the score.
+        DataError: where a phone is not the score's, naming the first difference, or the labels are a minute
+            longer than the score.
     """
     check_agreement(score, labels, where)
     if labels[-1].end > score.duration + MAX_EXCESS:

@@ -13,12 +13,11 @@ FADE = 0.01
 def join(pieces: Iterable[tuple[float, np.ndarray]], sample_rate: int, duration: float = 0.0) -> np.ndarray:
     """Lays phrases at their places in a song.
 
-    Phrases begin and end in rests; short fades at both ends keep what noise a rest has
-    from starting with a step, and phrases that overlap add up.
+    Phrases begin and end in rests; short fades at both ends keep what noise a rest has from starting with a
+    step, and phrases that overlap add up.
 
     Args:
-        pieces: start in seconds and waveform (samples,) of each phrase.
-        sample_rate: Hz.
+        pieces: start in seconds and waveform (samples,) of each phrase. sample_rate: Hz.
         duration: seconds; the song is at least this long.
 
     Returns:

@@ -22,10 +22,8 @@ class SungPhrase:
     """One phrase of a performance.
 
     Attributes:
-        start: seconds from the song's beginning.
-        score: its notes, time 0 at ``start``.
-        first_note: index in the song's score of its first note.
-        time_lag: (N,) frames. duration: (P,) frames.
+        start: seconds from the song's beginning. score: its notes, time 0 at ``start``.
+        first_note: index in the song's score of its first note. time_lag: (N,) frames. duration: (P,) frames.
         streams: vocoder features, (T, D) each.
     """
 
@@ -43,10 +41,8 @@ class Performance:
 
     Attributes:
         waveform: float64 (samples,); its peak may exceed 1, :meth:`write` sees to it.
-        sample_rate: Hz. frame_shift: seconds.
-        score: what was sung. phrases: its parts with their features.
-        singer: the name of who sings it.
-        spec: of the voice.
+        sample_rate: Hz. frame_shift: seconds. score: what was sung. phrases: its parts with their features.
+        singer: the name of who sings it. spec: of the voice.
     """
 
     waveform: np.ndarray

@@ -19,8 +19,7 @@ class PhraseToSing(NamedTuple):
     """A phrase of a song.
 
     Attributes:
-        start: seconds from the song's beginning.
-        score: its notes, time 0 at ``start``.
+        start: seconds from the song's beginning. score: its notes, time 0 at ``start``.
         first_note: index in the song of its first note.
         labels: phone times that were imposed, time 0 at ``start``; none otherwise.
     """

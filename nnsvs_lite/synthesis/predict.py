@@ -41,8 +41,7 @@ def predict_timing(
     """Time lags and durations of utterances, in their order.
 
     Args:
-        examples: context only is used.
-        timelag, duration: on one device.
+        examples: context only is used. timelag, duration: on one device.
         budget: phones of a padded batch.
         strength: scales the lags; 0 starts every note at its place in the score.
     """

@@ -54,8 +54,7 @@ class Singer:
         vocoder: chosen by the acoustic model's streams where not given.
 
     Attributes:
-        spec: what the models know of their data.
-        singers: names of those who sing in it.
+        spec: what the models know of their data. singers: names of those who sing in it.
     """
 
     def __init__(
@@ -115,8 +114,7 @@ class Singer:
         Args:
             score: a score file, or a :class:`Score`.
             part, voice, verse: of a file with several. lang: of its lyrics; the voice's first if not given.
-            transpose: semitones.
-            tempo: factor; 2 is twice as fast.
+            transpose: semitones. tempo: factor; 2 is twice as fast.
             timing: strength of time lags, 0 to 2; 0 keeps to the score's beats.
             seed: of models that draw by chance, from 0.
             singer: name, or index in :attr:`singers`; the first if not given.

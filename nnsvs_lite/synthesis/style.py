@@ -153,8 +153,7 @@ def vibrato_of(residual: np.ndarray, spans: Iterator[tuple[int, int]], frame_shi
     :data:`VIBRATO_BAND` are kept, faded at both ends.
 
     Args:
-        residual: (T,) log F0 less that of the score.
-        spans: first and last+1 frame of each vowel.
+        residual: (T,) log F0 less that of the score. spans: first and last+1 frame of each vowel.
         frame_shift: seconds.
 
     Returns:

@@ -63,8 +63,7 @@ def waveform_of(vocoder: VocoderModel, streams: Mapping[str, np.ndarray], seed: 
     """The waveform of one utterance.
 
     Args:
-        streams: at least the vocoder's ``inputs``, (T, D) each.
-        seed: of vocoders that draw by chance.
+        streams: at least the vocoder's ``inputs``, (T, D) each. seed: of vocoders that draw by chance.
 
     Returns:
         float64 (samples,), ``round(T * frame_shift * sample_rate)`` of them. The peak may exceed 1.

@@ -24,21 +24,20 @@ _CONTEXT = ("note_context", "phone_context", "note_index", "note_time")
 class DumpDataset(Sequence[Example]):
     """The utterances of one set of a dump dir.
 
-    Lengths come from the durations, or without them from the first stream; nothing else is
-    read before it is needed. Arrays are kept in memory up to ``cache`` bytes in all.
+    Lengths come from the durations, or without them from the first stream; nothing else is read before it is
+    needed. Arrays are kept in memory up to ``cache`` bytes in all.
 
     Args:
-        dump: the dump dir. subset: the set's name.
-        spec: names the streams.
+        dump: the dump dir. subset: the set's name. spec: names the streams.
         timing: whether to load time lags and durations.
         streams: whether to load acoustic streams, or the names of those to load.
         score: whether to load the score; without it there is no timing either.
-        recordings: gives a stream ``wav`` (S, 1) of as many samples as the frames stand for,
-            from where features are analysed; resampled as for the analysis.
+        recordings: gives a stream ``wav`` (S, 1) of as many samples as the frames stand for, from where
+            features are analysed; resampled as for the analysis.
 
     Raises:
-        DataError: where the set is missing, empty, or its tables hold different ids; and on
-            access, where a recording is missing or too short.
+        DataError: where the set is missing, empty, or its tables hold different ids; and on access, where a
+            recording is missing or too short.
     """
 
     def __init__(

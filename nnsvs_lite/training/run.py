@@ -42,8 +42,7 @@ def train(
     Args:
         config_path: YAML. dump: dump dir. train_set, dev_set: its sets. out: exp dir.
         overrides: words such as ``--model.hidden 64 --training.lr=1e-4``.
-        seed: in place of ``training.seed``.
-        ngpu: GPUs on each machine; 0 trains on the CPU.
+        seed: in place of ``training.seed``. ngpu: GPUs on each machine; 0 trains on the CPU.
         num_nodes: machines, as launched by ``torchrun`` or Slurm.
         overwrite: whether a model of another configuration or other data may be replaced.
         data: folder with data dirs of both sets, for vocoders.
@@ -52,8 +51,8 @@ def train(
         Whether anything was done.
 
     Raises:
-        DataError: for bad data or configuration, a loss that is not finite, or an exp dir that
-            holds another experiment.
+        DataError: for bad data or configuration, a loss that is not finite, or an exp dir that holds another
+            experiment.
     """
     out, dump = Path(out), Path(dump)
     inputs = [dump / "schema.json", dump / "stats.json", dump / train_set, dump / dev_set]

@@ -23,6 +23,7 @@ import importlib.metadata
 import os
 import zlib
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -61,17 +62,6 @@ Songs:
 
 
 @dataclass(frozen=True)
-class _Recording:
-    """One recording to make."""
-
-    score: Path
-    wav: Path
-    speaker: str
-    seed: int
-    sample_rate: int
-
-
-@dataclass(frozen=True)
 class _Take:
     """What is known of a recording besides its samples; ``level`` in dBFS."""
 
@@ -95,12 +85,9 @@ def make_demo_corpus(
     The same arguments give the same bytes, whatever ``jobs`` is.
 
     Args:
-        out: folder to write.
-        seed: of the singers' noise.
-        sample_rate: Hz, 8000 to 48000.
-        singers: 1 or 2.
-        etudes: how many of the etudes, from the first on; phonetic balance takes all 60.
-        jobs: processes.
+        out: folder to write. seed: of the singers' noise.
+        sample_rate: Hz, 8000 to 48000. singers: 1 or 2.
+        etudes: how many of the etudes, from the first on; phonetic balance takes all 60. jobs: processes.
 
     Returns:
         Whether anything had to be made.
@@ -135,12 +122,13 @@ def make_demo_corpus(
     for sheet in sheets:
         write_text(scores[sheet.name], read_text(sheet.path))
     recordings = [
-        _Recording(score, out / "wav" / f"{s.speaker}_{name}.wav", s.speaker, seed, sample_rate)
+        (score, out / "wav" / f"{s.speaker}_{name}.wav", s.speaker)
         for s in sources
         for name, score in scores.items()
     ]
-    wavs = [recording.wav for recording in recordings]
-    made = dict(zip([wav.stem for wav in wavs], run_jobs(_sing, recordings, jobs), strict=True))
+    wavs = [wav for _, wav, _ in recordings]
+    sing = partial(_sing, seed=seed, sample_rate=sample_rate)
+    made = dict(zip([wav.stem for wav in wavs], run_jobs(sing, recordings, jobs), strict=True))
     takes = {utt: made[utt] for utt in sorted(made, key=str.encode)}
     outputs = [*scores.values(), *wavs, *_write_truth(out, takes)]
     write_table(out / "parts", {sheet.name: sheet.part for sheet in sheets})
@@ -151,16 +139,15 @@ def make_demo_corpus(
     return True
 
 
-def _sing(job: _Recording) -> _Take:
-    """Sings one score and writes its waveform."""
-    singer = load_singer(job.speaker)
-    score = read_score(job.score, lang="ja")
-    rng = np.random.default_rng([job.seed, 2, zlib.crc32(job.wav.stem.encode())])
+def _sing(job: tuple[Path, Path, str], seed: int, sample_rate: int) -> _Take:
+    """Sings one score and writes its waveform; ``job``: score, wav and singer."""
+    path, file, speaker = job
+    singer, score = load_singer(speaker), read_score(path, lang="ja")
+    rng = np.random.default_rng([seed, 2, zlib.crc32(file.stem.encode())])
     rendition = singer.perform(score, rng)
-    wav = singer.render(rendition, job.sample_rate)
-    render.write_wav(job.wav, wav, job.sample_rate)
-    level = render.active_level(wav, job.sample_rate)
-    return _Take(score, rendition.phones, rendition.f0, level)
+    wav = singer.render(rendition, sample_rate)
+    render.write_wav(file, wav, sample_rate)
+    return _Take(score, rendition.phones, rendition.f0, render.active_level(wav, sample_rate))
 
 
 def _write_truth(out: Path, takes: dict[str, _Take]) -> list[Path]:

@@ -72,8 +72,7 @@ def perform(singer: VirtualSinger, score: Score) -> Rendition:
     """What the voice alone makes of a score with phones.
 
     Args:
-        singer: its style is not used.
-        score: any, with or without rests at its ends.
+        singer: its style is not used. score: any, with or without rests at its ends.
     """
     states = singer.voice.select(full_context(score, singer.voice.label_format))
     durations = note_durations(score, states)
@@ -95,8 +94,7 @@ def sing_baseline(data: str | os.PathLike, out: str | os.PathLike, *, sample_rat
     has them. A speaker that is no singer of ours is sung by the first one.
 
     Args:
-        data: data dir; its ``score`` and ``utt2spk`` are read.
-        out: folder to write.
+        data: data dir; its ``score`` and ``utt2spk`` are read. out: folder to write.
         sample_rate: Hz.
 
     Returns:

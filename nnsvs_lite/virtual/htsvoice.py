@@ -47,10 +47,8 @@ class Stream:
     """One parameter stream: its trees and Gaussians, one tree per state.
 
     Attributes:
-        trees: per state.
-        means: per state (leaves, windows, size).
-        variances: likewise.
-        voiced: per state (leaves,), the MSD weight; None for a continuous stream.
+        trees: per state. means: per state (leaves, windows, size).
+        variances: likewise. voiced: per state (leaves,), the MSD weight; None for a continuous stream.
         windows: coefficients of the static and dynamic windows, each of odd length.
         options: as in the header, such as ``{"ALPHA": "0.55"}``.
         gv_mean: (size,) mean of the global variance of an utterance, or None.
@@ -70,10 +68,8 @@ class StateSequence:
     """The distributions of a label sequence, states of all labels in order.
 
     Attributes:
-        duration_mean: (labels, states) frames.
-        duration_variance: (labels, states).
-        means: per stream (labels, states, windows, size).
-        variances: likewise.
+        duration_mean: (labels, states) frames. duration_variance: (labels, states).
+        means: per stream (labels, states, windows, size). variances: likewise.
         voiced: (labels, states) probability of being voiced.
     """
 

@@ -30,8 +30,7 @@ def full_context(score: Score, form: str) -> list[str]:
     """One full-context label for each phone of the score.
 
     Args:
-        score: with phones.
-        form: the voice's label format, :data:`SINGING` or :data:`SPEECH`.
+        score: with phones. form: the voice's label format, :data:`SINGING` or :data:`SPEECH`.
 
     Raises:
         DataError: for another format.

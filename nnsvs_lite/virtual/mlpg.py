@@ -20,8 +20,7 @@ def mlpg(means: np.ndarray, variances: np.ndarray, windows: Sequence[np.ndarray]
     Dynamic windows that reach over either end count for nothing there.
 
     Args:
-        means: (frames, windows, size).
-        variances: likewise; 0 counts as no knowledge.
+        means: (frames, windows, size). variances: likewise; 0 counts as no knowledge.
         windows: coefficients of odd length, the static one first.
 
     Returns:
@@ -55,12 +54,11 @@ def mlpg(means: np.ndarray, variances: np.ndarray, windows: Sequence[np.ndarray]
 def fit_durations(means: np.ndarray, variances: np.ndarray, frames: int) -> np.ndarray:
     """State durations of given sum, each at least one frame.
 
-    ``mean + rho * variance`` with one rho for all (Yoshimura et al. 1998), rounded,
-    then corrected frame by frame where it costs least, as hts_engine does.
+    ``mean + rho * variance`` with one rho for all (Yoshimura et al. 1998), rounded, then corrected frame by
+    frame where it costs least, as hts_engine does.
 
     Args:
-        means: (states,) frames.
-        variances: (states,).
+        means: (states,) frames. variances: (states,).
         frames: the sum wanted; at least one frame a state is given in any case.
     """
     if frames <= len(means):
@@ -88,10 +86,8 @@ def capped_durations(means: np.ndarray, variances: np.ndarray, frames: int, sust
     audible steps of level, so they keep to their own length, and the ``sustain`` state takes the rest.
 
     Args:
-        means: (states,) frames.
-        variances: (states,).
-        frames: the sum wanted.
-        sustain: index of the state that is stretched.
+        means: (states,) frames. variances: (states,).
+        frames: the sum wanted. sustain: index of the state that is stretched.
     """
     natural = natural_durations(means)
     if frames <= natural.sum():

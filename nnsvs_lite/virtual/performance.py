@@ -50,8 +50,7 @@ def place_phones(
 
     Args:
         score: with phones; starts with a rest.
-        natural: for each phone its length in frames as the voice's models have it.
-        style: the singer's rules.
+        natural: for each phone its length in frames as the voice's models have it. style: the singer's rules.
         rng: the singer's noise; the number of draws depends on the score alone.
 
     Raises:

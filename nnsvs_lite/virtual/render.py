@@ -32,10 +32,8 @@ def power_spectra(mgc: np.ndarray, voice_rate: int, alpha: float, sample_rate: i
 
     Args:
         mgc: (frames, order + 1) mel-cepstra of the log amplitude, int16 scale.
-        voice_rate: the sampling rate they belong to, Hz.
-        alpha: their all-pass constant.
-        sample_rate: the rate wanted, not above ``voice_rate``.
-        fft: FFT size at ``sample_rate``.
+        voice_rate: the sampling rate they belong to, Hz. alpha: their all-pass constant.
+        sample_rate: the rate wanted, not above ``voice_rate``. fft: FFT size at ``sample_rate``.
 
     Returns:
         (frames, fft // 2 + 1), of a waveform with full scale 1.
@@ -50,14 +48,13 @@ def power_spectra(mgc: np.ndarray, voice_rate: int, alpha: float, sample_rate: i
 def smooth_over_harmonics(spectra: np.ndarray, f0: np.ndarray, sample_rate: int) -> np.ndarray:
     """Power spectra averaged over one harmonic's width, F0, around each frequency.
 
-    The first step of CheapTrick (Morise 2015) on the way to an envelope. Voices that
-    were trained on high singing have spectra with the harmonics of those notes in
-    them; sung at an F0 a little off, the harmonics would fall between the peaks.
+    The first step of CheapTrick (Morise 2015) on the way to an envelope. Voices that were trained on high
+    singing have spectra with the harmonics of those notes in them; sung at an F0 a little off, the harmonics
+    would fall between the peaks.
 
     Args:
         spectra: (frames, bins) power, from 0 to half the sampling rate.
-        f0: (frames,) Hz; where it is 0 nothing is done.
-        sample_rate: Hz.
+        f0: (frames,) Hz; where it is 0 nothing is done. sample_rate: Hz.
     """
     bins = spectra.shape[1]
     width = f0 * 2 * (bins - 1) / sample_rate
@@ -92,10 +89,8 @@ def synthesize(f0: np.ndarray, spectra: np.ndarray, ap: np.ndarray, sample_rate:
     """The waveform, ``frames * 5 ms`` long.
 
     Args:
-        f0: (frames,) Hz, 0 where unvoiced.
-        spectra: (frames, bins) power.
-        ap: (frames, bins).
-        sample_rate: Hz.
+        f0: (frames,) Hz, 0 where unvoiced. spectra: (frames, bins) power.
+        ap: (frames, bins). sample_rate: Hz.
     """
     curves = (np.ascontiguousarray(curve, dtype=np.float64) for curve in (f0, spectra, ap))
     wav = _world().synthesize(*curves, sample_rate, FRAME * 1000)

@@ -23,8 +23,7 @@ class Sheet:
     """One of the MusicXML files.
 
     Attributes:
-        path: the file; its stem is the name, its folder the part of the corpus.
-        title: for people.
+        path: the file; its stem is the name, its folder the part of the corpus. title: for people.
         rights: authors and years, one sentence.
     """
 

@@ -45,12 +45,10 @@ class VirtualSinger:
     """Sings scores with a voice in a style.
 
     Attributes:
-        voice: the HMM voice.
-        style: the rules of performance.
+        voice: the HMM voice. style: the rules of performance.
         spread: (order + 1,) factors on the deviation of each mel-cepstral coefficient from ``centre``, which
             make up for the flatness of MLPG; see :func:`measure_spread`.
-        centre: (order + 1,).
-        level: dBFS of the voice's vowels on the whole.
+        centre: (order + 1,). level: dBFS of the voice's vowels on the whole.
         smooth: whether the voice's spectra show single harmonics, which are then smoothed away.
     """
 

