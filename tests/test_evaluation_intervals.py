@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import doctest
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from nnsvs_lite.evaluation import intervals
 from nnsvs_lite.evaluation.intervals import difference, estimate, gain
 from nnsvs_lite.evaluation.measures import BY_KEY
 from nnsvs_lite.evaluation.results import Run
@@ -125,9 +123,10 @@ def test_what_cannot_be_known_is_none():
     assert difference(SHARE, [shares([0.1])], [{}]) is None
 
 
-def test_the_example_in_the_docstring_holds():
-    assert doctest.testmod(intervals).attempted > 0
-    assert doctest.testmod(intervals).failed == 0
+def test_runs_with_three_seeds_pool_over_utterances_and_average_over_seeds():
+    runs = [{"a": np.array([s, 10.0]), "b": np.array([3.0, 30.0])} for s in (1.0, 2.0, 3.0)]
+    found = estimate(BY_KEY["vuv_error"], runs)
+    assert (round(found.value, 3), found.seeds, found.utterances) == (0.125, 3, 2)
 
 
 def test_sums_survive_json():

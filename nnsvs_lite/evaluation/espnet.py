@@ -27,11 +27,9 @@ def mel_cepstra(wave: np.ndarray, sample_rate: int, where: str = "audio") -> np.
     """Mel-cepstra of a waveform by SPTK, ``(frames, order + 1)``, on a 16-bit scale.
 
     Args:
-        wave: ``(samples,)``, -1..1. sample_rate: one of ``SETTINGS``.
-        where: for messages.
+        wave: ``(samples,)``, -1..1. sample_rate: one of ``SETTINGS``. where: for messages.
 
-    Raises:
-        DataError: for another rate, or a waveform shorter than one frame.
+    Raises DataError for another rate, or a waveform shorter than one frame.
     """
     if sample_rate not in SETTINGS:
         known = ", ".join(map(str, SETTINGS))
@@ -55,8 +53,7 @@ def warp(ref: np.ndarray, est: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     Args:
         ref, est: ``(frames, columns)``; lengths may differ.
 
-    Returns:
-        Index arrays into both, ``(path length,)``.
+    Returns index arrays into both, ``(path length,)``.
     """
     from scipy.spatial.distance import cdist
 
@@ -106,8 +103,7 @@ def analyse(
         wave: ``(samples,)``, -1..1. sample_rate: Hz, one of ``SETTINGS``.
         where: for messages. ceiling: of F0, Hz; its floor is 40 Hz.
 
-    Raises:
-        DataError: as :func:`mel_cepstra`.
+    Raises DataError as :func:`mel_cepstra`.
     """
     from nnsvs_lite.features.world import pyworld, spectrum_to_mgc
 

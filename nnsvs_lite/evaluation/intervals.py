@@ -1,22 +1,10 @@
 """Means and 95 % intervals over utterances and over seeds, and paired differences of two systems.
 
-What goes in is, for each run of a system, a mapping of utterance id to that utterance's vector of sums (see
-:mod:`nnsvs_lite.evaluation.measures`): one run, or several that differ in their seed alone. The number of a
-run pools its utterances' sums, so an RMSE is the root of all squared errors over all frames, not a mean of
-RMSEs; the number of several runs is the mean of theirs. With results of three seeds on disk:
-
-    >>> import numpy as np
-    >>> from nnsvs_lite.evaluation.intervals import estimate
-    >>> from nnsvs_lite.evaluation.measures import BY_KEY
-    >>> runs = [{"a": np.array([s, 10.0]), "b": np.array([3.0, 30.0])} for s in (1.0, 2.0, 3.0)]
-    >>> found = estimate(BY_KEY["vuv_error"], runs)
-    >>> round(found.value, 3), found.seeds, found.utterances
-    (0.125, 3, 2)
-
-Intervals are percentiles of bootstrap draws (Efron and Tibshirani, 1993, chapter 13). Seeds and utterances
-are crossed, every seed sings every utterance; so both are drawn, and one draw of utterances serves all seeds
-(Owen, 2007, "The pigeonhole bootstrap"). With few seeds the spread between them is known badly: an interval
-from three of them is a hint.
+What goes in is, for each run of a system (runs differ in their seed alone), utterance to its vector of sums
+(:mod:`nnsvs_lite.evaluation.measures`). A run's number pools all its utterances' sums; several runs' is the
+mean of theirs. Intervals are percentiles of bootstrap draws (Efron and Tibshirani, 1993, chapter 13) of both
+seeds and utterances, which are crossed: one draw of utterances serves all seeds (Owen, 2007, "The pigeonhole
+bootstrap"). With few seeds the spread between them is known badly: an interval from three of them is a hint.
 """
 
 from __future__ import annotations
@@ -95,8 +83,7 @@ def estimate(measure: Measure, runs: Runs, draws: int = DRAWS, seed: int = 0) ->
             all.
         draws: bootstrap draws. seed: of the draws; the same seed gives the same interval.
 
-    Returns:
-        None where nothing counts in some run.
+    Returns None where nothing counts in some run.
     """
     utts = _common(runs)
     numbers = _numbers(measure, runs, utts)
@@ -119,9 +106,8 @@ def difference(
         measure: which number. runs, against: as in :func:`estimate`; utterances that one lacks are left out.
         draws, seed: as in :func:`estimate`.
 
-    Returns:
-        The difference as stored (not turned so that better is positive, see :func:`gain`); None where nothing
-        counts. ``seeds`` is the smaller number.
+    Returns the difference as stored (not turned so that better is positive, see :func:`gain`); None where
+    nothing counts. ``seeds`` is the smaller number.
     """
     utts = _common([*runs, *against])
     one, other = _numbers(measure, runs, utts), _numbers(measure, against, utts)
@@ -138,8 +124,7 @@ def gain(measure: Measure, runs: Runs, against: Runs) -> Gain | None:
         measure: which number; not one whose best value is zero from both sides.
         runs, against: as in :func:`estimate`.
 
-    Returns:
-        None where one of them lacks the measure.
+    Returns None where one of them lacks the measure.
     """
     one, other = (_numbers(measure, side, _common(side)) for side in (runs, against))
     apart = difference(measure, runs, against)

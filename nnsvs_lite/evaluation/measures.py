@@ -218,8 +218,7 @@ class Measure:
     def vector(self, ref: Rendition, est: Rendition) -> np.ndarray | None:
         """What an utterance adds: ``est`` against ``ref``; None where one of them lacks what is compared.
 
-        Raises:
-            ValueError: where both are not of one shape, but for the number of frames: the shorter counts.
+        Raises ValueError where both are not of one shape, but for the number of frames: the shorter counts.
         """
         a, b = getattr(ref, self.of), getattr(est, self.of)
         if a is None or b is None:

@@ -67,9 +67,8 @@ def sung_pitch(f0: np.ndarray, frame_shift: float, spans: np.ndarray, min_second
         f0: Hz, 0 where unvoiced, frame ``t`` centred at ``t * frame_shift``; ``(frames,)``.
         frame_shift: seconds. spans: start and end of each sung note in seconds, ``(notes, 2)``.
 
-    Returns:
-        ``(notes,)`` MIDI numbers: NaN for a note under ``min_seconds``, infinite where no frame is voiced, so
-        that silence is never in tune.
+    Returns ``(notes,)`` MIDI numbers: NaN for a note under ``min_seconds``, infinite where no frame is
+    voiced, so that silence is never in tune.
     """
     pitches = np.full(len(spans), np.nan)
     times = np.arange(len(f0)) * frame_shift
@@ -96,8 +95,7 @@ def match_sung(
         silences: symbols that are not sung. end: seconds, where a silence at the end ends.
         where: for messages.
 
-    Raises:
-        DataError: where the sung phones differ, naming the first that does.
+    Raises DataError where the sung phones differ, naming the first that does.
     """
     if [phone.label for phone in found] == list(expected):
         return list(found)
@@ -242,8 +240,7 @@ class Reference:
     Attributes:
         spec: the dump's, without statistics. path: folder of the set. utts: all utterances, sorted.
 
-    Raises:
-        DataError: where the folder, the schema or a table is missing.
+    Raises DataError where the folder, the schema or a table is missing.
     """
 
     def __init__(self, dump: str | os.PathLike, name: str):
@@ -264,8 +261,7 @@ class Reference:
     def __getitem__(self, utt: str) -> Utterance:
         """Loads one utterance.
 
-        Raises:
-            DataError: where the dump lacks it, or its tables disagree in length.
+        Raises DataError where the dump lacks it, or its tables disagree in length.
         """
         where = f"{self.path}: {utt}"
         if utt not in self._scores:
@@ -311,8 +307,7 @@ class Truth:
             :mod:`nnsvs_lite.virtual.demo` writes it.
         data: whose ``segments`` say where each phrase lies in its song.
 
-    Raises:
-        DataError: where a file is missing or malformed.
+    Raises DataError where a file is missing or malformed.
     """
 
     def __init__(self, path: str | os.PathLike, data: DataDir):
@@ -326,8 +321,7 @@ class Truth:
     def rendition(self, utterance: Utterance) -> Rendition:
         """F0 and times of a phrase as they were meant, from the phrase's start.
 
-        Raises:
-            DataError: where the song is missing, or its sung phones are others.
+        Raises DataError where the song is missing, or its sung phones are others.
         """
         utt = utterance.utt
         song, start, end = utt, 0.0, float("inf")

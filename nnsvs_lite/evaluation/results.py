@@ -114,8 +114,7 @@ class Run:
     def from_json(cls, row: Any, system: str, where: Path) -> Run:
         """Reads what :meth:`to_json` made; measures that are unknown here are left out.
 
-        Raises:
-            DataError: where it is something else, or has no sums, having been scored by an older version.
+        Raises DataError where it is something else, or has no sums, having been scored by an older version.
         """
         if not isinstance(row, dict):
             raise DataError(f"{system}: not made by nnsvs-lite evaluate", where)
@@ -186,8 +185,7 @@ def write_results(
 ) -> list[Path]:
     """Writes ``results.json``, and beside it ``scored/``: how it was made, each utterance's figures and F0.
 
-    Returns:
-        What was written, but for archives.
+    Returns what was written, but for archives.
     """
     scored = path.parent / "scored"
     curves: dict[str, dict[str, np.ndarray]] = {name: {} for name in runs}
@@ -207,8 +205,7 @@ def write_results(
 def read_results(path: Path) -> dict[str, Run]:
     """Runs of a ``results.json`` by system.
 
-    Raises:
-        DataError: where it is missing or was not made by this version.
+    Raises DataError where it is missing or was not made by this version.
     """
     rows = read_json(path)
     if not isinstance(rows, dict) or not rows:

@@ -30,8 +30,7 @@ TUNING_CEILING = 1100.0
 def named_paths(words: Iterable[str], option: str) -> dict[str, Path]:
     """``["model=exp/a", "rule=exp/b"]`` to a dict in that order.
 
-    Raises:
-        DataError: for a word of another form, or a name given twice.
+    Raises DataError for a word of another form, or a name given twice.
     """
     found: dict[str, Path] = {}
     for word in words:
@@ -51,8 +50,7 @@ class System:
     Args:
         name: its row in the table. path: the folder.
 
-    Raises:
-        DataError: where the folder or its ``wav.scp`` is missing or malformed.
+    Raises DataError where the folder or its ``wav.scp`` is missing or malformed.
     """
 
     def __init__(self, name: str, path: str | os.PathLike):
@@ -80,8 +78,7 @@ class System:
     def audio(self, utt: str) -> tuple[np.ndarray, int]:
         """The waveform of an utterance, float64 ``(samples,)``, and its rate in Hz.
 
-        Raises:
-            DataError: where it is missing, unreadable, empty, not mono, silent, or holds NaN or infinity.
+        Raises DataError where it is missing, unreadable, empty, not mono, silent, or holds NaN or infinity.
         """
         if utt not in self.wavs:
             raise DataError(f"no waveform of {utt!r}{nearest(utt, self.wavs)}", self.path / "wav.scp")
@@ -95,8 +92,7 @@ class System:
     def phones(self, utterance: Utterance) -> list[Segment] | None:
         """Predicted times of an utterance's phones; None where the system has no ``pred.ctm`` at all.
 
-        Raises:
-            DataError: where the utterance is missing, or its sung phones are not the score's.
+        Raises DataError where the utterance is missing, or its sung phones are not the score's.
         """
         if self._phones is None:
             return None
@@ -143,11 +139,8 @@ def analyse(
         phones: this performance's own phone times, where ``f0.vuv_labels`` asks for them.
         config: of the dump. where: for messages.
 
-    Returns:
-        As many frames as have their centre inside the waveform.
-
-    Raises:
-        DataError: where no F0 is found, or the score lies outside the F0 range of the configuration.
+    Returns as many frames as have their centre inside the waveform. Raises DataError where no F0 is found, or
+    the score lies outside the F0 range of the configuration.
     """
     from nnsvs_lite.features import utterance, world
 
@@ -173,8 +166,7 @@ def analyse_recording(
         wave: ``(samples,)``, -1..1, at the configuration's rate.
         f0: ``(frames,)`` Hz, 0 where unvoiced, as the dump has it. config: of the dump.
 
-    Returns:
-        ``(frames, order + 1)`` and ``(frames, bands)``, float32.
+    Returns ``(frames, order + 1)`` and ``(frames, bands)``, float32.
     """
     from nnsvs_lite.features import world
 
@@ -195,8 +187,7 @@ def tuning_f0(wave: np.ndarray, score: Score, config: FeatureConfig) -> np.ndarr
     Args:
         wave: ``(samples,)`` at the configuration's rate.
 
-    Returns:
-        ``(frames,)`` Hz, 0 where unvoiced.
+    Returns ``(frames,)`` Hz, 0 where unvoiced.
     """
     from nnsvs_lite.features import world
     from nnsvs_lite.features.f0 import midi_to_hz, track

@@ -71,8 +71,7 @@ def draw_phrase(
     faults are marked in the waveform.
 
     Args:
-        path: the PNG. audio: (samples,).
-        rate: Hz. score: its notes.
+        path: the PNG. audio: (samples,). rate: Hz. score: its notes.
         labels: phones found. given: labels that the corpus came with, if any.
         faults: ``time`` and ``text`` of each, as in the report. title: above the picture.
     """
@@ -142,8 +141,7 @@ def align_report(
             first.
         worst: how many.
 
-    Raises:
-        DataError: where there is no finished alignment, or no such utterance.
+    Raises DataError where there is no finished alignment, or no such utterance.
     """
     out = Path(out)
     if not (out / "report.json").exists():

@@ -134,8 +134,7 @@ def find_results(path: str | os.PathLike) -> Path:
     Args:
         path: the file itself, the decode folder that it lies in, or the exp dir of an acoustic model.
 
-    Raises:
-        DataError: where there is none, or more than one under an exp dir.
+    Raises DataError where there is none, or more than one under an exp dir.
     """
     path = Path(path)
     if path.is_file():
@@ -181,8 +180,7 @@ def read_words(words: Sequence[str], pool_seeds: bool = False) -> list[tuple[str
     Words of the same NAME are runs of one system with different seeds; so are, with
     ``pool_seeds``, unnamed ones whose labels differ in ``_seed<number>`` at the end only.
 
-    Raises:
-        DataError: as :func:`find_results`, or where a file is named twice.
+    Raises DataError as :func:`find_results`, or where a file is named twice.
     """
     named: list[str | None] = []
     paths: list[Path] = []
@@ -213,8 +211,7 @@ def read_words(words: Sequence[str], pool_seeds: bool = False) -> list[tuple[str
 def read_setup(results: Path) -> dict[str, Any] | None:
     """How results were scored, from ``scored/utterances.json`` beside them; None where that is not here.
 
-    Raises:
-        DataError: where it was made by something else.
+    Raises DataError where it was made by something else.
     """
     path = results.parent / "scored" / "utterances.json"
     if not path.exists():
@@ -239,9 +236,8 @@ def compare(words: Sequence[str], baseline: str | None = None, pool_seeds: bool 
             first system, where not given.
         pool_seeds: see :func:`read_words`.
 
-    Raises:
-        DataError: where results are missing, were made by an older version, or are of
-            other utterances than those of the first.
+    Raises DataError where results are missing, were made by an older version, or are of other utterances than
+    those of the first.
     """
     if not words:
         raise DataError("nothing to compare; name experiments")

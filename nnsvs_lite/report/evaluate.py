@@ -60,12 +60,9 @@ def evaluate(
         experiments: kind of model to exp dir, for the table of models. jobs: processes.
         espnet: whether to compute the metrics of ESPnet too, which takes longer; needs ``data``.
 
-    Returns:
-        0, or 1 where an utterance could not be scored: each is named on standard error, after the others have
-        been scored and written.
-
-    Raises:
-        DataError: where a folder or table as a whole cannot be read; nothing is written.
+    Returns 0, or 1 where an utterance could not be scored: each is named on standard error, after the others
+    have been scored and written. Raises DataError where a folder or table as a whole cannot be read; nothing
+    is written.
     """
     if not systems:
         raise DataError("nothing to score; name at least one --system NAME=DIR")

@@ -36,8 +36,7 @@ class Experiment:
 def read_experiment(kind: str, path: str | os.PathLike) -> Experiment:
     """Reads an exp dir; a missing checkpoint or log is left out, a missing folder is an error.
 
-    Raises:
-        DataError: where the folder is missing or a file in it is malformed.
+    Raises DataError where the folder is missing or a file in it is malformed.
     """
     path = Path(path)
     if not path.is_dir():
@@ -73,8 +72,7 @@ def read_curves(path: Path) -> dict[str, list[tuple[float, float]]]:
     Numbers in a nested object (``{"train": {"loss": 1.0}}``) are named ``train loss``. What is not
     finite is left out, such as the training loss before the first epoch.
 
-    Raises:
-        DataError: at a line that is not such an object.
+    Raises DataError at a line that is not such an object.
     """
     curves: dict[str, list[tuple[float, float]]] = {}
     if not path.exists():

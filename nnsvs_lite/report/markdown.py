@@ -122,11 +122,11 @@ def results_md(comparison: Comparison, experiments: Sequence[Experiment], setup:
         lines += [f"- {name}, {utt}: {why}" for name, utt, why in failed] + [""]
     if experiments:
         rows = [
-            [
+            (
                 e.kind,
                 f"`{e.class_path}`" if e.class_path else "–",
                 "–" if e.parameters is None else f"{e.parameters:,}",
-            ]
+            )
             for e in experiments
         ]
         lines += ["## Models", "", *_table(["part", "class", "parameters"], rows), ""]

@@ -34,8 +34,7 @@ def mp3(wave: np.ndarray, sample_rate: int, compression: float = 0.35) -> bytes:
         wave: ``(samples,)``; scaled down where its peak exceeds 1. sample_rate: Hz.
         compression: 0 (largest) to 0.99 (smallest); 0.35 is about 60 kbit/s at 24 kHz.
 
-    Raises:
-        DataError: where the sound library was built without MP3, or takes no such rate.
+    Raises DataError where the sound library was built without MP3, or takes no such rate.
     """
     import soundfile
 

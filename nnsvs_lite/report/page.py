@@ -130,8 +130,7 @@ def renderer(
 def _write_bounded(out: Path, megabytes: float, render: Callable[[float], str]) -> None:
     """Writes a page, its sound packed the tighter the more there is.
 
-    Raises:
-        DataError: where even the tightest page is larger than ``megabytes``.
+    Raises DataError where even the tightest page is larger than ``megabytes``.
     """
     for compression in COMPRESSIONS:
         text = render(compression)
@@ -160,8 +159,7 @@ def build_comparison(
         out: the HTML file. title: its heading. command: stated on it.
         phrases: how many can be heard, spread over the set; all where None. megabytes: bound on its size.
 
-    Raises:
-        DataError: where a dump or table is damaged, or the page cannot be made smaller than ``megabytes``.
+    Raises DataError where a dump or table is damaged, or the page cannot be made smaller than ``megabytes``.
     """
     sources, missing = gather(comparison)
     render = renderer(

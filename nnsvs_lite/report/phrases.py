@@ -71,8 +71,7 @@ def gather(
     Args:
         systems, data: decode folders and data dir where they are not those that were scored.
 
-    Raises:
-        DataError: where a table is damaged, or a folder that is named here is missing.
+    Raises DataError where a table is damaged, or a folder that is named here is missing.
     """
     systems, notes = systems or {}, []
     reference, recordings = None, None
@@ -115,8 +114,7 @@ def build_phrase(sources: PhraseSources, utt: str, compression: float) -> dict[s
     Args:
         compression: of the audio, see :func:`nnsvs_lite.report.media.mp3`.
 
-    Raises:
-        DataError: where the reference lacks the utterance.
+    Raises DataError where the reference lacks the utterance.
     """
     utterance = sources.reference[utt]
     seconds = max(utterance.seconds, utterance.score.duration)

@@ -105,8 +105,7 @@ def piano_roll(
 
     Args:
         score: from time 0. curves: system to F0 in Hz, ``(frames,)``, 0 where unvoiced.
-        frame_shift: seconds. phones: system to its phone times, a strip each.
-        axis: of the phrase.
+        frame_shift: seconds. phones: system to its phone times, a strip each. axis: of the phrase.
     """
     pitches = [note.pitch for note in score.notes if not note.is_rest] or [60]
     low, high = min(pitches) - 3, max(pitches) + 3

@@ -46,11 +46,7 @@ def decode(
         seed: of models that draw by chance in inference.
         trust_code: see :func:`nnsvs_lite.models.checkpoint.load_model`.
 
-    Returns:
-        False where everything was up to date.
-
-    Raises:
-        DataError: for missing or unfit models or data.
+    Returns False where everything was up to date. Raises DataError for missing or unfit models or data.
     """
     dump, out = Path(dump), Path(out)
     folder = dump / subset

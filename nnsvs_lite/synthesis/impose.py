@@ -32,8 +32,7 @@ def read_labels(path: str | os.PathLike) -> list[Segment]:
     decimal point seconds; of full-context labels the phone is taken. ``.ctm`` holds one utterance. Of a
     ``.TextGrid`` the tier ``phones`` is read, and an interval without text is a pause.
 
-    Raises:
-        DataError: where the file cannot be read, has another suffix, or its labels overlap or leave gaps.
+    Raises DataError where the file cannot be read, has another suffix, or its labels overlap or leave gaps.
     """
     path = Path(path)
     suffix = path.suffix.lower()
@@ -88,9 +87,8 @@ def fit_labels(score: Score, labels: Sequence[Segment], where: str) -> list[Segm
         score: with phones attached. labels: as :func:`read_labels` gives them.
         where: the labels' file, for messages.
 
-    Raises:
-        DataError: where a phone is not the score's, naming the first difference, or the labels are a minute
-            longer than the score.
+    Raises DataError where a phone is not the score's, naming the first difference, or the labels are a minute
+    longer than the score.
     """
     check_agreement(score, labels, where)
     if labels[-1].end > score.duration + MAX_EXCESS:

@@ -20,8 +20,7 @@ def join(pieces: Iterable[tuple[float, np.ndarray]], sample_rate: int, duration:
         pieces: start in seconds and waveform (samples,) of each phrase. sample_rate: Hz.
         duration: seconds; the song is at least this long.
 
-    Returns:
-        float64 (samples,).
+    Returns float64 (samples,).
     """
     pieces = [(round(start * sample_rate), x) for start, x in pieces]
     size = max([round(duration * sample_rate), *(start + len(x) for start, x in pieces)])

@@ -95,8 +95,7 @@ class Performance:
     def write(self, path: str | os.PathLike) -> float:
         """Writes a wav or flac, by the suffix; returns the gain applied (1.0 unless it was too loud).
 
-        Raises:
-            DataError: for another suffix, or where it cannot be written.
+        Raises DataError for another suffix, or where it cannot be written.
         """
         return write_audio(path, self.waveform, self.sample_rate)
 

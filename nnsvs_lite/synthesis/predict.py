@@ -41,8 +41,7 @@ def predict_timing(
     """Time lags and durations of utterances, in their order.
 
     Args:
-        examples: context only is used. timelag, duration: on one device.
-        budget: phones of a padded batch.
+        examples: context only is used. timelag, duration: on one device. budget: phones of a padded batch.
         strength: scales the lags; 0 starts every note at its place in the score.
     """
     shift = timelag.spec.frame_shift
@@ -85,8 +84,7 @@ def predict_acoustic(
 ) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
     """Vocoder features of utterances that have durations; ``examples`` may be read as they are needed.
 
-    Yields:
-        Index of the utterance and its streams, (T, D) float32 each; shortest first.
+    Yields index of the utterance and its streams, (T, D) float32 each; shortest first.
     """
     device = _device(model)
     for indices in pack([e.frames for e in examples], budget):

@@ -81,8 +81,7 @@ class Singer:
         ``vocoder`` names the checkpoint or exp dir of a trained vocoder, to use instead of its own;
         ``trust_code``: see :func:`nnsvs_lite.models.checkpoint.load_model`.
 
-        Raises:
-            DataError: where it is neither, a checkpoint is damaged, or there is no such device.
+        Raises DataError where it is neither, a checkpoint is damaged, or there is no such device.
         """
         singer = Singer(**load_voice(path, find_device(device), trust_code))
         if vocoder is not None:
@@ -123,9 +122,8 @@ class Singer:
                 :func:`~nnsvs_lite.synthesis.impose.read_labels`); nothing is predicted of time then.
             progress: called now and then with the part that is done, 0 to 1.
 
-        Raises:
-            DataError: for a score that cannot be read or is not in the voice's language, a value out of
-                range, an unknown singer, or labels of other phones.
+        Raises DataError for a score that cannot be read or is not in the voice's language, a value out of
+        range, an unknown singer, or labels of other phones.
         """
         style = Style(vibrato, pitch_deviation, breathiness, gender)
         check_range("timing", timing, 0, 2)
@@ -185,8 +183,7 @@ class Singer:
     def find_singer(self, singer: int | str | None) -> tuple[int, str]:
         """Index and name of a singer given by either; the first for None.
 
-        Raises:
-            DataError: for one that the voice does not know, naming those it knows.
+        Raises DataError for one that the voice does not know, naming those it knows.
         """
         if singer is None:
             return 0, self.singers[0] if self.singers else "voice"

@@ -57,8 +57,7 @@ class Style:
         gender: factor of the formants' frequencies; F0 stays. Below 1 a longer vocal
             tract, above 1 a shorter one.
 
-    Raises:
-        DataError: where a value is out of :data:`RANGES`.
+    Raises DataError where a value is out of :data:`RANGES`.
     """
 
     vibrato: float = 1.0
@@ -87,11 +86,8 @@ def restyle(
         example: what the model was told, with durations.
         spec: of the voice. vocoder: of the voice; says what may be changed. style: what to change.
 
-    Returns:
-        All streams; those that stay the same are the same arrays.
-
-    Raises:
-        DataError: where the vocoder would not let it be heard.
+    Returns all streams; those that stay the same are the same arrays. Raises DataError where the vocoder
+    would not let it be heard.
     """
     out = dict(streams)
     if style.vibrato != 1 or style.pitch_deviation != 1:
@@ -156,8 +152,7 @@ def vibrato_of(residual: np.ndarray, spans: Iterator[tuple[int, int]], frame_shi
         residual: (T,) log F0 less that of the score. spans: first and last+1 frame of each vowel.
         frame_shift: seconds.
 
-    Returns:
-        (T,) float64, 0 outside of vowels.
+    Returns (T,) float64, 0 outside of vowels.
     """
     from numpy.polynomial.legendre import legfit, legval
     from scipy.fft import dct, idct
@@ -200,8 +195,7 @@ def formant_matrix(columns: int, config: FeatureConfig, factor: float) -> np.nda
     Args:
         columns: order + 1. config: of the features. factor: above 1 moves formants up.
 
-    Returns:
-        float64 (columns, columns).
+    Returns float64 (columns, columns).
     """
     from nnsvs_lite.features.world import alpha_of, fft_size_of, mgc_to_spectrum, spectrum_to_mgc
 

@@ -34,11 +34,8 @@ def vocode(
         device: torch's name, of a trained one. trust_code: as
             :func:`nnsvs_lite.models.checkpoint.load_model`.
 
-    Returns:
-        False where everything was up to date.
-
-    Raises:
-        DataError: for missing tables, or features of which no waveform can be made.
+    Returns False where everything was up to date. Raises DataError for missing tables, or features of which
+    no waveform can be made.
     """
     folder = Path(folder)
     spec = Spec.read(folder, stats=False)

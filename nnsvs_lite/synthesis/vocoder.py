@@ -29,8 +29,7 @@ def choose_vocoder(
     Args:
         spec: of the features. trained: a vocoder. path: of ``trained``, for messages.
 
-    Raises:
-        DataError: where the trained one does not fit the features, or none makes a waveform of them.
+    Raises DataError where the trained one does not fit the features, or none makes a waveform of them.
     """
     if trained is None:
         fitting = next((kind for kind in (World, GriffinLim) if set(kind.inputs) <= set(spec.streams)), None)
@@ -65,11 +64,8 @@ def waveform_of(vocoder: VocoderModel, streams: Mapping[str, np.ndarray], seed: 
     Args:
         streams: at least the vocoder's ``inputs``, (T, D) each. seed: of vocoders that draw by chance.
 
-    Returns:
-        float64 (samples,), ``round(T * frame_shift * sample_rate)`` of them. The peak may exceed 1.
-
-    Raises:
-        ValueError: for lengths that differ, or values that are not finite.
+    Returns float64 (samples,), ``round(T * frame_shift * sample_rate)`` of them. The peak may exceed 1.
+    Raises ValueError for lengths that differ, or values that are not finite.
     """
     given = {name: np.asarray(streams[name], np.float32) for name in vocoder.inputs}
     lengths = {len(value) for value in given.values()}
@@ -87,8 +83,7 @@ class FolderVocoder:
     Args:
         folder: decode dir. spec: of its features. trained: further arguments of :func:`load_vocoder`.
 
-    Raises:
-        DataError: as :func:`load_vocoder`, or where a table is missing.
+    Raises DataError as :func:`load_vocoder`, or where a table is missing.
     """
 
     def __init__(self, folder: Path, spec: Spec, *trained: Any):

@@ -35,9 +35,8 @@ class DumpDataset(Sequence[Example]):
         recordings: gives a stream ``wav`` (S, 1) of as many samples as the frames stand for, from where
             features are analysed; resampled as for the analysis.
 
-    Raises:
-        DataError: where the set is missing, empty, or its tables hold different ids; and on access, where a
-            recording is missing or too short.
+    Raises DataError where the set is missing, empty, or its tables hold different ids; and on access, where a
+    recording is missing or too short.
     """
 
     def __init__(
@@ -223,8 +222,7 @@ def epoch_batches(
     from ``(seed, epoch)``. Every item is seen exactly once over all ranks. All ranks make
     the same number of steps; a rank that has no batch left repeats one at weight 0.
 
-    Yields:
-        Item indices, and 1.0 or 0.0.
+    Yields item indices, and 1.0 or 0.0.
     """
     rng = np.random.default_rng([seed, epoch])
     noisy = np.asarray(lengths) * rng.uniform(0.9, 1.1, len(lengths))

@@ -10,8 +10,7 @@ from nnsvs_lite.io.errors import DataError
 def find_device(name: str) -> torch.device:
     """A torch device that can be used.
 
-    Raises:
-        DataError: for a name torch does not know, or a device this machine lacks.
+    Raises DataError for a name torch does not know, or a device this machine lacks.
     """
     try:
         device = torch.device(name)
@@ -25,8 +24,7 @@ def find_device(name: str) -> torch.device:
 def check_gpus(count: int) -> None:
     """Checks that this machine has so many GPUs.
 
-    Raises:
-        DataError: where it has fewer.
+    Raises DataError where it has fewer.
     """
     there = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if count > there:

@@ -41,8 +41,7 @@ class State:
     def read(self) -> dict[str, Any] | None:
         """The saved states by name; None where there are none, or another run's, which is said.
 
-        Raises:
-            DataError: for a damaged file.
+        Raises DataError for a damaged file.
         """
         if not self.path.exists():
             return None

@@ -47,12 +47,8 @@ def train(
         overwrite: whether a model of another configuration or other data may be replaced.
         data: folder with data dirs of both sets, for vocoders.
 
-    Returns:
-        Whether anything was done.
-
-    Raises:
-        DataError: for bad data or configuration, a loss that is not finite, or an exp dir that holds another
-            experiment.
+    Returns whether anything was done. Raises DataError for bad data or configuration, a loss that is not
+    finite, or an exp dir that holds another experiment.
     """
     out, dump = Path(out), Path(dump)
     inputs = [dump / "schema.json", dump / "stats.json", dump / train_set, dump / dev_set]
@@ -134,8 +130,7 @@ def identity(dump: Path, train_set: str, dev_set: str) -> dict[str, Any]:
 def differences(out: Path, config: dict[str, Any], data: dict[str, Any]) -> list[str]:
     """Where an exp dir that holds a model differs: ``key old -> new``, of the configuration first.
 
-    Raises:
-        DataError: where the dir's own record of itself cannot be read.
+    Raises DataError where the dir's own record of itself cannot be read.
     """
     if not (out / "model.pt").exists():
         return []

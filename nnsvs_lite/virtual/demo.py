@@ -85,15 +85,11 @@ def make_demo_corpus(
     The same arguments give the same bytes, whatever ``jobs`` is.
 
     Args:
-        out: folder to write. seed: of the singers' noise.
-        sample_rate: Hz, 8000 to 48000. singers: 1 or 2.
+        out: folder to write. seed: of the singers' noise. sample_rate: Hz, 8000 to 48000. singers: 1 or 2.
         etudes: how many of the etudes, from the first on; phonetic balance takes all 60. jobs: processes.
 
-    Returns:
-        Whether anything had to be made.
-
-    Raises:
-        DataError: if a number is out of range, or a voice is not installed.
+    Returns whether anything had to be made. Raises DataError if a number is out of range, or a voice is not
+    installed.
     """
     for option, value, low, high in (
         ("--singers", singers, 1, len(SOURCES)),

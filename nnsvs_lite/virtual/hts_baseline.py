@@ -94,14 +94,10 @@ def sing_baseline(data: str | os.PathLike, out: str | os.PathLike, *, sample_rat
     has them. A speaker that is no singer of ours is sung by the first one.
 
     Args:
-        data: data dir; its ``score`` and ``utt2spk`` are read. out: folder to write.
-        sample_rate: Hz.
+        data: data dir; its ``score`` and ``utt2spk`` are read. out: folder to write. sample_rate: Hz.
 
-    Returns:
-        False where everything was up to date.
-
-    Raises:
-        DataError: where a table is missing, or a voice is not installed.
+    Returns False where everything was up to date. Raises DataError where a table is missing, or a voice is
+    not installed.
     """
     data, out = Path(data), Path(out)
     done = Done(out, "hts_voice", [data / "score", data / "utt2spk"], {"sample_rate": sample_rate})

@@ -91,8 +91,7 @@ class HtsVoice:
     Args:
         path: the ``.htsvoice`` file.
 
-    Raises:
-        DataError: if it is missing or is not such a file.
+    Raises DataError if it is missing or is not such a file.
     """
 
     def __init__(self, path: str | os.PathLike):

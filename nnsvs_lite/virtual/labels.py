@@ -32,8 +32,7 @@ def full_context(score: Score, form: str) -> list[str]:
     Args:
         score: with phones. form: the voice's label format, :data:`SINGING` or :data:`SPEECH`.
 
-    Raises:
-        DataError: for another format.
+    Raises DataError for another format.
     """
     if form == SINGING:
         return singing_labels(score)

@@ -23,8 +23,7 @@ def mlpg(means: np.ndarray, variances: np.ndarray, windows: Sequence[np.ndarray]
         means: (frames, windows, size). variances: likewise; 0 counts as no knowledge.
         windows: coefficients of odd length, the static one first.
 
-    Returns:
-        (frames, size).
+    Returns (frames, size).
     """
     frames, _, size = means.shape
     reach = max(len(w) // 2 for w in windows)

@@ -27,11 +27,9 @@ def segments(phones: Sequence[Phone]) -> list[Segment]:
 def speech_lengthening(symbol: str, lang: str = "ja") -> float:
     """How much longer than in speech a consonant is sung."""
     language = get_language(lang)
-    if symbol == "y":
-        return 1.13
-    if symbol == "w":
-        return 2.07
-    names = [n for n, v in zip(language.class_names, language.classes(symbol)) if v]
+    if symbol in ("y", "w"):
+        return 1.13 if symbol == "y" else 2.07
+    names = {n for n, v in zip(language.class_names, language.classes(symbol)) if v}
     return next((factor for name, factor in _SPEECH_TO_SINGING.items() if name in names), 1.0)
 
 
@@ -53,8 +51,7 @@ def place_phones(
         natural: for each phone its length in frames as the voice's models have it. style: the singer's rules.
         rng: the singer's noise; the number of draws depends on the score alone.
 
-    Raises:
-        DataError: where a note has more phones than fit into it, or the score does not begin with a rest.
+    Raises DataError where a note has more phones than fit into it, or the score does not begin with a rest.
     """
     notes = score.notes
     if not notes or not notes[0].is_rest:
@@ -104,12 +101,10 @@ def _phone_lengths(
     lengths, at = [], 0
     for note in score.notes:
         stress = 0.75 + 0.5 * min(note.duration / 0.8, 1.0)
-        row = []
-        for _ in note.phones:
-            frames = round(natural[at] * style.consonant_scale * stress * noise[at])
-            row.append(int(min(max(frames, SHORTEST_PHONE), LONGEST_CONSONANT)))
-            at += 1
-        lengths.append(row)
+        own = slice(at, at + len(note.phones))
+        frames = (round(n * style.consonant_scale * stress * x) for n, x in zip(natural[own], noise[own]))
+        lengths.append([int(min(max(n, SHORTEST_PHONE), LONGEST_CONSONANT)) for n in frames])
+        at = own.stop
     return lengths
 
 

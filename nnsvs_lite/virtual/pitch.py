@@ -29,8 +29,7 @@ def step_response(time: np.ndarray, omega: float, zeta: float) -> np.ndarray:
     1.060 at 145 ms.
 
     Args:
-        time: seconds, any shape. omega: rad/s.
-        zeta: damping, 0 < zeta <= 1.
+        time: seconds, any shape. omega: rad/s. zeta: damping, 0 < zeta <= 1.
     """
     t = np.maximum(time, 0.0)
     if zeta >= 1.0:
@@ -66,8 +65,7 @@ def f0_curve(
         score: pitches. phones: the performance's phone times; phone ``p`` belongs to note ``p.note``.
         style: the singer's rules. rng: the singer's noise.
 
-    Returns:
-        (frames,) Hz, one value each 5 ms from time 0.
+    Returns (frames,) Hz, one value each 5 ms from time 0.
     """
     frames = round(phones[-1].end / FRAME)
     time = np.arange(frames) * FRAME

@@ -35,8 +35,7 @@ def power_spectra(mgc: np.ndarray, voice_rate: int, alpha: float, sample_rate: i
         voice_rate: the sampling rate they belong to, Hz. alpha: their all-pass constant.
         sample_rate: the rate wanted, not above ``voice_rate``. fft: FFT size at ``sample_rate``.
 
-    Returns:
-        (frames, fft // 2 + 1), of a waveform with full scale 1.
+    Returns (frames, fft // 2 + 1), of a waveform with full scale 1.
     """
     frequencies = np.arange(fft // 2 + 1) * sample_rate / fft
     axis = warped_frequencies(frequencies, voice_rate, alpha)
@@ -124,8 +123,7 @@ def active_level(wav: np.ndarray, sample_rate: int) -> float:
 def to_pcm16(wav: np.ndarray) -> np.ndarray:
     """Rounds to int16. What would exceed :data:`PEAK` is scaled down as a whole, never clipped.
 
-    Raises:
-        DataError: if a sample is not finite.
+    Raises DataError if a sample is not finite.
     """
     if not np.isfinite(wav).all():
         raise DataError("the rendered waveform holds NaN or infinity")

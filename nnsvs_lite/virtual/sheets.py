@@ -10,22 +10,16 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 from xml.etree import ElementTree
 
 FOLDER = Path(__file__).parent / "scores"
 """``{train,dev,eval}/<name>.musicxml``: etudes in train, songs in dev and eval."""
 
 
-@dataclass(frozen=True)
-class Sheet:
-    """One of the MusicXML files.
-
-    Attributes:
-        path: the file; its stem is the name, its folder the part of the corpus. title: for people.
-        rights: authors and years, one sentence.
-    """
+class Sheet(NamedTuple):
+    """One of the MusicXML files; ``rights`` is a sentence with authors and years."""
 
     path: Path
     title: str
@@ -37,15 +31,14 @@ class Sheet:
 
     @property
     def part(self) -> str:
+        """Of the corpus: train, dev or eval."""
         return self.path.parent.name
 
 
 def _sheets(*parts: str) -> Iterator[Sheet]:
-    for part in parts:
-        for path in sorted((FOLDER / part).glob("*.musicxml")):
-            root = ElementTree.parse(path).getroot()
-            title, rights = (root.findtext(p, "") for p in ("work/work-title", "identification/rights"))
-            yield Sheet(path, title, rights)
+    for path in (path for part in parts for path in sorted((FOLDER / part).glob("*.musicxml"))):
+        root = ElementTree.parse(path).getroot()
+        yield Sheet(path, *(root.findtext(p, "") for p in ("work/work-title", "identification/rights")))
 
 
 @functools.cache

@@ -62,8 +62,7 @@ class VirtualSinger:
     def perform(self, score: Score, rng: np.random.Generator) -> Rendition:
         """Times, F0 and spectra of a score; the noise comes from ``rng`` alone.
 
-        Raises:
-            DataError: where the score cannot be sung; see :func:`place_phones`.
+        Raises DataError where the score cannot be sung; see :func:`place_phones`.
         """
         labels = full_context(score, self.voice.label_format)
         states = self.voice.select(labels)
@@ -152,8 +151,7 @@ class VirtualSinger:
     def render(self, performance: Rendition, sample_rate: int) -> np.ndarray:
         """The waveform of a performance, full scale 1.
 
-        Raises:
-            DataError: if ``sample_rate`` is above the voice's.
+        Raises DataError if ``sample_rate`` is above the voice's.
         """
         if not 8000 <= sample_rate <= self.voice.sample_rate:
             raise DataError(
@@ -231,8 +229,7 @@ def measure_spread(voice: HtsVoice, scores: list[Score]) -> tuple[np.ndarray, np
     statistical speech synthesis"). It is limited: high coefficients ask for factors of 2 to 4, which sharpen
     single harmonics until the level of a song varies by 10 dB.
 
-    Returns:
-        factors (order + 1,) from 1 to 1.2; centre (order + 1,).
+    Returns factors (order + 1,) from 1 to 1.2; centre (order + 1,).
     """
     deviations, sums, count = [], 0.0, 0
     for score in scores:

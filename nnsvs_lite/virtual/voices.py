@@ -79,8 +79,7 @@ SOURCES = (
 def source(speaker: str) -> VoiceSource:
     """The singer of that id.
 
-    Raises:
-        DataError: if there is none.
+    Raises DataError if there is none.
     """
     known = {entry.speaker: entry for entry in SOURCES}
     if speaker not in known:
@@ -91,8 +90,7 @@ def source(speaker: str) -> VoiceSource:
 def voice_path(entry: VoiceSource) -> Path:
     """The voice's file, found without importing the package that holds it.
 
-    Raises:
-        DataError: if the package is not installed or lacks the file.
+    Raises DataError if the package is not installed or lacks the file.
     """
     found = importlib.util.find_spec(entry.package)
     for folder in (found.submodule_search_locations or []) if found else []:

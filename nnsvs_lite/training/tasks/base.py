@@ -35,8 +35,7 @@ class Task:
         units: what losses are means over. only: options that this task takes and others refuse.
         model: what is kept.
 
-    Raises:
-        DataError: for data that is missing or damaged, and options that are another task's.
+    Raises DataError for data that is missing or damaged, and options that are another task's.
     """
 
     units: ClassVar[str]
