@@ -83,14 +83,8 @@ class _Opened:
         return resample(wave, rate, sample_rate)
 
 
-@lru_cache(maxsize=4)
-def _open(material: Material) -> _Opened:
-    return _Opened(material)
-
-
-@lru_cache(maxsize=16)
-def _system(name: str, path: str) -> System:
-    return System(name, path)
+_open = lru_cache(maxsize=4)(_Opened)
+_system = lru_cache(maxsize=16)(System)
 
 
 # Of a dump without WORLD features.

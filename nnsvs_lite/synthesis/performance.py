@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from nnsvs_lite.evaluation.reference import f0_in_hertz
 from nnsvs_lite.features.audio import write_audio
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.ctm import Segment
@@ -87,8 +88,7 @@ class Performance:
         out = np.zeros(max(int(np.ceil(self.duration / self.frame_shift - 1e-6)), *ends))
         for phrase in self.phrases:
             first = round(phrase.start / self.frame_shift)
-            voiced = phrase.streams["vuv"][:, 0] >= 0.5
-            value = np.where(voiced, np.exp(phrase.streams["lf0"][:, 0].astype(np.float64)), 0.0)
+            value = f0_in_hertz(phrase.streams["lf0"], phrase.streams["vuv"])
             out[first : first + len(value)] = np.maximum(out[first : first + len(value)], value)
         return out
 

@@ -170,10 +170,6 @@ def _smooth(values: np.ndarray, width: int) -> np.ndarray:
     return np.convolve(np.pad(values, width, mode="edge"), kernel / kernel.sum(), mode="valid")
 
 
-def _sustaining(mean: np.ndarray, inner: bool) -> int:
-    return 1 + int(np.argmax(mean[1:-1])) if inner else int(np.argmax(mean))
-
-
 def state_durations(states: StateSequence, phones: list[Phone], lang: str, inner: bool = False) -> np.ndarray:
     """Frames of each state (phones, states) for given phone times.
 
@@ -191,7 +187,8 @@ def state_durations(states: StateSequence, phones: list[Phone], lang: str, inner
             skip = (len(mean) - frames) // 2
             row[skip : skip + frames] = 1
         elif phone.symbol in language.vowels or language.is_silence(phone.symbol):
-            row = capped_durations(mean, variance, frames, _sustaining(mean, inner))
+            longest = 1 + int(np.argmax(mean[1:-1])) if inner else int(np.argmax(mean))
+            row = capped_durations(mean, variance, frames, longest)
         else:
             row = fit_durations(mean, variance, frames)
         rows.append(row)
