@@ -14,7 +14,7 @@ help:
 	@echo "make test-slow  the tests that take longer"
 	@echo "make lint       ruff, shellcheck, layers and circles of the package, the length of files; lines by room"
 	@echo "make format     let ruff rewrite the Python files"
-	@echo "make bench      measure the speed of each stage on the demo corpus, and of singing with its voice"
+	@echo "make bench      speed of each stage on the demo corpus and of singing; growth with the number of utterances"
 	@echo "make setup      only install"
 
 setup:
@@ -44,3 +44,4 @@ format: setup
 bench: setup
 	@$(BIN)/python tools/bench.py
 	@$(BIN)/python tools/bench_sing.py
+	@$(BIN)/python tools/bench_growth.py

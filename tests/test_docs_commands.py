@@ -34,6 +34,7 @@ ELSEWHERE = {
     "tools/learn_letters.py": ("tests/test_score_en.py", "learn_letters"),
     "tools/compare_wiktionary.py": ("docs/languages.md", "Wiktionary"),
     "tools/zoo.py": ("docs/zoo.md", "This page is written by"),
+    "python tools/bench_growth.py": ("Makefile", "tools/bench_growth.py"),
     "python tools/bench_sing.py": ("Makefile", "tools/bench_sing.py"),
     "python ../../../tools/singers.py": (CI, "tools/singers.py"),
     "nnsvs-lite serve": ("tests/test_studio_serve.py", '"serve", "--model"'),

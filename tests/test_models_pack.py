@@ -21,7 +21,7 @@ from nnsvs_lite.io.tables import write_table
 from nnsvs_lite.models import pack as packing
 from nnsvs_lite.models.checkpoint import save_model
 from nnsvs_lite.models.config import Config
-from nnsvs_lite.models.pack import Pack, pack
+from nnsvs_lite.models.pack import Pack, assemble, pack
 from nnsvs_lite.synthesis.singer import Singer
 
 
@@ -277,3 +277,18 @@ def test_a_vocoder_goes_with_the_voice(recipe, spec, tmp_path):
         pack(recipe, tmp_path / "v.nnsvs", vocoder=vocoder)
     with pytest.raises(DataError, match="holds a timelag model, a vocoder model is needed"):
         pack(recipe, tmp_path / "v.nnsvs", vocoder=recipe / "timelag.pt")
+
+
+def test_a_voice_keeps_the_timing_models_it_was_decoded_with_first(tmp_path, capsys):
+    def trained(name: str, content: bytes) -> Path:
+        (tmp_path / name).mkdir(exist_ok=True)
+        (tmp_path / name / "model.pt").write_bytes(content)
+        return tmp_path / name / "model.pt"
+
+    exp, lags, lengths = tmp_path / "acoustic", trained("lags", b"1"), trained("lengths", b"2")
+    assert assemble(exp, lags, lengths) == [exp / "timelag.pt", exp / "duration.pt"]
+    assert assemble(exp, trained("other_lags", b"3"), lengths) == [exp / "duration.pt"]
+    assert (exp / "timelag.pt").read_bytes() == b"1"
+    assert "keeps its timelag model, lags" in capsys.readouterr().out
+    assemble(exp, trained("lags", b"4"), lengths)
+    assert (exp / "timelag.pt").read_bytes() == b"4", "its own model was trained anew"

@@ -96,7 +96,7 @@ def test_a_configuration_that_never_trained_stands_in_nobodys_way(toy_dump, exp)
 
 def test_a_wrong_configuration_destroys_nothing(toy_dump, exp):
     before = contents(exp)
-    with pytest.raises(DataError, match="are for acoustic models"):
+    with pytest.raises(DataError, match="is for acoustic models"):
         train(toy_dump, exp, "--training.transpose=2", overwrite=True)
     assert contents(exp) == before
 

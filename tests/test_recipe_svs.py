@@ -367,6 +367,19 @@ def test_models_that_stand_are_used_by_name(recipe: Recipe) -> None:
     assert "exp/acoustic_resf0_conv_world_48k_a/decode_mdn_a_mdn_a/eval" in recipe.calls_file.read_text()
 
 
+def test_only_who_says_so_trusts_a_models_code(recipe: Recipe) -> None:
+    recipe.run("--stop-stage", "5")
+    assert "--trust-code" not in recipe.calls_file.read_text()
+    recipe.run("--stage", "5", "--stop-stage", "5", "--trust-code", "true")
+    decoded = [call for call in recipe.calls if call.startswith("decode")]
+    assert [("--trust-code" in call, "rule" in call or "--natural" in call) for call in decoded] == [
+        (True, False),
+        (True, False),
+        (False, True),
+        (False, True),
+    ]
+
+
 def test_the_recipes_table_is_of_the_recipe_as_it_is(recipe: Recipe) -> None:
     table = recipe.folder / "RESULTS.md"
     recipe.run("--tag", "a")

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nnsvs_lite import __version__
-from nnsvs_lite.io.atomic import read_text, write_bytes
+from nnsvs_lite.io.atomic import read_json, read_text, write_bytes, write_json
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.tables import read_table
 
@@ -56,11 +56,22 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 def assemble(folder: str | os.PathLike, timelag: Path, duration: Path) -> list[Path]:
-    """Copies timing checkpoints into an acoustic exp dir; returns the copies."""
-    written = []
-    for source, family in ((timelag, "timelag"), (duration, "duration")):
-        target = Path(folder) / FILES[family]
-        data = source.read_bytes()
+    """Copies timing checkpoints into an acoustic exp dir, which then sings on its own; returns the copies.
+
+    A voice keeps to the models it was first decoded with, whose exp dirs ``voice.json`` names: decoding
+    with others leaves it as it is, training its own anew does not.
+    """
+    record, written = Path(folder) / "voice.json", []
+    sources = {"timelag": timelag, "duration": duration}
+    names = {family: path.resolve().parent.name for family, path in sources.items()}
+    if not record.exists():
+        write_json(record, names)
+    voice = read_json(record)
+    for family, source in sources.items():
+        target, data = Path(folder) / FILES[family], source.read_bytes()
+        if voice.get(family) != names[family] and target.exists():
+            print(f"{folder} as a voice keeps its {family} model, {voice.get(family)}")
+            continue
         if not target.exists() or target.read_bytes() != data:
             write_bytes(target, data)
         written.append(target)

@@ -264,8 +264,9 @@ class Loop:
                 self.state.save()
                 self.keeper.sweep()
                 parts = " ".join(f"{k}={v:.4f}" for k, v in dev.items() if k != "loss")
+                learnt = f"train {train['loss']:.4f} " if train else ""
                 tqdm.write(
-                    f"{self.unit} {now}: train {train.get('loss', math.nan):.4f} dev {loss:.4f} {parts} "
+                    f"{self.unit} {now}: {learnt}dev {loss:.4f} {parts} "
                     f"{time.monotonic() - began:.1f}s{' *' if improved else ''}"
                 )
                 for name, losses in (("dev", dev), ("train", train)):

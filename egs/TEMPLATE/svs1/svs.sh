@@ -26,6 +26,7 @@ duration_args=  # the same for the duration model
 acoustic_args=  # the same for the acoustic model
 tag=  # added to the names of the experiment folders, to keep apart what their names do not tell
 overwrite=false  # true: train anew where an experiment of this name was trained otherwise
+trust_code=false  # true: sing with a model whose class is of a package of your own
 timelag_exp=  # time-lag model to use as it is, in place of training one
 duration_exp=  # the same for the duration model
 acoustic_exp=  # the same for the acoustic model
@@ -86,8 +87,8 @@ for number in stage stop_stage nj ngpu threads seed; do
     [[ ${!number} =~ ^-?[0-9]+$ ]] || fail "--${number//_/-} must be a whole number, not '${!number}'"
 done
 [ "${nj}" -ge 1 ] || fail "--nj must be at least 1, not ${nj}"
-for choice in realign overwrite; do
-    case ${!choice} in true | false) ;; *) fail "--${choice} must be true or false, not '${!choice}'" ;; esac
+for choice in realign overwrite trust_code; do
+    case ${!choice} in true | false) ;; *) fail "--${choice//_/-} must be true or false, not '${!choice}'" ;; esac
 done
 [[ ${tag}${inference_tag} =~ ^[[:alnum:]._-]*$ ]] || fail "tags are made of letters, digits, '.', '_' and '-'"
 
@@ -205,6 +206,7 @@ if is_due 5; then
     need_file "${duration_exp}/model.pt" "run stage 4 first, or name a model with --duration-exp"
     train acoustic "${acoustic_args}"
     models=(--acoustic "${acoustic_exp}" --timelag "${timelag_exp}" --duration "${duration_exp}" --seed "${seed}")
+    [ "${trust_code}" = false ] || models+=(--trust-code)
     decode model "${dev_set}" "${model_decode}" "${models[@]}"
     decode model "${eval_set}" "${model_decode}" "${models[@]}"
     decode rule "${eval_set}" "${rule_decode}" --acoustic "${rule_exp}" --timelag \
