@@ -10,7 +10,6 @@ STAGE = True
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declares the options."""
     parser.add_argument("--dump", type=Path, required=True, help="dump dir, such as dump/world_24k")
     parser.add_argument("--set", default="eval", help="set of the dump")
     parser.add_argument(
@@ -40,23 +39,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Runs the command."""
     from nnsvs_lite.evaluation.system import named_paths
     from nnsvs_lite.report.evaluate import EvaluateOptions, evaluate
 
-    return evaluate(
-        EvaluateOptions(
-            dump=args.dump,
-            set_name=args.set,
-            systems=named_paths(args.system, "--system"),
-            out=args.out,
-            results_md=args.results_md,
-            data=args.data,
-            truth=args.truth,
-            experiments=named_paths(args.exp, "--exp"),
-            title=args.title,
-            command=args.command,
-            jobs=args.nj,
-            espnet=args.espnet,
-        )
-    )
+    options = vars(args)
+    systems = named_paths(options.pop("system"), "--system")
+    experiments = named_paths(options.pop("exp"), "--exp")
+    names = {"set_name": options.pop("set"), "jobs": options.pop("nj")}
+    return evaluate(EvaluateOptions(systems=systems, experiments=experiments, **names, **options))

@@ -10,7 +10,6 @@ STAGE = True
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declares the options."""
     parser.add_argument("--results", type=Path, required=True, help="results.json of nnsvs-lite evaluate")
     parser.add_argument("--out", type=Path, required=True, help="HTML file to write")
     parser.add_argument(
@@ -22,19 +21,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Runs the command."""
     from nnsvs_lite.evaluation.system import named_paths
     from nnsvs_lite.report.page import ReportOptions, build_page
 
-    written = build_page(
-        ReportOptions(
-            results=args.results,
-            out=args.out,
-            systems=named_paths(args.system, "--system"),
-            experiments=named_paths(args.exp, "--exp"),
-            data=args.data,
-            megabytes=args.megabytes,
-        )
-    )
+    options = vars(args)
+    systems = named_paths(options.pop("system"), "--system")
+    experiments = named_paths(options.pop("exp"), "--exp")
+    written = build_page(ReportOptions(systems=systems, experiments=experiments, **options))
     print(f"report: {args.out} {'written' if written else 'is up to date'}")
     return 0
