@@ -17,7 +17,6 @@ def _truth(value: str) -> bool:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declares the options."""
     parser.add_argument(
         "--data", action="append", required=True, metavar="DIR", help="data dir; may be repeated"
     )
@@ -42,7 +41,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int | None:
-    """Runs the stage."""
     import dataclasses
     from pathlib import Path
 
@@ -54,12 +52,4 @@ def run(args: argparse.Namespace) -> int | None:
     if args.seed is not None:
         config = dataclasses.replace(config, viter=dataclasses.replace(config.viter, seed=args.seed))
     corrections = args.corrections or ("corrections" if Path("corrections").is_dir() else None)
-    align(
-        args.data,
-        config,
-        args.out,
-        realign=args.realign,
-        corrections=corrections,
-        jobs=args.nj,
-    )
-    return None
+    align(args.data, config, args.out, realign=args.realign, corrections=corrections, jobs=args.nj)

@@ -8,7 +8,6 @@ HELP = "draw phrases of an alignment: waveform, spectrogram, score, boundaries"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declares the options."""
     parser.add_argument("--out", required=True, metavar="DIR", help="experiment folder of nnsvs-lite align")
     parser.add_argument(
         "--data", action="append", required=True, metavar="DIR", help="data dir; may be repeated"
@@ -24,4 +23,3 @@ def run(args: argparse.Namespace) -> int | None:
     from nnsvs_lite.report.alignment import align_report
 
     print(align_report(args.out, args.data, utts=args.utt, worst=args.worst))
-    return None

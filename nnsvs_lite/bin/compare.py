@@ -10,7 +10,6 @@ HELP = "set scored experiments side by side: a table with intervals, and one HTM
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declares the options."""
     parser.add_argument(
         "experiments",
         nargs="+",
@@ -31,7 +30,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Runs the command."""
     from nnsvs_lite.io.errors import DataError
     from nnsvs_lite.report.comparison import compare
     from nnsvs_lite.report.markdown import comparison_tables

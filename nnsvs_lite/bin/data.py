@@ -9,7 +9,6 @@ HELP = "tools on data dirs: subset, combine, sync, segment, fix"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declares the options."""
     tools = parser.add_subparsers(dest="tool", required=True, metavar="TOOL")
     subset = tools.add_parser("subset", help="some utterances")
     segment = tools.add_parser("segment", help="songs into phrases, cut at rests")
@@ -32,7 +31,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Runs it."""
     from dataclasses import fields
 
     from nnsvs_lite.corpus.combine import combine

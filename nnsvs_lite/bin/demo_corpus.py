@@ -33,12 +33,6 @@ def run(args: argparse.Namespace) -> None:
 
     from nnsvs_lite.virtual.demo import make_demo_corpus
 
-    made = make_demo_corpus(
-        args.out,
-        seed=args.seed,
-        sample_rate=args.sample_rate,
-        singers=args.singers,
-        etudes=args.etudes,
-        jobs=args.nj,
-    )
+    options = {name: getattr(args, name) for name in ("seed", "sample_rate", "singers", "etudes")}
+    made = make_demo_corpus(args.out, jobs=args.nj, **options)
     print(f"demo corpus {'written to' if made else 'is up to date:'} {args.out}")

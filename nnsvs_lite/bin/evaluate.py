@@ -10,7 +10,6 @@ STAGE = True
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declares the options."""
     parser.add_argument("--dump", type=Path, required=True, help="dump dir, such as dump/world_24k")
     parser.add_argument("--set", default="eval", help="set of the dump")
     parser.add_argument(
@@ -40,7 +39,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Runs the command."""
     from nnsvs_lite.evaluation.system import named_paths
     from nnsvs_lite.report.evaluate import evaluate
 

@@ -10,7 +10,6 @@ STAGE = True
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declares the options."""
     parser.add_argument("--data", required=True, help="data dir with scores, labels and audio")
     parser.add_argument("--out", required=True, help="where to write, <dump>/<set>")
     parser.add_argument("--config", required=True, help="name of an analysis, such as world_24k, or its YAML")
@@ -20,7 +19,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Runs it."""
     # Jobs are parallel already; set before numpy is loaded.
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = "1"

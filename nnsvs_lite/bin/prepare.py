@@ -10,7 +10,6 @@ STAGE = True
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declares the options."""
     parser.add_argument("corpus", help="name of the corpus, such as nit_song070")
     parser.add_argument("--db-root", required=True, help="where the corpus lies")
     parser.add_argument("--out", default="data", help="folder of the data dirs to write")
@@ -31,7 +30,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Runs it."""
     from nnsvs_lite.corpora import prepare
     from nnsvs_lite.corpus.datadir import DataDir
     from nnsvs_lite.corpus.prepare import PARTS

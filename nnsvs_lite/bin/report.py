@@ -10,7 +10,6 @@ STAGE = True
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declares the options."""
     parser.add_argument("--results", type=Path, required=True, help="results.json of nnsvs-lite evaluate")
     parser.add_argument("--out", type=Path, required=True, help="HTML file to write")
     parser.add_argument(
@@ -22,7 +21,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Runs the command."""
     from nnsvs_lite.evaluation.system import named_paths
     from nnsvs_lite.report.page import build_page
 

@@ -7,6 +7,11 @@ import argparse
 from nnsvs_lite.bin._options import add_trust_code
 
 HELP = "sing a score file with a trained voice"
+_STYLE = (
+    *("part", "voice", "verse", "lang", "singer", "transpose", "tempo", "timing", "seed"),
+    *("vibrato", "pitch_deviation", "breathiness", "gender"),
+)
+"""Options that ``Singer.sing`` has by the same name."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,21 +61,7 @@ def run(args: argparse.Namespace) -> int | None:
     from nnsvs_lite.synthesis.singer import Singer
 
     song = Singer.load(args.model, args.device, args.vocoder, args.trust_code).sing(
-        args.score,
-        part=args.part,
-        voice=args.voice,
-        verse=args.verse,
-        lang=args.lang,
-        transpose=args.transpose,
-        tempo=args.tempo,
-        timing=args.timing,
-        seed=args.seed,
-        singer=args.singer,
-        vibrato=args.vibrato,
-        pitch_deviation=args.pitch_deviation,
-        breathiness=args.breathiness,
-        gender=args.gender,
-        labels=args.label,
+        args.score, labels=args.label, **{name: getattr(args, name) for name in _STYLE}
     )
     if args.tables:
         song.write_tables(args.tables)

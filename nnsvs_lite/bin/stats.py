@@ -9,13 +9,11 @@ STAGE = True
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declares the options."""
     parser.add_argument("--dump", required=True, help="dump dir, dump/<feats>")
     parser.add_argument("--train-set", default="train", help="the set that statistics are taken from")
 
 
 def run(args: argparse.Namespace) -> None:
-    """Runs it."""
     from nnsvs_lite.features.stats import compute_stats, stats_done
 
     done = stats_done(args.dump, args.train_set)

@@ -35,17 +35,6 @@ def run(args: argparse.Namespace) -> int | None:
     from nnsvs_lite.models.config import FAMILIES
     from nnsvs_lite.training.run import train
 
-    trained = train(
-        find_config(FAMILIES, args.config),
-        args.dump,
-        args.train_set,
-        args.dev_set,
-        args.out,
-        overrides=args.overrides,
-        seed=args.seed,
-        ngpu=args.ngpu,
-        num_nodes=args.num_nodes,
-        data=args.data,
-        overwrite=args.overwrite == "true",
-    )
+    options = vars(args) | {"overwrite": args.overwrite == "true"}
+    trained = train(find_config(FAMILIES, options.pop("config")), **options)
     print(f"{args.out} is {'trained' if trained else 'up to date'}")

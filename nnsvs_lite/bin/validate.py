@@ -8,7 +8,6 @@ HELP = "stage 0: list every fault of data dirs; exit status 1 if there is any"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declares the options."""
     parser.add_argument("data", nargs="+", metavar="DATA_DIR", help="data dir, such as data/train")
     parser.add_argument("--lang", help="language of utterances that do not state theirs, such as ja")
     parser.add_argument(
@@ -18,7 +17,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Runs it."""
     from nnsvs_lite.corpus.validate import validate
 
     count = 0

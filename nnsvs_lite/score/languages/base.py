@@ -8,8 +8,10 @@ whose lyrics are read by the word, or have tones, writes :meth:`Language.read_ph
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from typing import NamedTuple
+from importlib import resources
+from typing import Any, NamedTuple
 
 CLASS_NAMES = (
     "silence",
@@ -45,6 +47,11 @@ CLASS_NAMES = (
 SILENCES = {"pau": "silence", "br": "silence breath"}
 
 SILENCE_ALIASES = {"sil": "pau", "sp": "pau", "SP": "pau", "silB": "pau", "silE": "pau", "AP": "br"}
+
+
+def tables(name: str) -> dict[str, Any]:
+    """What a language keeps in ``<name>.json`` beside its module."""
+    return json.loads(resources.files(__package__).joinpath(f"{name}.json").read_text(encoding="utf-8"))
 
 
 class LyricError(ValueError):

@@ -11,90 +11,16 @@ import functools
 from collections.abc import Iterable, Sequence
 
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.score.languages.base import LyricError
+from nnsvs_lite.score.languages.base import LyricError, tables
 from nnsvs_lite.score.languages.letters import Letters
 from nnsvs_lite.score.languages.words import Phones, SpelledLanguage, Word, plain
 
-_FEATURES = {
-    "aa": "vowel voiced low back",
-    "ae": "vowel voiced low front",
-    "ah": "vowel voiced mid central",
-    "ao": "vowel voiced low back rounded",
-    "aw": "vowel voiced low central diphthong rounded",
-    "ax": "vowel voiced central",
-    "ay": "vowel voiced low central diphthong front",
-    "eh": "vowel voiced mid low front",
-    "er": "vowel voiced mid central liquid",
-    "ey": "vowel voiced mid front diphthong",
-    "ih": "vowel voiced high mid front",
-    "iy": "vowel voiced high front",
-    "ow": "vowel voiced mid back rounded diphthong",
-    "oy": "vowel voiced mid back rounded diphthong front",
-    "uh": "vowel voiced high mid back rounded",
-    "uw": "vowel voiced high back rounded",
-    "b": "plosive voiced labial",
-    "ch": "affricate palatal",
-    "d": "plosive voiced alveolar",
-    "dh": "fricative voiced dental",
-    "f": "fricative labial dental",
-    "g": "plosive voiced velar",
-    "hh": "fricative glottal",
-    "jh": "affricate voiced palatal",
-    "k": "plosive velar",
-    "l": "liquid voiced alveolar",
-    "m": "nasal voiced labial",
-    "n": "nasal voiced alveolar",
-    "ng": "nasal voiced velar",
-    "p": "plosive labial",
-    "r": "liquid voiced palatal",
-    "s": "fricative alveolar",
-    "sh": "fricative palatal",
-    "t": "plosive alveolar",
-    "th": "fricative dental",
-    "v": "fricative voiced labial dental",
-    "w": "glide voiced labial velar",
-    "y": "glide voiced palatal",
-    "z": "fricative voiced alveolar",
-    "zh": "fricative voiced palatal",
-}
-_VOWELS = frozenset(phone for phone, names in _FEATURES.items() if "vowel" in names)
+_TABLES = tables("en")
 
+_TO_GLIDE = {"iy": "y", "uw": "w", "er": "r"}
 _SYLLABIC = frozenset({"l", "m", "n", "r"})
 
-_ONSETS = """
-    s t, p r, b r, k r, g r, t r, k l, f r, s p, s k, b l, f l, p l, d r, k w, s t r, s l, g l, s w, hh w,
-    s m, s n, k y, sh r, hh y, s k r, b y, m y, t w, s p r, th r, f y, g w, s k w, p y, d w, s p l, g y,
-    v y, th w, s p y, s k y, s f
-"""
-
-CONTRACTIONS = {
-    "o'er": "ao r",
-    "e'er": "eh r",
-    "ne'er": "n eh r",
-    "howe'er": "hh aw eh r",
-    "whene'er": "w eh n eh r",
-    "where'er": "w eh r eh r",
-    "e'en": "iy n",
-    "ev'n": "iy v ax n",
-    "heav'n": "hh eh v ax n",
-    "giv'n": "g ih v ax n",
-    "driv'n": "d r ih v ax n",
-    "ev'ry": "eh v r iy",
-    "th'": "dh",
-    "'twas": "t w aa z",
-    "'twill": "t w ih l",
-    "'twere": "t w er",
-    "'mid": "m ih d",
-    "'gainst": "g eh n s t",
-    "'neath": "n iy th",
-    "'cause": "k ao z",
-    "'til": "t ih l",
-    "wi'": "w ih dh",
-    "o'": "ax",
-    "pow'r": "p aw r",
-    "flow'r": "f l aw r",
-    "hallow'd": "hh ae l ow d",
-}
+CONTRACTIONS = _TABLES["contractions"]
 """Poets' short forms that the dictionary lacks."""
 
 
@@ -121,7 +47,7 @@ def dictionary() -> dict[str, list[list[str]]]:
 
 @functools.cache
 def _letters() -> Letters:
-    return Letters.read("en_letters.json")
+    return Letters.read("en_letters")
 
 
 class English(SpelledLanguage):
@@ -129,12 +55,12 @@ class English(SpelledLanguage):
 
     code = "en"
     name = "English"
-    features = _FEATURES
-    onsets = frozenset(" ".join(onset.split()) for onset in _ONSETS.split(","))
+    features = _TABLES["features"]
+    onsets = frozenset(_TABLES["onsets"].split(", "))
     never_onset = frozenset({"ng", "zh"})
     aliases = {
         f"{phone.upper()}{stress}": "ax" if f"{phone}{stress}" == "ah0" else phone
-        for phone in _FEATURES
+        for phone in _TABLES["features"]
         for stress in ("", "0", "1", "2")
     }
 
@@ -152,7 +78,7 @@ class English(SpelledLanguage):
             except LyricError as error:
                 raise LyricError(str(error), word.lyrics[0]) from None
         for word, forms, following in zip(words, found, found[1:]):
-            if word.text == "the" and following[0][0] in _VOWELS:
+            if word.text == "the" and following[0][0] in self.vowels:
                 forms.insert(0, ("dh", "iy"))
         return found
 
@@ -162,22 +88,22 @@ class English(SpelledLanguage):
             before, phone = phones[i - 1], phones[i]
             after = phones[i + 1 : i + 2]
             drawn = phone in ("l", "r") and before in ("ay", "aw", "oy", "ow", "ey", "iy", "uw")
-            if drawn or (phone in _SYLLABIC and before not in _VOWELS and not set(after) & _VOWELS):
+            if drawn or (phone in _SYLLABIC and before not in self.vowels and not set(after) & self.vowels):
                 yield (*phones[:i], "ax", *phones[i:])
-            elif phone in ("y", "w") and before not in _VOWELS and set(after) & _VOWELS:
+            elif phone in ("y", "w") and before not in self.vowels and set(after) & self.vowels:
                 yield (*phones[:i], "iy" if phone == "y" else "uw", *phones[i + 1 :])
         # The old ending: bless-ed, wing-ed.
-        if len(phones) > 2 and phones[-1] in ("d", "t") and phones[-2] not in _VOWELS:
+        if len(phones) > 2 and phones[-1] in ("d", "t") and phones[-2] not in self.vowels:
             yield (*phones[:-1], "ih", "d")
 
     def shorter(self, phones: Phones) -> Iterable[Phones]:
         """*Ev'-ry*, *glo-rious*: without a reduced vowel, or with a glide for a vowel, before a vowel."""
         for i in range(1, len(phones) - 1):
             after = phones[i + 1]
-            if phones[i] == "ax" and after in _SYLLABIC and set(phones[i + 2 : i + 3]) & _VOWELS:
+            if phones[i] == "ax" and after in _SYLLABIC and set(phones[i + 2 : i + 3]) & self.vowels:
                 yield (*phones[:i], *phones[i + 1 :])
-            elif phones[i] in ("iy", "uw", "er") and after in _VOWELS and phones[i - 1] not in _VOWELS:
-                yield (*phones[:i], {"iy": "y", "uw": "w", "er": "r"}[phones[i]], *phones[i + 1 :])
+            elif phones[i] in _TO_GLIDE and after in self.vowels and phones[i - 1] not in self.vowels:
+                yield (*phones[:i], _TO_GLIDE[phones[i]], *phones[i + 1 :])
 
 
 @functools.lru_cache(maxsize=1 << 14)

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.score.languages.base import LyricError
+from nnsvs_lite.score.languages.base import LyricError, tables
 from nnsvs_lite.score.languages.words import Phones, SpelledLanguage, Word, plain
 
 _SYNCHRONOUS = 2
@@ -71,54 +71,11 @@ def transcribe(text: str, voice: str) -> tuple[tuple[str, ...], ...]:
     return tuple(tuple(s for s in word.split(_SEPARATOR) if s) for word in spoken.split())
 
 
-_LETTERS = {"ɛ": "e", "ə": "e", "ɔ": "o", "ɪ": "i", "ʊ": "u", "ʏ": "u", "y": "u", "ɑ": "a", "ɐ": "e"}
+_TABLES = tables("espeak")
+_LETTERS = _TABLES["letters"]
 """Letters that vowels are mostly written with, where they look otherwise."""
 
-_FOREIGN = {
-    "ɹ": "r",
-    "ɾ": "r",
-    "ʁ": "r",
-    "r": "ʁ",
-    "θ": "s",
-    "ð": "z",
-    "h": "",
-    "w": "v",
-    "x": "k",
-    "ŋ": "n",
-    "ʌ": "a",
-    "ɐ": "a",
-    "ɑ": "a",
-    "ɒ": "ɔ",
-    "ɔ": "o",
-    "ɛ": "e",
-    "ə": "e",
-    "ɜ": "œ",
-    "œ": "e",
-    "ɪ": "i",
-    "ʊ": "u",
-    "æ": "a",
-    "əʊ": "o",
-    "oʊ": "o",
-    "eɪ": "e j",
-    "aɪ": "a j",
-    "aʊ": "a w",
-    "ɔɪ": "o j",
-    "eə": "e",
-    "iə": "i",
-    "ʊə": "u",
-    "aɪə": "a j",
-    "əl": "e l",
-    "z": "s",
-    "ʒ": "z",
-    "dʒ": "d ʒ",
-    "tʃ": "t ʃ",
-    "ɫ": "l",
-    "ɟ": "ʝ",
-    "ʝ": "j",
-    "ᵻ": "i",
-    "y": "i",
-    "ø": "e",
-}
+_FOREIGN = _TABLES["foreign"]
 """Symbols of words that eSpeak NG takes for foreign, as a language without them says them."""
 
 

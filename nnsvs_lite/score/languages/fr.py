@@ -10,55 +10,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from nnsvs_lite.score.languages.base import tables
 from nnsvs_lite.score.languages.espeak import EspeakLanguage
 from nnsvs_lite.score.languages.words import Phones, Word
 
-_FEATURES = {
-    "a": "vowel voiced low front",
-    "ɑ": "vowel voiced low back",
-    "e": "vowel voiced mid front",
-    "ɛ": "vowel voiced mid low front",
-    "ə": "vowel voiced mid central",
-    "i": "vowel voiced high front",
-    "o": "vowel voiced mid back rounded",
-    "ɔ": "vowel voiced mid low back rounded",
-    "ø": "vowel voiced mid front rounded",
-    "œ": "vowel voiced mid low front rounded",
-    "u": "vowel voiced high back rounded",
-    "y": "vowel voiced high front rounded",
-    "ɑ̃": "vowel voiced low back nasal",
-    "ɛ̃": "vowel voiced mid low front nasal",
-    "ɔ̃": "vowel voiced mid low back rounded nasal",
-    "œ̃": "vowel voiced mid low front rounded nasal",
-    "b": "plosive voiced labial",
-    "d": "plosive voiced alveolar",
-    "ɡ": "plosive voiced velar",
-    "p": "plosive labial",
-    "t": "plosive alveolar",
-    "k": "plosive velar",
-    "f": "fricative labial dental",
-    "v": "fricative voiced labial dental",
-    "s": "fricative alveolar",
-    "z": "fricative voiced alveolar",
-    "ʃ": "fricative palatal",
-    "ʒ": "fricative voiced palatal",
-    "m": "nasal voiced labial",
-    "n": "nasal voiced alveolar",
-    "ɲ": "nasal voiced palatal",
-    "ŋ": "nasal voiced velar",
-    "l": "liquid voiced alveolar",
-    "ʁ": "liquid voiced velar",
-    "j": "glide voiced palatal",
-    "w": "glide voiced labial velar",
-    "ɥ": "glide voiced labial palatal",
-}
-_VOWELS = frozenset(phone for phone, names in _FEATURES.items() if "vowel" in names)
+_TABLES = tables("fr")
 _GLIDES = {"j": "i", "w": "u", "ɥ": "y"}
 _TO_GLIDE = {vowel: glide for glide, vowel in _GLIDES.items()}
 
 _STOPS = ["b", "d", "ɡ", "p", "t", "k", "f", "v"]
 _CLUSTERS = [f"{c} {r}" for c in _STOPS for r in ("l", "ʁ") if (c, r) not in {("d", "l"), ("t", "l")}]
-_STARTS = ["", *_FEATURES, *_CLUSTERS]
+_STARTS = ["", *_TABLES["features"], *_CLUSTERS]
 
 _MUTE = re.compile(r"[^aeiouyàâéèêëîïôùûüœæ]*(?:[qg]u)?e(?:s|nt)?$")
 _LONE = re.compile(r"(?:n'est|est|dites|allez|donnez|laissez|venez|aimez|voyez)(ce|moi|vous|nous|là)$")
@@ -73,14 +35,14 @@ class French(EspeakLanguage):
 
     code = "fr"
     name = "French"
-    features = _FEATURES
+    features = _TABLES["features"]
     onsets = frozenset(_CLUSTERS) | {
         f"{start} {glide}" for start in (*_STARTS[17:], "b", "d") for glide in _GLIDES if start not in _GLIDES
     }
     links = True
     joined = "aeiouyhàâéèêëîïôùûüœæ"
     phrasewise = True
-    fold = {"r": "ʁ", "ɹ": "ʁ", "əl": "ə l", "ɐ": "a", "dʒ": "d ʒ", "tʃ": "t ʃ", "ʌ": "œ"}
+    fold = _TABLES["fold"]
 
     def spelling(self, word: Word) -> str:
         """With the e that an apostrophe at the end stands for, and the hyphen of *est-ce*."""
@@ -103,11 +65,12 @@ class French(EspeakLanguage):
         tidied: list[str] = []
         for i, phone in enumerate(phones):
             after = phones[i + 1 : i + 2]
-            if phone == "y" and after and after[0] in _VOWELS and not (tidied and tidied[-1] in _VOWELS):
+            opens = bool(set(after) & self.vowels)
+            if phone == "y" and opens and not set(tidied[-1:]) & self.vowels:
                 phone = "ɥ"
-            elif phone == "i" and after and after[0] in _VOWELS and self._is_light(tidied):
+            elif phone == "i" and opens and self._is_light(tidied):
                 phone = "j"
-            elif phone == "b" and after and after[0] in ("s", "t"):
+            elif phone == "b" and after in (("s",), ("t",)):
                 phone = "p"
             elif phone == "o" and not closed and self._is_inner(phones[i + 1 :]):
                 phone = "ɔ"
@@ -121,34 +84,34 @@ class French(EspeakLanguage):
 
     def _is_light(self, before: Sequence[str]) -> bool:
         """Whether an i after these phones may be a glide: after one consonant, not after *tr*."""
-        return bool(before) and before[-1] not in _VOWELS and " ".join(before[-2:]) not in _CLUSTERS
+        return bool(before) and before[-1] not in self.vowels and " ".join(before[-2:]) not in _CLUSTERS
 
     def _is_inner(self, after: Sequence[str]) -> bool:
         """Whether an o before these phones is open: within a word, but not before z or in -otion."""
-        return bool(set(after) & _VOWELS) and after[0] != "z" and after[:2] != ("s", "j")
+        return bool(set(after) & self.vowels) and after[0] != "z" and after[:2] != ("s", "j")
 
     def longer(self, phones: Phones) -> Iterable[Phones]:
         """A mute e after a consonant that no vowel follows; *na-ti-on* for *na-tion*."""
         for i, phone in enumerate(phones):
             after = phones[i + 1 : i + 2]
-            if phone in _VOWELS:
+            if phone in self.vowels:
                 continue
-            if phone in _GLIDES and set(after) & _VOWELS and i and phones[i - 1] not in _VOWELS:
+            if phone in _GLIDES and set(after) & self.vowels and i and phones[i - 1] not in self.vowels:
                 yield (*phones[:i], _GLIDES[phone], *phones[i + 1 :])
             elif not after or not (
-                after[0] in _VOWELS or after[0] in _GLIDES or f"{phone} {after[0]}" in _CLUSTERS
+                after[0] in self.vowels or after[0] in _GLIDES or f"{phone} {after[0]}" in _CLUSTERS
             ):
                 yield (*phones[: i + 1], "ə", *phones[i + 1 :])
-        if phones[-1] in _VOWELS and phones[-1] != "ə":
+        if phones[-1] in self.vowels and phones[-1] != "ə":
             yield (*phones, "ə")
 
     def shorter(self, phones: Phones) -> Iterable[Phones]:
         """Without a mute e (*p'tit*), or with a glide for a vowel before a vowel."""
         for i in range(len(phones) - 1):
             after = phones[i + 1]
-            if phones[i] == "ə" and after not in _VOWELS:
+            if phones[i] == "ə" and after not in self.vowels:
                 yield (*phones[:i], *phones[i + 1 :])
-            elif phones[i] in _TO_GLIDE and after in _VOWELS and i and phones[i - 1] not in _VOWELS:
+            elif phones[i] in _TO_GLIDE and after in self.vowels and i and phones[i - 1] not in self.vowels:
                 yield (*phones[:i], _TO_GLIDE[phones[i]], *phones[i + 1 :])
 
     def _agreement(self, parts: Sequence[str], syllables: Sequence[Phones]) -> int:

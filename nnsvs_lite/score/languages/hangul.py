@@ -1,7 +1,7 @@
 """Pronunciation of Hangul by the Standard Pronunciation of Korean (표준 발음법).
 
 The rules are those of the *Standard Language Regulations* (표준어 규정, part 2, 1988, with the
-changes of 2017); the comments name the articles (항). They need no dictionary, so what
+changes of 2017); articles (항) are named. They need no dictionary, so what
 hangs on meaning is left: inserted ㄴ between the parts of compounds (29항) and tension in
 them (28항) come from a short list of words.
 """
@@ -9,6 +9,8 @@ them (28항) come from a short list of words.
 from __future__ import annotations
 
 import re
+
+from nnsvs_lite.score.languages.base import tables
 
 Jamo = tuple[str, str, str]
 """Onset, vowel, coda; the empty onset is ㅇ, no coda is empty."""
@@ -45,107 +47,7 @@ _NASAL = dict(zip("ㄱㄷㅂ", "ㅇㄴㅁ"))
 # Nouns in ㄺ, which keep no ㄹ before ㄱ as verbs do (11항).
 _NOUNS_LG = frozenset("닭흙칡삵슭")
 
-WORDS = {
-    # 15항: the coda is neutralised before a word of its own meaning.
-    "헛웃": "허둗",
-    "겉옷": "거돋",
-    "맛있": "마싣",
-    "멋있": "머싣",
-    # 10항: 밟 and 넓 with ㅂ.
-    "넓죽": "넙쭉",
-    "넓둥": "넙뚱",
-    # 20항: ㄴㄹ as ㄴㄴ.
-    "의견란": "의견난",
-    "임진란": "임진난",
-    "생산량": "생산냥",
-    "결단력": "결딴녁",
-    "공권력": "공꿘녁",
-    "동원령": "동원녕",
-    "상견례": "상견녜",
-    "횡단로": "횡단노",
-    "이원론": "이원논",
-    "입원료": "이붠뇨",
-    # 24항: after the stems of verbs in ㅁ and ㄴ.
-    "안고": "안꼬",
-    "남고": "남꼬",
-    "남지": "남찌",
-    "넘고": "넘꼬",
-    "넘지": "넘찌",
-    "참고": "참꼬",
-    "참다": "참따",
-    "참지": "참찌",
-    "숨고": "숨꼬",
-    "숨다": "숨따",
-    "담고": "담꼬",
-    "담다": "담따",
-    "품고": "품꼬",
-    "품다": "품따",
-    "머금고": "머금꼬",
-    # 26항: after ㄹ in words from Chinese.
-    "갈등": "갈뜽",
-    "발동": "발똥",
-    "절도": "절또",
-    "말살": "말쌀",
-    "불소": "불쏘",
-    "일시": "일씨",
-    "갈증": "갈쯩",
-    "물질": "물찔",
-    "발전": "발쩐",
-    "몰상식": "몰쌍식",
-    "불세출": "불쎄출",
-    "절대": "절때",
-    "절정": "절쩡",
-    "열정": "열쩡",
-    "결정": "결쩡",
-    "결심": "결씸",
-    "일생": "일쌩",
-    "실수": "실쑤",
-    "활동": "활똥",
-    "일상": "일쌍",
-    "출신": "출씬",
-    "열심": "열씸",
-    # 28항: tension between the parts of a compound.
-    "눈동자": "눈똥자",
-    "산새": "산쌔",
-    "손재주": "손째주",
-    "길가": "길까",
-    "물동이": "물똥이",
-    "발바닥": "발빠닥",
-    "바람결": "바람껼",
-    "그믐달": "그믐딸",
-    "아침밥": "아침빱",
-    "강가": "강까",
-    "초승달": "초승딸",
-    "등불": "등뿔",
-    "강줄기": "강쭐기",
-    # 29항: ㄴ inserted before i and y.
-    "솜이불": "솜니불",
-    "한여름": "한녀름",
-    "색연필": "생년필",
-    "담요": "담뇨",
-    "꽃잎": "꼰닙",
-    "나뭇잎": "나문닙",
-    "깻잎": "깬닙",
-    "베갯잇": "베갠닏",
-    "내복약": "내봉냑",
-    "콩엿": "콩녇",
-    "눈요기": "눈뇨기",
-    "들일": "들릴",
-    "솔잎": "솔립",
-    "물약": "물략",
-    "서울역": "서울력",
-    "휘발유": "휘발류",
-    # 30항: sai-siot before ㄱㄷㅂㅅㅈ may be silent.
-    "냇가": "내까",
-    "햇살": "해쌀",
-    "바닷가": "바다까",
-    "촛불": "초뿔",
-    "햇빛": "해삗",
-    "별빛": "별삗",
-    "달빛": "달삗",
-    "눈빛": "눈삗",
-    "불빛": "불삗",
-}
+WORDS: dict[str, str] = {w: s for words in tables("hangul").values() for w, s in words.items()}
 """Beginnings of words that no rule tells, as they are pronounced; a last coda stays as written."""
 
 _LISTED = re.compile("|".join(sorted(WORDS, key=lambda word: (-len(word), word))))

@@ -7,42 +7,12 @@ the next (*bel-la* is ``b ɛ l`` | ``l a``), as it is spelt. Words that share a 
 
 from __future__ import annotations
 
+from nnsvs_lite.score.languages.base import tables
 from nnsvs_lite.score.languages.espeak import GLIDES, GlidingLanguage
 from nnsvs_lite.score.languages.words import Phones, Word
 
-_FEATURES = {
-    "a": "vowel voiced low central",
-    "e": "vowel voiced mid front",
-    "ɛ": "vowel voiced mid low front",
-    "i": "vowel voiced high front",
-    "o": "vowel voiced mid back rounded",
-    "ɔ": "vowel voiced mid low back rounded",
-    "u": "vowel voiced high back rounded",
-    "b": "plosive voiced labial",
-    "d": "plosive voiced alveolar",
-    "ɡ": "plosive voiced velar",
-    "p": "plosive labial",
-    "t": "plosive alveolar",
-    "k": "plosive velar",
-    "ts": "affricate alveolar",
-    "dz": "affricate voiced alveolar",
-    "tʃ": "affricate palatal",
-    "dʒ": "affricate voiced palatal",
-    "f": "fricative labial dental",
-    "v": "fricative voiced labial dental",
-    "s": "fricative alveolar",
-    "z": "fricative voiced alveolar",
-    "ʃ": "fricative palatal",
-    "m": "nasal voiced labial",
-    "n": "nasal voiced alveolar",
-    "ɲ": "nasal voiced palatal",
-    "ŋ": "nasal voiced velar",
-    "l": "liquid voiced alveolar",
-    "ʎ": "liquid voiced palatal",
-    "r": "liquid voiced dental",
-    "j": "glide voiced palatal",
-    "w": "glide voiced labial velar",
-}
+_TABLES = tables("it")
+_FEATURES = _TABLES["features"]
 _VOWELS = frozenset(phone for phone, names in _FEATURES.items() if "vowel" in names)
 
 _SOFT = _VOWELS | set(GLIDES)
@@ -66,28 +36,7 @@ class Italian(GlidingLanguage):
     links = True
     joined = "aeiouhàèéìòù"
     glides = {"i": "j", "ɪ": "j", "u": "w", "ʊ": "w"}
-    fold = {
-        "ɪ": "i",
-        "ʊ": "u",
-        "ɾ": "r",
-        "ss": "s s",
-        "ʃʃ": "ʃ",
-        "tsː": "t ts",
-        "dzː": "d dz",
-        "tʃː": "t tʃ",
-        "dʒː": "d dʒ",
-        "ʒ": "dʒ",
-        "h": "",
-        "aɪ": "a j",
-        "eɪ": "e j",
-        "ɛɪ": "ɛ j",
-        "oɪ": "o j",
-        "ɔɪ": "ɔ j",
-        "uɪ": "u j",
-        "aʊ": "a w",
-        "eʊ": "e w",
-        "ɛʊ": "ɛ w",
-    } | {f"{c}ː": f"{c} {c}" for c in ("b", "d", "ɡ", "p", "t", "k", "f", "v", "s", "z", "m", "n", "l", "r")}
+    fold = _TABLES["fold"]
 
     def tidy(self, phones: Phones, word: Word) -> Phones:
         """Palatals once, as they are spelt (*o-gni*); z is long between vowels (*gra-zia*); *o* is a word."""

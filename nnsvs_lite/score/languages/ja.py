@@ -12,109 +12,16 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-from nnsvs_lite.score.languages.base import Language, LyricError
+from nnsvs_lite.score.languages.base import Language, LyricError, tables
 
-_FEATURES = {
-    "a": "vowel voiced low central",
-    "i": "vowel voiced high front",
-    "u": "vowel voiced high back",
-    "e": "vowel voiced mid front",
-    "o": "vowel voiced mid back rounded",
-    "N": "voiced nasal velar",
-    "cl": "closure",
-    "k": "plosive velar",
-    "ky": "plosive velar palatalised",
-    "kw": "plosive velar rounded",
-    "g": "plosive voiced velar",
-    "gy": "plosive voiced velar palatalised",
-    "gw": "plosive voiced velar rounded",
-    "s": "fricative alveolar",
-    "sh": "fricative palatal",
-    "z": "fricative voiced alveolar",
-    "j": "affricate voiced palatal",
-    "t": "plosive alveolar",
-    "ty": "plosive alveolar palatalised",
-    "ts": "affricate alveolar",
-    "ch": "affricate palatal",
-    "d": "plosive voiced alveolar",
-    "dy": "plosive voiced alveolar palatalised",
-    "n": "nasal voiced alveolar",
-    "ny": "nasal voiced palatal palatalised",
-    "h": "fricative glottal",
-    "hy": "fricative palatal palatalised",
-    "f": "fricative labial",
-    "fy": "fricative labial palatalised",
-    "b": "plosive voiced labial",
-    "by": "plosive voiced labial palatalised",
-    "p": "plosive labial",
-    "py": "plosive labial palatalised",
-    "m": "nasal voiced labial",
-    "my": "nasal voiced labial palatalised",
-    "y": "glide voiced palatal",
-    "r": "liquid voiced alveolar",
-    "ry": "liquid voiced alveolar palatalised",
-    "w": "glide voiced labial velar",
-    "v": "fricative voiced labial",
-    "A": "vowel low central",
-    "I": "vowel high front",
-    "U": "vowel high back",
-    "E": "vowel mid front",
-    "O": "vowel mid back rounded",
-}
+_TABLES = tables("ja")
 
 # Consonants of each row, as one for the row or as five for a i u e o.
-_ROWS = {
-    "あいうえお": "- - - - -",
-    "かきくけこ": "k k k k k",
-    "がぎぐげご": "g g g g g",
-    "さしすせそ": "s sh s s s",
-    "ざじずぜぞ": "z j z z z",
-    "たちつてと": "t ch ts t t",
-    "だぢづでど": "d j z d d",
-    "なにぬねの": "n n n n n",
-    "はひふへほ": "h h f h h",
-    "ばびぶべぼ": "b b b b b",
-    "ぱぴぷぺぽ": "p p p p p",
-    "まみむめも": "m m m m m",
-    "らりるれろ": "r r r r r",
-    "わゐゔゑを": "w - v - -",
-    "ぁぃぅぇぉ": "- - - - -",
-}
+_ROWS = _TABLES["rows"]
 
 # First kana of a two-kana mora: its consonant before each small kana.
-_GLIDES = {
-    "き": "ky",
-    "ぎ": "gy",
-    "し": "sh",
-    "じ": "j",
-    "ち": "ch",
-    "ぢ": "j",
-    "に": "ny",
-    "ひ": "hy",
-    "び": "by",
-    "ぴ": "py",
-    "み": "my",
-    "り": "ry",
-    "て": "ty",
-    "で": "dy",
-    "ふ": "fy",
-    "ゔ": "by",
-}
-_WITH_SMALL_VOWEL = {
-    "い": ("y", "ぇ"),
-    "う": ("w", "ぃぇぉ"),
-    "く": ("kw", "ぁぃぇぉ"),
-    "ぐ": ("gw", "ぁぃぇぉ"),
-    "す": ("s", "ぃ"),
-    "ず": ("z", "ぃ"),
-    "つ": ("ts", "ぁぃぇぉ"),
-    "て": ("t", "ぃ"),
-    "で": ("d", "ぃ"),
-    "と": ("t", "ぅ"),
-    "ど": ("d", "ぅ"),
-    "ふ": ("f", "ぁぃぇぉ"),
-    "ゔ": ("v", "ぁぃぇぉ"),
-}
+_GLIDES = _TABLES["glides"]
+_WITH_SMALL_VOWEL = _TABLES["with_small_vowel"]
 _SMALL = dict(zip("ぁぃぅぇぉゃゅょゎ", "aiueoauoa"))
 
 
@@ -176,7 +83,7 @@ class Japanese(Language):
 
     code = "ja"
     name = "Japanese"
-    features = _FEATURES
+    features = _TABLES["features"]
     held = frozenset({"N"})
     aliases = {"q": "cl", "Q": "cl"}
 

@@ -11,47 +11,8 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-from nnsvs_lite.score.languages.base import Language, LyricError, Reading
+from nnsvs_lite.score.languages.base import Language, LyricError, Reading, tables
 from nnsvs_lite.score.languages.hangul import decompose, pronounce
-
-_FEATURES = {
-    "a": "vowel voiced low central",
-    "ae": "vowel voiced low mid front",
-    "eo": "vowel voiced mid back",
-    "e": "vowel voiced mid front",
-    "o": "vowel voiced mid back rounded",
-    "u": "vowel voiced high back rounded",
-    "eu": "vowel voiced high back",
-    "i": "vowel voiced high front",
-    "ui": "vowel voiced high back front diphthong",
-    "y": "glide voiced palatal",
-    "w": "glide voiced labial velar",
-    "g": "plosive velar",
-    "kk": "plosive velar glottal",
-    "n": "nasal voiced alveolar",
-    "d": "plosive alveolar",
-    "tt": "plosive alveolar glottal",
-    "r": "liquid voiced alveolar",
-    "m": "nasal voiced labial",
-    "b": "plosive labial",
-    "pp": "plosive labial glottal",
-    "s": "fricative alveolar",
-    "ss": "fricative alveolar glottal",
-    "j": "affricate palatal",
-    "jj": "affricate palatal glottal",
-    "ch": "affricate palatal aspirated",
-    "k": "plosive velar aspirated",
-    "t": "plosive alveolar aspirated",
-    "p": "plosive labial aspirated",
-    "h": "fricative glottal",
-    "K": "plosive velar closure",
-    "N": "nasal voiced alveolar closure",
-    "T": "plosive alveolar closure",
-    "L": "liquid voiced alveolar closure",
-    "M": "nasal voiced labial closure",
-    "P": "plosive labial closure",
-    "NG": "nasal voiced velar closure",
-}
 
 _ONSET_PHONES = "g kk n d tt r m b pp s ss j jj ch k t p h"
 _VOWEL_PHONES = "a,ae,y a,y ae,eo,e,y eo,y e,o,w a,w ae,w e,y o,u,w eo,w e,w i,y u,eu,ui,i"
@@ -68,7 +29,7 @@ class Korean(Language):
 
     code = "ko"
     name = "Korean"
-    features = _FEATURES
+    features = tables("ko")["features"]
     spreads = True
 
     def units(self, lyric: str) -> list[list[str]]:

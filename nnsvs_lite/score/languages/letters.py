@@ -8,9 +8,9 @@ grapheme-to-phoneme conversion", 1997). ``tools/learn_letters.py`` makes such a 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
-from importlib import resources
+
+from nnsvs_lite.score.languages.base import tables
 
 ORDER = (0, 1, -1, 2, -2, 3, -3, 4)
 """Letters looked at, by their distance from the one that is read, the most telling first."""
@@ -41,8 +41,7 @@ class Letters:
     @staticmethod
     def read(name: str) -> Letters:
         """The table of a file of this package."""
-        text = resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
-        return Letters({c: phones for phones, keys in json.loads(text).items() for c in keys.split(" ")})
+        return Letters({c: phones for phones, keys in tables(name).items() for c in keys.split(" ")})
 
     def read_letter(self, word: str, position: int) -> str:
         """Phones of one letter of a word, space separated; empty where it is silent."""

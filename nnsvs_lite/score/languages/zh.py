@@ -13,103 +13,15 @@ import unicodedata
 from collections.abc import Sequence
 
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.score.languages.base import Language, LyricError, Reading
+from nnsvs_lite.score.languages.base import Language, LyricError, Reading, tables
 
-_INITIALS = {
-    "b": "plosive labial",
-    "p": "plosive labial aspirated",
-    "m": "nasal voiced labial",
-    "f": "fricative labial dental",
-    "d": "plosive alveolar",
-    "t": "plosive alveolar aspirated",
-    "n": "nasal voiced alveolar",
-    "l": "liquid voiced alveolar",
-    "g": "plosive velar",
-    "k": "plosive velar aspirated",
-    "h": "fricative velar",
-    "j": "affricate palatal palatalised",
-    "q": "affricate palatal palatalised aspirated",
-    "x": "fricative palatal palatalised",
-    "zh": "affricate palatal",
-    "ch": "affricate palatal aspirated",
-    "sh": "fricative palatal",
-    "r": "fricative voiced palatal",
-    "z": "affricate alveolar",
-    "c": "affricate alveolar aspirated",
-    "s": "fricative alveolar",
-    "y": "glide voiced palatal",
-    "w": "glide voiced labial velar",
-}
+_TABLES = tables("zh")
+_INITIALS = _TABLES["initials"]
 
 # The vowel itself; a medial i, u or ü is told by palatal, labial or both, a nasal end by its place.
-_FINALS = {
-    "a": "low central",
-    "ai": "low central front diphthong",
-    "an": "low front nasal alveolar",
-    "ang": "low back nasal velar",
-    "ao": "low back rounded diphthong",
-    "e": "mid back",
-    "ei": "mid front diphthong",
-    "en": "mid central nasal alveolar",
-    "eng": "mid central nasal velar",
-    "er": "mid central liquid",
-    "i": "high front",
-    "ia": "low central palatal",
-    "ian": "low front nasal alveolar palatal",
-    "iang": "low back nasal velar palatal",
-    "iao": "low back rounded diphthong palatal",
-    "ie": "mid front palatal",
-    "in": "high front nasal alveolar",
-    "ing": "high front nasal velar",
-    "iong": "high back rounded nasal velar palatal",
-    "iu": "mid back rounded diphthong palatal",
-    "ng": "nasal velar",
-    "o": "mid back rounded",
-    "ong": "high back rounded nasal velar",
-    "ou": "mid back rounded diphthong",
-    "u": "high back rounded",
-    "ua": "low central labial",
-    "uai": "low central front diphthong labial",
-    "uan": "low front nasal alveolar labial",
-    "uang": "low back nasal velar labial",
-    "ui": "mid front diphthong labial",
-    "un": "mid central nasal alveolar labial",
-    "uo": "mid back rounded labial",
-    "v": "high front rounded",
-    "van": "low front nasal alveolar palatal labial",
-    "ve": "mid front palatal labial",
-    "vn": "high front rounded nasal alveolar",
-}
+_FINALS = _TABLES["finals"]
 
-_LABIAL = "a ai an ang ao ei en eng o u"
-_HIGH = "i ia ian iang iao ie in ing iong iu v van ve vn"
-_PLAIN = "a ai an ang ao e ei en eng ong ou u uan ui un uo"
-_ALLOWED = {
-    "": "a ai an ang ao e ei en eng er ng o ou",
-    "b": _LABIAL + " i ian iang iao ie in ing",
-    "p": _LABIAL + " i ian iao ie in ing ou",
-    "m": _LABIAL + " e i ian iao ie in ing iu ou",
-    "f": _LABIAL + " iao ou",
-    "d": _PLAIN + " i ia ian iao ie in ing iu",
-    "t": _PLAIN + " i ian iao ie ing",
-    "n": _PLAIN + " i ia ian iang iao ie in ing iu v ve",
-    "l": _PLAIN + " i ia ian iang iao ie in ing iu o v ve",
-    "g": _PLAIN + " ua uai uang",
-    "k": _PLAIN + " ua uai uang",
-    "h": _PLAIN + " ua uai uang",
-    "j": _HIGH,
-    "q": _HIGH,
-    "x": _HIGH,
-    "zh": _PLAIN + " i ua uai uang",
-    "ch": _PLAIN + " i ua uai uang",
-    "sh": _PLAIN + " i ua uai uang",
-    "r": _PLAIN + " i ua",
-    "z": _PLAIN + " i",
-    "c": _PLAIN + " i",
-    "s": _PLAIN + " i",
-    "y": "a an ang ao e i in ing o ong ou v van ve vn",
-    "w": "a ai an ang ei en eng o ong u",
-}
+_ALLOWED = _TABLES["syllables"]
 
 
 def _syllables() -> dict[str, list[str]]:
@@ -137,14 +49,7 @@ _PINYIN = _syllables()
 _TONE_MARKS = {"\u0304": 1, "\u0301": 2, "\u030c": 3, "\u0300": 4}
 _HANZI = re.compile("[\u3400-\u9fff\uf900-\ufaff〇\U00020000-\U0003ffff]")
 _DROPPED = re.compile(r"[\s、。，．,.!?！？；;：:…·・「」『』《》〈〉（）()\[\]\"“”’‘♪~〜ー—–_*-]+")
-_TRADITIONAL = (
-    "長长樂乐還还覺觉發发髮发頭头著着為为應应與与當当難难興兴種种數数轉转傳传調调銀银邊边們们來来個个過过給给說说話话"
-    "愛爱夢梦雲云風风飛飞時时間间記记憶忆離离開开關关門门聽听見见親亲麼么樣样誰谁無无處处從从後后裡里這这兒儿"
-    "歲岁歡欢淚泪戀恋願愿問问鄉乡陽阳陰阴靜静夢梦燈灯龍龙馬马鳥鸟魚鱼紅红綠绿藍蓝黃黄點点獨独對对雙双萬万億亿"
-    "會会進进運运遠远連连邊边還还達达選选遲迟適适練练結结經经線线緊紧總总繼继續续讓让識识許许詩诗該该認认語语"
-    "誤误課课論论講讲謝谢證证譯译變变貝贝負负財财責责貴贵買买費费資资賣卖質质賴赖贏赢趕赶輕轻較较輝辉輸输辦办"
-    "強强張张彈弹彎弯幹干幾几廣广庫库憐怜懷怀戰战戲戏擁拥據据擔担擊击掃扫揚扬換换損损撲扑擇择擺摆攜携攝摄斷断"
-)
+_TRADITIONAL = _TABLES["traditional"]
 """Traditional characters of songs, each with its simplified form, in which words are listed."""
 _SIMPLIFIED = str.maketrans(dict(zip(_TRADITIONAL[::2], _TRADITIONAL[1::2])))
 _LONGEST = 24
