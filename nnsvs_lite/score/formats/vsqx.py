@@ -36,14 +36,8 @@ _VERSIONS = {
 def read_vsqx(path: str | os.PathLike, *, lang: str = "ja", part: int | str | None = None) -> Score:
     """One track of a VOCALOID 3 or 4 sequence; phones are attached later.
 
-    Args:
-        path: ``.vsqx``.
-        lang: language of the lyrics, kept in the score.
-        part: number from 1 or name of the track; the first with lyrics if not given.
-
-    Raises:
-        DataError: where the file is not a score that can be sung; names file, track
-            and note.
+    ``part`` is the number from 1 or name of the track; the first with lyrics if not given.
+    Raises DataError where it is no score that can be sung; names file, track and note.
     """
     with naming(path):
         root = read_xml(path)
