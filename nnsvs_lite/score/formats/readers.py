@@ -15,19 +15,12 @@ from nnsvs_lite.score.types import Score
 
 
 class Reader(NamedTuple):
-    """How a format is read.
+    """How a format is read: ``read(path, *, lang, **options)``."""
 
-    Attributes:
-        format: its name, for people.
-        module: where the function is.
-        function: ``read(path, *, lang, **options)``.
-        options: which of ``part``, ``verse``, ``voice`` and ``tempo`` it takes.
-    """
-
-    format: str
+    format: str  # its name, for people
     module: str
     function: str
-    options: frozenset[str]
+    options: frozenset[str]  # which of ``part``, ``verse``, ``voice`` and ``tempo`` it takes
 
 
 def _reader(format: str, module: str, options: str) -> Reader:
