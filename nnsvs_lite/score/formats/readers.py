@@ -43,7 +43,7 @@ READERS = {
     ".ustx": _reader("USTX", "ustx:read_ustx", "part"),
     ".svp": _reader("SVP", "svp:read_svp", "part"),
     ".vsqx": _reader("VSQX", "vsqx:read_vsqx", "part"),
-    ".vpr": _reader("VPR", "vpr:read_vpr", "part"),
+    ".vpr": _reader("VPR", "vsqx:read_vpr", "part"),
     ".ds": _reader("DiffSinger's DS", "diffsinger:read_ds", "tempo"),
     ".lab": _LABEL,
     ".full": _LABEL,
