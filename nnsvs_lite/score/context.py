@@ -8,7 +8,7 @@ Sinsy", SSW7, 2010), as numbers instead of questions.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -131,13 +131,8 @@ def note_context(score: Score, language: Language | None = None) -> np.ndarray:
     values |= _pitch_values(notes)
     values |= _length_values(notes)
     values |= _phrase_values(notes)
-    flags: dict[str, Callable[[Note], bool]] = {
-        "slur": lambda n: n.slur,
-        "is_rest": lambda n: n.is_rest,
-        "breath": lambda n: n.breath,
-    }
-    for name, flag in flags.items():
-        values[name] = [float(flag(n)) for n in notes]
+    for name in ("slur", "is_rest", "breath"):
+        values[name] = [float(getattr(n, name)) for n in notes]
     values["next_slur"] = [*values["slur"][1:], 0.0]
     values["prev_rest"] = [1.0, *values["is_rest"][:-1]]
     values["next_rest"] = [*values["is_rest"][1:], 1.0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import os
 
 from nnsvs_lite.io.errors import DataError
@@ -76,17 +77,9 @@ def _check_syllables(notes: tuple[Note, ...], where: str | os.PathLike | None) -
 
 def _phrases(notes: tuple[Note, ...]) -> list[tuple[int, int]]:
     """Runs of sung notes between rests, as first and last+1."""
-    phrases = []
-    first = None
-    for i, note in enumerate(notes):
-        if note.is_rest and first is not None:
-            phrases.append((first, i))
-            first = None
-        elif not note.is_rest and first is None:
-            first = i
-    if first is not None:
-        phrases.append((first, len(notes)))
-    return phrases
+    runs = itertools.groupby(range(len(notes)), key=lambda i: notes[i].is_rest)
+    spans = [list(run) for is_rest, run in runs if not is_rest]
+    return [(span[0], span[-1] + 1) for span in spans]
 
 
 def _read_phrase(

@@ -39,9 +39,7 @@ MIN_PITCH, MAX_PITCH = 1, 127
 
 def checked_tempo(tempo: float, place: str) -> float:
     """The tempo, in quarter notes a minute, if it is one that can be sung.
-
-    Raises:
-        DataError: where it is not from ``MIN_TEMPO`` to ``MAX_TEMPO``.
+    Raises DataError where it is not from ``MIN_TEMPO`` to ``MAX_TEMPO``.
     """
     if not MIN_TEMPO <= tempo <= MAX_TEMPO:
         raise DataError(
@@ -53,9 +51,7 @@ def checked_tempo(tempo: float, place: str) -> float:
 
 def checked_pitch(pitch: float, place: str) -> int:
     """The pitch as a whole MIDI number, quarter tones rounded up.
-
-    Raises:
-        DataError: where it is not from ``MIN_PITCH`` to ``MAX_PITCH``.
+    Raises DataError where it is not from ``MIN_PITCH`` to ``MAX_PITCH``.
     """
     whole = math.floor(pitch + 0.5) if math.isfinite(pitch) else 0
     if not MIN_PITCH <= whole <= MAX_PITCH:
@@ -65,9 +61,7 @@ def checked_pitch(pitch: float, place: str) -> int:
 
 def checked_count(count: int) -> None:
     """Refuses more than ``MAX_NOTES`` notes.
-
-    Raises:
-        DataError: where there are more.
+    Raises DataError where there are more.
     """
     if count > MAX_NOTES:
         raise DataError(f"it has {count} notes; at most {MAX_NOTES} can be read")
@@ -75,9 +69,7 @@ def checked_count(count: int) -> None:
 
 def checked_length(seconds: float) -> None:
     """Refuses a score of more than ``MAX_SECONDS``.
-
-    Raises:
-        DataError: where it is longer.
+    Raises DataError where it is longer.
     """
     if not seconds <= MAX_SECONDS:
         raise DataError(f"the score lasts more than {MAX_SECONDS // 3600} hours")

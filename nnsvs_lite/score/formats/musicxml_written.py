@@ -32,34 +32,20 @@ _UNMARKED = 0.5
 
 @dataclass
 class WrittenNote:
-    """A note, chord or rest as written.
-
-    Attributes:
-        offset: quarters from the measure's start.
-        beats: length in quarters; 0 for a grace note.
-        pitch: MIDI number at sounding pitch, the highest of a chord; 0 for a rest, NaN
-            where it has none.
-        lyrics: for each verse the text and its place in the word (``single``,
-            ``begin``, ``middle`` or ``end``).
-        tied: whether it goes on from the note before.
-        grace: whether it is a grace note.
-        breath: whether a breath mark follows.
-        velocity: dynamics, 0..1.
-        voice, staff: as numbered in the file; the staff is 0 where none is named.
-        chord: whether several pitches sound.
-    """
+    """A note, chord or rest as written; lengths in quarters, ``offset`` from the measure's start."""
 
     offset: Fraction
-    beats: Fraction
-    pitch: float = REST
+    beats: Fraction  # 0 for a grace note
+    pitch: float = REST  # MIDI number at sounding pitch, the highest of a chord; NaN where it has none
     lyrics: dict[int, tuple[str, str]] = field(default_factory=dict)
-    tied: bool = False
+    """For each verse the text and its place in the word (``single``, ``begin``, ``middle`` or ``end``)."""
+    tied: bool = False  # goes on from the note before
     grace: bool = False
-    breath: bool = False
-    velocity: float = _UNMARKED
+    breath: bool = False  # a breath mark follows
+    velocity: float = _UNMARKED  # dynamics, 0..1
     voice: str = ""
-    staff: int = 0
-    chord: bool = False
+    staff: int = 0  # 0 where none is named
+    chord: bool = False  # several pitches sound
 
     @property
     def end(self) -> Fraction:
@@ -68,32 +54,22 @@ class WrittenNote:
 
 @dataclass
 class WrittenMeasure:
-    """A measure as written; lengths in quarters.
+    """A measure as written; lengths in quarters."""
 
-    Attributes:
-        number: as printed.
-        bar: what its time signature asks for.
-        beat_type: the signature's lower number.
-        key: sharps, flats negative.
-        length: what it holds.
-        pickup: how far into its bar it begins.
-        tempi: (offset, quarters a minute); once :func:`sung_measures` has been at it the
-            first stands at offset 0.
-        notes: in the file's order, then those to be sung by offset, not overlapping; gaps are silent.
-        dynamics: (offset, staff, loudness 0..1).
-        voices: all of its voices, also such as hold nothing.
-    """
-
-    number: int
-    bar: Fraction = Fraction(4)
-    beat_type: int = 4
-    key: int = 0
-    length: Fraction = Fraction(0)
-    pickup: Fraction = Fraction(0)
+    number: int  # as printed
+    bar: Fraction = Fraction(4)  # what its time signature asks for
+    beat_type: int = 4  # the signature's lower number
+    key: int = 0  # sharps, flats negative
+    length: Fraction = Fraction(0)  # what it holds
+    pickup: Fraction = Fraction(0)  # how far into its bar it begins
     tempi: list[tuple[Fraction, float]] = field(default_factory=list)
+    """(offset, quarters a minute); after :func:`sung_measures` the first stands at offset 0."""
     notes: list[WrittenNote] = field(default_factory=list)
+    """In the file's order, then those to be sung by offset, not overlapping; gaps are silent."""
     dynamics: list[tuple[Fraction, int, float]] = field(default_factory=list)
+    """(offset, staff, loudness 0..1)."""
     voices: list[str] = field(default_factory=list)
+    """All of its voices, also such as hold nothing."""
 
     def seconds(self, offset: Fraction) -> float:
         """Time from the measure's start to an offset."""

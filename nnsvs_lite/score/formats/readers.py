@@ -15,19 +15,12 @@ from nnsvs_lite.score.types import Score
 
 
 class Reader(NamedTuple):
-    """How a format is read.
+    """How a format is read: ``read(path, *, lang, **options)``."""
 
-    Attributes:
-        format: its name, for people.
-        module: where the function is.
-        function: ``read(path, *, lang, **options)``.
-        options: which of ``part``, ``verse``, ``voice`` and ``tempo`` it takes.
-    """
-
-    format: str
+    format: str  # its name, for people
     module: str
     function: str
-    options: frozenset[str]
+    options: frozenset[str]  # which of ``part``, ``verse``, ``voice`` and ``tempo`` it takes
 
 
 def _reader(format: str, module: str, options: str) -> Reader:
@@ -50,7 +43,7 @@ READERS = {
     ".ustx": _reader("USTX", "ustx:read_ustx", "part"),
     ".svp": _reader("SVP", "svp:read_svp", "part"),
     ".vsqx": _reader("VSQX", "vsqx:read_vsqx", "part"),
-    ".vpr": _reader("VPR", "vpr:read_vpr", "part"),
+    ".vpr": _reader("VPR", "vsqx:read_vpr", "part"),
     ".ds": _reader("DiffSinger's DS", "diffsinger:read_ds", "tempo"),
     ".lab": _LABEL,
     ".full": _LABEL,

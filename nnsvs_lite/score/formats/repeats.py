@@ -187,7 +187,8 @@ def playing_order(marks: Sequence[Marks]) -> list[tuple[int, int]]:
                 if count < (last_pass if mark.ending else mark.backward):
                     count, index = count + 1, begin
                     continue
-                if not mark.ending and not _follows_with(marks, index, count):
+                # An ending for this pass may come after a repeat sign outside any bracket.
+                if not mark.ending and not any(count in m.ending for m in marks[index + 1 : index + 2]):
                     begin, count = index + 1, 1
         if index == group_end:
             begin, count = index + 1, 1
@@ -197,11 +198,6 @@ def playing_order(marks: Sequence[Marks]) -> list[tuple[int, int]]:
             continue
         index += 1
     return order
-
-
-def _follows_with(marks: Sequence[Marks], index: int, count: int) -> bool:
-    """Whether an ending for this pass comes after a repeat sign outside any bracket."""
-    return index + 1 < len(marks) and count in marks[index + 1].ending
 
 
 def _check_jumps(marks: Sequence[Marks]) -> None:

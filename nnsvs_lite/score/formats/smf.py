@@ -33,14 +33,7 @@ class MidiNote:
 
 @dataclass
 class MidiTrack:
-    """What one track chunk holds; times in ticks.
-
-    Attributes:
-        name: bytes of its name.
-        notes: by start.
-        lyrics: (tick, bytes) of lyric events.
-        texts: (tick, bytes) of text events, which karaoke files use for lyrics.
-    """
+    """What one track chunk holds; lyric and text events (which karaoke uses) as (tick, bytes)."""
 
     name: bytes = b""
     notes: list[MidiNote] = field(default_factory=list)
@@ -50,21 +43,13 @@ class MidiTrack:
 
 @dataclass
 class MidiFile:
-    """A whole file.
-
-    Attributes:
-        ticks: per quarter note.
-        tracks: in the order of the file.
-        tempi: (tick, quarter notes a minute).
-        metres: (tick, numerator, denominator).
-        keys: (tick, sharps), flats negative.
-    """
+    """A whole file; ``ticks`` per quarter note."""
 
     ticks: int
     tracks: list[MidiTrack] = field(default_factory=list)
-    tempi: list[tuple[int, float]] = field(default_factory=list)
-    metres: list[tuple[int, int, int]] = field(default_factory=list)
-    keys: list[tuple[int, int]] = field(default_factory=list)
+    tempi: list[tuple[int, float]] = field(default_factory=list)  # (tick, quarter notes a minute)
+    metres: list[tuple[int, int, int]] = field(default_factory=list)  # (tick, numerator, denominator)
+    keys: list[tuple[int, int]] = field(default_factory=list)  # (tick, sharps), flats negative
 
 
 def parse_midi(data: bytes) -> MidiFile:

@@ -34,14 +34,8 @@ _NAMES = Names(
 def read_svp(path: str | os.PathLike, *, lang: str = "ja", part: int | str | None = None) -> Score:
     """One track of a Synthesizer V project; phones are attached later.
 
-    Args:
-        path: ``.svp``.
-        lang: language of the lyrics, kept in the score.
-        part: number from 1 or name of the track; the first with lyrics if not given.
-
-    Raises:
-        DataError: where the file is not a score that can be sung; names file, track
-            and note.
+    ``part`` is the number from 1 or name of the track; the first with lyrics if not given.
+    Raises DataError where it is no score that can be sung; names file, track and note.
     """
     with naming(path):
         value = parse_json(read_bytes(path, MAX_TEXT_BYTES))

@@ -20,6 +20,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 
 from nnsvs_lite.io.errors import DataError
@@ -64,7 +65,7 @@ def read_ust(path: str | os.PathLike, *, lang: str = "ja") -> Score:
             lyric = clean_alias(get_text(fields.get("Lyric", "")), lang)
             if lyric is None:
                 if notes and notes[-1].end == ticks:
-                    notes[-1] = _longer(notes[-1], length)
+                    notes[-1] = replace(notes[-1], beats=notes[-1].beats + length)
             elif lyric.lower() not in RESTS:
                 pitch = get_number(fields.get("NoteNum"), f"{place}: NoteNum", -1e4, 1e4)
                 notes.append(Sung(ticks, length, pitch, lyric, place=place))
@@ -88,10 +89,6 @@ def clean_alias(lyric: str, lang: str) -> str | None:
         return None
     alias = _ALIAS.fullmatch(lyric)
     return alias.group(1) if alias else lyric
-
-
-def _longer(note: Sung, beats: Fraction) -> Sung:
-    return Sung(note.start, note.beats + beats, note.pitch, note.lyric, note.velocity, note.place)
 
 
 def _sections(text: str) -> tuple[dict[str, str], list[tuple[str, dict[str, str]]]]:

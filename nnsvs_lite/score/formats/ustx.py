@@ -35,14 +35,8 @@ _NAMES = Names(
 def read_ustx(path: str | os.PathLike, *, lang: str = "ja", part: int | str | None = None) -> Score:
     """One track of an OpenUtau project; phones are attached later.
 
-    Args:
-        path: ``.ustx``.
-        lang: language of the lyrics, kept in the score.
-        part: number from 1 or name of the track; the first with lyrics if not given.
-
-    Raises:
-        DataError: where the file is not a score that can be sung; names file, part
-            and note.
+    ``part`` is the number from 1 or name of the track; the first with lyrics if not given.
+    Raises DataError where it is no score that can be sung; names file, track and note.
     """
 
     def sung(lyric: str) -> str | None:

@@ -56,7 +56,11 @@ def unpack(data: bytes, path: Path, find: Callable[[list[str], Callable[[str], b
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
 
             def read(name: str) -> bytes:
-                return _member(archive, name, path)
+                with archive.open(name) as member:
+                    unpacked = member.read(MAX_BYTES + 1)
+                if len(unpacked) > MAX_BYTES:
+                    raise DataError(f"{name} in it unpacks to more than {MAX_BYTES // 2**20} MiB", path)
+                return unpacked
 
             return read(find(archive.namelist(), read))
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, KeyError, ValueError) as error:
@@ -79,14 +83,6 @@ def _find_score(names: list[str], read: Callable[[str], bytes], path: Path) -> s
         if name.lower().endswith((".xml", ".musicxml")) and not name.startswith(("META-INF/", "__MACOSX/")):
             return name
     raise DataError("the zip file holds no MusicXML score", path)
-
-
-def _member(archive: zipfile.ZipFile, name: str, path: Path) -> bytes:
-    with archive.open(name) as member:
-        data = member.read(MAX_BYTES + 1)
-    if len(data) > MAX_BYTES:
-        raise DataError(f"{name} in it unpacks to more than {MAX_BYTES // 2**20} MiB", path)
-    return data
 
 
 class _Refused(Exception):
