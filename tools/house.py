@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""What make lint checks beside ruff and import-linter: no file too long, no circle of imports in tools/.
+"""What make lint checks beside ruff and import-linter: no file too long, no class name used twice,
+no circle of imports in tools/.
 
 Prints the lines of each room of the package, so that one sees where the weight is. Run in the repository.
 """
@@ -12,7 +13,7 @@ import io
 import subprocess
 import sys
 import tokenize
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 
 MAX_LINES = 500
@@ -69,6 +70,15 @@ def main() -> int:
     ]
     if found := circle(Path("tools")):
         faults.append(f"tools: modules import each other in a circle: {' -> '.join(found)}")
+
+    classes = Counter(
+        node.name
+        for path, text in files.items()
+        if path.parts[0] == "nnsvs_lite" and path.suffix == ".py"
+        for node in ast.parse(text).body
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+    )
+    faults += [f"nnsvs_lite: {count} classes are called {n}" for n, count in classes.items() if count > 1]
 
     rooms: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
     for path, text in files.items():

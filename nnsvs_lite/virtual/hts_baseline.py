@@ -26,7 +26,7 @@ from nnsvs_lite.virtual.htsvoice import StateSequence
 from nnsvs_lite.virtual.labels import full_context
 from nnsvs_lite.virtual.mlpg import fit_durations, mlpg
 from nnsvs_lite.virtual.performance import segments
-from nnsvs_lite.virtual.singer import LEVEL, Rendition, VirtualSinger
+from nnsvs_lite.virtual.singer import LEVEL, VirtualSinger, VirtualSong
 from nnsvs_lite.virtual.style import FRAME
 from nnsvs_lite.virtual.voices import SOURCES, load_singer
 
@@ -68,7 +68,7 @@ def f0_trajectory(singer: VirtualSinger, states: StateSequence, durations: np.nd
     return np.where(voiced, np.exp(lf0), 0.0)
 
 
-def perform(singer: VirtualSinger, score: Score) -> Rendition:
+def perform(singer: VirtualSinger, score: Score) -> VirtualSong:
     """What the voice alone makes of a score with phones.
 
     Args:
@@ -84,7 +84,7 @@ def perform(singer: VirtualSinger, score: Score) -> Rendition:
         Phone(symbol, round(float(start), 7), round(float(end), 7), note)
         for symbol, start, end, note in zip(score.phones, starts, ends, score.note_index)
     ]
-    return Rendition(phones, f0_trajectory(singer, states, durations), mgc)
+    return VirtualSong(phones, f0_trajectory(singer, states, durations), mgc)
 
 
 def sing_baseline(data: str | os.PathLike, out: str | os.PathLike, *, sample_rate: int = 24000) -> bool:

@@ -26,7 +26,7 @@ _LARGEST_EVENING = 12.0
 
 
 @dataclass(frozen=True)
-class Rendition:
+class VirtualSong:
     """What a singer makes of a score.
 
     Attributes:
@@ -59,7 +59,7 @@ class VirtualSinger:
     level: float
     smooth: bool
 
-    def perform(self, score: Score, rng: np.random.Generator) -> Rendition:
+    def perform(self, score: Score, rng: np.random.Generator) -> VirtualSong:
         """Times, F0 and spectra of a score; the noise comes from ``rng`` alone.
 
         Raises DataError where the score cannot be sung; see :func:`place_phones`.
@@ -78,7 +78,7 @@ class VirtualSinger:
         motion = np.clip(motion, -_LARGEST_EVENING, _LARGEST_EVENING)
         gain = self._loudness(score, phones, own) - self.style.steadiness * motion
         mgc[:, 0] += _smooth(gain, round(_SMOOTHING / FRAME)) * np.log(10) / 20
-        return Rendition(phones, np.where(voiced, curve, 0.0), mgc)
+        return VirtualSong(phones, np.where(voiced, curve, 0.0), mgc)
 
     def mel_cepstra(self, states: StateSequence, durations: np.ndarray) -> np.ndarray:
         """Mel-cepstra (frames, order + 1) with the voice's spread, for durations (phones, states)."""
@@ -148,7 +148,7 @@ class VirtualSinger:
         spectra = render.power_spectra(mgc, self.voice.sample_rate, self.voice.alpha, sample_rate, fft)
         return render.smooth_over_harmonics(spectra, f0, sample_rate) if self.smooth else spectra
 
-    def render(self, performance: Rendition, sample_rate: int) -> np.ndarray:
+    def render(self, performance: VirtualSong, sample_rate: int) -> np.ndarray:
         """The waveform of a performance, full scale 1.
 
         Raises DataError if ``sample_rate`` is above the voice's.
