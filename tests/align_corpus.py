@@ -4,8 +4,6 @@ Vowels are harmonics under formants, consonants noise or hum: enough for an
 aligner to tell them apart, and made in milliseconds.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from pathlib import Path
 

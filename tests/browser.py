@@ -22,8 +22,6 @@ Playwright keeps an event loop open in the main thread meanwhile, so such a modu
 ``asyncio.run`` there (a server under test belongs into a thread or process of its own).
 """
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

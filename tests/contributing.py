@@ -1,7 +1,5 @@
 """The code that CONTRIBUTING.md walks through, as if it stood where the text says."""
 
-from __future__ import annotations
-
 import re
 import sys
 import types

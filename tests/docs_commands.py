@@ -1,7 +1,5 @@
 """The commands that the documentation shows."""
 
-from __future__ import annotations
-
 import re
 import shlex
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A tiny sung corpus with exactly known times: harmonic tones for vowels, silence in rests."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """``nnsvs-lite`` without its start-up: one process imports torch once, each command runs in a fork of it."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import subprocess

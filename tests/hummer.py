@@ -1,7 +1,5 @@
 """A singer of whom everything is known: the score's pitch with a known vibrato, one known resonance."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Runs that end in the middle of things."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 

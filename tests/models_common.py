@@ -1,7 +1,5 @@
 """What tests of models share: every configuration, built on a toy dump."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Writes one tune in every score format, each in the plain form that its editor saves."""
 
-from __future__ import annotations
-
 import json
 import struct
 import zipfile

@@ -1,7 +1,5 @@
 """Damaged scores for fuzzing: small valid files of every format, changed by chance where it hurts."""
 
-from __future__ import annotations
-
 import functools
 import io
 import json

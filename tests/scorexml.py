@@ -1,7 +1,5 @@
 """Writes small MusicXML scores for tests, so that each test shows the music it reads."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 DIVISIONS = 24

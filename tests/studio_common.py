@@ -1,7 +1,5 @@
 """A studio for tests: the toy voice, the real processes, the real application."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager

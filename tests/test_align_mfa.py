@@ -1,7 +1,5 @@
 """The Montreal Forced Aligner's driver, against its real files and a stand-in program."""
 
-from __future__ import annotations
-
 import dataclasses
 import stat
 import sys

@@ -1,7 +1,5 @@
 """Score-guided refinement on a toy singer with known times."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import numpy as np

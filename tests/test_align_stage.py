@@ -1,7 +1,5 @@
 """Stage 1 as a whole, on a toy singer; the back end is the embedded one."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import shutil

@@ -1,7 +1,5 @@
 """The embedded back end's driver."""
 
-from __future__ import annotations
-
 import zipfile
 
 import pytest

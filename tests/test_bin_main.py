@@ -1,7 +1,5 @@
 """The dispatcher: finding commands, reading options, reporting errors."""
 
-from __future__ import annotations
-
 import argparse
 import errno
 import io

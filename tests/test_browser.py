@@ -1,7 +1,5 @@
 """The browser fixture itself: it sees what goes wrong in a page."""
 
-from __future__ import annotations
-
 import wave
 
 PAGE = """<!DOCTYPE html><html><head><meta name="viewport" content="width=device-width"></head>

@@ -1,7 +1,5 @@
 """Data dirs of several singers made one."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Data dirs: read, write, subset, split, audio."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Mending a data dir, and the tools of ``nnsvs-lite data``."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

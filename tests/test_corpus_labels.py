@@ -1,7 +1,5 @@
 """Corpus labels and scores brought to the same phones."""
 
-from __future__ import annotations
-
 import dataclasses
 from pathlib import Path
 

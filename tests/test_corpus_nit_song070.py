@@ -1,7 +1,5 @@
 """HTS labels, and the preparation of NIT-SONG070 from both of its forms."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Songs cut into phrases at rests."""
 
-from __future__ import annotations
-
 import dataclasses
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Every fault of a data dir, seeded one by one and all together."""
 
-from __future__ import annotations
-
 import json
 import re
 import struct

@@ -1,7 +1,5 @@
 """A large data dir is checked whole, and only by the headers of its audio."""
 
-from __future__ import annotations
-
 import random
 import time
 from pathlib import Path

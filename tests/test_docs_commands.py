@@ -1,7 +1,5 @@
 """Every command that the documentation shows is run: here on toys, or where ELSEWHERE says."""
 
-from __future__ import annotations
-
 import importlib
 import os
 import re

@@ -1,7 +1,5 @@
 """The system that CONTRIBUTING.md walks through is a whole one."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

@@ -1,7 +1,5 @@
 """The ESPnet-like metrics: what they forgive and what they do not."""
 
-from __future__ import annotations
-
 import itertools
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Scoring of decode folders, on sung tones whose answers are known."""
 
-from __future__ import annotations
-
 import json
 import shutil
 import sys

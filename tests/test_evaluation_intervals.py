@@ -1,7 +1,5 @@
 """Known answers of pooling, intervals and paired differences."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

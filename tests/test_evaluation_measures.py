@@ -1,7 +1,5 @@
 """Known answers of the measures, each asked of the very functions that scoring calls."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """Files that appear whole or not at all, whatever goes wrong while they are written."""
 
-from __future__ import annotations
-
 import errno
 import os
 import subprocess

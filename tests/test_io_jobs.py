@@ -1,7 +1,5 @@
 """The process pool: order, bounds, and what happens when somebody is killed."""
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import os

@@ -1,7 +1,5 @@
 """Settings: names, overlays, types, and faults with their line."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal

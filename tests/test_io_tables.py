@@ -1,7 +1,5 @@
 """Text tables, CTM and feature tables; damage to them is named, never a traceback."""
 
-from __future__ import annotations
-
 import os
 import struct
 import subprocess

@@ -1,7 +1,5 @@
 """The autoregressive decoder: one pass as many steps, no target seen too early, alone as in a batch."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from torch import nn

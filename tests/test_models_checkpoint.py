@@ -1,7 +1,5 @@
 """Checkpoints hold plain values; anything else is refused in one line and never run."""
 
-from __future__ import annotations
-
 import pickle
 import sys
 

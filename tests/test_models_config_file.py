@@ -1,7 +1,5 @@
 """Configurations: every key and type checked, no foreign class imported, options on top."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """What holds for every model under conf/: shapes, padding, devices, learning, the rule beneath."""
 
-from __future__ import annotations
-
 import dataclasses
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """Diffusion: schedule, samplers and denoiser against known answers."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

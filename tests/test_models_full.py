@@ -1,7 +1,5 @@
 """Every system at its published size: its parameters, and a few steps of training."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Mel spectra back to waveforms: pitch, spectra and lengths of tones that are known."""
 
-from __future__ import annotations
-
 import dataclasses
 from pathlib import Path
 

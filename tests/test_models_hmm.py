@@ -1,7 +1,5 @@
 """The HMM baseline: trees as tensors, leaves with known moments, singing by what was learnt."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

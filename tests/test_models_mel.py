@@ -1,7 +1,5 @@
 """Systems that their papers train on mel spectra, on a dump of mel spectra."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import pytest

@@ -1,7 +1,5 @@
 """Chunks that overlap, mixer blocks and gated convolutions, with known answers."""
 
-from __future__ import annotations
-
 import math
 
 import pytest

@@ -1,7 +1,5 @@
 """Parameter generation against the normal equations written out."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

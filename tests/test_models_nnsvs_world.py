@@ -1,7 +1,5 @@
 """The multi-stream ladder: who is told what, teacher forcing, and configurations that cannot be."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import pytest

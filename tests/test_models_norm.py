@@ -1,7 +1,5 @@
 """Batch normalisation without padding, and the postnet upon it."""
 
-from __future__ import annotations
-
 import torch
 from torch import nn
 

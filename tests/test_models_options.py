@@ -1,7 +1,5 @@
 """Options of every acoustic model: singer, language, style tokens, perceptual entropy, GV."""
 
-from __future__ import annotations
-
 import copy
 import math
 from dataclasses import replace

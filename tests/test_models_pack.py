@@ -1,7 +1,5 @@
 """Packed voices: one file that sings the same, always the same bytes, and nothing else is read as one."""
 
-from __future__ import annotations
-
 import io
 import json
 import pickle

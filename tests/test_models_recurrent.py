@@ -1,7 +1,5 @@
 """LSTMs over padding against torch's own over packed sequences."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from torch import nn

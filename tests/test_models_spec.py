@@ -1,7 +1,5 @@
 """The specification of a dump: read as foreign input, with several languages, and kept by models."""
 
-from __future__ import annotations
-
 import copy
 import json
 import shutil

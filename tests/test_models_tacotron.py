@@ -1,7 +1,5 @@
 """Attention led by durations, and a decoder that hears its own frames, with known answers."""
 
-from __future__ import annotations
-
 import math
 
 import pytest

@@ -1,7 +1,5 @@
 """Timing models: mixtures, masks, syllables and limits against known answers."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
 

@@ -1,7 +1,5 @@
 """Vibrato that is put into a curve is found, described and sung again; and the prior on pitch."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
 

@@ -1,7 +1,5 @@
 """Vocoders are models: chosen for a specification, each row of a batch as it would be alone."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Transformers over phones and frames, with known answers: XiaoiceSing and Muskits' form of it."""
 
-from __future__ import annotations
-
 import math
 
 import pytest

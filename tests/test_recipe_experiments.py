@@ -1,7 +1,5 @@
 """Experiments never overwrite each other: names keep them apart, and one folder never gets two of them."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

@@ -4,8 +4,6 @@ Every file appears by a rename. Each stage is killed (SIGKILL) at its first, a m
 last rename, before or after it, so no chance decides what is tested.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

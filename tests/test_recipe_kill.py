@@ -1,7 +1,5 @@
 """A whole recipe that is killed again and again ends with the same bytes as one that was left in peace."""
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import json

@@ -1,7 +1,5 @@
 """The set-up script, with a Python that only records what it is asked to do."""
 
-from __future__ import annotations
-
 import ast
 import os
 import shutil

@@ -1,7 +1,5 @@
 """The staged recipe script, run on a toolkit that only records how it is called."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import signal

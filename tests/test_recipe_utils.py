@@ -1,7 +1,5 @@
 """The job runner and the option parser by themselves."""
 
-from __future__ import annotations
-
 import subprocess
 from pathlib import Path
 

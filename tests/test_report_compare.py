@@ -1,7 +1,5 @@
 """Comparing experiments: which results are meant, whether they fit together, and what comes out."""
 
-from __future__ import annotations
-
 import doctest
 import json
 import shutil

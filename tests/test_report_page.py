@@ -1,7 +1,5 @@
 """The results page: whole, self-contained, and alive in a browser."""
 
-from __future__ import annotations
-
 import base64
 import io
 import json

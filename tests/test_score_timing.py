@@ -1,7 +1,5 @@
 """The algebra of lags and durations: what is measured in training is what singing gives back."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from toy import make_score, perform

@@ -1,7 +1,5 @@
 """The studio's addresses with its real processes and a toy voice: what they give and what they refuse."""
 
-from __future__ import annotations
-
 import importlib.util
 import io
 import os

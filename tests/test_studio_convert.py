@@ -1,7 +1,5 @@
 """Songs as the page edits them: to scores and back, to MusicXML and back, and what is refused."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 

@@ -1,7 +1,5 @@
 """The studio's processes: how they answer, are ended, and start again."""
 
-from __future__ import annotations
-
 import io
 import json
 import threading

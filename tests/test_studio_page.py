@@ -1,7 +1,5 @@
 """The studio's page in a real browser: a tune is written, sung, heard, looked at and saved."""
 
-from __future__ import annotations
-
 import io
 import re
 import threading

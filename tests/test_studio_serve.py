@@ -1,7 +1,5 @@
 """``nnsvs-lite serve`` as a program: it starts, answers, ends, and says in one line why it cannot."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal

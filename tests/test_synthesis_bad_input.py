@@ -3,8 +3,6 @@
 Always exit status 1, one line that says what and where, and no file half made.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Decoding and singing: repeatable, independent of batching, one and the same engine."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """A score in any format is sung in tune, and whole: measured in the waveform."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

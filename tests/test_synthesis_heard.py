@@ -4,8 +4,6 @@ The acoustic model is a hummer: the score's pitch with a known vibrato, and a sp
 known resonance, so that every answer is known.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hummer import DEPTH, RATE, RESONANCE, make_hummer

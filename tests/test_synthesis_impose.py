@@ -1,7 +1,5 @@
 """Phone times from files: every form gives the same times, and what does not fit is named."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """Phrases joined to songs."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from nnsvs_lite.synthesis.join import FADE, join

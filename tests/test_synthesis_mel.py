@@ -1,7 +1,5 @@
 """A voice of mel spectra sings by the same call, through Griffin-Lim."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from models_common import mel_spec

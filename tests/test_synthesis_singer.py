@@ -1,7 +1,5 @@
 """The call in Python as it is documented, its phone times and tables, and the engine behind it."""
 
-from __future__ import annotations
-
 import doctest
 import shutil
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What the options of singing do to features and to the waveform, against known answers."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import numpy as np

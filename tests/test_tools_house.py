@@ -1,7 +1,5 @@
 """The checks of the repository's own rules."""
 
-from __future__ import annotations
-
 import sys
 
 import pytest

@@ -1,7 +1,5 @@
 """Timbre: distances between the mean spectra of vowels."""
 
-from __future__ import annotations
-
 import math
 import sys
 

@@ -1,7 +1,5 @@
 """Transposed and stretched phrases: the score and its performance move together."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 from functools import partial

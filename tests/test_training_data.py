@@ -1,7 +1,5 @@
 """Batches by budget and rank, and the examples they are made of."""
 
-from __future__ import annotations
-
 import shutil
 
 import numpy as np

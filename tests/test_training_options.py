@@ -1,7 +1,5 @@
 """Options of the loop: updates, accumulation, workers, the mean of the best, several optimisers."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 from functools import partial

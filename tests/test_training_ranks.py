@@ -1,7 +1,5 @@
 """Two processes train as one: no waiting for ever, equal weights at the end."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

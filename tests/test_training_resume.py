@@ -1,7 +1,5 @@
 """Training runs: resumed exactly, repeatable, and not done twice."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The vocoder of CONTRIBUTING.md: streams alone, recordings, two optimisers, resumed to the same bytes."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 from functools import partial

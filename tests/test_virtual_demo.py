@@ -1,7 +1,5 @@
 """The demo corpus as a whole, its data dirs, and the HTS voice alone."""
 
-from __future__ import annotations
-
 import importlib.util
 import json
 from pathlib import Path

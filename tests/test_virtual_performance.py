@@ -1,7 +1,5 @@
 """Timing, F0, level and spectra of a performance, against what was intended."""
 
-from __future__ import annotations
-
 import dataclasses
 import importlib.util
 

@@ -1,7 +1,5 @@
 """The etudes and songs that come with the toolkit, through the normal front end."""
 
-from __future__ import annotations
-
 from collections import Counter
 
 import pytest

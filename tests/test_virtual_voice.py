@@ -1,7 +1,5 @@
 """The reader of .htsvoice files, labels, MLPG and state durations."""
 
-from __future__ import annotations
-
 import importlib.util
 import struct
 import warnings

@@ -4,8 +4,6 @@ Contexts come from real scores through the real front end; spectra are simple fu
 phone and pitch plus noise, so that there is something to learn.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from pathlib import Path

@@ -4,8 +4,6 @@ Runs the demo recipe stage by stage in a new folder under bench/, prints a table
 Timings count only on a machine that does nothing else.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import platform

@@ -7,8 +7,6 @@ utterances in an empty folder and returns what is then measured, a function with
 seconds of CPU per utterance, peak memory and their ratios; the exit status is the number of stages that grow.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import resource

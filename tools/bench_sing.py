@@ -5,8 +5,6 @@ and processor time, how many times faster than real time that is, and where one 
 Timings count only on a machine that does nothing else; processor time suffers less.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import re

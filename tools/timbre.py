@@ -1,7 +1,5 @@
 """Who is heard: the mean spectra of vowels, and how far they are from a singer's own."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path

@@ -8,8 +8,6 @@ The recipe's features and its rule and timing models must be there (stages 0 to 
 shown the same number of frames, and sing with the same time-lag and duration models.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import subprocess

@@ -1,7 +1,5 @@
 """The page docs/zoo.md from what tools/zoo.py measured."""
 
-from __future__ import annotations
-
 import re
 import sys
 from collections.abc import Sequence

@@ -5,8 +5,6 @@ of them cannot take the stage down with it, its output is in a log, and what it
 wrote counts only when it ended well.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import shlex

@@ -1,7 +1,5 @@
 """Alignments against labels that are known: onset errors and their figures."""
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """The alignment configuration: one YAML in ``conf/mfa/``, every key known and typed."""
 
-from __future__ import annotations
-
 import dataclasses
 import os
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """What stage 1 aligns: the data dirs of a run, each table read once."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Labels mended by hand: a TextGrid in ``corrections/`` wins over the automatic one."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable
 from pathlib import Path

@@ -6,8 +6,6 @@ a sung vowel, a nasal and a voiced stop are periodic at the fundamental, an
 unvoiced consonant, a closure and a breath are not.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

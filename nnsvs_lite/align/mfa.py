@@ -5,8 +5,6 @@ libraries that pip does not have, so it lives in an environment of its own, made
 by ``tools/install_mfa.sh``. It is never replaced silently by the other back end.
 """
 
-from __future__ import annotations
-
 import re
 import shlex
 import shutil

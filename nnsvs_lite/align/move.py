@@ -1,7 +1,5 @@
 """Scores moved to where their songs are sung, before songs without labels are cut into phrases."""
 
-from __future__ import annotations
-
 import dataclasses
 
 from nnsvs_lite.align.config import SyncConfig

@@ -1,7 +1,5 @@
 """What is aligned: phrases of a data dir, and the corpus folder that an aligner reads."""
 
-from __future__ import annotations
-
 import itertools
 import json
 import re

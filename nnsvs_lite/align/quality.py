@@ -5,8 +5,6 @@ whether their pitch is the score's, whether vowels sound like themselves and lie
 where their notes are. A phrase that fails is kept out of training and named.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 

@@ -7,8 +7,6 @@ from its note each kind of syllable begins, and how long each consonant is. The
 utterances' features stay on disk, so that memory does not grow with the corpus.
 """
 
-from __future__ import annotations
-
 import functools
 import os
 from collections.abc import Mapping, Sequence

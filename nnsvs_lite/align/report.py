@@ -1,7 +1,5 @@
 """What stage 1 says of its result: ``report.json``, ``report.txt`` and ``rejected``."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections import Counter
 from collections.abc import Callable, Mapping

@@ -7,8 +7,6 @@ sums of the frames' log-likelihoods every segment costs a few look-ups, and the
 search is exact within the windows.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 

@@ -1,7 +1,5 @@
 """Where each phone of a score may begin: the score as a row of slots for the search."""
 
-from __future__ import annotations
-
 import dataclasses
 from dataclasses import dataclass
 

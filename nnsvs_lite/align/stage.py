@@ -1,7 +1,5 @@
 """Stage 1 as a whole: from data dirs to ``align.ctm``, TextGrids and a report."""
 
-from __future__ import annotations
-
 import dataclasses
 import functools
 import hashlib

@@ -4,8 +4,6 @@ The score says at every moment which pitch should sound, or none. Offset and dri
 are those at which most of the recording agrees with that, by F0 and voicing.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from dataclasses import dataclass
 

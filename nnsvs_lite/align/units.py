@@ -6,8 +6,6 @@ rests, or those of one word, syllable or mora. Between words an aligner may put
 silence by itself; a rest is therefore a gap between two words, never a word.
 """
 
-from __future__ import annotations
-
 import itertools
 import os
 from collections.abc import Iterable, Mapping, Sequence

@@ -6,8 +6,6 @@ and the TextGrids that ``train`` can write are not those of ``align``, so that
 training data are aligned in a second step.
 """
 
-from __future__ import annotations
-
 import importlib.metadata
 import importlib.util
 import sys

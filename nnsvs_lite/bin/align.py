@@ -1,7 +1,5 @@
 """Stage 1: phone labels from recordings, lyrics and scores."""
 
-from __future__ import annotations
-
 import argparse
 
 HELP = "make phone labels of recordings from their lyrics and scores (stage 1)"

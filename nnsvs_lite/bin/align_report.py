@@ -1,7 +1,5 @@
 """Pictures of an alignment."""
 
-from __future__ import annotations
-
 import argparse
 
 HELP = "draw phrases of an alignment: waveform, spectrogram, score, boundaries"

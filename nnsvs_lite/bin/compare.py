@@ -1,7 +1,5 @@
 """nnsvs-lite compare: several experiments on one page."""
 
-from __future__ import annotations
-
 import argparse
 import shlex
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Where a configuration lies that is given by name."""
 
-from __future__ import annotations
-
 import argparse
 
 HELP = "print the path of a configuration, such as acoustic sinsy_tiny, or the names of a kind"

@@ -1,7 +1,5 @@
 """``nnsvs-lite data``: tools on data dirs. Each writes a new one."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Stage 5, inference: time lags, durations and acoustic features of a set."""
 
-from __future__ import annotations
-
 import argparse
 
 from nnsvs_lite.bin._options import add_trust_code

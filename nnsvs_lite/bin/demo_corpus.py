@@ -1,7 +1,5 @@
 """Makes the demo corpus with the embedded singer."""
 
-from __future__ import annotations
-
 import argparse
 
 HELP = "make the demo corpus: scores and recordings of a virtual singer"

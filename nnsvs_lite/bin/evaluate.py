@@ -1,7 +1,5 @@
 """nnsvs-lite evaluate: metrics of several systems on one set."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

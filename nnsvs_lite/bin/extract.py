@@ -1,7 +1,5 @@
 """``nnsvs-lite extract``: features of a data dir."""
 
-from __future__ import annotations
-
 import argparse
 import os
 

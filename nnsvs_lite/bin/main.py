@@ -12,8 +12,6 @@ A command is a module of this package. ``nnsvs-lite demo-corpus`` runs
   what is left over is then in ``args.overrides``, a list of words.
 """
 
-from __future__ import annotations
-
 import argparse
 import ast
 import errno

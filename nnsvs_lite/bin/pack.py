@@ -1,7 +1,5 @@
 """Pack a trained voice into one file, or say what is in one."""
 
-from __future__ import annotations
-
 import argparse
 
 from nnsvs_lite.bin._options import add_trust_code

@@ -1,7 +1,5 @@
 """``nnsvs-lite prepare``: a corpus becomes data dirs."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

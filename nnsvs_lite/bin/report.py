@@ -1,7 +1,5 @@
 """nnsvs-lite report: the results page."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

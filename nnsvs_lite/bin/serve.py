@@ -1,7 +1,5 @@
 """Open a studio in the browser."""
 
-from __future__ import annotations
-
 import argparse
 
 from nnsvs_lite.bin._options import add_trust_code

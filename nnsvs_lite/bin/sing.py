@@ -1,7 +1,5 @@
 """Sing a score with a trained voice."""
 
-from __future__ import annotations
-
 import argparse
 
 from nnsvs_lite.bin._options import add_trust_code

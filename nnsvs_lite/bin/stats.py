@@ -1,7 +1,5 @@
 """``nnsvs-lite stats``: statistics of a training set's features."""
 
-from __future__ import annotations
-
 import argparse
 
 HELP = "stage 2: statistics of the training set's features, stats.json"

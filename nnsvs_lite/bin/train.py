@@ -1,7 +1,5 @@
 """Stages 3 to 5: train a model."""
 
-from __future__ import annotations
-
 import argparse
 
 HELP = "train a time-lag, duration, acoustic or vocoder model on a dump dir"

@@ -1,7 +1,5 @@
 """``nnsvs-lite validate``: every fault of data dirs, one a line."""
 
-from __future__ import annotations
-
 import argparse
 
 HELP = "stage 0: list every fault of data dirs; exit status 1 if there is any"

@@ -1,7 +1,5 @@
 """Stage 6: waveforms of a decode dir."""
 
-from __future__ import annotations
-
 import argparse
 
 from nnsvs_lite.bin._options import add_trust_code

@@ -1,7 +1,5 @@
 """Public corpora: one module each, from its files to data dirs; and the door to them by name."""
 
-from __future__ import annotations
-
 import importlib
 import inspect
 import os

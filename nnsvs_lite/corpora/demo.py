@@ -1,7 +1,5 @@
 """The demo corpus of the embedded singer, as ``nnsvs-lite demo-corpus`` writes it."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable
 from pathlib import Path

@@ -4,8 +4,6 @@ HTS Working Group, Nagoya Institute of Technology. The score stands only inside 
 full-context labels; the phone times are the sung ones.
 """
 
-from __future__ import annotations
-
 import functools
 import itertools
 import os

@@ -1,7 +1,5 @@
 """Checks of audio files by their headers."""
 
-from __future__ import annotations
-
 import struct
 from collections import Counter
 from collections.abc import Iterable

@@ -1,7 +1,5 @@
 """Checks of feature tables: every matrix is there, whole and finite."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from pathlib import Path
 

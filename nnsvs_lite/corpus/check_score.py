@@ -1,7 +1,5 @@
 """Checks of scores, lyrics and phone labels."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
 from collections.abc import Sequence

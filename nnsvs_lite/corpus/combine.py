@@ -1,7 +1,5 @@
 """Several data dirs made one, as Kaldi's ``combine_data.sh`` does."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Sequence
 from dataclasses import fields

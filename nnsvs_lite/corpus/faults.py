@@ -1,7 +1,5 @@
 """Faults of a data set, and text tables read so that all their faults are found."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field

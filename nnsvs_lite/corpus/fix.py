@@ -1,7 +1,5 @@
 """Mends the form of a data dir, in a new one."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

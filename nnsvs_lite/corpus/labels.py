@@ -5,8 +5,6 @@ person who labelled the recording had conventions of their own. What follows fro
 that is put right and reported; a sung phone that differs is a fault of the data.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass

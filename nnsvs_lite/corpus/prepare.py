@@ -1,7 +1,5 @@
 """The last step of every corpus' preparation: songs to phrases, split into training, dev and eval sets."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable
 from pathlib import Path

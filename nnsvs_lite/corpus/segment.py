@@ -1,7 +1,5 @@
 """Songs become phrases, cut inside rests; score and labels move along."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ be compared is compared. Nothing of the data is executed, and only headers of au
 files are read.
 """
 
-from __future__ import annotations
-
 import gc
 import os
 from collections.abc import Iterable, Iterator

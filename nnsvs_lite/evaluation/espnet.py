@@ -9,8 +9,6 @@ them each 256, order and warping by sampling rate. There the path is found by fa
 it is exact, so a figure can differ slightly.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -7,8 +7,6 @@ seeds and utterances, which are crossed: one draw of utterances serves all seeds
 bootstrap"). With few seeds the spread between them is known badly: an interval from three of them is a hint.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 

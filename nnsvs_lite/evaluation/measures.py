@@ -9,8 +9,6 @@ so a sound at the wrong time is an error. The same name is not the same number e
 ESPnet or Muskits come after dynamic time warping and count c0 (:mod:`nnsvs_lite.evaluation.espnet`).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """What a performance is compared with: the recording, its labels and score, and what was meant if known."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Container, Sequence
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Scores utterances of several systems against one reference, in parallel, and tells what failed."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace

@@ -1,7 +1,5 @@
 """A system that is scored: the waveforms and phone times in its decode folder, and what is heard in them."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Iterable, Sequence

@@ -1,7 +1,5 @@
 """Audio files: mono float64 in memory, 16-bit PCM on disk, never clipped in silence."""
 
-from __future__ import annotations
-
 import io
 import logging
 import math

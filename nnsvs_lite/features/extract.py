@@ -6,8 +6,6 @@ came from; so a run that is killed, or restarted with another number of jobs, re
 what is missing, and the collected tables have the same bytes however the work was shared.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import hashlib
 import json

@@ -1,7 +1,5 @@
 """F0: three trackers, a search range taken from the score, and cleaning against it."""
 
-from __future__ import annotations
-
 import functools
 import math
 

@@ -6,8 +6,6 @@ triangles scaled to equal area. ``htk`` is 2595 log10(1 + f/700), unnormalised i
 and normalised to equal area here too.
 """
 
-from __future__ import annotations
-
 import functools
 import math
 

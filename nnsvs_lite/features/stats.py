@@ -1,7 +1,5 @@
 """Statistics of a training set, read once and added up in float64."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

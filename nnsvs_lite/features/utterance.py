@@ -1,7 +1,5 @@
 """All features of one utterance."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

@@ -3,8 +3,6 @@
 Frame ``t`` is centred at ``t * frame_shift``.
 """
 
-from __future__ import annotations
-
 import functools
 import math
 import warnings

@@ -5,8 +5,6 @@ renamed when complete, so that a reader, a full disk or a killed process never
 leaves half a file under a final name.
 """
 
-from __future__ import annotations
-
 import errno
 import json
 import os

@@ -1,7 +1,5 @@
 """CTM: timed labels, one ``utt channel start duration label`` a line (Kaldi, NIST)."""
 
-from __future__ import annotations
-
 import math
 import os
 from collections.abc import Iterable, Mapping

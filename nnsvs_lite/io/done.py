@@ -4,8 +4,6 @@ A marker holds a fingerprint of the stage's inputs and options. The stage runs
 again when the fingerprint differs, or when one of its outputs is missing.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

@@ -1,7 +1,5 @@
 """The one exception that stands for a fault in what the user gave."""
 
-from __future__ import annotations
-
 import difflib
 import os
 from collections.abc import Iterable

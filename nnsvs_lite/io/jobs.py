@@ -5,8 +5,6 @@ torch's threads. They ignore Ctrl-C, which the program alone answers, and end wh
 however it ends.
 """
 
-from __future__ import annotations
-
 import itertools
 import multiprocessing
 import os

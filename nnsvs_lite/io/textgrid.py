@@ -1,7 +1,5 @@
 """TextGrids: what aligners write, and what people edit in Praat."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path

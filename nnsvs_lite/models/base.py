@@ -7,8 +7,6 @@ units go in and out: normalisation lives inside, in buffers filled from the spec
 training and singing cannot normalise differently.
 """
 
-from __future__ import annotations
-
 import os
 from abc import abstractmethod
 from collections.abc import Sequence

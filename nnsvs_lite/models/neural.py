@@ -1,7 +1,5 @@
 """What all neural acoustic models share: options, output space, loss, end of inference."""
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from dataclasses import replace
 

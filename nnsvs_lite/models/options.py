@@ -1,7 +1,5 @@
 """Options that every neural acoustic model takes, as ``options:`` among its ``init_args``."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """What acoustic models share that end in linear heads and a postnet."""
 
-from __future__ import annotations
-
 from abc import abstractmethod
 
 from torch import Tensor

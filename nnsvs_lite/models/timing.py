@@ -1,7 +1,5 @@
 """What all neural timing models share: their units, losses and limits."""
 
-from __future__ import annotations
-
 import math
 from abc import abstractmethod
 

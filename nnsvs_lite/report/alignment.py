@@ -1,7 +1,5 @@
 """Pictures of an alignment: waveform, spectrogram, score and boundaries of a phrase."""
 
-from __future__ import annotations
-
 import html
 import os
 from collections.abc import Mapping, Sequence

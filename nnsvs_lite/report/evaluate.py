@@ -1,7 +1,5 @@
 """Stage 6, scoring: decode folders of several systems to ``results.json`` and ``RESULTS.md``."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """What an exp dir tells about its model: configuration, size, training curves."""
 
-from __future__ import annotations
-
 import json
 import math
 import os

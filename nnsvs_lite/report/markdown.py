@@ -1,7 +1,5 @@
 """Comparisons as text: ``RESULTS.md``, and the tables on standard output. Equal results give equal bytes."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Small media for a page that must hold everything: MP3 and indexed PNG as data URIs."""
 
-from __future__ import annotations
-
 import base64
 import io
 

@@ -1,7 +1,5 @@
 """The results page and the page of comparisons: one HTML file, with nothing loaded from anywhere."""
 
-from __future__ import annotations
-
 import os
 import platform
 from collections.abc import Callable, Mapping, Sequence

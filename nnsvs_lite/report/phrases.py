@@ -1,7 +1,5 @@
 """What a page shows of one phrase: players, spectrograms and a piano roll, for several systems."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path

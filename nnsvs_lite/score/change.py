@@ -1,7 +1,5 @@
 """A score at another pitch or tempo."""
 
-from __future__ import annotations
-
 import dataclasses
 
 from nnsvs_lite.io.errors import DataError

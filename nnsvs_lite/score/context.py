@@ -5,8 +5,6 @@ The set of columns follows what HMM- and DNN-based singing synthesisers ask of a
 Sinsy", SSW7, 2010), as numbers instead of questions.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

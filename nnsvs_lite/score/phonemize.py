@@ -1,7 +1,5 @@
 """From lyrics to the phones of each note."""
 
-from __future__ import annotations
-
 import dataclasses
 import itertools
 import os

@@ -11,8 +11,6 @@ Frame ``t`` is centred at ``t * frame_shift``; a boundary at time ``s`` is the f
 ``round(s / frame_shift)``, the first one of the phone that begins there.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType

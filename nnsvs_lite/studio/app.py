@@ -1,7 +1,5 @@
 """The studio's pages and its JSON interface; ``docs/studio.md`` describes each address."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import tempfile

@@ -1,7 +1,5 @@
 """Between the score that is sung and the song that is edited; nothing of the music is lost either way."""
 
-from __future__ import annotations
-
 import dataclasses
 
 from nnsvs_lite.io.errors import DataError

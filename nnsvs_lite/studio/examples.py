@@ -1,7 +1,5 @@
 """Tunes to begin with."""
 
-from __future__ import annotations
-
 import functools
 
 from nnsvs_lite.score.formats.readers import read_score

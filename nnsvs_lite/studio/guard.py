@@ -6,8 +6,6 @@ come from our own page and carry a header that no other page may set; and our pa
 what is ours.
 """
 
-from __future__ import annotations
-
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders

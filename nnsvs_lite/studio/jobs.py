@@ -1,7 +1,5 @@
 """Work done beside the page: processes with time limits, and the songs being sung."""
 
-from __future__ import annotations
-
 import json
 import os
 import secrets

@@ -1,7 +1,5 @@
 """Writes a song as MusicXML, so that a notation program or ``nnsvs-lite sing`` can go on with it."""
 
-from __future__ import annotations
-
 import math
 from fractions import Fraction
 from xml.etree import ElementTree

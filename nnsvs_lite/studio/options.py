@@ -1,7 +1,5 @@
 """How a song is sung: the page's sliders, one for each option of ``Singer.sing`` that a musician may turn."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Starts the studio and ends it: one port of this machine, two processes, a temporary folder."""
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import importlib.util

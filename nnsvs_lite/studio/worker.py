@@ -8,8 +8,6 @@ Answers: ``{"progress": 0.5, "stage": "..."}`` any number of times, then ``{"res
 traceback goes to the terminal).
 """
 
-from __future__ import annotations
-
 import json
 import os
 import sys

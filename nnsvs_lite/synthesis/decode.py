@@ -1,7 +1,5 @@
 """Stage 5, inference: the features of every phrase of a set, as tables."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import time

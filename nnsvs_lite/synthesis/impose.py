@@ -1,7 +1,5 @@
 """Phone times that someone else has set: read from a file, laid under a score."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Phrases back to songs."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 import numpy as np

@@ -1,7 +1,5 @@
 """What a voice gives back: the waveform of a song, and all that it was made of."""
 
-from __future__ import annotations
-
 import os
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Scores to models' input, in phrases."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """Batched inference: score context to phone times, phone times to vocoder features."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 

@@ -3,8 +3,6 @@
 All neutral values leave the features as they are, bit by bit.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

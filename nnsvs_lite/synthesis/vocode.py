@@ -1,7 +1,5 @@
 """Stage 6: features to waveforms, in parallel, and phrases joined to songs."""
 
-from __future__ import annotations
-
 import os
 from collections import defaultdict
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Which vocoder makes a waveform of which features; nothing else asks that."""
 
-from __future__ import annotations
-
 import os
 import time
 from collections.abc import Mapping

@@ -6,8 +6,6 @@ Spectra and aperiodicity stay those of the recording (the pitch-shifted pseudo-d
 2010); Muskits and DiffSinger shift recordings instead.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import replace
 

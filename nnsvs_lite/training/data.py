@@ -1,7 +1,5 @@
 """Examples from a dump, and batches by frame budget."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Devices, checked before anything is put on them."""
 
-from __future__ import annotations
-
 import torch
 
 from nnsvs_lite.io.errors import DataError

@@ -1,7 +1,5 @@
 """What a training keeps: all it needs to go on, and the best model, or the mean of several good ones."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import math

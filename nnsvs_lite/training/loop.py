@@ -5,8 +5,6 @@ that a run that was killed and started again has the losses, digit by digit (on 
 that was not. What is saved is what was registered: everything with ``state_dict``.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import math

@@ -1,7 +1,5 @@
 """One experiment: trained unless it is up to date, and never trained over by another."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

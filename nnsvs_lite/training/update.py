@@ -1,7 +1,5 @@
 """Steps of training: gradients and losses over batches and ranks, clipping, learning rate."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from functools import partial

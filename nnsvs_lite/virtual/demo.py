@@ -17,8 +17,6 @@ What lies in the folder afterwards:
     LICENSE                    whose voices and songs they are, and the terms
 """
 
-from __future__ import annotations
-
 import importlib.metadata
 import os
 import zlib

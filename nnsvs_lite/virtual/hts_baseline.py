@@ -6,8 +6,6 @@ F0 both come from the voice by MLPG. No rule of :mod:`nnsvs_lite.virtual.perform
 equal those of ``pysinsy.synthesize``.
 """
 
-from __future__ import annotations
-
 import os
 import time
 from collections import Counter

@@ -4,8 +4,6 @@ The format is that of hts_engine API 1.10 and HTS 2.3 (HTS Working Group): a tex
 and Gaussians in little-endian float32. Nothing of what stands in the file is executed.
 """
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Sequence

@@ -5,8 +5,6 @@ singing voice synthesis system Sinsy"; the label format is described with the HT
 speech labels as Open JTalk makes them, from which all that is not known of a sung phrase is left out.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass

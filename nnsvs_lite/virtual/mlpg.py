@@ -4,8 +4,6 @@ MLPG is Tokuda et al. 2000, "Speech parameter generation algorithms for
 HMM-based speech synthesis", case 1 (the state sequence is given).
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """From a score to phone times, as a singer would time them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -6,8 +6,6 @@ systems that give overshoot after a change and preparation before it; vibrato of
 fluctuation are added. All is done in cents.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """From mel-cepstra and F0 of a voice to a waveform, with WORLD."""
 
-from __future__ import annotations
-
 import os
 import warnings
 

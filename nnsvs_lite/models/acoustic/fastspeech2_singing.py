@@ -1,7 +1,5 @@
 """FastSpeech 2 (Ren et al., 2021, arXiv:2006.04558) on scores: pitch and energy come first."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from torch import Tensor, nn

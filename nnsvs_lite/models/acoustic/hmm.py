@@ -1,7 +1,5 @@
 """The HMM singing synthesiser of 2010 as a baseline: trees of Gaussians, and MLPG."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """MLP Singer (Tae et al., 2021, arXiv:2106.07886), in the official size and in Muskits'."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import torch

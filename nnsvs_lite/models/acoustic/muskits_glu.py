@@ -1,7 +1,5 @@
 """Muskits' Transformer-GLU (its "glu_transformer"; Shi et al., 2022, arXiv:2205.04029)."""
 
-from __future__ import annotations
-
 import math
 
 import torch

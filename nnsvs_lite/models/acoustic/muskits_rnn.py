@@ -1,7 +1,5 @@
 """Muskits' recurrent model (Shi et al., 2022, arXiv:2205.04029)."""
 
-from __future__ import annotations
-
 from torch import Tensor, nn
 
 from nnsvs_lite.features.spec import Spec

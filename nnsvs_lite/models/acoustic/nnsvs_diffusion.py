@@ -1,7 +1,5 @@
 """The diffusion system of NNSVS' later recipes: F0 is autoregressive, spectra come from noise."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The multi-stream systems of the NNSVS paper (arXiv:2210.15987), from v1 to v4."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch

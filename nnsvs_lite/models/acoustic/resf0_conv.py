@@ -1,7 +1,5 @@
 """A convolutional acoustic model that corrects the rule: small, fast, in tune."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

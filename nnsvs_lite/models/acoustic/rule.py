@@ -1,7 +1,5 @@
 """The floor: score pitch as steps, the mean spectrum of each phone."""
 
-from __future__ import annotations
-
 from torch import Tensor
 
 from nnsvs_lite.features.spec import Spec

@@ -1,7 +1,5 @@
 """Sinsy's acoustic model (Hono et al., 2021, arXiv:2108.02776) as NNSVS reproduces it."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 import torch

@@ -1,7 +1,5 @@
 """Singing-Tacotron (Wang et al., 2022, arXiv:2202.07907): attention led by durations."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

@@ -1,7 +1,5 @@
 """XiaoiceSing (Lu et al., 2020, arXiv:2006.06261), and Muskits' model of that name."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from torch import Tensor

@@ -1,7 +1,5 @@
 """FastSpeech's duration predictor with the phone and syllable loss of XiaoiceSing."""
 
-from __future__ import annotations
-
 from torch import Tensor
 
 from nnsvs_lite.features.spec import Spec

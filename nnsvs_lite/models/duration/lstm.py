@@ -1,7 +1,5 @@
 """NNSVS' first duration model: a bidirectional LSTM over phones."""
 
-from __future__ import annotations
-
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.linguistic import LinguisticFeatures

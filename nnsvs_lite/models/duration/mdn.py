@@ -1,7 +1,5 @@
 """Durations with uncertainty: a mixture density network over phones (NNSVS, Sinsy 2021)."""
 
-from __future__ import annotations
-
 from torch import nn
 
 from nnsvs_lite.features.spec import Spec

@@ -1,7 +1,5 @@
 """Durations by rule: consonants of mean length, the nucleus fills the note."""
 
-from __future__ import annotations
-
 from torch import Tensor
 
 from nnsvs_lite.features.spec import Spec

@@ -4,8 +4,6 @@ It is both the floor that systems are compared with and, smoothed, the point fro
 the trained models start.
 """
 
-from __future__ import annotations
-
 import math
 
 import torch

@@ -1,7 +1,5 @@
 """Tacotron 2's decoder (Shen et al., 2018) with attention that durations lead."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch

@@ -1,7 +1,5 @@
 """A decoder that hears its own last frame, and needs no attention: durations are known."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F

@@ -1,7 +1,5 @@
 """Who sings, in which language and style, as vectors added to a model's inner ones."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

@@ -1,7 +1,5 @@
 """Score context to vectors: categories embedded, numbers normalised."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

@@ -6,8 +6,6 @@ Steps are numbered 0..K-1 from little noise to much; -1 is clean data. Samplers 
 ``steps[0]``.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from typing import Any, Literal

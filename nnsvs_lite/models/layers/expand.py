@@ -1,7 +1,5 @@
 """From phones to frames, on whatever device the batch is."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

@@ -1,7 +1,5 @@
 """Sinsy's acoustic network as NNSVS has it: feed-forward, convolutions, then LSTMs."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

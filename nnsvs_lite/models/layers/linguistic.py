@@ -1,7 +1,5 @@
 """Score context as plain numbers for each frame, without weights: NNSVS' form of input."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

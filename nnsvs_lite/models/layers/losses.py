@@ -1,7 +1,5 @@
 """Losses of acoustic streams in units of the training set's deviations."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F

@@ -1,7 +1,5 @@
 """Mixture density outputs (Bishop, 1994), one dimension."""
 
-from __future__ import annotations
-
 import math
 
 import torch

@@ -4,8 +4,6 @@ Tokuda et al. 2000, "Speech parameter generation algorithms for HMM-based speech
 case 1 (the state sequence is given).
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

@@ -1,7 +1,5 @@
 """Chance in inference: the same for an utterance alone and in a batch, on any device."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

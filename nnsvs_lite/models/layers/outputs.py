@@ -1,7 +1,5 @@
 """Between a network's numbers and vocoder features in physical units."""
 
-from __future__ import annotations
-
 import math
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """Perceptual entropy: how much of a spectrum an ear can tell, as a loss (arXiv:2010.12024)."""
 
-from __future__ import annotations
-
 import math
 from contextlib import nullcontext
 

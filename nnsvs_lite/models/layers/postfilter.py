@@ -1,7 +1,5 @@
 """The GV post-filter: predicted spectra move less than sung ones, which is heard as dullness."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

@@ -1,7 +1,5 @@
 """A correction of whole trajectories after they have been predicted."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

@@ -1,7 +1,5 @@
 """What a decision tree may ask of a phone in its score: the columns of HTS question files."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

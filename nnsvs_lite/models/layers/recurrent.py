@@ -1,7 +1,5 @@
 """LSTMs over padded batches in which padding is never read."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

@@ -1,7 +1,5 @@
 """Phones, notes and tempi as vectors, FastSpeech's form of input; and their way to frames."""
 
-from __future__ import annotations
-
 import math
 
 import torch

@@ -1,7 +1,5 @@
 """A network for one stream: NNSVS' parts, put together as a configuration says."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 

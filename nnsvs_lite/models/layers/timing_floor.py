@@ -4,8 +4,6 @@ It is both the floor that systems are compared with and the point from which the
 trained models start.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

@@ -1,7 +1,5 @@
 """Feed-forward transformers (FastSpeech: Ren et al., 2019) over padded batches."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

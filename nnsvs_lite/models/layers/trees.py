@@ -1,7 +1,5 @@
 """Decision trees as tensors: grown by scikit-learn, walked on any device."""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 from torch import Tensor, nn

@@ -1,7 +1,5 @@
 """Vibrato in a log F0 curve: found, described by a sine, and sung."""
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 

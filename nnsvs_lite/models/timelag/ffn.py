@@ -1,7 +1,5 @@
 """NNSVS' first time-lag model: a feed-forward network, note by note."""
 
-from __future__ import annotations
-
 import torch
 from torch import nn
 

@@ -1,7 +1,5 @@
 """Time lags with uncertainty: a mixture density network over notes (NNSVS, Sinsy 2021)."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

@@ -1,7 +1,5 @@
 """Time lags by rule: every nucleus on its beat."""
 
-from __future__ import annotations
-
 from torch import Tensor
 
 from nnsvs_lite.features.spec import Spec

@@ -1,7 +1,5 @@
 """NNSVS' time-lag model: the variance predictor with a mixture density output."""
 
-from __future__ import annotations
-
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.conv import VariancePredictor

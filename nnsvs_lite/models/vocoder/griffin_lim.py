@@ -4,8 +4,6 @@ It is the plain way out for systems that predict mel, until a neural vocoder is 
 in tune, but with the sound of phases that were guessed.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Vocoders without parameters: signal processing, an utterance at a time, on the CPU."""
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from collections.abc import Mapping
 

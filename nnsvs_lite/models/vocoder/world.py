@@ -1,7 +1,5 @@
 """WORLD as a vocoder (Morise, Yokomori and Ozawa 2016)."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np

@@ -16,8 +16,6 @@ What all formats without engraved bars (MIDI and those of singing editors) share
 - A lyric ``br`` makes its note a breath.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import logging
 import unicodedata

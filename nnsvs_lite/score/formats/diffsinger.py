@@ -17,8 +17,6 @@ have a language before them (``ja/k``). ``ph_dur``, ``f0_seq`` and the curves ar
 Such a file has no bars and no tempo: beats are counted at the tempo asked for, or at 120.
 """
 
-from __future__ import annotations
-
 import os
 import re
 from dataclasses import dataclass, field

@@ -8,8 +8,6 @@ the measure. The fields are those of Sinsy's label format (HTS Working Group,
 note are the exact ones (a quarter is 24), those in seconds are rounded.
 """
 
-from __future__ import annotations
-
 import os
 import re
 from dataclasses import dataclass

@@ -9,8 +9,6 @@ A mono label (``start end phone``) has no notes. It can be laid under a score
 (``nnsvs-lite sing SCORE --label FILE.lab``), but cannot stand for one.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import os
 

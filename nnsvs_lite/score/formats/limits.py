@@ -1,7 +1,5 @@
 """What a score may be at most, in one place; beyond these limits every reader refuses it."""
 
-from __future__ import annotations
-
 import math
 
 from nnsvs_lite.io.errors import DataError

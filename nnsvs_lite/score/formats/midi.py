@@ -16,8 +16,6 @@
 The rest is as in :mod:`nnsvs_lite.score.formats.assemble`.
 """
 
-from __future__ import annotations
-
 import bisect
 import dataclasses
 import os

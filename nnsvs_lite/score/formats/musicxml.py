@@ -22,8 +22,6 @@ What becomes of what is written:
 - *transposing* instruments are read at sounding pitch; quarter tones are rounded up.
 """
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement

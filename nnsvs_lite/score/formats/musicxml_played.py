@@ -1,7 +1,5 @@
 """From measures as written to notes as sung: verses, ties, grace notes, seconds."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Callable, Sequence
 from fractions import Fraction

@@ -1,7 +1,5 @@
 """The parts and measures of MusicXML as they are written."""
 
-from __future__ import annotations
-
 import bisect
 import logging
 import math

@@ -4,8 +4,6 @@ Each has tempi, time signatures and tracks of placed groups of notes, under name
 A reader finds where these lie, says what is special, and leaves the rest to :func:`sing_project`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any, NamedTuple

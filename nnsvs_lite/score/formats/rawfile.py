@@ -1,7 +1,5 @@
 """Opens score files that nobody vouches for: bytes, text of unknown encoding, JSON, fields."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import math

@@ -1,7 +1,5 @@
 """One door for every score format: the reader is picked by the file name's suffix."""
 
-from __future__ import annotations
-
 import importlib
 import os
 from pathlib import Path

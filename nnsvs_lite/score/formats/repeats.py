@@ -1,7 +1,5 @@
 """The order in which the measures of a score are played: repeats, endings and jumps."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field

@@ -5,8 +5,6 @@ music21 reads MIDI as well, but rounds times to a grid, splits voices and guesse
 encoding of lyrics; a score to be sung must keep what stands in the file.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 

@@ -12,8 +12,6 @@ notes in the ``library``.
 - phonemes typed by hand, parameter curves, vibrato and takes are left out.
 """
 
-from __future__ import annotations
-
 import os
 from typing import Any
 

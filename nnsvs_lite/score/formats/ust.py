@@ -15,8 +15,6 @@ flags, ``Velocity`` as consonant speed) is left out.
 - *metre*: ``TimeSignatures=(4/4/0),(3/4/8)``, 4/4 without.
 """
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Sequence

@@ -12,8 +12,6 @@ Format after the files that OpenUtau 0.1 writes (``ustx_version`` 0.1 to 0.7):
 - pitch curves, vibrato, expressions, colours and phonemisers are left out.
 """
 
-from __future__ import annotations
-
 import os
 import re
 

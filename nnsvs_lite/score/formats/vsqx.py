@@ -11,8 +11,6 @@ with short names). Positions count from the beginning of the bars before the pie
   are left out.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable
 from pathlib import Path

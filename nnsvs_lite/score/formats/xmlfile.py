@@ -1,7 +1,5 @@
 """Opens XML score files that nobody vouches for: plain, or packed as ``.mxl``."""
 
-from __future__ import annotations
-
 import io
 import os
 import zipfile

@@ -5,8 +5,6 @@ else; aliases and tags are refused, since a few lines of them can unfold to giga
 or name classes.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from nnsvs_lite.io.errors import DataError

@@ -1,7 +1,5 @@
 """Languages: one module each, found by its name."""
 
-from __future__ import annotations
-
 import functools
 import importlib
 import pkgutil

@@ -6,8 +6,6 @@ A new language is one module ``nnsvs_lite/score/languages/<code>.py`` with a sub
 whose lyrics are read by the word, or have tones, writes :meth:`Language.read_phrase` too.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from importlib import resources

@@ -4,8 +4,6 @@
 ending *-er*, which is ``ɐ``). Final devoicing (*Tag* is ``t aː k``) goes by the whole word.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from nnsvs_lite.score.languages.base import tables

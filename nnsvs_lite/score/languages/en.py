@@ -5,8 +5,6 @@ reduced vowel is: unstressed ``AH0`` is ``ax``. Words that the dictionary lacks 
 by their stem and ending, or by the letter (:mod:`nnsvs_lite.score.languages.letters`).
 """
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Iterable, Sequence
 

@@ -5,8 +5,6 @@ what a singer makes of the word before. A word's last consonant begins the next 
 first syllable where that begins with a vowel; words that share a note are both sung on it.
 """
 
-from __future__ import annotations
-
 from nnsvs_lite.score.languages.base import tables
 from nnsvs_lite.score.languages.espeak import GLIDES, GlidingLanguage
 

@@ -5,8 +5,6 @@ no program is run. It is asked for IPA phone by phone, and each language folds t
 closed phone set (:class:`EspeakLanguage`).
 """
 
-from __future__ import annotations
-
 import ctypes
 import functools
 import re

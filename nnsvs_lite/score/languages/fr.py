@@ -5,8 +5,6 @@ As it is sung: a mute e that has a part of its word to itself sounds (*rê-ve* i
 first syllable where that begins with a vowel (*les a-mis* is ``l e`` | ``z a`` | ``m i``).
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Sequence
 

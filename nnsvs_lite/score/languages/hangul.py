@@ -6,8 +6,6 @@ hangs on meaning is left: inserted ㄴ between the parts of compounds (29항) an
 them (28항) come from a short list of words.
 """
 
-from __future__ import annotations
-
 import re
 
 from nnsvs_lite.score.languages.base import tables

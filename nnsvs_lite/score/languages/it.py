@@ -5,8 +5,6 @@ the next (*bel-la* is ``b ɛ l`` | ``l a``), as it is spelt. Words that share a 
 (*la\u203famo*) are both sung on it, one vowel after the other.
 """
 
-from __future__ import annotations
-
 from nnsvs_lite.score.languages.base import tables
 from nnsvs_lite.score.languages.espeak import GLIDES, GlidingLanguage
 from nnsvs_lite.score.languages.words import Phones, Word

@@ -5,8 +5,6 @@ corpora: ``cl`` is the geminate's closure (っ), ``N`` the moraic nasal (ん), c
 vowels are devoiced (found in labels; lyrics never give them).
 """
 
-from __future__ import annotations
-
 import functools
 import re
 import unicodedata

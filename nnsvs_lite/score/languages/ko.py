@@ -5,8 +5,6 @@ glides ``y`` and ``w``, eight vowels and ``ui``, and the seven sounds a syllable
 with, in capitals: ``K T P`` (unreleased) ``N M NG L``.
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections.abc import Sequence

@@ -7,8 +7,6 @@ the language has such a form (*fi-re*, *rê-ve*), else a part takes several syll
 none, in which case the syllable before is held.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import itertools
 import re

@@ -5,8 +5,6 @@ initials, among them ``y`` and ``w`` as pinyin spells them, and 36 finals. ``v``
 for ü. One is added: ``rr``, the r-colouring of *huār* (erhua), after the final.
 """
 
-from __future__ import annotations
-
 import functools
 import re
 import unicodedata

@@ -1,7 +1,5 @@
 """Acoustic models: scores, durations and streams, perhaps transposed and stretched."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Sequence
 from functools import cached_property, partial

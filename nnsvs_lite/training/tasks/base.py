@@ -1,7 +1,5 @@
 """The base of all tasks."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar

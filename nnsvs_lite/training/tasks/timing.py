@@ -1,7 +1,5 @@
 """Time-lag and duration models: scores and the times of their phones."""
 
-from __future__ import annotations
-
 import os
 
 from nnsvs_lite.training.data import DumpDataset

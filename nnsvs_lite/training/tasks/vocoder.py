@@ -1,7 +1,5 @@
 """Vocoders: streams and recordings, whole or in random pieces, and perhaps a discriminator."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
