@@ -101,15 +101,32 @@ def test_a_wrong_configuration_destroys_nothing(toy_dump, exp):
 
 @pytest.mark.slow
 def test_a_finished_recipe_stands_beside_one_with_other_features(tmp_path):
-    """The whole script, 48 kHz and then 24 kHz: the first experiment keeps every byte."""
+    """The whole script, 48 kHz and then 24 kHz: the first keeps every byte. Odd names do no harm."""
+    folder = tmp_path / "my JOB's folder"
+    folder.mkdir()
     for name in ("svs.sh", "path.sh", "cmd.sh"):
-        (tmp_path / name).symlink_to(ROOT / "egs" / "TEMPLATE" / "svs1" / name)
+        (folder / name).symlink_to(ROOT / "egs" / "TEMPLATE" / "svs1" / name)
     for name in ("utils", "conf"):
-        (tmp_path / name).symlink_to(ROOT / name)
-    make_corpus(tmp_path / "corpus", n_utts=4, rate=48000)
+        (folder / name).symlink_to(ROOT / name)
+    make_corpus(folder / "corpus", n_utts=4, rate=48000)
     for name in ("train", "dev", "eval"):
-        shutil.copytree(tmp_path / "corpus" / "data", tmp_path / "data" / name)
-    command = ["./svs.sh", "--features-config", "world_48k", "--", "--stage", "2", "--nj", "1"]
+        shutil.copytree(folder / "corpus" / "data", folder / "data" / name)
+    (folder / "local").mkdir()
+    baseline = folder / "local" / "baseline.sh"
+    baseline.write_text('#!/bin/sh\nmkdir -p "$4" && cp data/eval/wav.scp data/eval/label.ctm "$4"\n')
+    baseline.chmod(0o755)
+    command = [
+        "./svs.sh",
+        "--features-config",
+        "world_48k",
+        "--",
+        "--stage",
+        "2",
+        "--nj",
+        "1",
+        "--expdir",
+        "exp JOB",
+    ]
     for family, more in (("timelag", ""), ("duration", ""), ("acoustic", " --model.hidden 8")):
         command += [f"--{family}-args", QUICK + more]
 
@@ -117,27 +134,27 @@ def test_a_finished_recipe_stands_beside_one_with_other_features(tmp_path):
 
         def run(*words: str) -> subprocess.CompletedProcess:
             return subprocess.run(
-                [*command, *words], cwd=tmp_path, env=environment, text=True, capture_output=True
+                [*command, *words], cwd=folder, env=environment, text=True, capture_output=True
             )
 
         done = run("--results-md", "RESULTS.md")
         assert done.returncode == 0, done.stdout + done.stderr
-        before = {name: contents(tmp_path / name) for name in ("dump", "exp")}
-        table = (tmp_path / "RESULTS.md").read_bytes()
+        before = {name: contents(folder / name) for name in ("dump", "exp JOB")}
+        table = (folder / "RESULTS.md").read_bytes()
 
         done = run("--features-config", "conf/features/world_24k.yaml")
         assert done.returncode == 0, done.stdout + done.stderr
         for name, files in before.items():
-            after = contents(tmp_path / name)
+            after = contents(folder / name)
             assert {file: after.get(file) for file in files} == files
-        assert (tmp_path / "RESULTS.md").read_bytes() == table
+        assert (folder / "RESULTS.md").read_bytes() == table
         for rate in ("48k", "24k"):
-            folder = tmp_path / "exp" / f"acoustic_resf0_conv_world_{rate}"
-            assert (folder / "model.pt").exists()
-            assert (folder / "decode_mdn_mdn" / "eval" / "results.json").exists()
-            assert (folder / "decode_mdn_mdn" / "eval" / "RESULTS.md").exists()
+            exp = folder / "exp JOB" / f"acoustic_resf0_conv_world_{rate}"
+            assert (exp / "model.pt").exists()
+            assert (exp / "decode_mdn_mdn" / "eval" / "results.json").exists()
+            assert (exp / "decode_mdn_mdn" / "eval" / "RESULTS.md").exists()
 
         done = run("--stage", "5", "--stop-stage", "5", "--acoustic-args", QUICK + " --model.hidden 12")
         assert done.returncode == 1 and "model.init_args.hidden 8 -> 12" in done.stderr
         model = "acoustic_resf0_conv_world_48k/model.pt"
-        assert contents(tmp_path / "exp")[model] == before["exp"][model]
+        assert contents(folder / "exp JOB")[model] == before["exp JOB"][model]

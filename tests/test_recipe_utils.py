@@ -13,19 +13,27 @@ def run(folder: Path, *words: str) -> subprocess.CompletedProcess:
 
 
 def test_jobs_get_their_number_and_a_log_each(tmp_path: Path) -> None:
-    done = run(tmp_path, "JOB=2:4", "log/x.JOB.log", "echo", "job JOB of 4")
+    done = run(tmp_path, "JOB=2:4", "log/x.JOB.log", "echo", "job", "JOB")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     for job in (2, 3, 4):
         lines = (tmp_path / "log" / f"x.{job}.log").read_text().splitlines()
-        assert lines[0] == f"# echo job\\ {job}\\ of\\ 4"
-        assert lines[2] == f"job {job} of 4"
+        assert lines[0] == f"# echo job {job}"
+        assert lines[2] == f"job {job}"
         assert lines[3].startswith("# ended with status 0 at ")
         assert len(lines) == 4
 
 
+def test_only_the_word_job_by_itself_is_replaced(tmp_path: Path) -> None:
+    done = run(tmp_path, "JOB=2:2", "a JOB/JOBs.JOB.log", "echo", "JOB", "/home/JOB/data", "JOBS", "x.JOB")
+    assert done.returncode == 0
+    assert (tmp_path / "a JOB" / "JOBs.2.log").read_text().splitlines()[2] == "2 /home/JOB/data JOBS x.JOB"
+    run(tmp_path, "JOB.log", "echo", "JOB", "of one")
+    assert (tmp_path / "JOB.log").read_text().splitlines()[2] == "JOB of one"
+
+
 def test_a_failed_job_shows_the_end_of_its_log(tmp_path: Path) -> None:
-    script = 'for i in $(seq 100); do echo "line $i of JOB"; done; [ JOB != 2 ] || exit 3'
-    done = run(tmp_path, "JOB=1:3", "x.JOB.log", "bash", "-c", script)
+    script = 'for i in $(seq 100); do echo "line $i of $0"; done; [ $0 != 2 ] || exit 3'
+    done = run(tmp_path, "JOB=1:3", "x.JOB.log", "bash", "-c", script, "JOB")
     assert done.returncode == 1
     assert "1 of 3 jobs failed; the end of x.2.log:" in done.stderr
     assert "line 100 of 2" in done.stderr and "line 50 of 2" not in done.stderr

@@ -3,8 +3,8 @@
 #
 #   utils/run.sh [--show] [JOB=1:4] log/extract.JOB.log command --job JOB
 #
-# The word JOB in the log's name and in the command becomes the job's number. Each log gets the command, host
-# and time, then the command's output, then status and elapsed seconds; a log that exists is continued.
+# With JOB=FIRST:LAST, an argument that is JOB, and the last JOB in the log's file name, become the job's number; JOB
+# inside another argument or in a folder's name stays as it is. Each log gets the command, host and time, then the command's output, then status and elapsed seconds; a log that exists is continued.
 # --show prints the output here as well, comments left out (one job only). A job that fails makes the exit status 1 and the last
 # lines of its log are shown. On SIGINT and SIGTERM the jobs are ended.
 #
@@ -32,11 +32,13 @@ done
 
 first=1
 last=1
+numbered=
 case ${1:-} in
 JOB=*)
     [[ $1 =~ ^JOB=([0-9]+)(:([0-9]+))?$ ]] || usage
     first=${BASH_REMATCH[1]}
     last=${BASH_REMATCH[3]:-${first}}
+    numbered=true
     shift
     ;;
 esac
@@ -45,7 +47,7 @@ log=$1
 shift
 if [ "${last}" -gt "${first}" ]; then
     [ "${show}" = false ] || usage
-    case ${log} in
+    case ${log##*/} in
     *JOB*) ;;
     *)
         echo "$0: several jobs would write one log, ${log}: its name must contain JOB" >&2
@@ -92,8 +94,15 @@ trap 'stop_jobs 130' INT
 trap 'stop_jobs 143' TERM
 
 for ((job = first; job <= last; job++)); do
-    job_log=${log//JOB/${job}}
-    job_command=("${@//JOB/${job}}")
+    job_log=${log}
+    job_command=("$@")
+    if [ -n "${numbered}" ]; then
+        name=${log##*/}
+        job_log=${log%"${name}"}${name%JOB*}${job}${name##*JOB}
+        for i in "${!job_command[@]}"; do
+            [ "${job_command[i]}" != JOB ] || job_command[i]=${job}
+        done
+    fi
     {
         printf '#'
         printf ' %q' "${job_command[@]}"

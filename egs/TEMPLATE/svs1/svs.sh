@@ -226,8 +226,10 @@ if is_due 6; then
         one "vocode_${system%%=*}" nnsvs-lite vocode --decode-dir "${system#*=}" --nj "${nj}"
         systems+=(--system "${system}")
     done
-    [ ! -x local/baseline.sh ] || [ -n "${variant}" ] || more_systems="hts_voice=${expdir}/hts_voice/${eval_set} ${more_systems}"
-    for system in ${more_systems}; do
+    others=()
+    [ ! -x local/baseline.sh ] || [ -n "${variant}" ] || others=("hts_voice=${expdir}/hts_voice/${eval_set}")
+    read -r -a named_systems <<<"${more_systems}"
+    for system in ${others[@]+"${others[@]}"} ${named_systems[@]+"${named_systems[@]}"}; do
         need_dir "${system#*=}" "--more-systems names it"
         systems+=(--system "${system}")
     done
