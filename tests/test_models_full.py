@@ -5,16 +5,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from killing import Killed, kill_at
-from models_common import CONFIGS, FULL, TRAINED, batch_key, batch_of, build, examples, length_of, name_of
+from models_common import CONFIGS, FULL, TRAINED, batch_of, build, examples, length_of, name_of
 from toy import make_dump
 
 from nnsvs_lite.features.spec import Spec
-from nnsvs_lite.models.checkpoint import load
 from nnsvs_lite.models.config import Config
 from nnsvs_lite.models.layers.diffusion import DiffusionStream
-from nnsvs_lite.training import run as run_module
-from nnsvs_lite.training.keep import State
 
 SYSTEMS = sorted([*FULL, *TRAINED])
 
@@ -89,22 +85,3 @@ def test_full_size_learns_sings_and_gives_each_what_it_gives_alone(path, spec, w
                 torch.testing.assert_close(together[name][row, :size], value[0], rtol=1e-3, atol=1e-3)
     made = model.to("meta").infer(batch.to("meta"))
     assert {value.device.type for value in made.values()} == {"meta"}
-
-
-@pytest.mark.slow
-@every_full
-def test_full_size_resumes_with_the_same_bytes(path, world_dump, tmp_path):
-    words = ["--training.epochs=2", "--training.min_steps=0", f"--training.{batch_key(path)}=99999"]
-
-    def train(out: Path) -> None:
-        run_module.train(path, world_dump, "train", "dev", out, overrides=words)
-
-    train(tmp_path / "whole")
-    with pytest.MonkeyPatch.context() as patch:
-        kill_at(patch, State, "save", 2, after=True)
-        with pytest.raises(Killed):
-            train(tmp_path / "killed")
-    train(tmp_path / "killed")
-    for name in ("losses.jsonl", "model.pt"):
-        assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
-    assert load(tmp_path / "whole" / "last.pt")["states"]["loop"]["step"] == 2

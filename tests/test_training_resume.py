@@ -88,6 +88,18 @@ def test_every_kind_is_killed_thrice_and_ends_the_same(path, toy_dump, whole, tm
     check_same(out, whole(path))
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("path", [p for p in TRAINED if p not in KINDS], ids=name_of)
+def test_every_system_goes_on_with_the_same_bytes(path, toy_dump, tmp_path):
+    train(path, toy_dump, tmp_path / "whole", "--training.epochs=2")
+    with pytest.MonkeyPatch.context() as patch:
+        kill_at(patch, State, "save", 2, after=True)
+        with pytest.raises(Killed):
+            train(path, toy_dump, tmp_path / "killed", "--training.epochs=2")
+    train(path, toy_dump, tmp_path / "killed", "--training.epochs=2")
+    check_same(tmp_path / "killed", tmp_path / "whole")
+
+
 @pytest.mark.parametrize("path", KINDS, ids=name_of)
 def test_exp_dir_holds_a_model_a_history_and_the_configuration(path, toy_dump, whole):
     out = whole(path)
