@@ -40,7 +40,7 @@ def mel_cepstra(wave: np.ndarray, sample_rate: int, where: str = "audio") -> np.
 def warp(ref: np.ndarray, est: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The cheapest pairing of two ``(frames, columns)`` by Euclidean distance (Sakoe and Chiba, 1978).
 
-    Steps (1, 0), (0, 1) and (1, 1) of equal weight, both ends fixed. Returns indices, ``(path length,)`` each.
+    Steps (1, 0), (0, 1) and (1, 1) of equal weight, both ends fixed. Returns indices, ``(path,)`` each.
     """
     from scipy.spatial.distance import cdist
 

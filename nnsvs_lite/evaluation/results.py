@@ -53,10 +53,8 @@ class Run:
 
     Attributes:
         system: its name. sums: what its utterances add to each measure.
-        rtf: seconds of computing per second of audio.
-        failed: utterance and reason, of those that could not be scored.
-        length_differences: utterances whose length differs from the recording's by more than ``TOLERANCE``,
-            seconds.
+        rtf: seconds of computing per second of audio. failed: utterances not scored, and why.
+        length_differences: seconds, of utterances longer or shorter than recorded by over ``TOLERANCE``.
         results: the ``results.json`` that it was read from.
     """
 
@@ -162,12 +160,12 @@ def collect(
         own.setdefault(outcome.system, []).append(outcome)
     runs = {}
     for name in order_rows(own):
-        scored = [outcome for outcome in own[name] if outcome.fault is None]
-        failed = [(outcome.utt, outcome.fault) for outcome in own[name] if outcome.fault is not None]
+        scored = [o for o in own[name] if o.fault is None]
+        failed = [(o.utt, o.fault) for o in own[name] if o.fault is not None]
         if name in systems:
             unknown = sorted(systems[name].wavs.keys() - set(utts), key=str.encode)
             failed += [(utt, "is not in the reference set") for utt in unknown]
-        keys = [m.key for m in MEASURES if any(m.key in outcome.vectors for outcome in scored)]
+        keys = [m.key for m in MEASURES if any(m.key in o.vectors for o in scored)]
         runs[name] = Run(
             system=name,
             sums={key: {o.utt: o.vectors[key] for o in scored if key in o.vectors} for key in keys},
@@ -181,21 +179,18 @@ def collect(
 
 
 def write_results(
-    path: Path, outcomes: Iterable[Outcome], runs: Mapping[str, Run], setup: Mapping[str, Any]
+    path: Path, outcomes: Sequence[Outcome], runs: Mapping[str, Run], setup: Mapping[str, Any]
 ) -> list[Path]:
     """Writes ``results.json``, and beside it ``scored/``: how it was made, each utterance's figures and F0.
 
     Returns what was written, but for archives.
     """
     scored = path.parent / "scored"
-    curves: dict[str, dict[str, np.ndarray]] = {name: {} for name in runs}
-    for outcome in outcomes:
-        if outcome.f0 is not None:
-            curves[outcome.system][outcome.utt] = outcome.f0
-    for name, own in curves.items():
+    for name in runs:
         with FeatureWriter(scored / name, "f0") as writer:
-            for utt, f0 in own.items():
-                writer.write(utt, f0.reshape(-1, 1))
+            for outcome in outcomes:
+                if outcome.system == name and outcome.f0 is not None:
+                    writer.write(outcome.utt, outcome.f0.reshape(-1, 1))
     figures = {name: run.values for name, run in runs.items()}
     write_json(scored / "utterances.json", {"setup": dict(setup), "systems": figures})
     write_json(path, {name: run.to_json() for name, run in runs.items()})
@@ -203,10 +198,7 @@ def write_results(
 
 
 def read_results(path: Path) -> dict[str, Run]:
-    """Runs of a ``results.json`` by system.
-
-    Raises DataError where it is missing or was not made by this version.
-    """
+    """Runs of a ``results.json`` by system; DataError where it is missing or not made by this version."""
     rows = read_json(path)
     if not isinstance(rows, dict) or not rows:
         raise DataError("not made by nnsvs-lite evaluate", path)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,8 +21,7 @@ NATURAL = "natural"
 """The row of the recording itself."""
 
 
-@dataclass(frozen=True)
-class Material:
+class Material(NamedTuple):
     """What systems are compared with; paths only, so that it travels to a worker process.
 
     Attributes:
@@ -37,8 +37,7 @@ class Material:
     espnet: bool = False
 
 
-@dataclass(frozen=True)
-class ScoringJob:
+class ScoringJob(NamedTuple):
     """One utterance of one system, whose decode folder is ``path``; that of the recording is empty."""
 
     material: Material
@@ -85,9 +84,9 @@ _open = lru_cache(maxsize=4)(_Opened)
 _system = lru_cache(maxsize=16)(System)
 
 
-# Of a dump without WORLD features.
 @lru_cache(maxsize=128)
 def _recorded_spectrum(material: Material, utt: str) -> tuple[np.ndarray, np.ndarray]:
+    """Of a dump without WORLD features."""
     opened = _open(material)
     wave = opened.recording(utt, opened.config.sample_rate)
     return analyse_recording(wave, opened.reference[utt].f0, opened.config)

@@ -35,12 +35,11 @@ _SECTION = """<section><h2>{utt}</h2>{why}<ul>{found}</ul>
 
 def _fonts() -> list[str]:
     """Font families for lyrics: those with East Asian letters that are installed, then matplotlib's own."""
-    from matplotlib import font_manager
+    from matplotlib.font_manager import fontManager
 
-    known = {font.name for font in font_manager.fontManager.ttflist}
     marks = ("CJK", "IPA", "Takao", "Hiragino", "Yu Gothic", "MS Gothic")
-    found = sorted(name for name in known if any(mark in name for mark in marks))
-    return [*sorted(found, key=lambda name: ("JP" not in name, "Sans" not in name)), "DejaVu Sans"]
+    found = {font.name for font in fontManager.ttflist if any(mark in font.name for mark in marks)}
+    return [*sorted(found, key=lambda name: ("JP" not in name, "Sans" not in name, name)), "DejaVu Sans"]
 
 
 def _mel(audio: np.ndarray, rate: int, frames: Frames) -> np.ndarray:
@@ -135,9 +134,7 @@ def align_report(
 
     Args:
         out: the experiment folder of stage 1. paths: the data dirs that it aligned.
-        utts: which to draw; if none are named, the ``worst`` least sure ones, those kept out of training
-            first.
-        worst: how many.
+        utts: which to draw; if none, the ``worst`` least sure ones, those kept out of training first.
 
     Raises DataError where there is no finished alignment, or no such utterance.
     """

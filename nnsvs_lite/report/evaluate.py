@@ -24,13 +24,11 @@ SCORING = 4
 
 def git_commit(folder: Path) -> str:
     """Short commit of the repository around ``folder``; empty where there is none."""
+    command = ["git", "rev-parse", "--short", "HEAD"]
     try:
-        found = subprocess.run(
-            ["git", "rev-parse", "--short", "HEAD"], cwd=folder, capture_output=True, text=True, check=True
-        )
+        return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return ""
-    return found.stdout.strip()
 
 
 def evaluate(
@@ -85,7 +83,7 @@ def evaluate(
         return 0
     done.clear()
     found = [read_experiment(kind, path) for kind, path in experiments.items()]
-    paths = (None if path is None else os.fspath(path) for path in (data, truth))
+    paths = (path and os.fspath(path) for path in (data, truth))
     material = Material(os.fspath(dump), set_name, *paths, espnet)
     outcomes = list(run_jobs(score_utterance, make_jobs(material, reference.utts, systems), jobs))
     runs = collect(outcomes, opened, reference.utts)
@@ -102,11 +100,8 @@ def evaluate(
     if table is not None:
         recorded = (outcome.f0 for outcome in outcomes if outcome.system == NATURAL)
         frames = sum(len(f0) for f0 in recorded if f0 is not None)
-        more = {
-            "commit": git_commit(Path.cwd()),
-            "n_utts": len(reference.utts),
-            "seconds": frames * reference.spec.frame_shift,
-        }
+        seconds = frames * reference.spec.frame_shift
+        more = {"commit": git_commit(Path.cwd()), "n_utts": len(reference.utts), "seconds": seconds}
         write_text(table, results_md(comparison, found, setup | more))
         outputs.append(table)
     for line in summary(comparison):

@@ -33,13 +33,7 @@ READS_AT_ONCE = 4
 
 
 class Studio:
-    """What the addresses share.
-
-    Args:
-        voice: what the singing process said of itself.
-        singer, reader: the processes.
-        folder: for uploads and sound; the caller removes it.
-    """
+    """What the addresses share; ``folder`` is for uploads and sound, and the caller's to remove."""
 
     def __init__(self, voice: dict[str, Any], singer: Worker, reader: Worker, folder: Path):
         self.voice, self.reader, self.folder = voice, reader, folder
@@ -170,8 +164,7 @@ class Studio:
 async def body(request: Request, most: int) -> bytes:
     """The body of a request, read no further than allowed.
 
-    Raises:
-        HTTPException: 413 where it is larger than ``most`` bytes, 408 where it takes too long.
+    Raises HTTPException 413 where it is larger than ``most`` bytes, 408 where it takes too long.
     """
     too_large = HTTPException(413, f"the file is larger than {most / 2**20:g} MB")
     length = request.headers.get("content-length", "0")
@@ -195,8 +188,7 @@ async def body(request: Request, most: int) -> bytes:
 async def json_body(request: Request) -> Any:
     """The JSON that a request brings.
 
-    Raises:
-        DataError: where it is not JSON.
+    Raises DataError where it is not JSON.
     """
     try:
         return json.loads(await body(request, SONG_BYTES))
@@ -217,8 +209,7 @@ def _attachment(title: str, suffix: str) -> dict[str, str]:
     return {"Content-Disposition": f"attachment; {name}"}
 
 
-async def _http_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
+async def _http_error(request: Request, error: HTTPException) -> Response:
     return JSONResponse({"error": error.detail}, error.status_code)
 
 
@@ -227,4 +218,4 @@ async def _data_error(request: Request, error: Exception) -> Response:
 
 
 async def _fault(request: Request, error: Exception) -> Response:
-    return JSONResponse({"error": f"a fault of the studio, please report it ({error})"}, 500)
+    return JSONResponse({"error": str(error)}, 500)

@@ -15,8 +15,7 @@ MAX_SECONDS = 600.0
 def song_of(score: Score) -> Song:
     """A score as the page edits it.
 
-    Raises:
-        DataError: where it is longer than the studio sings.
+    Raises DataError where it is longer than the studio sings.
     """
     if len(score.notes) > 2 * MAX_NOTES:
         raise DataError(f"the score has {len(score.notes)} notes; the studio opens at most {MAX_NOTES}")
@@ -44,8 +43,7 @@ def score_of(song: Song) -> Score:
 
     Phones are left to the lyrics unless the file that the song came from gave them for every note.
 
-    Raises:
-        DataError: where it has no notes or is longer than the studio sings.
+    Raises DataError where it has no notes or is longer than the studio sings.
     """
     if not any(note.pitch != REST for note in song.notes):
         raise DataError("the song is empty: add a note first")

@@ -32,8 +32,7 @@ def serve(
         open_page: whether to open the page in the user's browser.
         trust_code: see :func:`nnsvs_lite.models.checkpoint.load_model`.
 
-    Raises:
-        DataError: where packages are missing, the port cannot be had, or the voice cannot sing.
+    Raises DataError where packages are missing, the port cannot be had, or the voice cannot sing.
     """
     missing = [name for name in ("starlette", "uvicorn") if importlib.util.find_spec(name) is None]
     if missing:

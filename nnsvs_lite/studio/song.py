@@ -87,8 +87,7 @@ class Song:
     def from_json(value: Any) -> Song:
         """Reads what the page sent, which may be anything.
 
-        Raises:
-            DataError: where a field is missing, of the wrong kind or out of range, or notes overlap.
+        Raises DataError where a field is missing, of the wrong kind or out of range, or notes overlap.
         """
         row = _mapping(value, "the song")
         notes = [
