@@ -29,8 +29,7 @@ def _truth(value: str) -> bool:
     arg("--nj", "processes", default=2),
     arg(
         "--hts-voice",
-        "instead of making the corpus, sing this data dir with the HTS voice alone (its times, F0 and"
-        " spectra) and write a decode folder to --out",
+        "sing this data dir with the HTS voice alone instead, a decode folder",
         metavar="DATA_DIR",
     ),
 )
@@ -51,12 +50,7 @@ def demo_corpus(args: Namespace) -> None:
 
 PREPARE_OPTIONS = (
     arg("--eval-songs", "songs for eval; the corpus' own if not given", nargs="+", metavar="SONG"),
-    arg(
-        "--dev-songs",
-        "songs for dev; where there are none, the last phrases of training",
-        nargs="*",
-        metavar="SONG",
-    ),
+    arg("--dev-songs", "songs for dev; if none, the last phrases of training", nargs="*", metavar="SONG"),
     arg("--dev-phrases", "how many phrases that are; a tenth if not given", type=int),
     arg("--min-rest", "shortest silence to cut at, seconds (0.2)", type=float),
     arg("--min-length", "shortest phrase, seconds (2)", type=float),

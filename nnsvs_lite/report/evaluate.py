@@ -48,13 +48,10 @@ def evaluate(
     """Scores every utterance of every system, writes the results, prints the table.
 
     Args:
-        dump: dump dir. set_name: its set. systems: name to decode folder, in the order of the table.
-        out: ``results.json``; ``scored/`` goes beside it.
-        table: ``RESULTS.md``, if wanted. title, command: for it.
-        data: data dir of the set, for the natural recordings.
-        truth: folder with the known truth of synthetic recordings; needs ``data``.
-        experiments: kind of model to exp dir, for the table of models. jobs: processes.
-        espnet: whether to compute the metrics of ESPnet too, which takes longer; needs ``data``.
+        dump, set_name, data, truth, espnet: as in :class:`~nnsvs_lite.evaluation.scoring.Material`.
+        systems: name to decode folder, in the order of the table.
+        out: ``results.json``; ``scored/`` goes beside it. table: ``RESULTS.md``, if wanted.
+        title, command: for it. experiments: kind of model to exp dir, for it. jobs: processes.
 
     Returns 0, or 1 where an utterance could not be scored: each is named on standard error, after the others
     have been scored and written. Raises DataError where a folder or table as a whole cannot be read; nothing

@@ -194,12 +194,11 @@ def build_page(
         return False
     done.clear()
     found = [read_experiment(kind, path) for kind, path in experiments.items()]
-    config = sources.reference.spec.feature_config.to_dict()
     report = {
         "set": setup["set"],
         "experiments": [(experiment, loss_charts(experiment)) for experiment in found],
-        "features": yaml.safe_dump(config, sort_keys=False),
     }
+    report["features"] = yaml.safe_dump(sources.reference.spec.feature_config.to_dict(), sort_keys=False)
     render = renderer(
         comparison,
         sources,

@@ -55,7 +55,7 @@ class Studio:
             Route("/api/jobs/{id}/result", self.tell_result),
             Route("/api/jobs/{id}/audio", self.audio),
         ]
-        handlers: dict[Any, Any] = {HTTPException: _http_error, DataError: _data_error, Fault: _fault}
+        handlers: dict[Any, Any] = {HTTPException: _http_error, DataError: _refused, Fault: _refused}
         return Starlette(routes=routes, exception_handlers=handlers, middleware=[Middleware(Guard)])
 
     async def page(self, request: Request) -> Response:
@@ -213,9 +213,6 @@ async def _http_error(request: Request, error: HTTPException) -> Response:
     return JSONResponse({"error": error.detail}, error.status_code)
 
 
-async def _data_error(request: Request, error: Exception) -> Response:
-    return JSONResponse({"error": str(error)}, 409 if isinstance(error, Busy) else 422)
-
-
-async def _fault(request: Request, error: Exception) -> Response:
-    return JSONResponse({"error": str(error)}, 500)
+async def _refused(request: Request, error: Exception) -> Response:
+    status = 500 if isinstance(error, Fault) else 409 if isinstance(error, Busy) else 422
+    return JSONResponse({"error": str(error)}, status)
