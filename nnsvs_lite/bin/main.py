@@ -76,10 +76,7 @@ def spell_options(argv: Sequence[str], known: set[str], overrides: bool) -> tupl
     """Writes every long option as its parser knows it: hyphens and underscores are the same.
 
     Returns the command line so written and, if ``overrides``, the options that no parser knows with the word
-    that follows each, as they stand.
-
-    Raises:
-        UsageError: for an option that no parser knows, naming the nearest, unless ``overrides``.
+    that follows each, as they stand. Without, raises UsageError for one of these, naming the nearest.
     """
     canonical = {option.replace("_", "-"): option for option in known}
     spelt: list[str] = []
@@ -115,10 +112,7 @@ def parser_of(name: str) -> Parser:
 
 
 def parse(name: str, argv: Sequence[str]) -> argparse.Namespace:
-    """Reads the options of one command.
-
-    Raises UsageError for an unknown option, a missing one, or a value of the wrong type.
-    """
+    """Reads the options of one command; UsageError for an unknown, missing or malformed one."""
     parser, overrides = parser_of(name), COMMANDS[name].overrides
     spelt, unknown = spell_options(argv, parser.long_options(), overrides)
     args, rest = parser.parse_known_args(spelt)

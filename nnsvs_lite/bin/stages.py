@@ -250,13 +250,13 @@ def vocode(args: Namespace) -> None:
     options.PROCESSES,
 )
 def evaluate(args: Namespace) -> int:
+    from nnsvs_lite.evaluation.scoring import Material
     from nnsvs_lite.evaluation.system import named_paths
     from nnsvs_lite.report.evaluate import evaluate
 
+    material = Material(args.dump, args.set, args.data, args.truth, args.espnet)
     systems, exps = named_paths(args.system, "--system"), named_paths(args.exp, "--exp")
-    told = {"experiments": exps, "title": args.title, "command": args.command, "jobs": args.nj}
-    paths = {"out": args.out, "table": args.results_md, "data": args.data, "truth": args.truth}
-    return evaluate(args.dump, args.set, systems, **paths, **told, espnet=args.espnet)
+    return evaluate(material, systems, args.out, args.results_md, exps, args.title, args.command, args.nj)
 
 
 @stage(

@@ -59,7 +59,7 @@ _SYNC = (*_SOURCE, arg("--search", "largest offset looked for, seconds", default
 
 
 @command(
-    "tools on data dirs, each of which writes a new one: subset, combine, sync, segment, fix",
+    "tools on data dirs: subset, combine, sync, segment, fix",
     {
         "subset": ("some utterances", _SUBSET),
         "segment": ("songs into phrases, cut at rests", _SEGMENT),

@@ -211,10 +211,8 @@ class Utterance:
         for phone, sung in zip(self.phones, self._sung):
             if sung:
                 mask[round(phone.start / self.frame_shift) : round(phone.end / self.frame_shift)] = True
-        spectra = (self.mgc, self.bap, self.mel)
-        return Rendition(
-            self.f0, *spectra, mask, **self.times(self.phones), pitch=self.notes.pitch[self._held]
-        )
+        known = self.times(self.phones) | {"pitch": self.notes.pitch[self._held]}
+        return Rendition(self.f0, self.mgc, self.bap, self.mel, mask, **known)
 
 
 class Reference:
@@ -252,30 +250,20 @@ class Reference:
         note_index = np.round(value["note_index"].reshape(-1)).astype(np.int64)
         symbols = score.phones
         if not len(symbols) == len(durations) == len(note_index):
-            raise DataError(
-                f"{len(symbols)} phones in the score, {len(durations)} durations, {len(note_index)} note "
-                "indices; extract the features again",
-                where,
-            )
+            found = f"{len(symbols)} phones in the score, {len(durations)} durations"
+            what = f"{found}, {len(note_index)} note indices; extract the features again"
+            raise DataError(what, where)
         frames = {len(value[name]) for name in self._streams}
         if frames != {int(durations.sum())}:
-            raise DataError(
-                f"durations sum to {durations.sum()} frames, features have {sorted(frames)}", where
-            )
+            what = f"durations sum to {durations.sum()} frames, features have {sorted(frames)}"
+            raise DataError(what, where)
         bounds = np.concatenate([[0], np.cumsum(durations)]) * self.spec.frame_shift
         bounds = [round(float(time), 7) for time in bounds]
         mel, config = value.get("mel"), self.spec.feature_config.mel
-        return Utterance(
-            utt=utt,
-            score=score,
-            phones=[Segment(*row) for row in zip(bounds, bounds[1:], symbols)],
-            note_index=note_index,
-            frame_shift=self.spec.frame_shift,
-            f0=f0_in_hertz(value["lf0"], value["vuv"]),
-            mgc=value.get("mgc"),
-            bap=value.get("bap"),
-            mel=None if mel is None or config is None else mel_in_decibel(mel, config),
-        )
+        phones = [Segment(*row) for row in zip(bounds, bounds[1:], symbols)]
+        decibel = None if mel is None or config is None else mel_in_decibel(mel, config)
+        streams = (f0_in_hertz(value["lf0"], value["vuv"]), value.get("mgc"), value.get("bap"), decibel)
+        return Utterance(utt, score, phones, note_index, self.spec.frame_shift, *streams)
 
 
 class Truth:

@@ -110,10 +110,7 @@ class Run:
 
     @classmethod
     def from_json(cls, row: Any, system: str, where: Path) -> Run:
-        """Reads what :meth:`to_json` made; measures that are unknown here are left out.
-
-        Raises DataError where it is something else, or has no sums, having been scored by an older version.
-        """
+        """Reads what :meth:`to_json` made, but for unknown measures; DataError for anything else."""
         if not isinstance(row, dict):
             raise DataError(f"{system}: not made by nnsvs-lite evaluate", where)
         if "sums" not in row:
@@ -127,9 +124,8 @@ class Run:
             failed = [(str(fault["utt"]), str(fault["why"])) for fault in row.get("failed", [])]
             rtf = None if row.get("rtf") is None else float(row["rtf"])
         except (KeyError, TypeError, ValueError, AttributeError):
-            raise DataError(
-                f"{system}: malformed sums; score again with nnsvs-lite evaluate", where
-            ) from None
+            what = f"{system}: malformed sums; score again with nnsvs-lite evaluate"
+            raise DataError(what, where) from None
         return cls(system, sums, rtf, failed, row.get("length_differences_s", {}), where)
 
 
@@ -166,15 +162,10 @@ def collect(
             unknown = sorted(systems[name].wavs.keys() - set(utts), key=str.encode)
             failed += [(utt, "is not in the reference set") for utt in unknown]
         keys = [m.key for m in MEASURES if any(m.key in o.vectors for o in scored)]
-        runs[name] = Run(
-            system=name,
-            sums={key: {o.utt: o.vectors[key] for o in scored if key in o.vectors} for key in keys},
-            rtf=systems[name].rtf() if name in systems else None,
-            failed=failed,
-            length_differences={
-                o.utt: round(o.difference, 3) for o in scored if abs(o.difference) > TOLERANCE
-            },
-        )
+        sums = {key: {o.utt: o.vectors[key] for o in scored if key in o.vectors} for key in keys}
+        rtf = systems[name].rtf() if name in systems else None
+        differing = {o.utt: round(o.difference, 3) for o in scored if abs(o.difference) > TOLERANCE}
+        runs[name] = Run(name, sums, rtf, failed, differing)
     return runs
 
 

@@ -56,10 +56,8 @@ class System:
 
     def _resolve(self, wav: Path) -> Path:
         # From the working folder, as Kaldi has it; or beside the scp, so that a moved folder still opens.
-        for beside in (self.path / wav, self.path / "wav" / wav.name):
-            if not wav.exists() and beside.exists():
-                return beside
-        return wav
+        places = (wav, self.path / wav, self.path / "wav" / wav.name)
+        return next((place for place in places if place.exists()), wav)
 
     @property
     def inputs(self) -> list[Path]:

@@ -68,9 +68,8 @@ def draw_phrase(
     faults are marked in the waveform.
 
     Args:
-        path: the PNG. audio: (samples,). rate: Hz. score: its notes.
-        labels: phones found. given: labels that the corpus came with, if any.
-        faults: ``time`` and ``text`` of each, as in the report. title: above the picture.
+        path: the PNG. audio: (samples,). rate: Hz. labels: phones found.
+        given: labels that the corpus came with, if any. faults: as in the report. title: above the picture.
     """
     from matplotlib import rc_context
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -115,9 +114,8 @@ def _draw_notes(axes, score: Score, frames: Frames, plain: bool) -> None:
     sung = [note for note in score.notes if not note.is_rest]
     for note in sung:
         text = " ".join(note.phones) if plain and not note.lyric.isascii() else note.lyric
-        axes.barh(
-            note.pitch, note.duration, left=note.start, height=0.9, color="#9ecae1", edgecolor="#3182bd"
-        )
+        look = {"height": 0.9, "color": "#9ecae1", "edgecolor": "#3182bd"}
+        axes.barh(note.pitch, note.duration, left=note.start, **look)
         axes.text(note.start + 0.02, note.pitch + 0.55, text or "–", fontsize=9, va="bottom")
     voiced = (frames.f0 > 0) & (frames.voicing > PERIODIC)
     midi = np.where(voiced, hz_to_midi(np.maximum(frames.f0, 1.0)), np.nan)

@@ -125,10 +125,7 @@ class Comparison:
 
 
 def find_results(path: str | os.PathLike) -> Path:
-    """``results.json`` of an experiment.
-
-    Args:
-        path: the file itself, the decode folder that it lies in, or the exp dir of an acoustic model.
+    """``results.json`` of an experiment: the file itself, its decode folder, or an acoustic model's exp dir.
 
     Raises DataError where there is none, or more than one under an exp dir.
     """
@@ -193,10 +190,7 @@ def read_words(words: Sequence[str], pool_seeds: bool = False) -> list[tuple[str
 
 
 def read_setup(results: Path) -> dict[str, Any] | None:
-    """How results were scored, from ``scored/utterances.json`` beside them; None where that is not here.
-
-    Raises DataError where it was made by something else.
-    """
+    """How results were scored, by ``scored/utterances.json`` beside them, if it is there."""
     path = results.parent / "scored" / "utterances.json"
     if not path.exists():
         return None
@@ -226,33 +220,28 @@ def compare(words: Sequence[str], baseline: str | None = None, pool_seeds: bool 
     features: dict[str, Any] = {}
     for label, path in read_words(words, pool_seeds):
         found = read_results(path)
-        names = [name for name in found if name not in REFERENCES]
+        alone = len(found.keys() - REFERENCES.keys()) == 1
         for name, run in found.items():
             if name in REFERENCES:
                 references[name][label] = run
             else:
-                own.setdefault(label if len(names) == 1 else f"{label}/{name}", []).append(run)
+                own.setdefault(label if alone else f"{label}/{name}", []).append(run)
         setup = read_setup(path)
         if setup is not None and setup.get("features") is not None:
             features[label] = setup["features"]
     notes: list[str] = []
     first = next(iter(features), None)
-    differing = [label for label, value in features.items() if value != features[first]]
-    if differing:
-        notes.append(
-            f"Features of {', '.join(differing)} are analysed otherwise than those of {first}: "
-            "compare MCD, BAP and F0 between them with care."
-        )
+    if differing := [label for label, value in features.items() if value != features[first]]:
+        told = f"Features of {', '.join(differing)} are analysed otherwise than those of {first}"
+        notes.append(f"{told}: compare MCD, BAP and F0 between them with care.")
     runs = own | _references(references)
     _check_utterances(runs)
-    for name, found in runs.items():
-        if len(found) > 1:
-            notes.append(f"{name}: {len(found)} seeds; intervals are over seeds and utterances.")
+    seeds = {name: len(found) for name, found in runs.items() if len(found) > 1}
+    notes += [f"{name}: {n} seeds; intervals are over seeds and utterances." for name, n in seeds.items()]
     chosen = baseline or (FLOOR if FLOOR in runs else next(iter(runs)))
     if chosen not in runs:
-        raise DataError(
-            f"no system {chosen!r}{nearest(chosen, runs)}; there are: {', '.join(runs)}", "--baseline"
-        )
+        what = f"no system {chosen!r}{nearest(chosen, runs)}; there are: {', '.join(runs)}"
+        raise DataError(what, "--baseline")
     return Comparison(runs, chosen, notes)
 
 
@@ -280,9 +269,8 @@ def _check_utterances(runs: Mapping[str, Sequence[Run]]) -> None:
     first_name, first = next((name, set(found[0].utts)) for name, found in runs.items())
     for name, found in runs.items():
         for run in found:
-            lacks, has = sorted(first - set(run.utts)), sorted(set(run.utts) - first)
-            faults = [f"lacks {_some(lacks)}"] if lacks else []
-            faults += [f"has {_some(has)}"] if has else []
+            apart = {"lacks": sorted(first - set(run.utts)), "has": sorted(set(run.utts) - first)}
+            faults = [f"{word} {_some(utts)}" for word, utts in apart.items() if utts]
             if faults:
                 raise DataError(
                     f"{name} was not scored on the utterances of {first_name}: it {' and '.join(faults)}; "

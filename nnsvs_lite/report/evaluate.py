@@ -1,6 +1,5 @@
 """Stage 6, scoring: decode folders of several systems to ``results.json`` and ``RESULTS.md``."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -32,63 +31,56 @@ def git_commit(folder: Path) -> str:
 
 
 def evaluate(
-    dump: Path,
-    set_name: str,
+    material: Material,
     systems: Mapping[str, Path],
     out: Path,
-    table: Path | None = None,
-    data: Path | None = None,
-    truth: Path | None = None,
-    experiments: Mapping[str, Path] | None = None,
-    title: str = "Results",
-    command: str = "",
-    jobs: int = 1,
-    espnet: bool = False,
+    table: Path | None,
+    experiments: Mapping[str, Path],
+    title: str,
+    command: str,
+    jobs: int,
 ) -> int:
     """Scores every utterance of every system, writes the results, prints the table.
 
     Args:
-        dump, set_name, data, truth, espnet: as in :class:`~nnsvs_lite.evaluation.scoring.Material`.
         systems: name to decode folder, in the order of the table.
         out: ``results.json``; ``scored/`` goes beside it. table: ``RESULTS.md``, if wanted.
-        title, command: for it. experiments: kind of model to exp dir, for it. jobs: processes.
+        experiments, title, command: for it; the first are kind of model to exp dir. jobs: processes.
 
     Returns 0, or 1 where an utterance could not be scored: each is named on standard error, after the others
     have been scored and written. Raises DataError where a folder or table as a whole cannot be read; nothing
     is written.
     """
+    data, truth = material.data, material.truth
     if not systems:
         raise DataError("nothing to score; name at least one --system NAME=DIR")
     if NATURAL in systems:
         raise DataError(f"{NATURAL!r} is the name of the recording's own row; choose another", "--system")
     if truth is not None and data is None:
         raise DataError("--truth needs --data: its segments say where a phrase lies in its song")
-    if espnet and data is None:
+    if material.espnet and data is None:
         raise DataError("--espnet needs --data: it compares with the recordings themselves")
-    experiments = experiments or {}
-    reference = Reference(dump, set_name)
+    reference = Reference(material.dump, material.set_name)
     opened = {name: System(name, path) for name, path in systems.items()}
-    inputs = [dump / "schema.json", dump / set_name, *(p for p in (data, truth) if p is not None)]
+    inputs = [material.dump / "schema.json", reference.path, *(p for p in (data, truth) if p is not None)]
     inputs += [path for system in opened.values() for path in system.inputs]
     inputs += [path / name for path in experiments.values() for name in ("config.yaml", "model.pt")]
     folders = {name: str(path) for name, path in systems.items()}
     told = {"systems": folders, "title": title, "command": command}
-    settings = told | {"scoring": SCORING, "results_md": str(table), "espnet": espnet}
+    settings = told | {"scoring": SCORING, "results_md": str(table), "espnet": material.espnet}
     done = Done(out.parent, "evaluate", inputs, settings)
     if done.is_current():
         print(f"evaluate: {out} is up to date")
         return 0
     done.clear()
     found = [read_experiment(kind, path) for kind, path in experiments.items()]
-    paths = (path and os.fspath(path) for path in (data, truth))
-    material = Material(os.fspath(dump), set_name, *paths, espnet)
     outcomes = list(run_jobs(score_utterance, make_jobs(material, reference.utts, systems), jobs))
     runs = collect(outcomes, opened, reference.utts)
     # What the results page needs to find everything again.
     setup = told | {
-        "dump": material.dump,
-        "set": set_name,
-        "data": material.data,
+        "dump": str(material.dump),
+        "set": material.set_name,
+        "data": data and str(data),
         "experiments": {kind: str(path) for kind, path in experiments.items()},
         "features": reference.spec.feature_config.to_dict(),
     }

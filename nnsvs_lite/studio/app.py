@@ -186,10 +186,7 @@ async def body(request: Request, most: int) -> bytes:
 
 
 async def json_body(request: Request) -> Any:
-    """The JSON that a request brings.
-
-    Raises DataError where it is not JSON.
-    """
+    """The JSON that a request brings; DataError where it is not JSON."""
     try:
         return json.loads(await body(request, SONG_BYTES))
     except (ValueError, RecursionError):

@@ -36,16 +36,11 @@ def serve(
     if missing:
         raise DataError(f"the studio needs {' and '.join(missing)}: pip install 'nnsvs_lite[studio]'")
     with _listen(port) as listener, tempfile.TemporaryDirectory(prefix="nnsvs-lite-studio-") as folder:
-        singer = Worker("singer", {"model": os.fspath(model), "device": device, "trust_code": trust_code})
-        try:
+        setup = {"model": os.fspath(model), "device": device, "trust_code": trust_code}
+        with contextlib.closing(Worker("singer", setup)) as singer:
             voice = singer.start()
-            reader = Worker("reader", {"lang": voice["lang"]})
-            try:
+            with contextlib.closing(Worker("reader", {"lang": voice["lang"]})) as reader:
                 _run(voice, singer, reader, Path(folder), listener, open_page)
-            finally:
-                reader.close()
-        finally:
-            singer.close()
 
 
 def _run(
