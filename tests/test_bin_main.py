@@ -6,43 +6,27 @@ import io
 import os
 import subprocess
 import sys
-import types
-from pathlib import Path
 
 import pytest
 
 from nnsvs_lite.bin import main as dispatcher
+from nnsvs_lite.bin.command import COMMANDS, Command, arg
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.stagelog import StageLog, versions
 
 
 def install(monkeypatch: pytest.MonkeyPatch, run, **attributes) -> None:
     """Puts a command ``toy-tool`` in place that calls ``run``."""
-    module = types.ModuleType("nnsvs_lite.bin.toy_tool")
-    module.HELP = "A toy."
-
-    def add_arguments(parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("--out-dir", required=True, help="a folder")
-        parser.add_argument("--n_jobs", type=int, default=1, help="jobs")
-        parser.add_argument("items", nargs="*")
-
-    module.add_arguments = add_arguments
-    module.run = run
-    for name, value in attributes.items():
-        setattr(module, name, value)
-    monkeypatch.setitem(sys.modules, module.__name__, module)
-    monkeypatch.setattr(dispatcher, "commands", lambda: {"toy-tool": Path("toy_tool.py")})
-
-
-def test_every_command_has_its_parts() -> None:
-    for name, path in dispatcher.commands().items():
-        assert dispatcher.help_line(path), f"{name}: no HELP line that can be read without importing"
-        text = path.read_text(encoding="utf-8")
-        assert "\ndef add_arguments(" in text and "\ndef run(" in text, name
+    arguments = (
+        arg("--out-dir", "a folder", required=True),
+        arg("--n_jobs", "jobs", default=1),
+        arg("items", "words", nargs="*"),
+    )
+    monkeypatch.setitem(COMMANDS, "toy-tool", Command("A toy.", run, arguments, **attributes))
 
 
 def test_every_command_shows_its_help(capsys: pytest.CaptureFixture) -> None:
-    for name in dispatcher.commands():
+    for name in COMMANDS:
         with pytest.raises(SystemExit) as stopped:
             dispatcher.main([name, "--help"])
         assert stopped.value.code == 0
@@ -52,7 +36,7 @@ def test_every_command_shows_its_help(capsys: pytest.CaptureFixture) -> None:
 def test_help_loads_nothing_heavy() -> None:
     script = (
         "import sys\nfrom nnsvs_lite.bin import main\n"
-        "for name in ['', *main.commands()]:\n"
+        "for name in ['', *main.COMMANDS]:\n"
         "    try:\n        main.main([*name.split(), '--help'])\n    except SystemExit:\n        pass\n"
         "heavy = {'torch', 'music21', 'pyopenjtalk', 'matplotlib', 'scipy'} & set(sys.modules)\n"
         "sys.exit(f'loaded {heavy}' if heavy else 0)\n"
@@ -64,7 +48,7 @@ def test_help_loads_nothing_heavy() -> None:
 def test_overview_and_version(capsys: pytest.CaptureFixture) -> None:
     assert dispatcher.main(["--help"]) == 0
     text = capsys.readouterr().out
-    for name in dispatcher.commands():
+    for name in COMMANDS:
         assert f"  {name} " in text
     assert dispatcher.main([]) == 1
     assert dispatcher.main(["--version"]) == 0
@@ -104,7 +88,7 @@ def test_wrong_options_are_one_line(monkeypatch, capsys, words: list[str], messa
 
 def test_overrides_are_handed_on(monkeypatch) -> None:
     seen = []
-    install(monkeypatch, seen.append, OVERRIDES=True)
+    install(monkeypatch, seen.append, overrides=True)
     words = ["--model.layer_sizes", "8", "--out_dir", "x", "--training.seed=-1"]
     assert dispatcher.main(["toy-tool", *words]) == 0
     assert seen[0].out_dir == "x"
@@ -145,7 +129,7 @@ def test_stage_log_frames_the_output(monkeypatch, capsys) -> None:
         print("at work")
         return 3
 
-    install(monkeypatch, run, STAGE=True)
+    install(monkeypatch, run, stage=True)
     monkeypatch.delenv("NNSVS_LITE_LOGGED", raising=False)
     assert dispatcher.main(["toy-tool", "--out-dir", "a b"]) == 3
     lines = capsys.readouterr().out.splitlines()
@@ -157,7 +141,7 @@ def test_stage_log_frames_the_output(monkeypatch, capsys) -> None:
 
 
 def test_stage_log_under_a_runner_tells_only_versions(monkeypatch, capsys) -> None:
-    install(monkeypatch, lambda args: print("at work"), STAGE=True)
+    install(monkeypatch, lambda args: print("at work"), stage=True)
     monkeypatch.setenv("NNSVS_LITE_LOGGED", "1")
     assert dispatcher.main(["toy-tool", "--out-dir", "x"]) == 0
     lines = capsys.readouterr().out.splitlines()

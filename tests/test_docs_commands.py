@@ -1,6 +1,5 @@
 """Every command that the documentation shows is run: here on toys, or where ELSEWHERE says."""
 
-import importlib
 import os
 import re
 import shutil
@@ -79,10 +78,7 @@ HERE = [c for c in of("nnsvs-lite") if elsewhere(c) is None]
 @cache
 def options_of(name: str) -> frozenset[str]:
     """Options of a command of nnsvs-lite, with hyphens."""
-    module = importlib.import_module(f"nnsvs_lite.bin.{name.replace('-', '_')}")
-    parser = program.Parser()
-    module.add_arguments(parser)
-    return frozenset(option.replace("_", "-") for option in parser.long_options())
+    return frozenset(option.replace("_", "-") for option in program.parser_of(name).long_options())
 
 
 def test_every_command_is_run_somewhere():
@@ -103,7 +99,7 @@ def test_what_is_run_elsewhere_is(key):
 
 
 def test_commands_and_their_options_exist():
-    known = program.commands()
+    known = program.COMMANDS
     for command in COMMANDS:
         words = command.words
         if words[0] == "nnsvs-lite" and len(words) > 1 and not words[1].startswith("-"):

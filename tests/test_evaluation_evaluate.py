@@ -402,8 +402,8 @@ def test_the_walk_to_the_numbers_of_an_utterance_is_short(corpus, tmp_path, monk
     walked = {Path(file).relative_to(package) for file in files if Path(file).is_relative_to(package)}
     own = sorted(path.as_posix() for path in walked if path.parts[0] in ("bin", "report", "evaluation"))
     assert own == [
-        "bin/evaluate.py",
         "bin/main.py",
+        "bin/stages.py",
         "evaluation/espnet.py",
         "evaluation/measures.py",
         "evaluation/reference.py",

@@ -1,49 +1,26 @@
-"""The program ``nnsvs-lite``: finds a command, reads its options, runs it.
-
-A command is a module of this package. ``nnsvs-lite demo-corpus`` runs
-``nnsvs_lite/bin/demo_corpus.py``, which has
-
-- ``HELP``: one line, a plain string (it is read without importing the module);
-- ``add_arguments(parser)``: declares the options (import nothing heavy here);
-- ``run(args) -> int | None``: does the work; a number is the exit status;
-- ``STAGE = True``, where the command is a step of a recipe: its output then
-  begins with the command, versions and host and ends with the elapsed time;
-- ``OVERRIDES = True``, where ``--any.key value`` may follow the known options:
-  what is left over is then in ``args.overrides``, a list of words.
-"""
+"""The program ``nnsvs-lite``: finds a command in the table, reads its options, runs it."""
 
 import argparse
-import ast
 import errno
-import importlib
 import os
 import signal
 import sys
 from collections import deque
 from collections.abc import Sequence
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from nnsvs_lite import __version__
+from nnsvs_lite.bin import stages, tools  # noqa: F401 - they fill the table
+from nnsvs_lite.bin.command import COMMANDS
 from nnsvs_lite.io.errors import DataError, nearest
 
 PROGRAM = "nnsvs-lite"
 _INTERRUPTED = 130
 _BROKEN_PIPE = 141
-_USER_OS_ERRORS = {
-    errno.ENOENT,
-    errno.EACCES,
-    errno.EPERM,
-    errno.EROFS,
-    errno.EISDIR,
-    errno.ENOTDIR,
-    errno.EEXIST,
-    errno.ENOSPC,
-    errno.EDQUOT,
-    errno.EFBIG,
-    errno.ENAMETOOLONG,
-}
+_USER_OS_ERRORS = (
+    *(errno.ENOENT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EISDIR, errno.ENOTDIR, errno.EEXIST),
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENAMETOOLONG),
+)
 
 
 class UsageError(DataError):
@@ -79,50 +56,27 @@ class Parser(argparse.ArgumentParser):
         return found
 
 
-def commands() -> dict[str, Path]:
-    """All commands by name, sorted, with the file that holds each."""
-    folder = Path(__file__).parent
-    names = (path for path in folder.glob("*.py") if path.stem not in ("__init__", "__main__", "main"))
-    return {path.stem.replace("_", "-"): path for path in sorted(names) if not path.stem.startswith("_")}
-
-
-def help_line(path: Path) -> str:
-    """The constant ``HELP`` of a command's module, read without importing it; empty if it has none."""
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
-        targets = node.targets if isinstance(node, ast.Assign) else []
-        if any(isinstance(target, ast.Name) and target.id == "HELP" for target in targets):
-            return " ".join(str(ast.literal_eval(node.value)).split())
-    return ""
-
-
 def overview() -> str:
     """The text of ``nnsvs-lite --help``."""
-    known = commands()
-    width = max(map(len, known), default=0)
-    lines = [
-        f"usage: {PROGRAM} COMMAND [options]",
-        "",
-        "Singing voice synthesis: a score goes in, singing comes out.",
-        "",
-    ]
-    lines += ["commands:"]
-    lines += [f"  {name:<{width}}  {help_line(path)}" for name, path in known.items()]
-    lines += [
-        "",
-        f"{PROGRAM} COMMAND --help   the options of one command",
-        f"{PROGRAM} --version        the version",
-    ]
-    return "\n".join(lines)
+    width = max(map(len, COMMANDS))
+    listed = "\n".join(f"  {name:<{width}}  {COMMANDS[name].help}" for name in sorted(COMMANDS))
+    return f"""\
+usage: {PROGRAM} COMMAND [options]
+
+Singing voice synthesis: a score goes in, singing comes out.
+
+commands:
+{listed}
+
+{PROGRAM} COMMAND --help   the options of one command
+{PROGRAM} --version        the version"""
 
 
 def spell_options(argv: Sequence[str], known: set[str], overrides: bool) -> tuple[list[str], list[str]]:
     """Writes every long option as its parser knows it: hyphens and underscores are the same.
 
     Returns the command line so written and, if ``overrides``, the options that no parser knows with the word
-    that follows each, as they stand.
-
-    Raises:
-        UsageError: for an option that no parser knows, naming the nearest, unless ``overrides``.
+    that follows each, as they stand. Without, raises UsageError for one of these, naming the nearest.
     """
     canonical = {option.replace("_", "-"): option for option in known}
     spelt: list[str] = []
@@ -147,15 +101,19 @@ def spell_options(argv: Sequence[str], known: set[str], overrides: bool) -> tupl
     return spelt, unknown
 
 
-def parse(name: str, module: ModuleType, argv: Sequence[str]) -> argparse.Namespace:
-    """Reads the options of one command.
+def parser_of(name: str) -> Parser:
+    """The parser of one command."""
+    command = COMMANDS[name]
+    parser = Parser(prog=f"{PROGRAM} {name}", description=command.help)
+    if command.overrides:
+        parser.epilog = "Any value of the YAML can be given: --model.NAME VALUE, --training.NAME VALUE."
+    command.declare(parser)
+    return parser
 
-    Raises:
-        UsageError: for an unknown option, a missing one, or a value of the wrong type.
-    """
-    parser = Parser(prog=f"{PROGRAM} {name}", description=getattr(module, "HELP", None))
-    module.add_arguments(parser)
-    overrides = getattr(module, "OVERRIDES", False)
+
+def parse(name: str, argv: Sequence[str]) -> argparse.Namespace:
+    """Reads the options of one command; UsageError for an unknown, missing or malformed one."""
+    parser, overrides = parser_of(name), COMMANDS[name].overrides
     spelt, unknown = spell_options(argv, parser.long_options(), overrides)
     args, rest = parser.parse_known_args(spelt)
     if rest:
@@ -175,26 +133,24 @@ def _terminate(number: int, frame: object) -> None:
 
 
 def _run(name: str, argv: Sequence[str]) -> int:
-    module = importlib.import_module(f"nnsvs_lite.bin.{name.replace('-', '_')}")
-    args = parse(name, module, argv)
-    if not getattr(module, "STAGE", False):
-        return int(module.run(args) or 0)
+    args, command = parse(name, argv), COMMANDS[name]
+    if not command.stage:
+        return int(command.run(args) or 0)
     from nnsvs_lite.io.stagelog import StageLog
 
     with StageLog([PROGRAM, name, *argv]) as log:
-        log.status = int(module.run(args) or 0)
+        log.status = int(command.run(args) or 0)
     return log.status
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; returns its exit status (1 for bad input, 130 if interrupted)."""
     argv = list(sys.argv[1:] if argv is None else argv)
-    known = commands()
     name = argv[0].replace("_", "-") if argv else "--help"
     about = name in ("-h", "--help", "help", "--version")
-    if not about and name not in known:
+    if not about and name not in COMMANDS:
         kind = "option" if name.startswith("-") else "command"
-        _say("", f"unknown {kind} {argv[0]!r}{nearest(name, known)}; {PROGRAM} --help lists the commands")
+        _say("", f"unknown {kind} {argv[0]!r}{nearest(name, COMMANDS)}; {PROGRAM} --help lists the commands")
         return 1
     signal.signal(signal.SIGTERM, _terminate)
     try:

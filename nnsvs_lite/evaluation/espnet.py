@@ -1,15 +1,12 @@
-"""Frames paired by time warping, as the scripts of ESPnet and Muskits pair them.
+"""Frames paired by time warping, as the scripts of ESPnet and Muskits pair them; for published figures only.
 
-For comparison with published figures only, under names of their own (``espnet_*`` in
-:mod:`nnsvs_lite.evaluation.measures`). Three things differ from the other measures: frames are paired by
-dynamic time warping, so wrong timing costs nothing; c0 counts, so a change of level does; and the cepstra
-of MCD come from SPTK's mel-cepstral analysis of short frames instead of WORLD. Settings are those of
+Unlike the other measures (:mod:`nnsvs_lite.evaluation.measures`), wrong timing costs nothing, c0 counts, and
+MCD's cepstra come from SPTK's analysis of short frames. Settings are those of
 ``egs2/TEMPLATE/svs1/pyscripts/utils/evaluate_{mcd,f0,semitone,vuv}.py``: samples on a 16-bit scale, 1,024 of
-them each 256, order and warping by sampling rate. There the path is found by fastdtw, an approximation; here
-it is exact, so a figure can differ slightly.
+them each 256, order and warping by sampling rate. Their path is fastdtw's approximation; here it is exact.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,12 +19,9 @@ SETTINGS = {16000: (23, 0.42), 22050: (34, 0.45), 24000: (34, 0.46), 44100: (39,
 
 
 def mel_cepstra(wave: np.ndarray, sample_rate: int, where: str = "audio") -> np.ndarray:
-    """Mel-cepstra of a waveform by SPTK, ``(frames, order + 1)``, on a 16-bit scale.
+    """SPTK's mel-cepstra ``(frames, order + 1)`` of a waveform ``(samples,)``, -1..1, on a 16-bit scale.
 
-    Args:
-        wave: ``(samples,)``, -1..1. sample_rate: one of ``SETTINGS``. where: for messages.
-
-    Raises DataError for another rate, or a waveform shorter than one frame.
+    Raises DataError for a rate without ``SETTINGS``, or a waveform shorter than one frame.
     """
     if sample_rate not in SETTINGS:
         known = ", ".join(map(str, SETTINGS))
@@ -44,14 +38,9 @@ def mel_cepstra(wave: np.ndarray, sample_rate: int, where: str = "audio") -> np.
 
 
 def warp(ref: np.ndarray, est: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The cheapest pairing of two sequences by Euclidean distance (Sakoe and Chiba, 1978).
+    """The cheapest pairing of two ``(frames, columns)`` by Euclidean distance (Sakoe and Chiba, 1978).
 
-    Steps (1, 0), (0, 1) and (1, 1) of equal weight, both ends fixed.
-
-    Args:
-        ref, est: ``(frames, columns)``; lengths may differ.
-
-    Returns index arrays into both, ``(path length,)``.
+    Steps (1, 0), (0, 1) and (1, 1) of equal weight, both ends fixed. Returns indices, ``(path,)`` each.
     """
     from scipy.spatial.distance import cdist
 
@@ -74,8 +63,7 @@ def warp(ref: np.ndarray, est: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return pairs[:, 0], pairs[:, 1]
 
 
-@dataclass(frozen=True)
-class EspnetAnalysis:
+class EspnetAnalysis(NamedTuple):
     """What the scripts compare of one waveform.
 
     Attributes:
@@ -92,16 +80,10 @@ class EspnetAnalysis:
 def analyse(
     wave: np.ndarray, sample_rate: int, where: str = "audio", ceiling: float = 800.0
 ) -> EspnetAnalysis:
-    """Analyses one waveform.
+    """Analyses a waveform ``(samples,)``, -1..1, with F0 from 40 Hz to ``ceiling``.
 
     The ceiling of 800 Hz is ESPnet's default: a note above it (G5) is taken for silence, or for whatever is
-    found below. Raise it for anything but a comparison.
-
-    Args:
-        wave: ``(samples,)``, -1..1. sample_rate: Hz, one of ``SETTINGS``.
-        where: for messages. ceiling: of F0, Hz; its floor is 40 Hz.
-
-    Raises DataError as :func:`mel_cepstra`.
+    found below. Raises DataError as :func:`mel_cepstra`.
     """
     from nnsvs_lite.features.world import pyworld, spectrum_to_mgc
 

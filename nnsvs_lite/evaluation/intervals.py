@@ -8,7 +8,7 @@ bootstrap"). With few seeds the spread between them is known badly: an interval 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,15 +20,13 @@ Runs = Sequence[Mapping[str, np.ndarray]]
 DRAWS = 1000
 
 
-@dataclass(frozen=True)
-class Estimate:
-    """A number and how sure it is.
+class Estimate(NamedTuple):
+    """A number and how sure it is, as stored.
 
     Attributes:
-        value: the mean over runs of the number pooled over utterances, in the unit that
-            the measure is stored in.
+        value: the mean over runs of the number pooled over utterances.
         interval: low and high end, 95 %; None for fewer than two utterances.
-        seeds: number of runs. utterances: number of utterances in all of them.
+        seeds, utterances: number of runs, and of utterances in all of them.
         spread: standard deviation between runs (n - 1); None for one run.
     """
 
@@ -36,11 +34,10 @@ class Estimate:
     interval: tuple[float, float] | None
     seeds: int
     utterances: int
-    spread: float | None = None
+    spread: float | None
 
 
-@dataclass(frozen=True)
-class Gain:
+class Gain(NamedTuple):
     """How much one system is better than another on one measure.
 
     Attributes:
@@ -76,10 +73,9 @@ def estimate(measure: Measure, runs: Runs, draws: int = DRAWS, seed: int = 0) ->
     """The number of a system with its interval over utterances, and over seeds where there are several.
 
     Args:
-        measure: which number.
         runs: one mapping of utterance to vector for each seed; utterances that a run lacks are left out of
             all.
-        draws: bootstrap draws. seed: of the draws; the same seed gives the same interval.
+        draws, seed: of the bootstrap; the same seed gives the same interval.
 
     Returns None where nothing counts in some run.
     """
@@ -92,46 +88,25 @@ def estimate(measure: Measure, runs: Runs, draws: int = DRAWS, seed: int = 0) ->
     return Estimate(float(numbers.mean()), interval, len(runs), len(utts), spread)
 
 
-def difference(
-    measure: Measure, runs: Runs, against: Runs, draws: int = DRAWS, seed: int = 0
-) -> Estimate | None:
-    """``runs`` minus ``against``, paired: each draw takes the same utterances of both.
-
-    How hard an utterance is cancels, so the interval is much narrower than the two single ones suggest. Seeds
-    of the two systems have nothing to do with each other and are drawn apart.
-
-    Args:
-        measure: which number. runs, against: as in :func:`estimate`; utterances that one lacks are left out.
-        draws, seed: as in :func:`estimate`.
-
-    Returns the difference as stored (not turned so that better is positive, see :func:`gain`); None where
-    nothing counts. ``seeds`` is the smaller number.
-    """
-    utts = _common([*runs, *against])
-    one, other = _numbers(measure, runs, utts), _numbers(measure, against, utts)
-    if one is None or other is None:
-        return None
-    interval = _interval(measure, [runs, against], utts, draws, seed)
-    return Estimate(float(one.mean() - other.mean()), interval, min(len(runs), len(against)), len(utts))
-
-
 def gain(measure: Measure, runs: Runs, against: Runs) -> Gain | None:
-    """By how much ``runs`` are better than ``against``.
+    """By how much ``runs`` are better than ``against``, both as in :func:`estimate`.
+
+    The interval is paired: each draw takes the same utterances of both, so that how hard an utterance is
+    cancels. Seeds of the two have nothing to do with each other and are drawn apart.
 
     Args:
-        measure: which number; not one whose best value is zero from both sides.
-        runs, against: as in :func:`estimate`.
+        measure: not one whose best value is zero from both sides.
 
-    Returns None where one of them lacks the measure.
+    Returns None where one of them lacks the measure, or they share nothing that counts.
     """
-    one, other = (_numbers(measure, side, _common(side)) for side in (runs, against))
-    apart = difference(measure, runs, against)
-    if one is None or other is None or apart is None:
+    shared = _common([*runs, *against])
+    if any(_numbers(measure, side, shared) is None for side in (runs, against)):
         return None
+    value, floor = (float(_numbers(measure, side, _common(side)).mean()) for side in (runs, against))
     sign = -1.0 if measure.better == "lower" else 1.0
-    value, floor = float(one.mean()), float(other.mean())
     absolute = sign * (value - floor)
-    interval = None if apart.interval is None else tuple(sorted(sign * end for end in apart.interval))
+    interval = _interval(measure, [runs, against], shared, DRAWS, seed=0)
+    interval = interval and tuple(sorted(sign * end for end in interval))
     return Gain(measure, value, floor, absolute, absolute / abs(floor) if floor else None, interval)
 
 

@@ -1,12 +1,8 @@
 """What is measured: each number's key, unit and definition, how it is computed and how it pools.
 
-Two renditions of an utterance are compared, and each measure makes a small vector of them.
-Vectors of several utterances are summed (or, for medians, joined) before the number is taken, so
-that a table pools frames, notes or phones: long utterances weigh more.
-
-Nothing here aligns: frame ``t`` of one rendition is compared with frame ``t`` of the other (no DTW),
-so a sound at the wrong time is an error. The same name is not the same number elsewhere: figures of
-ESPnet or Muskits come after dynamic time warping and count c0 (:mod:`nnsvs_lite.evaluation.espnet`).
+Each measure makes a small vector of two renditions of an utterance. Vectors of several utterances are summed
+(or, for medians, joined) before the number is taken: a table pools frames, notes or phones. Frame ``t`` is
+compared with frame ``t`` (no DTW); ESPnet's figures differ, see :mod:`nnsvs_lite.evaluation.espnet`.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,7 +16,6 @@ from nnsvs_lite.evaluation.reference import Rendition
 FRAME_STREAMS = ("f0", "mgc", "bap", "mel")
 MASKED = ("mgc", "bap", "mel")
 TEN_OVER_LN10 = 10.0 / np.log(10.0)
-
 
 # What follows computes from two arrays of equal length, reference and estimate, the value of each frame,
 # note or phone that counts.
@@ -44,14 +39,10 @@ def _both(ref: np.ndarray, est: np.ndarray) -> np.ndarray:
     return (ref > 0) & (est > 0)
 
 
-def _cents(ref: np.ndarray, est: np.ndarray) -> np.ndarray:
-    return 1200.0 * np.log2(est / ref)
-
-
 def f0_cents(ref: np.ndarray, est: np.ndarray) -> np.ndarray:
     """Signed error in cents; its RMS is that of natural-log F0 times 1200/ln 2 = 1731.23."""
     both = _both(ref, est)
-    return _cents(ref[both], est[both])
+    return 1200.0 * np.log2(est[both] / ref[both])
 
 
 def log_f0(ref: np.ndarray, est: np.ndarray) -> np.ndarray:
@@ -88,7 +79,7 @@ def pitch_hits(ref: np.ndarray, est: np.ndarray, fold_octaves: bool = False) -> 
     except that a frame called unvoiced has no pitch and misses."""
     voiced = ref > 0
     ref, est = ref[voiced], est[voiced]
-    error = _cents(ref, np.where(est > 0, est, 1.0))
+    error = 1200.0 * np.log2(np.where(est > 0, est, 1.0) / ref)
     if fold_octaves:
         error = error - 1200.0 * np.floor(error / 1200.0 + 0.5)
     return (est > 0) & (np.abs(error) < 50.0)
@@ -170,17 +161,13 @@ def _ratio(sums: np.ndarray) -> float:
     return float(sums[0] / sums[1]) if sums[1] else float("nan")
 
 
-def _median_abs(values: np.ndarray) -> float:
-    return float(np.median(np.abs(values))) if values.size else float("nan")
-
-
 def _once(values: np.ndarray, power: float) -> np.ndarray:
     return np.array([np.mean(values**power) ** (1 / power), 1.0]) if values.size else np.zeros(2)
 
 
 MEAN = Pooling(lambda x: np.array([np.sum(x), np.size(x)], dtype=np.float64), _ratio)
 RMS = Pooling(lambda x: np.array([np.sum(x**2), np.size(x)]), lambda sums: float(np.sqrt(_ratio(sums))))
-MEDIAN_ABS = Pooling(lambda x: x, _median_abs, joined=True)
+MEDIAN_ABS = Pooling(lambda x: x, lambda x: float(np.median(np.abs(x))) if x.size else np.nan, joined=True)
 PEARSON = Pooling(_moments, _pearson)
 MEAN_ONCE = Pooling(lambda x: _once(np.asarray(x, np.float64), 1), _ratio)
 RMS_ONCE = Pooling(lambda x: _once(x, 2), _ratio)

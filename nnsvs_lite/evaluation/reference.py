@@ -5,6 +5,7 @@ from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -82,18 +83,11 @@ def sung_pitch(f0: np.ndarray, frame_shift: float, spans: np.ndarray, min_second
 def match_sung(
     found: Sequence[Segment], expected: Sequence[str], silences: Container[str], end: float, where: str
 ) -> list[Segment]:
-    """Times for the phones ``expected``, taken from a performance whose silences may be others.
+    """Times for the phones ``expected``, taken from those ``found`` in a performance with other silences.
 
     Systems differ in where they put a pause or a breath, and data preparation cuts and merges them; only sung
-    phones must agree. A silence that is expected fills what the sung phones leave; of two in a row the first
-    has it all.
-
-    Args:
-        found: phone times of the performance. expected: symbols wanted, in order.
-        silences: symbols that are not sung. end: seconds, where a silence at the end ends.
-        where: for messages.
-
-    Raises DataError where the sung phones differ, naming the first that does.
+    phones must agree. A silence that is expected fills what the sung phones leave, to ``end`` seconds; of two
+    in a row the first has it all. Raises DataError where the sung phones differ, naming the first that does.
     """
     if [phone.label for phone in found] == list(expected):
         return list(found)
@@ -117,8 +111,7 @@ def match_sung(
     return matched
 
 
-@dataclass(frozen=True)
-class NoteGroups:
+class NoteGroups(NamedTuple):
     """Which phones belong to the sung notes of a score; all arrays are ``(sung notes,)``.
 
     Attributes:
@@ -132,26 +125,21 @@ class NoteGroups:
     last: np.ndarray
     pitch: np.ndarray
 
-    def spans(self, phones: Sequence[Segment]) -> np.ndarray:
-        """Start of the first and end of the last phone of each note, ``(sung notes, 2)`` seconds."""
-        pairs = [(phones[a].start, phones[b].end) for a, b in zip(self.first, self.last)]
-        return np.array(pairs, dtype=np.float64).reshape(-1, 2)
-
 
 def group_notes(score: Score, note_index: Sequence[int]) -> NoteGroups:
     """Finds the phones of each sung note: rests, and notes without a phone, are left out."""
-    language = get_language(score.lang)
-    of_note: dict[int, list[int]] = {}
-    for phone, note in enumerate(note_index):
-        of_note.setdefault(int(note), []).append(phone)
-    symbols = score.phones
-    rows = []
-    for note, phones in of_note.items():
-        if score.notes[note].is_rest:
-            continue
-        onset = language.onset_count([symbols[p] for p in phones])
-        rows.append((phones[0], phones[min(onset, len(phones) - 1)], phones[-1], score.notes[note].pitch))
+    language, symbols, rows = get_language(score.lang), score.phones, []
+    for number in dict.fromkeys(int(note) for note in note_index):
+        note, phones = score.notes[number], np.flatnonzero(np.asarray(note_index) == number)
+        if not note.is_rest:
+            onset = language.onset_count([symbols[p] for p in phones])
+            rows.append((phones[0], phones[min(onset, len(phones) - 1)], phones[-1], note.pitch))
     return NoteGroups(*np.array(rows, dtype=np.int64).reshape(-1, 4).T)
+
+
+def _bounds(phones: Sequence[Segment]) -> np.ndarray:
+    """Starts and ends, ``(phones, 2)`` s."""
+    return np.array([(phone.start, phone.end) for phone in phones], dtype=np.float64).reshape(-1, 2)
 
 
 @dataclass(frozen=True)
@@ -187,9 +175,8 @@ class Utterance:
 
     def match(self, phones: Sequence[Segment], where: str, end: float | None = None) -> list[Segment]:
         """Times of its phones in a performance that ends at ``end`` seconds; see :func:`match_sung`."""
-        expected = [phone.label for phone in self.phones]
-        end = self.seconds if end is None else end
-        return match_sung(phones, expected, get_language(self.score.lang).silences, end, where)
+        expected, silences = [phone.label for phone in self.phones], get_language(self.score.lang).silences
+        return match_sung(phones, expected, silences, self.seconds if end is None else end, where)
 
     @cached_property
     def _sung(self) -> np.ndarray:
@@ -198,8 +185,7 @@ class Utterance:
 
     def times(self, phones: Sequence[Segment]) -> dict[str, np.ndarray]:
         """``onset``, ``nucleus``, ``phone`` and ``syllable`` of a rendition with these phone times."""
-        bounds = np.array([(phone.start, phone.end) for phone in phones], dtype=np.float64).reshape(-1, 2)
-        first, nucleus, last = self.notes.first, self.notes.nucleus, self.notes.last
+        bounds, (first, nucleus, last, _) = _bounds(phones), self.notes
         return {
             "onset": bounds[first, 0],
             "nucleus": bounds[nucleus, 0],
@@ -214,7 +200,9 @@ class Utterance:
 
     def sung_pitch(self, f0: np.ndarray, phones: Sequence[Segment]) -> np.ndarray:
         """``pitch`` of a rendition with this F0 and these phone times."""
-        return sung_pitch(f0, self.frame_shift, self.notes.spans(phones)[self._held])
+        bounds, notes = _bounds(phones), self.notes
+        spans = np.stack([bounds[notes.first, 0], bounds[notes.last, 1]], axis=1)
+        return sung_pitch(f0, self.frame_shift, spans[self._held])
 
     @property
     def rendition(self) -> Rendition:
@@ -223,17 +211,12 @@ class Utterance:
         for phone, sung in zip(self.phones, self._sung):
             if sung:
                 mask[round(phone.start / self.frame_shift) : round(phone.end / self.frame_shift)] = True
-        spectra = (self.mgc, self.bap, self.mel)
-        return Rendition(
-            self.f0, *spectra, mask, **self.times(self.phones), pitch=self.notes.pitch[self._held]
-        )
+        known = self.times(self.phones) | {"pitch": self.notes.pitch[self._held]}
+        return Rendition(self.f0, self.mgc, self.bap, self.mel, mask, **known)
 
 
 class Reference:
-    """One set of a dump, such as ``dump/world_24k`` and ``eval``.
-
-    Args:
-        dump: folder with ``schema.json``. name: the set.
+    """One set ``name`` of a dump dir, such as ``eval`` of ``dump/world_24k``.
 
     Attributes:
         spec: the dump's, without statistics. path: folder of the set. utts: all utterances, sorted.
@@ -257,10 +240,7 @@ class Reference:
         self._tables = {name: FeatureReader(self.path / f"{name}.scp") for name in names}
 
     def __getitem__(self, utt: str) -> Utterance:
-        """Loads one utterance.
-
-        Raises DataError where the dump lacks it, or its tables disagree in length.
-        """
+        """Loads one utterance; DataError where the dump lacks it, or its tables disagree in length."""
         where = f"{self.path}: {utt}"
         if utt not in self._scores:
             raise DataError(f"no utterance {utt!r}", self.path / "score")
@@ -270,30 +250,20 @@ class Reference:
         note_index = np.round(value["note_index"].reshape(-1)).astype(np.int64)
         symbols = score.phones
         if not len(symbols) == len(durations) == len(note_index):
-            raise DataError(
-                f"{len(symbols)} phones in the score, {len(durations)} durations, {len(note_index)} note "
-                "indices; extract the features again",
-                where,
-            )
+            found = f"{len(symbols)} phones in the score, {len(durations)} durations"
+            what = f"{found}, {len(note_index)} note indices; extract the features again"
+            raise DataError(what, where)
         frames = {len(value[name]) for name in self._streams}
         if frames != {int(durations.sum())}:
-            raise DataError(
-                f"durations sum to {durations.sum()} frames, features have {sorted(frames)}", where
-            )
+            what = f"durations sum to {durations.sum()} frames, features have {sorted(frames)}"
+            raise DataError(what, where)
         bounds = np.concatenate([[0], np.cumsum(durations)]) * self.spec.frame_shift
         bounds = [round(float(time), 7) for time in bounds]
         mel, config = value.get("mel"), self.spec.feature_config.mel
-        return Utterance(
-            utt=utt,
-            score=score,
-            phones=[Segment(*row) for row in zip(bounds, bounds[1:], symbols)],
-            note_index=note_index,
-            frame_shift=self.spec.frame_shift,
-            f0=f0_in_hertz(value["lf0"], value["vuv"]),
-            mgc=value.get("mgc"),
-            bap=value.get("bap"),
-            mel=None if mel is None or config is None else mel_in_decibel(mel, config),
-        )
+        phones = [Segment(*row) for row in zip(bounds, bounds[1:], symbols)]
+        decibel = None if mel is None or config is None else mel_in_decibel(mel, config)
+        streams = (f0_in_hertz(value["lf0"], value["vuv"]), value.get("mgc"), value.get("bap"), decibel)
+        return Utterance(utt, score, phones, note_index, self.spec.frame_shift, *streams)
 
 
 class Truth:
@@ -340,10 +310,7 @@ class Truth:
 
 
 def _cut(hertz: np.ndarray, start: float, end: float, frame_shift: float) -> np.ndarray:
-    """F0 of a song from ``start`` to ``end`` seconds in frames of its own.
-
-    Interpolated in log F0 between voiced neighbours; unvoiced where the nearest frame is.
-    """
+    """F0 from ``start`` to ``end`` s; log F0 is interpolated, unvoiced where the nearest frame is."""
     end = min(end, (len(hertz) - 1) * TRUE_FRAME_SHIFT)
     count = int(max(end - start, 0.0) / frame_shift + 1e-6) + 1
     place = (start + np.arange(count) * frame_shift) / TRUE_FRAME_SHIFT

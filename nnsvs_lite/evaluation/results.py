@@ -53,10 +53,8 @@ class Run:
 
     Attributes:
         system: its name. sums: what its utterances add to each measure.
-        rtf: seconds of computing per second of audio.
-        failed: utterance and reason, of those that could not be scored.
-        length_differences: utterances whose length differs from the recording's by more than ``TOLERANCE``,
-            seconds.
+        rtf: seconds of computing per second of audio. failed: utterances not scored, and why.
+        length_differences: seconds, of utterances longer or shorter than recorded by over ``TOLERANCE``.
         results: the ``results.json`` that it was read from.
     """
 
@@ -112,10 +110,7 @@ class Run:
 
     @classmethod
     def from_json(cls, row: Any, system: str, where: Path) -> Run:
-        """Reads what :meth:`to_json` made; measures that are unknown here are left out.
-
-        Raises DataError where it is something else, or has no sums, having been scored by an older version.
-        """
+        """Reads what :meth:`to_json` made, but for unknown measures; DataError for anything else."""
         if not isinstance(row, dict):
             raise DataError(f"{system}: not made by nnsvs-lite evaluate", where)
         if "sums" not in row:
@@ -129,9 +124,8 @@ class Run:
             failed = [(str(fault["utt"]), str(fault["why"])) for fault in row.get("failed", [])]
             rtf = None if row.get("rtf") is None else float(row["rtf"])
         except (KeyError, TypeError, ValueError, AttributeError):
-            raise DataError(
-                f"{system}: malformed sums; score again with nnsvs-lite evaluate", where
-            ) from None
+            what = f"{system}: malformed sums; score again with nnsvs-lite evaluate"
+            raise DataError(what, where) from None
         return cls(system, sums, rtf, failed, row.get("length_differences_s", {}), where)
 
 
@@ -162,40 +156,32 @@ def collect(
         own.setdefault(outcome.system, []).append(outcome)
     runs = {}
     for name in order_rows(own):
-        scored = [outcome for outcome in own[name] if outcome.fault is None]
-        failed = [(outcome.utt, outcome.fault) for outcome in own[name] if outcome.fault is not None]
+        scored = [o for o in own[name] if o.fault is None]
+        failed = [(o.utt, o.fault) for o in own[name] if o.fault is not None]
         if name in systems:
             unknown = sorted(systems[name].wavs.keys() - set(utts), key=str.encode)
             failed += [(utt, "is not in the reference set") for utt in unknown]
-        keys = [m.key for m in MEASURES if any(m.key in outcome.vectors for outcome in scored)]
-        runs[name] = Run(
-            system=name,
-            sums={key: {o.utt: o.vectors[key] for o in scored if key in o.vectors} for key in keys},
-            rtf=systems[name].rtf() if name in systems else None,
-            failed=failed,
-            length_differences={
-                o.utt: round(o.difference, 3) for o in scored if abs(o.difference) > TOLERANCE
-            },
-        )
+        keys = [m.key for m in MEASURES if any(m.key in o.vectors for o in scored)]
+        sums = {key: {o.utt: o.vectors[key] for o in scored if key in o.vectors} for key in keys}
+        rtf = systems[name].rtf() if name in systems else None
+        differing = {o.utt: round(o.difference, 3) for o in scored if abs(o.difference) > TOLERANCE}
+        runs[name] = Run(name, sums, rtf, failed, differing)
     return runs
 
 
 def write_results(
-    path: Path, outcomes: Iterable[Outcome], runs: Mapping[str, Run], setup: Mapping[str, Any]
+    path: Path, outcomes: Sequence[Outcome], runs: Mapping[str, Run], setup: Mapping[str, Any]
 ) -> list[Path]:
     """Writes ``results.json``, and beside it ``scored/``: how it was made, each utterance's figures and F0.
 
     Returns what was written, but for archives.
     """
     scored = path.parent / "scored"
-    curves: dict[str, dict[str, np.ndarray]] = {name: {} for name in runs}
-    for outcome in outcomes:
-        if outcome.f0 is not None:
-            curves[outcome.system][outcome.utt] = outcome.f0
-    for name, own in curves.items():
+    for name in runs:
         with FeatureWriter(scored / name, "f0") as writer:
-            for utt, f0 in own.items():
-                writer.write(utt, f0.reshape(-1, 1))
+            for outcome in outcomes:
+                if outcome.system == name and outcome.f0 is not None:
+                    writer.write(outcome.utt, outcome.f0.reshape(-1, 1))
     figures = {name: run.values for name, run in runs.items()}
     write_json(scored / "utterances.json", {"setup": dict(setup), "systems": figures})
     write_json(path, {name: run.to_json() for name, run in runs.items()})
@@ -203,10 +189,7 @@ def write_results(
 
 
 def read_results(path: Path) -> dict[str, Run]:
-    """Runs of a ``results.json`` by system.
-
-    Raises DataError where it is missing or was not made by this version.
-    """
+    """Runs of a ``results.json`` by system; DataError where it is missing or not made by this version."""
     rows = read_json(path)
     if not isinstance(rows, dict) or not rows:
         raise DataError("not made by nnsvs-lite evaluate", path)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,8 +21,7 @@ NATURAL = "natural"
 """The row of the recording itself."""
 
 
-@dataclass(frozen=True)
-class Material:
+class Material(NamedTuple):
     """What systems are compared with; paths only, so that it travels to a worker process.
 
     Attributes:
@@ -30,15 +30,14 @@ class Material:
         espnet: whether to compute the metrics of ESPnet too, which takes longer; needs ``data``.
     """
 
-    dump: str
+    dump: Path
     set_name: str
-    data: str | None = None
-    truth: str | None = None
-    espnet: bool = False
+    data: Path | None
+    truth: Path | None
+    espnet: bool
 
 
-@dataclass(frozen=True)
-class ScoringJob:
+class ScoringJob(NamedTuple):
     """One utterance of one system, whose decode folder is ``path``; that of the recording is empty."""
 
     material: Material
@@ -52,8 +51,7 @@ class Outcome:
     """What came of a job.
 
     Attributes:
-        vectors: measure key to what the utterance adds, see :mod:`nnsvs_lite.evaluation.measures`.
-        f0: F0 of the waveform, Hz, ``(frames,)``.
+        vectors: measure key to what the utterance adds. f0: of the waveform, Hz, ``(frames,)``.
         difference: seconds that the waveform is longer than the recording.
         fault: why the utterance could not be scored; None if it was.
     """
@@ -85,9 +83,9 @@ _open = lru_cache(maxsize=4)(_Opened)
 _system = lru_cache(maxsize=16)(System)
 
 
-# Of a dump without WORLD features.
 @lru_cache(maxsize=128)
 def _recorded_spectrum(material: Material, utt: str) -> tuple[np.ndarray, np.ndarray]:
+    """Of a dump without WORLD features."""
     opened = _open(material)
     wave = opened.recording(utt, opened.config.sample_rate)
     return analyse_recording(wave, opened.reference[utt].f0, opened.config)
@@ -129,14 +127,12 @@ def _score_system(outcome: Outcome, job: ScoringJob, utterance: Utterance) -> No
     original, rate = system.audio(job.utt)
     seconds = len(original) / rate
     outcome.difference = seconds - utterance.seconds
+    where, config = str(system.wavs[job.utt]), opened.config
     if abs(outcome.difference) > max(1.0, 0.2 * utterance.seconds):
-        raise DataError(
-            f"lasts {seconds:.2f} s, the recording {utterance.seconds:.2f} s: not the same phrase?",
-            system.wavs[job.utt],
-        )
+        lengths = f"lasts {seconds:.2f} s, the recording {utterance.seconds:.2f} s"
+        raise DataError(f"{lengths}: not the same phrase?", where)
     phones = system.phones(utterance)
     known = utterance.phones if phones is None else phones
-    where, config = str(system.wavs[job.utt]), opened.config
     wave = resample(original, rate, config.sample_rate)
     sung = analyse(wave, utterance.score, known, config, where)
     pitch = utterance.sung_pitch(tuning_f0(wave, utterance.score, config), known)

@@ -26,10 +26,7 @@ TUNING_CEILING = 1100.0
 
 
 def named_paths(words: Iterable[str], option: str) -> dict[str, Path]:
-    """``["model=exp/a", "rule=exp/b"]`` to a dict in that order.
-
-    Raises DataError for a word of another form, or a name given twice.
-    """
+    """``NAME=DIR`` words to a dict in that order; DataError for another form, or a name given twice."""
     found: dict[str, Path] = {}
     for word in words:
         name, equals, path = word.partition("=")
@@ -43,10 +40,7 @@ def named_paths(words: Iterable[str], option: str) -> dict[str, Path]:
 
 
 class System:
-    """One decode folder: ``wav.scp``, ``pred.ctm`` if there is one, ``timing.json`` if there is one.
-
-    Args:
-        name: its row in the table. path: the folder.
+    """One decode folder: ``wav.scp``, and if they are there ``pred.ctm`` and ``timing.json``.
 
     Raises DataError where the folder or its ``wav.scp`` is missing or malformed.
     """
@@ -62,10 +56,8 @@ class System:
 
     def _resolve(self, wav: Path) -> Path:
         # From the working folder, as Kaldi has it; or beside the scp, so that a moved folder still opens.
-        for beside in (self.path / wav, self.path / "wav" / wav.name):
-            if not wav.exists() and beside.exists():
-                return beside
-        return wav
+        places = (wav, self.path / wav, self.path / "wav" / wav.name)
+        return next((place for place in places if place.exists()), wav)
 
     @property
     def inputs(self) -> list[Path]:
@@ -100,10 +92,7 @@ class System:
         return utterance.match(self._phones[utt], f"{where}: {utt}")
 
     def rtf(self) -> float | None:
-        """Seconds of computing per second of audio, from ``timing.json``; None without one.
-
-        All its ``*_seconds`` are computing but ``audio_seconds``.
-        """
+        """Seconds of computing per second of audio, by the ``*_seconds`` of ``timing.json``, if any."""
         path = self.path / "timing.json"
         if not path.exists():
             return None
@@ -117,11 +106,9 @@ class System:
 
 
 def scoring_config(config: FeatureConfig) -> FeatureConfig:
-    """The recipe's configuration without what corrects F0 by the score, and with WORLD's spectra.
+    """The recipe's configuration without what corrects F0 by the score, which would hide a system's errors.
 
-    Folding an octave error back, or dropping an F0 far from every note, is right
-    for training data and would hide a system's errors here. Where the dump has no WORLD
-    features they are analysed as by default, so that MCD means the same for all.
+    Where the dump has no WORLD features they are analysed as by default, so that MCD means the same for all.
     """
     f0 = replace(config.f0, fold_octaves=False, max_deviation=None)
     return replace(config, f0=f0, world=config.world or WorldConfig())
@@ -130,12 +117,11 @@ def scoring_config(config: FeatureConfig) -> FeatureConfig:
 def analyse(
     wave: np.ndarray, score: Score, phones: Sequence[Segment], config: FeatureConfig, where: str = "audio"
 ) -> Rendition:
-    """Finds F0 and spectra in a waveform, by the configuration of the dump.
+    """Finds F0 and spectra in a waveform ``(samples,)``, -1..1, by the configuration of the dump.
 
     Args:
-        wave: ``(samples,)``, -1..1, at the configuration's rate. score: for the F0 search range.
+        wave: at the configuration's rate. score: for the F0 search range.
         phones: this performance's own phone times, where ``f0.vuv_labels`` asks for them.
-        config: of the dump. where: for messages.
 
     Returns as many frames as have their centre inside the waveform. Raises DataError where no F0 is found, or
     the score lies outside the F0 range of the configuration.
@@ -158,13 +144,10 @@ def analyse(
 def analyse_recording(
     wave: np.ndarray, f0: np.ndarray, config: FeatureConfig
 ) -> tuple[np.ndarray, np.ndarray]:
-    """``mgc`` and ``bap`` of a natural recording whose dump lacks them.
+    """``mgc`` ``(frames, order + 1)`` and ``bap`` ``(frames, bands)`` of a recording whose dump lacks them.
 
     Args:
-        wave: ``(samples,)``, -1..1, at the configuration's rate.
-        f0: ``(frames,)`` Hz, 0 where unvoiced, as the dump has it. config: of the dump.
-
-    Returns ``(frames, order + 1)`` and ``(frames, bands)``, float32.
+        wave: ``(samples,)``, -1..1, at the configuration's rate. f0: ``(frames,)`` Hz, as the dump has it.
     """
     from nnsvs_lite.features import world
 
@@ -177,15 +160,10 @@ def analyse_recording(
 
 
 def tuning_f0(wave: np.ndarray, score: Score, config: FeatureConfig) -> np.ndarray:
-    """F0 over the whole range of voices: DIO (Morise et al., 2010) refined by StoneMask.
+    """F0 over the whole range of voices, ``(frames,)`` Hz: DIO (Morise et al., 2010) refined by StoneMask.
 
-    From ``TUNING_FLOOR`` to ``TUNING_CEILING`` or four semitones above the score's
-    highest note, so that no note can fall out of the range and pass as silence.
-
-    Args:
-        wave: ``(samples,)`` at the configuration's rate.
-
-    Returns ``(frames,)`` Hz, 0 where unvoiced.
+    From ``TUNING_FLOOR`` to ``TUNING_CEILING`` or four semitones above the score's highest note, so that no
+    note can fall out of the range and pass as silence. ``wave`` is at the configuration's rate.
     """
     from nnsvs_lite.features import world
     from nnsvs_lite.features.f0 import midi_to_hz, track

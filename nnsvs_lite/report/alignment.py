@@ -35,12 +35,11 @@ _SECTION = """<section><h2>{utt}</h2>{why}<ul>{found}</ul>
 
 def _fonts() -> list[str]:
     """Font families for lyrics: those with East Asian letters that are installed, then matplotlib's own."""
-    from matplotlib import font_manager
+    from matplotlib.font_manager import fontManager
 
-    known = {font.name for font in font_manager.fontManager.ttflist}
     marks = ("CJK", "IPA", "Takao", "Hiragino", "Yu Gothic", "MS Gothic")
-    found = sorted(name for name in known if any(mark in name for mark in marks))
-    return [*sorted(found, key=lambda name: ("JP" not in name, "Sans" not in name)), "DejaVu Sans"]
+    found = {font.name for font in fontManager.ttflist if any(mark in font.name for mark in marks)}
+    return [*sorted(found, key=lambda name: ("JP" not in name, "Sans" not in name, name)), "DejaVu Sans"]
 
 
 def _mel(audio: np.ndarray, rate: int, frames: Frames) -> np.ndarray:
@@ -69,9 +68,8 @@ def draw_phrase(
     faults are marked in the waveform.
 
     Args:
-        path: the PNG. audio: (samples,). rate: Hz. score: its notes.
-        labels: phones found. given: labels that the corpus came with, if any.
-        faults: ``time`` and ``text`` of each, as in the report. title: above the picture.
+        path: the PNG. audio: (samples,). rate: Hz. labels: phones found.
+        given: labels that the corpus came with, if any. faults: as in the report. title: above the picture.
     """
     from matplotlib import rc_context
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -116,9 +114,8 @@ def _draw_notes(axes, score: Score, frames: Frames, plain: bool) -> None:
     sung = [note for note in score.notes if not note.is_rest]
     for note in sung:
         text = " ".join(note.phones) if plain and not note.lyric.isascii() else note.lyric
-        axes.barh(
-            note.pitch, note.duration, left=note.start, height=0.9, color="#9ecae1", edgecolor="#3182bd"
-        )
+        look = {"height": 0.9, "color": "#9ecae1", "edgecolor": "#3182bd"}
+        axes.barh(note.pitch, note.duration, left=note.start, **look)
         axes.text(note.start + 0.02, note.pitch + 0.55, text or "–", fontsize=9, va="bottom")
     voiced = (frames.f0 > 0) & (frames.voicing > PERIODIC)
     midi = np.where(voiced, hz_to_midi(np.maximum(frames.f0, 1.0)), np.nan)
@@ -135,9 +132,7 @@ def align_report(
 
     Args:
         out: the experiment folder of stage 1. paths: the data dirs that it aligned.
-        utts: which to draw; if none are named, the ``worst`` least sure ones, those kept out of training
-            first.
-        worst: how many.
+        utts: which to draw; if none, the ``worst`` least sure ones, those kept out of training first.
 
     Raises DataError where there is no finished alignment, or no such utterance.
     """

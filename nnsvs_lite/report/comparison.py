@@ -52,11 +52,15 @@ class Comparison:
         """Of what was scored together, against the floor if there is one."""
         return cls({name: [run] for name, run in runs.items()}, FLOOR if FLOOR in runs else next(iter(runs)))
 
+    @property
+    def all_runs(self) -> list[Run]:
+        """Runs of all systems."""
+        return [run for runs in self.runs.values() for run in runs]
+
     @cached_property
     def utts(self) -> list[str]:
         """Utterances that some system has, sorted."""
-        found = {utt for runs in self.runs.values() for run in runs for utt in run.utts}
-        return sorted(found, key=str.encode)
+        return sorted({utt for run in self.all_runs for utt in run.utts}, key=str.encode)
 
     @property
     def order(self) -> list[str]:
@@ -76,33 +80,25 @@ class Comparison:
     @property
     def failed(self) -> list[tuple[str, str, str]]:
         """System, utterance and reason, of all that could not be scored."""
-        return [
-            (name, utt, why) for name, runs in self.runs.items() for run in runs for utt, why in run.failed
-        ]
+        return [(name, *fault) for name, runs in self.runs.items() for run in runs for fault in run.failed]
 
     @property
     def has_seeds(self) -> bool:
         """Whether some system has several runs."""
-        return any(len(runs) > 1 for runs in self.runs.values())
+        return len(self.all_runs) > len(self.runs)
 
     def measures(self, *groups: str) -> list[Measure]:
         """Measures that at least one system has a number of; of all groups where none is named."""
         wanted = group(*groups) if groups else MEASURES
-        return [
-            m for m in wanted if any(run.value(m) is not None for runs in self.runs.values() for run in runs)
-        ]
+        return [m for m in wanted if any(run.value(m) is not None for run in self.all_runs)]
 
     def gain_measures(self, *groups: str) -> list[Measure]:
-        """Measures on which one system can be better than the baseline.
+        """Measures on which one system can be better than the baseline, which excludes a bias.
 
-        A bias is best at zero and not counted. Tuning is not set against the floor: that sings
-        the score's pitch by construction.
+        Tuning is not set against the floor: that sings the score's pitch by construction.
         """
-        return [
-            measure
-            for measure in self.measures(*groups)
-            if measure.better != "zero" and not (self.baseline == FLOOR and measure.key == "in_tune_cents")
-        ]
+        found = [measure for measure in self.measures(*groups) if measure.better != "zero"]
+        return [m for m in found if not (self.baseline == FLOOR and m.key == "in_tune_cents")]
 
     def estimate(self, name: str, measure: Measure) -> Estimate | None:
         """A system's number, with its interval over utterances and seeds."""
@@ -129,10 +125,7 @@ class Comparison:
 
 
 def find_results(path: str | os.PathLike) -> Path:
-    """``results.json`` of an experiment.
-
-    Args:
-        path: the file itself, the decode folder that it lies in, or the exp dir of an acoustic model.
+    """``results.json`` of an experiment: the file itself, its decode folder, or an acoustic model's exp dir.
 
     Raises DataError where there is none, or more than one under an exp dir.
     """
@@ -153,66 +146,51 @@ def find_results(path: str | os.PathLike) -> Path:
 
 def labels(paths: Sequence[Path]) -> list[str]:
     """A short name for each ``results.json``: its exp dir, with more of the path where that is shared."""
-    folders = [path.resolve().parent.parts for path in paths]
 
-    def name(parts: Sequence[str], depth: int) -> str:
+    def name(path: Path, depth: int) -> str:
+        parts = path.resolve().parent.parts
         # exp/<model>/decode_<how>/<set>: the model; then how it was decoded; then what lies above.
         decode = next((i for i in reversed(range(len(parts))) if parts[i].startswith("decode")), None)
         if decode is None or decode == 0:
             return "/".join(parts[-depth:])
         return "/".join(parts[max(1, decode - max(1, depth - 1)) : decode + (depth > 1)])
 
-    found = [name(parts, 1) for parts in folders]
-    for depth in range(2, max(map(len, folders), default=0) + 1):
-        shared = {label for label in found if found.count(label) > 1}
-        if not shared:
-            break
-        found = [
-            name(parts, depth) if label in shared else label
-            for parts, label in zip(folders, found, strict=True)
-        ]
+    found = [name(path, 1) for path in paths]
+    for depth in range(2, max((len(path.resolve().parts) for path in paths), default=0)):
+        clash = {label for label in found if found.count(label) > 1}
+        found = [name(path, depth) if label in clash else label for path, label in zip(paths, found)]
     return found
 
 
 def read_words(words: Sequence[str], pool_seeds: bool = False) -> list[tuple[str, Path]]:
-    """``[NAME=]PATH`` words to names and ``results.json`` files.
+    """``[NAME=]PATH`` words to names and ``results.json`` files; those of one NAME are seeds of one system.
 
-    Words of the same NAME are runs of one system with different seeds; so are, with
-    ``pool_seeds``, unnamed ones whose labels differ in ``_seed<number>`` at the end only.
-
+    So are, with ``pool_seeds``, unnamed ones whose labels differ in ``_seed<number>`` at the end only.
     Raises DataError as :func:`find_results`, or where a file is named twice.
     """
-    named: list[str | None] = []
-    paths: list[Path] = []
+    found: list[tuple[str, Path]] = []
     for word in words:
         name, equals, path = word.partition("=")
         if not equals or not re.fullmatch(r"[\w.+-]+", name) or Path(word).exists():
             name, path = "", word
-        named.append(name or None)
-        paths.append(find_results(path))
-    resolved = [path.resolve() for path in paths]
-    for path in paths:
+        found.append((name, find_results(path)))
+    resolved = [path.resolve() for _, path in found]
+    for _, path in found:
         if resolved.count(path.resolve()) > 1:
             raise DataError("is given twice", path)
-    unnamed = iter(labels([path for path, name in zip(paths, named, strict=True) if name is None]))
-    found = []
-    for name, path in zip(named, paths, strict=True):
-        label = name or next(unnamed)
-        if name is None and pool_seeds:
-            label = SEED.sub("", label) or label
-        found.append((label, path))
+    unnamed = labels([path for name, path in found if not name])
+    if pool_seeds:
+        unnamed = [SEED.sub("", label) or label for label in unnamed]
+    waiting = iter(unnamed)
+    found = [(name or next(waiting), path) for name, path in found]
     taken = [label for label, _ in found]
-    clash = {label for label, name in zip(taken, named, strict=True) if name is None and not pool_seeds}
-    if twice := sorted(label for label in clash if taken.count(label) > 1):
+    if twice := sorted(label for label in unnamed if taken.count(label) > 1 and not pool_seeds):
         raise DataError(f"{twice[0]!r} names two experiments; give them names: NAME=PATH")
     return found
 
 
 def read_setup(results: Path) -> dict[str, Any] | None:
-    """How results were scored, from ``scored/utterances.json`` beside them; None where that is not here.
-
-    Raises DataError where it was made by something else.
-    """
+    """How results were scored, by ``scored/utterances.json`` beside them, if it is there."""
     path = results.parent / "scored" / "utterances.json"
     if not path.exists():
         return None
@@ -224,17 +202,13 @@ def read_setup(results: Path) -> dict[str, Any] | None:
 
 
 def compare(words: Sequence[str], baseline: str | None = None, pool_seeds: bool = False) -> Comparison:
-    """Reads several experiments.
+    """Reads several experiments, ``[NAME=]PATH`` as in :func:`read_words`.
 
-    Rows that are there for reference (the recording, analysis-synthesis, the floor) appear
-    once where all experiments agree on them, else once for each experiment that differs; the
-    recording, which is the same in any case, always once, as the first experiment has it.
+    Rows that are there for reference (analysis-synthesis, the floor) appear once where all experiments agree
+    on them, else once for each experiment that differs; the recording once, as the first experiment has it.
 
     Args:
-        words: ``[NAME=]PATH``, see :func:`read_words`.
-        baseline: what the others are set against; the floor if there is one, else the
-            first system, where not given.
-        pool_seeds: see :func:`read_words`.
+        baseline: what the others are set against; if not given the floor if there is one, else the first.
 
     Raises DataError where results are missing, were made by an older version, or are of other utterances than
     those of the first.
@@ -246,33 +220,28 @@ def compare(words: Sequence[str], baseline: str | None = None, pool_seeds: bool 
     features: dict[str, Any] = {}
     for label, path in read_words(words, pool_seeds):
         found = read_results(path)
-        names = [name for name in found if name not in REFERENCES]
+        alone = len(found.keys() - REFERENCES.keys()) == 1
         for name, run in found.items():
             if name in REFERENCES:
                 references[name][label] = run
             else:
-                own.setdefault(label if len(names) == 1 else f"{label}/{name}", []).append(run)
+                own.setdefault(label if alone else f"{label}/{name}", []).append(run)
         setup = read_setup(path)
         if setup is not None and setup.get("features") is not None:
             features[label] = setup["features"]
     notes: list[str] = []
     first = next(iter(features), None)
-    differing = [label for label, value in features.items() if value != features[first]]
-    if differing:
-        notes.append(
-            f"Features of {', '.join(differing)} are analysed otherwise than those of {first}: "
-            "compare MCD, BAP and F0 between them with care."
-        )
+    if differing := [label for label, value in features.items() if value != features[first]]:
+        told = f"Features of {', '.join(differing)} are analysed otherwise than those of {first}"
+        notes.append(f"{told}: compare MCD, BAP and F0 between them with care.")
     runs = own | _references(references)
     _check_utterances(runs)
-    for name, found in runs.items():
-        if len(found) > 1:
-            notes.append(f"{name}: {len(found)} seeds; intervals are over seeds and utterances.")
+    seeds = {name: len(found) for name, found in runs.items() if len(found) > 1}
+    notes += [f"{name}: {n} seeds; intervals are over seeds and utterances." for name, n in seeds.items()]
     chosen = baseline or (FLOOR if FLOOR in runs else next(iter(runs)))
     if chosen not in runs:
-        raise DataError(
-            f"no system {chosen!r}{nearest(chosen, runs)}; there are: {', '.join(runs)}", "--baseline"
-        )
+        what = f"no system {chosen!r}{nearest(chosen, runs)}; there are: {', '.join(runs)}"
+        raise DataError(what, "--baseline")
     return Comparison(runs, chosen, notes)
 
 
@@ -281,9 +250,8 @@ def _references(references: Mapping[str, Mapping[str, Run]]) -> dict[str, list[R
     for name, found in references.items():
         kinds: list[tuple[str, Run]] = []
         for label, run in found.items():
-            if name == NATURAL and kinds:
-                break
-            if not any(_same(run, other) for _, other in kinds):
+            known = bool(kinds) if name == NATURAL else any(_same(run, other) for _, other in kinds)
+            if not known:
                 kinds.append((label, run))
         for label, run in kinds:
             shown[name if len(kinds) == 1 else f"{name} ({label})"] = [run]
@@ -301,9 +269,8 @@ def _check_utterances(runs: Mapping[str, Sequence[Run]]) -> None:
     first_name, first = next((name, set(found[0].utts)) for name, found in runs.items())
     for name, found in runs.items():
         for run in found:
-            lacks, has = sorted(first - set(run.utts)), sorted(set(run.utts) - first)
-            faults = [f"lacks {_some(lacks)}"] if lacks else []
-            faults += [f"has {_some(has)}"] if has else []
+            apart = {"lacks": sorted(first - set(run.utts)), "has": sorted(set(run.utts) - first)}
+            faults = [f"{word} {_some(utts)}" for word, utts in apart.items() if utts]
             if faults:
                 raise DataError(
                     f"{name} was not scored on the utterances of {first_name}: it {' and '.join(faults)}; "

@@ -1,6 +1,5 @@
 """Stage 6, scoring: decode folders of several systems to ``results.json`` and ``RESULTS.md``."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -24,76 +23,64 @@ SCORING = 4
 
 def git_commit(folder: Path) -> str:
     """Short commit of the repository around ``folder``; empty where there is none."""
+    command = ["git", "rev-parse", "--short", "HEAD"]
     try:
-        found = subprocess.run(
-            ["git", "rev-parse", "--short", "HEAD"], cwd=folder, capture_output=True, text=True, check=True
-        )
+        return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return ""
-    return found.stdout.strip()
 
 
 def evaluate(
-    dump: Path,
-    set_name: str,
+    material: Material,
     systems: Mapping[str, Path],
     out: Path,
-    table: Path | None = None,
-    data: Path | None = None,
-    truth: Path | None = None,
-    experiments: Mapping[str, Path] | None = None,
-    title: str = "Results",
-    command: str = "",
-    jobs: int = 1,
-    espnet: bool = False,
+    table: Path | None,
+    experiments: Mapping[str, Path],
+    title: str,
+    command: str,
+    jobs: int,
 ) -> int:
     """Scores every utterance of every system, writes the results, prints the table.
 
     Args:
-        dump: dump dir. set_name: its set. systems: name to decode folder, in the order of the table.
-        out: ``results.json``; ``scored/`` goes beside it.
-        table: ``RESULTS.md``, if wanted. title, command: for it.
-        data: data dir of the set, for the natural recordings.
-        truth: folder with the known truth of synthetic recordings; needs ``data``.
-        experiments: kind of model to exp dir, for the table of models. jobs: processes.
-        espnet: whether to compute the metrics of ESPnet too, which takes longer; needs ``data``.
+        systems: name to decode folder, in the order of the table.
+        out: ``results.json``; ``scored/`` goes beside it. table: ``RESULTS.md``, if wanted.
+        experiments, title, command: for it; the first are kind of model to exp dir. jobs: processes.
 
     Returns 0, or 1 where an utterance could not be scored: each is named on standard error, after the others
     have been scored and written. Raises DataError where a folder or table as a whole cannot be read; nothing
     is written.
     """
+    data, truth = material.data, material.truth
     if not systems:
         raise DataError("nothing to score; name at least one --system NAME=DIR")
     if NATURAL in systems:
         raise DataError(f"{NATURAL!r} is the name of the recording's own row; choose another", "--system")
     if truth is not None and data is None:
         raise DataError("--truth needs --data: its segments say where a phrase lies in its song")
-    if espnet and data is None:
+    if material.espnet and data is None:
         raise DataError("--espnet needs --data: it compares with the recordings themselves")
-    experiments = experiments or {}
-    reference = Reference(dump, set_name)
+    reference = Reference(material.dump, material.set_name)
     opened = {name: System(name, path) for name, path in systems.items()}
-    inputs = [dump / "schema.json", dump / set_name, *(p for p in (data, truth) if p is not None)]
+    inputs = [material.dump / "schema.json", reference.path, *(p for p in (data, truth) if p is not None)]
     inputs += [path for system in opened.values() for path in system.inputs]
     inputs += [path / name for path in experiments.values() for name in ("config.yaml", "model.pt")]
     folders = {name: str(path) for name, path in systems.items()}
     told = {"systems": folders, "title": title, "command": command}
-    settings = told | {"scoring": SCORING, "results_md": str(table), "espnet": espnet}
+    settings = told | {"scoring": SCORING, "results_md": str(table), "espnet": material.espnet}
     done = Done(out.parent, "evaluate", inputs, settings)
     if done.is_current():
         print(f"evaluate: {out} is up to date")
         return 0
     done.clear()
     found = [read_experiment(kind, path) for kind, path in experiments.items()]
-    paths = (None if path is None else os.fspath(path) for path in (data, truth))
-    material = Material(os.fspath(dump), set_name, *paths, espnet)
     outcomes = list(run_jobs(score_utterance, make_jobs(material, reference.utts, systems), jobs))
     runs = collect(outcomes, opened, reference.utts)
     # What the results page needs to find everything again.
     setup = told | {
-        "dump": material.dump,
-        "set": set_name,
-        "data": material.data,
+        "dump": str(material.dump),
+        "set": material.set_name,
+        "data": data and str(data),
         "experiments": {kind: str(path) for kind, path in experiments.items()},
         "features": reference.spec.feature_config.to_dict(),
     }
@@ -102,11 +89,8 @@ def evaluate(
     if table is not None:
         recorded = (outcome.f0 for outcome in outcomes if outcome.system == NATURAL)
         frames = sum(len(f0) for f0 in recorded if f0 is not None)
-        more = {
-            "commit": git_commit(Path.cwd()),
-            "n_utts": len(reference.utts),
-            "seconds": frames * reference.spec.frame_shift,
-        }
+        seconds = frames * reference.spec.frame_shift
+        more = {"commit": git_commit(Path.cwd()), "n_utts": len(reference.utts), "seconds": seconds}
         write_text(table, results_md(comparison, found, setup | more))
         outputs.append(table)
     for line in summary(comparison):

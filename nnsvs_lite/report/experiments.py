@@ -4,31 +4,29 @@ import json
 import math
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from nnsvs_lite.io.atomic import read_text
 from nnsvs_lite.io.errors import DataError
 
 
-@dataclass(frozen=True)
-class Experiment:
+class Experiment(NamedTuple):
     """One trained model.
 
     Attributes:
         kind: what it does, such as ``acoustic``. path: its exp dir.
-        config: its ``config.yaml`` as text; empty if there is none.
-        class_path: model class, empty if unknown.
+        config: its ``config.yaml`` as text, class_path: model class; empty if unknown.
         parameters: number of trained parameters, None without a checkpoint.
         curves: loss name to points ``(epoch, value)``, from ``losses.jsonl``.
     """
 
     kind: str
     path: Path
-    config: str = ""
-    class_path: str = ""
-    parameters: int | None = None
-    curves: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
+    config: str
+    class_path: str
+    parameters: int | None
+    curves: dict[str, list[tuple[float, float]]]
 
 
 def read_experiment(kind: str, path: str | os.PathLike) -> Experiment:
@@ -43,14 +41,9 @@ def read_experiment(kind: str, path: str | os.PathLike) -> Experiment:
 
     model = path / "model.pt"
     config = read_text(path / "config.yaml") if (path / "config.yaml").exists() else ""
-    return Experiment(
-        kind=kind,
-        path=path,
-        config=config,
-        class_path=_class_path(config, path),
-        parameters=count_parameters(model) if model.exists() else None,
-        curves=read_curves(path / "losses.jsonl"),
-    )
+    parameters = count_parameters(model) if model.exists() else None
+    curves = read_curves(path / "losses.jsonl")
+    return Experiment(kind, path, config, _class_path(config, path), parameters, curves)
 
 
 def _class_path(config: str, path: Path) -> str:
@@ -67,10 +60,8 @@ def _class_path(config: str, path: Path) -> str:
 def read_curves(path: Path) -> dict[str, list[tuple[float, float]]]:
     """Training curves from ``losses.jsonl``: one JSON object a line, with ``epoch`` and losses.
 
-    Numbers in a nested object (``{"train": {"loss": 1.0}}``) are named ``train loss``. What is not
-    finite is left out, such as the training loss before the first epoch.
-
-    Raises DataError at a line that is not such an object.
+    Numbers in a nested object (``{"train": {"loss": 1.0}}``) are named ``train loss``. What is not finite is
+    left out, such as the loss before the first epoch. Raises DataError at a line that is not such an object.
     """
     curves: dict[str, list[tuple[float, float]]] = {}
     if not path.exists():

@@ -46,11 +46,8 @@ def aligned(table: Sequence[Sequence[str]], line: str = "{}", joint: str = "  ")
 
 def _aligned_table(table: Sequence[Sequence[str]]) -> list[str]:
     lines = aligned(table, "| {} |", " | ")
-    rule = [
-        ("-" if i else ":") + "-" * (len(cell) - 4) + (":" if i else "-")
-        for i, cell in enumerate(lines[0].split("|")[1:-1])
-    ]
-    return [lines[0], f"| {' | '.join(rule)} |", *lines[1:]]
+    first, *others = ("-" * (len(cell) - 3) for cell in lines[0].split("|")[1:-1])
+    return [lines[0], f"| {' | '.join([f':{first}', *(f'{rule}:' for rule in others)])} |", *lines[1:]]
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
@@ -103,9 +100,7 @@ def _gain_cells(found: Gain) -> list[str]:
 
 
 def results_md(comparison: Comparison, experiments: Sequence[Experiment], setup: Mapping[str, Any]) -> str:
-    """``RESULTS.md``: command, models, tables, definitions.
-
-    No date and no running time is in it, so that it can be compared.
+    """``RESULTS.md``: command, models, tables, definitions; no date and no running time, to be comparable.
 
     Args:
         setup: ``title``, ``command``, ``commit`` (empty if unknown), ``set``, ``dump``, ``n_utts``, and
@@ -119,24 +114,14 @@ def results_md(comparison: Comparison, experiments: Sequence[Experiment], setup:
         lines += [f"**{len(failed)} utterances could not be scored; their rows are incomplete:**", ""]
         lines += [f"- {name}, {utt}: {why}" for name, utt, why in failed] + [""]
     if experiments:
-        rows = [
-            (
-                e.kind,
-                f"`{e.class_path}`" if e.class_path else "–",
-                "–" if e.parameters is None else f"{e.parameters:,}",
-            )
-            for e in experiments
-        ]
+        classes = [f"`{e.class_path}`" if e.class_path else "–" for e in experiments]
+        sizes = ["–" if e.parameters is None else f"{e.parameters:,}" for e in experiments]
+        rows = zip((e.kind for e in experiments), classes, sizes)
         lines += ["## Models", "", *_table(["part", "class", "parameters"], rows), ""]
-    lines += [
-        f"## Scores on `{setup['set']}`",
-        "",
-        f"{setup['n_utts']} utterances, {setup['seconds']:.1f} s, features of `{setup['dump']}`. "
-        "Lower is better.",
-        "",
-    ]
+    sung = f"{setup['n_utts']} utterances, {setup['seconds']:.1f} s"
+    about = f"{sung}, features of `{setup['dump']}`. Lower is better."
     head, *rows = _numbers(comparison, "main")
-    lines += [*_table(head, rows), ""]
+    lines += [f"## Scores on `{setup['set']}`", "", about, "", *_table(head, rows), ""]
     lines += [f"- `{name}`: {REFERENCES[name]}" for name in comparison.runs if name in REFERENCES]
     for name in comparison.models:
         found = [cell for _, cells in comparison.gains("main", names=[name])[1] for cell in cells if cell]

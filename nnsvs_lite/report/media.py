@@ -55,25 +55,11 @@ def palette(levels: int = LEVELS) -> np.ndarray:
     return np.round(np.stack(columns, axis=1)).astype(np.uint8)
 
 
-def mel_spectrogram(
-    wave: np.ndarray, sample_rate: int, hop: float = 0.01, high: float = 12000.0
-) -> np.ndarray:
-    """Mel power spectra in dB, ``(80, frames)``, band 0 lowest, frame ``t`` centred at ``t * hop``.
-
-    Args:
-        wave: ``(samples,)``. sample_rate: Hz. hop: seconds. high: upper end, Hz.
-    """
-    size = 1 << int(np.ceil(np.log2(0.04 * sample_rate)))
-    mel = MelConfig(
-        bins=80,
-        fft_size=size,
-        win_size=int(0.03 * sample_rate),
-        fmin=0.0,
-        fmax=min(high, sample_rate / 2),
-        power=2.0,
-        log="log10",
-        log_floor=1e-12,
-    )
+def mel_spectrogram(wave: np.ndarray, sample_rate: int, hop: float, high: float) -> np.ndarray:
+    """Mel power spectra up to ``high`` Hz in dB, ``(80, frames)``, frame ``t`` centred at ``t * hop`` s."""
+    sizes = {"fft_size": 1 << int(np.ceil(np.log2(0.04 * sample_rate))), "win_size": int(0.03 * sample_rate)}
+    ends = {"fmin": 0.0, "fmax": min(high, sample_rate / 2)}
+    mel = MelConfig(bins=80, **sizes, **ends, power=2.0, log="log10", log_floor=1e-12)
     config = FeatureConfig(sample_rate=sample_rate, frame_shift=hop, mel=mel)
     return 10.0 * log_mel(wave, config, int(len(wave) / (hop * sample_rate)) + 1).T
 

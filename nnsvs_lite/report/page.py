@@ -22,10 +22,7 @@ LAYOUT = 6
 """Number of the layout; raised whenever the same results would give another page."""
 
 COMPRESSIONS = {0.35: 60, 0.7: 34, 0.99: 24}
-"""How tightly sound is packed, and about how many kbit/s it then has at 24 kHz.
-
-Tried in this order until the page is small enough.
-"""
+"""How tightly sound is packed, tried until the page is small enough, and about what kbit/s that is."""
 
 SHOWN = ("mcd_db", "lf0_rmse_cents", "onset_mae_ms", "in_tune_cents")
 """Measures under a player."""
@@ -34,12 +31,8 @@ SHOWN = ("mcd_db", "lf0_rmse_cents", "onset_mae_ms", "in_tune_cents")
 def packing_note(compression: float) -> str:
     """A warning where sound is packed so tightly that it can be heard; else empty."""
     rate = COMPRESSIONS[compression]
-    if rate >= 60:
-        return ""
-    return (
-        f"To keep this page small its sound is packed tightly (MP3, about {rate} kbit/s): do not judge fine "
-        "differences of timbre by it."
-    )
+    note = f"To keep this page small its sound is packed tightly (MP3, about {rate} kbit/s)"
+    return f"{note}: do not judge fine differences of timbre by it." if rate < 60 else ""
 
 
 def loss_charts(experiment: Experiment) -> list[str]:
@@ -70,9 +63,8 @@ def interval_charts(numbers: Grid, baseline: str) -> list[str]:
 
 def environment() -> dict[str, str]:
     """Where the page was made: commit, machine, versions."""
-    commit = git_commit(Path.cwd())
-    machine = {"machine": f"{platform.platform()}, {os.cpu_count()} CPUs"}
-    return ({"commit": commit} if commit else {}) | machine | versions()
+    found = {"commit": git_commit(Path.cwd()), "machine": f"{platform.platform()}, {os.cpu_count()} CPUs"}
+    return {name: text for name, text in found.items() if text} | versions()
 
 
 def spread(utts: Sequence[str], count: int | None) -> list[str]:
@@ -95,13 +87,9 @@ def renderer(
     """
     import jinja2
 
-    templates = jinja2.Environment(
-        loader=jinja2.PackageLoader("nnsvs_lite.report"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    blocks = {"trim_blocks": True, "lstrip_blocks": True, "undefined": jinja2.StrictUndefined}
+    loader = jinja2.PackageLoader("nnsvs_lite.report")
+    templates = jinja2.Environment(loader=loader, autoescape=True, **blocks)
     numbers = {name: comparison.numbers(name) for name in ("main", "truth", "espnet", "more")}
     common = {
         "comparison": comparison,
@@ -126,21 +114,15 @@ def renderer(
 
 
 def _write_bounded(out: Path, megabytes: float, render: Callable[[float], str]) -> None:
-    """Writes a page, its sound packed the tighter the more there is.
-
-    Raises DataError where even the tightest page is larger than ``megabytes``.
-    """
+    """Writes a page, its sound packed tightly enough; DataError where no page is within ``megabytes``."""
     for compression in COMPRESSIONS:
         text = render(compression)
         size = len(text.encode())
         if size <= megabytes * 1e6:
             write_text(out, text)
             return
-    raise DataError(
-        f"the page would have {size / 1e6:.1f} MB, the limit is {megabytes:g}: show fewer "
-        "phrases, or raise --megabytes",
-        out,
-    )
+    told = f"the page would have {size / 1e6:.1f} MB, the limit is {megabytes:g}"
+    raise DataError(f"{told}: show fewer phrases, or raise --megabytes", out)
 
 
 def build_comparison(
@@ -151,11 +133,9 @@ def build_comparison(
     phrases: int | None = None,
     megabytes: float = 30.0,
 ) -> None:
-    """Writes the page of comparisons.
+    """Writes the page of comparisons to an HTML file within ``megabytes``, with ``command`` stated on it.
 
-    Args:
-        out: the HTML file. title: its heading. command: stated on it.
-        phrases: how many can be heard, spread over the set; all where None. megabytes: bound on its size.
+    ``phrases`` of them can be heard, spread over the set; all where None.
 
     Raises DataError where a dump or table is damaged, or the page cannot be made smaller than ``megabytes``.
     """
@@ -188,8 +168,7 @@ def build_page(
         systems, exps, data: as when scoring; taken from there where not given.
         megabytes: bound on the size of the file.
 
-    Raises:
-        DataError: where something it is made of is missing, or it cannot be made smaller than ``megabytes``.
+    Raises DataError where something it is made of is missing, or it cannot be made small enough.
     """
     import yaml
 
@@ -203,28 +182,23 @@ def build_page(
     experiments = {kind: Path(path) for kind, path in setup.get("experiments", {}).items()}
     experiments |= exps
     inputs = [results, results.parent / "scored", sources.reference.path]
-    for system in sources.systems.values():
-        inputs += system.inputs
-    for path in experiments.values():
-        inputs += [path / name for name in ("config.yaml", "losses.jsonl", "model.pt")]
+    inputs += [path for system in sources.systems.values() for path in system.inputs]
+    logged = ("config.yaml", "losses.jsonl", "model.pt")
+    inputs += [path / name for path in experiments.values() for name in logged]
     if sources.data is not None:
         inputs += [sources.data.path, *sorted(set(sources.data.wavs.values()))]
-    settings = {
-        "layout": LAYOUT,
-        "systems": {name: os.fspath(system.path) for name, system in sources.systems.items()},
-        "size": megabytes,
-    }
+    folders = {name: os.fspath(system.path) for name, system in sources.systems.items()}
+    settings = {"layout": LAYOUT, "systems": folders, "size": megabytes}
     done = Done(out.parent, f"report.{out.stem}", inputs, settings)
     if done.is_current():
         return False
     done.clear()
     found = [read_experiment(kind, path) for kind, path in experiments.items()]
-    config = sources.reference.spec.feature_config.to_dict()
     report = {
         "set": setup["set"],
         "experiments": [(experiment, loss_charts(experiment)) for experiment in found],
-        "features": yaml.safe_dump(config, sort_keys=False),
     }
+    report["features"] = yaml.safe_dump(sources.reference.spec.feature_config.to_dict(), sort_keys=False)
     render = renderer(
         comparison,
         sources,

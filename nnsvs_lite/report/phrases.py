@@ -1,9 +1,8 @@
 """What a page shows of one phrase: players, spectrograms and a piano roll, for several systems."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -22,8 +21,7 @@ HOP = 0.01
 TOP_HZ = 12000.0
 
 
-@dataclass
-class PhraseSources:
+class PhraseSources(NamedTuple):
     """Where the sounds and curves of all systems are.
 
     Attributes:
@@ -35,8 +33,8 @@ class PhraseSources:
     reference: Reference
     order: Sequence[str]
     systems: Mapping[str, System]
-    f0: Mapping[str, FeatureReader] = field(default_factory=dict)
-    data: DataDir | None = None
+    f0: Mapping[str, FeatureReader]
+    data: DataDir | None
 
     def wave(self, name: str, utt: str) -> tuple[np.ndarray, int] | None:
         """Audio and rate of a system's utterance; None where there is none that can be played."""
@@ -109,10 +107,7 @@ def gather(
 def build_phrase(sources: PhraseSources, utt: str, compression: float) -> dict[str, Any]:
     """Audio (data URIs), spectrograms and piano roll (SVG) of one utterance, as the template shows them.
 
-    Args:
-        compression: of the audio, see :func:`nnsvs_lite.report.media.mp3`.
-
-    Raises DataError where the reference lacks the utterance.
+    ``compression`` is :func:`nnsvs_lite.report.media.mp3`'s. Raises DataError where it is not there.
     """
     utterance = sources.reference[utt]
     seconds = max(utterance.seconds, utterance.score.duration)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from html import escape
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,8 +25,7 @@ def _line(kind: str, x1: float, x2: float, y1: float, y2: float) -> str:
     return f'<line class="{kind}" x1="{x1:.1f}" x2="{x2:.1f}" y1="{y1:.1f}" y2="{y2:.1f}"/>'
 
 
-@dataclass(frozen=True)
-class TimeAxis:
+class TimeAxis(NamedTuple):
     """The horizontal axis that all plots of a phrase share.
 
     Attributes:
@@ -56,13 +55,9 @@ class TimeAxis:
     def draw(self, top: float, bottom: float) -> str:
         """Grid lines at round times, their numbers below ``bottom``, and the axis' name."""
         step = next(s for s in (0.5, 1, 2, 5, 10, 20, 60) if s * self.scale >= 50 or s == 60)
-        parts = []
-        for i in range(int(self.seconds / step) + 1):
-            x = self.x(i * step)
-            parts.append(_line("grid", x, x, top, bottom))
-            parts.append(_text("tick", x, bottom + 13, f"{i * step:g}", "middle"))
-        parts.append(_text("axis", self.width - RIGHT, bottom + 25, "time (s)", "end"))
-        return "".join(parts)
+        times = [i * step for i in range(int(self.seconds / step) + 1)]
+        name = _text("axis", self.width - RIGHT, bottom + 25, "time (s)", "end")
+        return "".join([*_ticks_along(times, self.x, top, bottom, 13), name])
 
 
 def _svg(width: float, height: float, label: str, *parts: str, kind: str = "plot") -> str:
@@ -82,15 +77,12 @@ def note_name(midi: int) -> str:
 
 def f0_path(f0: np.ndarray, frame_shift: float, axis: TimeAxis, y_of, every: float = 0.01) -> str:
     """Path data of an F0 curve in Hz, broken where unvoiced, a point about every ``every`` seconds."""
-    stride = max(1, round(every / frame_shift))
-    parts, pen_down = [], False
-    for t in range(0, len(f0), stride):
-        if f0[t] <= 0:
-            pen_down = False
-            continue
-        y = y_of(69.0 + 12.0 * math.log2(f0[t] / 440.0))
-        parts.append(f"{'L' if pen_down else 'M'}{axis.x(t * frame_shift):.1f} {y:.1f}")
-        pen_down = True
+    parts, command = [], "M"
+    for t in range(0, len(f0), max(1, round(every / frame_shift))):
+        if f0[t] > 0:
+            y = y_of(69.0 + 12.0 * math.log2(f0[t] / 440.0))
+            parts.append(f"{command}{axis.x(t * frame_shift):.1f} {y:.1f}")
+        command = "L" if f0[t] > 0 else "M"
     return "".join(parts)
 
 
@@ -101,12 +93,7 @@ def piano_roll(
     phones: Mapping[str, Sequence[Segment]],
     axis: TimeAxis,
 ) -> str:
-    """The score's notes, F0 curves over them, and phone times below.
-
-    Args:
-        score: from time 0. curves: system to F0 in Hz, ``(frames,)``, 0 where unvoiced.
-        frame_shift: seconds. phones: system to its phone times, a strip each. axis: of the phrase.
-    """
+    """The score's notes, F0 curves over them (``(frames,)`` Hz), and phone times below, a strip each."""
     pitches = [note.pitch for note in score.notes if not note.is_rest] or [60]
     low, high = min(pitches) - 3, max(pitches) + 3
     step = max(6.0, min(14.0, 170.0 / (high - low)))
@@ -136,10 +123,9 @@ def piano_roll(
     for name, f0 in curves.items():
         path = f0_path(f0, frame_shift, axis, y_of)
         parts.append(f'<path class="f0" data-sys="{escape(name)}" d="{path}"/>')
-    base = bottom + 4
-    for name, segments in phones.items():
-        parts.append(_phone_strip(name, segments, axis, base))
-        base += 17
+    strips = enumerate(phones.items())
+    parts += [_phone_strip(name, found, axis, bottom + 4 + 17 * i) for i, (name, found) in strips]
+    base = bottom + 4 + 17 * len(phones)
     parts.append(axis.draw(top, base))
     parts.append(_vertical_name("pitch (note)", (top + bottom) / 2))
     label = "Piano roll of the score with F0 curves and phone boundaries"
@@ -148,8 +134,7 @@ def piano_roll(
 
 def _phone_strip(name: str, segments: Sequence[Segment], axis: TimeAxis, y: float) -> str:
     short = name if len(name) <= 8 else name[:7] + "…"
-    parts = [_text("tick", LEFT - 5, y + 11, short, "end")]
-    parts.append(f'<g class="phones" data-sys="{escape(name)}">')
+    parts = [_text("tick", LEFT - 5, y + 11, short, "end"), f'<g class="phones" data-sys="{escape(name)}">']
     for start, end, label in segments:
         x, width = axis.x(start), (end - start) * axis.scale
         parts.append(f'<path class="boundary" d="M{x:.1f} {y}V{y + 15}"/>')
@@ -165,8 +150,8 @@ def spectrogram(
     """A mel spectrogram with axes.
 
     Args:
-        picture: data URI of the picture, from 0 Hz at the bottom to ``high`` at the top.
-        frames: its columns. hop: seconds a column. high: Hz. name: of the system, written into the plot.
+        picture: data URI of the picture, from 0 Hz at the bottom to ``high`` Hz at the top.
+        frames: its columns, each of ``hop`` seconds. name: of the system, written into the plot.
     """
     top, bottom = 4.0, 4.0 + height
     # Column t stands for t*hop - hop/2 to t*hop + hop/2; what lies before time 0 is cut off.
@@ -201,11 +186,7 @@ def with_unit(name: str) -> str:
 def loss_chart(
     name: str, lines: Mapping[str, Sequence[tuple[float, float]]], width: int = 365, height: int = 210
 ) -> str:
-    """Loss curves over epochs: one plot, a line each, with a legend.
-
-    Args:
-        name: of the loss, the vertical axis. lines: label to points ``(epoch, value)``.
-    """
+    """Curves of the loss ``name``: for each label a line of points ``(epoch, value)``, with a legend."""
     points = [p for line in lines.values() for p in line if math.isfinite(p[1])]
     if not points:
         return ""
@@ -220,11 +201,10 @@ def loss_chart(
     for tick in _round_ticks(y0, y1):
         y = bottom - (tick - y0) * sy
         parts += [_line("grid", left, right, y, y), _text("tick", left - 5, y + 3.5, f"{tick:g}", "end")]
-    parts += _ticks_along(x0, x1, lambda x: left + (x - x0) * sx, top, bottom)
+    parts += _ticks_along(_round_ticks(x0, x1), lambda x: left + (x - x0) * sx, top, bottom)
     for i, (label, line) in enumerate(lines.items()):
-        ends = " ".join(
-            f"{left + (x - x0) * sx:.1f},{bottom - (y - y0) * sy:.1f}" for x, y in line if math.isfinite(y)
-        )
+        places = [(left + (x - x0) * sx, bottom - (y - y0) * sy) for x, y in line if math.isfinite(y)]
+        ends = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
         parts.append(f'<polyline class="curve c{i % 6}" points="{ends}"/>')
         x = left + i * 90
         parts += [_line(f"curve c{i % 6}", x, x + 18, 12, 12), _text("tick", x + 23, 15.5, label)]
@@ -234,13 +214,12 @@ def loss_chart(
 
 
 def _ticks_along(
-    low: float, high: float, x_of: Callable[[float], float], top: float, bottom: float
+    ticks: Sequence[float], x_of: Callable[[float], float], top: float, bottom: float, below: float = 14
 ) -> list[str]:
-    """Grid lines at round numbers of a horizontal axis, and the numbers below."""
+    """Grid lines at some numbers of a horizontal axis, and the numbers below."""
     parts = []
-    for tick in _round_ticks(low, high):
-        x = x_of(tick)
-        parts += [_line("grid", x, x, top, bottom), _text("tick", x, bottom + 14, f"{tick:g}", "middle")]
+    for tick, x in zip(ticks, map(x_of, ticks)):
+        parts += [_line("grid", x, x, top, bottom), _text("tick", x, bottom + below, f"{tick:g}", "middle")]
     return parts
 
 
@@ -254,16 +233,12 @@ def _round_ticks(low: float, high: float) -> list[float]:
 
 
 def colour_bar(colours: np.ndarray, span: float = 70.0, width: int = 240) -> str:
-    """What the shades of the spectrograms mean, in dB below the loudest point.
-
-    Args:
-        colours: from dark to bright, ``(levels, 3)`` of 0..255. span: dB from the darkest to the brightest.
-    """
+    """What the ``colours`` of spectrograms, ``(levels, 3)`` of 0..255, mean in dB, down to ``-span``."""
     left, right, top, bottom = 14, width - 14, 4, 16
     step = (right - left) / len(colours)
+    size = f'y="{top}" width="{step + 0.5:.1f}" height="{bottom - top}"'
     parts = [
-        f'<rect x="{left + i * step:.1f}" y="{top}" width="{step + 0.5:.1f}" height="{bottom - top}" '
-        f'fill="rgb({r},{g},{b})"/>'
+        f'<rect x="{left + i * step:.1f}" {size} fill="rgb({r},{g},{b})"/>'
         for i, (r, g, b) in enumerate(colours.tolist())
     ]
     for share in (0.0, 0.5, 1.0):
@@ -298,7 +273,7 @@ def intervals(
     def x_of(value: float) -> float:
         return left + (value - low) / (high - low) * (right - left)
 
-    parts = _ticks_along(low, high, x_of, top, bottom)
+    parts = _ticks_along(_round_ticks(low, high), x_of, top, bottom)
     for i, (name, value, pair) in enumerate(rows):
         y = top + row * (i + 0.5)
         if name == baseline:
@@ -310,6 +285,5 @@ def intervals(
         dot = f'<circle class="dot" cx="{x_of(value):.1f}" cy="{y:.1f}" r="4">{title}</circle>'
         parts.append(f'<g data-sys="{escape(name)}">{whisker}{dot}</g>')
     parts.append(_text("axis", (left + right) / 2, bottom + 30, heading, "middle"))
-    return _svg(
-        width, bottom + 38, f"{heading} of all systems, with 95 % intervals", *parts, kind="plot chart"
-    )
+    label = f"{heading} of all systems, with 95 % intervals"
+    return _svg(width, bottom + 38, label, *parts, kind="plot chart")

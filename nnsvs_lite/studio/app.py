@@ -33,13 +33,7 @@ READS_AT_ONCE = 4
 
 
 class Studio:
-    """What the addresses share.
-
-    Args:
-        voice: what the singing process said of itself.
-        singer, reader: the processes.
-        folder: for uploads and sound; the caller removes it.
-    """
+    """What the addresses share; ``folder`` is for uploads and sound, and the caller's to remove."""
 
     def __init__(self, voice: dict[str, Any], singer: Worker, reader: Worker, folder: Path):
         self.voice, self.reader, self.folder = voice, reader, folder
@@ -61,7 +55,7 @@ class Studio:
             Route("/api/jobs/{id}/result", self.tell_result),
             Route("/api/jobs/{id}/audio", self.audio),
         ]
-        handlers: dict[Any, Any] = {HTTPException: _http_error, DataError: _data_error, Fault: _fault}
+        handlers: dict[Any, Any] = {HTTPException: _http_error, DataError: _refused, Fault: _refused}
         return Starlette(routes=routes, exception_handlers=handlers, middleware=[Middleware(Guard)])
 
     async def page(self, request: Request) -> Response:
@@ -170,8 +164,7 @@ class Studio:
 async def body(request: Request, most: int) -> bytes:
     """The body of a request, read no further than allowed.
 
-    Raises:
-        HTTPException: 413 where it is larger than ``most`` bytes, 408 where it takes too long.
+    Raises HTTPException 413 where it is larger than ``most`` bytes, 408 where it takes too long.
     """
     too_large = HTTPException(413, f"the file is larger than {most / 2**20:g} MB")
     length = request.headers.get("content-length", "0")
@@ -193,11 +186,7 @@ async def body(request: Request, most: int) -> bytes:
 
 
 async def json_body(request: Request) -> Any:
-    """The JSON that a request brings.
-
-    Raises:
-        DataError: where it is not JSON.
-    """
+    """The JSON that a request brings; DataError where it is not JSON."""
     try:
         return json.loads(await body(request, SONG_BYTES))
     except (ValueError, RecursionError):
@@ -217,14 +206,10 @@ def _attachment(title: str, suffix: str) -> dict[str, str]:
     return {"Content-Disposition": f"attachment; {name}"}
 
 
-async def _http_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
+async def _http_error(request: Request, error: HTTPException) -> Response:
     return JSONResponse({"error": error.detail}, error.status_code)
 
 
-async def _data_error(request: Request, error: Exception) -> Response:
-    return JSONResponse({"error": str(error)}, 409 if isinstance(error, Busy) else 422)
-
-
-async def _fault(request: Request, error: Exception) -> Response:
-    return JSONResponse({"error": f"a fault of the studio, please report it ({error})"}, 500)
+async def _refused(request: Request, error: Exception) -> Response:
+    status = 500 if isinstance(error, Fault) else 409 if isinstance(error, Busy) else 422
+    return JSONResponse({"error": str(error)}, status)

@@ -15,23 +15,20 @@ MAX_SECONDS = 600.0
 def song_of(score: Score) -> Song:
     """A score as the page edits it.
 
-    Raises:
-        DataError: where it is longer than the studio sings.
+    Raises DataError where it is longer than the studio sings.
     """
     if len(score.notes) > 2 * MAX_NOTES:
         raise DataError(f"the score has {len(score.notes)} notes; the studio opens at most {MAX_NOTES}")
     if score.duration > MAX_SECONDS:
         raise DataError(too_long(score.duration))
-    notes: list[SongNote] = []
-    at = 0.0
+    notes, at = [], 0.0
     for note in score.notes:
         at = round(at, 6)
         if note.is_rest and ("br" in note.phones or is_breath(note.lyric)):
             notes.append(SongNote(at, note.beats, REST, "br"))
         elif not note.is_rest:
-            notes.append(
-                SongNote(at, note.beats, note.pitch, note.lyric, note.breath, note.velocity, note.phones)
-            )
+            more = (note.breath, note.velocity, note.phones)
+            notes.append(SongNote(at, note.beats, note.pitch, note.lyric, *more))
         at += note.beats
     timeline = score.timeline or Timeline.of_notes(score.notes)
     song = Song(tuple(notes), timeline, round(at, 6), score.lang, score.title)
@@ -44,8 +41,7 @@ def score_of(song: Song) -> Score:
 
     Phones are left to the lyrics unless the file that the song came from gave them for every note.
 
-    Raises:
-        DataError: where it has no notes or is longer than the studio sings.
+    Raises DataError where it has no notes or is longer than the studio sings.
     """
     if not any(note.pitch != REST for note in song.notes):
         raise DataError("the song is empty: add a note first")
@@ -55,12 +51,13 @@ def score_of(song: Song) -> Score:
     for item in song.notes:
         if item.at > at + NEAR:
             notes.append(_note(song, SongNote(at, item.at - at, REST), given, notes))
-        notes.append(_note(song, dataclasses.replace(item, at=max(item.at, at)), given, notes))
+        notes.append(_note(song, item._replace(at=max(item.at, at)), given, notes))
         at = item.end
     if song.length > at + NEAR:
         notes.append(_note(song, SongNote(at, song.length - at, REST), given, notes))
-    if song.timeline.seconds(max(song.length, at)) > MAX_SECONDS:
-        raise DataError(too_long(song.timeline.seconds(max(song.length, at))))
+    seconds = song.timeline.seconds(max(song.length, at))
+    if seconds > MAX_SECONDS:
+        raise DataError(too_long(seconds))
     times = [note.start for note in notes] + [notes[-1].end]
     joined = tuple(dataclasses.replace(n, start=a, end=b) for n, a, b in zip(notes, times, times[1:]))
     return Score(joined, song.lang, song.title, song.timeline)
@@ -69,10 +66,8 @@ def score_of(song: Song) -> Score:
 def _note(song: Song, item: SongNote, given: bool, before: list[Note]) -> Note:
     number, beat, measure_beats = song.timeline.bar(item.at)
     rest = item.pitch == REST
-    if rest:
-        phones: tuple[str, ...] = ("br",) if is_breath(item.lyric) else ("pau",)
-    else:
-        phones = item.phones
+    silence = ("br",) if is_breath(item.lyric) else ("pau",)
+    phones = silence if rest else item.phones
     holds = not rest and (not item.lyric.strip() or is_continuation(item.lyric))
     return Note(
         round(song.timeline.seconds(item.at), 7),

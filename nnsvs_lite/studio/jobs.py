@@ -32,14 +32,12 @@ class Busy(DataError):
 class Fault(Exception):
     """A worker met a mistake of ours; its message is one line."""
 
+    def __str__(self) -> str:
+        return f"a fault of the studio, please report it ({super().__str__()})"
+
 
 class Worker:
-    """A process of :mod:`nnsvs_lite.studio.worker`, started when needed and again after it was ended.
-
-    Args:
-        role: ``reader`` or ``singer``.
-        setup: what it gets ready with.
-    """
+    """A ``reader`` or ``singer`` of :mod:`nnsvs_lite.studio.worker`, started whenever it is needed."""
 
     def __init__(self, role: str, setup: dict[str, Any]):
         self.role, self.setup = role, setup
@@ -51,8 +49,7 @@ class Worker:
     def start(self) -> dict[str, Any]:
         """Starts the process and waits until it is ready; returns what it said of itself.
 
-        Raises:
-            DataError: where it cannot get ready: no such voice, a damaged checkpoint.
+        Raises DataError where it cannot get ready: no such voice, a damaged checkpoint.
         """
         with self._turn:
             return self._start()
@@ -67,15 +64,12 @@ class Worker:
         """Has a task done; one at a time, others wait.
 
         Args:
-            task: as the role asks.
-            seconds: after these the process is ended.
+            task: as the role asks. seconds: after these the process is ended.
             heard: called with each report of progress.
             unwanted: whether the task was given up while it waited.
 
-        Raises:
-            DataError: where the input cannot be used, or takes too long.
-            Cancelled: after :meth:`end`.
-            Fault: where the worker failed through a mistake of ours.
+        Raises DataError where the input cannot be used or takes too long, Cancelled after :meth:`end`, and
+        Fault where the worker failed through a mistake of ours.
         """
         with self._turn:
             if self._process is None or self._why is not None or self._process.poll() is not None:
@@ -88,8 +82,7 @@ class Worker:
     def end(self, why: Exception | None = None) -> None:
         """Ends the process at once; a call under way raises ``why`` (:class:`Cancelled`)."""
         self._why = self._why or why or Cancelled()
-        process = self._process
-        if process is not None:
+        if (process := self._process) is not None:
             process.kill()
 
     def close(self) -> None:
@@ -108,22 +101,14 @@ class Worker:
             self._process.wait()
         command = [sys.executable, "-m", "nnsvs_lite.studio.worker", self.role]
         self._why = None
-        environment = dict(os.environ)
-        if self.role == "reader":
-            # Threads of numerical libraries reserve memory by the core, and this process may have little.
-            environment |= {
-                name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-            }
-        self._process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            encoding="utf-8",
-            env=environment,
-            # Ctrl-C reaches every process of a terminal's group, also one that is still importing.
-            start_new_session=True,
+        # Threads of numerical libraries reserve memory by the core, and a reader may have little.
+        names = (
+            ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS") if self.role == "reader" else ()
         )
+        environment = dict(os.environ) | dict.fromkeys(names, "1")
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "encoding": "utf-8"}
+        # Ctrl-C reaches every process of a terminal's group, also one that is still importing.
+        self._process = subprocess.Popen(command, **pipes, env=environment, start_new_session=True)
         self._send(self.setup)
         return self._answer(START_SECONDS, None)
 
@@ -168,8 +153,7 @@ class SongJob:
 
     Attributes:
         state: ``waiting``, ``singing``, ``done``, ``failed`` or ``cancelled``.
-        stage: what is being done, for people. progress: 0..1.
-        error: why it failed, one line.
+        stage: what is being done, for people. progress: 0..1. error: why it failed, one line.
         result: what the singer process gave, see there.
     """
 
@@ -198,12 +182,7 @@ class SongJob:
 
 
 class Jobs:
-    """The songs of a studio; one is sung at a time.
-
-    Args:
-        singer: the process that sings.
-        folder: where sound goes.
-    """
+    """The songs of a studio, whose sound goes to ``folder``; one is sung at a time."""
 
     def __init__(self, singer: Worker, folder: Path):
         self.singer, self.folder = singer, folder
@@ -213,8 +192,7 @@ class Jobs:
     def submit(self, song: dict[str, Any], options: dict[str, Any], title: str) -> SongJob:
         """Begins to sing.
 
-        Raises:
-            Busy: while another song is being sung.
+        Raises Busy while another song is being sung.
         """
         with self._lock:
             if any(not job.over for job in self._jobs.values()):
@@ -250,10 +228,8 @@ class Jobs:
             state, error = "done", ""
         except Cancelled:
             state, error = "cancelled", ""
-        except DataError as problem:
+        except (DataError, Fault) as problem:
             state, error = "failed", str(problem)
-        except Fault as problem:
-            state, error = "failed", f"a fault of the studio, please report it ({problem})"
         with self._lock:
             if not job.over:
                 job.took = time.monotonic() - job.started

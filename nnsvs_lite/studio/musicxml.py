@@ -2,7 +2,7 @@
 
 import math
 from fractions import Fraction
-from xml.etree import ElementTree
+from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from nnsvs_lite.score.timeline import NEAR
 from nnsvs_lite.score.types import REST
@@ -21,7 +21,7 @@ def musicxml(song: Song) -> bytes:
 
     Notes are cut at bar lines and changes of tempo, and tied. Dynamics become the nearest mark.
     """
-    root = ElementTree.Element("score-partwise", version="4.0")
+    root = Element("score-partwise", version="4.0")
     _add(_add(root, "work"), "work-title", song.title or "Untitled")
     names = _add(_add(root, "part-list"), "score-part", id="P1")
     _add(names, "part-name", "Voice")
@@ -29,9 +29,9 @@ def musicxml(song: Song) -> bytes:
     writer = _Writer(song)
     for start, end in writer.bars():
         writer.measure(part, start, end)
-    ElementTree.indent(root)
+    indent(root)
     head = b'<?xml version="1.0" encoding="UTF-8"?>\n'
-    return head + ElementTree.tostring(root, encoding="utf-8") + b"\n"
+    return head + tostring(root, encoding="utf-8") + b"\n"
 
 
 class _Writer:
@@ -53,7 +53,7 @@ class _Writer:
         _, beat, beats = self.timeline.bar(lines[-1])
         return list(zip(lines, [*lines[1:], lines[-1] + _exact(beats - beat)]))
 
-    def measure(self, part: ElementTree.Element, start: Fraction, end: Fraction) -> None:
+    def measure(self, part: Element, start: Fraction, end: Fraction) -> None:
         number, _, _ = self.timeline.bar(start)
         measure = _add(part, "measure", number=str(number))
         self._attributes(measure, self.timeline.metre(start).signature, self.timeline.key(start))
@@ -61,22 +61,21 @@ class _Writer:
         cuts = sorted({start, end, *(at for at, _ in marks)})
         inside = [n for n in self.song.notes if _exact(n.at) < end and _exact(n.end) > start]
         for begin, stop in zip(cuts, cuts[1:]):
-            for at, tempo in marks:
-                if at == begin:
-                    self._tempo(measure, tempo)
+            for tempo in (tempo for at, tempo in marks if at == begin):
+                self._tempo(measure, tempo)
             at = begin
             for note in inside:
                 first, last = max(_exact(note.at), begin), min(_exact(note.end), stop)
                 if first >= last:
                     continue
                 if first > at:
-                    self._rest(measure, first - at)
+                    self._note(measure, None, at, first)
                 self._note(measure, note, first, last)
                 at = last
             if at < stop:
-                self._rest(measure, stop - at)
+                self._note(measure, None, at, stop)
 
-    def _attributes(self, measure: ElementTree.Element, signature: tuple[int, int], key: int) -> None:
+    def _attributes(self, measure: Element, signature: tuple[int, int], key: int) -> None:
         if (signature, key) == (self.signature, self.key):
             return
         attributes = _add(measure, "attributes")
@@ -90,19 +89,17 @@ class _Writer:
             _add(time, "beat-type", str(signature[1]))
         self.signature, self.key = signature, key
 
-    def _tempo(self, measure: ElementTree.Element, tempo: float) -> None:
+    def _tempo(self, measure: Element, tempo: float) -> None:
         direction = _add(measure, "direction", placement="above")
         metronome = _add(_add(direction, "direction-type"), "metronome")
+        number = f"{tempo:.6f}".rstrip("0").rstrip(".")
         _add(metronome, "beat-unit", "quarter")
-        _add(metronome, "per-minute", f"{tempo:.6f}".rstrip("0").rstrip("."))
-        _add(direction, "sound", tempo=f"{tempo:.6f}".rstrip("0").rstrip("."))
+        _add(metronome, "per-minute", number)
+        _add(direction, "sound", tempo=number)
 
-    def _rest(self, measure: ElementTree.Element, length: Fraction) -> None:
-        item = _add(measure, "note")
-        _add(item, "rest")
-        _add(item, "duration", str(int(length * self.divisions)))
-
-    def _note(self, measure: ElementTree.Element, note: SongNote, first: Fraction, last: Fraction) -> None:
+    def _note(self, measure: Element, note: SongNote | None, first: Fraction, last: Fraction) -> None:
+        """What of a note lies between two places; a rest for None."""
+        note = note or SongNote(float(first), float(last - first), REST)
         begins, ends = first == _exact(note.at), last == _exact(note.end)
         if note.pitch != REST and abs(note.velocity - self.velocity) > NEAR:
             mark = min(_DYNAMICS, key=lambda name: abs(_DYNAMICS[name] - note.velocity))
@@ -131,22 +128,19 @@ class _Writer:
                 if breathes:
                     _add(_add(notations, "articulations"), "breath-mark")
         if begins and note.lyric:
-            self._lyric(item, note)
-
-    def _lyric(self, item: ElementTree.Element, note: SongNote) -> None:
-        # The reader gives a syllable of a longer word its hyphen back.
-        goes_on = len(note.lyric) > 1 and note.lyric.endswith("-")
-        lyric = _add(item, "lyric", number="1")
-        _add(lyric, "syllabic", "begin" if goes_on else "single")
-        _add(lyric, "text", note.lyric[:-1] if goes_on else note.lyric)
+            # The reader gives a syllable of a longer word its hyphen back.
+            goes_on = len(note.lyric) > 1 and note.lyric.endswith("-")
+            lyric = _add(item, "lyric", number="1")
+            _add(lyric, "syllabic", "begin" if goes_on else "single")
+            _add(lyric, "text", note.lyric[:-1] if goes_on else note.lyric)
 
 
 def _exact(beats: float) -> Fraction:
     return Fraction(round(beats * _GRID), _GRID)
 
 
-def _add(parent: ElementTree.Element, tag: str, text: str = "", **attributes: str) -> ElementTree.Element:
-    item = ElementTree.SubElement(parent, tag, attributes)
+def _add(parent: Element, tag: str, text: str = "", **attributes: str) -> Element:
+    item = SubElement(parent, tag, attributes)
     if text:
         item.text = text
     return item

@@ -31,8 +31,7 @@ def describe(ranges: Mapping[str, tuple[float, float]]) -> list[dict[str, Any]]:
 def checked(value: Any, known: list[dict[str, Any]]) -> dict[str, Any]:
     """What the page sent, as arguments of ``Singer.sing``.
 
-    Raises:
-        DataError: where an option is unknown, no number, or out of its limits.
+    Raises DataError where an option is unknown, no number, or out of its limits.
     """
     if not isinstance(value, dict):
         raise DataError("options must be a JSON object")

@@ -26,29 +26,21 @@ def serve(
     """Runs the studio until it is interrupted.
 
     Args:
-        model: a voice, as ``nnsvs-lite sing`` takes it.
-        port: of 127.0.0.1; 0 takes any that is free.
-        device: torch device.
-        open_page: whether to open the page in the user's browser.
+        model: a voice, as ``nnsvs-lite sing`` takes it. port: of 127.0.0.1; 0 takes any that is free.
+        device: torch device. open_page: whether to open the page in the user's browser.
         trust_code: see :func:`nnsvs_lite.models.checkpoint.load_model`.
 
-    Raises:
-        DataError: where packages are missing, the port cannot be had, or the voice cannot sing.
+    Raises DataError where packages are missing, the port cannot be had, or the voice cannot sing.
     """
     missing = [name for name in ("starlette", "uvicorn") if importlib.util.find_spec(name) is None]
     if missing:
         raise DataError(f"the studio needs {' and '.join(missing)}: pip install 'nnsvs_lite[studio]'")
     with _listen(port) as listener, tempfile.TemporaryDirectory(prefix="nnsvs-lite-studio-") as folder:
-        singer = Worker("singer", {"model": os.fspath(model), "device": device, "trust_code": trust_code})
-        try:
+        setup = {"model": os.fspath(model), "device": device, "trust_code": trust_code}
+        with contextlib.closing(Worker("singer", setup)) as singer:
             voice = singer.start()
-            reader = Worker("reader", {"lang": voice["lang"]})
-            try:
+            with contextlib.closing(Worker("reader", {"lang": voice["lang"]})) as reader:
                 _run(voice, singer, reader, Path(folder), listener, open_page)
-            finally:
-                reader.close()
-        finally:
-            singer.close()
 
 
 def _run(
@@ -62,16 +54,9 @@ def _run(
     # The first score is then read as fast as the others.
     threading.Thread(target=_get_ready, args=(reader,), daemon=True).start()
     app = Studio(voice, singer, reader, folder).app()
-    config = uvicorn.Config(
-        app,
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        ws="none",
-        timeout_keep_alive=20,
-        timeout_graceful_shutdown=2,
-        limit_concurrency=64,
-    )
+    quiet = {"log_level": "warning", "access_log": False, "server_header": False, "ws": "none"}
+    limits = {"timeout_keep_alive": 20, "timeout_graceful_shutdown": 2, "limit_concurrency": 64}
+    config = uvicorn.Config(app, **quiet, **limits)
     print(f"{voice['name']} sings at {url} (Ctrl-C ends it)", flush=True)
     if open_page:
         threading.Timer(0.5, webbrowser.open, [url]).start()
@@ -81,11 +66,9 @@ def _run(
 
 
 def _get_ready(reader: Worker) -> None:
-    try:
+    # Whoever reads a score is told.
+    with contextlib.suppress(Exception):
         reader.start()
-    except Exception:
-        # Whoever reads a score is told.
-        return
 
 
 def _listen(port: int) -> socket.socket:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.timeline import NEAR, Timeline, checked_list, checked_number, checked_whole
@@ -21,16 +21,13 @@ MIN_PITCH, MAX_PITCH = 24, 108
 MIN_TEMPO, MAX_TEMPO = 10.0, 1000.0
 
 
-@dataclass(frozen=True)
-class SongNote:
+class SongNote(NamedTuple):
     """A sung note, or a breath.
 
     Attributes:
         at: quarter notes from the song's beginning. beats: length in quarter notes.
-        pitch: MIDI number; 0 for a breath.
-        lyric: empty where the syllable before goes on.
-        breath: whether a breath mark follows.
-        velocity: dynamics, 0..1.
+        pitch: MIDI number; 0 for a breath. lyric: empty where the syllable before goes on.
+        breath: whether a breath mark follows. velocity: dynamics, 0..1.
         phones: where the score file gave them; empty if the lyric decides.
     """
 
@@ -52,8 +49,7 @@ class Song:
     """What the page edits.
 
     Attributes:
-        notes: by place, not overlapping.
-        timeline: tempo, bars and keys.
+        notes: by place, not overlapping. timeline: tempo, bars and keys.
         length: quarter notes, with the silence at the end.
     """
 
@@ -65,40 +61,24 @@ class Song:
 
     def to_json(self) -> dict[str, Any]:
         """The form that the page knows, see ``docs/studio.md``."""
-        notes = []
-        for note in self.notes:
-            row: dict[str, Any] = {name: getattr(note, name) for name in ("at", "beats", "pitch", "lyric")}
-            if note.breath:
-                row["breath"] = True
-            if note.velocity != 0.5:
-                row["velocity"] = note.velocity
-            if note.phones:
-                row["phones"] = list(note.phones)
-            notes.append(row)
-        return {
-            "title": self.title,
-            "lang": self.lang,
-            "length": self.length,
-            **self.timeline.to_rows(),
-            "notes": notes,
-        }
+        notes = [note._asdict() | {"phones": list(note.phones)} for note in self.notes]
+        usual = {"breath": False, "velocity": 0.5, "phones": []}
+        notes = [{k: v for k, v in row.items() if k not in usual or v != usual[k]} for row in notes]
+        head = {"title": self.title, "lang": self.lang, "length": self.length}
+        return {**head, **self.timeline.to_rows(), "notes": notes}
 
     @staticmethod
     def from_json(value: Any) -> Song:
         """Reads what the page sent, which may be anything.
 
-        Raises:
-            DataError: where a field is missing, of the wrong kind or out of range, or notes overlap.
+        Raises DataError where a field is missing, of the wrong kind or out of range, or notes overlap.
         """
         row = _mapping(value, "the song")
-        notes = [
-            _note(item, f"note {i}")
-            for i, item in enumerate(checked_list(row, "notes", "the song", MAX_NOTES), 1)
-        ]
+        items = checked_list(row, "notes", "the song", MAX_NOTES)
+        notes = [_note(item, f"note {i}") for i, item in enumerate(items, 1)]
         notes.sort(key=lambda note: note.at)
-        timeline = Timeline.from_rows(
-            row, "the song", most=MAX_NOTES, end=MAX_BEATS, tempo=(MIN_TEMPO, MAX_TEMPO), length=(0.25, 64)
-        )
+        limits = {"most": MAX_NOTES, "end": MAX_BEATS, "tempo": (MIN_TEMPO, MAX_TEMPO), "length": (0.25, 64)}
+        timeline = Timeline.from_rows(row, "the song", **limits)
         song = Song(
             tuple(notes),
             timeline,
@@ -108,15 +88,14 @@ class Song:
         )
         for before, after in zip(song.notes, song.notes[1:]):
             if before.end > after.at + NEAR:
-                raise DataError(
-                    f"{timeline.place(after.at)}: two notes overlap; one voice sings one note at a time"
-                )
+                place = timeline.place(after.at)
+                raise DataError(f"{place}: two notes overlap; one voice sings one note at a time")
         return song
 
 
 def _note(value: Any, where: str) -> SongNote:
     row = _mapping(value, where)
-    if unknown := sorted(set(row) - {"at", "beats", "pitch", "lyric", "breath", "velocity", "phones"}):
+    if unknown := sorted(row.keys() - SongNote._fields):
         raise DataError(f"{where}: unknown field {unknown[0][:40]!r}")
     pitch = checked_whole(row.get("pitch"), f"{where}: pitch", 0, MAX_PITCH)
     if 0 < pitch < MIN_PITCH:

@@ -13,6 +13,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -61,11 +62,9 @@ def run(prepare: Callable[[dict[str, Any]], tuple[Any, Task]], tasks: TextIO, an
         task.append(do)
         return ready
 
-    if not answer(begin):
-        return
-    for line in tasks:
-        message = json.loads(line)
-        answer(lambda: task[0](message, say))  # noqa: B023 - called before the next line is read
+    if answer(begin):
+        for line in tasks:
+            answer(partial(task[0], json.loads(line), say))
 
 
 def reader(setup: dict[str, Any]) -> tuple[Any, Task]:
@@ -119,11 +118,11 @@ def singer(setup: dict[str, Any]) -> tuple[Any, Task]:
 
     def sing(task: dict[str, Any], say: Say) -> dict[str, Any]:
         score = score_of(Song.from_json(task["song"]))
-        say({"progress": 0.0, "stage": "singing"})
 
         def progress(done: float) -> None:
             say({"progress": round(done, 3), "stage": "singing"})
 
+        progress(0.0)
         song = voice.sing(score, **task["options"], progress=progress)
         gain = song.write(task["wav"])
         return {

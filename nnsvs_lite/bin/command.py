@@ -1,0 +1,86 @@
+"""What a command is: a function of its options, in a table by name."""
+
+import argparse
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+Argument = tuple[list[str], dict[str, Any]]
+"""What ``add_argument`` takes: names and settings."""
+
+
+class Command(NamedTuple):
+    """One command of ``nnsvs-lite``.
+
+    Attributes:
+        help: one line. run: does the work; a number that it returns is the exit status.
+        arguments: what it takes; or, of a command of several tools, each tool's help and arguments.
+        stage: a step of a recipe: its output begins with command, versions and host and ends with the time.
+        overrides: whether ``--any.key value`` may follow, for values of a YAML; these are ``args.overrides``.
+    """
+
+    help: str
+    run: Callable[[argparse.Namespace], int | None]
+    arguments: tuple[Argument, ...] | Mapping[str, tuple[str, tuple[Argument, ...]]]
+    stage: bool = False
+    overrides: bool = False
+
+    def declare(self, parser: argparse.ArgumentParser) -> None:
+        """Adds all arguments to a parser."""
+        if isinstance(self.arguments, Mapping):
+            tools = parser.add_subparsers(dest="tool", required=True, metavar="TOOL")
+            for name, (text, arguments) in self.arguments.items():
+                Command(text, self.run, arguments).declare(tools.add_parser(name, help=text))
+            return
+        for names, settings in self.arguments:
+            parser.add_argument(*names, **settings)
+
+
+COMMANDS: dict[str, Command] = {}
+"""All commands by name."""
+
+
+def command(text: str, *arguments: Any, stage: bool = False, overrides: bool = False) -> Callable:
+    """Enters a function under its own name, with hyphens, as a command of these arguments."""
+
+    def enter(run: Callable) -> Callable:
+        taken = arguments[0] if arguments and isinstance(arguments[0], Mapping) else arguments
+        COMMANDS[run.__name__.replace("_", "-")] = Command(text, run, taken, stage, overrides)
+        return run
+
+    return enter
+
+
+def arg(names: str, text: str, **settings: Any) -> Argument:
+    """An argument, its names parted by spaces; of the type of its default where no ``type`` is given."""
+    if isinstance(settings.get("default"), (int, float)):
+        settings.setdefault("type", type(settings["default"]))
+    return names.split(), {"help": text, **settings}
+
+
+def flag(name: str, text: str) -> Argument:
+    """An option without a value, off where it is not given."""
+    return arg(name, text, action="store_true")
+
+
+def many(name: str, text: str, **settings: Any) -> Argument:
+    """An option that may be repeated."""
+    return arg(name, text, action="append", **({} if "required" in settings else {"default": []}), **settings)
+
+
+def keys(arguments: tuple[Argument, ...]) -> list[str]:
+    """Under which names these options are found in what was parsed."""
+    return [names[-1].lstrip("-").replace("-", "_") for names, _ in arguments]
+
+
+DATA_DIRS = many("--data", "data dir; may be repeated", required=True, metavar="DIR")
+DUMP = arg("--dump", "dump dir, such as dump/world_24k", required=True)
+TRAIN_SET = arg("--train-set", "set to train on", default="train")
+PROCESSES = arg("--nj", "processes", default=1)
+GPUS = arg("--ngpu", "0 computes on the CPU", default=0)
+DEVICE = arg("--device", "torch device, such as cuda", default="cpu")
+VOICE = arg("--model", "exp dir of a finished recipe's acoustic model, or a packed voice", required=True)
+NATURAL_DATA = arg("--data", "data dir of the set, for the natural recordings", type=Path)
+EXPERIMENTS = many("--exp", "exp dir of a model, such as acoustic=DIR", metavar="KIND=DIR")
+MEGABYTES = arg("--megabytes", "largest size of the page", default=30.0)
+TRUST_CODE = flag("--trust-code", "let a model be of a class outside this toolkit, whose code then runs")

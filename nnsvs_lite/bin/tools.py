@@ -1,0 +1,235 @@
+"""Commands beside the recipe's steps; each calls one function of the package, imported when it runs."""
+
+import shlex
+from argparse import Namespace
+from pathlib import Path
+
+from nnsvs_lite.bin import command as options
+from nnsvs_lite.bin.command import arg, command, flag, many
+from nnsvs_lite.io.errors import DataError
+
+
+@command(
+    "print the path of a configuration, such as acoustic sinsy_tiny, or the names of a kind",
+    arg("kind", "features, align, timelag, duration, acoustic"),
+    arg("name", "a name, or a path, which must be there; all names if not given", nargs="?"),
+)
+def config(args: Namespace) -> None:
+    from nnsvs_lite.io.settings import config_names, find_config
+
+    print("\n".join(config_names(args.kind)) if args.name is None else find_config(args.kind, args.name))
+
+
+@command(
+    "stage 0: list every fault of data dirs; exit status 1 if there is any",
+    arg("data", "data dir, such as data/train", nargs="+", metavar="DATA_DIR"),
+    arg("--lang", "language of utterances that do not state theirs, such as ja"),
+    arg("--tolerance", "seconds by which score, labels and audio may differ", default=0.5),
+    arg("--dump", "feature tables to be checked as well", metavar="DUMP_DIR"),
+)
+def validate(args: Namespace) -> int:
+    from nnsvs_lite.corpus.validate import validate
+
+    count = 0
+    for path in args.data:
+        faults = validate(path, lang=args.lang, tolerance=args.tolerance, dump=args.dump)
+        for fault in faults:
+            print(fault)
+        count += len(faults)
+    print(f"{count} fault{'' if count == 1 else 's'} in {', '.join(args.data)}")
+    return 1 if count else 0
+
+
+_TARGET = arg("target", "data dir to write")
+_SOURCE = (arg("source", "data dir to read"), _TARGET)
+_SUBSET = (
+    *_SOURCE,
+    arg("--utts", "utterances to keep", nargs="+", metavar="UTT"),
+    arg("--utt-list", "file with one of them a line", type=Path),
+    arg("--first", "the first N utterances", type=int, metavar="N"),
+)
+_SEGMENT = (
+    *_SOURCE,
+    arg("--min-rest", "shortest silence to cut at, seconds", default=0.2),
+    arg("--min-length", "shortest phrase, seconds", default=2.0),
+    arg("--max-length", "longest phrase, where it can be cut", default=15.0),
+    arg("--margin", "silence kept at both ends, seconds", default=0.3),
+)
+_SYNC = (*_SOURCE, arg("--search", "largest offset looked for, seconds", default=3.0))
+
+
+@command(
+    "tools on data dirs: subset, combine, sync, segment, fix",
+    {
+        "subset": ("some utterances", _SUBSET),
+        "segment": ("songs into phrases, cut at rests", _SEGMENT),
+        "sync": ("songs without labels: scores moved to where they are sung", _SYNC),
+        "fix": ("sort, drop repeated ids and CRLF, rebuild spk2utt", _SOURCE),
+        "combine": ("several data dirs as one", (arg("sources", "data dirs to read", nargs="+"), _TARGET)),
+    },
+)
+def data(args: Namespace) -> None:
+    from dataclasses import fields
+
+    from nnsvs_lite.corpus.combine import combine
+    from nnsvs_lite.corpus.datadir import DataDir
+    from nnsvs_lite.corpus.fix import fix
+    from nnsvs_lite.corpus.segment import Cutting, segment_at_rests
+    from nnsvs_lite.io.atomic import read_text
+
+    if args.tool == "fix":
+        for remark in fix(args.source, args.target):
+            print(remark)
+        return
+    if args.tool == "combine":
+        made = combine(args.sources, args.target)
+        print(f"{made.path}: {len(made.utts)} utterances of {', '.join(made.speakers)}")
+        return
+    data = DataDir.read(args.source)
+    if args.tool == "sync":
+        from nnsvs_lite.align.config import SyncConfig
+        from nnsvs_lite.align.move import move_scores
+
+        data, found = move_scores(data, SyncConfig(search=args.search))
+        for utt, sync in found.items():
+            print(
+                f"{utt}: {sync.offset:+.3f} s, tempo x{1 / sync.stretch:.4f}, "
+                f"{sync.transposition:+.1f} semitones, agreement {sync.agreement:.0%}"
+            )
+    elif args.tool == "segment":
+        data = segment_at_rests(data, **{f.name: getattr(args, f.name) for f in fields(Cutting)})
+    else:
+        utts = list(args.utts or []) + (read_text(args.utt_list).split() if args.utt_list else [])
+        data = data.subset([*utts, *data.utts[: args.first or 0]])
+    data.write(args.target)
+    print(f"{args.target}: {len(data.utts)} utterances")
+
+
+@command(
+    "draw phrases of an alignment: waveform, spectrogram, score, boundaries",
+    arg("--out", "experiment folder of nnsvs-lite align", required=True, metavar="DIR"),
+    options.DATA_DIRS,
+    many("--utt", "utterance to draw; may be repeated"),
+    arg("--worst", "how many of the least sure, where none is named", default=12),
+)
+def align_report(args: Namespace) -> None:
+    from nnsvs_lite.report.alignment import align_report
+
+    print(align_report(args.out, args.data, utts=args.utt, worst=args.worst))
+
+
+@command(
+    "set scored experiments side by side: a table with intervals, and one HTML page",
+    arg(
+        "experiments",
+        "results.json, decode folder, or exp dir of an acoustic model; several of one NAME are seeds of "
+        "one system",
+        nargs="+",
+        metavar="[NAME=]EXP",
+    ),
+    arg("-o --out", "HTML file to write; only the table without it", type=Path),
+    arg("--title", "heading of the page", default="Comparison"),
+    arg("--baseline", "system that the others are set against (rule, else the first)"),
+    flag("--pool-seeds", "take names that differ in _seed<number> for one system"),
+    arg("--phrases", "how many phrases can be heard, spread over the set; else all", type=int),
+    options.MEGABYTES,
+)
+def compare(args: Namespace) -> None:
+    from nnsvs_lite.report.comparison import compare
+    from nnsvs_lite.report.markdown import comparison_tables
+
+    if args.phrases is not None and args.phrases < 1:
+        raise DataError(f"must be at least 1, not {args.phrases}", "--phrases")
+    comparison = compare(args.experiments, args.baseline, args.pool_seeds)
+    print(comparison_tables(comparison), end="")
+    if args.out is not None:
+        from nnsvs_lite.report.page import build_comparison
+
+        words = shlex.join(["nnsvs-lite", "compare", *args.experiments])
+        build_comparison(comparison, args.out, args.title, words, args.phrases, args.megabytes)
+        print(f"\ncompare: {args.out} written")
+
+
+@command(
+    "pack a trained voice into one file, or show what is in one",
+    arg("exp", "exp dir of a finished recipe's acoustic model", nargs="?"),
+    arg("-o --out", "file to write, such as voice.nnsvs"),
+    arg("--licence", "text file with the terms of the corpus; the recipe's if not given"),
+    arg("--corpus", "name of the corpus; the recipe's if not given"),
+    arg("--vocoder", "exp dir of a trained vocoder to go with it"),
+    arg("--show", "say what a packed voice holds, and write nothing", metavar="FILE"),
+    options.TRUST_CODE,
+)
+def pack(args: Namespace) -> None:
+    from nnsvs_lite.models import pack
+
+    if args.show:
+        if args.exp or args.out:
+            raise DataError("--show goes alone")
+        print(pack.Pack.read(args.show).describe())
+        return
+    if not (args.exp and args.out):
+        raise DataError("an exp dir and -o voice.nnsvs are needed, or --show FILE")
+    made = pack.pack(args.exp, args.out, args.licence, args.corpus, args.vocoder, args.trust_code)
+    size = made.path.stat().st_size / 1e6
+    print(f"{args.out}: {size:.1f} MB, corpus {made.manifest['corpus']}")
+
+
+STYLE_OPTIONS = (
+    arg("--part", "name or number of the part to sing; the first with lyrics"),
+    arg("--voice", "voice of a part that has several; the one with lyrics"),
+    arg("--verse", "verse to sing", default=1),
+    arg("--lang", "language of the lyrics; the voice's, or its first"),
+    arg("--singer", "name or number (from 0) of the singer; the first"),
+    arg("--transpose", "semitones", default=0),
+    arg("--tempo", "factor; 2 is twice as fast", default=1.0),
+    arg("--timing", "strength of time lags, 0 to 2; 0 keeps to the beats", default=1.0),
+    arg("--vibrato", "strength of the vibrato, 0 to 3; 0 removes it", default=1.0),
+    arg("--pitch-deviation", "strength of all that sets the pitch off from the score, 0 to 2", default=1.0),
+    arg("--breathiness", "dB of more breath, -20 to 20", default=0.0),
+    arg("--gender", "factor of the formants, 0.7 (darker) to 1.4 (brighter)", default=1.0),
+    arg("--seed", "of models that draw by chance", default=0),
+)
+"""Options that ``Singer.sing`` has by the same name."""
+
+
+@command(
+    "sing a score file with a trained voice",
+    arg("score", "score file: MusicXML, MIDI, UST and others; see docs/scores.md"),
+    options.VOICE,
+    arg("-o --out", "file to write, .wav or .flac", required=True),
+    *STYLE_OPTIONS,
+    arg("--label", "file with phone times to keep to: .lab (HTS or seconds), .ctm, .TextGrid"),
+    arg("--tables", "also write phone times and features to this folder", metavar="DIR"),
+    arg("--vocoder", "exp dir of a trained vocoder, in place of the voice's own"),
+    options.DEVICE,
+    options.TRUST_CODE,
+)
+def sing(args: Namespace) -> None:
+    from nnsvs_lite.features.audio import container_of
+
+    # Before anything slow is done.
+    container_of(args.out)
+    from nnsvs_lite.synthesis.singer import Singer
+
+    style = {name: getattr(args, name) for name in options.keys(STYLE_OPTIONS)}
+    voice = Singer.load(args.model, args.device, args.vocoder, args.trust_code)
+    song = voice.sing(args.score, labels=args.label, **style)
+    if args.tables:
+        song.write_tables(args.tables)
+    song.write(args.out)
+    print(f"{args.out}: {song.duration:.1f} s")
+
+
+@command(
+    "open a small studio in the browser: write or open a score, sing it, hear it",
+    options.VOICE,
+    arg("--port", "port of 127.0.0.1; 0 takes any that is free", default=8000),
+    options.DEVICE,
+    flag("--open", "open the page in your browser"),
+    options.TRUST_CODE,
+)
+def serve(args: Namespace) -> None:
+    from nnsvs_lite.studio.server import serve
+
+    serve(args.model, args.port, args.device, args.open, args.trust_code)
