@@ -166,10 +166,10 @@ class FeatureConfig:
 
     @classmethod
     def _checked(cls, settings: Settings) -> FeatureConfig:
+        config = settings.build(cls)
         if "hop_size" in settings.value and "frame_shift" in settings.value:
             both = "give frame_shift (seconds) or hop_size (samples), not both"
             raise settings.fault(both, ("frame_shift",))
-        config = settings.build(cls)
         _check(config, settings)
         return config
 

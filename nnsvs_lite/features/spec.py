@@ -1,30 +1,25 @@
 """What a dump holds and what models must know of it: features, phones, columns, statistics.
 
-Stage 2 writes it as ``<dump>/schema.json`` (everything but the statistics) and
-``<dump>/stats.json``; beside them lies ``<dump>/<set>/`` with one ``scp`` and ``ark`` a feature.
-Models take all dimensions from it, and it goes into every checkpoint, so that one file is enough
-to sing. It keeps the phones' classes as they were: a language file that changes later changes no
-voice.
-
-A dump may hold several languages. Its tables keep each utterance's context as its own language
-numbers it; :meth:`Spec.joined` gives the numbering of them all.
+It lies in ``<dump>/schema.json`` and ``<dump>/stats.json`` beside the sets' folders, and in every checkpoint.
+It keeps the phones' classes as they were: a language file that changes later changes no voice. Tables of
+several languages keep each one's own numbers; :meth:`Spec.joined` gives the numbering of them all.
 """
 
 from __future__ import annotations
 
-import math
 import os
-import typing
-from dataclasses import asdict, dataclass, field, is_dataclass, replace
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
 from nnsvs_lite.features.config import FeatureConfig
 from nnsvs_lite.io.atomic import read_json, write_json
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.io.settings import Settings, Within
 from nnsvs_lite.score import context
 from nnsvs_lite.score.languages import Language, get_language
 from nnsvs_lite.score.languages.base import SILENCES
@@ -41,14 +36,12 @@ PHONE_COLUMNS += ("phone", "prev_phone", "next_phone", "prev2_phone", "next2_pho
 MAX_ITEMS, MAX_TEXT = 10_000, 1_000
 """Largest list, and longest text, in a specification that is read."""
 
+Count = Annotated[int, Within(0, 2**53 - 1)]
+
 
 @dataclass(frozen=True)
 class Moments:
-    """Statistics over rows, one number a column.
-
-    ``std`` is the population's, and 1 for a column that never changes, so that
-    dividing by it is always safe.
-    """
+    """Statistics over rows, one number a column; ``std`` is the population's, 1 for a constant column."""
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
@@ -67,8 +60,8 @@ class PhoneStats:
         stream_mean: spectral stream to its mean over the phone's frames.
     """
 
-    count: int
-    frames: int
+    count: Count
+    frames: Count
     duration_mean: float
     duration_std: float
     vuv_mean: float
@@ -161,7 +154,7 @@ class Spec:
     """
 
     feature_config: FeatureConfig
-    streams: dict[str, int]
+    streams: dict[str, Count]
     languages: tuple[PhoneSet, ...]
     speakers: tuple[str, ...] = ()
     stats: Stats | None = None
@@ -191,10 +184,9 @@ class Spec:
 
     @cached_property
     def phones(self) -> tuple[str, ...]:
-        """Names of all phones: the silences, which languages share, then each language's own.
+        """Names of all phones: the silences, then each language's own, of several named as in ``ja/a``.
 
-        A phone's id in context columns is its index plus 1. Where there are several languages,
-        their phones are named ``ja/a``.
+        A phone's id in context columns is its index plus 1.
         """
         names = [f"{s.code}/{p.symbol}" if self.languages[1:] else p.symbol for s, p in self._own]
         return (*SILENCES, *names)
@@ -245,8 +237,7 @@ class Spec:
     def context(self, level: str, score: Score) -> np.ndarray:
         """``note`` or ``phone`` context of a score with phones, (rows, columns) float32.
 
-        Raises:
-            DataError: for another language, or a phone that it lacks.
+        Raises DataError for another language, or a phone that it lacks.
         """
         made = {"note": context.note_context, "phone": context.phone_context}[level]
         return self.joined(level, made(score, self.phone_set(score.lang).language), score.lang)
@@ -313,16 +304,17 @@ class Spec:
     def from_dict(cls, value: Any, where: str | os.PathLike, remedy: str = "extract again") -> Spec:
         """Reads what :meth:`to_dict` made, as foreign input.
 
-        Raises:
-            DataError: where it is not that, of another version, or of other columns than contexts
-                have now; ``remedy`` says what to do.
+        Raises DataError where it is not that, of another version, or of other columns than contexts have now;
+        ``remedy`` says what to do.
         """
         if not isinstance(value, dict) or value.get("version") != VERSION:
             version = value.get("version") if isinstance(value, dict) else None
             raise DataError(f"features of version {version!r}, {VERSION} is needed: {remedy}", where)
         try:
-            names = typing.get_type_hints(cls)
-            spec = _typed(cls, {k: v for k, v in value.items() if k in names}, "", where)
+            given = {f.name: value[f.name] for f in fields(cls) if f.name in value}
+            spec = Settings(given, os.fspath(where)).build(cls)
+            _check_size(asdict(spec))
+            FeatureConfig.from_dict(given["feature_config"], where)
             if not spec.languages or len(set(spec.phones)) < len(spec.phones):
                 raise ValueError("languages and phones must be there, each once")
             derived = spec.to_dict()
@@ -354,8 +346,7 @@ class Spec:
     def read(cls, dump: str | os.PathLike, stats: bool = True) -> Spec:
         """Reads ``schema.json`` of a dump dir or decode dir and, unless told not to, ``stats.json``.
 
-        Raises:
-            DataError: where one is missing, or as :meth:`from_dict`.
+        Raises DataError where one is missing, or as :meth:`from_dict`.
         """
         path = Path(dump) / "schema.json"
         value = read_json(path)
@@ -375,38 +366,17 @@ class Spec:
                 raise DataError(f"the model was trained on features with other {what}; train it again", path)
 
 
-def current_phones(codes: typing.Iterable[str]) -> tuple[PhoneSet, ...]:
+def current_phones(codes: Iterable[str]) -> tuple[PhoneSet, ...]:
     """The phones of languages as they are now, sorted by code."""
     return tuple(PhoneSet.of(get_language(code)) for code in sorted(set(codes)))
 
 
-def _typed(hint: Any, value: Any, path: str, where: str | os.PathLike) -> Any:
-    """A value of foreign origin as the type that is wanted. Raises: ValueError saying what it is not."""
-    kinds = typing.get_args(hint)
-    container = typing.get_origin(hint)
-    if type(None) in kinds:
-        return None if value is None else _typed(kinds[0], value, path, where)
-    if hint is FeatureConfig and isinstance(value, dict):
-        return FeatureConfig.from_dict(value, where)
-    if is_dataclass(hint) and isinstance(value, dict):
-        hints = typing.get_type_hints(hint)
-        if not set(value) <= set(hints):
-            raise ValueError(f"{path} has unknown keys {sorted(map(str, set(value) - set(hints)))[:3]}")
-        made = {k: _typed(hints[k], v, f"{path}.{k}".strip("."), where) for k, v in value.items()}
-        try:
-            return hint(**made)
-        except TypeError as error:
-            raise ValueError(f"{path}: {error}") from None
-    if container is tuple and isinstance(value, (list, tuple)) and len(value) <= MAX_ITEMS:
-        return tuple(_typed(kinds[0], item, path, where) for item in value)
-    if container is dict and isinstance(value, dict) and len(value) <= MAX_ITEMS:
-        return {
-            _typed(str, k, path, where): _typed(kinds[1], v, f"{path}.{k}", where) for k, v in value.items()
-        }
-    if hint is float and type(value) in (int, float) and math.isfinite(value):
-        return float(value)
-    if hint is int and type(value) is int and 0 <= value < 2**53:
-        return value
-    if hint is str and type(value) is str and len(value) <= MAX_TEXT:
-        return value
-    raise ValueError(f"{path} is not what it must be, or too large: {str(value)[:40]!r}")
+def _check_size(value: Any) -> None:
+    """Raises ValueError for a list, mapping or text that is larger than a specification has."""
+    if not isinstance(value, (str, tuple, dict)):
+        return
+    if len(value) > (MAX_TEXT if isinstance(value, str) else MAX_ITEMS):
+        raise ValueError(f"it has a value that is too large: {str(value)[:40]!r}")
+    for item in () if isinstance(value, str) else value:
+        _check_size(item)
+        _check_size(value[item] if isinstance(value, dict) else None)
