@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from nnsvs_lite.features.f0 import runs
 from nnsvs_lite.io.atomic import write_json
 from nnsvs_lite.io.ctm import Segment, write_ctm
 from nnsvs_lite.io.done import Done
@@ -56,8 +57,7 @@ def f0_trajectory(singer: VirtualSinger, states: StateSequence, durations: np.nd
     voiced = np.repeat((states.voiced > 0.5).ravel(), durations.ravel())
     means, variances = states.by_frame("LF0", durations)
     lf0 = np.zeros(len(voiced))
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], voiced.astype(np.int8), [0]])))
-    for start, end in edges.reshape(-1, 2):
+    for start, end in runs(voiced):
         lf0[start:end] = mlpg(means[start:end], variances[start:end], stream.windows)[:, 0]
     inside = lf0[voiced]
     if stream.gv_mean is not None and len(inside) and inside.std() > 0:

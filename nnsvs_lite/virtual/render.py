@@ -1,12 +1,11 @@
 """From mel-cepstra and F0 of a voice to a waveform, with WORLD."""
 
 import os
-import warnings
 
 import numpy as np
 
-from nnsvs_lite.io.atomic import atomic_path
-from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.features import audio
+from nnsvs_lite.features.world import pyworld
 from nnsvs_lite.virtual.style import FRAME
 
 PEAK = 0.98
@@ -90,22 +89,14 @@ def synthesize(f0: np.ndarray, spectra: np.ndarray, ap: np.ndarray, sample_rate:
         ap: (frames, bins). sample_rate: Hz.
     """
     curves = (np.ascontiguousarray(curve, dtype=np.float64) for curve in (f0, spectra, ap))
-    wav = _world().synthesize(*curves, sample_rate, FRAME * 1000)
+    wav = pyworld.synthesize(*curves, sample_rate, FRAME * 1000)
     samples = round(len(f0) * FRAME * sample_rate)
     return np.pad(wav[:samples], (0, max(0, samples - len(wav))))
 
 
-def _world():
-    with warnings.catch_warnings():
-        # It looks up its own version in a way that setuptools warns of.
-        warnings.simplefilter("ignore")
-        import pyworld
-    return pyworld
-
-
 def fft_size(sample_rate: int) -> int:
     """The FFT size WORLD wants at a sampling rate (F0 down to 71 Hz)."""
-    return _world().get_cheaptrick_fft_size(sample_rate, 71.0)
+    return pyworld.get_cheaptrick_fft_size(sample_rate, 71.0)
 
 
 def active_level(wav: np.ndarray, sample_rate: int) -> float:
@@ -118,22 +109,6 @@ def active_level(wav: np.ndarray, sample_rate: int) -> float:
     return float(10 * np.log10(np.mean(power[power > power.max() * 1e-3])))
 
 
-def to_pcm16(wav: np.ndarray) -> np.ndarray:
-    """Rounds to int16. What would exceed :data:`PEAK` is scaled down as a whole, never clipped.
-
-    Raises DataError if a sample is not finite.
-    """
-    if not np.isfinite(wav).all():
-        raise DataError("the rendered waveform holds NaN or infinity")
-    peak = np.abs(wav).max(initial=0.0)
-    if peak > PEAK:
-        wav = wav * (PEAK / peak)
-    return np.round(wav * 32767).astype("<i2")
-
-
 def write_wav(path: str | os.PathLike, wav: np.ndarray, sample_rate: int) -> None:
-    """Writes a waveform of full scale 1 as 16-bit PCM; see :func:`to_pcm16`."""
-    import soundfile
-
-    with atomic_path(path) as tmp:
-        soundfile.write(tmp, to_pcm16(wav), sample_rate, subtype="PCM_16")
+    """Writes a waveform of full scale 1 as 16-bit PCM, scaled down where it would exceed :data:`PEAK`."""
+    audio.write_wav(path, wav, sample_rate, PEAK)
