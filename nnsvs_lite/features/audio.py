@@ -22,8 +22,7 @@ log = logging.getLogger(__name__)
 def read_wav(path: str | os.PathLike) -> tuple[np.ndarray, int]:
     """Reads a mono audio file: float64 (samples,) in -1..1, and its rate in Hz.
 
-    Raises:
-        DataError: where it is missing, unreadable, empty, or not mono.
+    Raises DataError where it is missing, unreadable, empty, or not mono.
     """
     import soundfile
 
@@ -41,8 +40,7 @@ def read_wav(path: str | os.PathLike) -> tuple[np.ndarray, int]:
 def container_of(path: str | os.PathLike) -> str:
     """libsndfile's name of the format that a file name asks for.
 
-    Raises:
-        DataError: for a suffix that is not in :data:`CONTAINERS`, naming those that are.
+    Raises DataError for a suffix that is not in :data:`CONTAINERS`, naming those that are.
     """
     suffix = Path(path).suffix.lower()
     if suffix not in CONTAINERS:
@@ -53,8 +51,7 @@ def container_of(path: str | os.PathLike) -> str:
 def write_audio(path: str | os.PathLike, x: np.ndarray, sample_rate: int) -> float:
     """Writes a mono wav or flac of 16 bits by the file name's suffix; as :func:`write_wav`.
 
-    Raises:
-        DataError: for another suffix, or where the file cannot be written.
+    Raises DataError for another suffix, or where the file cannot be written.
     """
     return write_wav(path, x, sample_rate, container=container_of(path))
 
@@ -70,19 +67,12 @@ def write_wav(
     """Writes a mono wav atomically; audio that is too loud is scaled down, and said to be.
 
     Args:
-        path: the file.
-        x: (samples,) float, full scale at 1.
-        sample_rate: Hz.
-        peak: the largest allowed absolute value, at most 1.
-        subtype: ``PCM_16`` or ``PCM_24``.
+        path: the file. x: (samples,) float, full scale at 1. sample_rate: Hz.
+        peak: the largest allowed absolute value, at most 1. subtype: ``PCM_16`` or ``PCM_24``.
         container: one of :data:`CONTAINERS`; a wav whatever the file is called if not given.
 
-    Returns:
-        The gain applied: 1.0 unless the peak was above ``peak``.
-
-    Raises:
-        DataError: where the file cannot be written.
-        ValueError: for values that are not finite, or an array that is not one-dimensional.
+    Returns the gain applied: 1.0 unless the peak was above ``peak``. Raises DataError where the file cannot
+    be written; ValueError for values that are not finite, or an array that is not one-dimensional.
     """
     import soundfile
 

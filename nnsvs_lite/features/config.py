@@ -18,23 +18,22 @@ class F0Config:
     """How F0 is found.
 
     Attributes:
-        tracker: ``harvest`` (Morise 2017), ``dio`` (Morise 2010, refined by
-            StoneMask) or ``swift-f0`` (a small neural tracker, extra ``f0``).
-        floor: lowest F0 ever searched, Hz; it also sets WORLD's FFT size.
-        ceil: highest F0 ever searched, Hz.
-        score_range: search only from the phrase's lowest note less ``margin``
-            to its highest note plus ``margin``, within ``floor`` and ``ceil``.
+        tracker: ``harvest`` (Morise 2017), ``dio`` (Morise 2010, refined by StoneMask) or ``swift-f0`` (a
+            small neural tracker, extra ``f0``).
+        floor: lowest F0 ever searched, Hz; it also sets WORLD's FFT size. ceil: highest F0 ever searched, Hz.
+        score_range: search only from the phrase's lowest note less ``margin`` to its highest note plus
+            ``margin``, within ``floor`` and ``ceil``.
         margin: semitones.
-        fold_octaves: an F0 an octave or two off its note moves to the octave nearest
-            the note, if that brings it within 2 semitones.
-        max_deviation: an F0 further than this from all notes sung within
-            ``window`` of it, in semitones, counts as unvoiced; null: never.
+        fold_octaves: an F0 an octave or two off its note moves to the octave nearest the note, if that brings
+            it within 2 semitones.
+        max_deviation: an F0 further than this from all notes sung within ``window`` of it, in semitones,
+            counts as unvoiced; null: never.
         window: seconds before and after a frame in which a note may excuse its F0.
         min_voiced: voiced stretches shorter than this, in seconds, count as unvoiced.
-        spike: a frame further than this from the median of its 5 voiced
-            neighbours, in semitones, takes the median; null: never.
-        vuv_labels: what the labels say of voicing. ``rests``: frames of rests are
-            unvoiced; ``phones``: those of voiceless phones too; ``none``: nothing.
+        spike: a frame further than this from the median of its 5 voiced neighbours, in semitones, takes the
+            median; null: never.
+        vuv_labels: what the labels say of voicing. ``rests``: frames of rests are unvoiced; ``phones``: those
+            of voiceless phones too; ``none``: nothing.
         confidence: swift-f0 only: frames below it are unvoiced.
     """
 
@@ -74,13 +73,10 @@ class MelConfig:
     """Log mel spectra.
 
     Attributes:
-        bins: number of bands.
-        fft_size: samples.
-        win_size: samples of the periodic Hann window, at most ``fft_size``.
-        fmin: Hz. fmax: Hz.
+        bins: number of bands. fft_size: samples.
+        win_size: samples of the periodic Hann window, at most ``fft_size``. fmin: Hz. fmax: Hz.
         scale: ``slaney`` (linear below 1 kHz) or ``htk``.
-        power: exponent of the magnitude before the filterbank: 1 or 2.
-        log: ``natural`` or ``log10``.
+        power: exponent of the magnitude before the filterbank: 1 or 2. log: ``natural`` or ``log10``.
         log_floor: values below it are raised to it before the logarithm.
     """
 
@@ -104,10 +100,9 @@ class FeatureConfig:
         frame_shift: seconds; from ``hop_size`` where that is given instead.
         hop_size: samples; one of ``frame_shift`` and ``hop_size`` is needed.
         resample: recordings of another rate are resampled; false: they are an error.
-        dither: standard deviation of the fixed noise added before analysis, so that
-            digital silence has a spectrum; 1e-5 lies at the noise of 16-bit audio.
-        f0: F0 search.
-        world: WORLD spectra (``mgc``, ``bap``), or null for none.
+        dither: standard deviation of the fixed noise added before analysis, so that digital silence has a
+            spectrum; 1e-5 lies at the noise of 16-bit audio.
+        f0: F0 search. world: WORLD spectra (``mgc``, ``bap``), or null for none.
         mel: log-mel spectra (``mel``), or null for none.
     """
 
@@ -153,9 +148,8 @@ class FeatureConfig:
     def read(cls, path: str | os.PathLike) -> FeatureConfig:
         """Reads a YAML file.
 
-        Raises:
-            DataError: for an unknown key (naming the nearest), a value of the wrong
-                kind or out of range, with file and line.
+        Raises DataError for an unknown key (naming the nearest), a value of the wrong kind or out of range,
+        with file and line.
         """
         return cls._checked(read_settings(path, ["features"]))
 

@@ -43,8 +43,7 @@ class Extraction:
     """The features of one data dir, from analysis to collected tables.
 
     Args:
-        data: a data dir with scores, labels and audio.
-        out: the set's folder in the dump, ``<dump>/<set>``.
+        data: a data dir with scores, labels and audio. out: the set's folder in the dump, ``<dump>/<set>``.
         config: a feature configuration.
     """
 
@@ -112,8 +111,7 @@ class Extraction:
     def analyse(self, block: int) -> list[str]:
         """Analyses one block, unless that is done.
 
-        Returns:
-            What is wrong, a line an utterance; empty when the block was written.
+        Returns what is wrong, a line an utterance; empty when the block was written.
         """
         from nnsvs_lite.features.utterance import extract
 
@@ -135,8 +133,7 @@ class Extraction:
     def run_job(self, job: int, nj: int) -> None:
         """Analyses the share of one of ``nj`` jobs (``job`` counts from 1).
 
-        Raises:
-            DataError: where an utterance cannot be analysed; all others are done by then.
+        Raises DataError where an utterance cannot be analysed; all others are done by then.
         """
         if not 1 <= job <= nj:
             raise DataError(f"must lie in 1..{nj} (--nj), not {job}", "--job")
@@ -151,8 +148,7 @@ class Extraction:
     def collect(self) -> Spec:
         """Merges all blocks into sorted tables and writes the specification.
 
-        Raises:
-            DataError: where a block is missing, or lengths do not agree.
+        Raises DataError where a block is missing, or lengths do not agree.
         """
         done = self.done()
         missing = [block for block in range(len(self.blocks)) if not self.is_done(block)]
@@ -206,8 +202,7 @@ class Extraction:
 def check_lengths(value: dict[str, np.ndarray], spec: Spec, code: str, where: str) -> None:
     """Checks one utterance's features against each other and the columns of its language.
 
-    Raises:
-        DataError: naming the first table whose rows or columns are not what they must be.
+    Raises DataError naming the first table whose rows or columns are not what they must be.
     """
     language = spec.phone_set(code)
     notes, phones = len(value["note_time"]), len(value["duration"])

@@ -26,12 +26,10 @@ def search_range(pitches: np.ndarray, config: F0Config, where: str = "score") ->
     """Where to search for the F0 of a phrase, (low, high) in Hz.
 
     Args:
-        pitches: MIDI numbers of its notes; 0 is a rest.
-        config: floor, ceiling, margin.
+        pitches: MIDI numbers of its notes; 0 is a rest. config: floor, ceiling, margin.
         where: for messages.
 
-    Raises:
-        DataError: where a note itself lies outside ``floor`` .. ``ceil``.
+    Raises DataError where a note itself lies outside ``floor`` .. ``ceil``.
     """
     sounding = np.asarray(pitches)[np.asarray(pitches) > 0]
     if not config.score_range or len(sounding) == 0:
@@ -56,8 +54,7 @@ def track(x: np.ndarray, config: FeatureConfig, n_frames: int, low: float, high:
         n_frames: frames wanted; audio that ends early is continued with silence.
         low, high: search range in Hz.
 
-    Returns:
-        (n_frames,) float64 in Hz, 0 where unvoiced.
+    Returns (n_frames,) float64 in Hz, 0 where unvoiced.
     """
     needed = math.ceil(n_frames * config.frame_shift * config.sample_rate) + 1
     x = np.ascontiguousarray(np.pad(x, (0, max(0, needed - len(x)))), np.float64)
@@ -137,17 +134,15 @@ def note_band(note_midi: np.ndarray, reach: int) -> tuple[np.ndarray, np.ndarray
 def clean(f0: np.ndarray, note_midi: np.ndarray | None, config: FeatureConfig) -> np.ndarray:
     """Mends octave errors, outliers, spikes and specks of voicing.
 
-    In this order: F0 far from the notes sung around it is folded by octaves or
-    dropped (options ``fold_octaves``, ``max_deviation``, ``window``); single frames
-    that leave their neighbours take their median (``spike``); voiced stretches that
-    are too short are dropped (``min_voiced``).
+    In this order: F0 far from the notes sung around it is folded by octaves or dropped (options
+    ``fold_octaves``, ``max_deviation``, ``window``); single frames that leave their neighbours take their
+    median (``spike``); voiced stretches that are too short are dropped (``min_voiced``).
 
     Args:
         f0: (T,) Hz, 0 where unvoiced.
         note_midi: (T,) the note sung at each frame, 0 in rests; None where no score is known.
 
-    Returns:
-        (T,) Hz.
+    Returns (T,) Hz.
     """
     f0, options = f0.copy(), config.f0
     if note_midi is not None and (note_midi > 0).any():

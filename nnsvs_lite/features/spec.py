@@ -74,12 +74,11 @@ class Stats:
 
     Attributes:
         streams: frame-level features, over all frames.
-        note_context, phone_context: over all notes and all phones.
-        phones: by name, only those that occur.
+        note_context, phone_context: over all notes and all phones. phones: by name, only those that occur.
         time_lag: frames, over all notes but the first of each utterance.
         lf0_residual: ``lf0`` less the log F0 of the note, over voiced frames of notes.
-        gv: of each spectral stream, the variance over the notes of an utterance, rests left out,
-            as a mean over utterances: what the GV post-filter restores.
+        gv: of each spectral stream, the variance over the notes of an utterance, rests left out, as a mean
+            over utterances: what the GV post-filter restores.
     """
 
     streams: dict[str, Moments]
@@ -146,10 +145,8 @@ class Spec:
     """All that is known of a dump's data.
 
     Attributes:
-        feature_config: what was extracted, and how.
-        streams: frame-level features and their sizes, in order.
-        languages: their phones, sorted by code.
-        speakers: sorted.
+        feature_config: what was extracted, and how. streams: frame-level features and their sizes, in order.
+        languages: their phones, sorted by code. speakers: sorted.
         stats: of the training set; None before ``nnsvs-lite stats``.
     """
 

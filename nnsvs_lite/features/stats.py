@@ -91,8 +91,7 @@ def note_lf0(pitch: np.ndarray) -> np.ndarray:
 def compute_stats(dump: str | os.PathLike, train_set: str = "train") -> Stats:
     """Statistics of one set of a dump.
 
-    Raises:
-        DataError: where the set is missing, empty or damaged.
+    Raises DataError where the set is missing, empty or damaged.
     """
     spec = Spec.read(dump, stats=False)
     folder = Path(dump) / train_set

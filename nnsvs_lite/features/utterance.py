@@ -25,9 +25,8 @@ def extract(data: DataDir, utt: str, config: FeatureConfig) -> dict[str, np.ndar
 
     Every value is (rows, columns) float32, ``note_time`` float64.
 
-    Raises:
-        DataError: naming the utterance, where its score, labels and audio do not fit
-            together or its audio cannot be analysed.
+    Raises DataError naming the utterance, where its score, labels and audio do not fit together or its audio
+    cannot be analysed.
     """
     where = f"{data.path}: {utt}"
     if utt not in data.scores:
@@ -52,8 +51,7 @@ def score_tables(
 ) -> dict[str, np.ndarray]:
     """The tables of notes and phones: contexts, note index and times, time lags, durations.
 
-    Raises:
-        DataError: where labels and score do not hold the same phones.
+    Raises DataError where labels and score do not hold the same phones.
     """
     from nnsvs_lite.score import context, timing
 
@@ -104,17 +102,13 @@ def analyse(
     Args:
         x: (samples,) float64 at ``config.sample_rate``.
         n_frames: T; as many as the waveform has where not given.
-        note_midi: (T,) the note sung at each frame as a MIDI number, 0 in rests; limits
-            and cleans the F0. None where no score is known.
+        note_midi: (T,) the note sung at each frame as a MIDI number, 0 in rests; limits and cleans the F0.
+            None where no score is known.
         voicable: (T,) bool; frames where it is false are unvoiced. None: all may be voiced.
         where: for messages.
 
-    Returns:
-        ``lf0`` (T, 1), ``vuv`` (T, 1), and as configured ``mgc`` (T, order + 1), ``bap``
-        (T, bands), ``mel`` (T, bins), float32.
-
-    Raises:
-        DataError: where the audio is silent or has no F0.
+    Returns ``lf0`` (T, 1), ``vuv`` (T, 1), and as configured ``mgc`` (T, order + 1), ``bap`` (T, bands),
+    ``mel`` (T, bins), float32. Raises DataError where the audio is silent or has no F0.
     """
     if n_frames is None:
         n_frames = math.floor((len(x) - 1) / (config.sample_rate * config.frame_shift) + 1e-9) + 1

@@ -71,11 +71,10 @@ def analyse(x: np.ndarray, f0: np.ndarray, config: FeatureConfig) -> tuple[np.nd
 
     Args:
         x: (samples,) float64 at ``config.sample_rate``, reaching to the last frame's centre.
-        f0: (T,) Hz, 0 where unvoiced. An F0 below what the FFT size resolves is
-            analysed as unvoiced by WORLD itself.
+        f0: (T,) Hz, 0 where unvoiced. An F0 below what the FFT size resolves is analysed as unvoiced by WORLD
+            itself.
 
-    Returns:
-        ``mgc`` (T, order + 1), ``bap`` (T, bands) in dB, both float64.
+    Returns ``mgc`` (T, order + 1), ``bap`` (T, bands) in dB, both float64.
     """
     rate, fft_size = config.sample_rate, fft_size_of(config)
     times = np.arange(len(f0)) * config.frame_shift
@@ -92,17 +91,13 @@ def synthesize(
     """WORLD synthesis.
 
     Args:
-        lf0: (T, 1) natural log of Hz.
-        vuv: (T, 1); a frame is voiced at 0.5 or above.
+        lf0: (T, 1) natural log of Hz. vuv: (T, 1); a frame is voiced at 0.5 or above.
         mgc: (T, order + 1) mel-cepstra. bap: (T, bands) dB, values above 0 count as 0.
         config: of the analysis; gives rate, frame shift, warping and FFT size.
 
-    Returns:
-        float64 (samples,), ``round(T * frame_shift * sample_rate)`` of them. The peak
-        may exceed 1: writing scales it (:func:`nnsvs_lite.features.audio.write_wav`).
-
-    Raises:
-        ValueError: where lengths differ or a value is not finite.
+    Returns float64 (samples,), ``round(T * frame_shift * sample_rate)`` of them. The peak may exceed 1:
+    writing scales it (:func:`nnsvs_lite.features.audio.write_wav`). Raises ValueError where lengths differ or
+    a value is not finite.
     """
     streams = {"lf0": lf0, "vuv": vuv, "mgc": mgc, "bap": bap}
     streams = {name: np.asarray(value, np.float64) for name, value in streams.items()}

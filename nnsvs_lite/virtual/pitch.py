@@ -23,8 +23,7 @@ _FLUTTER_HZ = 10.0
 def step_response(time: np.ndarray, omega: float, zeta: float) -> np.ndarray:
     """Unit step response of ``omega^2 / (s^2 + 2 zeta omega s + omega^2)``; 0 before time 0.
 
-    With :data:`OVERSHOOT` it rises to 1.132 at 107 ms, with :data:`PREPARATION` to
-    1.060 at 145 ms.
+    With :data:`OVERSHOOT` it rises to 1.132 at 107 ms, with :data:`PREPARATION` to 1.060 at 145 ms.
 
     Args:
         time: seconds, any shape. omega: rad/s. zeta: damping, 0 < zeta <= 1.
