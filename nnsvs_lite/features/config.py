@@ -138,6 +138,10 @@ class FeatureConfig:
         """Samples that ``n_frames`` frames stand for."""
         return round(n_frames * self.frame_shift * self.sample_rate)
 
+    def n_frames(self, n_samples: int) -> int:
+        """Frames whose centres lie in a waveform of ``n_samples``."""
+        return math.floor((n_samples - 1) / (self.sample_rate * self.frame_shift) + 1e-9) + 1
+
     def to_dict(self) -> dict[str, Any]:
         """A plain mapping that :meth:`from_dict` reads back."""
         value = dataclasses.asdict(self)

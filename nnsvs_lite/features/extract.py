@@ -13,6 +13,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -34,11 +35,6 @@ BLOCK = 8
 """Utterances a block."""
 
 
-def tables_of(config: FeatureConfig) -> tuple[str, ...]:
-    """Names of all features that a dump of this configuration holds."""
-    return (*SCORE_TABLES, *config.streams)
-
-
 class Extraction:
     """The features of one data dir, from analysis to collected tables.
 
@@ -49,27 +45,25 @@ class Extraction:
 
     def __init__(self, data: str | os.PathLike, out: str | os.PathLike, config: FeatureConfig):
         self.data_path, self.out, self.config = Path(data), Path(out), config
-        self._data: DataDir | None = None
+        self.names = (*SCORE_TABLES, *config.streams)
 
-    @property
+    @cached_property
     def data(self) -> DataDir:
         """The data dir, read at first use."""
-        if self._data is None:
-            data = DataDir.read(self.data_path)
-            if data.label_name == "align.ctm":
-                # Stage 1 leaves out of align.ctm the phrases whose alignment it does not trust.
-                trusted = [utt for utt in data.utts if data.labels.get(utt)]
-                if data.utts and not trusted:
-                    raise DataError(
-                        "stage 1 kept all its utterances out, for the reasons in exp/align_*/rejected; "
-                        "mend the labels in corrections/ or choose other utterances for this set",
-                        self.data_path,
-                    )
-                data = data.subset(trusted)
-            self._data = data
-            if not self._data.utts:
-                raise DataError("holds no utterance", self.data_path)
-        return self._data
+        data = DataDir.read(self.data_path)
+        if data.label_name == "align.ctm":
+            # Stage 1 leaves out of align.ctm the phrases whose alignment it does not trust.
+            trusted = [utt for utt in data.utts if data.labels.get(utt)]
+            if data.utts and not trusted:
+                raise DataError(
+                    "stage 1 kept all its utterances out, for the reasons in exp/align_*/rejected; "
+                    "mend the labels in corrections/ or choose other utterances for this set",
+                    self.data_path,
+                )
+            data = data.subset(trusted)
+        if not data.utts:
+            raise DataError("holds no utterance", self.data_path)
+        return data
 
     @property
     def blocks(self) -> list[list[str]]:
@@ -126,7 +120,7 @@ class Extraction:
                 faults.append(str(error))
         if not faults:
             with atomic_dir(self.folder(block)) as tmp:
-                write_features(tmp, tables_of(self.config), found.items())
+                write_features(tmp, self.names, found.items())
                 write_json(tmp / "done.json", {"fingerprint": self.fingerprint(block)})
         return faults
 
@@ -163,8 +157,7 @@ class Extraction:
         done.clear()
         for leftover in self.out.glob(".*.tmp*"):
             leftover.unlink()
-        names = tables_of(self.config)
-        write_features(self.out, names, self._merged(spec))
+        write_features(self.out, self.names, self._merged(spec))
         write_table(self.out / "utt2spk", self.data.utt2spk)
         write_table(self.out / "utt2lang", {utt: s.lang for utt, s in self.data.scores.items()})
         write_table(self.out / "score", {utt: s.to_json() for utt, s in self.data.scores.items()})
@@ -177,16 +170,15 @@ class Extraction:
         spec.write(self.out)
         merged = _of_all_sets(spec, self.out.parent)
         merged.write(self.out.parent)
-        outputs = [self.out / f"{name}.{end}" for name in names for end in ("ark", "scp")]
+        outputs = [self.out / f"{name}.{end}" for name in self.names for end in ("ark", "scp")]
         outputs += [self.out / name for name in (*copies, "schema.json")]
         done.set([*outputs, self.out.parent / "schema.json"])
         shutil.rmtree(self.out / ".shards", ignore_errors=True)
         return merged
 
     def _merged(self, spec: Spec) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
-        names = tables_of(self.config)
         for block, utts in enumerate(self.blocks):
-            readers = {name: FeatureReader(self.folder(block) / f"{name}.scp") for name in names}
+            readers = {name: FeatureReader(self.folder(block) / f"{name}.scp") for name in self.names}
             for utt in utts:
                 value = {name: reader[utt] for name, reader in readers.items()}
                 check_lengths(value, spec, self.data.scores[utt].lang, f"{self.out}: {utt}")

@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 
+from nnsvs_lite.features.audio import resample
 from nnsvs_lite.features.config import F0Config, FeatureConfig
 from nnsvs_lite.io.errors import DataError
 
@@ -58,23 +59,13 @@ def track(x: np.ndarray, config: FeatureConfig, n_frames: int, low: float, high:
     """
     needed = math.ceil(n_frames * config.frame_shift * config.sample_rate) + 1
     x = np.ascontiguousarray(np.pad(x, (0, max(0, needed - len(x)))), np.float64)
-    tracker = {"dio": _dio, "harvest": _harvest, "swift-f0": _swift}[config.f0.tracker]
-    return tracker(x, config, n_frames, low, high)[:n_frames]
-
-
-def _dio(x: np.ndarray, config: FeatureConfig, n_frames: int, low: float, high: float) -> np.ndarray:
+    if config.f0.tracker == "swift-f0":
+        return _swift(x, config, n_frames, low, high)
     from nnsvs_lite.features.world import pyworld
 
-    rate = config.sample_rate
-    f0, times = pyworld.dio(x, rate, f0_floor=low, f0_ceil=high, frame_period=config.frame_period)
-    return pyworld.stonemask(x, f0, times, rate)
-
-
-def _harvest(x: np.ndarray, config: FeatureConfig, n_frames: int, low: float, high: float) -> np.ndarray:
-    from nnsvs_lite.features.world import pyworld
-
-    rate = config.sample_rate
-    return pyworld.harvest(x, rate, f0_floor=low, f0_ceil=high, frame_period=config.frame_period)[0]
+    rate, tracker = config.sample_rate, {"dio": pyworld.dio, "harvest": pyworld.harvest}[config.f0.tracker]
+    f0, times = tracker(x, rate, f0_floor=low, f0_ceil=high, frame_period=config.frame_period)
+    return (pyworld.stonemask(x, f0, times, rate) if tracker is pyworld.dio else f0)[:n_frames]
 
 
 @functools.lru_cache(maxsize=1)
@@ -90,8 +81,6 @@ def _swift_model():
 
 def _swift(x: np.ndarray, config: FeatureConfig, n_frames: int, low: float, high: float) -> np.ndarray:
     """swift-f0 gives a frame every 16 ms; log F0 is interpolated between voiced ones."""
-    from nnsvs_lite.features.audio import resample
-
     found = _swift_model().detect(resample(x, config.sample_rate, 16000), 16000, fmin=low, fmax=high)
     times = np.arange(n_frames) * config.frame_shift
     voiced = found.confidence >= config.f0.confidence

@@ -22,29 +22,24 @@ class Accumulator:
 
     def __init__(self, columns: int):
         self.count = 0
-        self._mean = np.zeros(columns)
+        self.mean = np.zeros(columns)
         self._square = np.zeros(columns)
         self._min = np.full(columns, np.inf)
         self._max = np.full(columns, -np.inf)
 
     def add(self, rows: np.ndarray) -> None:
         """Adds (n, columns) or, for one column, (n,); n may be 0."""
-        rows = np.asarray(rows, np.float64).reshape(-1, len(self._mean))
+        rows = np.asarray(rows, np.float64).reshape(-1, len(self.mean))
         n = len(rows)
         if n == 0:
             return
         mean = rows.mean(axis=0)
-        delta, total = mean - self._mean, self.count + n
+        delta, total = mean - self.mean, self.count + n
         self._square += ((rows - mean) ** 2).sum(axis=0) + delta**2 * (self.count * n / total)
-        self._mean += delta * (n / total)
+        self.mean += delta * (n / total)
         self.count = total
         self._min = np.minimum(self._min, rows.min(axis=0))
         self._max = np.maximum(self._max, rows.max(axis=0))
-
-    @property
-    def mean(self) -> np.ndarray:
-        """(columns,)"""
-        return self._mean.copy()
 
     @property
     def deviation(self) -> np.ndarray:
@@ -54,11 +49,11 @@ class Accumulator:
     def moments(self) -> Moments:
         """All four; mean 0 and std 1 where nothing was added. See :class:`Moments`."""
         if self.count == 0:
-            zero = np.zeros_like(self._mean)
+            zero = np.zeros_like(self.mean)
             return _moments(zero, zero + 1.0, zero, zero)
         std = self.deviation
         # Rounding alone moves a constant column by parts of its size.
-        constant = std <= _CONSTANT * np.maximum(1.0, np.abs(self._mean))
+        constant = std <= _CONSTANT * np.maximum(1.0, np.abs(self.mean))
         return _moments(self.mean, np.where(constant, 1.0, std), self._min, self._max)
 
 
@@ -104,10 +99,9 @@ def compute_stats(dump: str | os.PathLike, train_set: str = "train") -> Stats:
     if not utts:
         raise DataError("holds no utterance", folder / "duration.scp")
 
-    streams = {name: Accumulator(size) for name, size in spec.streams.items()}
-    note_context = Accumulator(len(spec.columns("note")))
-    phone_context = Accumulator(len(spec.columns("phone")))
-    time_lag, residual = Accumulator(1), Accumulator(1)
+    sizes = {f"{level}_context": len(spec.columns(level)) for level in ("note", "phone")}
+    sizes |= {"time_lag": 1, **spec.streams}
+    tables, residual = {name: Accumulator(size) for name, size in sizes.items()}, Accumulator(1)
     spectral = {name: size for name, size in spec.streams.items() if name not in ("lf0", "vuv")}
     gv = {name: Accumulator(size) for name, size in spectral.items()}
     phones: dict[str, _Phone] = {}
@@ -118,11 +112,9 @@ def compute_stats(dump: str | os.PathLike, train_set: str = "train") -> Stats:
         for level in ("note", "phone"):
             name = f"{level}_context"
             value[name] = spec.joined(level, value[name], languages.get(utt, spec.codes[0]))
-        for name, accumulator in streams.items():
+        value["time_lag"] = value["time_lag"][1:]
+        for name, accumulator in tables.items():
             accumulator.add(value[name])
-        note_context.add(value["note_context"])
-        phone_context.add(value["phone_context"])
-        time_lag.add(value["time_lag"][1:])
         durations = value["duration"][:, 0].astype(np.int64)
         note_index = value["note_index"][:, 0].astype(np.int64)
         pitch = np.repeat(value["note_context"][note_index, pitch_column], durations)
@@ -139,12 +131,11 @@ def compute_stats(dump: str | os.PathLike, train_set: str = "train") -> Stats:
             phone.vuv.add(value["vuv"][start:end])
             for name, accumulator in phone.streams.items():
                 accumulator.add(value[name][start:end])
+    moments = {name: table.moments() for name, table in tables.items()}
     return Stats(
-        streams={name: a.moments() for name, a in streams.items()},
-        note_context=note_context.moments(),
-        phone_context=phone_context.moments(),
+        streams={name: moments.pop(name) for name in spec.streams},
         phones={p: phones[p].stats() for p in spec.phones if p in phones},
-        time_lag=time_lag.moments(),
+        **moments,
         lf0_residual=residual.moments(),
         gv={name: tuple(a.mean.tolist()) for name, a in gv.items() if a.count},
     )

@@ -1,6 +1,5 @@
 """All features of one utterance."""
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -36,7 +35,13 @@ def extract(data: DataDir, utt: str, config: FeatureConfig) -> dict[str, np.ndar
     score, labels = data.scores[utt], data.labels[utt]
     tables = score_tables(score, labels, config.frame_shift, where)
     x, rate = data.audio(utt)
-    x = at_rate(x, rate, config, where)
+    if rate != config.sample_rate and not config.resample:
+        raise DataError(
+            f"is recorded at {rate} Hz, the configuration has {config.sample_rate} Hz "
+            "('resample: true' converts)",
+            where,
+        )
+    x = audio.resample(x, rate, config.sample_rate)
     durations = tables["duration"][:, 0].astype(np.int64)
     missing = labels[-1].end - len(x) / config.sample_rate
     if missing > AUDIO_TOLERANCE:
@@ -78,17 +83,6 @@ def may_be_voiced(phones: Sequence[str], lang: str, config: FeatureConfig) -> np
     return np.array([language.is_voiced(p) for p in phones], bool)
 
 
-def at_rate(x: np.ndarray, rate: int, config: FeatureConfig, where: str) -> np.ndarray:
-    """The waveform at the configured rate. Raises: DataError where resampling is switched off."""
-    if rate != config.sample_rate and not config.resample:
-        raise DataError(
-            f"is recorded at {rate} Hz, the configuration has {config.sample_rate} Hz "
-            "('resample: true' converts)",
-            where,
-        )
-    return audio.resample(x, rate, config.sample_rate)
-
-
 def analyse(
     x: np.ndarray,
     config: FeatureConfig,
@@ -111,7 +105,7 @@ def analyse(
     ``mel`` (T, bins), float32. Raises DataError where the audio is silent or has no F0.
     """
     if n_frames is None:
-        n_frames = math.floor((len(x) - 1) / (config.sample_rate * config.frame_shift) + 1e-9) + 1
+        n_frames = config.n_frames(len(x))
     if not np.abs(x).max(initial=0.0) > SILENT:
         raise DataError("the audio is silent", where)
     x = np.pad(x, (0, max(0, config.n_samples(n_frames) + 1 - len(x))))

@@ -4,7 +4,6 @@ Frame ``t`` is centred at ``t * frame_shift``.
 """
 
 import functools
-import math
 import warnings
 
 import numpy as np
@@ -95,9 +94,8 @@ def synthesize(
         mgc: (T, order + 1) mel-cepstra. bap: (T, bands) dB, values above 0 count as 0.
         config: of the analysis; gives rate, frame shift, warping and FFT size.
 
-    Returns float64 (samples,), ``round(T * frame_shift * sample_rate)`` of them. The peak may exceed 1:
-    writing scales it (:func:`nnsvs_lite.features.audio.write_wav`). Raises ValueError where lengths differ or
-    a value is not finite.
+    Returns float64 (samples,), ``round(T * frame_shift * sample_rate)`` of them; the peak may exceed 1. Raises
+    ValueError where lengths differ or a value is not finite.
     """
     streams = {"lf0": lf0, "vuv": vuv, "mgc": mgc, "bap": bap}
     streams = {name: np.asarray(value, np.float64) for name, value in streams.items()}
@@ -116,8 +114,3 @@ def synthesize(
     y = pyworld.synthesize(f0, np.ascontiguousarray(spectrum), aperiodicity, rate, config.frame_period)
     n_samples = config.n_samples(n_frames)
     return np.pad(y, (0, max(0, n_samples - len(y))))[:n_samples]
-
-
-def n_frames_of(n_samples: int, config: FeatureConfig) -> int:
-    """Frames whose centres lie in a waveform of ``n_samples``."""
-    return math.floor((n_samples - 1) / (config.sample_rate * config.frame_shift) + 1e-9) + 1

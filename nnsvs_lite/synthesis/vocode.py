@@ -4,7 +4,7 @@ import os
 from collections import defaultdict
 from pathlib import Path
 
-from nnsvs_lite.features.audio import read_wav, write_wav
+from nnsvs_lite.features.audio import read_wav, write_audio
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.atomic import read_json, write_json
 from nnsvs_lite.io.done import Done
@@ -75,5 +75,5 @@ def _join_songs(folder: Path, sample_rate: int) -> list[Path]:
     for song, phrases in sorted(songs.items()):
         paths.append(folder / "songs" / f"{song}.wav")
         pieces = [(start, read_wav(wave)[0]) for start, wave in phrases]
-        write_wav(paths[-1], join(pieces, sample_rate), sample_rate)
+        write_audio(paths[-1], join(pieces, sample_rate), sample_rate)
     return paths

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from nnsvs_lite.features.audio import write_wav
+from nnsvs_lite.features.audio import write_audio
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.tables import FeatureReader
@@ -95,5 +95,5 @@ class FolderVocoder:
         """Writes one waveform; returns its samples and the seconds that it took."""
         began = time.perf_counter()
         x = waveform_of(self.model, {name: table[utt] for name, table in self.tables.items()})
-        write_wav(self.folder / "wav" / f"{utt}.wav", x, self.model.spec.sample_rate)
+        write_audio(self.folder / "wav" / f"{utt}.wav", x, self.model.spec.sample_rate)
         return len(x), time.perf_counter() - began

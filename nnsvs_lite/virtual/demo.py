@@ -26,6 +26,7 @@ from pathlib import Path
 
 import numpy as np
 
+from nnsvs_lite.features.audio import write_audio
 from nnsvs_lite.io.atomic import read_text, write_json, write_text
 from nnsvs_lite.io.ctm import Segment, write_ctm
 from nnsvs_lite.io.done import Done
@@ -34,8 +35,8 @@ from nnsvs_lite.io.jobs import run_jobs
 from nnsvs_lite.io.tables import FeatureWriter, write_table
 from nnsvs_lite.score.formats.readers import read_score
 from nnsvs_lite.score.types import Phone, Score
-from nnsvs_lite.virtual import render
 from nnsvs_lite.virtual.performance import segments
+from nnsvs_lite.virtual.render import PEAK, active_level
 from nnsvs_lite.virtual.sheets import etudes as all_etudes
 from nnsvs_lite.virtual.sheets import songs
 from nnsvs_lite.virtual.voices import SOURCES, VoiceSource, load_singer, voice_path
@@ -140,8 +141,8 @@ def _sing(job: tuple[Path, Path, str], seed: int, sample_rate: int) -> _Take:
     rng = np.random.default_rng([seed, 2, zlib.crc32(file.stem.encode())])
     rendition = singer.perform(score, rng)
     wav = singer.render(rendition, sample_rate)
-    render.write_wav(file, wav, sample_rate)
-    return _Take(score, rendition.phones, rendition.f0, render.active_level(wav, sample_rate))
+    write_audio(file, wav, sample_rate, PEAK)
+    return _Take(score, rendition.phones, rendition.f0, active_level(wav, sample_rate))
 
 
 def _write_truth(out: Path, takes: dict[str, _Take]) -> list[Path]:

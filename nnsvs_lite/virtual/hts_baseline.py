@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from nnsvs_lite.features.audio import write_audio
 from nnsvs_lite.features.f0 import runs
 from nnsvs_lite.io.atomic import write_json
 from nnsvs_lite.io.ctm import Segment, write_ctm
@@ -20,11 +21,11 @@ from nnsvs_lite.io.done import Done
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.tables import read_table, write_table
 from nnsvs_lite.score.types import Phone, Score
-from nnsvs_lite.virtual import render
 from nnsvs_lite.virtual.htsvoice import StateSequence
 from nnsvs_lite.virtual.labels import full_context
 from nnsvs_lite.virtual.mlpg import fit_durations, mlpg
 from nnsvs_lite.virtual.performance import segments
+from nnsvs_lite.virtual.render import PEAK
 from nnsvs_lite.virtual.singer import LEVEL, VirtualSinger, VirtualSong
 from nnsvs_lite.virtual.style import FRAME
 from nnsvs_lite.virtual.voices import SOURCES, load_singer
@@ -124,7 +125,7 @@ def sing_baseline(data: str | os.PathLike, out: str | os.PathLike, *, sample_rat
         seconds["vocoder_seconds"] += time.perf_counter() - middle
         seconds["audio_seconds"] += len(wav) / sample_rate
         path = out / "wav" / f"{utt}.wav"
-        render.write_wav(path, wav, sample_rate)
+        write_audio(path, wav, sample_rate, PEAK)
         wavs[utt] = os.fspath(path)
         times[utt] = segments(rendition.phones)
     write_table(out / "wav.scp", wavs)

@@ -1,10 +1,7 @@
 """From mel-cepstra and F0 of a voice to a waveform, with WORLD."""
 
-import os
-
 import numpy as np
 
-from nnsvs_lite.features import audio
 from nnsvs_lite.features.world import pyworld
 from nnsvs_lite.virtual.style import FRAME
 
@@ -107,8 +104,3 @@ def active_level(wav: np.ndarray, sample_rate: int) -> float:
     if not power.size or power.max() <= 0:
         return -np.inf
     return float(10 * np.log10(np.mean(power[power > power.max() * 1e-3])))
-
-
-def write_wav(path: str | os.PathLike, wav: np.ndarray, sample_rate: int) -> None:
-    """Writes a waveform of full scale 1 as 16-bit PCM, scaled down where it would exceed :data:`PEAK`."""
-    audio.write_wav(path, wav, sample_rate, PEAK)
