@@ -1,9 +1,7 @@
 """Stage 2: features of a data dir, in blocks that any number of jobs can share.
 
-Sorted utterances are cut into blocks of a fixed size. A block is analysed as a whole
-and appears as one folder, ``<out>/.shards/<number>/``, with a fingerprint of all that it
-came from; so a run that is killed, or restarted with another number of jobs, redoes only
-what is missing, and the collected tables have the same bytes however the work was shared.
+A block of sorted utterances is one folder, ``<out>/.shards/<number>/``, with a fingerprint of all that it came
+from: a run that is killed, or restarted with another number of jobs, redoes only what is missing.
 """
 
 import dataclasses
@@ -30,7 +28,6 @@ from nnsvs_lite.io.tables import FeatureReader, read_table, write_features, writ
 
 ANALYSIS = 1
 """Number of the analysis; raised whenever the same input would give other numbers."""
-
 BLOCK = 8
 """Utterances a block."""
 
@@ -153,25 +150,28 @@ class Extraction:
                 f"{first}: run all jobs, then collect",
                 self.out,
             )
-        spec = self.spec()
+        codes, speakers = (self.data.scores[utt].lang for utt in self.data.utts), tuple(self.data.speakers)
+        spec = Spec(self.config, self.config.streams, current_phones(codes), speakers)
         done.clear()
         for leftover in self.out.glob(".*.tmp*"):
             leftover.unlink()
         write_features(self.out, self.names, self._merged(spec))
-        write_table(self.out / "utt2spk", self.data.utt2spk)
-        write_table(self.out / "utt2lang", {utt: s.lang for utt, s in self.data.scores.items()})
-        write_table(self.out / "score", {utt: s.to_json() for utt, s in self.data.scores.items()})
-        copies = ["utt2spk", "utt2lang", "score"]
+        tables = {
+            "utt2spk": self.data.utt2spk,
+            "utt2lang": {utt: s.lang for utt, s in self.data.scores.items()},
+            "score": {utt: s.to_json() for utt, s in self.data.scores.items()},
+        }
         if self.data.segments:
             # Phrases' places in their recordings: what is sung is joined to songs again.
             places = {u: f"{rec} {a:.7f} {b:.7f}" for u, (rec, a, b) in self.data.segments.items()}
-            write_table(self.out / "segments", places)
-            copies.append("segments")
+            tables["segments"] = places
+        for name, table in tables.items():
+            write_table(self.out / name, table)
         spec.write(self.out)
         merged = _of_all_sets(spec, self.out.parent)
         merged.write(self.out.parent)
         outputs = [self.out / f"{name}.{end}" for name in self.names for end in ("ark", "scp")]
-        outputs += [self.out / name for name in (*copies, "schema.json")]
+        outputs += [self.out / name for name in (*tables, "schema.json")]
         done.set([*outputs, self.out.parent / "schema.json"])
         shutil.rmtree(self.out / ".shards", ignore_errors=True)
         return merged
@@ -183,12 +183,6 @@ class Extraction:
                 value = {name: reader[utt] for name, reader in readers.items()}
                 check_lengths(value, spec, self.data.scores[utt].lang, f"{self.out}: {utt}")
                 yield utt, value
-
-    def spec(self) -> Spec:
-        """What this set holds."""
-        codes = (self.data.scores[utt].lang for utt in self.data.utts)
-        speakers = tuple(self.data.speakers)
-        return Spec(self.config, self.config.streams, current_phones(codes), speakers)
 
 
 def check_lengths(value: dict[str, np.ndarray], spec: Spec, code: str, where: str) -> None:

@@ -28,11 +28,9 @@ from nnsvs_lite.score.types import Score
 VERSION = 2
 SCORE_TABLES = ("note_context", "phone_context", "note_index", "note_time", "time_lag", "duration")
 """Features of notes and phones, beside the frame-level streams."""
-
 PHONE_COLUMNS = ("first_phone", "nucleus", "prev_last_phone")
 PHONE_COLUMNS += ("phone", "prev_phone", "next_phone", "prev2_phone", "next2_phone")
 """Context columns whose values are numbers of phones."""
-
 MAX_ITEMS, MAX_TEXT = 10_000, 1_000
 """Largest list, and longest text, in a specification that is read."""
 

@@ -14,7 +14,6 @@ from nnsvs_lite.score.types import Score
 
 AUDIO_TOLERANCE = 0.05
 """Seconds by which a recording may end before its labels do."""
-
 SILENT = 1e-4
 """A recording whose peak stays below this (-80 dB) is silent."""
 

@@ -94,8 +94,8 @@ def synthesize(
         mgc: (T, order + 1) mel-cepstra. bap: (T, bands) dB, values above 0 count as 0.
         config: of the analysis; gives rate, frame shift, warping and FFT size.
 
-    Returns float64 (samples,), ``round(T * frame_shift * sample_rate)`` of them; the peak may exceed 1. Raises
-    ValueError where lengths differ or a value is not finite.
+    Returns float64 (samples,), ``round(T * frame_shift * sample_rate)`` of them; the peak may exceed 1.
+    Raises ValueError where lengths differ or a value is not finite.
     """
     streams = {"lf0": lf0, "vuv": vuv, "mgc": mgc, "bap": bap}
     streams = {name: np.asarray(value, np.float64) for name, value in streams.items()}

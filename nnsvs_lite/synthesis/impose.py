@@ -13,13 +13,10 @@ from nnsvs_lite.score.timing import check_agreement
 from nnsvs_lite.score.types import Score
 
 SUFFIXES = (".lab", ".txt", ".ctm", ".textgrid")
-
 MAX_GAP = 0.005
 """Seconds by which a label may start off the end of the one before it."""
-
 MAX_EXCESS = 60.0
 """Seconds by which labels may end after their score."""
-
 _FULL_CONTEXT = re.compile(r"^[^@]*@[^^]*\^[^-]*-([^+]*)\+|^[^-/]*-([^+/]*)\+.*/A:")
 
 

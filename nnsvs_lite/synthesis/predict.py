@@ -1,7 +1,7 @@
 """Batched inference: score context to phone times, phone times to vocoder features."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -15,8 +15,7 @@ FRAMES, PHONES = 5_000, 500
 """Of a padded batch in inference; memory grows with it and not with the set."""
 
 
-@dataclass(frozen=True)
-class Timing:
+class Timing(NamedTuple):
     """Predicted times of one utterance.
 
     Attributes:

@@ -16,7 +16,6 @@ from nnsvs_lite.score.types import Note, Score
 
 SINGING = "HTS_SVSS_JPN"
 SPEECH = "HTS_TTS_JPN"
-
 _VOWELS = frozenset("aiueoN")
 _PITCHES = ("C", "Db", "D", "Eb", "E", "F", "Gb", "G", "Ab", "A", "Bb", "B")
 # Crescendi, accents and staccati: the score does not carry them.
