@@ -155,21 +155,12 @@ class FeatureConfig:
         Raises DataError for an unknown key (naming the nearest), a value of the wrong kind or out of range,
         with file and line.
         """
-        return cls._checked(read_settings(path, ["features"]))
+        return _checked(read_settings(path, ["features"]))
 
     @classmethod
     def from_dict(cls, value: dict[str, Any], where: str | os.PathLike = "features") -> FeatureConfig:
         """Reads a mapping as :meth:`to_dict` makes it. Raises: DataError as :meth:`read`."""
-        return cls._checked(Settings(value, os.fspath(where)))
-
-    @classmethod
-    def _checked(cls, settings: Settings) -> FeatureConfig:
-        config = settings.build(cls)
-        if "hop_size" in settings.value and "frame_shift" in settings.value:
-            both = "give frame_shift (seconds) or hop_size (samples), not both"
-            raise settings.fault(both, ("frame_shift",))
-        _check(config, settings)
-        return config
+        return _checked(Settings(value, os.fspath(where)))
 
 
 def bap_size(sample_rate: int) -> int:
@@ -177,13 +168,17 @@ def bap_size(sample_rate: int) -> int:
     return int(min(15000.0, sample_rate / 2.0 - 3000.0) / 3000.0)
 
 
-def _check(config: FeatureConfig, settings: Settings) -> None:
-    """Raises DataError for values that do not go together."""
+def _checked(settings: Settings) -> FeatureConfig:
+    """The configuration; raises DataError for values that do not go together."""
 
     def need(holds: bool, what: str, *path: str) -> None:
         if not holds:
             raise settings.fault(f"{'.'.join(path)} {what}", path)
 
+    config = settings.build(FeatureConfig)
+    if "hop_size" in settings.value and "frame_shift" in settings.value:
+        both = "give frame_shift (seconds) or hop_size (samples), not both"
+        raise settings.fault(both, ("frame_shift",))
     rate, f0, world, mel = config.sample_rate, config.f0, config.world, config.mel
     given = "frame_shift" if config.hop_size is None else "hop_size"
     need(1e-3 <= config.frame_shift <= 0.1, f"must lie in 0.001..0.1 s, not {config.frame_shift:g}", given)
@@ -205,3 +200,4 @@ def _check(config: FeatureConfig, settings: Settings) -> None:
         need(mel.fmax <= rate / 2, f"must be at most half the sampling rate, not {mel.fmax:g}", "mel", "fmax")
         need(mel.fmin < mel.fmax, "must lie between 0 and mel.fmax", "mel", "fmin")
         need(mel.power in (1, 2), f"must be 1 or 2, not {mel.power:g}", "mel", "power")
+    return config

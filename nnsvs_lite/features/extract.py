@@ -1,7 +1,7 @@
 """Stage 2: features of a data dir, in blocks that any number of jobs can share.
 
-A block of sorted utterances is one folder, ``<out>/.shards/<number>/``, with a fingerprint of all that it came
-from: a run that is killed, or restarted with another number of jobs, redoes only what is missing.
+A block of sorted utterances is one folder, ``<out>/.shards/<number>/``, with a fingerprint of all that it
+came from: a run that is killed, or restarted with another number of jobs, redoes only what is missing.
 """
 
 import dataclasses

@@ -164,8 +164,6 @@ class Spec:
         """Seconds."""
         return self.feature_config.frame_shift
 
-    # -- phones and columns ---------------------------------------------------------------
-
     @property
     def codes(self) -> list[str]:
         """Codes of the languages."""
@@ -250,8 +248,6 @@ class Spec:
         rows = [language.language.classes(phone.symbol) for language, phone in self._own]
         return [(0.0,) * len(first.class_names), *(first.classes(s) for s in SILENCES), *rows]
 
-    # -- statistics -----------------------------------------------------------------------
-
     def phone_stat(self, name: str, default: float) -> list[float]:
         """A scalar statistic for each phone id 0..len(phones); ``default`` where unseen."""
         seen = self.stats.phones
@@ -280,8 +276,6 @@ class Spec:
         overall = sum(c * m for c, m in zip(count, mean)) / total
         square = sum(c * (s**2 + m**2) for c, m, s in zip(count, mean, std)) / total
         return overall, max(square - overall**2, 1.0) ** 0.5
-
-    # -- files ----------------------------------------------------------------------------
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, which :meth:`from_dict` reads back; what follows from others is there too."""

@@ -1,6 +1,7 @@
 """Statistics of a training set, read once and added up in float64."""
 
 import os
+from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
@@ -50,32 +51,24 @@ class Accumulator:
         """All four; mean 0 and std 1 where nothing was added. See :class:`Moments`."""
         if self.count == 0:
             zero = np.zeros_like(self.mean)
-            return _moments(zero, zero + 1.0, zero, zero)
-        std = self.deviation
-        # Rounding alone moves a constant column by parts of its size.
-        constant = std <= _CONSTANT * np.maximum(1.0, np.abs(self.mean))
-        return _moments(self.mean, np.where(constant, 1.0, std), self._min, self._max)
+            rows = zero, zero + 1.0, zero, zero
+        else:
+            std = self.deviation
+            # Rounding alone moves a constant column by parts of its size.
+            constant = std <= _CONSTANT * np.maximum(1.0, np.abs(self.mean))
+            rows = self.mean, np.where(constant, 1.0, std), self._min, self._max
+        return Moments(*(tuple(row.tolist()) for row in rows))
 
 
-def _moments(*rows: np.ndarray) -> Moments:
-    return Moments(*(tuple(row.tolist()) for row in rows))
-
-
-class _Phone:
-    def __init__(self, sizes: dict[str, int]):
-        self.duration = Accumulator(1)
-        self.vuv = Accumulator(1)
-        self.streams = {name: Accumulator(size) for name, size in sizes.items()}
-
-    def stats(self) -> PhoneStats:
-        return PhoneStats(
-            count=self.duration.count,
-            frames=self.vuv.count,
-            duration_mean=float(self.duration.mean[0]),
-            duration_std=float(self.duration.deviation[0]),
-            vuv_mean=float(self.vuv.mean[0]),
-            stream_mean={name: tuple(a.mean.tolist()) for name, a in self.streams.items()},
-        )
+def _phone_stats(duration: Accumulator, vuv: Accumulator, **streams: Accumulator) -> PhoneStats:
+    return PhoneStats(
+        count=duration.count,
+        frames=vuv.count,
+        duration_mean=float(duration.mean[0]),
+        duration_std=float(duration.deviation[0]),
+        vuv_mean=float(vuv.mean[0]),
+        stream_mean={name: tuple(a.mean.tolist()) for name, a in streams.items()},
+    )
 
 
 def note_lf0(pitch: np.ndarray) -> np.ndarray:
@@ -104,7 +97,8 @@ def compute_stats(dump: str | os.PathLike, train_set: str = "train") -> Stats:
     tables, residual = {name: Accumulator(size) for name, size in sizes.items()}, Accumulator(1)
     spectral = {name: size for name, size in spec.streams.items() if name not in ("lf0", "vuv")}
     gv = {name: Accumulator(size) for name, size in spectral.items()}
-    phones: dict[str, _Phone] = {}
+    of_phone = {"duration": 1, "vuv": 1, **spectral}
+    phones = defaultdict(lambda: {name: Accumulator(size) for name, size in of_phone.items()})
     pitch_column, phone_column = spec.column("note", "pitch"), spec.column("phone", "phone")
 
     for utt in utts:
@@ -126,15 +120,12 @@ def compute_stats(dump: str | os.PathLike, train_set: str = "train") -> Stats:
         ends = np.cumsum(durations)
         numbers = value["phone_context"][:, phone_column].astype(np.int64) - 1
         for number, start, end in zip(numbers, ends - durations, ends):
-            phone = phones.setdefault(spec.phones[number], _Phone(spectral))
-            phone.duration.add(np.array([end - start]))
-            phone.vuv.add(value["vuv"][start:end])
-            for name, accumulator in phone.streams.items():
-                accumulator.add(value[name][start:end])
+            for name, accumulator in phones[spec.phones[number]].items():
+                accumulator.add(np.array([end - start]) if name == "duration" else value[name][start:end])
     moments = {name: table.moments() for name, table in tables.items()}
     return Stats(
         streams={name: moments.pop(name) for name in spec.streams},
-        phones={p: phones[p].stats() for p in spec.phones if p in phones},
+        phones={p: _phone_stats(**phones[p]) for p in spec.phones if p in phones},
         **moments,
         lf0_residual=residual.moments(),
         gv={name: tuple(a.mean.tolist()) for name, a in gv.items() if a.count},

@@ -154,14 +154,11 @@ def phone_times(duration: np.ndarray, frame_shift: float) -> np.ndarray:
 
 def _clocked(values: Iterable, seconds: list[float]) -> Iterator:
     """The same values; to ``seconds`` goes what making each takes, and not what is done with it."""
-    values = iter(values)
-    while True:
-        began = time.perf_counter()
-        value = next(values, None)
+    began = time.perf_counter()
+    for value in values:
         seconds.append(time.perf_counter() - began)
-        if value is None:
-            return
         yield value
+        began = time.perf_counter()
 
 
 def _copy_tables(folder: Path, out: Path) -> list[Path]:

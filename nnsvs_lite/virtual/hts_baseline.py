@@ -1,9 +1,7 @@
-"""The HMM singing synthesiser of 2010, as a system to be compared with.
+"""The HMM singing synthesiser of 2010 (Oura et al.), what Sinsy does with an open voice, to be compared with.
 
-What Sinsy does with an open voice (Oura et al. 2010): the durations of a note's states are the voice's own,
-stretched together to fill the note exactly, so that a note begins with its consonant on the beat; spectra and
-F0 both come from the voice by MLPG. No rule of :mod:`nnsvs_lite.virtual.performance` takes part. Frame counts
-equal those of ``pysinsy.synthesize``.
+The voice's own state durations are stretched together to fill a note exactly, so that it begins with its
+consonant on the beat; spectra and F0 come by MLPG. Frame counts equal those of ``pysinsy.synthesize``.
 """
 
 import os
