@@ -19,10 +19,7 @@ log = logging.getLogger(__name__)
 
 
 def read_wav(path: str | os.PathLike) -> tuple[np.ndarray, int]:
-    """Reads a mono audio file: float64 (samples,) in -1..1, and its rate in Hz.
-
-    Raises DataError where it is missing, unreadable, empty, or not mono.
-    """
+    """A mono file's samples, float64 (n,) in -1..1, and its rate in Hz. Raises DataError if it is none."""
     import soundfile
 
     try:
@@ -37,10 +34,7 @@ def read_wav(path: str | os.PathLike) -> tuple[np.ndarray, int]:
 
 
 def container_of(path: str | os.PathLike) -> str:
-    """libsndfile's name of the format that a file name asks for.
-
-    Raises DataError for a suffix that is not in :data:`CONTAINERS`, naming those that are.
-    """
+    """libsndfile's name of a suffix's format. Raises DataError for none of :data:`CONTAINERS`."""
     suffix = Path(path).suffix.lower()
     if suffix not in CONTAINERS:
         raise DataError(f"no audio format named *{suffix}; known: {', '.join(CONTAINERS)}", path)
@@ -77,10 +71,7 @@ def write_audio(path: str | os.PathLike, x: np.ndarray, sample_rate: int, peak: 
 
 
 def resample(x: np.ndarray, source: int, target: int) -> np.ndarray:
-    """Resamples (samples,) from ``source`` to ``target`` Hz by a polyphase filter.
-
-    The result has ``ceil(len(x) * target / source)`` samples; time 0 stays time 0.
-    """
+    """Resamples (samples,) to ``ceil(samples * target / source)``, in Hz, by a polyphase filter."""
     if source == target:
         return x
     from scipy.signal import resample_poly

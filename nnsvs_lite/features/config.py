@@ -150,11 +150,7 @@ class FeatureConfig:
 
     @classmethod
     def read(cls, path: str | os.PathLike) -> FeatureConfig:
-        """Reads a YAML file.
-
-        Raises DataError for an unknown key (naming the nearest), a value of the wrong kind or out of range,
-        with file and line.
-        """
+        """Reads a YAML file. Raises DataError, with file and line, for a value or key that cannot be."""
         return _checked(read_settings(path, ["features"]))
 
     @classmethod

@@ -100,10 +100,7 @@ class Extraction:
         return marker.exists() and read_json(marker).get("fingerprint") == self.fingerprint(block)
 
     def analyse(self, block: int) -> list[str]:
-        """Analyses one block, unless that is done.
-
-        Returns what is wrong, a line an utterance; empty when the block was written.
-        """
+        """Analyses one block, unless that is done. Returns what is wrong, a line an utterance."""
         from nnsvs_lite.features.utterance import extract
 
         if self.is_done(block):
@@ -122,25 +119,19 @@ class Extraction:
         return faults
 
     def run_job(self, job: int, nj: int) -> None:
-        """Analyses the share of one of ``nj`` jobs (``job`` counts from 1).
-
-        Raises DataError where an utterance cannot be analysed; all others are done by then.
-        """
+        """Analyses one of ``nj`` shares, from 1. Raises DataError, after all others, for what cannot be."""
         if not 1 <= job <= nj:
             raise DataError(f"must lie in 1..{nj} (--nj), not {job}", "--job")
         share = range(job - 1, len(self.blocks), nj)
         _report((fault for block in share for fault in self.analyse(block)), self.data_path)
 
     def run_all(self, nj: int) -> None:
-        """Analyses all blocks with ``nj`` processes. Raises: DataError as :meth:`run_job`."""
+        """Analyses all blocks with ``nj`` processes; raises as :meth:`run_job`."""
         faults = run_jobs(self.analyse, range(len(self.blocks)), nj)
         _report((fault for block in faults for fault in block), self.data_path)
 
     def collect(self) -> Spec:
-        """Merges all blocks into sorted tables and writes the specification.
-
-        Raises DataError where a block is missing, or lengths do not agree.
-        """
+        """Merges blocks into sorted tables; writes the Spec. Raises DataError if one is missing or unfit."""
         done = self.done()
         missing = [block for block in range(len(self.blocks)) if not self.is_done(block)]
         if missing:
@@ -186,10 +177,7 @@ class Extraction:
 
 
 def check_lengths(value: dict[str, np.ndarray], spec: Spec, code: str, where: str) -> None:
-    """Checks one utterance's features against each other and the columns of its language.
-
-    Raises DataError naming the first table whose rows or columns are not what they must be.
-    """
+    """Raises DataError naming the first table whose rows or columns do not fit the others or its language."""
     language = spec.phone_set(code)
     notes, phones = len(value["note_time"]), len(value["duration"])
     frames = int(value["duration"].sum())

@@ -175,11 +175,7 @@ def _outside(pitch: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray
 
 
 def continuous_lf0(f0: np.ndarray) -> np.ndarray:
-    """Natural log F0 (T,), linear through unvoiced stretches, held at both ends.
-
-    Args:
-        f0: (T,) Hz, 0 where unvoiced; at least one frame voiced (ValueError).
-    """
+    """Natural log of F0 in Hz (T,), linear where that is 0, held at the ends; ValueError if all is 0."""
     voiced = np.flatnonzero(f0 > 0)
     if len(voiced) == 0:
         raise ValueError("no voiced frame")

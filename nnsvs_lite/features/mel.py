@@ -43,11 +43,7 @@ def mel_edges(bins: int, fmin: float, fmax: float, scale: str = "slaney") -> np.
 
 @functools.lru_cache
 def filterbank(sample_rate: int, config: MelConfig) -> np.ndarray:
-    """Triangular filters (bins, fft/2 + 1), each of area 1 over frequency in Hz.
-
-    A band narrower than an FFT bin may hold no bin at all and is then zero; choose
-    fewer bands or a longer FFT where that matters.
-    """
+    """Triangular filters (bins, fft/2 + 1) of area 1 over Hz; very narrow ones may be all zero."""
     hz = np.arange(config.fft_size // 2 + 1) * sample_rate / config.fft_size
     edges = mel_edges(config.bins, config.fmin, config.fmax, config.scale)
     low, centre, high = edges[:-2, None], edges[1:-1, None], edges[2:, None]

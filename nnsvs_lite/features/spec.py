@@ -228,10 +228,7 @@ class Spec:
         return out
 
     def context(self, level: str, score: Score) -> np.ndarray:
-        """``note`` or ``phone`` context of a score with phones, (rows, columns) float32.
-
-        Raises DataError for another language, or a phone that it lacks.
-        """
+        """``note`` or ``phone`` context of a score, (rows, columns) float32; DataError for unknown phones."""
         made = {"note": context.note_context, "phone": context.phone_context}[level]
         return self.joined(level, made(score, self.phone_set(score.lang).language), score.lang)
 
@@ -333,10 +330,7 @@ class Spec:
 
     @classmethod
     def read(cls, dump: str | os.PathLike, stats: bool = True) -> Spec:
-        """Reads ``schema.json`` of a dump dir or decode dir and, unless told not to, ``stats.json``.
-
-        Raises DataError where one is missing, or as :meth:`from_dict`.
-        """
+        """Reads ``schema.json`` and, unless told not to, ``stats.json``; raises as :meth:`from_dict`."""
         path = Path(dump) / "schema.json"
         value = read_json(path)
         if stats and isinstance(value, dict):

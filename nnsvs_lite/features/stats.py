@@ -15,11 +15,7 @@ _CONSTANT = 1e-8
 
 
 class Accumulator:
-    """Mean, deviation and range of rows that arrive in pieces (Chan et al. 1979).
-
-    Args:
-        columns: number of columns.
-    """
+    """Mean, deviation and range of rows that arrive in pieces (Chan et al. 1979)."""
 
     def __init__(self, columns: int):
         self.count = 0
@@ -77,10 +73,7 @@ def note_lf0(pitch: np.ndarray) -> np.ndarray:
 
 
 def compute_stats(dump: str | os.PathLike, train_set: str = "train") -> Stats:
-    """Statistics of one set of a dump.
-
-    Raises DataError where the set is missing, empty or damaged.
-    """
+    """Statistics of one set of a dump. Raises DataError where the set is missing, empty or damaged."""
     spec = Spec.read(dump, stats=False)
     folder = Path(dump) / train_set
     if not folder.is_dir():

@@ -53,10 +53,7 @@ def extract(data: DataDir, utt: str, config: FeatureConfig) -> dict[str, np.ndar
 def score_tables(
     score: Score, labels: Sequence[Segment], frame_shift: float, where: str
 ) -> dict[str, np.ndarray]:
-    """The tables of notes and phones: contexts, note index and times, time lags, durations.
-
-    Raises DataError where labels and score do not hold the same phones.
-    """
+    """Contexts, note index and times, time lags, durations; DataError where labels have other phones."""
     from nnsvs_lite.score import context, timing
 
     timing.check_agreement(score, labels, where)

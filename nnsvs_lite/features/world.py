@@ -47,10 +47,7 @@ def _warp(in_order: int, out_order: int, alpha: float) -> np.ndarray:
 
 
 def spectrum_to_mgc(spectrum: np.ndarray, order: int, alpha: float) -> np.ndarray:
-    """Power spectra (T, fft/2 + 1) to mel-cepstra (T, order + 1).
-
-    The same as `pysptk.sp2mc` frame by frame, as one matrix product.
-    """
+    """Power spectra (T, fft/2 + 1) to mel-cepstra (T, order + 1); as `pysptk.sp2mc`, in one product."""
     cepstrum = np.fft.irfft(np.log(spectrum))[:, : spectrum.shape[1]]
     cepstrum[:, 0] /= 2.0
     return cepstrum @ _warp(spectrum.shape[1] - 1, order, alpha).T

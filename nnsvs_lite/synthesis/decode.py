@@ -94,10 +94,7 @@ def decode(
 
 
 def decode_natural(dump: str | os.PathLike, subset: str, out: str | os.PathLike) -> bool:
-    """The recordings' own features and phone times, in the form of a decode dir.
-
-    Vocoded, they are the ceiling: what a perfect acoustic model would sound like.
-    """
+    """The recordings' own features and times as a decode dir: vocoded, the ceiling of acoustic models."""
     dump, out = Path(dump), Path(out)
     folder = dump / subset
     inputs = [dump / "schema.json", *sorted(folder.glob("*.scp")), folder / "score"]

@@ -59,10 +59,7 @@ class Performance:
 
     @property
     def phones(self) -> list[Phone]:
-        """The score's phones with sung times in seconds, without gaps; ``note`` counts in ``score``.
-
-        The rest at which two phrases were cut is one phone again.
-        """
+        """The score's phones with sung times in seconds, without gaps; rests that were cut are one again."""
         out: list[Phone] = []
         for phrase in self.phrases:
             times = phrase.start + phone_times(phrase.duration, self.frame_shift)
@@ -91,10 +88,7 @@ class Performance:
         return out
 
     def write(self, path: str | os.PathLike) -> float:
-        """Writes a wav or flac, by the suffix; returns the gain applied (1.0 unless it was too loud).
-
-        Raises DataError for another suffix, or where it cannot be written.
-        """
+        """Writes a wav or flac; returns the gain applied, 1.0 unless it was too loud. Raises DataError."""
         return write_audio(path, self.waveform, self.sample_rate)
 
     def write_tables(self, folder: str | os.PathLike) -> None:

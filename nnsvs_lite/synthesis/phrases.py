@@ -60,10 +60,7 @@ def check_score(score: Score, spec: Spec) -> None:
 
 
 def example_of(utt: str, score: Score, spec: Spec, singer: int = 0) -> Example:
-    """What models are told of a phrase; the same functions as in feature extraction.
-
-    ``score`` has phones attached.
-    """
+    """What models are told of a phrase with phones; the same functions as in feature extraction."""
     return Example(
         utt=utt,
         score=ScoreExample(

@@ -79,10 +79,7 @@ class TimedExamples(Sequence[Example]):
 def predict_acoustic(
     examples: Sequence[Example], model: AcousticModel, budget: int = FRAMES, seed: int = 0
 ) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
-    """Vocoder features of utterances that have durations; ``examples`` may be read as they are needed.
-
-    Yields index of the utterance and its streams, (T, D) float32 each; shortest first.
-    """
+    """Index and streams, (T, D) float32, of utterances with durations; shortest first, read as needed."""
     device = _device(model)
     for indices in pack([e.frames for e in examples], budget):
         members = [e.timed(e.score.duration) for e in map(examples.__getitem__, indices)]

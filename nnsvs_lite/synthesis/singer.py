@@ -184,10 +184,7 @@ class Singer:
         ]
 
     def find_singer(self, singer: int | str | None) -> tuple[int, str]:
-        """Index and name of a singer given by either; the first for None.
-
-        Raises DataError for one that the voice does not know, naming those it knows.
-        """
+        """Index and name of a singer given by either, the first for None. Raises DataError for others."""
         if singer is None:
             return 0, self.singers[0] if self.singers else "voice"
         if singer in self.singers:

@@ -47,11 +47,7 @@ def note_durations(score: Score, states: StateSequence) -> np.ndarray:
 
 
 def f0_trajectory(singer: VirtualSinger, states: StateSequence, durations: np.ndarray) -> np.ndarray:
-    """F0 (frames,) in Hz by the voice itself, 0 where it is unvoiced.
-
-    MLPG runs over each voiced stretch alone; the deviation from its mean is then
-    given the voice's global variance.
-    """
+    """F0 (frames,) in Hz, 0 if unvoiced: MLPG over each voiced stretch, with the voice's global variance."""
     stream = singer.voice.streams["LF0"]
     voiced = np.repeat((states.voiced > 0.5).ravel(), durations.ravel())
     means, variances = states.by_frame("LF0", durations)
@@ -66,11 +62,7 @@ def f0_trajectory(singer: VirtualSinger, states: StateSequence, durations: np.nd
 
 
 def perform(singer: VirtualSinger, score: Score) -> VirtualSong:
-    """What the voice alone makes of a score with phones.
-
-    Args:
-        singer: its style is not used. score: any, with or without rests at its ends.
-    """
+    """What the voice alone makes of a score with phones; the singer's style is not used."""
     states = singer.voice.select(full_context(score, singer.voice.label_format))
     durations = note_durations(score, states)
     mgc = singer.mel_cepstra(states, durations)

@@ -69,13 +69,7 @@ class StateSequence:
 
 
 class HtsVoice:
-    """An HMM voice.
-
-    Args:
-        path: the ``.htsvoice`` file.
-
-    Raises DataError if it is missing or is not such a file.
-    """
+    """An HMM voice, read from an ``.htsvoice`` file. Raises DataError if it is missing or is none."""
 
     def __init__(self, path: str | os.PathLike):
         self.path = Path(path)

@@ -26,13 +26,7 @@ _NEAREST = {"kw": "k", "gw": "g", "fy": "hy", "br": "pau"} | {v.upper(): v for v
 
 
 def full_context(score: Score, form: str) -> list[str]:
-    """One full-context label for each phone of the score.
-
-    Args:
-        score: with phones. form: the voice's label format, :data:`SINGING` or :data:`SPEECH`.
-
-    Raises DataError for another format.
-    """
+    """A label for each phone in the form :data:`SINGING` or :data:`SPEECH`; DataError for another."""
     if form == SINGING:
         return singing_labels(score)
     if form == SPEECH:

@@ -12,11 +12,7 @@ _LOWEST = 10.0 ** (-100 / 10)
 
 
 def warped_frequencies(frequencies: np.ndarray, sample_rate: int, alpha: float) -> np.ndarray:
-    """Phase of the all-pass function (radians) at frequencies in Hz.
-
-    The frequency axis on which a mel-cepstrum is a cosine series (Tokuda et al.
-    1994): ``w + 2 atan(alpha sin w / (1 - alpha cos w))``.
-    """
+    """Phase (radians) of the all-pass function at frequencies in Hz (Tokuda et al. 1994)."""
     omega = 2 * np.pi * np.asarray(frequencies) / sample_rate
     return omega + 2 * np.arctan(alpha * np.sin(omega) / (1 - alpha * np.cos(omega)))
 
@@ -65,10 +61,7 @@ def smooth_over_harmonics(spectra: np.ndarray, f0: np.ndarray, sample_rate: int)
 
 
 def aperiodicity(low_pass: np.ndarray, voice_rate: int, sample_rate: int, fft: int) -> np.ndarray:
-    """Aperiodicity (fft // 2 + 1,) that stands for the voice's mixed excitation.
-
-    hts_engine filters pulses with ``low_pass`` and noise with its complement.
-    """
+    """Aperiodicity (fft // 2 + 1,) of pulses filtered by ``low_pass`` and noise by its complement."""
     frequencies = np.arange(fft // 2 + 1) * sample_rate / fft
     half = len(low_pass) // 2
     lags = np.arange(-half, half + 1)
