@@ -27,8 +27,7 @@ def search_range(pitches: np.ndarray, config: F0Config, where: str = "score") ->
     """Where to search for the F0 of a phrase, (low, high) in Hz.
 
     Args:
-        pitches: MIDI numbers of its notes; 0 is a rest. config: floor, ceiling, margin.
-        where: for messages.
+        pitches: MIDI numbers of its notes; 0 is a rest. where: for messages.
 
     Raises DataError where a note itself lies outside ``floor`` .. ``ceil``.
     """
@@ -98,13 +97,9 @@ def runs(mask: np.ndarray) -> list[tuple[int, int]]:
 
 
 def note_band(note_midi: np.ndarray, reach: int) -> tuple[np.ndarray, np.ndarray]:
-    """Lowest and highest note within ``reach`` frames of each frame, MIDI numbers (T,).
+    """Lowest and highest note within ``reach`` frames of each frame; MIDI numbers (T,), not all rests.
 
-    Rests take their neighbours' notes, so that a voice that starts early or trails
-    off is judged by the note it belongs to.
-
-    Args:
-        note_midi: (T,) the note sung at each frame, 0 in rests; one must sound.
+    Rests take their neighbours' notes: a voice that starts early or trails off belongs to its note.
     """
     from scipy.ndimage import maximum_filter1d, minimum_filter1d
 

@@ -9,6 +9,7 @@ from nnsvs_lite.features import audio, f0
 from nnsvs_lite.features.config import FeatureConfig
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.score import context, timing
 from nnsvs_lite.score.languages import get_language
 from nnsvs_lite.score.types import Score
 
@@ -19,9 +20,7 @@ SILENT = 1e-4
 
 
 def extract(data: DataDir, utt: str, config: FeatureConfig) -> dict[str, np.ndarray]:
-    """Score tables and frame-level streams of one utterance, by the names of a dump.
-
-    Every value is (rows, columns) float32, ``note_time`` float64.
+    """Tables and streams of one utterance by their names, (rows, columns) float32, ``note_time`` float64.
 
     Raises DataError naming the utterance, where its score, labels and audio do not fit together or its audio
     cannot be analysed.
@@ -54,8 +53,6 @@ def score_tables(
     score: Score, labels: Sequence[Segment], frame_shift: float, where: str
 ) -> dict[str, np.ndarray]:
     """Contexts, note index and times, time lags, durations; DataError where labels have other phones."""
-    from nnsvs_lite.score import context, timing
-
     timing.check_agreement(score, labels, where)
     tables = {
         "note_context": context.note_context(score),

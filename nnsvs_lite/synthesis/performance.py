@@ -92,11 +92,7 @@ class Performance:
         return write_audio(path, self.waveform, self.sample_rate)
 
     def write_tables(self, folder: str | os.PathLike) -> None:
-        """Writes phone times and features phrase by phrase, in the form of a decode dir.
-
-        ``nnsvs-lite vocode`` makes the waveform of it again. ``song.lab`` has the phone
-        times of the whole song, which can be changed and sung to.
-        """
+        """Writes the phrases as a decode dir; ``song.lab`` has the song's phone times, to be sung to."""
         out = Path(folder)
         song = f"{self.singer}_song"
         utts = {f"{song}_{k:03d}": phrase for k, phrase in enumerate(self.phrases, start=1)}

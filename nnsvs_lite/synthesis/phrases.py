@@ -29,12 +29,9 @@ class PhraseToSing(NamedTuple):
 
 
 def split(score: Score, labels: Sequence[Segment] = ()) -> list[PhraseToSing]:
-    """Cuts a score at its rests, as stage 0 cuts songs, so that a voice meets in singing
-    what it met in training.
+    """Cuts a score at its rests, as stage 0 cuts songs, so that a voice sings what it met in training.
 
-    Args:
-        score: with phones attached where there are labels.
-        labels: phone times to be sung, if they are given; cuts lie in the pauses of both.
+    Where there are labels, phone times to be sung, it has phones, and cuts lie in the pauses of both.
     """
     end = max(score.duration, labels[-1].end) if labels else score.duration
     phrases = []

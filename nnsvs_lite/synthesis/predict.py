@@ -16,12 +16,7 @@ FRAMES, PHONES = 5_000, 500
 
 
 class Timing(NamedTuple):
-    """Predicted times of one utterance.
-
-    Attributes:
-        time_lag: (N,) frames, as predicted.
-        duration: (P,) whole frames; they fill every lag-adjusted note exactly.
-    """
+    """Time lags (N,) of an utterance, and durations (P,): whole frames that fill its lag-adjusted notes."""
 
     time_lag: np.ndarray
     duration: np.ndarray

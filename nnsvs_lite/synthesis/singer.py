@@ -34,11 +34,11 @@ from nnsvs_lite.score.phonemize import attach_phones
 from nnsvs_lite.score.timing import phone_durations, time_lags
 from nnsvs_lite.score.types import Score
 from nnsvs_lite.synthesis.impose import fit_labels, read_labels
-from nnsvs_lite.synthesis.join import join
 from nnsvs_lite.synthesis.performance import Performance, SungPhrase
 from nnsvs_lite.synthesis.phrases import check_score, example_of, split
 from nnsvs_lite.synthesis.predict import TimedExamples, Timing, predict_acoustic, predict_timing
 from nnsvs_lite.synthesis.style import Style, check_range, restyle
+from nnsvs_lite.synthesis.vocode import join
 from nnsvs_lite.synthesis.vocoder import choose_vocoder, load_vocoder, waveform_of
 from nnsvs_lite.training.device import find_device
 

@@ -50,9 +50,8 @@ def load_vocoder(
     from nnsvs_lite.models.checkpoint import load_model
     from nnsvs_lite.training.device import find_device
 
-    return choose_vocoder(
-        spec, load_model(path, "vocoder", trust_code=trust_code).to(find_device(device)), path
-    )
+    trained = load_model(path, "vocoder", trust_code=trust_code)
+    return choose_vocoder(spec, trained.to(find_device(device)), path)
 
 
 @torch.inference_mode()

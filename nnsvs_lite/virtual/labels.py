@@ -222,11 +222,7 @@ def _syllable_values(syllable: _Syllable) -> tuple[Any, ...]:
 
 
 def speech_labels(score: Score) -> list[str]:
-    """Open JTalk's labels with the five phones, and a fixed context for the rest.
-
-    A speech voice asks for accent and word class, which a song does not have:
-    every mora stands as the third of five in a flat accent phrase.
-    """
+    """Open JTalk's labels with the five phones; every mora is the third of five in a flat accent phrase."""
     phones = [_NEAREST.get(p, p) for p in score.phones]
     labels = []
     for i, phone in enumerate(phones):

@@ -102,11 +102,7 @@ class VirtualSinger:
         return levels, motion
 
     def _loudness(self, score: Score, phones: list[Phone], own: dict[int, float]) -> np.ndarray:
-        """Gain in dB for each frame: an even level, then dynamics, the phrase's swell, the pitch.
-
-        The level is evened out on voiced phones alone, and not without limit: a vowel
-        that the voice almost devoices must not lift the fricative before it.
-        """
+        """Gain in dB for each frame: an even level, then dynamics, the phrase's swell, the pitch."""
         style, notes, language = self.style, score.notes, get_language(score.lang)
         gains: list[float | None] = [None] * len(notes)
         evening = [0.0] * len(notes)
@@ -129,6 +125,7 @@ class VirtualSinger:
         for p in phones:
             around = [g for g in gains[max(p.note - 1, 0) : p.note + 2] if g is not None]
             gain = gains[p.note] if gains[p.note] is not None else min(around, default=0.0)
+            # A vowel that the voice almost devoices must not lift the fricative before it.
             if language.is_voiced(p.symbol):
                 gain += evening[p.note]
             level[round(p.start / FRAME) : round(p.end / FRAME)] = gain + LEVEL - self.level
