@@ -14,7 +14,6 @@ from nnsvs_lite.features.world import (
     analyse,
     fft_size_of,
     mgc_to_spectrum,
-    n_frames_of,
 )
 from nnsvs_lite.score import Note, Score
 from nnsvs_lite.score.phonemize import attach_phones
@@ -33,7 +32,7 @@ def singer(toy_voice) -> Singer:
 
 def heard_f0(song: Performance, singer: Singer) -> np.ndarray:
     assert singer.spec.feature_config.f0.tracker == "dio"
-    frames = n_frames_of(len(song.waveform), singer.spec.feature_config)
+    frames = singer.spec.feature_config.n_frames(len(song.waveform))
     return track(song.waveform, singer.spec.feature_config, frames, 80.0, 700.0)
 
 

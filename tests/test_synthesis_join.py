@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from nnsvs_lite.synthesis.join import FADE, join
+from nnsvs_lite.synthesis.vocode import FADE, join
 
 RATE = 8000
 

@@ -150,14 +150,6 @@ def test_mel_cepstra_to_spectra():
     assert np.log(ours) / 2 + np.log(32768) == pytest.approx(theirs, abs=1e-5)
 
 
-def test_pcm_is_scaled_and_never_clipped():
-    assert render.to_pcm16(np.array([0.0, 0.5, -0.5])).tolist() == [0, 16384, -16384]
-    loud = render.to_pcm16(np.array([0.0, 2.0, -4.0]))
-    assert loud.tolist() == [0, round(0.49 * 32767), -round(0.98 * 32767)]
-    with pytest.raises(DataError, match="NaN"):
-        render.to_pcm16(np.array([np.nan]))
-
-
 @pytest.mark.parametrize("speaker", ["f001", "mei"])
 def test_what_is_rendered_is_what_was_meant(speaker):
     if speaker == "f001" and importlib.util.find_spec("pysinsy") is None:

@@ -126,10 +126,10 @@ def analyse(
     Returns as many frames as have their centre inside the waveform. Raises DataError where no F0 is found, or
     the score lies outside the F0 range of the configuration.
     """
-    from nnsvs_lite.features import utterance, world
+    from nnsvs_lite.features import utterance
 
     config = scoring_config(config)
-    n_frames = world.n_frames_of(len(wave), config)
+    n_frames = config.n_frames(len(wave))
     # The notes only set the search range here, so their place in time is of no account.
     notes = np.resize(np.array([note.pitch for note in score.notes], dtype=np.float64), n_frames)
     voicable = np.ones(n_frames, dtype=bool)
@@ -165,10 +165,9 @@ def tuning_f0(wave: np.ndarray, score: Score, config: FeatureConfig) -> np.ndarr
     From ``TUNING_FLOOR`` to ``TUNING_CEILING`` or four semitones above the score's highest note, so that no
     note can fall out of the range and pass as silence. ``wave`` is at the configuration's rate.
     """
-    from nnsvs_lite.features import world
     from nnsvs_lite.features.f0 import midi_to_hz, track
 
     config = replace(config, f0=replace(config.f0, tracker="dio"))
     highest = max((note.pitch for note in score.notes), default=0)
     ceiling = max(TUNING_CEILING, float(midi_to_hz(highest + 4.0)))
-    return track(wave, config, world.n_frames_of(len(wave), config), TUNING_FLOOR, ceiling)
+    return track(wave, config, config.n_frames(len(wave)), TUNING_FLOOR, ceiling)

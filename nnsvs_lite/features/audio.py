@@ -12,7 +12,6 @@ from nnsvs_lite.io.atomic import write_bytes
 from nnsvs_lite.io.errors import DataError
 
 MAX_PEAK = 0.99
-_SUBTYPES = {"PCM_16": 2**15 - 1, "PCM_24": 2**23 - 1}
 CONTAINERS = {".wav": "WAV", ".flac": "FLAC"}
 """Audio formats that are written, by the file name's suffix."""
 
@@ -20,11 +19,7 @@ log = logging.getLogger(__name__)
 
 
 def read_wav(path: str | os.PathLike) -> tuple[np.ndarray, int]:
-    """Reads a mono audio file: float64 (samples,) in -1..1, and its rate in Hz.
-
-    Raises:
-        DataError: where it is missing, unreadable, empty, or not mono.
-    """
+    """A mono file's samples, float64 (n,) in -1..1, and its rate in Hz. Raises DataError if it is none."""
     import soundfile
 
     try:
@@ -39,79 +34,44 @@ def read_wav(path: str | os.PathLike) -> tuple[np.ndarray, int]:
 
 
 def container_of(path: str | os.PathLike) -> str:
-    """libsndfile's name of the format that a file name asks for.
-
-    Raises:
-        DataError: for a suffix that is not in :data:`CONTAINERS`, naming those that are.
-    """
+    """libsndfile's name of a suffix's format. Raises DataError for none of :data:`CONTAINERS`."""
     suffix = Path(path).suffix.lower()
     if suffix not in CONTAINERS:
         raise DataError(f"no audio format named *{suffix}; known: {', '.join(CONTAINERS)}", path)
     return CONTAINERS[suffix]
 
 
-def write_audio(path: str | os.PathLike, x: np.ndarray, sample_rate: int) -> float:
-    """Writes a mono wav or flac of 16 bits by the file name's suffix; as :func:`write_wav`.
-
-    Raises:
-        DataError: for another suffix, or where the file cannot be written.
-    """
-    return write_wav(path, x, sample_rate, container=container_of(path))
-
-
-def write_wav(
-    path: str | os.PathLike,
-    x: np.ndarray,
-    sample_rate: int,
-    peak: float = MAX_PEAK,
-    subtype: str = "PCM_16",
-    container: str = "WAV",
-) -> float:
-    """Writes a mono wav atomically; audio that is too loud is scaled down, and said to be.
+def write_audio(path: str | os.PathLike, x: np.ndarray, sample_rate: int, peak: float = MAX_PEAK) -> float:
+    """Writes mono audio of 16 bits atomically; what is too loud is scaled down, and said to be.
 
     Args:
-        path: the file.
-        x: (samples,) float, full scale at 1.
-        sample_rate: Hz.
+        path: a wav or flac, by its suffix. x: (samples,) float, full scale at 1. sample_rate: Hz.
         peak: the largest allowed absolute value, at most 1.
-        subtype: ``PCM_16`` or ``PCM_24``.
-        container: one of :data:`CONTAINERS`; a wav whatever the file is called if not given.
 
-    Returns:
-        The gain applied: 1.0 unless the peak was above ``peak``.
-
-    Raises:
-        DataError: where the file cannot be written.
-        ValueError: for values that are not finite, or an array that is not one-dimensional.
+    Returns the gain applied: 1.0 unless the peak was above ``peak``. Raises DataError for another suffix, or
+    where the file cannot be written; ValueError for values that are not finite, or another shape.
     """
     import soundfile
 
+    container = container_of(path)
     x = np.asarray(x, np.float64)
     if x.ndim != 1 or not np.isfinite(x).all():
         raise ValueError(f"audio for {path} must be one-dimensional and finite")
-    if not 0 < peak <= 1:
-        raise ValueError(f"peak must lie in 0..1, not {peak}")
     loudest = float(np.abs(x).max(initial=0.0))
     gain = 1.0
     if loudest > peak:
         gain = peak / loudest
         log.warning("%s: peak %.2f, scaled by %.3f (%.1f dB)", path, loudest, gain, 20 * math.log10(gain))
-    scale = _SUBTYPES[subtype]
-    # libsndfile takes the high bits of int32, so both widths are written without its own scaling.
-    shift = 16 if subtype == "PCM_16" else 8
-    samples = np.round(x * gain * scale).astype(np.int32) << shift
+    samples = np.round(x * gain * (2**15 - 1)).astype(np.int16)
     # libsndfile would hide a full disk's reason, or the failure itself.
     buffer = io.BytesIO()
-    soundfile.write(buffer, samples, sample_rate, subtype=subtype, format=container)
+    soundfile.write(buffer, samples, sample_rate, subtype="PCM_16", format=container)
     write_bytes(path, buffer.getvalue())
     return gain
 
 
 def resample(x: np.ndarray, source: int, target: int) -> np.ndarray:
-    """Resamples (samples,) from ``source`` to ``target`` Hz by a polyphase filter.
-
-    The result has ``ceil(len(x) * target / source)`` samples; time 0 stays time 0.
-    """
+    """Resamples (samples,) to ``ceil(samples * target / source)``, in Hz, by a polyphase filter."""
     if source == target:
         return x
     from scipy.signal import resample_poly

@@ -18,23 +18,22 @@ class F0Config:
     """How F0 is found.
 
     Attributes:
-        tracker: ``harvest`` (Morise 2017), ``dio`` (Morise 2010, refined by
-            StoneMask) or ``swift-f0`` (a small neural tracker, extra ``f0``).
-        floor: lowest F0 ever searched, Hz; it also sets WORLD's FFT size.
-        ceil: highest F0 ever searched, Hz.
-        score_range: search only from the phrase's lowest note less ``margin``
-            to its highest note plus ``margin``, within ``floor`` and ``ceil``.
+        tracker: ``harvest`` (Morise 2017), ``dio`` (Morise 2010, refined by StoneMask) or ``swift-f0`` (a
+            small neural tracker, extra ``f0``).
+        floor: lowest F0 ever searched, Hz; it also sets WORLD's FFT size. ceil: highest F0 ever searched, Hz.
+        score_range: search only from the phrase's lowest note less ``margin`` to its highest note plus
+            ``margin``, within ``floor`` and ``ceil``.
         margin: semitones.
-        fold_octaves: an F0 an octave or two off its note moves to the octave nearest
-            the note, if that brings it within 2 semitones.
-        max_deviation: an F0 further than this from all notes sung within
-            ``window`` of it, in semitones, counts as unvoiced; null: never.
+        fold_octaves: an F0 an octave or two off its note moves to the octave nearest the note, if that brings
+            it within 2 semitones.
+        max_deviation: an F0 further than this from all notes sung within ``window`` of it, in semitones,
+            counts as unvoiced; null: never.
         window: seconds before and after a frame in which a note may excuse its F0.
         min_voiced: voiced stretches shorter than this, in seconds, count as unvoiced.
-        spike: a frame further than this from the median of its 5 voiced
-            neighbours, in semitones, takes the median; null: never.
-        vuv_labels: what the labels say of voicing. ``rests``: frames of rests are
-            unvoiced; ``phones``: those of voiceless phones too; ``none``: nothing.
+        spike: a frame further than this from the median of its 5 voiced neighbours, in semitones, takes the
+            median; null: never.
+        vuv_labels: what the labels say of voicing. ``rests``: frames of rests are unvoiced; ``phones``: those
+            of voiceless phones too; ``none``: nothing.
         confidence: swift-f0 only: frames below it are unvoiced.
     """
 
@@ -74,13 +73,10 @@ class MelConfig:
     """Log mel spectra.
 
     Attributes:
-        bins: number of bands.
-        fft_size: samples.
-        win_size: samples of the periodic Hann window, at most ``fft_size``.
-        fmin: Hz. fmax: Hz.
+        bins: number of bands. fft_size: samples.
+        win_size: samples of the periodic Hann window, at most ``fft_size``. fmin: Hz. fmax: Hz.
         scale: ``slaney`` (linear below 1 kHz) or ``htk``.
-        power: exponent of the magnitude before the filterbank: 1 or 2.
-        log: ``natural`` or ``log10``.
+        power: exponent of the magnitude before the filterbank: 1 or 2. log: ``natural`` or ``log10``.
         log_floor: values below it are raised to it before the logarithm.
     """
 
@@ -104,10 +100,9 @@ class FeatureConfig:
         frame_shift: seconds; from ``hop_size`` where that is given instead.
         hop_size: samples; one of ``frame_shift`` and ``hop_size`` is needed.
         resample: recordings of another rate are resampled; false: they are an error.
-        dither: standard deviation of the fixed noise added before analysis, so that
-            digital silence has a spectrum; 1e-5 lies at the noise of 16-bit audio.
-        f0: F0 search.
-        world: WORLD spectra (``mgc``, ``bap``), or null for none.
+        dither: standard deviation of the fixed noise added before analysis, so that digital silence has a
+            spectrum; 1e-5 lies at the noise of 16-bit audio.
+        f0: F0 search. world: WORLD spectra (``mgc``, ``bap``), or null for none.
         mel: log-mel spectra (``mel``), or null for none.
     """
 
@@ -143,6 +138,10 @@ class FeatureConfig:
         """Samples that ``n_frames`` frames stand for."""
         return round(n_frames * self.frame_shift * self.sample_rate)
 
+    def n_frames(self, n_samples: int) -> int:
+        """Frames whose centres lie in a waveform of ``n_samples``."""
+        return math.floor((n_samples - 1) / (self.sample_rate * self.frame_shift) + 1e-9) + 1
+
     def to_dict(self) -> dict[str, Any]:
         """A plain mapping that :meth:`from_dict` reads back."""
         value = dataclasses.asdict(self)
@@ -151,27 +150,13 @@ class FeatureConfig:
 
     @classmethod
     def read(cls, path: str | os.PathLike) -> FeatureConfig:
-        """Reads a YAML file.
-
-        Raises:
-            DataError: for an unknown key (naming the nearest), a value of the wrong
-                kind or out of range, with file and line.
-        """
-        return cls._checked(read_settings(path, ["features"]))
+        """Reads a YAML file. Raises DataError, with file and line, for a value or key that cannot be."""
+        return _checked(read_settings(path, ["features"]))
 
     @classmethod
     def from_dict(cls, value: dict[str, Any], where: str | os.PathLike = "features") -> FeatureConfig:
         """Reads a mapping as :meth:`to_dict` makes it. Raises: DataError as :meth:`read`."""
-        return cls._checked(Settings(value, os.fspath(where)))
-
-    @classmethod
-    def _checked(cls, settings: Settings) -> FeatureConfig:
-        if "hop_size" in settings.value and "frame_shift" in settings.value:
-            both = "give frame_shift (seconds) or hop_size (samples), not both"
-            raise settings.fault(both, ("frame_shift",))
-        config = settings.build(cls)
-        _check(config, settings)
-        return config
+        return _checked(Settings(value, os.fspath(where)))
 
 
 def bap_size(sample_rate: int) -> int:
@@ -179,13 +164,17 @@ def bap_size(sample_rate: int) -> int:
     return int(min(15000.0, sample_rate / 2.0 - 3000.0) / 3000.0)
 
 
-def _check(config: FeatureConfig, settings: Settings) -> None:
-    """Raises DataError for values that do not go together."""
+def _checked(settings: Settings) -> FeatureConfig:
+    """The configuration; raises DataError for values that do not go together."""
 
     def need(holds: bool, what: str, *path: str) -> None:
         if not holds:
             raise settings.fault(f"{'.'.join(path)} {what}", path)
 
+    config = settings.build(FeatureConfig)
+    if "hop_size" in settings.value and "frame_shift" in settings.value:
+        both = "give frame_shift (seconds) or hop_size (samples), not both"
+        raise settings.fault(both, ("frame_shift",))
     rate, f0, world, mel = config.sample_rate, config.f0, config.world, config.mel
     given = "frame_shift" if config.hop_size is None else "hop_size"
     need(1e-3 <= config.frame_shift <= 0.1, f"must lie in 0.001..0.1 s, not {config.frame_shift:g}", given)
@@ -207,3 +196,4 @@ def _check(config: FeatureConfig, settings: Settings) -> None:
         need(mel.fmax <= rate / 2, f"must be at most half the sampling rate, not {mel.fmax:g}", "mel", "fmax")
         need(mel.fmin < mel.fmax, "must lie between 0 and mel.fmax", "mel", "fmin")
         need(mel.power in (1, 2), f"must be 1 or 2, not {mel.power:g}", "mel", "power")
+    return config

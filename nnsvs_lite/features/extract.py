@@ -1,9 +1,7 @@
 """Stage 2: features of a data dir, in blocks that any number of jobs can share.
 
-Sorted utterances are cut into blocks of a fixed size. A block is analysed as a whole
-and appears as one folder, ``<out>/.shards/<number>/``, with a fingerprint of all that it
-came from; so a run that is killed, or restarted with another number of jobs, redoes only
-what is missing, and the collected tables have the same bytes however the work was shared.
+A block of sorted utterances is one folder, ``<out>/.shards/<number>/``, with a fingerprint of all that it
+came from: a run that is killed, or restarted with another number of jobs, redoes only what is missing.
 """
 
 import dataclasses
@@ -13,6 +11,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -29,48 +28,39 @@ from nnsvs_lite.io.tables import FeatureReader, read_table, write_features, writ
 
 ANALYSIS = 1
 """Number of the analysis; raised whenever the same input would give other numbers."""
-
 BLOCK = 8
 """Utterances a block."""
-
-
-def tables_of(config: FeatureConfig) -> tuple[str, ...]:
-    """Names of all features that a dump of this configuration holds."""
-    return (*SCORE_TABLES, *config.streams)
 
 
 class Extraction:
     """The features of one data dir, from analysis to collected tables.
 
     Args:
-        data: a data dir with scores, labels and audio.
-        out: the set's folder in the dump, ``<dump>/<set>``.
+        data: a data dir with scores, labels and audio. out: the set's folder in the dump, ``<dump>/<set>``.
         config: a feature configuration.
     """
 
     def __init__(self, data: str | os.PathLike, out: str | os.PathLike, config: FeatureConfig):
         self.data_path, self.out, self.config = Path(data), Path(out), config
-        self._data: DataDir | None = None
+        self.names = (*SCORE_TABLES, *config.streams)
 
-    @property
+    @cached_property
     def data(self) -> DataDir:
         """The data dir, read at first use."""
-        if self._data is None:
-            data = DataDir.read(self.data_path)
-            if data.label_name == "align.ctm":
-                # Stage 1 leaves out of align.ctm the phrases whose alignment it does not trust.
-                trusted = [utt for utt in data.utts if data.labels.get(utt)]
-                if data.utts and not trusted:
-                    raise DataError(
-                        "stage 1 kept all its utterances out, for the reasons in exp/align_*/rejected; "
-                        "mend the labels in corrections/ or choose other utterances for this set",
-                        self.data_path,
-                    )
-                data = data.subset(trusted)
-            self._data = data
-            if not self._data.utts:
-                raise DataError("holds no utterance", self.data_path)
-        return self._data
+        data = DataDir.read(self.data_path)
+        if data.label_name == "align.ctm":
+            # Stage 1 leaves out of align.ctm the phrases whose alignment it does not trust.
+            trusted = [utt for utt in data.utts if data.labels.get(utt)]
+            if data.utts and not trusted:
+                raise DataError(
+                    "stage 1 kept all its utterances out, for the reasons in exp/align_*/rejected; "
+                    "mend the labels in corrections/ or choose other utterances for this set",
+                    self.data_path,
+                )
+            data = data.subset(trusted)
+        if not data.utts:
+            raise DataError("holds no utterance", self.data_path)
+        return data
 
     @property
     def blocks(self) -> list[list[str]]:
@@ -110,11 +100,7 @@ class Extraction:
         return marker.exists() and read_json(marker).get("fingerprint") == self.fingerprint(block)
 
     def analyse(self, block: int) -> list[str]:
-        """Analyses one block, unless that is done.
-
-        Returns:
-            What is wrong, a line an utterance; empty when the block was written.
-        """
+        """Analyses one block, unless that is done. Returns what is wrong, a line an utterance."""
         from nnsvs_lite.features.utterance import extract
 
         if self.is_done(block):
@@ -128,32 +114,24 @@ class Extraction:
                 faults.append(str(error))
         if not faults:
             with atomic_dir(self.folder(block)) as tmp:
-                write_features(tmp, tables_of(self.config), found.items())
+                write_features(tmp, self.names, found.items())
                 write_json(tmp / "done.json", {"fingerprint": self.fingerprint(block)})
         return faults
 
     def run_job(self, job: int, nj: int) -> None:
-        """Analyses the share of one of ``nj`` jobs (``job`` counts from 1).
-
-        Raises:
-            DataError: where an utterance cannot be analysed; all others are done by then.
-        """
+        """Analyses one of ``nj`` shares, from 1. Raises DataError, after all others, for what cannot be."""
         if not 1 <= job <= nj:
             raise DataError(f"must lie in 1..{nj} (--nj), not {job}", "--job")
         share = range(job - 1, len(self.blocks), nj)
         _report((fault for block in share for fault in self.analyse(block)), self.data_path)
 
     def run_all(self, nj: int) -> None:
-        """Analyses all blocks with ``nj`` processes. Raises: DataError as :meth:`run_job`."""
+        """Analyses all blocks with ``nj`` processes; raises as :meth:`run_job`."""
         faults = run_jobs(self.analyse, range(len(self.blocks)), nj)
         _report((fault for block in faults for fault in block), self.data_path)
 
     def collect(self) -> Spec:
-        """Merges all blocks into sorted tables and writes the specification.
-
-        Raises:
-            DataError: where a block is missing, or lengths do not agree.
-        """
+        """Merges blocks into sorted tables; writes the Spec. Raises DataError if one is missing or unfit."""
         done = self.done()
         missing = [block for block in range(len(self.blocks)) if not self.is_done(block)]
         if missing:
@@ -163,52 +141,43 @@ class Extraction:
                 f"{first}: run all jobs, then collect",
                 self.out,
             )
-        spec = self.spec()
+        codes, speakers = (self.data.scores[utt].lang for utt in self.data.utts), tuple(self.data.speakers)
+        spec = Spec(self.config, self.config.streams, current_phones(codes), speakers)
         done.clear()
         for leftover in self.out.glob(".*.tmp*"):
             leftover.unlink()
-        names = tables_of(self.config)
-        write_features(self.out, names, self._merged(spec))
-        write_table(self.out / "utt2spk", self.data.utt2spk)
-        write_table(self.out / "utt2lang", {utt: s.lang for utt, s in self.data.scores.items()})
-        write_table(self.out / "score", {utt: s.to_json() for utt, s in self.data.scores.items()})
-        copies = ["utt2spk", "utt2lang", "score"]
+        write_features(self.out, self.names, self._merged(spec))
+        tables = {
+            "utt2spk": self.data.utt2spk,
+            "utt2lang": {utt: s.lang for utt, s in self.data.scores.items()},
+            "score": {utt: s.to_json() for utt, s in self.data.scores.items()},
+        }
         if self.data.segments:
             # Phrases' places in their recordings: what is sung is joined to songs again.
             places = {u: f"{rec} {a:.7f} {b:.7f}" for u, (rec, a, b) in self.data.segments.items()}
-            write_table(self.out / "segments", places)
-            copies.append("segments")
+            tables["segments"] = places
+        for name, table in tables.items():
+            write_table(self.out / name, table)
         spec.write(self.out)
         merged = _of_all_sets(spec, self.out.parent)
         merged.write(self.out.parent)
-        outputs = [self.out / f"{name}.{end}" for name in names for end in ("ark", "scp")]
-        outputs += [self.out / name for name in (*copies, "schema.json")]
+        outputs = [self.out / f"{name}.{end}" for name in self.names for end in ("ark", "scp")]
+        outputs += [self.out / name for name in (*tables, "schema.json")]
         done.set([*outputs, self.out.parent / "schema.json"])
         shutil.rmtree(self.out / ".shards", ignore_errors=True)
         return merged
 
     def _merged(self, spec: Spec) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
-        names = tables_of(self.config)
         for block, utts in enumerate(self.blocks):
-            readers = {name: FeatureReader(self.folder(block) / f"{name}.scp") for name in names}
+            readers = {name: FeatureReader(self.folder(block) / f"{name}.scp") for name in self.names}
             for utt in utts:
                 value = {name: reader[utt] for name, reader in readers.items()}
                 check_lengths(value, spec, self.data.scores[utt].lang, f"{self.out}: {utt}")
                 yield utt, value
 
-    def spec(self) -> Spec:
-        """What this set holds."""
-        codes = (self.data.scores[utt].lang for utt in self.data.utts)
-        speakers = tuple(self.data.speakers)
-        return Spec(self.config, self.config.streams, current_phones(codes), speakers)
-
 
 def check_lengths(value: dict[str, np.ndarray], spec: Spec, code: str, where: str) -> None:
-    """Checks one utterance's features against each other and the columns of its language.
-
-    Raises:
-        DataError: naming the first table whose rows or columns are not what they must be.
-    """
+    """Raises DataError naming the first table whose rows or columns do not fit the others or its language."""
     language = spec.phone_set(code)
     notes, phones = len(value["note_time"]), len(value["duration"])
     frames = int(value["duration"].sum())

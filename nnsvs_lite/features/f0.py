@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 
+from nnsvs_lite.features.audio import resample
 from nnsvs_lite.features.config import F0Config, FeatureConfig
 from nnsvs_lite.io.errors import DataError
 
@@ -26,12 +27,9 @@ def search_range(pitches: np.ndarray, config: F0Config, where: str = "score") ->
     """Where to search for the F0 of a phrase, (low, high) in Hz.
 
     Args:
-        pitches: MIDI numbers of its notes; 0 is a rest.
-        config: floor, ceiling, margin.
-        where: for messages.
+        pitches: MIDI numbers of its notes; 0 is a rest. where: for messages.
 
-    Raises:
-        DataError: where a note itself lies outside ``floor`` .. ``ceil``.
+    Raises DataError where a note itself lies outside ``floor`` .. ``ceil``.
     """
     sounding = np.asarray(pitches)[np.asarray(pitches) > 0]
     if not config.score_range or len(sounding) == 0:
@@ -56,28 +54,17 @@ def track(x: np.ndarray, config: FeatureConfig, n_frames: int, low: float, high:
         n_frames: frames wanted; audio that ends early is continued with silence.
         low, high: search range in Hz.
 
-    Returns:
-        (n_frames,) float64 in Hz, 0 where unvoiced.
+    Returns (n_frames,) float64 in Hz, 0 where unvoiced.
     """
     needed = math.ceil(n_frames * config.frame_shift * config.sample_rate) + 1
     x = np.ascontiguousarray(np.pad(x, (0, max(0, needed - len(x)))), np.float64)
-    tracker = {"dio": _dio, "harvest": _harvest, "swift-f0": _swift}[config.f0.tracker]
-    return tracker(x, config, n_frames, low, high)[:n_frames]
-
-
-def _dio(x: np.ndarray, config: FeatureConfig, n_frames: int, low: float, high: float) -> np.ndarray:
+    if config.f0.tracker == "swift-f0":
+        return _swift(x, config, n_frames, low, high)
     from nnsvs_lite.features.world import pyworld
 
-    rate = config.sample_rate
-    f0, times = pyworld.dio(x, rate, f0_floor=low, f0_ceil=high, frame_period=config.frame_period)
-    return pyworld.stonemask(x, f0, times, rate)
-
-
-def _harvest(x: np.ndarray, config: FeatureConfig, n_frames: int, low: float, high: float) -> np.ndarray:
-    from nnsvs_lite.features.world import pyworld
-
-    rate = config.sample_rate
-    return pyworld.harvest(x, rate, f0_floor=low, f0_ceil=high, frame_period=config.frame_period)[0]
+    rate, tracker = config.sample_rate, {"dio": pyworld.dio, "harvest": pyworld.harvest}[config.f0.tracker]
+    f0, times = tracker(x, rate, f0_floor=low, f0_ceil=high, frame_period=config.frame_period)
+    return (pyworld.stonemask(x, f0, times, rate) if tracker is pyworld.dio else f0)[:n_frames]
 
 
 @functools.lru_cache(maxsize=1)
@@ -93,8 +80,6 @@ def _swift_model():
 
 def _swift(x: np.ndarray, config: FeatureConfig, n_frames: int, low: float, high: float) -> np.ndarray:
     """swift-f0 gives a frame every 16 ms; log F0 is interpolated between voiced ones."""
-    from nnsvs_lite.features.audio import resample
-
     found = _swift_model().detect(resample(x, config.sample_rate, 16000), 16000, fmin=low, fmax=high)
     times = np.arange(n_frames) * config.frame_shift
     voiced = found.confidence >= config.f0.confidence
@@ -112,13 +97,9 @@ def runs(mask: np.ndarray) -> list[tuple[int, int]]:
 
 
 def note_band(note_midi: np.ndarray, reach: int) -> tuple[np.ndarray, np.ndarray]:
-    """Lowest and highest note within ``reach`` frames of each frame, MIDI numbers (T,).
+    """Lowest and highest note within ``reach`` frames of each frame; MIDI numbers (T,), not all rests.
 
-    Rests take their neighbours' notes, so that a voice that starts early or trails
-    off is judged by the note it belongs to.
-
-    Args:
-        note_midi: (T,) the note sung at each frame, 0 in rests; one must sound.
+    Rests take their neighbours' notes: a voice that starts early or trails off belongs to its note.
     """
     from scipy.ndimage import maximum_filter1d, minimum_filter1d
 
@@ -137,17 +118,15 @@ def note_band(note_midi: np.ndarray, reach: int) -> tuple[np.ndarray, np.ndarray
 def clean(f0: np.ndarray, note_midi: np.ndarray | None, config: FeatureConfig) -> np.ndarray:
     """Mends octave errors, outliers, spikes and specks of voicing.
 
-    In this order: F0 far from the notes sung around it is folded by octaves or
-    dropped (options ``fold_octaves``, ``max_deviation``, ``window``); single frames
-    that leave their neighbours take their median (``spike``); voiced stretches that
-    are too short are dropped (``min_voiced``).
+    In this order: F0 far from the notes sung around it is folded by octaves or dropped (options
+    ``fold_octaves``, ``max_deviation``, ``window``); single frames that leave their neighbours take their
+    median (``spike``); voiced stretches that are too short are dropped (``min_voiced``).
 
     Args:
         f0: (T,) Hz, 0 where unvoiced.
         note_midi: (T,) the note sung at each frame, 0 in rests; None where no score is known.
 
-    Returns:
-        (T,) Hz.
+    Returns (T,) Hz.
     """
     f0, options = f0.copy(), config.f0
     if note_midi is not None and (note_midi > 0).any():
@@ -191,11 +170,7 @@ def _outside(pitch: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray
 
 
 def continuous_lf0(f0: np.ndarray) -> np.ndarray:
-    """Natural log F0 (T,), linear through unvoiced stretches, held at both ends.
-
-    Args:
-        f0: (T,) Hz, 0 where unvoiced; at least one frame voiced (ValueError).
-    """
+    """Natural log of F0 in Hz (T,), linear where that is 0, held at the ends; ValueError if all is 0."""
     voiced = np.flatnonzero(f0 > 0)
     if len(voiced) == 0:
         raise ValueError("no voiced frame")

@@ -1,9 +1,8 @@
 """Log-mel spectra with a filterbank of our own.
 
-The mel scale and its normalisation are those of Slaney's Auditory Toolbox (1998):
-linear below 1 kHz (3 mels = 200 Hz), logarithmic above (27 mels to a factor of 6.4),
-triangles scaled to equal area. ``htk`` is 2595 log10(1 + f/700), unnormalised in HTK
-and normalised to equal area here too.
+The mel scale and its normalisation are those of Slaney's Auditory Toolbox (1998): linear below 1 kHz (3 mels
+= 200 Hz), logarithmic above (27 mels to a factor of 6.4), triangles scaled to equal area. ``htk`` is 2595
+log10(1 + f/700), unnormalised in HTK and normalised to equal area here too.
 """
 
 import functools
@@ -44,11 +43,7 @@ def mel_edges(bins: int, fmin: float, fmax: float, scale: str = "slaney") -> np.
 
 @functools.lru_cache
 def filterbank(sample_rate: int, config: MelConfig) -> np.ndarray:
-    """Triangular filters (bins, fft/2 + 1), each of area 1 over frequency in Hz.
-
-    A band narrower than an FFT bin may hold no bin at all and is then zero; choose
-    fewer bands or a longer FFT where that matters.
-    """
+    """Triangular filters (bins, fft/2 + 1) of area 1 over Hz; very narrow ones may be all zero."""
     hz = np.arange(config.fft_size // 2 + 1) * sample_rate / config.fft_size
     edges = mel_edges(config.bins, config.fmin, config.fmax, config.scale)
     low, centre, high = edges[:-2, None], edges[1:-1, None], edges[2:, None]
@@ -59,15 +54,13 @@ def filterbank(sample_rate: int, config: MelConfig) -> np.ndarray:
 def log_mel(x: np.ndarray, config: FeatureConfig, n_frames: int) -> np.ndarray:
     """Log-mel spectra of a waveform.
 
-    Frame ``t`` is windowed around sample ``round(t * frame_shift * sample_rate)``; the
-    waveform is continued with zeros at both ends.
+    Frame ``t`` is windowed around sample ``round(t * frame_shift * sample_rate)``; the waveform is continued
+    with zeros at both ends.
 
     Args:
-        x: (samples,) float64 at ``config.sample_rate``.
-        n_frames: frames wanted.
+        x: (samples,) float64 at ``config.sample_rate``. n_frames: frames wanted.
 
-    Returns:
-        (n_frames, bins) float64.
+    Returns (n_frames, bins) float64.
     """
     options = config.mel
     size, half = options.fft_size, options.fft_size // 2

@@ -1,30 +1,25 @@
 """What a dump holds and what models must know of it: features, phones, columns, statistics.
 
-Stage 2 writes it as ``<dump>/schema.json`` (everything but the statistics) and
-``<dump>/stats.json``; beside them lies ``<dump>/<set>/`` with one ``scp`` and ``ark`` a feature.
-Models take all dimensions from it, and it goes into every checkpoint, so that one file is enough
-to sing. It keeps the phones' classes as they were: a language file that changes later changes no
-voice.
-
-A dump may hold several languages. Its tables keep each utterance's context as its own language
-numbers it; :meth:`Spec.joined` gives the numbering of them all.
+It lies in ``<dump>/schema.json`` and ``<dump>/stats.json`` beside the sets' folders, and in every checkpoint.
+It keeps the phones' classes as they were: a language file that changes later changes no voice. Tables of
+several languages keep each one's own numbers; :meth:`Spec.joined` gives the numbering of them all.
 """
 
 from __future__ import annotations
 
-import math
 import os
-import typing
-from dataclasses import asdict, dataclass, field, is_dataclass, replace
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
 from nnsvs_lite.features.config import FeatureConfig
 from nnsvs_lite.io.atomic import read_json, write_json
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.io.settings import Settings, Within
 from nnsvs_lite.score import context
 from nnsvs_lite.score.languages import Language, get_language
 from nnsvs_lite.score.languages.base import SILENCES
@@ -33,22 +28,18 @@ from nnsvs_lite.score.types import Score
 VERSION = 2
 SCORE_TABLES = ("note_context", "phone_context", "note_index", "note_time", "time_lag", "duration")
 """Features of notes and phones, beside the frame-level streams."""
-
 PHONE_COLUMNS = ("first_phone", "nucleus", "prev_last_phone")
 PHONE_COLUMNS += ("phone", "prev_phone", "next_phone", "prev2_phone", "next2_phone")
 """Context columns whose values are numbers of phones."""
-
 MAX_ITEMS, MAX_TEXT = 10_000, 1_000
 """Largest list, and longest text, in a specification that is read."""
+
+Count = Annotated[int, Within(0, 2**53 - 1)]
 
 
 @dataclass(frozen=True)
 class Moments:
-    """Statistics over rows, one number a column.
-
-    ``std`` is the population's, and 1 for a column that never changes, so that
-    dividing by it is always safe.
-    """
+    """Statistics over rows, one number a column; ``std`` is the population's, 1 for a constant column."""
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
@@ -67,8 +58,8 @@ class PhoneStats:
         stream_mean: spectral stream to its mean over the phone's frames.
     """
 
-    count: int
-    frames: int
+    count: Count
+    frames: Count
     duration_mean: float
     duration_std: float
     vuv_mean: float
@@ -81,12 +72,11 @@ class Stats:
 
     Attributes:
         streams: frame-level features, over all frames.
-        note_context, phone_context: over all notes and all phones.
-        phones: by name, only those that occur.
+        note_context, phone_context: over all notes and all phones. phones: by name, only those that occur.
         time_lag: frames, over all notes but the first of each utterance.
         lf0_residual: ``lf0`` less the log F0 of the note, over voiced frames of notes.
-        gv: of each spectral stream, the variance over the notes of an utterance, rests left out,
-            as a mean over utterances: what the GV post-filter restores.
+        gv: of each spectral stream, the variance over the notes of an utterance, rests left out, as a mean
+            over utterances: what the GV post-filter restores.
     """
 
     streams: dict[str, Moments]
@@ -153,15 +143,13 @@ class Spec:
     """All that is known of a dump's data.
 
     Attributes:
-        feature_config: what was extracted, and how.
-        streams: frame-level features and their sizes, in order.
-        languages: their phones, sorted by code.
-        speakers: sorted.
+        feature_config: what was extracted, and how. streams: frame-level features and their sizes, in order.
+        languages: their phones, sorted by code. speakers: sorted.
         stats: of the training set; None before ``nnsvs-lite stats``.
     """
 
     feature_config: FeatureConfig
-    streams: dict[str, int]
+    streams: dict[str, Count]
     languages: tuple[PhoneSet, ...]
     speakers: tuple[str, ...] = ()
     stats: Stats | None = None
@@ -176,8 +164,6 @@ class Spec:
         """Seconds."""
         return self.feature_config.frame_shift
 
-    # -- phones and columns ---------------------------------------------------------------
-
     @property
     def codes(self) -> list[str]:
         """Codes of the languages."""
@@ -191,10 +177,9 @@ class Spec:
 
     @cached_property
     def phones(self) -> tuple[str, ...]:
-        """Names of all phones: the silences, which languages share, then each language's own.
+        """Names of all phones: the silences, then each language's own, of several named as in ``ja/a``.
 
-        A phone's id in context columns is its index plus 1. Where there are several languages,
-        their phones are named ``ja/a``.
+        A phone's id in context columns is its index plus 1.
         """
         names = [f"{s.code}/{p.symbol}" if self.languages[1:] else p.symbol for s, p in self._own]
         return (*SILENCES, *names)
@@ -243,11 +228,7 @@ class Spec:
         return out
 
     def context(self, level: str, score: Score) -> np.ndarray:
-        """``note`` or ``phone`` context of a score with phones, (rows, columns) float32.
-
-        Raises:
-            DataError: for another language, or a phone that it lacks.
-        """
+        """``note`` or ``phone`` context of a score, (rows, columns) float32; DataError for unknown phones."""
         made = {"note": context.note_context, "phone": context.phone_context}[level]
         return self.joined(level, made(score, self.phone_set(score.lang).language), score.lang)
 
@@ -263,8 +244,6 @@ class Spec:
         first = self.languages[0].language
         rows = [language.language.classes(phone.symbol) for language, phone in self._own]
         return [(0.0,) * len(first.class_names), *(first.classes(s) for s in SILENCES), *rows]
-
-    # -- statistics -----------------------------------------------------------------------
 
     def phone_stat(self, name: str, default: float) -> list[float]:
         """A scalar statistic for each phone id 0..len(phones); ``default`` where unseen."""
@@ -295,8 +274,6 @@ class Spec:
         square = sum(c * (s**2 + m**2) for c, m, s in zip(count, mean, std)) / total
         return overall, max(square - overall**2, 1.0) ** 0.5
 
-    # -- files ----------------------------------------------------------------------------
-
     def to_dict(self) -> dict[str, Any]:
         """Plain values, which :meth:`from_dict` reads back; what follows from others is there too."""
         return {
@@ -313,16 +290,17 @@ class Spec:
     def from_dict(cls, value: Any, where: str | os.PathLike, remedy: str = "extract again") -> Spec:
         """Reads what :meth:`to_dict` made, as foreign input.
 
-        Raises:
-            DataError: where it is not that, of another version, or of other columns than contexts
-                have now; ``remedy`` says what to do.
+        Raises DataError where it is not that, of another version, or of other columns than contexts have now;
+        ``remedy`` says what to do.
         """
         if not isinstance(value, dict) or value.get("version") != VERSION:
             version = value.get("version") if isinstance(value, dict) else None
             raise DataError(f"features of version {version!r}, {VERSION} is needed: {remedy}", where)
         try:
-            names = typing.get_type_hints(cls)
-            spec = _typed(cls, {k: v for k, v in value.items() if k in names}, "", where)
+            given = {f.name: value[f.name] for f in fields(cls) if f.name in value}
+            spec = Settings(given, os.fspath(where)).build(cls)
+            _check_size(asdict(spec))
+            FeatureConfig.from_dict(given["feature_config"], where)
             if not spec.languages or len(set(spec.phones)) < len(spec.phones):
                 raise ValueError("languages and phones must be there, each once")
             derived = spec.to_dict()
@@ -352,11 +330,7 @@ class Spec:
 
     @classmethod
     def read(cls, dump: str | os.PathLike, stats: bool = True) -> Spec:
-        """Reads ``schema.json`` of a dump dir or decode dir and, unless told not to, ``stats.json``.
-
-        Raises:
-            DataError: where one is missing, or as :meth:`from_dict`.
-        """
+        """Reads ``schema.json`` and, unless told not to, ``stats.json``; raises as :meth:`from_dict`."""
         path = Path(dump) / "schema.json"
         value = read_json(path)
         if stats and isinstance(value, dict):
@@ -375,38 +349,17 @@ class Spec:
                 raise DataError(f"the model was trained on features with other {what}; train it again", path)
 
 
-def current_phones(codes: typing.Iterable[str]) -> tuple[PhoneSet, ...]:
+def current_phones(codes: Iterable[str]) -> tuple[PhoneSet, ...]:
     """The phones of languages as they are now, sorted by code."""
     return tuple(PhoneSet.of(get_language(code)) for code in sorted(set(codes)))
 
 
-def _typed(hint: Any, value: Any, path: str, where: str | os.PathLike) -> Any:
-    """A value of foreign origin as the type that is wanted. Raises: ValueError saying what it is not."""
-    kinds = typing.get_args(hint)
-    container = typing.get_origin(hint)
-    if type(None) in kinds:
-        return None if value is None else _typed(kinds[0], value, path, where)
-    if hint is FeatureConfig and isinstance(value, dict):
-        return FeatureConfig.from_dict(value, where)
-    if is_dataclass(hint) and isinstance(value, dict):
-        hints = typing.get_type_hints(hint)
-        if not set(value) <= set(hints):
-            raise ValueError(f"{path} has unknown keys {sorted(map(str, set(value) - set(hints)))[:3]}")
-        made = {k: _typed(hints[k], v, f"{path}.{k}".strip("."), where) for k, v in value.items()}
-        try:
-            return hint(**made)
-        except TypeError as error:
-            raise ValueError(f"{path}: {error}") from None
-    if container is tuple and isinstance(value, (list, tuple)) and len(value) <= MAX_ITEMS:
-        return tuple(_typed(kinds[0], item, path, where) for item in value)
-    if container is dict and isinstance(value, dict) and len(value) <= MAX_ITEMS:
-        return {
-            _typed(str, k, path, where): _typed(kinds[1], v, f"{path}.{k}", where) for k, v in value.items()
-        }
-    if hint is float and type(value) in (int, float) and math.isfinite(value):
-        return float(value)
-    if hint is int and type(value) is int and 0 <= value < 2**53:
-        return value
-    if hint is str and type(value) is str and len(value) <= MAX_TEXT:
-        return value
-    raise ValueError(f"{path} is not what it must be, or too large: {str(value)[:40]!r}")
+def _check_size(value: Any) -> None:
+    """Raises ValueError for a list, mapping or text that is larger than a specification has."""
+    if not isinstance(value, (str, tuple, dict)):
+        return
+    if len(value) > (MAX_TEXT if isinstance(value, str) else MAX_ITEMS):
+        raise ValueError(f"it has a value that is too large: {str(value)[:40]!r}")
+    for item in () if isinstance(value, str) else value:
+        _check_size(item)
+        _check_size(value[item] if isinstance(value, dict) else None)

@@ -1,6 +1,7 @@
 """Statistics of a training set, read once and added up in float64."""
 
 import os
+from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
@@ -14,37 +15,28 @@ _CONSTANT = 1e-8
 
 
 class Accumulator:
-    """Mean, deviation and range of rows that arrive in pieces (Chan et al. 1979).
-
-    Args:
-        columns: number of columns.
-    """
+    """Mean, deviation and range of rows that arrive in pieces (Chan et al. 1979)."""
 
     def __init__(self, columns: int):
         self.count = 0
-        self._mean = np.zeros(columns)
+        self.mean = np.zeros(columns)
         self._square = np.zeros(columns)
         self._min = np.full(columns, np.inf)
         self._max = np.full(columns, -np.inf)
 
     def add(self, rows: np.ndarray) -> None:
         """Adds (n, columns) or, for one column, (n,); n may be 0."""
-        rows = np.asarray(rows, np.float64).reshape(-1, len(self._mean))
+        rows = np.asarray(rows, np.float64).reshape(-1, len(self.mean))
         n = len(rows)
         if n == 0:
             return
         mean = rows.mean(axis=0)
-        delta, total = mean - self._mean, self.count + n
+        delta, total = mean - self.mean, self.count + n
         self._square += ((rows - mean) ** 2).sum(axis=0) + delta**2 * (self.count * n / total)
-        self._mean += delta * (n / total)
+        self.mean += delta * (n / total)
         self.count = total
         self._min = np.minimum(self._min, rows.min(axis=0))
         self._max = np.maximum(self._max, rows.max(axis=0))
-
-    @property
-    def mean(self) -> np.ndarray:
-        """(columns,)"""
-        return self._mean.copy()
 
     @property
     def deviation(self) -> np.ndarray:
@@ -54,33 +46,25 @@ class Accumulator:
     def moments(self) -> Moments:
         """All four; mean 0 and std 1 where nothing was added. See :class:`Moments`."""
         if self.count == 0:
-            zero = np.zeros_like(self._mean)
-            return _moments(zero, zero + 1.0, zero, zero)
-        std = self.deviation
-        # Rounding alone moves a constant column by parts of its size.
-        constant = std <= _CONSTANT * np.maximum(1.0, np.abs(self._mean))
-        return _moments(self.mean, np.where(constant, 1.0, std), self._min, self._max)
+            zero = np.zeros_like(self.mean)
+            rows = zero, zero + 1.0, zero, zero
+        else:
+            std = self.deviation
+            # Rounding alone moves a constant column by parts of its size.
+            constant = std <= _CONSTANT * np.maximum(1.0, np.abs(self.mean))
+            rows = self.mean, np.where(constant, 1.0, std), self._min, self._max
+        return Moments(*(tuple(row.tolist()) for row in rows))
 
 
-def _moments(*rows: np.ndarray) -> Moments:
-    return Moments(*(tuple(row.tolist()) for row in rows))
-
-
-class _Phone:
-    def __init__(self, sizes: dict[str, int]):
-        self.duration = Accumulator(1)
-        self.vuv = Accumulator(1)
-        self.streams = {name: Accumulator(size) for name, size in sizes.items()}
-
-    def stats(self) -> PhoneStats:
-        return PhoneStats(
-            count=self.duration.count,
-            frames=self.vuv.count,
-            duration_mean=float(self.duration.mean[0]),
-            duration_std=float(self.duration.deviation[0]),
-            vuv_mean=float(self.vuv.mean[0]),
-            stream_mean={name: tuple(a.mean.tolist()) for name, a in self.streams.items()},
-        )
+def _phone_stats(duration: Accumulator, vuv: Accumulator, **streams: Accumulator) -> PhoneStats:
+    return PhoneStats(
+        count=duration.count,
+        frames=vuv.count,
+        duration_mean=float(duration.mean[0]),
+        duration_std=float(duration.deviation[0]),
+        vuv_mean=float(vuv.mean[0]),
+        stream_mean={name: tuple(a.mean.tolist()) for name, a in streams.items()},
+    )
 
 
 def note_lf0(pitch: np.ndarray) -> np.ndarray:
@@ -89,11 +73,7 @@ def note_lf0(pitch: np.ndarray) -> np.ndarray:
 
 
 def compute_stats(dump: str | os.PathLike, train_set: str = "train") -> Stats:
-    """Statistics of one set of a dump.
-
-    Raises:
-        DataError: where the set is missing, empty or damaged.
-    """
+    """Statistics of one set of a dump. Raises DataError where the set is missing, empty or damaged."""
     spec = Spec.read(dump, stats=False)
     folder = Path(dump) / train_set
     if not folder.is_dir():
@@ -105,13 +85,13 @@ def compute_stats(dump: str | os.PathLike, train_set: str = "train") -> Stats:
     if not utts:
         raise DataError("holds no utterance", folder / "duration.scp")
 
-    streams = {name: Accumulator(size) for name, size in spec.streams.items()}
-    note_context = Accumulator(len(spec.columns("note")))
-    phone_context = Accumulator(len(spec.columns("phone")))
-    time_lag, residual = Accumulator(1), Accumulator(1)
+    sizes = {f"{level}_context": len(spec.columns(level)) for level in ("note", "phone")}
+    sizes |= {"time_lag": 1, **spec.streams}
+    tables, residual = {name: Accumulator(size) for name, size in sizes.items()}, Accumulator(1)
     spectral = {name: size for name, size in spec.streams.items() if name not in ("lf0", "vuv")}
     gv = {name: Accumulator(size) for name, size in spectral.items()}
-    phones: dict[str, _Phone] = {}
+    of_phone = {"duration": 1, "vuv": 1, **spectral}
+    phones = defaultdict(lambda: {name: Accumulator(size) for name, size in of_phone.items()})
     pitch_column, phone_column = spec.column("note", "pitch"), spec.column("phone", "phone")
 
     for utt in utts:
@@ -119,11 +99,9 @@ def compute_stats(dump: str | os.PathLike, train_set: str = "train") -> Stats:
         for level in ("note", "phone"):
             name = f"{level}_context"
             value[name] = spec.joined(level, value[name], languages.get(utt, spec.codes[0]))
-        for name, accumulator in streams.items():
+        value["time_lag"] = value["time_lag"][1:]
+        for name, accumulator in tables.items():
             accumulator.add(value[name])
-        note_context.add(value["note_context"])
-        phone_context.add(value["phone_context"])
-        time_lag.add(value["time_lag"][1:])
         durations = value["duration"][:, 0].astype(np.int64)
         note_index = value["note_index"][:, 0].astype(np.int64)
         pitch = np.repeat(value["note_context"][note_index, pitch_column], durations)
@@ -135,17 +113,13 @@ def compute_stats(dump: str | os.PathLike, train_set: str = "train") -> Stats:
         ends = np.cumsum(durations)
         numbers = value["phone_context"][:, phone_column].astype(np.int64) - 1
         for number, start, end in zip(numbers, ends - durations, ends):
-            phone = phones.setdefault(spec.phones[number], _Phone(spectral))
-            phone.duration.add(np.array([end - start]))
-            phone.vuv.add(value["vuv"][start:end])
-            for name, accumulator in phone.streams.items():
-                accumulator.add(value[name][start:end])
+            for name, accumulator in phones[spec.phones[number]].items():
+                accumulator.add(np.array([end - start]) if name == "duration" else value[name][start:end])
+    moments = {name: table.moments() for name, table in tables.items()}
     return Stats(
-        streams={name: a.moments() for name, a in streams.items()},
-        note_context=note_context.moments(),
-        phone_context=phone_context.moments(),
-        phones={p: phones[p].stats() for p in spec.phones if p in phones},
-        time_lag=time_lag.moments(),
+        streams={name: moments.pop(name) for name in spec.streams},
+        phones={p: _phone_stats(**phones[p]) for p in spec.phones if p in phones},
+        **moments,
         lf0_residual=residual.moments(),
         gv={name: tuple(a.mean.tolist()) for name, a in gv.items() if a.count},
     )

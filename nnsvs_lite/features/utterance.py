@@ -1,6 +1,5 @@
 """All features of one utterance."""
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,24 +9,21 @@ from nnsvs_lite.features import audio, f0
 from nnsvs_lite.features.config import FeatureConfig
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.score import context, timing
 from nnsvs_lite.score.languages import get_language
 from nnsvs_lite.score.types import Score
 
 AUDIO_TOLERANCE = 0.05
 """Seconds by which a recording may end before its labels do."""
-
 SILENT = 1e-4
 """A recording whose peak stays below this (-80 dB) is silent."""
 
 
 def extract(data: DataDir, utt: str, config: FeatureConfig) -> dict[str, np.ndarray]:
-    """Score tables and frame-level streams of one utterance, by the names of a dump.
+    """Tables and streams of one utterance by their names, (rows, columns) float32, ``note_time`` float64.
 
-    Every value is (rows, columns) float32, ``note_time`` float64.
-
-    Raises:
-        DataError: naming the utterance, where its score, labels and audio do not fit
-            together or its audio cannot be analysed.
+    Raises DataError naming the utterance, where its score, labels and audio do not fit together or its audio
+    cannot be analysed.
     """
     where = f"{data.path}: {utt}"
     if utt not in data.scores:
@@ -37,7 +33,13 @@ def extract(data: DataDir, utt: str, config: FeatureConfig) -> dict[str, np.ndar
     score, labels = data.scores[utt], data.labels[utt]
     tables = score_tables(score, labels, config.frame_shift, where)
     x, rate = data.audio(utt)
-    x = at_rate(x, rate, config, where)
+    if rate != config.sample_rate and not config.resample:
+        raise DataError(
+            f"is recorded at {rate} Hz, the configuration has {config.sample_rate} Hz "
+            "('resample: true' converts)",
+            where,
+        )
+    x = audio.resample(x, rate, config.sample_rate)
     durations = tables["duration"][:, 0].astype(np.int64)
     missing = labels[-1].end - len(x) / config.sample_rate
     if missing > AUDIO_TOLERANCE:
@@ -50,13 +52,7 @@ def extract(data: DataDir, utt: str, config: FeatureConfig) -> dict[str, np.ndar
 def score_tables(
     score: Score, labels: Sequence[Segment], frame_shift: float, where: str
 ) -> dict[str, np.ndarray]:
-    """The tables of notes and phones: contexts, note index and times, time lags, durations.
-
-    Raises:
-        DataError: where labels and score do not hold the same phones.
-    """
-    from nnsvs_lite.score import context, timing
-
+    """Contexts, note index and times, time lags, durations; DataError where labels have other phones."""
     timing.check_agreement(score, labels, where)
     tables = {
         "note_context": context.note_context(score),
@@ -80,17 +76,6 @@ def may_be_voiced(phones: Sequence[str], lang: str, config: FeatureConfig) -> np
     return np.array([language.is_voiced(p) for p in phones], bool)
 
 
-def at_rate(x: np.ndarray, rate: int, config: FeatureConfig, where: str) -> np.ndarray:
-    """The waveform at the configured rate. Raises: DataError where resampling is switched off."""
-    if rate != config.sample_rate and not config.resample:
-        raise DataError(
-            f"is recorded at {rate} Hz, the configuration has {config.sample_rate} Hz "
-            "('resample: true' converts)",
-            where,
-        )
-    return audio.resample(x, rate, config.sample_rate)
-
-
 def analyse(
     x: np.ndarray,
     config: FeatureConfig,
@@ -104,20 +89,16 @@ def analyse(
     Args:
         x: (samples,) float64 at ``config.sample_rate``.
         n_frames: T; as many as the waveform has where not given.
-        note_midi: (T,) the note sung at each frame as a MIDI number, 0 in rests; limits
-            and cleans the F0. None where no score is known.
+        note_midi: (T,) the note sung at each frame as a MIDI number, 0 in rests; limits and cleans the F0.
+            None where no score is known.
         voicable: (T,) bool; frames where it is false are unvoiced. None: all may be voiced.
         where: for messages.
 
-    Returns:
-        ``lf0`` (T, 1), ``vuv`` (T, 1), and as configured ``mgc`` (T, order + 1), ``bap``
-        (T, bands), ``mel`` (T, bins), float32.
-
-    Raises:
-        DataError: where the audio is silent or has no F0.
+    Returns ``lf0`` (T, 1), ``vuv`` (T, 1), and as configured ``mgc`` (T, order + 1), ``bap`` (T, bands),
+    ``mel`` (T, bins), float32. Raises DataError where the audio is silent or has no F0.
     """
     if n_frames is None:
-        n_frames = math.floor((len(x) - 1) / (config.sample_rate * config.frame_shift) + 1e-9) + 1
+        n_frames = config.n_frames(len(x))
     if not np.abs(x).max(initial=0.0) > SILENT:
         raise DataError("the audio is silent", where)
     x = np.pad(x, (0, max(0, config.n_samples(n_frames) + 1 - len(x))))

@@ -4,7 +4,6 @@ Frame ``t`` is centred at ``t * frame_shift``.
 """
 
 import functools
-import math
 import warnings
 
 import numpy as np
@@ -48,10 +47,7 @@ def _warp(in_order: int, out_order: int, alpha: float) -> np.ndarray:
 
 
 def spectrum_to_mgc(spectrum: np.ndarray, order: int, alpha: float) -> np.ndarray:
-    """Power spectra (T, fft/2 + 1) to mel-cepstra (T, order + 1).
-
-    The same as `pysptk.sp2mc` frame by frame, as one matrix product.
-    """
+    """Power spectra (T, fft/2 + 1) to mel-cepstra (T, order + 1); as `pysptk.sp2mc`, in one product."""
     cepstrum = np.fft.irfft(np.log(spectrum))[:, : spectrum.shape[1]]
     cepstrum[:, 0] /= 2.0
     return cepstrum @ _warp(spectrum.shape[1] - 1, order, alpha).T
@@ -71,11 +67,10 @@ def analyse(x: np.ndarray, f0: np.ndarray, config: FeatureConfig) -> tuple[np.nd
 
     Args:
         x: (samples,) float64 at ``config.sample_rate``, reaching to the last frame's centre.
-        f0: (T,) Hz, 0 where unvoiced. An F0 below what the FFT size resolves is
-            analysed as unvoiced by WORLD itself.
+        f0: (T,) Hz, 0 where unvoiced. An F0 below what the FFT size resolves is analysed as unvoiced by WORLD
+            itself.
 
-    Returns:
-        ``mgc`` (T, order + 1), ``bap`` (T, bands) in dB, both float64.
+    Returns ``mgc`` (T, order + 1), ``bap`` (T, bands) in dB, both float64.
     """
     rate, fft_size = config.sample_rate, fft_size_of(config)
     times = np.arange(len(f0)) * config.frame_shift
@@ -92,17 +87,12 @@ def synthesize(
     """WORLD synthesis.
 
     Args:
-        lf0: (T, 1) natural log of Hz.
-        vuv: (T, 1); a frame is voiced at 0.5 or above.
+        lf0: (T, 1) natural log of Hz. vuv: (T, 1); a frame is voiced at 0.5 or above.
         mgc: (T, order + 1) mel-cepstra. bap: (T, bands) dB, values above 0 count as 0.
         config: of the analysis; gives rate, frame shift, warping and FFT size.
 
-    Returns:
-        float64 (samples,), ``round(T * frame_shift * sample_rate)`` of them. The peak
-        may exceed 1: writing scales it (:func:`nnsvs_lite.features.audio.write_wav`).
-
-    Raises:
-        ValueError: where lengths differ or a value is not finite.
+    Returns float64 (samples,), ``round(T * frame_shift * sample_rate)`` of them; the peak may exceed 1.
+    Raises ValueError where lengths differ or a value is not finite.
     """
     streams = {"lf0": lf0, "vuv": vuv, "mgc": mgc, "bap": bap}
     streams = {name: np.asarray(value, np.float64) for name, value in streams.items()}
@@ -121,8 +111,3 @@ def synthesize(
     y = pyworld.synthesize(f0, np.ascontiguousarray(spectrum), aperiodicity, rate, config.frame_period)
     n_samples = config.n_samples(n_frames)
     return np.pad(y, (0, max(0, n_samples - len(y))))[:n_samples]
-
-
-def n_frames_of(n_samples: int, config: FeatureConfig) -> int:
-    """Frames whose centres lie in a waveform of ``n_samples``."""
-    return math.floor((n_samples - 1) / (config.sample_rate * config.frame_shift) + 1e-9) + 1

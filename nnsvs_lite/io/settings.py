@@ -158,7 +158,10 @@ class Settings:
         if origin is dict:
             if not isinstance(value, dict):
                 raise self.fault(f"{name} must be a mapping, not {value!r}", path)
-            return {k: self.convert(args[1], v, (*path, str(k))) for k, v in value.items()}
+            return {
+                self.convert(args[0], k, path): self.convert(args[1], v, (*path, str(k)))
+                for k, v in value.items()
+            }
         if origin in (list, tuple, Sequence):
             if not isinstance(value, (list, tuple)):
                 raise self.fault(f"{name} must be a list, not {value!r}", path)

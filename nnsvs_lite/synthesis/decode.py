@@ -94,10 +94,7 @@ def decode(
 
 
 def decode_natural(dump: str | os.PathLike, subset: str, out: str | os.PathLike) -> bool:
-    """The recordings' own features and phone times, in the form of a decode dir.
-
-    Vocoded, they are the ceiling: what a perfect acoustic model would sound like.
-    """
+    """The recordings' own features and times as a decode dir: vocoded, the ceiling of acoustic models."""
     dump, out = Path(dump), Path(out)
     folder = dump / subset
     inputs = [dump / "schema.json", *sorted(folder.glob("*.scp")), folder / "score"]
@@ -154,14 +151,11 @@ def phone_times(duration: np.ndarray, frame_shift: float) -> np.ndarray:
 
 def _clocked(values: Iterable, seconds: list[float]) -> Iterator:
     """The same values; to ``seconds`` goes what making each takes, and not what is done with it."""
-    values = iter(values)
-    while True:
-        began = time.perf_counter()
-        value = next(values, None)
+    began = time.perf_counter()
+    for value in values:
         seconds.append(time.perf_counter() - began)
-        if value is None:
-            return
         yield value
+        began = time.perf_counter()
 
 
 def _copy_tables(folder: Path, out: Path) -> list[Path]:

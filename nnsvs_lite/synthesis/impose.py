@@ -13,13 +13,10 @@ from nnsvs_lite.score.timing import check_agreement
 from nnsvs_lite.score.types import Score
 
 SUFFIXES = (".lab", ".txt", ".ctm", ".textgrid")
-
 MAX_GAP = 0.005
 """Seconds by which a label may start off the end of the one before it."""
-
 MAX_EXCESS = 60.0
 """Seconds by which labels may end after their score."""
-
 _FULL_CONTEXT = re.compile(r"^[^@]*@[^^]*\^[^-]*-([^+]*)\+|^[^-/]*-([^+/]*)\+.*/A:")
 
 
@@ -48,7 +45,8 @@ def read_labels(path: str | os.PathLike) -> list[Segment]:
     else:
         times = (word for line in read_text(path).splitlines() for word in line.split()[:2])
         seconds = any("." in word for word in times)
-        labels = [_plain(label) for label in read_lab(path, 1.0 if seconds else HUNDRED_NS)]
+        rows = [(s, _FULL_CONTEXT.match(s.label)) for s in read_lab(path, 1.0 if seconds else HUNDRED_NS)]
+        labels = [s._replace(label=full[1] or full[2]) if full else s for s, full in rows]
     _check(labels, path)
     return labels
 
@@ -57,11 +55,6 @@ def write_lab(path: str | os.PathLike, labels: Sequence[Segment]) -> None:
     """Writes ``start end phone`` lines in units of 100 ns, as HTS has them."""
     lines = (f"{round(s.start / HUNDRED_NS)} {round(s.end / HUNDRED_NS)} {s.label}\n" for s in labels)
     write_text(path, "".join(lines))
-
-
-def _plain(label: Segment) -> Segment:
-    match = _FULL_CONTEXT.match(label.label)
-    return label._replace(label=match[1] or match[2]) if match else label
 
 
 def _check(labels: Sequence[Segment], where: Path) -> None:

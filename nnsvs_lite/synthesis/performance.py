@@ -59,10 +59,7 @@ class Performance:
 
     @property
     def phones(self) -> list[Phone]:
-        """The score's phones with sung times in seconds, without gaps; ``note`` counts in ``score``.
-
-        The rest at which two phrases were cut is one phone again.
-        """
+        """The score's phones with sung times in seconds, without gaps; rests that were cut are one again."""
         out: list[Phone] = []
         for phrase in self.phrases:
             times = phrase.start + phone_times(phrase.duration, self.frame_shift)
@@ -91,18 +88,11 @@ class Performance:
         return out
 
     def write(self, path: str | os.PathLike) -> float:
-        """Writes a wav or flac, by the suffix; returns the gain applied (1.0 unless it was too loud).
-
-        Raises DataError for another suffix, or where it cannot be written.
-        """
+        """Writes a wav or flac; returns the gain applied, 1.0 unless it was too loud. Raises DataError."""
         return write_audio(path, self.waveform, self.sample_rate)
 
     def write_tables(self, folder: str | os.PathLike) -> None:
-        """Writes phone times and features phrase by phrase, in the form of a decode dir.
-
-        ``nnsvs-lite vocode`` makes the waveform of it again. ``song.lab`` has the phone
-        times of the whole song, which can be changed and sung to.
-        """
+        """Writes the phrases as a decode dir; ``song.lab`` has the song's phone times, to be sung to."""
         out = Path(folder)
         song = f"{self.singer}_song"
         utts = {f"{song}_{k:03d}": phrase for k, phrase in enumerate(self.phrases, start=1)}

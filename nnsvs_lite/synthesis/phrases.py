@@ -29,12 +29,9 @@ class PhraseToSing(NamedTuple):
 
 
 def split(score: Score, labels: Sequence[Segment] = ()) -> list[PhraseToSing]:
-    """Cuts a score at its rests, as stage 0 cuts songs, so that a voice meets in singing
-    what it met in training.
+    """Cuts a score at its rests, as stage 0 cuts songs, so that a voice sings what it met in training.
 
-    Args:
-        score: with phones attached where there are labels.
-        labels: phone times to be sung, if they are given; cuts lie in the pauses of both.
+    Where there are labels, phone times to be sung, it has phones, and cuts lie in the pauses of both.
     """
     end = max(score.duration, labels[-1].end) if labels else score.duration
     phrases = []
@@ -60,10 +57,7 @@ def check_score(score: Score, spec: Spec) -> None:
 
 
 def example_of(utt: str, score: Score, spec: Spec, singer: int = 0) -> Example:
-    """What models are told of a phrase; the same functions as in feature extraction.
-
-    ``score`` has phones attached.
-    """
+    """What models are told of a phrase with phones; the same functions as in feature extraction."""
     return Example(
         utt=utt,
         score=ScoreExample(

@@ -1,7 +1,7 @@
 """Batched inference: score context to phone times, phone times to vocoder features."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -15,14 +15,8 @@ FRAMES, PHONES = 5_000, 500
 """Of a padded batch in inference; memory grows with it and not with the set."""
 
 
-@dataclass(frozen=True)
-class Timing:
-    """Predicted times of one utterance.
-
-    Attributes:
-        time_lag: (N,) frames, as predicted.
-        duration: (P,) whole frames; they fill every lag-adjusted note exactly.
-    """
+class Timing(NamedTuple):
+    """Time lags (N,) of an utterance, and durations (P,): whole frames that fill its lag-adjusted notes."""
 
     time_lag: np.ndarray
     duration: np.ndarray
@@ -80,10 +74,7 @@ class TimedExamples(Sequence[Example]):
 def predict_acoustic(
     examples: Sequence[Example], model: AcousticModel, budget: int = FRAMES, seed: int = 0
 ) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
-    """Vocoder features of utterances that have durations; ``examples`` may be read as they are needed.
-
-    Yields index of the utterance and its streams, (T, D) float32 each; shortest first.
-    """
+    """Index and streams, (T, D) float32, of utterances with durations; shortest first, read as needed."""
     device = _device(model)
     for indices in pack([e.frames for e in examples], budget):
         members = [e.timed(e.score.duration) for e in map(examples.__getitem__, indices)]

@@ -34,11 +34,11 @@ from nnsvs_lite.score.phonemize import attach_phones
 from nnsvs_lite.score.timing import phone_durations, time_lags
 from nnsvs_lite.score.types import Score
 from nnsvs_lite.synthesis.impose import fit_labels, read_labels
-from nnsvs_lite.synthesis.join import join
 from nnsvs_lite.synthesis.performance import Performance, SungPhrase
-from nnsvs_lite.synthesis.phrases import PhraseToSing, check_score, example_of, split
+from nnsvs_lite.synthesis.phrases import check_score, example_of, split
 from nnsvs_lite.synthesis.predict import TimedExamples, Timing, predict_acoustic, predict_timing
 from nnsvs_lite.synthesis.style import Style, check_range, restyle
+from nnsvs_lite.synthesis.vocode import join
 from nnsvs_lite.synthesis.vocoder import choose_vocoder, load_vocoder, waveform_of
 from nnsvs_lite.training.device import find_device
 
@@ -133,12 +133,17 @@ class Singer:
             raise DataError("labels give the times themselves: tempo and timing must be left at 1")
         number, name = self.find_singer(singer)
         if not isinstance(score, Score):
-            score = self._read(score, lang or self.spec.codes[0], part=part, voice=voice, verse=verse)
+            path, lang = Path(score), lang or self.spec.codes[0]
+            score = read_score(path, lang=lang, part=part, voice=voice, verse=verse)
+            score = replace(score, title=score.title or path.stem)
         score = change(score, transpose, tempo)
         if not all(note.phones for note in score.notes):
             score = attach_phones(score)
         check_score(score, self.spec)
-        imposed = _labels_of(score, labels)
+        where = "labels"
+        if isinstance(labels, (str, os.PathLike)):
+            labels, where = read_labels(labels), os.fspath(labels)
+        imposed = () if labels is None else fit_labels(score, labels, where)
         sung = self._predict(score, imposed, number, timing, seed, style, lambda part: progress(part / 2))
         rate, shift = self.spec.sample_rate, self.spec.frame_shift
         pieces = []
@@ -148,10 +153,6 @@ class Singer:
             progress(0.5 + 0.5 * len(pieces) / len(sung))
         waveform = join(pieces, rate, max([score.duration, *(label.end for label in imposed[-1:])]))
         return Performance(waveform, rate, shift, score, sung, name, self.spec)
-
-    def _read(self, path: str | os.PathLike, lang: str, **options: int | str | None) -> Score:
-        score = read_score(path, lang=lang, **options)
-        return replace(score, title=score.title or Path(path).stem)
 
     def _predict(
         self,
@@ -167,7 +168,9 @@ class Singer:
         phrases = split(score, imposed)
         examples = [example_of(f"phrase{i:04d}", p.score, self.spec, singer) for i, p in enumerate(phrases)]
         if imposed:
-            timings = [_imposed_timing(p, self.spec.frame_shift) for p in phrases]
+            lags = (time_lags(p.score, p.labels, self.spec.frame_shift) for p in phrases)
+            lengths = (phone_durations(p.labels, self.spec.frame_shift) for p in phrases)
+            timings = [Timing(lag.astype(np.float32), length) for lag, length in zip(lags, lengths)]
         else:
             timings = predict_timing(examples, self.timelag, self.duration, strength=timing)
         ready = TimedExamples(examples, timings)
@@ -181,10 +184,7 @@ class Singer:
         ]
 
     def find_singer(self, singer: int | str | None) -> tuple[int, str]:
-        """Index and name of a singer given by either; the first for None.
-
-        Raises DataError for one that the voice does not know, naming those it knows.
-        """
+        """Index and name of a singer given by either, the first for None. Raises DataError for others."""
         if singer is None:
             return 0, self.singers[0] if self.singers else "voice"
         if singer in self.singers:
@@ -194,19 +194,3 @@ class Singer:
             return int(text), self.singers[int(text)]
         known = ", ".join(self.singers) or "none by name"
         raise DataError(f"no singer {text!r} in this voice{nearest(text, self.singers)}; it knows: {known}")
-
-
-def _labels_of(score: Score, labels: Sequence[Segment] | str | os.PathLike | None) -> Sequence[Segment]:
-    """Phone times to keep to, fitted to a score; none where none are given."""
-    if labels is None:
-        return ()
-    if isinstance(labels, (str, os.PathLike)):
-        return fit_labels(score, read_labels(labels), os.fspath(labels))
-    return fit_labels(score, labels, "labels")
-
-
-def _imposed_timing(phrase: PhraseToSing, frame_shift: float) -> Timing:
-    return Timing(
-        time_lags(phrase.score, phrase.labels, frame_shift).astype(np.float32),
-        phone_durations(phrase.labels, frame_shift),
-    )

@@ -11,6 +11,7 @@ import numpy as np
 
 from nnsvs_lite.features.config import FeatureConfig
 from nnsvs_lite.features.spec import Spec
+from nnsvs_lite.features.stats import note_lf0
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.base import VocoderModel
 from nnsvs_lite.models.batch import Example
@@ -18,22 +19,16 @@ from nnsvs_lite.models.layers.acoustic_floor import SCORE_PITCH
 
 VIBRATO_BAND = (3.0, 8.0)
 """Hz within which a held note's F0 counts as vibrato; singers' lies at 4.5 to 7 (Sundberg 1994)."""
-
 SHORTEST_VIBRATO = 0.25
 """Seconds; a shorter steady part of a vowel has no vibrato."""
-
 EDGE = 0.05
 """Seconds at each end of the steady part of a vowel over which its vibrato fades."""
-
 GLIDE = 80 * np.log(2) / 1200
 """A vowel's ends count as glides until F0 is this near, in log Hz, to where the vowel stays."""
-
 SETTLE = 0.08
 """Seconds after a glide, and before the next, that are still part of it."""
-
 SCORE_SMOOTHING = 0.025
 """Deviation in seconds of the Gaussian that rounds off the score's steps."""
-
 RANGES = {
     "vibrato": (0.0, 3.0),
     "pitch_deviation": (0.0, 2.0),
@@ -117,7 +112,7 @@ def smooth_score(example: Example, spec: Spec) -> np.ndarray:
     """(T,) log F0 of the score at each frame, held through rests, its steps rounded off."""
     pitch = example.score.note_context[:, spec.column("note", SCORE_PITCH)].astype(np.float64)
     frames = np.repeat(pitch[example.score.note_index], example.score.duration)
-    steps = np.log(440.0) + (frames - 69.0) * (np.log(2.0) / 12.0)
+    steps = note_lf0(frames)
     half = max(1, round(3 * SCORE_SMOOTHING / spec.frame_shift))
     kernel = np.exp(-0.5 * (np.arange(-half, half + 1) * spec.frame_shift / SCORE_SMOOTHING) ** 2)
     return np.convolve(np.pad(steps, half, mode="edge"), kernel / kernel.sum(), mode="valid")
@@ -125,18 +120,14 @@ def smooth_score(example: Example, spec: Spec) -> np.ndarray:
 
 def vowels(example: Example, spec: Spec) -> Iterator[tuple[int, int]]:
     """First and last+1 frame of each sung note's part that is held: its vowels."""
-    held = np.array(spec.sustaining)[_ids(example, spec)]
+    ids = example.score.phone_context[:, spec.column("phone", "phone")].astype(np.int64)
+    held = np.array(spec.sustaining)[np.clip(ids, 0, len(spec.phones))]
     rest = example.score.note_context[:, spec.column("note", "is_rest")] > 0.5
     edges = np.append(0, np.cumsum(example.score.duration))
     for note in np.flatnonzero(~rest):
         phones = np.flatnonzero((example.score.note_index == note) & held)
         if len(phones):
             yield int(edges[phones[0]]), int(edges[phones[-1] + 1])
-
-
-def _ids(example: Example, spec: Spec) -> np.ndarray:
-    ids = example.score.phone_context[:, spec.column("phone", "phone")].astype(np.int64)
-    return np.clip(ids, 0, len(spec.phones))
 
 
 def vibrato_of(residual: np.ndarray, spans: Iterator[tuple[int, int]], frame_shift: float) -> np.ndarray:

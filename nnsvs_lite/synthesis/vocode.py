@@ -2,15 +2,20 @@
 
 import os
 from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 
-from nnsvs_lite.features.audio import read_wav, write_wav
+import numpy as np
+
+from nnsvs_lite.features.audio import read_wav, write_audio
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.atomic import read_json, write_json
 from nnsvs_lite.io.done import Done
 from nnsvs_lite.io.jobs import run_jobs
 from nnsvs_lite.io.tables import read_table, write_table
-from nnsvs_lite.synthesis.join import join
+
+FADE = 0.01
+"""Seconds over which a phrase fades in and out where it is joined: no click."""
 
 
 def vocode(
@@ -75,5 +80,28 @@ def _join_songs(folder: Path, sample_rate: int) -> list[Path]:
     for song, phrases in sorted(songs.items()):
         paths.append(folder / "songs" / f"{song}.wav")
         pieces = [(start, read_wav(wave)[0]) for start, wave in phrases]
-        write_wav(paths[-1], join(pieces, sample_rate), sample_rate)
+        write_audio(paths[-1], join(pieces, sample_rate), sample_rate)
     return paths
+
+
+def join(pieces: Iterable[tuple[float, np.ndarray]], sample_rate: int, duration: float = 0.0) -> np.ndarray:
+    """Lays phrases at their places in a song, fading both ends of their rests; what overlaps adds up.
+
+    Args:
+        pieces: start in seconds and waveform (samples,) of each phrase. sample_rate: Hz.
+        duration: seconds; the song is at least this long.
+
+    Returns float64 (samples,).
+    """
+    pieces = [(round(start * sample_rate), x) for start, x in pieces]
+    size = max([round(duration * sample_rate), *(start + len(x) for start, x in pieces)])
+    song = np.zeros(size)
+    for start, x in pieces:
+        fade = min(round(FADE * sample_rate), len(x) // 2)
+        x = np.array(x, np.float64)
+        if fade:
+            ramp = 0.5 - 0.5 * np.cos(np.pi * (np.arange(fade) + 0.5) / fade)
+            x[:fade] *= ramp
+            x[-fade:] *= ramp[::-1]
+        song[start : start + len(x)] += x
+    return song

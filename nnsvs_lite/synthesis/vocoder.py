@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from nnsvs_lite.features.audio import write_wav
+from nnsvs_lite.features.audio import write_audio
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.tables import FeatureReader
@@ -50,9 +50,8 @@ def load_vocoder(
     from nnsvs_lite.models.checkpoint import load_model
     from nnsvs_lite.training.device import find_device
 
-    return choose_vocoder(
-        spec, load_model(path, "vocoder", trust_code=trust_code).to(find_device(device)), path
-    )
+    trained = load_model(path, "vocoder", trust_code=trust_code)
+    return choose_vocoder(spec, trained.to(find_device(device)), path)
 
 
 @torch.inference_mode()
@@ -95,5 +94,5 @@ class FolderVocoder:
         """Writes one waveform; returns its samples and the seconds that it took."""
         began = time.perf_counter()
         x = waveform_of(self.model, {name: table[utt] for name, table in self.tables.items()})
-        write_wav(self.folder / "wav" / f"{utt}.wav", x, self.model.spec.sample_rate)
+        write_audio(self.folder / "wav" / f"{utt}.wav", x, self.model.spec.sample_rate)
         return len(x), time.perf_counter() - began

@@ -20,12 +20,14 @@ What lies in the folder afterwards:
 import importlib.metadata
 import os
 import zlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
+from nnsvs_lite.features.audio import write_audio
 from nnsvs_lite.io.atomic import read_text, write_json, write_text
 from nnsvs_lite.io.ctm import Segment, write_ctm
 from nnsvs_lite.io.done import Done
@@ -34,14 +36,13 @@ from nnsvs_lite.io.jobs import run_jobs
 from nnsvs_lite.io.tables import FeatureWriter, write_table
 from nnsvs_lite.score.formats.readers import read_score
 from nnsvs_lite.score.types import Phone, Score
-from nnsvs_lite.virtual import render
 from nnsvs_lite.virtual.performance import segments
+from nnsvs_lite.virtual.render import PEAK, active_level
 from nnsvs_lite.virtual.sheets import etudes as all_etudes
 from nnsvs_lite.virtual.sheets import songs
-from nnsvs_lite.virtual.voices import SOURCES, VoiceSource, load_singer, voice_path
+from nnsvs_lite.virtual.voices import SOURCES, load_singer, voice_path
 
 _FORMAT = 3
-
 _LICENSE = """\
 The demo corpus was made by nnsvs_lite with HMM voices by other people.
 
@@ -59,8 +60,7 @@ Songs:
 """
 
 
-@dataclass(frozen=True)
-class _Take:
+class _Take(NamedTuple):
     """What is known of a recording besides its samples; ``level`` in dBFS."""
 
     score: Score
@@ -122,11 +122,13 @@ def make_demo_corpus(
     ]
     wavs = [wav for _, wav, _ in recordings]
     sing = partial(_sing, seed=seed, sample_rate=sample_rate)
-    made = dict(zip([wav.stem for wav in wavs], run_jobs(sing, recordings, jobs), strict=True))
+    made = {wav.stem: take for wav, take in zip(wavs, run_jobs(sing, recordings, jobs), strict=True)}
     takes = {utt: made[utt] for utt in sorted(made, key=str.encode)}
     outputs = [*scores.values(), *wavs, *_write_truth(out, takes)]
     write_table(out / "parts", {sheet.name: sheet.part for sheet in sheets})
-    write_text(out / "LICENSE", license_text(sources))
+    voices = "\n".join(f"- {source.speaker}: {source.attribution}" for source in sources)
+    texts = "\n".join(f"- {sheet.title} ({sheet.name}). {sheet.rights}" for sheet in songs())
+    write_text(out / "LICENSE", _LICENSE.format(voices=voices, songs=texts))
     levels = {utt: round(take.level, 2) for utt, take in takes.items()}
     write_json(out / "manifest.json", options | {"levels_dbfs": levels})
     done.set([*outputs, out / "parts", out / "LICENSE", out / "manifest.json"])
@@ -140,8 +142,8 @@ def _sing(job: tuple[Path, Path, str], seed: int, sample_rate: int) -> _Take:
     rng = np.random.default_rng([seed, 2, zlib.crc32(file.stem.encode())])
     rendition = singer.perform(score, rng)
     wav = singer.render(rendition, sample_rate)
-    render.write_wav(file, wav, sample_rate)
-    return _Take(score, rendition.phones, rendition.f0, render.active_level(wav, sample_rate))
+    write_audio(file, wav, sample_rate, PEAK)
+    return _Take(score, rendition.phones, rendition.f0, active_level(wav, sample_rate))
 
 
 def _write_truth(out: Path, takes: dict[str, _Take]) -> list[Path]:
@@ -167,11 +169,3 @@ def _write_truth(out: Path, takes: dict[str, _Take]) -> list[Path]:
         for utt, take in takes.items():
             writer.write(utt, take.f0[:, None].astype(np.float32))
     return [*labs, *(truth / n for n in ("phones.ctm", "onsets", "notes.ctm", "f0.scp", "f0.ark"))]
-
-
-def license_text(sources: tuple[VoiceSource, ...]) -> str:
-    """Attribution of the voices and the rights in the songs, as the corpus carries them."""
-    return _LICENSE.format(
-        voices="\n".join(f"- {source.speaker}: {source.attribution}" for source in sources),
-        songs="\n".join(f"- {sheet.title} ({sheet.name}). {sheet.rights}" for sheet in songs()),
-    )

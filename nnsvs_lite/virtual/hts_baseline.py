@@ -1,9 +1,7 @@
-"""The HMM singing synthesiser of 2010, as a system to be compared with.
+"""The HMM singing synthesiser of 2010 (Oura et al.), what Sinsy does with an open voice, to be compared with.
 
-What Sinsy does with an open voice (Oura et al. 2010): the durations of a note's states are the voice's own,
-stretched together to fill the note exactly, so that a note begins with its consonant on the beat; spectra and
-F0 both come from the voice by MLPG. No rule of :mod:`nnsvs_lite.virtual.performance` takes part. Frame counts
-equal those of ``pysinsy.synthesize``.
+The voice's own state durations are stretched together to fill a note exactly, so that it begins with its
+consonant on the beat; spectra and F0 come by MLPG. Frame counts equal those of ``pysinsy.synthesize``.
 """
 
 import os
@@ -13,17 +11,19 @@ from pathlib import Path
 
 import numpy as np
 
+from nnsvs_lite.features.audio import write_audio
+from nnsvs_lite.features.f0 import runs
 from nnsvs_lite.io.atomic import write_json
 from nnsvs_lite.io.ctm import Segment, write_ctm
 from nnsvs_lite.io.done import Done
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.tables import read_table, write_table
 from nnsvs_lite.score.types import Phone, Score
-from nnsvs_lite.virtual import render
 from nnsvs_lite.virtual.htsvoice import StateSequence
 from nnsvs_lite.virtual.labels import full_context
 from nnsvs_lite.virtual.mlpg import fit_durations, mlpg
 from nnsvs_lite.virtual.performance import segments
+from nnsvs_lite.virtual.render import PEAK
 from nnsvs_lite.virtual.singer import LEVEL, VirtualSinger, VirtualSong
 from nnsvs_lite.virtual.style import FRAME
 from nnsvs_lite.virtual.voices import SOURCES, load_singer
@@ -47,17 +47,12 @@ def note_durations(score: Score, states: StateSequence) -> np.ndarray:
 
 
 def f0_trajectory(singer: VirtualSinger, states: StateSequence, durations: np.ndarray) -> np.ndarray:
-    """F0 (frames,) in Hz by the voice itself, 0 where it is unvoiced.
-
-    MLPG runs over each voiced stretch alone; the deviation from its mean is then
-    given the voice's global variance.
-    """
+    """F0 (frames,) in Hz, 0 if unvoiced: MLPG over each voiced stretch, with the voice's global variance."""
     stream = singer.voice.streams["LF0"]
     voiced = np.repeat((states.voiced > 0.5).ravel(), durations.ravel())
     means, variances = states.by_frame("LF0", durations)
     lf0 = np.zeros(len(voiced))
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], voiced.astype(np.int8), [0]])))
-    for start, end in edges.reshape(-1, 2):
+    for start, end in runs(voiced):
         lf0[start:end] = mlpg(means[start:end], variances[start:end], stream.windows)[:, 0]
     inside = lf0[voiced]
     if stream.gv_mean is not None and len(inside) and inside.std() > 0:
@@ -67,11 +62,7 @@ def f0_trajectory(singer: VirtualSinger, states: StateSequence, durations: np.nd
 
 
 def perform(singer: VirtualSinger, score: Score) -> VirtualSong:
-    """What the voice alone makes of a score with phones.
-
-    Args:
-        singer: its style is not used. score: any, with or without rests at its ends.
-    """
+    """What the voice alone makes of a score with phones; the singer's style is not used."""
     states = singer.voice.select(full_context(score, singer.voice.label_format))
     durations = note_durations(score, states)
     mgc = singer.mel_cepstra(states, durations)
@@ -124,7 +115,7 @@ def sing_baseline(data: str | os.PathLike, out: str | os.PathLike, *, sample_rat
         seconds["vocoder_seconds"] += time.perf_counter() - middle
         seconds["audio_seconds"] += len(wav) / sample_rate
         path = out / "wav" / f"{utt}.wav"
-        render.write_wav(path, wav, sample_rate)
+        write_audio(path, wav, sample_rate, PEAK)
         wavs[utt] = os.fspath(path)
         times[utt] = segments(rendition.phones)
     write_table(out / "wav.scp", wavs)

@@ -6,10 +6,10 @@ and Gaussians in little-endian float32. Nothing of what stands in the file is ex
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,25 +19,8 @@ _NODE = re.compile(r"^\s*(-?\d+)\s+(\S+)\s+(\S+)\s+(\S+)\s*$")
 _LEAF = re.compile(r"(\d+)$")
 
 
-class Tree:
-    """One decision tree over full-context labels.
-
-    Args:
-        nodes: ``(question, no, yes)`` per inner node; a child is the index of a
-            node, or ``-1 - leaf`` for a leaf counted from 0. Empty for a bare leaf.
-        questions: compiled question per name.
-    """
-
-    def __init__(self, nodes: list[tuple[str, int, int]], questions: dict[str, re.Pattern]):
-        self._nodes = [(questions[name].search, no, yes) for name, no, yes in nodes]
-
-    def leaf(self, label: str) -> int:
-        """The leaf, counted from 0, that ``label`` falls into."""
-        at = 0 if self._nodes else -1
-        while at >= 0:
-            ask, no, yes = self._nodes[at]
-            at = yes if ask(label) else no
-        return -1 - at
+Tree = list[tuple[Callable[[str], Any], int, int]]
+"""Question, no and yes of inner nodes; a child is a node's index, or ``-1 - leaf``. Empty: a bare leaf."""
 
 
 @dataclass(frozen=True)
@@ -45,20 +28,22 @@ class Stream:
     """One parameter stream: its trees and Gaussians, one tree per state.
 
     Attributes:
-        trees: per state. means: per state (leaves, windows, size).
-        variances: likewise. voiced: per state (leaves,), the MSD weight; None for a continuous stream.
-        windows: coefficients of the static and dynamic windows, each of odd length.
-        options: as in the header, such as ``{"ALPHA": "0.55"}``.
+        trees: per state.
+        pdfs: per state (leaves, columns): means, variances and, of an MSD stream, its weight.
+        size: parameters a frame. windows: coefficients of the static and dynamic windows, of odd length.
         gv_mean: (size,) mean of the global variance of an utterance, or None.
     """
 
     trees: list[Tree]
-    means: list[np.ndarray]
-    variances: list[np.ndarray]
-    voiced: list[np.ndarray] | None
-    windows: list[np.ndarray]
-    options: dict[str, str]
-    gv_mean: np.ndarray | None
+    pdfs: list[np.ndarray]
+    size: int = 1
+    windows: Sequence[np.ndarray] = ()
+    gv_mean: np.ndarray | None = None
+
+    def rows(self, labels: Sequence[str]) -> np.ndarray:
+        """What the leaves hold that labels fall into, (labels, states, columns)."""
+        states = list(zip(self.trees, self.pdfs))
+        return np.array([[pdf[_leaf(tree, label)] for tree, pdf in states] for label in labels])
 
 
 @dataclass(frozen=True)
@@ -84,13 +69,7 @@ class StateSequence:
 
 
 class HtsVoice:
-    """An HMM voice.
-
-    Args:
-        path: the ``.htsvoice`` file.
-
-    Raises DataError if it is missing or is not such a file.
-    """
+    """An HMM voice, read from an ``.htsvoice`` file. Raises DataError if it is missing or is none."""
 
     def __init__(self, path: str | os.PathLike):
         self.path = Path(path)
@@ -110,9 +89,13 @@ class HtsVoice:
             self.states = int(self._header["NUM_STATES"])
             self.label_format = self._header["FULLCONTEXT_FORMAT"]
             self.streams = {n: self._stream(n) for n in self._header["STREAM_TYPE"].split(",")}
-            self._duration_tree = self._trees("DURATION_TREE")[0]
-            self._durations = self._pdfs("DURATION_PDF", 1, 2 * self.states)[0].astype(np.float64)
-        except (KeyError, ValueError, IndexError, AttributeError) as error:
+            self._durations = Stream(
+                self._trees("DURATION_TREE")[:1], self._pdfs("DURATION_PDF", 1, 2 * self.states)
+            )
+            self.alpha = float(re.search(r"\bALPHA=([^,]*)", self._header["OPTION[MCP]"])[1])
+            # What the voice puts on its pulses, (taps,); its noise gets the rest.
+            self.low_pass = self.streams["LPF"].pdfs[0][0, : self.streams["LPF"].size]
+        except (KeyError, ValueError, IndexError, AttributeError, TypeError) as error:
             raise DataError(f"not an .htsvoice file that is understood here: {error!r}", path) from None
 
     def _span(self, span: str) -> bytes:
@@ -132,7 +115,7 @@ class HtsVoice:
             rows = [m.groups() for m in map(_NODE.match, block.splitlines()) if m]
             order = {int(row[0]): index for index, row in enumerate(rows)}
             nodes = [(q, _child(no, order), _child(yes, order)) for _, q, no, yes in rows]
-            trees.append(Tree(nodes, questions))
+            trees.append([(questions[name].search, no, yes) for name, no, yes in nodes])
         return trees
 
     def _pdfs(self, name: str, trees: int, size: int) -> list[np.ndarray]:
@@ -143,7 +126,7 @@ class HtsVoice:
             raise DataError(
                 f"{name} holds {values.size} numbers, {counts.sum() * size} are needed", self.path
             )
-        return np.split(values.reshape(-1, size), np.cumsum(counts)[:-1])
+        return np.split(values.reshape(-1, size).astype(np.float64), np.cumsum(counts)[:-1])
 
     def _stream(self, name: str) -> Stream:
         header = self._header
@@ -154,37 +137,19 @@ class HtsVoice:
             numbers = self._span(span).split()
             windows.append(np.array([float(x) for x in numbers[1:]]))
         width = size * len(windows)
-        raw = self._pdfs(f"STREAM_PDF[{name}]", self.states, 2 * width + msd)
-        pdfs = [pdf.astype(np.float64) for pdf in raw]
+        pdfs = self._pdfs(f"STREAM_PDF[{name}]", self.states, 2 * width + msd)
         gv = None
         if header.get(f"USE_GV[{name}]") == "1":
             trees = self._trees(f"GV_TREE[{name}]")
             # Voices without singing contexts split the mean by utterance length; the
             # first leaf in label order is the shortest. All leaves are averaged.
-            gv = np.mean(self._pdfs(f"GV_PDF[{name}]", len(trees), 2 * size)[0][:, :size], axis=0)
-        return Stream(
-            trees=self._trees(f"STREAM_TREE[{name}]"),
-            means=[p[:, :width].reshape(-1, len(windows), size) for p in pdfs],
-            variances=[p[:, width : 2 * width].reshape(-1, len(windows), size) for p in pdfs],
-            voiced=[p[:, -1] for p in pdfs] if msd else None,
-            windows=windows,
-            options=dict(o.split("=") for o in header[f"OPTION[{name}]"].split(",") if "=" in o),
-            gv_mean=gv,
-        )
-
-    @property
-    def alpha(self) -> float:
-        """The all-pass constant of the mel-cepstra."""
-        return float(self.streams["MCP"].options["ALPHA"])
-
-    @cached_property
-    def low_pass(self) -> np.ndarray:
-        """(taps,) the filter that the voice puts on its pulses; its noise gets the rest."""
-        return self.streams["LPF"].means[0][0, 0]
+            rows = self._pdfs(f"GV_PDF[{name}]", len(trees), 2 * size)[0]
+            gv = np.mean(rows[:, :size].astype(np.float32), axis=0)
+        return Stream(self._trees(f"STREAM_TREE[{name}]"), pdfs, size, windows, gv)
 
     def durations(self, labels: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """Means and variances (labels, states) of the state durations in frames."""
-        rows = self._durations[[self._duration_tree.leaf(label) for label in labels]]
+        rows = self._durations.rows(labels)[:, 0]
         return rows[:, : self.states], rows[:, self.states :]
 
     def select(self, labels: Sequence[str]) -> StateSequence:
@@ -193,12 +158,22 @@ class HtsVoice:
         means, variances, voiced = {}, {}, None
         for name in ("MCP", "LF0"):
             stream = self.streams[name]
-            leaves = [[tree.leaf(label) for tree in stream.trees] for label in labels]
-            means[name] = np.array([[m[i] for m, i in zip(stream.means, row)] for row in leaves])
-            variances[name] = np.array([[v[i] for v, i in zip(stream.variances, row)] for row in leaves])
-            if stream.voiced is not None:
-                voiced = np.array([[w[i] for w, i in zip(stream.voiced, row)] for row in leaves])
+            rows, width = stream.rows(labels), stream.size * len(stream.windows)
+            shape = (len(labels), self.states, len(stream.windows), stream.size)
+            means[name] = rows[..., :width].reshape(shape)
+            variances[name] = rows[..., width : 2 * width].reshape(shape)
+            if rows.shape[2] > 2 * width:
+                voiced = rows[..., -1]
         return StateSequence(mean, variance, means, variances, voiced)
+
+
+def _leaf(tree: Tree, label: str) -> int:
+    """The leaf, counted from 0, that a label falls into."""
+    at = 0 if tree else -1
+    while at >= 0:
+        ask, no, yes = tree[at]
+        at = yes if ask(label) else no
+    return -1 - at
 
 
 def _compile(patterns: Sequence[str]) -> re.Pattern:

@@ -6,15 +6,16 @@ speech labels as Open JTalk makes them, from which all that is not known of a su
 """
 
 import itertools
-from collections.abc import Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.types import Note, Score
 
 SINGING = "HTS_SVSS_JPN"
 SPEECH = "HTS_TTS_JPN"
-
 _VOWELS = frozenset("aiueoN")
 _PITCHES = ("C", "Db", "D", "Eb", "E", "F", "Gb", "G", "Ab", "A", "Bb", "B")
 # Crescendi, accents and staccati: the score does not carry them.
@@ -25,13 +26,7 @@ _NEAREST = {"kw": "k", "gw": "g", "fy": "hy", "br": "pau"} | {v.upper(): v for v
 
 
 def full_context(score: Score, form: str) -> list[str]:
-    """One full-context label for each phone of the score.
-
-    Args:
-        score: with phones. form: the voice's label format, :data:`SINGING` or :data:`SPEECH`.
-
-    Raises DataError for another format.
-    """
+    """A label for each phone in the form :data:`SINGING` or :data:`SPEECH`; DataError for another."""
     if form == SINGING:
         return singing_labels(score)
     if form == SPEECH:
@@ -45,22 +40,6 @@ class _Syllable:
     note: int
     position: int = 1
     count: int = 1
-
-
-@dataclass
-class _Position:
-    """Where a note stands in a measure or phrase: counts, seconds and 96ths of a whole note."""
-
-    number: int
-    count: int
-    start: float
-    total: float
-    ticks: int
-    total_ticks: int
-
-    @property
-    def percent(self) -> int:
-        return int(100 * self.ticks / self.total_ticks) if self.total_ticks else 0
 
 
 def _syllables(score: Score) -> list[_Syllable]:
@@ -88,7 +67,22 @@ def _ticks(beats: float) -> int:
     return round(beats * 24)
 
 
-def _measure_places(score: Score) -> list[_Position]:
+def _marked(marks: str, values: Iterable[Any] | None) -> str:
+    """Values with a mark between each two; xx for all of them where there are none."""
+    values = ["xx"] * (len(marks) + 1) if values is None else values
+    return "".join(f"{value}{mark}" for value, mark in itertools.zip_longest(values, marks, fillvalue=""))
+
+
+def _place(marks: str, number: int, count: int, start: float, total: float, ticks: int, whole: int) -> str:
+    """Where a note stands in a measure or phrase: in counts, seconds, 96ths of a whole note and percent."""
+    percent = int(100 * ticks / whole) if whole else 0
+    seconds = _units(start, 10), _units(total - start, 10)
+    return _marked(
+        marks, (number, count - number + 1, *seconds, ticks, whole - ticks, percent, 100 - percent)
+    )
+
+
+def _measure_places(score: Score) -> list[str]:
     """Places in the measures; a note belongs to the measure that it starts in."""
     places = []
     for _, run in itertools.groupby(score.notes, key=lambda note: note.measure):
@@ -96,7 +90,7 @@ def _measure_places(score: Score) -> list[_Position]:
         for number, note in enumerate(notes, start=1):
             beats = note.beat, note.measure_beats
             seconds = (beat * (60.0 / note.tempo) for beat in beats)
-            places.append(_Position(number, len(notes), *seconds, *map(_ticks, beats)))
+            places.append(_place("$|[&]=^", number, len(notes), *seconds, *map(_ticks, beats)))
     return places
 
 
@@ -109,30 +103,16 @@ def _phrases(score: Score) -> list[int]:
     return numbers
 
 
-def _phrase_place(score: Score, phrases: list[int], index: int) -> _Position:
+def _phrase_place(score: Score, phrases: list[int], index: int) -> str:
+    marks = "#_;$&%["
+    if score.notes[index].is_rest:
+        return _marked(marks, None)
     members = [i for i, phrase in enumerate(phrases) if phrase == phrases[index]]
     first, last = score.notes[members[0]], score.notes[members[-1]]
     ticks = [_ticks(score.notes[i].beats) for i in members]
     at = members.index(index)
     seconds = score.notes[index].start - first.start, last.end - first.start
-    return _Position(at + 1, len(members), *seconds, sum(ticks[:at]), sum(ticks))
-
-
-def _dynamic(velocity: float) -> str:
-    return next((name for limit, name in _DYNAMICS if velocity < limit), "ff")
-
-
-def _beat(note: Note) -> str:
-    quarters = note.measure_beats
-    return f"{quarters:.0f}/4" if quarters == int(quarters) else f"{round(2 * quarters)}/8"
-
-
-def _absolute(note: Note) -> str:
-    return f"{_PITCHES[note.pitch % 12]}{note.pitch // 12 - 1}"
-
-
-def _relative(note: Note) -> int:
-    return (note.pitch - 7 * note.key) % 12
+    return _place(marks, at + 1, len(members), *seconds, sum(ticks[:at]), sum(ticks))
 
 
 def _units(seconds: float, a_second: int) -> int:
@@ -152,12 +132,21 @@ def _kind(symbol: str) -> str:
     return {"pau": "p", "sil": "s", "cl": "b"}.get(symbol, "c")
 
 
-def _beside(rests: Sequence[bool], at: int, step: int) -> int | None:
-    """The nearest that is no rest, before (``step`` -1) or after (1)."""
-    at += step
-    while 0 <= at < len(rests) and rests[at]:
-        at += step
-    return at if 0 <= at < len(rests) else None
+def _beside(ascending: Sequence[int], at: int) -> tuple[int | None, int | None]:
+    """The nearest of some numbers before and after one."""
+    before, after = bisect_left(ascending, at), bisect_right(ascending, at)
+    return ascending[before - 1] if before else None, ascending[after] if after < len(ascending) else None
+
+
+def _note_values(note: Note, syllables: int) -> tuple[Any, ...]:
+    """Pitch, pitch above the tonic, key, beat, tempo, syllables and lengths."""
+    quarters = note.measure_beats
+    beat = f"{quarters:.0f}/4" if quarters == int(quarters) else f"{round(2 * quarters)}/8"
+    pitch = "xx", "xx"
+    if not note.is_rest:
+        pitch = f"{_PITCHES[note.pitch % 12]}{note.pitch // 12 - 1}", (note.pitch - 7 * note.key) % 12
+    lengths = _units(note.duration, 100), _ticks(note.beats)
+    return *pitch, note.key % 12, beat, round(note.tempo), syllables, *lengths, "xx"
 
 
 def singing_labels(score: Score) -> list[str]:
@@ -167,17 +156,20 @@ def singing_labels(score: Score) -> list[str]:
     sung = [i for i, note in enumerate(notes) if not note.is_rest]
     phrases = _phrases(score)
     measure_places = _measure_places(score)
-    syllables_of: dict[int, int] = {}
-    for syllable in syllables:
-        syllables_of[syllable.note] = syllable.count
+    counts = {syllable.note: syllable.count for syllable in syllables}
     lengths = [
-        (sum(syllables_of[i] for i in sung if phrases[i] == p), sum(phrases[i] == p for i in sung))
+        (sum(counts[i] for i in sung if phrases[i] == p), sum(phrases[i] == p for i in sung))
         for p in range(max(phrases, default=-1) + 1)
     ]
     measures = len({note.measure for note in notes}) or 1
-    note_rests = [note.is_rest for note in notes]
-    syllable_rests = [note_rests[syllable.note] for syllable in syllables]
+    sung_syllables = [k for k, syllable in enumerate(syllables) if not notes[syllable.note].is_rest]
     song = f"{round(sum(n for n, _ in lengths) / measures)}~{round(len(sung) / measures)}@{len(lengths)}"
+
+    def beside_note(marks: str, index: int | None) -> str:
+        return _marked(marks, None if index is None else _note_values(notes[index], counts[index]))
+
+    def beside_syllable(marks: str, index: int | None) -> str:
+        return _marked(marks, None if index is None else _syllable_values(syllables[index]))
 
     def phrase_length(number: int) -> str:
         return f"{lengths[number][0]}_{lengths[number][1]}" if 0 <= number < len(lengths) else "xx_xx"
@@ -187,27 +179,20 @@ def singing_labels(score: Score) -> list[str]:
     at = 0
     for index, syllable in enumerate(syllables):
         note = notes[syllable.note]
-        before, after = (_beside(note_rests, syllable.note, step) for step in (-1, 1))
+        before, after = _beside(sung, syllable.note)
+        last, next_ = _beside(sung_syllables, index)
+        a, c = beside_syllable("--@~", last), beside_syllable("++@&", next_)
+        b = "1_1_1@xx|xx" if note.is_rest else _marked("__@|", _syllable_values(syllable))
+        d, f = beside_note("!#$%|&;-", before), beside_note("##-$$+%;", after)
         previous, following = (None if i is None else notes[i] for i in (before, after))
-        last, next_ = (_beside(syllable_rests, index, step) for step in (-1, 1))
-        a = "xx-xx-xx@xx~xx" if last is None else f"{_three(syllables[last], '-')}@JPN~0"
-        b = "1_1_1@xx|xx" if note.is_rest else f"{_three(syllable, '_')}@JPN|0"
-        c = "xx+xx+xx@xx&xx" if next_ is None else f"{_three(syllables[next_], '+')}@JPN&0"
-        d = "xx!xx#xx$xx%xx|xx&xx;xx-xx"
-        if previous is not None:
-            d = (
-                f"{_absolute(previous)}!{_relative(previous)}#{previous.key % 12}${_beat(previous)}"
-                f"%{round(previous.tempo)}|{syllables_of[before]}&{_units(previous.duration, 100)}"
-                f";{_ticks(previous.beats)}-xx"
-            )
-        e = _current_note(score, syllable, measure_places[syllable.note], phrases, previous, following)
-        f = "xx#xx#xx-xx$xx$xx+xx%xx;xx"
-        if following is not None:
-            f = (
-                f"{_absolute(following)}#{_relative(following)}#{following.key % 12}-{_beat(following)}"
-                f"${round(following.tempo)}${syllables_of[after]}+{_units(following.duration, 100)}"
-                f"%{_ticks(following.beats)};xx"
-            )
+        intervals = "xx+xx" if note.is_rest else f"{_interval(note, previous)}+{_interval(note, following)}"
+        next_slur = int(any(n.slur for n in notes[syllable.note + 1 :][:1]))
+        dynamic = next((name for limit, name in _DYNAMICS if note.velocity < limit), "ff")
+        e = (
+            f"{_marked(']^=~!@#+', _note_values(note, syllable.count))}]{measure_places[syllable.note]}"
+            f"~{_phrase_place(score, phrases, syllable.note)}|{int(note.slur)}]{next_slur}-{dynamic}"
+            f"{_NO_MARKS}~{intervals}!xx^xx"
+        )
         phrase = phrases[syllable.note]
         # A rest stands between the phrase before it and the one that it leads to.
         ahead = max([-1, *phrases[: syllable.note]]) + 1 if note.is_rest else phrase + 1
@@ -231,46 +216,13 @@ def singing_labels(score: Score) -> list[str]:
     return labels
 
 
-def _three(syllable: _Syllable, mark: str) -> str:
+def _syllable_values(syllable: _Syllable) -> tuple[Any, ...]:
     left = syllable.count - syllable.position + 1
-    return f"{len(syllable.phones)}{mark}{syllable.position}{mark}{left}"
-
-
-def _current_note(
-    score: Score,
-    syllable: _Syllable,
-    place: _Position,
-    phrases: list[int],
-    previous: Note | None,
-    following: Note | None,
-) -> str:
-    note = score.notes[syllable.note]
-    pitch = "xx]xx" if note.is_rest else f"{_absolute(note)}]{_relative(note)}"
-    in_phrase = "xx#xx_xx;xx$xx&xx%xx[xx"
-    if not note.is_rest:
-        p = _phrase_place(score, phrases, syllable.note)
-        in_phrase = (
-            f"{p.number}#{p.count - p.number + 1}_{_units(p.start, 10)};{_units(p.total - p.start, 10)}"
-            f"${p.ticks}&{p.total_ticks - p.ticks}%{p.percent}[{100 - p.percent}"
-        )
-    after = score.notes[syllable.note + 1] if syllable.note + 1 < len(score.notes) else None
-    rises = "xx+xx" if note.is_rest else f"{_interval(note, previous)}+{_interval(note, following)}"
-    return (
-        f"{pitch}^{note.key % 12}={_beat(note)}~{round(note.tempo)}!{syllable.count}"
-        f"@{_units(note.duration, 100)}#{_ticks(note.beats)}+xx]{place.number}"
-        f"${place.count - place.number + 1}|{_units(place.start, 10)}[{_units(place.total - place.start, 10)}"
-        f"&{place.ticks}]{place.total_ticks - place.ticks}={place.percent}^{100 - place.percent}~{in_phrase}"
-        f"|{int(note.slur)}]{int(after is not None and after.slur)}-{_dynamic(note.velocity)}"
-        f"{_NO_MARKS}~{rises}!xx^xx"
-    )
+    return len(syllable.phones), syllable.position, left, "JPN", 0
 
 
 def speech_labels(score: Score) -> list[str]:
-    """Open JTalk's labels with the five phones, and a fixed context for the rest.
-
-    A speech voice asks for accent and word class, which a song does not have:
-    every mora stands as the third of five in a flat accent phrase.
-    """
+    """Open JTalk's labels with the five phones; every mora is the third of five in a flat accent phrase."""
     phones = [_NEAREST.get(p, p) for p in score.phones]
     labels = []
     for i, phone in enumerate(phones):

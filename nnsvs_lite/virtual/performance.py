@@ -115,10 +115,7 @@ def _shrink(lengths: list[int], limit: int) -> list[int]:
 
 
 def _share(phones: Sequence[str], lengths: list[int], body: int, language) -> list[int]:
-    """What follows the beat fills the note: consonants keep their length, vowels share the rest.
-
-    The first vowel of several gets twice the share of each that follows.
-    """
+    """What follows the beat fills the note: vowels share what consonants leave, the first doubly."""
     held = [p in language.vowels or language.is_silence(p) for p in phones]
     if not any(held):
         held[-1] = True

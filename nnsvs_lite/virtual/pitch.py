@@ -23,8 +23,7 @@ _FLUTTER_HZ = 10.0
 def step_response(time: np.ndarray, omega: float, zeta: float) -> np.ndarray:
     """Unit step response of ``omega^2 / (s^2 + 2 zeta omega s + omega^2)``; 0 before time 0.
 
-    With :data:`OVERSHOOT` it rises to 1.132 at 107 ms, with :data:`PREPARATION` to
-    1.060 at 145 ms.
+    With :data:`OVERSHOOT` it rises to 1.132 at 107 ms, with :data:`PREPARATION` to 1.060 at 145 ms.
 
     Args:
         time: seconds, any shape. omega: rad/s. zeta: damping, 0 < zeta <= 1.
@@ -38,11 +37,7 @@ def step_response(time: np.ndarray, omega: float, zeta: float) -> np.ndarray:
 
 
 def _change(time: np.ndarray, step: float, style: SingingStyle) -> np.ndarray:
-    """What a change of pitch by ``step`` cents at time 0 adds: from 0 to ``step``.
-
-    Only the first ``large_interval`` cents swing over; a whole leap that did so
-    would miss its note by more than a semitone.
-    """
+    """What a change by ``step`` cents at time 0 adds; at most ``large_interval`` cents swing over."""
     swinging = float(np.clip(step, -style.large_interval, style.large_interval))
     swing = style.overshoot * step_response(time, *OVERSHOOT)
     swing += (1.0 - style.overshoot) * step_response(time, OVERSHOOT[0], 1.0)

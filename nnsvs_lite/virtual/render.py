@@ -1,12 +1,8 @@
 """From mel-cepstra and F0 of a voice to a waveform, with WORLD."""
 
-import os
-import warnings
-
 import numpy as np
 
-from nnsvs_lite.io.atomic import atomic_path
-from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.features.world import pyworld
 from nnsvs_lite.virtual.style import FRAME
 
 PEAK = 0.98
@@ -16,11 +12,7 @@ _LOWEST = 10.0 ** (-100 / 10)
 
 
 def warped_frequencies(frequencies: np.ndarray, sample_rate: int, alpha: float) -> np.ndarray:
-    """Phase of the all-pass function (radians) at frequencies in Hz.
-
-    The frequency axis on which a mel-cepstrum is a cosine series (Tokuda et al.
-    1994): ``w + 2 atan(alpha sin w / (1 - alpha cos w))``.
-    """
+    """Phase (radians) of the all-pass function at frequencies in Hz (Tokuda et al. 1994)."""
     omega = 2 * np.pi * np.asarray(frequencies) / sample_rate
     return omega + 2 * np.arctan(alpha * np.sin(omega) / (1 - alpha * np.cos(omega)))
 
@@ -69,10 +61,7 @@ def smooth_over_harmonics(spectra: np.ndarray, f0: np.ndarray, sample_rate: int)
 
 
 def aperiodicity(low_pass: np.ndarray, voice_rate: int, sample_rate: int, fft: int) -> np.ndarray:
-    """Aperiodicity (fft // 2 + 1,) that stands for the voice's mixed excitation.
-
-    hts_engine filters pulses with ``low_pass`` and noise with its complement.
-    """
+    """Aperiodicity (fft // 2 + 1,) of pulses filtered by ``low_pass`` and noise by its complement."""
     frequencies = np.arange(fft // 2 + 1) * sample_rate / fft
     half = len(low_pass) // 2
     lags = np.arange(-half, half + 1)
@@ -90,22 +79,14 @@ def synthesize(f0: np.ndarray, spectra: np.ndarray, ap: np.ndarray, sample_rate:
         ap: (frames, bins). sample_rate: Hz.
     """
     curves = (np.ascontiguousarray(curve, dtype=np.float64) for curve in (f0, spectra, ap))
-    wav = _world().synthesize(*curves, sample_rate, FRAME * 1000)
+    wav = pyworld.synthesize(*curves, sample_rate, FRAME * 1000)
     samples = round(len(f0) * FRAME * sample_rate)
     return np.pad(wav[:samples], (0, max(0, samples - len(wav))))
 
 
-def _world():
-    with warnings.catch_warnings():
-        # It looks up its own version in a way that setuptools warns of.
-        warnings.simplefilter("ignore")
-        import pyworld
-    return pyworld
-
-
 def fft_size(sample_rate: int) -> int:
     """The FFT size WORLD wants at a sampling rate (F0 down to 71 Hz)."""
-    return _world().get_cheaptrick_fft_size(sample_rate, 71.0)
+    return pyworld.get_cheaptrick_fft_size(sample_rate, 71.0)
 
 
 def active_level(wav: np.ndarray, sample_rate: int) -> float:
@@ -116,24 +97,3 @@ def active_level(wav: np.ndarray, sample_rate: int) -> float:
     if not power.size or power.max() <= 0:
         return -np.inf
     return float(10 * np.log10(np.mean(power[power > power.max() * 1e-3])))
-
-
-def to_pcm16(wav: np.ndarray) -> np.ndarray:
-    """Rounds to int16. What would exceed :data:`PEAK` is scaled down as a whole, never clipped.
-
-    Raises DataError if a sample is not finite.
-    """
-    if not np.isfinite(wav).all():
-        raise DataError("the rendered waveform holds NaN or infinity")
-    peak = np.abs(wav).max(initial=0.0)
-    if peak > PEAK:
-        wav = wav * (PEAK / peak)
-    return np.round(wav * 32767).astype("<i2")
-
-
-def write_wav(path: str | os.PathLike, wav: np.ndarray, sample_rate: int) -> None:
-    """Writes a waveform of full scale 1 as 16-bit PCM; see :func:`to_pcm16`."""
-    import soundfile
-
-    with atomic_path(path) as tmp:
-        soundfile.write(tmp, to_pcm16(wav), sample_rate, subtype="PCM_16")

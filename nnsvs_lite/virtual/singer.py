@@ -58,10 +58,7 @@ class VirtualSinger:
     smooth: bool
 
     def perform(self, score: Score, rng: np.random.Generator) -> VirtualSong:
-        """Times, F0 and spectra of a score; the noise comes from ``rng`` alone.
-
-        Raises DataError where the score cannot be sung; see :func:`place_phones`.
-        """
+        """Times, F0 and spectra of a score; noise is ``rng``'s. Raises DataError as :func:`place_phones`."""
         labels = full_context(score, self.voice.label_format)
         states = self.voice.select(labels)
         natural = natural_durations(states.duration_mean).sum(axis=1).astype(float)
@@ -86,11 +83,7 @@ class VirtualSinger:
     def _levels(
         self, score: Score, phones: list[Phone], mgc: np.ndarray, curve: np.ndarray
     ) -> tuple[dict[int, float], np.ndarray]:
-        """Level in dBFS of each note's first vowel as the voice would sing it, and how it moves.
-
-        The second value (frames,) is the difference of each vowel's frames from the
-        vowel's own mean, smoothed; 0 at its edges and elsewhere.
-        """
+        """dBFS of notes' first vowels, and how vowels move around their own: (frames,) dB, 0 elsewhere."""
         vowels = get_language(score.lang).vowels
         levels: dict[int, float] = {}
         motion = np.zeros(len(curve))
@@ -109,11 +102,7 @@ class VirtualSinger:
         return levels, motion
 
     def _loudness(self, score: Score, phones: list[Phone], own: dict[int, float]) -> np.ndarray:
-        """Gain in dB for each frame: an even level, then dynamics, the phrase's swell, the pitch.
-
-        The level is evened out on voiced phones alone, and not without limit: a vowel
-        that the voice almost devoices must not lift the fricative before it.
-        """
+        """Gain in dB for each frame: an even level, then dynamics, the phrase's swell, the pitch."""
         style, notes, language = self.style, score.notes, get_language(score.lang)
         gains: list[float | None] = [None] * len(notes)
         evening = [0.0] * len(notes)
@@ -136,6 +125,7 @@ class VirtualSinger:
         for p in phones:
             around = [g for g in gains[max(p.note - 1, 0) : p.note + 2] if g is not None]
             gain = gains[p.note] if gains[p.note] is not None else min(around, default=0.0)
+            # A vowel that the voice almost devoices must not lift the fricative before it.
             if language.is_voiced(p.symbol):
                 gain += evening[p.note]
             level[round(p.start / FRAME) : round(p.end / FRAME)] = gain + LEVEL - self.level
@@ -147,10 +137,7 @@ class VirtualSinger:
         return render.smooth_over_harmonics(spectra, f0, sample_rate) if self.smooth else spectra
 
     def render(self, performance: VirtualSong, sample_rate: int) -> np.ndarray:
-        """The waveform of a performance, full scale 1.
-
-        Raises DataError if ``sample_rate`` is above the voice's.
-        """
+        """The waveform, full scale 1. Raises DataError for a rate below 8000 Hz or above the voice's."""
         if not 8000 <= sample_rate <= self.voice.sample_rate:
             raise DataError(
                 f"a sampling rate of 8000 to {self.voice.sample_rate} Hz is needed, not {sample_rate}",
@@ -199,11 +186,7 @@ def trajectories(voice: HtsVoice, states: StateSequence, durations: np.ndarray) 
 
 
 def voicing(states: StateSequence, durations: np.ndarray, phones: list[Phone], lang: str) -> np.ndarray:
-    """Whether each frame is voiced (frames,).
-
-    Vowels, nasals, liquids and glides always are, silences, closures and voiceless
-    consonants never; the voice's own decision counts for voiced obstruents.
-    """
+    """Voiced frames (frames,): vowels and sonorants always, voiced obstruents as the voice has it."""
     language = get_language(lang)
     own = states.voiced > 0.5
     for row, phone in zip(own, phones):

@@ -56,7 +56,6 @@ class SingingStyle:
 
 PLAIN = SingingStyle()
 """The first singer: steady, on time, a light vibrato."""
-
 WARM = SingingStyle(
     name="warm",
     phrase_lag=0.05,

