@@ -15,7 +15,6 @@ from nnsvs_lite.score.languages.words import Phones, SpelledLanguage, Word, plai
 
 _TABLES = tables("en")
 
-_TO_GLIDE = {"iy": "y", "uw": "w", "er": "r"}
 _SYLLABIC = frozenset({"l", "m", "n", "r"})
 
 CONTRACTIONS = _TABLES["contractions"]
@@ -53,9 +52,6 @@ class English(SpelledLanguage):
 
     code = "en"
     name = "English"
-    features = _TABLES["features"]
-    onsets = frozenset(_TABLES["onsets"].split(", "))
-    never_onset = frozenset({"ng", "zh"})
     aliases = {
         f"{phone.upper()}{stress}": "ax" if f"{phone}{stress}" == "ah0" else phone
         for phone in _TABLES["features"]
@@ -80,28 +76,28 @@ class English(SpelledLanguage):
                 forms.insert(0, ("dh", "iy"))
         return found
 
+    def has_room(self, phones: Phones, i: int) -> bool:
+        """A reduced vowel before l, m, n, r: *fi-re*, *rhy-thm*."""
+        if not 0 < i < len(phones):
+            return False
+        before, phone = phones[i - 1], phones[i]
+        if phone in ("l", "r") and before in ("ay", "aw", "oy", "ow", "ey", "iy", "uw"):
+            return True
+        return phone in _SYLLABIC and self.vowels.isdisjoint((before, *phones[i + 1 : i + 2]))
+
+    def may_drop(self, phones: Phones, i: int) -> bool:
+        """A reduced vowel before l, m, n, r and a vowel: *ev'-ry*."""
+        return (
+            i > 0
+            and set(phones[i + 1 : i + 2]) <= _SYLLABIC
+            and not self.vowels.isdisjoint(phones[i + 2 : i + 3])
+        )
+
     def longer(self, phones: Phones) -> Iterable[Phones]:
-        """A reduced vowel before l, m, n, r (*fi-re*, *rhy-thm*), a vowel for a glide, the ending -ed."""
-        for i in range(1, len(phones)):
-            before, phone = phones[i - 1], phones[i]
-            after = phones[i + 1 : i + 2]
-            drawn = phone in ("l", "r") and before in ("ay", "aw", "oy", "ow", "ey", "iy", "uw")
-            if drawn or (phone in _SYLLABIC and before not in self.vowels and not set(after) & self.vowels):
-                yield (*phones[:i], "ax", *phones[i:])
-            elif phone in ("y", "w") and before not in self.vowels and set(after) & self.vowels:
-                yield (*phones[:i], "iy" if phone == "y" else "uw", *phones[i + 1 :])
-        # The old ending: bless-ed, wing-ed.
+        """Also the old ending: *bless-ed*, *wing-ed*."""
+        yield from super().longer(phones)
         if len(phones) > 2 and phones[-1] in ("d", "t") and phones[-2] not in self.vowels:
             yield (*phones[:-1], "ih", "d")
-
-    def shorter(self, phones: Phones) -> Iterable[Phones]:
-        """*Ev'-ry*, *glo-rious*: without a reduced vowel, or with a glide for a vowel, before a vowel."""
-        for i in range(1, len(phones) - 1):
-            after = phones[i + 1]
-            if phones[i] == "ax" and after in _SYLLABIC and set(phones[i + 2 : i + 3]) & self.vowels:
-                yield (*phones[:i], *phones[i + 1 :])
-            elif phones[i] in _TO_GLIDE and after in self.vowels and phones[i - 1] not in self.vowels:
-                yield (*phones[:i], _TO_GLIDE[phones[i]], *phones[i + 1 :])
 
 
 @functools.lru_cache(maxsize=1 << 14)

@@ -9,7 +9,7 @@ import ctypes
 import functools
 import re
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nnsvs_lite.io.errors import DataError
@@ -84,13 +84,11 @@ class EspeakLanguage(SpelledLanguage):
         voice: what eSpeak NG calls it; ``code`` if empty.
         fold: IPA symbols of eSpeak NG to phones, space separated, where they differ.
         phrasewise: whether a word's sound hangs on its neighbours (French liaison).
-        glides: unstressed vowels and the glides that they are next to another vowel.
     """
 
     voice = ""
     fold: Mapping[str, str] = {}
     phrasewise = False
-    glides: Mapping[str, str] = {}
 
     def __init__(self) -> None:
         super().__init__()
@@ -126,7 +124,7 @@ class EspeakLanguage(SpelledLanguage):
                 ]
             for word, symbols in zip(clause, spoken, strict=True):
                 try:
-                    phones = tuple(p for symbol in self._gliding(symbols) for p in self._folded(symbol))
+                    phones = tuple(p for symbol in self._heard(symbols) for p in self._folded(symbol))
                     phones = self.tidy(phones, word)
                 except LyricError as error:
                     raise LyricError(f"{word.text!r}: {error}", word.lyrics[0]) from None
@@ -135,6 +133,10 @@ class EspeakLanguage(SpelledLanguage):
                 found.append([phones])
         return found
 
+    def _heard(self, symbols: Sequence[str]) -> Sequence[str]:
+        """The symbols of a word as this language takes them; the default leaves them."""
+        return symbols
+
     def _agreement(self, parts: Sequence[str], syllables: Sequence[Phones]) -> int:
         """Also how many parts hold the letter of their syllable's vowel."""
         score = super()._agreement(parts, syllables)
@@ -142,20 +144,6 @@ class EspeakLanguage(SpelledLanguage):
             vowel = next((p[0] for p in syllable if p in self.nuclei), "")
             score += bool(vowel) and _LETTERS.get(vowel, vowel) in plain(part)
         return score
-
-    def _gliding(self, symbols: Sequence[str]) -> list[str]:
-        """Unstressed vowels of ``glides`` next to another vowel as glides, from the left."""
-        found: list[str] = []
-        for i, symbol in enumerate(symbols):
-            if symbol in self.glides:
-                near = [*found[-1:], *symbols[i + 1 : i + 2]]
-                if any(self._is_vowel(s) for s in near):
-                    symbol = self.glides[symbol]
-            found.append(symbol)
-        return found
-
-    def _is_vowel(self, symbol: str) -> bool:
-        return symbol.strip("ˈˌː")[:1] in tuple("aeiouɛɔɪʊ")
 
     def _folded(self, symbol: str) -> list[str]:
         """Phones of one symbol of eSpeak NG."""
@@ -196,24 +184,24 @@ def _clauses(words: Sequence[Word]) -> list[list[Word]]:
     return [clause for clause in clauses if clause]
 
 
-GLIDES = {"j": "i", "w": "u"}
-_TO_GLIDE = {vowel: glide for glide, vowel in GLIDES.items()}
-
-
 class GlidingLanguage(EspeakLanguage):
-    """A language in which i and u next to a vowel are sung with it, or as syllables of their own."""
+    """A language in which i and u next to a vowel are sung with it, or as syllables of their own.
 
-    def _swapped(self, phones: Phones, table: Mapping[str, str]) -> Iterable[Phones]:
-        """One phone of ``table`` changed, where a vowel stands next to it."""
-        for i, phone in enumerate(phones):
-            near = {*phones[max(i - 1, 0) : i], *phones[i + 1 : i + 2]}
-            if phone in table and near & self.vowels:
-                yield (*phones[:i], table[phone], *phones[i + 1 :])
+    So *su-a-ve*, *pa-u-ra* (dieresis), *gra-zia*, *mai* (syneresis).
+    """
 
-    def longer(self, phones: Phones) -> Iterable[Phones]:
-        """A vowel for a glide (dieresis): *su-a-ve*, *pa-u-ra*."""
-        return self._swapped(phones, GLIDES)
+    links = True
 
-    def shorter(self, phones: Phones) -> Iterable[Phones]:
-        """A glide for a vowel (syneresis): *gra-zia*, *mai*."""
-        return self._swapped(phones, _TO_GLIDE)
+    def may_glide(self, phones: Phones, i: int) -> bool:
+        """Next to any vowel."""
+        return not self.vowels.isdisjoint(phones[max(i - 1, 0) : i] + phones[i + 1 : i + 2])
+
+    def _heard(self, symbols: Sequence[str]) -> list[str]:
+        """Unstressed vowels of ``gliding`` next to another vowel as glides, from the left."""
+        found: list[str] = []
+        for i, symbol in enumerate(symbols):
+            near = [*found[-1:], *symbols[i + 1 : i + 2]]
+            if any(s.strip("ˈˌː")[:1] in tuple("aeiouɛɔɪʊ") for s in near):
+                symbol = self.gliding.get(symbol, symbol)
+            found.append(symbol)
+        return found

@@ -11,9 +11,9 @@ import dataclasses
 import itertools
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from nnsvs_lite.score.languages.base import Language, LyricError, Reading
+from nnsvs_lite.score.languages.base import Language, LyricError, Reading, tables
 
 _APOSTROPHES = str.maketrans(dict.fromkeys("’‘ʼ´`ʹ′‛", "'"))
 _HYPHENS = "-‐‑–—"
@@ -115,23 +115,37 @@ def plain(text: str) -> str:
 
 
 class SpelledLanguage(Language):
-    """A language whose words are looked up and spread over notes.
+    """A language whose words are looked up and spread over notes; a subclass writes :meth:`pronounce`.
 
-    A subclass writes :meth:`pronounce` and sets
+    Its tables, from ``<code>.json``, are attributes:
 
     Attributes:
-        onsets: consonants that may begin a syllable, space separated in each; single
-            ones always may, but for those in ``never_onset``.
+        onsets: consonants that may begin a syllable, space separated in each, with commas between; single
+            ones always may, but for those of ``never_onset``.
+        glides: the vowel that each glide becomes where a word needs a syllable more.
+        gliding: the glide that each vowel becomes where it needs one fewer.
+        reduced: the vowel put in or left out for the same.
         links: whether a word's last consonant begins the next word's first syllable
-            where that begins with a vowel.
+            where that begins with a vowel, and any onset may have a glide after it.
         joined: see :func:`words_of`.
     """
 
-    onsets: frozenset[str] = frozenset()
-    never_onset: frozenset[str] = frozenset()
+    onsets = ""
+    never_onset: Sequence[str] = ()
+    glides: Mapping[str, str] = {}
+    gliding: Mapping[str, str] = {}
+    reduced = ""
     links = False
     joined = ""
     spreads = True
+
+    def __init__(self) -> None:
+        vars(self).update(tables(self.code))
+        super().__init__()
+        self._onsets = set(self.onsets.split(", "))
+        if self.links:
+            starts = {*self.features, *self._onsets} - self.vowels - set(self.glides)
+            self._onsets |= {f"{start} {glide}" for start in starts for glide in self.glides}
 
     def pronounce(self, words: Sequence[Word]) -> list[list[Phones]]:
         """Pronunciations of each word of a phrase, the usual one first.
@@ -142,12 +156,32 @@ class SpelledLanguage(Language):
         raise NotImplementedError
 
     def longer(self, phones: Phones) -> Iterable[Phones]:
-        """Pronunciations with one syllable more, as in verse; none if there is no such form."""
-        return ()
+        """Pronunciations with a syllable more, as in verse: a vowel for a glide, or a reduced vowel more."""
+        for i in range(len(phones) + 1):
+            if self.has_room(phones, i):
+                yield (*phones[:i], self.reduced, *phones[i:])
+            elif phones[i : i + 1] and phones[i] in self.glides and self.may_glide(phones, i):
+                yield (*phones[:i], self.glides[phones[i]], *phones[i + 1 :])
 
     def shorter(self, phones: Phones) -> Iterable[Phones]:
-        """Pronunciations with one syllable fewer."""
-        return ()
+        """Pronunciations with one syllable fewer: a glide for a vowel, or no reduced vowel."""
+        for i, phone in enumerate(phones):
+            if phone == self.reduced and self.may_drop(phones, i):
+                yield (*phones[:i], *phones[i + 1 :])
+            elif phone in self.gliding and self.may_glide(phones, i):
+                yield (*phones[:i], self.gliding[phone], *phones[i + 1 :])
+
+    def may_glide(self, phones: Phones, i: int) -> bool:
+        """Whether a phone can be a glide as well as a vowel: between a consonant and a vowel."""
+        return 0 < i < len(phones) - 1 and phones[i - 1] not in self.vowels and phones[i + 1] in self.vowels
+
+    def has_room(self, phones: Phones, i: int) -> bool:
+        """Whether a reduced vowel can be sung before a phone, or at the end."""
+        return False
+
+    def may_drop(self, phones: Phones, i: int) -> bool:
+        """Whether a reduced vowel can be left out."""
+        return False
 
     def units(self, lyric: str) -> list[list[str]]:
         """The syllables of a lyric read alone.
@@ -202,7 +236,7 @@ class SpelledLanguage(Language):
     def _may_begin(self, consonants: Sequence[str]) -> bool:
         if len(consonants) == 1:
             return consonants[0] not in self.never_onset
-        return " ".join(consonants) in self.onsets
+        return " ".join(consonants) in self._onsets
 
     def _shares(self, word: Word, pronunciations: Sequence[Phones]) -> list[list[Phones]]:
         """The syllables that each part of a word sings."""
