@@ -28,38 +28,18 @@ class Column:
         kind: ``categorical`` (small whole numbers, 0 = none or outside), ``numeric``
             or ``flag`` (0/1).
         size: for a categorical column how many values there are, 0 included; else 1.
-        unit: of a numeric column, such as ``s`` or ``semitone``; may be empty.
     """
 
     name: str
     kind: str
     size: int = 1
-    unit: str = ""
 
 
-_NOTE_NUMERIC = {
-    "pitch": "semitone",
-    "pitch_held": "semitone",
-    "interval_prev": "semitone",
-    "interval_next": "semitone",
-    "length": "s",
-    "log_length": "log s",
-    "length_beats": "quarter",
-    "prev_length": "s",
-    "next_length": "s",
-    "log_prev_length": "log s",
-    "log_next_length": "log s",
-    "tempo": "quarter/min",
-    "beat_fraction": "measure",
-    "measure_beats": "quarter",
-    "phrase_index": "note",
-    "phrase_left": "note",
-    "phrase_elapsed": "s",
-    "phrase_remaining": "s",
-    "velocity": "",
-    "phone_count": "phone",
-    "onset_phones": "phone",
-}
+_NOTE_NUMERIC = """
+pitch pitch_held interval_prev interval_next length log_length length_beats prev_length next_length
+log_prev_length log_next_length tempo beat_fraction measure_beats phrase_index phrase_left
+phrase_elapsed phrase_remaining velocity phone_count onset_phones
+"""
 _NOTE_FLAGS = ("slur", "next_slur", "is_rest", "prev_rest", "next_rest", "breath", "prev_breath")
 
 
@@ -70,10 +50,12 @@ def note_columns(language: Language) -> list[Column]:
     the note before to the note after. Intervals are to the nearest sounding notes, past
     rests (0 where there is none). ``key`` is the number of sharps + 8; ``key_degree``
     is semitones above the major tonic + 1. The outside of an utterance counts as rest.
-    A language with tones has a last column ``tone``.
+    A language with tones has a last column ``tone``. Pitches are in semitones, times in
+    seconds (``log_``: their logarithm), beats in quarters, tempo in quarters a minute,
+    ``beat_fraction`` in measures, places in a phrase in notes, counts in phones.
     """
     phones = len(language.phones) + 1
-    columns = [Column(name, "numeric", 1, unit) for name, unit in _NOTE_NUMERIC.items()]
+    columns = [Column(name, "numeric") for name in _NOTE_NUMERIC.split()]
     columns += [Column(name, "flag") for name in _NOTE_FLAGS]
     columns += [Column("key", "categorical", 16), Column("key_degree", "categorical", 13)]
     columns += [Column(name, "categorical", phones) for name in ("first_phone", "nucleus", "prev_last_phone")]
@@ -91,10 +73,7 @@ def phone_columns(language: Language) -> list[Column]:
     names = ("phone", "prev_phone", "next_phone", "prev2_phone", "next2_phone")
     columns = [Column(name, "categorical", phones) for name in names]
     columns += [Column(f"class_{name}", "flag") for name in language.class_names]
-    columns += [
-        Column("note_phone_index", "numeric", 1, "phone"),
-        Column("note_phone_left", "numeric", 1, "phone"),
-    ]
+    columns += [Column("note_phone_index", "numeric"), Column("note_phone_left", "numeric")]
     columns += [Column(name, "flag") for name in ("is_vowel", "is_onset", "is_silence")]
     return columns
 

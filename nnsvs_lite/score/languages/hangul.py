@@ -18,19 +18,7 @@ VOWELS = "ㅏㅐㅑㅒㅓㅔㅕㅖㅗㅘㅙㅚㅛㅜㅝㅞㅟㅠㅡㅢㅣ"
 CODAS = ("", *"ㄱㄲㄳㄴㄵㄶㄷㄹㄺㄻㄼㄽㄾㄿㅀㅁㅂㅄㅅㅆㅇㅈㅊㅋㅌㅍㅎ")
 _FIRST = ord("가")
 
-_PAIRS = {
-    "ㄳ": "ㄱㅅ",
-    "ㄵ": "ㄴㅈ",
-    "ㄶ": "ㄴㅎ",
-    "ㄺ": "ㄹㄱ",
-    "ㄻ": "ㄹㅁ",
-    "ㄼ": "ㄹㅂ",
-    "ㄽ": "ㄹㅅ",
-    "ㄾ": "ㄹㅌ",
-    "ㄿ": "ㄹㅍ",
-    "ㅀ": "ㄹㅎ",
-    "ㅄ": "ㅂㅅ",
-}
+_PAIRS = dict(zip("ㄳㄵㄶㄺㄻㄼㄽㄾㄿㅀㅄ", zip("ㄱㄴㄴㄹㄹㄹㄹㄹㄹㄹㅂ", "ㅅㅈㅎㄱㅁㅂㅅㅌㅍㅎㅅ")))
 # 8-11항: the seven codas.
 _NEUTRAL = dict(
     zip(
@@ -72,7 +60,7 @@ def pronounce(word: str) -> str:
 
     꽃이 gives 꼬치, 국물 궁물. Every coda of the result is one of ㄱㄴㄷㄹㅁㅂㅇ.
     """
-    spelt = _spelled(word)
+    spelt = _LISTED.sub(_listed, word)
     syllables = [list(parts) for c in spelt if (parts := decompose(c))]
     for i, following in enumerate(spelt[1:]):
         if following == "없":  # 15항: a word of its own meaning, 끝없이 is 끄덥씨
@@ -86,12 +74,8 @@ def pronounce(word: str) -> str:
     return "".join(compose(*syllable) for syllable in syllables)
 
 
-def _spelled(word: str) -> str:
-    """A word with what the list says put in."""
-    return _LISTED.sub(_listed, word)
-
-
 def _listed(match: re.Match[str]) -> str:
+    """What the list says of the beginning of a word."""
     written = match.group(0)
     spoken = WORDS[written]
     last, said = decompose(written[-1]), decompose(spoken[-1])
@@ -165,7 +149,7 @@ def _before_vowel(coda: str, vowel: str) -> tuple[str, str]:
         return "ㅇ", "ㅇ"
     if coda in "ㅎㄶㅀ":  # 12항: ㅎ falls silent
         return ("", "ㅇ") if coda == "ㅎ" else ("", _PAIRS[coda][0])
-    left, moved = _PAIRS.get(coda, ("", coda)) if coda in _PAIRS else ("", coda)
+    left, moved = _PAIRS.get(coda, ("", coda))
     if vowel in "ㅣㅕ" and moved in "ㄷㅌ":
         return left, "ㅈ" if moved == "ㄷ" else "ㅊ"
     if left and moved == "ㅅ":
@@ -175,7 +159,7 @@ def _before_vowel(coda: str, vowel: str) -> tuple[str, str]:
 
 def _to_aspirate(coda: str) -> tuple[str, str] | None:
     """What is left of a coda, and the aspirate it makes with ㅎ (12항 붙임)."""
-    left, last = _PAIRS.get(coda, ("", coda)) if coda in _PAIRS else ("", coda)
+    left, last = _PAIRS.get(coda, ("", coda))
     if last in "ㅅㅊㅌㅆ" and not left:
         last = "ㄷ"
     if last == "ㅈ" or last in _ASPIRATED:

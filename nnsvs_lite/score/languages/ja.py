@@ -10,53 +10,14 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-from nnsvs_lite.score.languages.base import Language, LyricError, tables
+from nnsvs_lite.score.languages.base import Language, LyricError, Reading, tables
 
 _TABLES = tables("ja")
 
-# Consonants of each row, as one for the row or as five for a i u e o.
-_ROWS = _TABLES["rows"]
-
-# First kana of a two-kana mora: its consonant before each small kana.
-_GLIDES = _TABLES["glides"]
-_WITH_SMALL_VOWEL = _TABLES["with_small_vowel"]
-_SMALL = dict(zip("ぁぃぅぇぉゃゅょゎ", "aiueoauoa"))
-
-
-def _kana_table() -> dict[str, list[str]]:
-    """Every mora in hiragana, one or two kana, with its phones."""
-    table = {"ん": ["N"], "っ": ["cl"], "ゎ": ["w", "a"], "ゕ": ["k", "a"], "ゖ": ["k", "e"]}
-    for kana, vowel in zip("やゆよゃゅょ", "auoauo"):
-        table[kana] = ["y", vowel]
-    for row, consonants in _ROWS.items():
-        for kana, consonant, vowel in zip(row, consonants.split(), "aiueo"):
-            table[kana] = [vowel] if consonant == "-" else [consonant, vowel]
-    for kana, consonant in _GLIDES.items():
-        for small in "ゃゅょ" + ("" if kana in "てでふゔ" else "ぇ"):
-            table[kana + small] = [consonant, _SMALL[small]]
-    for kana, (consonant, smalls) in _WITH_SMALL_VOWEL.items():
-        for small in smalls:
-            table[kana + small] = [consonant, _SMALL[small]]
-    table["くゎ"], table["ぐゎ"] = ["kw", "a"], ["gw", "a"]
-    return table
-
-
-def _romaji_table() -> dict[str, str]:
-    """Hepburn and Kunrei spellings of each mora, to kana."""
-    table: dict[str, str] = {}
-    for kana, phones in sorted(_KANA.items(), key=lambda item: len(item[0])):
-        if kana not in "っぁぃぅぇぉゃゅょゎゕゖゐゑ":
-            table.setdefault("".join(phones).replace("N", "n"), kana)
-    kunrei = {"si": "し", "ti": "ち", "tu": "つ", "hu": "ふ", "zi": "じ", "di": "ぢ", "du": "づ", "wo": "を"}
-    table.update(kunrei)
-    for first, kana in {"sy": "し", "ty": "ち", "zy": "じ", "jy": "じ", "dy": "ぢ"}.items():
-        table.update({first + vowel: kana + small for vowel, small in zip("auo", "ゃゅょ")})
-    table["n'"] = table["nn"] = "ん"
-    return table
-
-
-_KANA = _kana_table()
-_ROMAJI = _romaji_table()
+_KANA = {kana: phones.split() for kana, phones in _TABLES["kana"].items()}
+"""Every mora in hiragana, one or two kana, with its phones."""
+_ROMAJI = _TABLES["romaji"]
+"""Hepburn and Kunrei spellings of each mora, to kana."""
 
 _TO_HIRAGANA = {code: code - 0x60 for code in range(ord("ァ"), ord("ヶ") + 1)}
 _VOICED_MARKS = str.maketrans({"゛": "\u3099", "゜": "\u309a"})
@@ -108,11 +69,11 @@ class Japanese(Language):
             raise LyricError("a long-vowel mark needs a vowel before it")
         return morae
 
-    def read_words(self, lyrics: Sequence[str]) -> list[str]:
+    def read_phrase(self, lyrics: Sequence[str]) -> list[Reading]:
         """Kanji read in the words of their phrase: 行 く is い く, though 行 alone is こう."""
-        if not any(_NEEDS_DICTIONARY.search(lyric) for lyric in lyrics):
-            return list(lyrics)
-        return _read_phrase([_cleaned(lyric) for lyric in lyrics], list(lyrics))
+        if any(_NEEDS_DICTIONARY.search(lyric) for lyric in lyrics):
+            lyrics = _read_phrase([_cleaned(lyric) for lyric in lyrics], list(lyrics))
+        return super().read_phrase(lyrics)
 
     def prolongs(self, before: str, lyric: str) -> bool:
         """Whether a lyric such as あ only repeats the vowel of the one before, such as た."""
@@ -151,11 +112,7 @@ def _romaji_to_kana(text: str) -> str:
             continue
         for size in (3, 2, 1):
             part = text[i : i + size]
-            if (
-                len(part) == size
-                and part in _ROMAJI
-                and not (part == "nn" and text[i + 2 : i + 3] in "aiueoy")
-            ):
+            if part in _ROMAJI and not (part == "nn" and text[i + 2 : i + 3] in "aiueoy"):
                 kana, i = kana + _ROMAJI[part], i + size
                 break
         else:

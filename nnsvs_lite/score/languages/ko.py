@@ -30,14 +30,6 @@ class Korean(Language):
     features = tables("ko")["features"]
     spreads = True
 
-    def units(self, lyric: str) -> list[list[str]]:
-        """Syllables of a lyric read alone.
-
-        Raises:
-            LyricError: where it cannot be read.
-        """
-        return self.read_phrase([lyric])[0].units
-
     def read_phrase(self, lyrics: Sequence[str]) -> list[Reading]:
         """Syllables as they sound in their words: 꽃|이 is 꼬|치.
 

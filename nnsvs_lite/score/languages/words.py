@@ -183,14 +183,6 @@ class SpelledLanguage(Language):
         """Whether a reduced vowel can be left out."""
         return False
 
-    def units(self, lyric: str) -> list[list[str]]:
-        """The syllables of a lyric read alone.
-
-        Raises:
-            LyricError: where it cannot be read.
-        """
-        return self.read_phrase([lyric])[0].units
-
     def read_phrase(self, lyrics: Sequence[str]) -> list[Reading]:
         """The syllables of each lyric; see the module.
 

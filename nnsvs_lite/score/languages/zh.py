@@ -14,36 +14,15 @@ from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.languages.base import Language, LyricError, Reading, tables
 
 _TABLES = tables("zh")
-_INITIALS = _TABLES["initials"]
+_PINYIN = {
+    initial + final: [initial, final] if initial else [final]
+    for initial, finals in _TABLES["syllables"].items()
+    for final in finals.split()
+} | {spelt: phones.split() for spelt, phones in _TABLES["spellings"].items()}
+"""Every syllable as pinyin spells it, with v for ü, and its phones.
 
-# The vowel itself; a medial i, u or ü is told by palatal, labial or both, a nasal end by its place.
-_FINALS = _TABLES["finals"]
-
-_ALLOWED = _TABLES["syllables"]
-
-
-def _syllables() -> dict[str, list[str]]:
-    """Every syllable as pinyin spells it, with v for ü, and its phones."""
-    table: dict[str, list[str]] = {}
-    for initial, finals in _ALLOWED.items():
-        for final in finals.split():
-            phones = [initial, final] if initial else [final]
-            spelt = final
-            if initial in ("j", "q", "x", "y"):
-                spelt = final.replace("v", "u")
-            elif initial in ("n", "l") and final == "ve":
-                table[initial + "ue"] = phones
-            table[initial + spelt] = table[initial + final] = phones
-    # Interjections, and finals as they are named (iou, uei, uen): common in labels.
-    table |= {"n": ["ng"], "m": ["ng"], "hm": ["h", "ng"], "hng": ["h", "ng"], "ê": ["ei"]}
-    for initial in _ALLOWED:
-        for full, short in (("iou", "iu"), ("uei", "ui"), ("uen", "un")):
-            if initial and initial + short in table:
-                table.setdefault(initial + full, table[initial + short])
-    return table
-
-
-_PINYIN = _syllables()
+With interjections, and finals as they are named (iou, uei, uen): common in labels.
+"""
 _TONE_MARKS = {"\u0304": 1, "\u0301": 2, "\u030c": 3, "\u0300": 4}
 _HANZI = re.compile("[\u3400-\u9fff\uf900-\ufaff〇\U00020000-\U0003ffff]")
 _DROPPED = re.compile(r"[\s、。，．,.!?！？；;：:…·・「」『』《》〈〉（）()\[\]\"“”’‘♪~〜ー—–_*-]+")
@@ -133,22 +112,18 @@ class Mandarin(Language):
     code = "zh"
     name = "Mandarin"
     features = (
-        _INITIALS
-        | {final: f"voiced {'' if final == 'ng' else 'vowel '}{names}" for final, names in _FINALS.items()}
+        _TABLES["initials"]
+        | {
+            # A medial i, u or ü is told by palatal, labial or both, a nasal end by its place.
+            final: f"voiced {'' if final == 'ng' else 'vowel '}{names}"
+            for final, names in _TABLES["finals"].items()
+        }
         | {"rr": "voiced liquid palatal"}
     )
     held = frozenset({"ng"})
     aliases = {"iou": "iu", "uei": "ui", "uen": "un"}
     tones = ("1", "2", "3", "4", "5")
     spreads = True
-
-    def units(self, lyric: str) -> list[list[str]]:
-        """Syllables of a lyric read alone.
-
-        Raises:
-            LyricError: where it cannot be read.
-        """
-        return self.read_phrase([lyric])[0].units
 
     def read_phrase(self, lyrics: Sequence[str]) -> list[Reading]:
         """Characters as the words of their phrase are read: 长 is zhang in 长大, chang in 长城.
