@@ -105,9 +105,7 @@ def note_context(score: Score, language: Language | None = None) -> np.ndarray:
         "key": [min(max(n.key, -7), 7) + 8 for n in notes],
         "key_degree": [0 if n.is_rest else (n.pitch - 7 * n.key) % 12 + 1 for n in notes],
     }
-    values |= _pitch_values(notes)
-    values |= _length_values(notes)
-    values |= _phrase_values(notes)
+    values |= _pitch_values(notes) | _length_values(notes) | _phrase_values(notes)
     for name in ("slur", "is_rest", "breath"):
         values[name] = [float(getattr(n, name)) for n in notes]
     values["next_slur"] = [*values["slur"][1:], 0.0]
@@ -162,10 +160,8 @@ def _check_phones(score: Score, language: Language) -> None:
             raise DataError(f"{note.place}: the note has no phones; attach them first", score.title or None)
         for phone in note.phones:
             if phone not in language:
-                raise DataError(
-                    f"{note.place}: phone {phone!r} is not one of language {language.code!r}",
-                    score.title or None,
-                )
+                what = f"{note.place}: phone {phone!r} is not one of language {language.code!r}"
+                raise DataError(what, score.title or None)
 
 
 def _pitch_values(notes: Sequence[Note]) -> dict[str, Sequence[float]]:
@@ -175,18 +171,15 @@ def _pitch_values(notes: Sequence[Note]) -> dict[str, Sequence[float]]:
         zeros = [0.0] * len(notes)
         return {"pitch_held": zeros, "interval_prev": zeros, "interval_next": zeros}
     middles = [(n.start + n.end) / 2 for n in notes]
-    times, pitches = [middles[i] for i in sounding], [float(notes[i].pitch) for i in sounding]
-    held = np.interp(middles, times, pitches)
-    index = np.searchsorted(sounding, np.arange(len(notes)))
-    prev, following = np.zeros(len(notes)), np.zeros(len(notes))
-    for i, note in enumerate(notes):
-        before = index[i] - 1
-        after = index[i] + (0 if note.is_rest else 1)
-        if before >= 0:
-            prev[i] = held[i] - pitches[before]
-        if after < len(sounding):
-            following[i] = pitches[after] - held[i]
-    return {"pitch_held": held, "interval_prev": prev, "interval_next": following}
+    pitches = np.array([float(notes[i].pitch) for i in sounding])
+    held = np.interp(middles, [middles[i] for i in sounding], pitches)
+    before = np.searchsorted(sounding, np.arange(len(notes)), side="left") - 1
+    after = np.searchsorted(sounding, np.arange(len(notes)), side="right")
+    return {
+        "pitch_held": held,
+        "interval_prev": np.where(before >= 0, held - pitches[before], 0.0),
+        "interval_next": np.where(after < len(sounding), pitches[after % len(sounding)] - held, 0.0),
+    }
 
 
 def _length_values(notes: Sequence[Note]) -> dict[str, Sequence[float]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import bisect
 import math
+import operator
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -240,8 +241,7 @@ class Timeline:
         return Timeline(tuple(tempi), tuple(metres), tuple(keys)) if tempi else Timeline()
 
 
-def _start(row: Sequence[Any]) -> Any:
-    return row[0]
+_start = operator.itemgetter(0)
 
 
 def _last(rows: Sequence[tuple[Any, ...]], at: Position) -> int:

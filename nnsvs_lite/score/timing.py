@@ -1,14 +1,9 @@
-"""The timing algebra between a score and a performance.
+"""The timing algebra between a score and a performance, for training and for singing.
 
-One definition serves training and singing. The *time lag* of a note is the sung
-start of its first phone minus the note's start in the score, in frames; it is a
-real number, since score times need not lie on the frame grid, and adding it to the
-score time gives back the whole frame at which the phone was sung. With note lengths
-``L`` and lags ``g`` the sung length is ``L[n] - (g[n] - g[n+1])`` (Hono et al.,
-"Sinsy", 2021): lags move boundaries, so what one note gains its neighbour loses.
-
-Frame ``t`` is centred at ``t * frame_shift``; a boundary at time ``s`` is the frame
-``round(s / frame_shift)``, the first one of the phone that begins there.
+The *time lag* of a note is the sung start of its first phone minus the note's start in the score, in frames;
+a real number, as score times need not lie on the frame grid. Lags move boundaries: with lengths ``L`` and lags
+``g`` the sung length is ``L[n] - (g[n] - g[n+1])`` (Hono et al., "Sinsy", 2021). Time ``s`` is the frame
+``round(s / frame_shift)``, the first one of the phone that begins there; frame ``t`` is centred at its time.
 """
 
 import os
@@ -164,12 +159,10 @@ def fill(mean: np.ndarray, variance: np.ndarray | None, length: int) -> np.ndarr
     Returns:
         int64 (phones), each at least 1.
     """
-    durations = None
+    durations = np.zeros(1)
     if variance is not None and variance.sum() > 0:
         durations = mean + (length - mean.sum()) / variance.sum() * variance
-        if (durations <= 0).any():
-            durations = None
-    if durations is None:
+    if (durations <= 0).any():
         durations = length * mean / mean.sum()
     bounds = np.concatenate([[0], np.round(np.cumsum(durations))])
     bounds[-1] = length

@@ -157,14 +157,8 @@ class Language:
 
         0 where the note has no nucleus at all (a closure on a note of its own).
         """
-        for i, phone in enumerate(phones):
-            if phone in self.nuclei:
-                return i
-        return 0
+        return next((i for i, phone in enumerate(phones) if phone in self.nuclei), 0)
 
     def coda_count(self, phones: Sequence[str]) -> int:
         """How many phones follow the last one that can be held; 0 if none can."""
-        for i, phone in enumerate(reversed(phones)):
-            if phone in self.vowels:
-                return i
-        return 0
+        return next((i for i, phone in enumerate(reversed(phones)) if phone in self.vowels), 0)

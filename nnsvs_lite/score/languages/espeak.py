@@ -81,12 +81,10 @@ class EspeakLanguage(SpelledLanguage):
     """A language that eSpeak NG pronounces.
 
     Attributes:
-        voice: what eSpeak NG calls it; ``code`` if empty.
         fold: IPA symbols of eSpeak NG to phones, space separated, where they differ.
         phrasewise: whether a word's sound hangs on its neighbours (French liaison).
     """
 
-    voice = ""
     fold: Mapping[str, str] = {}
     phrasewise = False
 
@@ -116,12 +114,9 @@ class EspeakLanguage(SpelledLanguage):
             spelt = [self.spelling(word) for word in clause]
             spoken: Sequence[Sequence[str]] = ()
             if self.phrasewise:
-                spoken = transcribe(" ".join(spelt), self.voice or self.code)
+                spoken = transcribe(" ".join(spelt), self.code)
             if len(spoken) != len(clause):
-                spoken = [
-                    [symbol for part in transcribe(text, self.voice or self.code) for symbol in part]
-                    for text in spelt
-                ]
+                spoken = [[s for part in transcribe(text, self.code) for s in part] for text in spelt]
             for word, symbols in zip(clause, spoken, strict=True):
                 try:
                     phones = tuple(p for symbol in self._heard(symbols) for p in self._folded(symbol))

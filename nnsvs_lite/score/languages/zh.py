@@ -23,6 +23,7 @@ _PINYIN = {
 
 With interjections, and finals as they are named (iou, uei, uen): common in labels.
 """
+_WITH_ERHUA = {spelt + "r": [*phones, "rr"] for spelt, phones in _PINYIN.items()} | _PINYIN
 _TONE_MARKS = {"\u0304": 1, "\u0301": 2, "\u030c": 3, "\u0300": 4}
 _HANZI = re.compile("[\u3400-\u9fff\uf900-\ufaff〇\U00020000-\U0003ffff]")
 _DROPPED = re.compile(r"[\s、。，．,.!?！？；;：:…·・「」『』《》〈〉（）()\[\]\"“”’‘♪~〜ー—–_*-]+")
@@ -47,12 +48,8 @@ def _parse(text: str) -> list[tuple[str, int]]:
         parts = _split(letters)
         if parts is None or len(marks) > len(parts):
             raise LyricError(f"{text[:_LONGEST]!r} is not pinyin")
-        tones = [0] * len(parts)
-        if marks:
-            # Marks in order; a syllable without one among several is neutral.
-            tones = marks if len(marks) == len(parts) else [5] * len(parts)
-            if len(marks) < len(parts):
-                tones[: len(marks)] = marks
+        # Marks in order; a syllable without one among several is neutral.
+        tones = marks + [5] * (len(parts) - len(marks)) if marks else [0] * len(parts)
         if digit:
             tones[-1] = digit
         found += zip(parts, tones)
@@ -69,21 +66,11 @@ def _split(letters: str) -> list[str] | None:
         return None
     best: list[str] | None = None
     for size in range(min(7, len(letters)), 0, -1):
-        if _known(letters[:size]):
+        if letters[:size] in _WITH_ERHUA:
             rest = _split(letters[size:])
             if rest is not None and (best is None or len(rest) + 1 < len(best)):
                 best = [letters[:size], *rest]
     return best
-
-
-def _known(syllable: str) -> bool:
-    return syllable in _PINYIN or (syllable.endswith("r") and syllable[:-1] in _PINYIN and syllable != "r")
-
-
-def _phones(syllable: str) -> list[str]:
-    if syllable in _PINYIN:
-        return list(_PINYIN[syllable])
-    return [*_PINYIN[syllable[:-1]], "rr"]
 
 
 @functools.lru_cache(maxsize=4096)
@@ -166,7 +153,7 @@ class Mandarin(Language):
                 found[i] = _parse(spaced[i])
             except LyricError as error:
                 raise LyricError(str(error), i) from None
-        return [Reading([_phones(spelt) for spelt, _ in row], row[0][1]) for row in found]
+        return [Reading([list(_WITH_ERHUA[spelt]) for spelt, _ in row], row[0][1]) for row in found]
 
 
 LANGUAGE = Mandarin()
