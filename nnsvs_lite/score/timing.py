@@ -1,8 +1,8 @@
 """The timing algebra between a score and a performance, for training and for singing.
 
 The *time lag* of a note is the sung start of its first phone minus the note's start in the score, in frames;
-a real number, as score times need not lie on the frame grid. Lags move boundaries: with lengths ``L`` and lags
-``g`` the sung length is ``L[n] - (g[n] - g[n+1])`` (Hono et al., "Sinsy", 2021). Time ``s`` is the frame
+a real number, as score times need not lie on the frame grid. Lags move boundaries: with lengths ``L`` and
+lags ``g`` the sung length is ``L[n] - (g[n] - g[n+1])`` (Hono et al., "Sinsy", 2021). Time ``s`` is the frame
 ``round(s / frame_shift)``, the first one of the phone that begins there; frame ``t`` is centred at its time.
 """
 
@@ -159,7 +159,7 @@ def fill(mean: np.ndarray, variance: np.ndarray | None, length: int) -> np.ndarr
     Returns:
         int64 (phones), each at least 1.
     """
-    durations = np.zeros(1)
+    durations = np.zeros(1)  # none yet
     if variance is not None and variance.sum() > 0:
         durations = mean + (length - mean.sum()) / variance.sum() * variance
     if (durations <= 0).any():

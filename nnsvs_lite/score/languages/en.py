@@ -122,7 +122,7 @@ def pronunciations(word: str) -> tuple[Phones, ...]:
     if bare.endswith("in'"):
         return tuple((*form[:-1], "n") for form in pronunciations(bare[:-1] + "g"))
     if bare.endswith("'s") or bare.endswith("s'"):
-        return tuple(_plural(form) for form in pronunciations(bare[:-2]))
+        return tuple(_with_ending(form, "z") for form in pronunciations(bare[:-2]))
     endings = _by_ending(stripped)
     if endings:
         return endings
@@ -145,37 +145,25 @@ def _by_parts(parts: Sequence[str]) -> tuple[Phones, ...]:
     return ()
 
 
-def _plural(form: Phones) -> Phones:
-    if form[-1] in ("s", "z", "sh", "zh", "ch", "jh"):
-        return (*form, "ih", "z")
-    return (*form, "s" if form[-1] in ("p", "t", "k", "f", "th") else "z")
-
-
-def _past(form: Phones) -> Phones:
-    if form[-1] in ("t", "d"):
-        return (*form, "ih", "d")
-    return (*form, "t" if form[-1] in ("p", "k", "f", "th", "s", "sh", "ch") else "d")
+def _with_ending(form: Phones, ending: str) -> Phones:
+    """A stem with an ending; -s and -ed as the stem's last phone has them, -ly with one l."""
+    last = form[-1]
+    if ending == "z":
+        if last in ("s", "z", "sh", "zh", "ch", "jh"):
+            return (*form, "ih", "z")
+        return (*form, "s" if last in ("p", "t", "k", "f", "th") else "z")
+    if ending == "d":
+        if last in ("t", "d"):
+            return (*form, "ih", "d")
+        return (*form, "t" if last in ("p", "k", "f", "th", "s", "sh", "ch") else "d")
+    phones = tuple(ending.split())
+    return form + (phones[1:] if ending == "l iy" and last == "l" else phones)
 
 
 def _by_ending(word: str) -> tuple[Phones, ...]:
     """Pronunciations of a known stem with a regular ending; empty if there is none."""
     known = dictionary()
-    rules = (
-        ("ies", ("y",), _plural),
-        ("es", ("", "e"), _plural),
-        ("s", ("",), _plural),
-        ("ied", ("y",), _past),
-        ("ed", ("", "e"), _past),
-        ("ing", ("", "e"), lambda form: (*form, "ih", "ng")),
-        ("eth", ("", "e"), lambda form: (*form, "ih", "th")),
-        ("est", ("", "e"), lambda form: (*form, "ih", "s", "t")),
-        ("er", ("", "e"), lambda form: (*form, "er")),
-        ("ly", ("", "le"), lambda form: (*form, "l", "iy") if form[-1] != "l" else (*form, "iy")),
-        ("less", ("",), lambda form: (*form, "l", "ax", "s")),
-        ("ness", ("",), lambda form: (*form, "n", "ax", "s")),
-        ("ful", ("",), lambda form: (*form, "f", "ax", "l")),
-    )
-    for ending, restored, join in rules:
+    for ending, (phones, *restored) in _TABLES["endings"].items():
         stem = word.removesuffix(ending)
         if stem == word or len(stem) < 3:
             continue
@@ -184,7 +172,9 @@ def _by_ending(word: str) -> tuple[Phones, ...]:
             candidates.append(stem[:-1])
         for candidate in candidates:
             if len(candidate) > 2 and known.get(candidate):
-                return tuple(dict.fromkeys(join(from_arpabet(form)) for form in known[candidate]))
+                return tuple(
+                    dict.fromkeys(_with_ending(from_arpabet(form), phones) for form in known[candidate])
+                )
     # Two known words written as one: rose-lipt is left to the letters, moon-beam is not.
     for cut in range(len(word) - 3, 2, -1):
         first, second = known.get(word[:cut]), known.get(word[cut:])

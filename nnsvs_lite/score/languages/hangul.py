@@ -28,6 +28,7 @@ _NEUTRAL = dict(
 )
 _TENSE = dict(zip("ㄱㄷㅂㅅㅈ", "ㄲㄸㅃㅆㅉ"))
 _ASPIRATED = dict(zip("ㄱㄷㅂㅈ", "ㅋㅌㅍㅊ"))
+_AFTER_H = dict(zip("ㄱㄷㅈㅅ", "ㅋㅌㅊㅆ"))
 _NASAL = dict(zip("ㄱㄷㅂ", "ㅇㄴㅁ"))
 
 # Nouns in ㄺ, which keep no ㄹ before ㄱ as verbs do (11항).
@@ -66,12 +67,10 @@ def pronounce(word: str) -> str:
         if following == "없":  # 15항: a word of its own meaning, 끝없이 is 끄덥씨
             syllables[i][2] = _NEUTRAL.get(syllables[i][2], syllables[i][2])
     for i, (current, following) in enumerate(zip(syllables, syllables[1:])):
-        _meet(current, following, word[i])
+        current[2], following[0] = _meet(current[2], following, word[i])
     if syllables:
         syllables[-1][2] = _NEUTRAL.get(syllables[-1][2], syllables[-1][2])
-    for i, syllable in enumerate(syllables):
-        syllable[1] = _vowel(syllable[0], syllable[1], i)
-    return "".join(compose(*syllable) for syllable in syllables)
+    return "".join(compose(onset, _vowel(onset, vowel), coda) for onset, vowel, coda in syllables)
 
 
 def _listed(match: re.Match[str]) -> str:
@@ -85,53 +84,36 @@ def _listed(match: re.Match[str]) -> str:
     return spoken
 
 
-def _vowel(onset: str, vowel: str, place: int) -> str:
+def _vowel(onset: str, vowel: str) -> str:
     """5항: 져 쪄 쳐 as 저 쩌 처, ㅢ after a consonant as ㅣ, ㅖ after one but ㄹ as ㅔ."""
-    if onset in "ㅈㅉㅊ" and vowel == "ㅕ":
-        return "ㅓ"
-    if onset != "ㅇ" and vowel == "ㅢ":
-        return "ㅣ"
-    if vowel == "ㅖ" and onset not in "ㅇㄹ":
-        return "ㅔ"
-    return vowel
+    silent = {"ㅕ": onset in "ㅈㅉㅊ", "ㅢ": onset != "ㅇ", "ㅖ": onset not in "ㅇㄹ"}
+    return {"ㅕ": "ㅓ", "ㅢ": "ㅣ", "ㅖ": "ㅔ"}[vowel] if silent.get(vowel) else vowel
 
 
-def _meet(current: list[str], following: list[str], written: str) -> None:
-    """Changes the coda of a syllable and the onset of the next one as they sound together."""
-    coda, onset, vowel = current[2], following[0], following[1]
+def _meet(coda: str, following: list[str], written: str) -> tuple[str, str]:
+    """The coda of a syllable and the onset of the next one as they sound together."""
+    onset, vowel, _ = following
     if not coda:
-        return
+        return coda, onset
     if onset == "ㅇ":
-        current[2], following[0] = _before_vowel(coda, vowel)
-        return
+        return _before_vowel(coda, vowel)
     if coda in "ㅎㄶㅀ":  # 12항
-        left = {"ㅎ": "", "ㄶ": "ㄴ", "ㅀ": "ㄹ"}[coda]
-        if onset in "ㄱㄷㅈ":
-            current[2], following[0] = left, _ASPIRATED[onset]
-            return
-        if onset == "ㅅ":
-            current[2], following[0] = left, "ㅆ"
-            return
+        if onset in _AFTER_H:
+            return _PAIRS.get(coda, ("", ""))[0], _AFTER_H[onset]
         if onset == "ㄴ" and coda == "ㅎ":
-            current[2] = "ㄴ"
-            return
-    if onset == "ㅎ" and _to_aspirate(coda):
-        left, moved = _to_aspirate(coda)
+            return "ㄴ", onset
+    if onset == "ㅎ" and (aspirate := _to_aspirate(coda)):
         # 17항 붙임: 굳히다 is 구치다, 닫혔다 다첟따; but 맏형 is 마텽.
         suffix = vowel == "ㅣ" or (vowel == "ㅕ" and following[2] in ("", "ㅆ"))
-        current[2], following[0] = left, "ㅊ" if suffix and coda in "ㄷㅈㄵㅌㄾ" else moved
-        return
+        return aspirate[0], "ㅊ" if suffix and coda in "ㄷㅈㄵㅌㄾ" else aspirate[1]
     if coda == "ㄺ" and onset == "ㄱ" and written not in _NOUNS_LG:
-        current[2], following[0] = "ㄹ", "ㄲ"  # 11항: 맑게 is 말께
-        return
+        return "ㄹ", "ㄲ"  # 11항: 맑게 is 말께
     if written == "밟":
         coda = "ㅂ"  # 10항
     sound = _NEUTRAL.get(coda, coda)
     # 23항 after obstruents; 24, 25항 after the stems in ㄵ ㄻ ㄼ ㄾ, which but for a few are verbs,
     # though not before the ending of 옮기다 and 굶기다.
-    stem = (
-        coda in "ㄵㄻㄼㄾ" and written not in "삶덟" and not (coda == "ㄻ" and following == ["ㄱ", "ㅣ", ""])
-    )
+    stem = coda in "ㄵㄻㄼㄾ" and written not in "삶덟" and (coda, *following) != ("ㄻ", "ㄱ", "ㅣ", "")
     if onset in _TENSE and (sound in "ㄱㄷㅂ" or stem):
         onset = _TENSE[onset]
     if onset == "ㄹ" and sound in "ㄱㅂㅁㅇ":
@@ -139,8 +121,8 @@ def _meet(current: list[str], following: list[str], written: str) -> None:
     if onset in "ㄴㅁ":
         sound = _NASAL.get(sound, sound)  # 18항
     if {sound, onset} == {"ㄴ", "ㄹ"}:
-        sound = onset = "ㄹ"  # 20항
-    current[2], following[0] = sound, onset
+        return "ㄹ", "ㄹ"  # 20항
+    return sound, onset
 
 
 def _before_vowel(coda: str, vowel: str) -> tuple[str, str]:
@@ -148,7 +130,7 @@ def _before_vowel(coda: str, vowel: str) -> tuple[str, str]:
     if coda == "ㅇ":
         return "ㅇ", "ㅇ"
     if coda in "ㅎㄶㅀ":  # 12항: ㅎ falls silent
-        return ("", "ㅇ") if coda == "ㅎ" else ("", _PAIRS[coda][0])
+        return "", _PAIRS.get(coda, "ㅇ")[0]
     left, moved = _PAIRS.get(coda, ("", coda))
     if vowel in "ㅣㅕ" and moved in "ㄷㅌ":
         return left, "ㅈ" if moved == "ㄷ" else "ㅊ"
@@ -162,6 +144,4 @@ def _to_aspirate(coda: str) -> tuple[str, str] | None:
     left, last = _PAIRS.get(coda, ("", coda))
     if last in "ㅅㅊㅌㅆ" and not left:
         last = "ㄷ"
-    if last == "ㅈ" or last in _ASPIRATED:
-        return left, _ASPIRATED[last]
-    return None
+    return (left, _ASPIRATED[last]) if last in _ASPIRATED else None
