@@ -65,10 +65,7 @@ def note_columns(language: Language) -> list[Column]:
 
 
 def phone_columns(language: Language) -> list[Column]:
-    """Columns of :func:`phone_context`.
-
-    Categorical phones are numbers in ``language.phones`` plus 1.
-    """
+    """Columns of :func:`phone_context`; categorical phones are numbers in ``language.phones`` plus 1."""
     phones = len(language.phones) + 1
     names = ("phone", "prev_phone", "next_phone", "prev2_phone", "next2_phone")
     columns = [Column(name, "categorical", phones) for name in names]
@@ -82,7 +79,8 @@ def note_context(score: Score, language: Language | None = None) -> np.ndarray:
     """Context of each note, rests included.
 
     Args:
-        score: with phones attached. language: its phones, where not the score's language as it is now.
+        score: with phones attached.
+        language: its phones, where not the score's language as it is now.
 
     Returns:
         (notes, columns) float32, columns as :func:`note_columns` says.
@@ -124,16 +122,11 @@ def note_context(score: Score, language: Language | None = None) -> np.ndarray:
 def phone_context(score: Score, language: Language | None = None) -> np.ndarray:
     """Context of each phone within its neighbours and its note.
 
-    Args:
-        score: with phones attached. language: its phones, where not the score's language as it is now.
+    Takes and raises what :func:`note_context` does, in whose rows the note of a phone is
+    ``score.note_index[i]``.
 
     Returns:
-        (phones, columns) float32, columns as :func:`phone_columns` says. The context of
-        the note that a phone belongs to is the row ``score.note_index[i]`` of
-        :func:`note_context`.
-
-    Raises:
-        DataError: where a note has no phones or one that its language lacks.
+        (phones, columns) float32, columns as :func:`phone_columns` says.
     """
     language = language or get_language(score.lang)
     _check_phones(score, language)

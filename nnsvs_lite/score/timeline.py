@@ -257,11 +257,7 @@ def _shifted(rows: Sequence[Any], start: float, head: Any) -> tuple[Any, ...]:
 
 
 def checked_number(value: Any, what: str, low: float, high: float) -> float:
-    """A number of JSON within limits.
-
-    Raises:
-        DataError: where it is none, or out of them.
-    """
+    """A number of JSON within limits; otherwise a DataError."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
         raise DataError(f"{what} must be a number in {low:g}..{high:g}")
     return float(value)

@@ -134,11 +134,9 @@ class EspeakLanguage(SpelledLanguage):
 
     def _agreement(self, parts: Sequence[str], syllables: Sequence[Phones]) -> int:
         """Also how many parts hold the letter of their syllable's vowel."""
-        score = super()._agreement(parts, syllables)
-        for part, syllable in zip(parts, syllables):
-            vowel = next((p[0] for p in syllable if p in self.nuclei), "")
-            score += bool(vowel) and _LETTERS.get(vowel, vowel) in plain(part)
-        return score
+        vowels = [next((p[0] for p in syllable if p in self.nuclei), "-") for syllable in syllables]
+        held = sum(_LETTERS.get(vowel, vowel) in plain(part) for vowel, part in zip(vowels, parts))
+        return super()._agreement(parts, syllables) + held
 
     def _folded(self, symbol: str) -> list[str]:
         """Phones of one symbol of eSpeak NG."""

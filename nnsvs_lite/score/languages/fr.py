@@ -92,10 +92,9 @@ class French(EspeakLanguage):
 
     def _agreement(self, parts: Sequence[str], syllables: Sequence[Phones]) -> int:
         """Parts with no vowel but a mute e want that one."""
-        score = super()._agreement(parts, syllables)
-        for part, syllable in zip(parts[1:], syllables[1:]):
-            score += bool(_MUTE.match(part.strip("'"))) == ("ə" in syllable)
-        return score
+        mute = [bool(_MUTE.match(part.strip("'"))) for part in parts[1:]]
+        fitting = sum(m == (self.reduced in syllable) for m, syllable in zip(mute, syllables[1:]))
+        return super()._agreement(parts, syllables) + fitting
 
 
 LANGUAGE = French()

@@ -6,6 +6,7 @@ vowels are devoiced (found in labels; lyrics never give them).
 """
 
 import functools
+import operator
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -189,18 +190,15 @@ def _share(parts: Sequence[str], reading: str) -> list[str] | None:
         return None
     patterns = [re.compile(re.sub(r"[^ぁ-ゖー]+", ".+", to_hiragana(part))) for part in parts]
     ways = _ways(morae, patterns)
-    if not ways:
-        return None
-    if len(ways) == 1:
-        return ways[0]
+    if len(ways) < 2:
+        return ways[0] if ways else None
     alone = [_alone(part) for part in parts]
-    return min(
-        ways,
-        key=lambda way: (
-            -sum(share == usual for share, usual in zip(way, alone)),
-            max(map(len, way)) - min(map(len, way)),
-        ),
-    )
+
+    def oddness(way: list[str]) -> tuple[int, int]:
+        lengths = [len(share) for share in way]
+        return -sum(map(operator.eq, way, alone)), max(lengths) - min(lengths)
+
+    return min(ways, key=oddness)
 
 
 def _ways(morae: Sequence[str], patterns: Sequence[re.Pattern[str]]) -> list[list[str]]:

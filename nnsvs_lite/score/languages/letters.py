@@ -1,9 +1,8 @@
 """Letters to sounds for words that no dictionary has.
 
-Every letter of a word gives no phone, one or two, by the longest known context of letters
-around it. Contexts are kept only where they say something else than the shorter one
-(IGTree: Daelemans and van den Bosch, "Language-independent data-oriented
-grapheme-to-phoneme conversion", 1997). ``tools/learn_letters.py`` makes such a table.
+Every letter gives no phone, one or two, by the longest known context of letters around it. Only contexts that
+say something else than the shorter one are kept (IGTree: Daelemans and van den Bosch, "Language-independent
+data-oriented grapheme-to-phoneme conversion", 1997). ``tools/learn_letters.py`` makes such a table.
 """
 
 from __future__ import annotations

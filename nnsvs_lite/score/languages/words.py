@@ -1,10 +1,8 @@
 """Words over notes, for languages that space words and spell them with letters.
 
-A lyric that ends with ``-`` is a part of a word that goes on at the next lyric. A word is
-looked up whole, cut into syllables before its vowels, and these are shared out to its
-parts. Where their numbers differ, the word is pronounced with a syllable more or less if
-the language has such a form (*fi-re*, *rê-ve*), else a part takes several syllables or
-none, in which case the syllable before is held.
+A lyric that ends with ``-`` is a part of a word that goes on at the next lyric. A word is looked up whole and
+its syllables are shared out to its parts. Where their numbers differ, it is pronounced with a syllable more
+or less if it can be (*fi-re*, *rê-ve*), else a part takes several, or none: then the syllable before is held.
 """
 
 import dataclasses
@@ -76,7 +74,8 @@ def words_of(lyrics: Sequence[str], joined: str = "") -> list[Word]:
                 _check_letters(piece, i)
                 last = n == len(pieces) - 1
                 part = Word((piece,), (i,), breaks and last)
-                elided = bool(words) and _elides(words[-1], piece, joined)
+                before = words[-1] if words else part
+                elided = before.text.endswith("'") and not before.breaks and piece[0] in joined
                 if len(piece) > _LONGEST_PART:
                     raise LyricError(f"{piece[:20]!r}... is too long for a word", i)
                 if words and (goes_on or elided) and len(words[-1].parts) < _MOST_PARTS:
@@ -87,10 +86,6 @@ def words_of(lyrics: Sequence[str], joined: str = "") -> list[Word]:
         if not found:
             raise LyricError("there is nothing to sing in it", i)
     return words
-
-
-def _elides(word: Word, following: str, joined: str) -> bool:
-    return word.text.endswith("'") and not word.breaks and following[0] in joined
 
 
 def _extended(word: Word, part: Word) -> Word:
@@ -184,11 +179,7 @@ class SpelledLanguage(Language):
         return False
 
     def read_phrase(self, lyrics: Sequence[str]) -> list[Reading]:
-        """The syllables of each lyric; see the module.
-
-        Raises:
-            LyricError: where a word cannot be read; its index says on which lyric.
-        """
+        """The syllables of each lyric; see the module. Raises as :meth:`Language.read_phrase`."""
         words = words_of(lyrics, self.joined)
         units: list[list[list[str]]] = [[] for _ in lyrics]
         before: Word | None = None
@@ -197,19 +188,15 @@ class SpelledLanguage(Language):
             shares = self._shares(word, pronunciations)
             for index, share in zip(word.lyrics, shares):
                 for syllable in map(list, share):
-                    if before is not None and self._linked(before, last, syllable):
+                    # A word's last consonant moves to the next word.
+                    linked = self.links and before is not None and not before.breaks and len(last) > 1
+                    if linked and last[-1] not in self.nuclei and syllable[0] in self.nuclei:
                         syllable.insert(0, last.pop())
                     before = None
                     last = syllable
                     units[index].append(syllable)
             before = word
         return [Reading(unit) for unit in units]
-
-    def _linked(self, before: Word, last: Sequence[str], syllable: Sequence[str]) -> bool:
-        """Whether the last consonant of a word moves to the next word."""
-        if not self.links or before.breaks or len(last) < 2:
-            return False
-        return last[-1] not in self.nuclei and syllable[0] in self.nuclei
 
     def syllables(self, phones: Sequence[str]) -> list[Phones]:
         """Cuts a word before the longest onset of each vowel (the maximal onset principle).
@@ -261,11 +248,8 @@ class SpelledLanguage(Language):
 
     def _agreement(self, parts: Sequence[str], syllables: Sequence[Phones]) -> int:
         """How many parts begin like their syllable, with a vowel or a consonant."""
-        score = 0
-        for part, syllable in zip(parts, syllables):
-            vowel = plain(part).lstrip("'")[:1] in tuple("aeiouæœø")
-            score += vowel == (syllable[0] in self.nuclei)
-        return score
+        vowels = [plain(part).lstrip("'")[:1] in tuple("aeiouæœø") for part in parts]
+        return sum(v == (syllable[0] in self.nuclei) for v, syllable in zip(vowels, syllables))
 
 
 def share(syllables: Sequence[Phones], parts: Sequence[str]) -> list[list[Phones]]:
