@@ -59,12 +59,7 @@ class English(SpelledLanguage):
     }
 
     def pronounce(self, words: Sequence[Word]) -> list[list[Phones]]:
-        """Pronunciations of each word by itself; *the* has its long vowel before a vowel.
-
-        Raises:
-            LyricError: where one has no letters of English.
-            DataError: where the dictionary is not installed.
-        """
+        """Pronunciations of each word by itself; *the* has its long vowel before a vowel."""
         found = []
         for word in words:
             try:

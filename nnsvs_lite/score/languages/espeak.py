@@ -103,12 +103,7 @@ class EspeakLanguage(SpelledLanguage):
         return phones
 
     def pronounce(self, words: Sequence[Word]) -> list[list[Phones]]:
-        """The pronunciation of each word.
-
-        Raises:
-            LyricError: where eSpeak NG finds none, or gives a sound the language lacks.
-            DataError: where its package is not installed.
-        """
+        """The pronunciation of each word, as eSpeak NG has it."""
         found: list[list[Phones]] = []
         for clause in _clauses(words):
             spelt = [self.spelling(word) for word in clause]

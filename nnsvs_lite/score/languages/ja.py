@@ -19,6 +19,10 @@ _KANA = {kana: phones.split() for kana, phones in _TABLES["kana"].items()}
 """Every mora in hiragana, one or two kana, with its phones."""
 _ROMAJI = _TABLES["romaji"]
 """Hepburn and Kunrei spellings of each mora, to kana."""
+# nn is a mora of its own only before a consonant: konna is こんな.
+_SPELT = re.compile(
+    "nn(?=[^aiueoy])|" + "|".join(sorted(_ROMAJI.keys() - {"nn"}, key=lambda s: (-len(s), s)))
+)
 
 _TO_HIRAGANA = {code: code - 0x60 for code in range(ord("ァ"), ord("ヶ") + 1)}
 _VOICED_MARKS = str.maketrans({"゛": "\u3099", "゜": "\u309a"})
@@ -105,21 +109,9 @@ def _morae(text: str) -> list[list[str]]:
 
 def _romaji_to_kana(text: str) -> str:
     """Kana of romaji without blanks; a doubled consonant is っ."""
-    kana = ""
-    i = 0
-    while i < len(text):
-        if text[i] == text[i + 1 : i + 2] and text[i] not in "aiueon":
-            kana, i = kana + "っ", i + 1
-            continue
-        for size in (3, 2, 1):
-            part = text[i : i + size]
-            if part in _ROMAJI and not (part == "nn" and text[i + 2 : i + 3] in "aiueoy"):
-                kana, i = kana + _ROMAJI[part], i + size
-                break
-        else:
-            if text[i] != "n":
-                raise LyricError(f"{text!r} is neither kana nor romaji; write it in kana")
-            kana, i = kana + "ん", i + 1
+    kana = _SPELT.sub(lambda match: _ROMAJI[match.group()], re.sub(r"([^aiueon])(?=\1)", "っ", text))
+    if not _KANA_ONLY.fullmatch(kana):
+        raise LyricError(f"{text!r} is neither kana nor romaji; write it in kana")
     return kana
 
 

@@ -30,9 +30,6 @@ class Korean(Language):
         A lyric that ends with ``-`` goes on in the next one, and a blank ends a word.
         Where no lyric of the phrase has either, all of it is read as one word, since
         particles and endings, the usual reason for a change, belong to the word before.
-
-        Raises:
-            LyricError: where a lyric is not written in Hangul; its ``index`` says which.
         """
         texts = [_DROPPED.sub(" ", unicodedata.normalize("NFC", lyric)) for lyric in lyrics]
         blank = [lyric != lyric.strip() or " " in lyric.strip() for lyric in lyrics]

@@ -147,6 +147,7 @@ class SpelledLanguage(Language):
 
         Raises:
             LyricError: where a word cannot be read; its index is that of a lyric.
+            DataError: where the package that has them is not installed.
         """
         raise NotImplementedError
 

@@ -75,11 +75,7 @@ def _split(letters: str) -> list[str] | None:
 
 @functools.lru_cache(maxsize=4096)
 def _read_characters(text: str) -> tuple[str, ...]:
-    """Pinyin of each character, its tone as a digit, by the words they make.
-
-    Raises:
-        DataError: where pypinyin is not installed.
-    """
+    """Pinyin of each character, its tone as a digit, by the words they make."""
     try:
         from pypinyin import Style, lazy_pinyin
     except ImportError:
@@ -117,9 +113,6 @@ class Mandarin(Language):
 
         Lyrics in pinyin (``ni3``, ``nǐ``, ``ni``) may stand among them. 儿 after another
         character of the same lyric colours that one's final, but in words such as 女儿.
-
-        Raises:
-            LyricError: where a lyric is neither; its ``index`` says which.
         """
         usual = [unicodedata.normalize("NFKC", lyric).lower().replace("u:", "ü") for lyric in lyrics]
         texts = [_DROPPED.sub("", lyric) for lyric in usual]
