@@ -7,6 +7,7 @@ closed phone set (:class:`EspeakLanguage`).
 
 import ctypes
 import functools
+import itertools
 import re
 import threading
 from collections.abc import Mapping, Sequence
@@ -105,7 +106,9 @@ class EspeakLanguage(SpelledLanguage):
     def pronounce(self, words: Sequence[Word]) -> list[list[Phones]]:
         """The pronunciation of each word, as eSpeak NG has it."""
         found: list[list[Phones]] = []
-        for clause in _clauses(words):
+        # Runs of words without punctuation between them.
+        ends = [i for i, word in enumerate(words, 1) if word.breaks or i == len(words)]
+        for clause in (words[a:b] for a, b in itertools.pairwise([0, *ends])):
             spelt = [self.spelling(word) for word in clause]
             spoken: Sequence[Sequence[str]] = ()
             if self.phrasewise:
@@ -160,16 +163,6 @@ class EspeakLanguage(SpelledLanguage):
                 break
             symbol = _FOREIGN[symbol]
         raise LyricError(f"eSpeak NG gives {symbol!r}, which is no phone of {self.name}")
-
-
-def _clauses(words: Sequence[Word]) -> list[list[Word]]:
-    """Runs of words without punctuation between them."""
-    clauses: list[list[Word]] = [[]]
-    for word in words:
-        clauses[-1].append(word)
-        if word.breaks:
-            clauses.append([])
-    return [clause for clause in clauses if clause]
 
 
 class GlidingLanguage(EspeakLanguage):
