@@ -100,8 +100,7 @@ def _read_alone(language: Language, lyric: str) -> tuple[str, ...] | None:
 
 def _reads_plainly(score: Score, language: Language) -> bool:
     """Whether each note's lyric alone reads as its phones: most scores, and quickly found."""
-    kind = type(language)
-    if kind.read_words is not Language.read_words or kind.read_phrase is not Language.read_phrase:
+    if type(language).read_phrase is not Language.read_phrase:
         return False
     return all(
         note.is_rest or (not continues(note) and _read_alone(language, note.lyric) == note.phones)

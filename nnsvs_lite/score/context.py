@@ -28,38 +28,18 @@ class Column:
         kind: ``categorical`` (small whole numbers, 0 = none or outside), ``numeric``
             or ``flag`` (0/1).
         size: for a categorical column how many values there are, 0 included; else 1.
-        unit: of a numeric column, such as ``s`` or ``semitone``; may be empty.
     """
 
     name: str
     kind: str
     size: int = 1
-    unit: str = ""
 
 
-_NOTE_NUMERIC = {
-    "pitch": "semitone",
-    "pitch_held": "semitone",
-    "interval_prev": "semitone",
-    "interval_next": "semitone",
-    "length": "s",
-    "log_length": "log s",
-    "length_beats": "quarter",
-    "prev_length": "s",
-    "next_length": "s",
-    "log_prev_length": "log s",
-    "log_next_length": "log s",
-    "tempo": "quarter/min",
-    "beat_fraction": "measure",
-    "measure_beats": "quarter",
-    "phrase_index": "note",
-    "phrase_left": "note",
-    "phrase_elapsed": "s",
-    "phrase_remaining": "s",
-    "velocity": "",
-    "phone_count": "phone",
-    "onset_phones": "phone",
-}
+_NOTE_NUMERIC = """
+pitch pitch_held interval_prev interval_next length log_length length_beats prev_length next_length
+log_prev_length log_next_length tempo beat_fraction measure_beats phrase_index phrase_left
+phrase_elapsed phrase_remaining velocity phone_count onset_phones
+"""
 _NOTE_FLAGS = ("slur", "next_slur", "is_rest", "prev_rest", "next_rest", "breath", "prev_breath")
 
 
@@ -70,10 +50,12 @@ def note_columns(language: Language) -> list[Column]:
     the note before to the note after. Intervals are to the nearest sounding notes, past
     rests (0 where there is none). ``key`` is the number of sharps + 8; ``key_degree``
     is semitones above the major tonic + 1. The outside of an utterance counts as rest.
-    A language with tones has a last column ``tone``.
+    A language with tones has a last column ``tone``. Pitches are in semitones, times in
+    seconds (``log_``: their logarithm), beats in quarters, tempo in quarters a minute,
+    ``beat_fraction`` in measures, places in a phrase in notes, counts in phones.
     """
     phones = len(language.phones) + 1
-    columns = [Column(name, "numeric", 1, unit) for name, unit in _NOTE_NUMERIC.items()]
+    columns = [Column(name, "numeric") for name in _NOTE_NUMERIC.split()]
     columns += [Column(name, "flag") for name in _NOTE_FLAGS]
     columns += [Column("key", "categorical", 16), Column("key_degree", "categorical", 13)]
     columns += [Column(name, "categorical", phones) for name in ("first_phone", "nucleus", "prev_last_phone")]
@@ -83,18 +65,12 @@ def note_columns(language: Language) -> list[Column]:
 
 
 def phone_columns(language: Language) -> list[Column]:
-    """Columns of :func:`phone_context`.
-
-    Categorical phones are numbers in ``language.phones`` plus 1.
-    """
+    """Columns of :func:`phone_context`; categorical phones are numbers in ``language.phones`` plus 1."""
     phones = len(language.phones) + 1
     names = ("phone", "prev_phone", "next_phone", "prev2_phone", "next2_phone")
     columns = [Column(name, "categorical", phones) for name in names]
     columns += [Column(f"class_{name}", "flag") for name in language.class_names]
-    columns += [
-        Column("note_phone_index", "numeric", 1, "phone"),
-        Column("note_phone_left", "numeric", 1, "phone"),
-    ]
+    columns += [Column("note_phone_index", "numeric"), Column("note_phone_left", "numeric")]
     columns += [Column(name, "flag") for name in ("is_vowel", "is_onset", "is_silence")]
     return columns
 
@@ -103,7 +79,8 @@ def note_context(score: Score, language: Language | None = None) -> np.ndarray:
     """Context of each note, rests included.
 
     Args:
-        score: with phones attached. language: its phones, where not the score's language as it is now.
+        score: with phones attached.
+        language: its phones, where not the score's language as it is now.
 
     Returns:
         (notes, columns) float32, columns as :func:`note_columns` says.
@@ -126,9 +103,7 @@ def note_context(score: Score, language: Language | None = None) -> np.ndarray:
         "key": [min(max(n.key, -7), 7) + 8 for n in notes],
         "key_degree": [0 if n.is_rest else (n.pitch - 7 * n.key) % 12 + 1 for n in notes],
     }
-    values |= _pitch_values(notes)
-    values |= _length_values(notes)
-    values |= _phrase_values(notes)
+    values |= _pitch_values(notes) | _length_values(notes) | _phrase_values(notes)
     for name in ("slur", "is_rest", "breath"):
         values[name] = [float(getattr(n, name)) for n in notes]
     values["next_slur"] = [*values["slur"][1:], 0.0]
@@ -147,16 +122,11 @@ def note_context(score: Score, language: Language | None = None) -> np.ndarray:
 def phone_context(score: Score, language: Language | None = None) -> np.ndarray:
     """Context of each phone within its neighbours and its note.
 
-    Args:
-        score: with phones attached. language: its phones, where not the score's language as it is now.
+    Takes and raises what :func:`note_context` does, in whose rows the note of a phone is
+    ``score.note_index[i]``.
 
     Returns:
-        (phones, columns) float32, columns as :func:`phone_columns` says. The context of
-        the note that a phone belongs to is the row ``score.note_index[i]`` of
-        :func:`note_context`.
-
-    Raises:
-        DataError: where a note has no phones or one that its language lacks.
+        (phones, columns) float32, columns as :func:`phone_columns` says.
     """
     language = language or get_language(score.lang)
     _check_phones(score, language)
@@ -183,10 +153,8 @@ def _check_phones(score: Score, language: Language) -> None:
             raise DataError(f"{note.place}: the note has no phones; attach them first", score.title or None)
         for phone in note.phones:
             if phone not in language:
-                raise DataError(
-                    f"{note.place}: phone {phone!r} is not one of language {language.code!r}",
-                    score.title or None,
-                )
+                what = f"{note.place}: phone {phone!r} is not one of language {language.code!r}"
+                raise DataError(what, score.title or None)
 
 
 def _pitch_values(notes: Sequence[Note]) -> dict[str, Sequence[float]]:
@@ -196,18 +164,15 @@ def _pitch_values(notes: Sequence[Note]) -> dict[str, Sequence[float]]:
         zeros = [0.0] * len(notes)
         return {"pitch_held": zeros, "interval_prev": zeros, "interval_next": zeros}
     middles = [(n.start + n.end) / 2 for n in notes]
-    times, pitches = [middles[i] for i in sounding], [float(notes[i].pitch) for i in sounding]
-    held = np.interp(middles, times, pitches)
-    index = np.searchsorted(sounding, np.arange(len(notes)))
-    prev, following = np.zeros(len(notes)), np.zeros(len(notes))
-    for i, note in enumerate(notes):
-        before = index[i] - 1
-        after = index[i] + (0 if note.is_rest else 1)
-        if before >= 0:
-            prev[i] = held[i] - pitches[before]
-        if after < len(sounding):
-            following[i] = pitches[after] - held[i]
-    return {"pitch_held": held, "interval_prev": prev, "interval_next": following}
+    pitches = np.array([float(notes[i].pitch) for i in sounding])
+    held = np.interp(middles, [middles[i] for i in sounding], pitches)
+    before = np.searchsorted(sounding, np.arange(len(notes)), side="left") - 1
+    after = np.searchsorted(sounding, np.arange(len(notes)), side="right")
+    return {
+        "pitch_held": held,
+        "interval_prev": np.where(before >= 0, held - pitches[before], 0.0),
+        "interval_next": np.where(after < len(sounding), pitches[after % len(sounding)] - held, 0.0),
+    }
 
 
 def _length_values(notes: Sequence[Note]) -> dict[str, Sequence[float]]:

@@ -51,11 +51,15 @@ def attach_phones(score: Score, *, where: str | os.PathLike | None = None) -> Sc
     where = where if where is not None else (score.title or None)
     _check_syllables(score.notes, where)
     notes = list(score.notes)
-    for first, last in _phrases(score.notes):
-        _read_phrase(notes, first, last, language, where)
-    for i, note in enumerate(notes):
-        if note.is_rest:
-            notes[i] = dataclasses.replace(note, phones=("br",) if is_breath(note.lyric) else ("pau",))
+    for is_rest, run in itertools.groupby(range(len(notes)), key=lambda i: score.notes[i].is_rest):
+        span = list(run)
+        if not is_rest:
+            _read_phrase(notes, span[0], span[-1] + 1, language, where)
+            continue
+        for i in span:
+            notes[i] = dataclasses.replace(
+                notes[i], phones=("br",) if is_breath(notes[i].lyric) else ("pau",)
+            )
     return dataclasses.replace(score, notes=tuple(notes))
 
 
@@ -66,18 +70,11 @@ def continues(note: Note) -> bool:
 
 def _check_syllables(notes: tuple[Note, ...], where: str | os.PathLike | None) -> None:
     """Every note must sing something; reports all that do not at once."""
-    if not any(not note.is_rest for note in notes):
+    if all(note.is_rest for note in notes):
         raise DataError("the score is empty: it has no notes", where)
     bare = [note for i, note in enumerate(notes) if continues(note) and (i == 0 or notes[i - 1].is_rest)]
     if bare:
         raise DataError(f"notes without lyrics: {len(bare)}, the first at {bare[0].place}", where)
-
-
-def _phrases(notes: tuple[Note, ...]) -> list[tuple[int, int]]:
-    """Runs of sung notes between rests, as first and last+1."""
-    runs = itertools.groupby(range(len(notes)), key=lambda i: notes[i].is_rest)
-    spans = [list(run) for is_rest, run in runs if not is_rest]
-    return [(span[0], span[-1] + 1) for span in spans]
 
 
 def _read_phrase(
@@ -121,8 +118,6 @@ def _carry(syllable: tuple[str, ...], count: int, language: Language) -> list[tu
     """A syllable spread over ``count`` notes."""
     if count == 1:
         return [syllable]
-    coda = language.coda_count(syllable)
-    body = syllable[: len(syllable) - coda]
-    tail = syllable[len(syllable) - coda :]
-    held = body[-1]
-    return [body, *[(held,)] * (count - 2), (held, *tail)]
+    end = len(syllable) - language.coda_count(syllable)
+    held = syllable[end - 1]
+    return [syllable[:end], *[(held,)] * (count - 2), (held, *syllable[end:])]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import bisect
 import math
+import operator
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -240,8 +241,7 @@ class Timeline:
         return Timeline(tuple(tempi), tuple(metres), tuple(keys)) if tempi else Timeline()
 
 
-def _start(row: Sequence[Any]) -> Any:
-    return row[0]
+_start = operator.itemgetter(0)
 
 
 def _last(rows: Sequence[tuple[Any, ...]], at: Position) -> int:
@@ -257,11 +257,7 @@ def _shifted(rows: Sequence[Any], start: float, head: Any) -> tuple[Any, ...]:
 
 
 def checked_number(value: Any, what: str, low: float, high: float) -> float:
-    """A number of JSON within limits.
-
-    Raises:
-        DataError: where it is none, or out of them.
-    """
+    """A number of JSON within limits; otherwise a DataError."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
         raise DataError(f"{what} must be a number in {low:g}..{high:g}")
     return float(value)

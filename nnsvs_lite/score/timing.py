@@ -1,14 +1,9 @@
-"""The timing algebra between a score and a performance.
+"""The timing algebra between a score and a performance, for training and for singing.
 
-One definition serves training and singing. The *time lag* of a note is the sung
-start of its first phone minus the note's start in the score, in frames; it is a
-real number, since score times need not lie on the frame grid, and adding it to the
-score time gives back the whole frame at which the phone was sung. With note lengths
-``L`` and lags ``g`` the sung length is ``L[n] - (g[n] - g[n+1])`` (Hono et al.,
-"Sinsy", 2021): lags move boundaries, so what one note gains its neighbour loses.
-
-Frame ``t`` is centred at ``t * frame_shift``; a boundary at time ``s`` is the frame
-``round(s / frame_shift)``, the first one of the phone that begins there.
+The *time lag* of a note is the sung start of its first phone minus the note's start in the score, in frames;
+a real number, as score times need not lie on the frame grid. Lags move boundaries: with lengths ``L`` and
+lags ``g`` the sung length is ``L[n] - (g[n] - g[n+1])`` (Hono et al., "Sinsy", 2021). Time ``s`` is the frame
+``round(s / frame_shift)``, the first one of the phone that begins there; frame ``t`` is centred at its time.
 """
 
 import os
@@ -29,8 +24,7 @@ MAX_LAG_REST = 0.2
 
 
 def _spread(boundaries: np.ndarray, gaps: np.ndarray) -> np.ndarray:
-    """Moves whole-frame boundaries as little as a two-way pass needs, so that interval
-    k is at least ``gaps[k]`` long, keeping the first, and the last where it fits."""
+    """Moves whole-frame boundaries so that interval k has at least ``gaps[k]``; the last stays if it fits."""
     b = boundaries.astype(np.int64).copy()
     for k in range(len(gaps)):
         b[k + 1] = max(b[k + 1], b[k] + gaps[k])
@@ -95,11 +89,7 @@ def find_difference(
 
 
 def check_agreement(score: Score, labels: Sequence[Segment], where: str | os.PathLike) -> None:
-    """Checks that labels hold the score's phones in the same order.
-
-    Raises:
-        DataError: naming the first difference (:func:`find_difference`).
-    """
+    """Raises a DataError that names the first difference of labels and score (:func:`find_difference`)."""
     found = find_difference(score, labels)
     if found is not None:
         raise DataError(found[1], where)
@@ -111,10 +101,7 @@ def first_phones(note_index: Sequence[int] | np.ndarray, n_notes: int) -> np.nda
 
 
 def time_lags(score: Score, labels: Sequence[Segment], frame_shift: float) -> np.ndarray:
-    """The time lag of every note in frames, float64 (notes); the first one's is 0.
-
-    ``score`` and ``labels`` hold the same phones (:func:`check_agreement`).
-    """
+    """The time lag of every note in frames, float64 (notes), the first 0; the labels agree with the score."""
     starts = np.array([note.start for note in score.notes]) / frame_shift
     sung = frame_boundaries(labels, frame_shift)[first_phones(score.note_index, len(score.notes))]
     lags = sung - starts
@@ -164,12 +151,10 @@ def fill(mean: np.ndarray, variance: np.ndarray | None, length: int) -> np.ndarr
     Returns:
         int64 (phones), each at least 1.
     """
-    durations = None
+    durations = np.zeros(1)  # none yet
     if variance is not None and variance.sum() > 0:
         durations = mean + (length - mean.sum()) / variance.sum() * variance
-        if (durations <= 0).any():
-            durations = None
-    if durations is None:
+    if (durations <= 0).any():
         durations = length * mean / mean.sum()
     bounds = np.concatenate([[0], np.round(np.cumsum(durations))])
     bounds[-1] = length
@@ -191,7 +176,6 @@ def fill_notes(
     """
     out = np.zeros(len(mean), np.int64)
     edges = np.searchsorted(note_index, np.arange(len(boundaries)))
-    for n, (a, b) in enumerate(zip(edges, edges[1:])):
-        length = int(boundaries[n + 1] - boundaries[n])
-        out[a:b] = fill(mean[a:b], None if variance is None else variance[a:b], length)
+    for a, b, length in zip(edges, edges[1:], np.diff(boundaries)):
+        out[a:b] = fill(mean[a:b], None if variance is None else variance[a:b], int(length))
     return out

@@ -3,7 +3,7 @@
 A new language is one module ``nnsvs_lite/score/languages/<code>.py`` with a subclass of
 :class:`Language` and an instance of it called ``LANGUAGE``. It sets ``code``,
 ``name`` and ``features`` and writes :meth:`Language.units`; the rest follows. A language
-whose lyrics are read by the word, or have tones, writes :meth:`Language.read_phrase` too.
+whose lyrics are read by the word, or have tones, writes :meth:`Language.read_phrase` instead.
 """
 
 import json
@@ -11,35 +11,11 @@ from collections.abc import Sequence
 from importlib import resources
 from typing import Any, NamedTuple
 
-CLASS_NAMES = (
-    "silence",
-    "breath",
-    "vowel",
-    "voiced",
-    "high",
-    "mid",
-    "low",
-    "front",
-    "central",
-    "back",
-    "rounded",
-    "plosive",
-    "affricate",
-    "fricative",
-    "nasal",
-    "liquid",
-    "glide",
-    "labial",
-    "dental",
-    "alveolar",
-    "palatal",
-    "velar",
-    "glottal",
-    "palatalised",
-    "closure",
-    "diphthong",
-    "aspirated",
-)
+_CLASSES = """
+silence breath vowel voiced high mid low front central back rounded plosive affricate fricative nasal
+liquid glide labial dental alveolar palatal velar glottal palatalised closure diphthong aspirated
+"""
+CLASS_NAMES = tuple(_CLASSES.split())
 """Phonetic features, one list for all languages so that a model of several can share."""
 
 SILENCES = {"pau": "silence", "br": "silence breath"}
@@ -149,31 +125,23 @@ class Language:
         return tuple(float(name in names) for name in CLASS_NAMES)
 
     def units(self, lyric: str) -> list[list[str]]:
-        """The morae or syllables of a lyric, each a non-empty list of phones.
+        """The morae or syllables of a lyric read alone, each a non-empty list of phones.
 
         Raises:
             LyricError: where it cannot be read.
         """
-        raise NotImplementedError
-
-    def read_words(self, lyrics: Sequence[str]) -> list[str]:
-        """Lyrics of the notes between two rests, each as its note alone sings it.
-
-        For a language whose spelling is read by the word; the default leaves the
-        lyrics as they are. Returns one string for each one given.
-        """
-        return list(lyrics)
+        return self.read_phrase([lyric])[0].units
 
     def read_phrase(self, lyrics: Sequence[str]) -> list[Reading]:
         """How the lyrics of the notes between two rests are sung, one reading for each.
 
-        The default reads them one by one, after :meth:`read_words`.
+        The default reads them one by one, by :meth:`units`.
 
         Raises:
             LyricError: where one cannot be read; its ``index`` says which.
         """
         readings = []
-        for i, text in enumerate(self.read_words(lyrics)):
+        for i, text in enumerate(lyrics):
             try:
                 readings.append(Reading(self.units(text)))
             except LyricError as error:
@@ -189,14 +157,8 @@ class Language:
 
         0 where the note has no nucleus at all (a closure on a note of its own).
         """
-        for i, phone in enumerate(phones):
-            if phone in self.nuclei:
-                return i
-        return 0
+        return next((i for i, phone in enumerate(phones) if phone in self.nuclei), 0)
 
     def coda_count(self, phones: Sequence[str]) -> int:
         """How many phones follow the last one that can be held; 0 if none can."""
-        for i, phone in enumerate(reversed(phones)):
-            if phone in self.vowels:
-                return i
-        return 0
+        return next((i for i, phone in enumerate(reversed(phones)) if phone in self.vowels), 0)

@@ -15,7 +15,6 @@ from nnsvs_lite.score.languages.words import Phones, SpelledLanguage, Word, plai
 
 _TABLES = tables("en")
 
-_TO_GLIDE = {"iy": "y", "uw": "w", "er": "r"}
 _SYLLABIC = frozenset({"l", "m", "n", "r"})
 
 CONTRACTIONS = _TABLES["contractions"]
@@ -53,9 +52,6 @@ class English(SpelledLanguage):
 
     code = "en"
     name = "English"
-    features = _TABLES["features"]
-    onsets = frozenset(_TABLES["onsets"].split(", "))
-    never_onset = frozenset({"ng", "zh"})
     aliases = {
         f"{phone.upper()}{stress}": "ax" if f"{phone}{stress}" == "ah0" else phone
         for phone in _TABLES["features"]
@@ -63,12 +59,7 @@ class English(SpelledLanguage):
     }
 
     def pronounce(self, words: Sequence[Word]) -> list[list[Phones]]:
-        """Pronunciations of each word by itself; *the* has its long vowel before a vowel.
-
-        Raises:
-            LyricError: where one has no letters of English.
-            DataError: where the dictionary is not installed.
-        """
+        """Pronunciations of each word by itself; *the* has its long vowel before a vowel."""
         found = []
         for word in words:
             try:
@@ -80,28 +71,28 @@ class English(SpelledLanguage):
                 forms.insert(0, ("dh", "iy"))
         return found
 
+    def has_room(self, phones: Phones, i: int) -> bool:
+        """A reduced vowel before l, m, n, r: *fi-re*, *rhy-thm*."""
+        if not 0 < i < len(phones):
+            return False
+        before, phone = phones[i - 1], phones[i]
+        if phone in ("l", "r") and before in ("ay", "aw", "oy", "ow", "ey", "iy", "uw"):
+            return True
+        return phone in _SYLLABIC and self.vowels.isdisjoint((before, *phones[i + 1 : i + 2]))
+
+    def may_drop(self, phones: Phones, i: int) -> bool:
+        """A reduced vowel before l, m, n, r and a vowel: *ev'-ry*."""
+        return (
+            i > 0
+            and set(phones[i + 1 : i + 2]) <= _SYLLABIC
+            and not self.vowels.isdisjoint(phones[i + 2 : i + 3])
+        )
+
     def longer(self, phones: Phones) -> Iterable[Phones]:
-        """A reduced vowel before l, m, n, r (*fi-re*, *rhy-thm*), a vowel for a glide, the ending -ed."""
-        for i in range(1, len(phones)):
-            before, phone = phones[i - 1], phones[i]
-            after = phones[i + 1 : i + 2]
-            drawn = phone in ("l", "r") and before in ("ay", "aw", "oy", "ow", "ey", "iy", "uw")
-            if drawn or (phone in _SYLLABIC and before not in self.vowels and not set(after) & self.vowels):
-                yield (*phones[:i], "ax", *phones[i:])
-            elif phone in ("y", "w") and before not in self.vowels and set(after) & self.vowels:
-                yield (*phones[:i], "iy" if phone == "y" else "uw", *phones[i + 1 :])
-        # The old ending: bless-ed, wing-ed.
+        """Also the old ending: *bless-ed*, *wing-ed*."""
+        yield from super().longer(phones)
         if len(phones) > 2 and phones[-1] in ("d", "t") and phones[-2] not in self.vowels:
             yield (*phones[:-1], "ih", "d")
-
-    def shorter(self, phones: Phones) -> Iterable[Phones]:
-        """*Ev'-ry*, *glo-rious*: without a reduced vowel, or with a glide for a vowel, before a vowel."""
-        for i in range(1, len(phones) - 1):
-            after = phones[i + 1]
-            if phones[i] == "ax" and after in _SYLLABIC and set(phones[i + 2 : i + 3]) & self.vowels:
-                yield (*phones[:i], *phones[i + 1 :])
-            elif phones[i] in _TO_GLIDE and after in self.vowels and phones[i - 1] not in self.vowels:
-                yield (*phones[:i], _TO_GLIDE[phones[i]], *phones[i + 1 :])
 
 
 @functools.lru_cache(maxsize=1 << 14)
@@ -126,7 +117,7 @@ def pronunciations(word: str) -> tuple[Phones, ...]:
     if bare.endswith("in'"):
         return tuple((*form[:-1], "n") for form in pronunciations(bare[:-1] + "g"))
     if bare.endswith("'s") or bare.endswith("s'"):
-        return tuple(_plural(form) for form in pronunciations(bare[:-2]))
+        return tuple(_with_ending(form, "z") for form in pronunciations(bare[:-2]))
     endings = _by_ending(stripped)
     if endings:
         return endings
@@ -149,37 +140,25 @@ def _by_parts(parts: Sequence[str]) -> tuple[Phones, ...]:
     return ()
 
 
-def _plural(form: Phones) -> Phones:
-    if form[-1] in ("s", "z", "sh", "zh", "ch", "jh"):
-        return (*form, "ih", "z")
-    return (*form, "s" if form[-1] in ("p", "t", "k", "f", "th") else "z")
-
-
-def _past(form: Phones) -> Phones:
-    if form[-1] in ("t", "d"):
-        return (*form, "ih", "d")
-    return (*form, "t" if form[-1] in ("p", "k", "f", "th", "s", "sh", "ch") else "d")
+def _with_ending(form: Phones, ending: str) -> Phones:
+    """A stem with an ending; -s and -ed as the stem's last phone has them, -ly with one l."""
+    last = form[-1]
+    if ending == "z":
+        if last in ("s", "z", "sh", "zh", "ch", "jh"):
+            return (*form, "ih", "z")
+        return (*form, "s" if last in ("p", "t", "k", "f", "th") else "z")
+    if ending == "d":
+        if last in ("t", "d"):
+            return (*form, "ih", "d")
+        return (*form, "t" if last in ("p", "k", "f", "th", "s", "sh", "ch") else "d")
+    phones = tuple(ending.split())
+    return form + (phones[1:] if ending == "l iy" and last == "l" else phones)
 
 
 def _by_ending(word: str) -> tuple[Phones, ...]:
     """Pronunciations of a known stem with a regular ending; empty if there is none."""
     known = dictionary()
-    rules = (
-        ("ies", ("y",), _plural),
-        ("es", ("", "e"), _plural),
-        ("s", ("",), _plural),
-        ("ied", ("y",), _past),
-        ("ed", ("", "e"), _past),
-        ("ing", ("", "e"), lambda form: (*form, "ih", "ng")),
-        ("eth", ("", "e"), lambda form: (*form, "ih", "th")),
-        ("est", ("", "e"), lambda form: (*form, "ih", "s", "t")),
-        ("er", ("", "e"), lambda form: (*form, "er")),
-        ("ly", ("", "le"), lambda form: (*form, "l", "iy") if form[-1] != "l" else (*form, "iy")),
-        ("less", ("",), lambda form: (*form, "l", "ax", "s")),
-        ("ness", ("",), lambda form: (*form, "n", "ax", "s")),
-        ("ful", ("",), lambda form: (*form, "f", "ax", "l")),
-    )
-    for ending, restored, join in rules:
+    for ending, (phones, *restored) in _TABLES["endings"].items():
         stem = word.removesuffix(ending)
         if stem == word or len(stem) < 3:
             continue
@@ -188,7 +167,9 @@ def _by_ending(word: str) -> tuple[Phones, ...]:
             candidates.append(stem[:-1])
         for candidate in candidates:
             if len(candidate) > 2 and known.get(candidate):
-                return tuple(dict.fromkeys(join(from_arpabet(form)) for form in known[candidate]))
+                return tuple(
+                    dict.fromkeys(_with_ending(from_arpabet(form), phones) for form in known[candidate])
+                )
     # Two known words written as one: rose-lipt is left to the letters, moon-beam is not.
     for cut in range(len(word) - 3, 2, -1):
         first, second = known.get(word[:cut]), known.get(word[cut:])

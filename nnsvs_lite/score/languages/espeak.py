@@ -7,9 +7,10 @@ closed phone set (:class:`EspeakLanguage`).
 
 import ctypes
 import functools
+import itertools
 import re
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nnsvs_lite.io.errors import DataError
@@ -81,16 +82,12 @@ class EspeakLanguage(SpelledLanguage):
     """A language that eSpeak NG pronounces.
 
     Attributes:
-        voice: what eSpeak NG calls it; ``code`` if empty.
         fold: IPA symbols of eSpeak NG to phones, space separated, where they differ.
         phrasewise: whether a word's sound hangs on its neighbours (French liaison).
-        glides: unstressed vowels and the glides that they are next to another vowel.
     """
 
-    voice = ""
     fold: Mapping[str, str] = {}
     phrasewise = False
-    glides: Mapping[str, str] = {}
 
     def __init__(self) -> None:
         super().__init__()
@@ -107,26 +104,20 @@ class EspeakLanguage(SpelledLanguage):
         return phones
 
     def pronounce(self, words: Sequence[Word]) -> list[list[Phones]]:
-        """The pronunciation of each word.
-
-        Raises:
-            LyricError: where eSpeak NG finds none, or gives a sound the language lacks.
-            DataError: where its package is not installed.
-        """
+        """The pronunciation of each word, as eSpeak NG has it."""
         found: list[list[Phones]] = []
-        for clause in _clauses(words):
+        # Runs of words without punctuation between them.
+        ends = [i for i, word in enumerate(words, 1) if word.breaks or i == len(words)]
+        for clause in (words[a:b] for a, b in itertools.pairwise([0, *ends])):
             spelt = [self.spelling(word) for word in clause]
             spoken: Sequence[Sequence[str]] = ()
             if self.phrasewise:
-                spoken = transcribe(" ".join(spelt), self.voice or self.code)
+                spoken = transcribe(" ".join(spelt), self.code)
             if len(spoken) != len(clause):
-                spoken = [
-                    [symbol for part in transcribe(text, self.voice or self.code) for symbol in part]
-                    for text in spelt
-                ]
+                spoken = [[s for part in transcribe(text, self.code) for s in part] for text in spelt]
             for word, symbols in zip(clause, spoken, strict=True):
                 try:
-                    phones = tuple(p for symbol in self._gliding(symbols) for p in self._folded(symbol))
+                    phones = tuple(p for symbol in self._heard(symbols) for p in self._folded(symbol))
                     phones = self.tidy(phones, word)
                 except LyricError as error:
                     raise LyricError(f"{word.text!r}: {error}", word.lyrics[0]) from None
@@ -135,27 +126,15 @@ class EspeakLanguage(SpelledLanguage):
                 found.append([phones])
         return found
 
+    def _heard(self, symbols: Sequence[str]) -> Sequence[str]:
+        """The symbols of a word as this language takes them; the default leaves them."""
+        return symbols
+
     def _agreement(self, parts: Sequence[str], syllables: Sequence[Phones]) -> int:
         """Also how many parts hold the letter of their syllable's vowel."""
-        score = super()._agreement(parts, syllables)
-        for part, syllable in zip(parts, syllables):
-            vowel = next((p[0] for p in syllable if p in self.nuclei), "")
-            score += bool(vowel) and _LETTERS.get(vowel, vowel) in plain(part)
-        return score
-
-    def _gliding(self, symbols: Sequence[str]) -> list[str]:
-        """Unstressed vowels of ``glides`` next to another vowel as glides, from the left."""
-        found: list[str] = []
-        for i, symbol in enumerate(symbols):
-            if symbol in self.glides:
-                near = [*found[-1:], *symbols[i + 1 : i + 2]]
-                if any(self._is_vowel(s) for s in near):
-                    symbol = self.glides[symbol]
-            found.append(symbol)
-        return found
-
-    def _is_vowel(self, symbol: str) -> bool:
-        return symbol.strip("ˈˌː")[:1] in tuple("aeiouɛɔɪʊ")
+        vowels = [next((p[0] for p in syllable if p in self.nuclei), "-") for syllable in syllables]
+        held = sum(_LETTERS.get(vowel, vowel) in plain(part) for vowel, part in zip(vowels, parts))
+        return super()._agreement(parts, syllables) + held
 
     def _folded(self, symbol: str) -> list[str]:
         """Phones of one symbol of eSpeak NG."""
@@ -186,34 +165,24 @@ class EspeakLanguage(SpelledLanguage):
         raise LyricError(f"eSpeak NG gives {symbol!r}, which is no phone of {self.name}")
 
 
-def _clauses(words: Sequence[Word]) -> list[list[Word]]:
-    """Runs of words without punctuation between them."""
-    clauses: list[list[Word]] = [[]]
-    for word in words:
-        clauses[-1].append(word)
-        if word.breaks:
-            clauses.append([])
-    return [clause for clause in clauses if clause]
-
-
-GLIDES = {"j": "i", "w": "u"}
-_TO_GLIDE = {vowel: glide for glide, vowel in GLIDES.items()}
-
-
 class GlidingLanguage(EspeakLanguage):
-    """A language in which i and u next to a vowel are sung with it, or as syllables of their own."""
+    """A language in which i and u next to a vowel are sung with it, or as syllables of their own.
 
-    def _swapped(self, phones: Phones, table: Mapping[str, str]) -> Iterable[Phones]:
-        """One phone of ``table`` changed, where a vowel stands next to it."""
-        for i, phone in enumerate(phones):
-            near = {*phones[max(i - 1, 0) : i], *phones[i + 1 : i + 2]}
-            if phone in table and near & self.vowels:
-                yield (*phones[:i], table[phone], *phones[i + 1 :])
+    So *su-a-ve*, *pa-u-ra* (dieresis), *gra-zia*, *mai* (syneresis).
+    """
 
-    def longer(self, phones: Phones) -> Iterable[Phones]:
-        """A vowel for a glide (dieresis): *su-a-ve*, *pa-u-ra*."""
-        return self._swapped(phones, GLIDES)
+    links = True
 
-    def shorter(self, phones: Phones) -> Iterable[Phones]:
-        """A glide for a vowel (syneresis): *gra-zia*, *mai*."""
-        return self._swapped(phones, _TO_GLIDE)
+    def may_glide(self, phones: Phones, i: int) -> bool:
+        """Next to any vowel."""
+        return not self.vowels.isdisjoint(phones[max(i - 1, 0) : i] + phones[i + 1 : i + 2])
+
+    def _heard(self, symbols: Sequence[str]) -> list[str]:
+        """Unstressed vowels of ``gliding`` next to another vowel as glides, from the left."""
+        found: list[str] = []
+        for i, symbol in enumerate(symbols):
+            near = [*found[-1:], *symbols[i + 1 : i + 2]]
+            if any(s.strip("ˈˌː")[:1] in tuple("aeiouɛɔɪʊ") for s in near):
+                symbol = self.gliding.get(symbol, symbol)
+            found.append(symbol)
+        return found

@@ -6,19 +6,10 @@ first syllable where that begins with a vowel (*les a-mis* is ``l e`` | ``z a`` 
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from nnsvs_lite.score.languages.base import tables
 from nnsvs_lite.score.languages.espeak import EspeakLanguage
 from nnsvs_lite.score.languages.words import Phones, Word
-
-_TABLES = tables("fr")
-_GLIDES = {"j": "i", "w": "u", "ɥ": "y"}
-_TO_GLIDE = {vowel: glide for glide, vowel in _GLIDES.items()}
-
-_STOPS = ["b", "d", "ɡ", "p", "t", "k", "f", "v"]
-_CLUSTERS = [f"{c} {r}" for c in _STOPS for r in ("l", "ʁ") if (c, r) not in {("d", "l"), ("t", "l")}]
-_STARTS = ["", *_TABLES["features"], *_CLUSTERS]
 
 _MUTE = re.compile(r"[^aeiouyàâéèêëîïôùûüœæ]*(?:[qg]u)?e(?:s|nt)?$")
 _LONE = re.compile(r"(?:n'est|est|dites|allez|donnez|laissez|venez|aimez|voyez)(ce|moi|vous|nous|là)$")
@@ -33,14 +24,9 @@ class French(EspeakLanguage):
 
     code = "fr"
     name = "French"
-    features = _TABLES["features"]
-    onsets = frozenset(_CLUSTERS) | {
-        f"{start} {glide}" for start in (*_STARTS[17:], "b", "d") for glide in _GLIDES if start not in _GLIDES
-    }
     links = True
     joined = "aeiouyhàâéèêëîïôùûüœæ"
     phrasewise = True
-    fold = _TABLES["fold"]
 
     def spelling(self, word: Word) -> str:
         """With the e that an apostrophe at the end stands for, and the hyphen of *est-ce*."""
@@ -82,42 +68,33 @@ class French(EspeakLanguage):
 
     def _is_light(self, before: Sequence[str]) -> bool:
         """Whether an i after these phones may be a glide: after one consonant, not after *tr*."""
-        return bool(before) and before[-1] not in self.vowels and " ".join(before[-2:]) not in _CLUSTERS
+        return (
+            bool(before)
+            and before[-1] not in self.vowels
+            and " ".join(before[-2:]) not in self.onsets.split(", ")
+        )
 
     def _is_inner(self, after: Sequence[str]) -> bool:
         """Whether an o before these phones is open: within a word, but not before z or in -otion."""
         return bool(set(after) & self.vowels) and after[0] != "z" and after[:2] != ("s", "j")
 
-    def longer(self, phones: Phones) -> Iterable[Phones]:
-        """A mute e after a consonant that no vowel follows; *na-ti-on* for *na-tion*."""
-        for i, phone in enumerate(phones):
-            after = phones[i + 1 : i + 2]
-            if phone in self.vowels:
-                continue
-            if phone in _GLIDES and set(after) & self.vowels and i and phones[i - 1] not in self.vowels:
-                yield (*phones[:i], _GLIDES[phone], *phones[i + 1 :])
-            elif not after or not (
-                after[0] in self.vowels or after[0] in _GLIDES or f"{phone} {after[0]}" in _CLUSTERS
-            ):
-                yield (*phones[: i + 1], "ə", *phones[i + 1 :])
-        if phones[-1] in self.vowels and phones[-1] != "ə":
-            yield (*phones, "ə")
+    def has_room(self, phones: Phones, i: int) -> bool:
+        """A mute e after a consonant that no vowel follows; *na-ti-on* for *na-tion* comes of the glide."""
+        if i == len(phones):
+            return phones[-1] != self.reduced
+        if i == 0 or phones[i - 1] in self.vowels or phones[i] in {*self.vowels, *self.glides}:
+            return False
+        return f"{phones[i - 1]} {phones[i]}" not in self.onsets.split(", ")
 
-    def shorter(self, phones: Phones) -> Iterable[Phones]:
-        """Without a mute e (*p'tit*), or with a glide for a vowel before a vowel."""
-        for i in range(len(phones) - 1):
-            after = phones[i + 1]
-            if phones[i] == "ə" and after not in self.vowels:
-                yield (*phones[:i], *phones[i + 1 :])
-            elif phones[i] in _TO_GLIDE and after in self.vowels and i and phones[i - 1] not in self.vowels:
-                yield (*phones[:i], _TO_GLIDE[phones[i]], *phones[i + 1 :])
+    def may_drop(self, phones: Phones, i: int) -> bool:
+        """A mute e before a consonant (*p'tit*)."""
+        return i < len(phones) - 1 and phones[i + 1] not in self.vowels
 
     def _agreement(self, parts: Sequence[str], syllables: Sequence[Phones]) -> int:
         """Parts with no vowel but a mute e want that one."""
-        score = super()._agreement(parts, syllables)
-        for part, syllable in zip(parts[1:], syllables[1:]):
-            score += bool(_MUTE.match(part.strip("'"))) == ("ə" in syllable)
-        return score
+        mute = [bool(_MUTE.match(part.strip("'"))) for part in parts[1:]]
+        fitting = sum(m == (self.reduced in syllable) for m, syllable in zip(mute, syllables[1:]))
+        return super()._agreement(parts, syllables) + fitting
 
 
 LANGUAGE = French()

@@ -18,19 +18,7 @@ VOWELS = "ㅏㅐㅑㅒㅓㅔㅕㅖㅗㅘㅙㅚㅛㅜㅝㅞㅟㅠㅡㅢㅣ"
 CODAS = ("", *"ㄱㄲㄳㄴㄵㄶㄷㄹㄺㄻㄼㄽㄾㄿㅀㅁㅂㅄㅅㅆㅇㅈㅊㅋㅌㅍㅎ")
 _FIRST = ord("가")
 
-_PAIRS = {
-    "ㄳ": "ㄱㅅ",
-    "ㄵ": "ㄴㅈ",
-    "ㄶ": "ㄴㅎ",
-    "ㄺ": "ㄹㄱ",
-    "ㄻ": "ㄹㅁ",
-    "ㄼ": "ㄹㅂ",
-    "ㄽ": "ㄹㅅ",
-    "ㄾ": "ㄹㅌ",
-    "ㄿ": "ㄹㅍ",
-    "ㅀ": "ㄹㅎ",
-    "ㅄ": "ㅂㅅ",
-}
+_PAIRS = dict(zip("ㄳㄵㄶㄺㄻㄼㄽㄾㄿㅀㅄ", zip("ㄱㄴㄴㄹㄹㄹㄹㄹㄹㄹㅂ", "ㅅㅈㅎㄱㅁㅂㅅㅌㅍㅎㅅ")))
 # 8-11항: the seven codas.
 _NEUTRAL = dict(
     zip(
@@ -40,6 +28,7 @@ _NEUTRAL = dict(
 )
 _TENSE = dict(zip("ㄱㄷㅂㅅㅈ", "ㄲㄸㅃㅆㅉ"))
 _ASPIRATED = dict(zip("ㄱㄷㅂㅈ", "ㅋㅌㅍㅊ"))
+_AFTER_H = dict(zip("ㄱㄷㅈㅅ", "ㅋㅌㅊㅆ"))
 _NASAL = dict(zip("ㄱㄷㅂ", "ㅇㄴㅁ"))
 
 # Nouns in ㄺ, which keep no ㄹ before ㄱ as verbs do (11항).
@@ -72,26 +61,20 @@ def pronounce(word: str) -> str:
 
     꽃이 gives 꼬치, 국물 궁물. Every coda of the result is one of ㄱㄴㄷㄹㅁㅂㅇ.
     """
-    spelt = _spelled(word)
+    spelt = _LISTED.sub(_listed, word)
     syllables = [list(parts) for c in spelt if (parts := decompose(c))]
     for i, following in enumerate(spelt[1:]):
         if following == "없":  # 15항: a word of its own meaning, 끝없이 is 끄덥씨
             syllables[i][2] = _NEUTRAL.get(syllables[i][2], syllables[i][2])
     for i, (current, following) in enumerate(zip(syllables, syllables[1:])):
-        _meet(current, following, word[i])
+        current[2], following[0] = _meet(current[2], following, word[i])
     if syllables:
         syllables[-1][2] = _NEUTRAL.get(syllables[-1][2], syllables[-1][2])
-    for i, syllable in enumerate(syllables):
-        syllable[1] = _vowel(syllable[0], syllable[1], i)
-    return "".join(compose(*syllable) for syllable in syllables)
-
-
-def _spelled(word: str) -> str:
-    """A word with what the list says put in."""
-    return _LISTED.sub(_listed, word)
+    return "".join(compose(onset, _vowel(onset, vowel), coda) for onset, vowel, coda in syllables)
 
 
 def _listed(match: re.Match[str]) -> str:
+    """What the list says of the beginning of a word."""
     written = match.group(0)
     spoken = WORDS[written]
     last, said = decompose(written[-1]), decompose(spoken[-1])
@@ -101,53 +84,36 @@ def _listed(match: re.Match[str]) -> str:
     return spoken
 
 
-def _vowel(onset: str, vowel: str, place: int) -> str:
+def _vowel(onset: str, vowel: str) -> str:
     """5항: 져 쪄 쳐 as 저 쩌 처, ㅢ after a consonant as ㅣ, ㅖ after one but ㄹ as ㅔ."""
-    if onset in "ㅈㅉㅊ" and vowel == "ㅕ":
-        return "ㅓ"
-    if onset != "ㅇ" and vowel == "ㅢ":
-        return "ㅣ"
-    if vowel == "ㅖ" and onset not in "ㅇㄹ":
-        return "ㅔ"
-    return vowel
+    silent = {"ㅕ": onset in "ㅈㅉㅊ", "ㅢ": onset != "ㅇ", "ㅖ": onset not in "ㅇㄹ"}
+    return {"ㅕ": "ㅓ", "ㅢ": "ㅣ", "ㅖ": "ㅔ"}[vowel] if silent.get(vowel) else vowel
 
 
-def _meet(current: list[str], following: list[str], written: str) -> None:
-    """Changes the coda of a syllable and the onset of the next one as they sound together."""
-    coda, onset, vowel = current[2], following[0], following[1]
+def _meet(coda: str, following: list[str], written: str) -> tuple[str, str]:
+    """The coda of a syllable and the onset of the next one as they sound together."""
+    onset, vowel, _ = following
     if not coda:
-        return
+        return coda, onset
     if onset == "ㅇ":
-        current[2], following[0] = _before_vowel(coda, vowel)
-        return
+        return _before_vowel(coda, vowel)
     if coda in "ㅎㄶㅀ":  # 12항
-        left = {"ㅎ": "", "ㄶ": "ㄴ", "ㅀ": "ㄹ"}[coda]
-        if onset in "ㄱㄷㅈ":
-            current[2], following[0] = left, _ASPIRATED[onset]
-            return
-        if onset == "ㅅ":
-            current[2], following[0] = left, "ㅆ"
-            return
+        if onset in _AFTER_H:
+            return _PAIRS.get(coda, ("", ""))[0], _AFTER_H[onset]
         if onset == "ㄴ" and coda == "ㅎ":
-            current[2] = "ㄴ"
-            return
-    if onset == "ㅎ" and _to_aspirate(coda):
-        left, moved = _to_aspirate(coda)
+            return "ㄴ", onset
+    if onset == "ㅎ" and (aspirate := _to_aspirate(coda)):
         # 17항 붙임: 굳히다 is 구치다, 닫혔다 다첟따; but 맏형 is 마텽.
         suffix = vowel == "ㅣ" or (vowel == "ㅕ" and following[2] in ("", "ㅆ"))
-        current[2], following[0] = left, "ㅊ" if suffix and coda in "ㄷㅈㄵㅌㄾ" else moved
-        return
+        return aspirate[0], "ㅊ" if suffix and coda in "ㄷㅈㄵㅌㄾ" else aspirate[1]
     if coda == "ㄺ" and onset == "ㄱ" and written not in _NOUNS_LG:
-        current[2], following[0] = "ㄹ", "ㄲ"  # 11항: 맑게 is 말께
-        return
+        return "ㄹ", "ㄲ"  # 11항: 맑게 is 말께
     if written == "밟":
         coda = "ㅂ"  # 10항
     sound = _NEUTRAL.get(coda, coda)
     # 23항 after obstruents; 24, 25항 after the stems in ㄵ ㄻ ㄼ ㄾ, which but for a few are verbs,
     # though not before the ending of 옮기다 and 굶기다.
-    stem = (
-        coda in "ㄵㄻㄼㄾ" and written not in "삶덟" and not (coda == "ㄻ" and following == ["ㄱ", "ㅣ", ""])
-    )
+    stem = coda in "ㄵㄻㄼㄾ" and written not in "삶덟" and (coda, *following) != ("ㄻ", "ㄱ", "ㅣ", "")
     if onset in _TENSE and (sound in "ㄱㄷㅂ" or stem):
         onset = _TENSE[onset]
     if onset == "ㄹ" and sound in "ㄱㅂㅁㅇ":
@@ -155,8 +121,8 @@ def _meet(current: list[str], following: list[str], written: str) -> None:
     if onset in "ㄴㅁ":
         sound = _NASAL.get(sound, sound)  # 18항
     if {sound, onset} == {"ㄴ", "ㄹ"}:
-        sound = onset = "ㄹ"  # 20항
-    current[2], following[0] = sound, onset
+        return "ㄹ", "ㄹ"  # 20항
+    return sound, onset
 
 
 def _before_vowel(coda: str, vowel: str) -> tuple[str, str]:
@@ -164,8 +130,8 @@ def _before_vowel(coda: str, vowel: str) -> tuple[str, str]:
     if coda == "ㅇ":
         return "ㅇ", "ㅇ"
     if coda in "ㅎㄶㅀ":  # 12항: ㅎ falls silent
-        return ("", "ㅇ") if coda == "ㅎ" else ("", _PAIRS[coda][0])
-    left, moved = _PAIRS.get(coda, ("", coda)) if coda in _PAIRS else ("", coda)
+        return "", _PAIRS.get(coda, "ㅇ")[0]
+    left, moved = _PAIRS.get(coda, ("", coda))
     if vowel in "ㅣㅕ" and moved in "ㄷㅌ":
         return left, "ㅈ" if moved == "ㄷ" else "ㅊ"
     if left and moved == "ㅅ":
@@ -175,9 +141,7 @@ def _before_vowel(coda: str, vowel: str) -> tuple[str, str]:
 
 def _to_aspirate(coda: str) -> tuple[str, str] | None:
     """What is left of a coda, and the aspirate it makes with ㅎ (12항 붙임)."""
-    left, last = _PAIRS.get(coda, ("", coda)) if coda in _PAIRS else ("", coda)
+    left, last = _PAIRS.get(coda, ("", coda))
     if last in "ㅅㅊㅌㅆ" and not left:
         last = "ㄷ"
-    if last == "ㅈ" or last in _ASPIRATED:
-        return left, _ASPIRATED[last]
-    return None
+    return (left, _ASPIRATED[last]) if last in _ASPIRATED else None

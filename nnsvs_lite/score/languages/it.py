@@ -5,23 +5,10 @@ the next (*bel-la* is ``b ɛ l`` | ``l a``), as it is spelt. Words that share a 
 (*la\u203famo*) are both sung on it, one vowel after the other.
 """
 
-from nnsvs_lite.score.languages.base import tables
-from nnsvs_lite.score.languages.espeak import GLIDES, GlidingLanguage
+from nnsvs_lite.score.languages.espeak import GlidingLanguage
 from nnsvs_lite.score.languages.words import Phones, Word
 
-_TABLES = tables("it")
-_FEATURES = _TABLES["features"]
-_VOWELS = frozenset(phone for phone, names in _FEATURES.items() if "vowel" in names)
-
-_SOFT = _VOWELS | set(GLIDES)
 _LONG = {"ts": "t", "dz": "d"}
-
-_STOPS = ["b", "d", "ɡ", "p", "t", "k", "f", "v"]
-_CLUSTERS = [f"{c} {r}" for c in _STOPS for r in ("l", "r") if (c, r) not in {("d", "l"), ("t", "l")}]
-_WITH_S = ["s p", "s t", "s k", "s f"]
-_WITH_S += [f"z {c}" for c in ("b", "d", "ɡ", "v", "m", "n", "l", "r", "dʒ")]
-_STARTS = [*(set(_FEATURES) - _VOWELS - set(GLIDES)), *_CLUSTERS, *_WITH_S]
-_STARTS += [f"{s} {c}" for s in ("s", "z") for c in _CLUSTERS]
 
 
 class Italian(GlidingLanguage):
@@ -29,12 +16,7 @@ class Italian(GlidingLanguage):
 
     code = "it"
     name = "Italian"
-    features = _FEATURES
-    onsets = frozenset(_STARTS) | {f"{start} {glide}" for start in _STARTS for glide in GLIDES}
-    links = True
     joined = "aeiouhàèéìòù"
-    glides = {"i": "j", "ɪ": "j", "u": "w", "ʊ": "w"}
-    fold = _TABLES["fold"]
 
     def tidy(self, phones: Phones, word: Word) -> Phones:
         """Palatals once, as they are spelt (*o-gni*); z is long between vowels (*gra-zia*); *o* is a word."""
@@ -45,7 +27,11 @@ class Italian(GlidingLanguage):
             if phone in ("ɲ", "ʎ", "ʃ") and tidied[-1:] == [phone]:
                 continue
             after = phones[i + 1 : i + 2]
-            if phone in _LONG and tidied and tidied[-1] in _VOWELS and after and after[0] in _SOFT:
+            if (
+                phone in _LONG
+                and self.vowels & set(tidied[-1:])
+                and {*self.vowels, *self.glides} & set(after)
+            ):
                 tidied.append(_LONG[phone])
             tidied.append(phone)
         return tuple(tidied)

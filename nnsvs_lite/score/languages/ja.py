@@ -6,57 +6,23 @@ vowels are devoiced (found in labels; lyrics never give them).
 """
 
 import functools
+import operator
 import re
 import unicodedata
 from collections.abc import Sequence
 
-from nnsvs_lite.score.languages.base import Language, LyricError, tables
+from nnsvs_lite.score.languages.base import Language, LyricError, Reading, tables
 
 _TABLES = tables("ja")
 
-# Consonants of each row, as one for the row or as five for a i u e o.
-_ROWS = _TABLES["rows"]
-
-# First kana of a two-kana mora: its consonant before each small kana.
-_GLIDES = _TABLES["glides"]
-_WITH_SMALL_VOWEL = _TABLES["with_small_vowel"]
-_SMALL = dict(zip("ぁぃぅぇぉゃゅょゎ", "aiueoauoa"))
-
-
-def _kana_table() -> dict[str, list[str]]:
-    """Every mora in hiragana, one or two kana, with its phones."""
-    table = {"ん": ["N"], "っ": ["cl"], "ゎ": ["w", "a"], "ゕ": ["k", "a"], "ゖ": ["k", "e"]}
-    for kana, vowel in zip("やゆよゃゅょ", "auoauo"):
-        table[kana] = ["y", vowel]
-    for row, consonants in _ROWS.items():
-        for kana, consonant, vowel in zip(row, consonants.split(), "aiueo"):
-            table[kana] = [vowel] if consonant == "-" else [consonant, vowel]
-    for kana, consonant in _GLIDES.items():
-        for small in "ゃゅょ" + ("" if kana in "てでふゔ" else "ぇ"):
-            table[kana + small] = [consonant, _SMALL[small]]
-    for kana, (consonant, smalls) in _WITH_SMALL_VOWEL.items():
-        for small in smalls:
-            table[kana + small] = [consonant, _SMALL[small]]
-    table["くゎ"], table["ぐゎ"] = ["kw", "a"], ["gw", "a"]
-    return table
-
-
-def _romaji_table() -> dict[str, str]:
-    """Hepburn and Kunrei spellings of each mora, to kana."""
-    table: dict[str, str] = {}
-    for kana, phones in sorted(_KANA.items(), key=lambda item: len(item[0])):
-        if kana not in "っぁぃぅぇぉゃゅょゎゕゖゐゑ":
-            table.setdefault("".join(phones).replace("N", "n"), kana)
-    kunrei = {"si": "し", "ti": "ち", "tu": "つ", "hu": "ふ", "zi": "じ", "di": "ぢ", "du": "づ", "wo": "を"}
-    table.update(kunrei)
-    for first, kana in {"sy": "し", "ty": "ち", "zy": "じ", "jy": "じ", "dy": "ぢ"}.items():
-        table.update({first + vowel: kana + small for vowel, small in zip("auo", "ゃゅょ")})
-    table["n'"] = table["nn"] = "ん"
-    return table
-
-
-_KANA = _kana_table()
-_ROMAJI = _romaji_table()
+_KANA = {kana: phones.split() for kana, phones in _TABLES["kana"].items()}
+"""Every mora in hiragana, one or two kana, with its phones."""
+_ROMAJI = _TABLES["romaji"]
+"""Hepburn and Kunrei spellings of each mora, to kana."""
+# nn is a mora of its own only before a consonant: konna is こんな.
+_SPELT = re.compile(
+    "nn(?=[^aiueoy])|" + "|".join(sorted(_ROMAJI.keys() - {"nn"}, key=lambda s: (-len(s), s)))
+)
 
 _TO_HIRAGANA = {code: code - 0x60 for code in range(ord("ァ"), ord("ヶ") + 1)}
 _VOICED_MARKS = str.maketrans({"゛": "\u3099", "゜": "\u309a"})
@@ -108,11 +74,11 @@ class Japanese(Language):
             raise LyricError("a long-vowel mark needs a vowel before it")
         return morae
 
-    def read_words(self, lyrics: Sequence[str]) -> list[str]:
+    def read_phrase(self, lyrics: Sequence[str]) -> list[Reading]:
         """Kanji read in the words of their phrase: 行 く is い く, though 行 alone is こう."""
-        if not any(_NEEDS_DICTIONARY.search(lyric) for lyric in lyrics):
-            return list(lyrics)
-        return _read_phrase([_cleaned(lyric) for lyric in lyrics], list(lyrics))
+        if any(_NEEDS_DICTIONARY.search(lyric) for lyric in lyrics):
+            lyrics = _read_phrase([_cleaned(lyric) for lyric in lyrics], list(lyrics))
+        return super().read_phrase(lyrics)
 
     def prolongs(self, before: str, lyric: str) -> bool:
         """Whether a lyric such as あ only repeats the vowel of the one before, such as た."""
@@ -143,25 +109,9 @@ def _morae(text: str) -> list[list[str]]:
 
 def _romaji_to_kana(text: str) -> str:
     """Kana of romaji without blanks; a doubled consonant is っ."""
-    kana = ""
-    i = 0
-    while i < len(text):
-        if text[i] == text[i + 1 : i + 2] and text[i] not in "aiueon":
-            kana, i = kana + "っ", i + 1
-            continue
-        for size in (3, 2, 1):
-            part = text[i : i + size]
-            if (
-                len(part) == size
-                and part in _ROMAJI
-                and not (part == "nn" and text[i + 2 : i + 3] in "aiueoy")
-            ):
-                kana, i = kana + _ROMAJI[part], i + size
-                break
-        else:
-            if text[i] != "n":
-                raise LyricError(f"{text!r} is neither kana nor romaji; write it in kana")
-            kana, i = kana + "ん", i + 1
+    kana = _SPELT.sub(lambda match: _ROMAJI[match.group()], re.sub(r"([^aiueon])(?=\1)", "っ", text))
+    if not _KANA_ONLY.fullmatch(kana):
+        raise LyricError(f"{text!r} is neither kana nor romaji; write it in kana")
     return kana
 
 
@@ -232,18 +182,15 @@ def _share(parts: Sequence[str], reading: str) -> list[str] | None:
         return None
     patterns = [re.compile(re.sub(r"[^ぁ-ゖー]+", ".+", to_hiragana(part))) for part in parts]
     ways = _ways(morae, patterns)
-    if not ways:
-        return None
-    if len(ways) == 1:
-        return ways[0]
+    if len(ways) < 2:
+        return ways[0] if ways else None
     alone = [_alone(part) for part in parts]
-    return min(
-        ways,
-        key=lambda way: (
-            -sum(share == usual for share, usual in zip(way, alone)),
-            max(map(len, way)) - min(map(len, way)),
-        ),
-    )
+
+    def oddness(way: list[str]) -> tuple[int, int]:
+        lengths = [len(share) for share in way]
+        return -sum(map(operator.eq, way, alone)), max(lengths) - min(lengths)
+
+    return min(ways, key=oddness)
 
 
 def _ways(morae: Sequence[str], patterns: Sequence[re.Pattern[str]]) -> list[list[str]]:

@@ -12,13 +12,7 @@ from collections.abc import Sequence
 from nnsvs_lite.score.languages.base import Language, LyricError, Reading, tables
 from nnsvs_lite.score.languages.hangul import decompose, pronounce
 
-_ONSET_PHONES = "g kk n d tt r m b pp s ss j jj ch k t p h"
-_VOWEL_PHONES = "a,ae,y a,y ae,eo,e,y eo,y e,o,w a,w ae,w e,y o,u,w eo,w e,w i,y u,eu,ui,i"
-_CODA_PHONES = "K N T L M P NG"
-_ONSETS = dict(zip("ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅈㅉㅊㅋㅌㅍㅎ", _ONSET_PHONES.split())) | {"ㅇ": ""}
-_VOWELS = dict(zip("ㅏㅐㅑㅒㅓㅔㅕㅖㅗㅘㅙㅚㅛㅜㅝㅞㅟㅠㅡㅢㅣ", _VOWEL_PHONES.split(",")))
-_CODAS = dict(zip("ㄱㄴㄷㄹㅁㅂㅇ", _CODA_PHONES.split())) | {"": ""}
-
+_TABLES = tables("ko")
 _DROPPED = re.compile(r"[、。，．,.!?！？;:…·・「」『』()\[\]\"'“”‘’♪~〜ー—–_*]+")
 
 
@@ -27,16 +21,8 @@ class Korean(Language):
 
     code = "ko"
     name = "Korean"
-    features = tables("ko")["features"]
+    features = _TABLES["features"]
     spreads = True
-
-    def units(self, lyric: str) -> list[list[str]]:
-        """Syllables of a lyric read alone.
-
-        Raises:
-            LyricError: where it cannot be read.
-        """
-        return self.read_phrase([lyric])[0].units
 
     def read_phrase(self, lyrics: Sequence[str]) -> list[Reading]:
         """Syllables as they sound in their words: 꽃|이 is 꼬|치.
@@ -44,9 +30,6 @@ class Korean(Language):
         A lyric that ends with ``-`` goes on in the next one, and a blank ends a word.
         Where no lyric of the phrase has either, all of it is read as one word, since
         particles and endings, the usual reason for a change, belong to the word before.
-
-        Raises:
-            LyricError: where a lyric is not written in Hangul; its ``index`` says which.
         """
         texts = [_DROPPED.sub(" ", unicodedata.normalize("NFC", lyric)) for lyric in lyrics]
         blank = [lyric != lyric.strip() or " " in lyric.strip() for lyric in lyrics]
@@ -77,8 +60,8 @@ class Korean(Language):
 
 def _phones(syllable: str) -> list[str]:
     """Phones of a syllable as it is pronounced."""
-    onset, vowel, coda = decompose(syllable) or ("", "", "")
-    return [phone for part in (_ONSETS[onset], _VOWELS[vowel], _CODAS[coda]) for phone in part.split()]
+    parts = zip(("onsets", "vowels", "codas"), decompose(syllable) or ())
+    return [phone for name, part in parts for phone in _TABLES[name][part].split()]
 
 
 LANGUAGE = Korean()

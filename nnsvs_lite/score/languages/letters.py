@@ -1,9 +1,8 @@
 """Letters to sounds for words that no dictionary has.
 
-Every letter of a word gives no phone, one or two, by the longest known context of letters
-around it. Contexts are kept only where they say something else than the shorter one
-(IGTree: Daelemans and van den Bosch, "Language-independent data-oriented
-grapheme-to-phoneme conversion", 1997). ``tools/learn_letters.py`` makes such a table.
+Every letter gives no phone, one or two, by the longest known context of letters around it. Only contexts that
+say something else than the shorter one are kept (IGTree: Daelemans and van den Bosch, "Language-independent
+data-oriented grapheme-to-phoneme conversion", 1997). ``tools/learn_letters.py`` makes such a table.
 """
 
 from __future__ import annotations
@@ -43,14 +42,11 @@ class Letters:
         """The table of a file of this package."""
         return Letters({c: phones for phones, keys in tables(name).items() for c in keys.split(" ")})
 
-    def read_letter(self, word: str, position: int) -> str:
-        """Phones of one letter of a word, space separated; empty where it is silent."""
-        found = ""
-        for context in contexts(word, position):
-            # A context that is not listed says what the shorter one says; a longer one may differ.
-            found = self._table.get(context, found)
-        return found
-
     def sounds(self, word: str) -> list[str]:
         """Phones of a word in lower case."""
-        return " ".join(self.read_letter(word, i) for i in range(len(word))).split()
+        found: list[str] = []
+        for i in range(len(word)):
+            # A context that is not listed says what the shorter one says; a longer one may differ.
+            said = [self._table[context] for context in contexts(word, i) if context in self._table]
+            found += said[-1].split() if said else []
+        return found

@@ -1,19 +1,17 @@
 """Words over notes, for languages that space words and spell them with letters.
 
-A lyric that ends with ``-`` is a part of a word that goes on at the next lyric. A word is
-looked up whole, cut into syllables before its vowels, and these are shared out to its
-parts. Where their numbers differ, the word is pronounced with a syllable more or less if
-the language has such a form (*fi-re*, *rê-ve*), else a part takes several syllables or
-none, in which case the syllable before is held.
+A lyric that ends with ``-`` is a part of a word that goes on at the next lyric. A word is looked up whole and
+its syllables are shared out to its parts. Where their numbers differ, it is pronounced with a syllable more
+or less if it can be (*fi-re*, *rê-ve*), else a part takes several, or none: then the syllable before is held.
 """
 
 import dataclasses
 import itertools
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from nnsvs_lite.score.languages.base import Language, LyricError, Reading
+from nnsvs_lite.score.languages.base import Language, LyricError, Reading, tables
 
 _APOSTROPHES = str.maketrans(dict.fromkeys("’‘ʼ´`ʹ′‛", "'"))
 _HYPHENS = "-‐‑–—"
@@ -76,7 +74,8 @@ def words_of(lyrics: Sequence[str], joined: str = "") -> list[Word]:
                 _check_letters(piece, i)
                 last = n == len(pieces) - 1
                 part = Word((piece,), (i,), breaks and last)
-                elided = bool(words) and _elides(words[-1], piece, joined)
+                before = words[-1] if words else part
+                elided = before.text.endswith("'") and not before.breaks and piece[0] in joined
                 if len(piece) > _LONGEST_PART:
                     raise LyricError(f"{piece[:20]!r}... is too long for a word", i)
                 if words and (goes_on or elided) and len(words[-1].parts) < _MOST_PARTS:
@@ -87,10 +86,6 @@ def words_of(lyrics: Sequence[str], joined: str = "") -> list[Word]:
         if not found:
             raise LyricError("there is nothing to sing in it", i)
     return words
-
-
-def _elides(word: Word, following: str, joined: str) -> bool:
-    return word.text.endswith("'") and not word.breaks and following[0] in joined
 
 
 def _extended(word: Word, part: Word) -> Word:
@@ -115,54 +110,77 @@ def plain(text: str) -> str:
 
 
 class SpelledLanguage(Language):
-    """A language whose words are looked up and spread over notes.
+    """A language whose words are looked up and spread over notes; a subclass writes :meth:`pronounce`.
 
-    A subclass writes :meth:`pronounce` and sets
+    Its tables, from ``<code>.json``, are attributes:
 
     Attributes:
-        onsets: consonants that may begin a syllable, space separated in each; single
-            ones always may, but for those in ``never_onset``.
+        onsets: consonants that may begin a syllable, space separated in each, with commas between; single
+            ones always may, but for those of ``never_onset``.
+        glides: the vowel that each glide becomes where a word needs a syllable more.
+        gliding: the glide that each vowel becomes where it needs one fewer.
+        reduced: the vowel put in or left out for the same.
         links: whether a word's last consonant begins the next word's first syllable
-            where that begins with a vowel.
+            where that begins with a vowel, and any onset may have a glide after it.
         joined: see :func:`words_of`.
     """
 
-    onsets: frozenset[str] = frozenset()
-    never_onset: frozenset[str] = frozenset()
+    onsets = ""
+    never_onset: Sequence[str] = ()
+    glides: Mapping[str, str] = {}
+    gliding: Mapping[str, str] = {}
+    reduced = ""
     links = False
     joined = ""
     spreads = True
+
+    def __init__(self) -> None:
+        vars(self).update(tables(self.code))
+        super().__init__()
+        self._onsets = set(self.onsets.split(", "))
+        if self.links:
+            starts = {*self.features, *self._onsets} - self.vowels - set(self.glides)
+            self._onsets |= {f"{start} {glide}" for start in starts for glide in self.glides}
 
     def pronounce(self, words: Sequence[Word]) -> list[list[Phones]]:
         """Pronunciations of each word of a phrase, the usual one first.
 
         Raises:
             LyricError: where a word cannot be read; its index is that of a lyric.
+            DataError: where the package that has them is not installed.
         """
         raise NotImplementedError
 
     def longer(self, phones: Phones) -> Iterable[Phones]:
-        """Pronunciations with one syllable more, as in verse; none if there is no such form."""
-        return ()
+        """Pronunciations with a syllable more, as in verse: a vowel for a glide, or a reduced vowel more."""
+        for i in range(len(phones) + 1):
+            if self.has_room(phones, i):
+                yield (*phones[:i], self.reduced, *phones[i:])
+            elif phones[i : i + 1] and phones[i] in self.glides and self.may_glide(phones, i):
+                yield (*phones[:i], self.glides[phones[i]], *phones[i + 1 :])
 
     def shorter(self, phones: Phones) -> Iterable[Phones]:
-        """Pronunciations with one syllable fewer."""
-        return ()
+        """Pronunciations with one syllable fewer: a glide for a vowel, or no reduced vowel."""
+        for i, phone in enumerate(phones):
+            if phone == self.reduced and self.may_drop(phones, i):
+                yield (*phones[:i], *phones[i + 1 :])
+            elif phone in self.gliding and self.may_glide(phones, i):
+                yield (*phones[:i], self.gliding[phone], *phones[i + 1 :])
 
-    def units(self, lyric: str) -> list[list[str]]:
-        """The syllables of a lyric read alone.
+    def may_glide(self, phones: Phones, i: int) -> bool:
+        """Whether a phone can be a glide as well as a vowel: between a consonant and a vowel."""
+        return 0 < i < len(phones) - 1 and phones[i - 1] not in self.vowels and phones[i + 1] in self.vowels
 
-        Raises:
-            LyricError: where it cannot be read.
-        """
-        return self.read_phrase([lyric])[0].units
+    def has_room(self, phones: Phones, i: int) -> bool:
+        """Whether a reduced vowel can be sung before a phone, or at the end."""
+        return False
+
+    def may_drop(self, phones: Phones, i: int) -> bool:
+        """Whether a reduced vowel can be left out."""
+        return False
 
     def read_phrase(self, lyrics: Sequence[str]) -> list[Reading]:
-        """The syllables of each lyric; see the module.
-
-        Raises:
-            LyricError: where a word cannot be read; its index says on which lyric.
-        """
+        """The syllables of each lyric; see the module. Raises as :meth:`Language.read_phrase`."""
         words = words_of(lyrics, self.joined)
         units: list[list[list[str]]] = [[] for _ in lyrics]
         before: Word | None = None
@@ -171,19 +189,15 @@ class SpelledLanguage(Language):
             shares = self._shares(word, pronunciations)
             for index, share in zip(word.lyrics, shares):
                 for syllable in map(list, share):
-                    if before is not None and self._linked(before, last, syllable):
+                    # A word's last consonant moves to the next word.
+                    linked = self.links and before is not None and not before.breaks and len(last) > 1
+                    if linked and last[-1] not in self.nuclei and syllable[0] in self.nuclei:
                         syllable.insert(0, last.pop())
                     before = None
                     last = syllable
                     units[index].append(syllable)
             before = word
         return [Reading(unit) for unit in units]
-
-    def _linked(self, before: Word, last: Sequence[str], syllable: Sequence[str]) -> bool:
-        """Whether the last consonant of a word moves to the next word."""
-        if not self.links or before.breaks or len(last) < 2:
-            return False
-        return last[-1] not in self.nuclei and syllable[0] in self.nuclei
 
     def syllables(self, phones: Sequence[str]) -> list[Phones]:
         """Cuts a word before the longest onset of each vowel (the maximal onset principle).
@@ -202,7 +216,7 @@ class SpelledLanguage(Language):
     def _may_begin(self, consonants: Sequence[str]) -> bool:
         if len(consonants) == 1:
             return consonants[0] not in self.never_onset
-        return " ".join(consonants) in self.onsets
+        return " ".join(consonants) in self._onsets
 
     def _shares(self, word: Word, pronunciations: Sequence[Phones]) -> list[list[Phones]]:
         """The syllables that each part of a word sings."""
@@ -235,11 +249,8 @@ class SpelledLanguage(Language):
 
     def _agreement(self, parts: Sequence[str], syllables: Sequence[Phones]) -> int:
         """How many parts begin like their syllable, with a vowel or a consonant."""
-        score = 0
-        for part, syllable in zip(parts, syllables):
-            vowel = plain(part).lstrip("'")[:1] in tuple("aeiouæœø")
-            score += vowel == (syllable[0] in self.nuclei)
-        return score
+        vowels = [plain(part).lstrip("'")[:1] in tuple("aeiouæœø") for part in parts]
+        return sum(v == (syllable[0] in self.nuclei) for v, syllable in zip(vowels, syllables))
 
 
 def share(syllables: Sequence[Phones], parts: Sequence[str]) -> list[list[Phones]]:

@@ -14,36 +14,16 @@ from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.languages.base import Language, LyricError, Reading, tables
 
 _TABLES = tables("zh")
-_INITIALS = _TABLES["initials"]
+_PINYIN = {
+    initial + final: [initial, final] if initial else [final]
+    for initial, finals in _TABLES["syllables"].items()
+    for final in finals.split()
+} | {spelt: phones.split() for spelt, phones in _TABLES["spellings"].items()}
+"""Every syllable as pinyin spells it, with v for ü, and its phones.
 
-# The vowel itself; a medial i, u or ü is told by palatal, labial or both, a nasal end by its place.
-_FINALS = _TABLES["finals"]
-
-_ALLOWED = _TABLES["syllables"]
-
-
-def _syllables() -> dict[str, list[str]]:
-    """Every syllable as pinyin spells it, with v for ü, and its phones."""
-    table: dict[str, list[str]] = {}
-    for initial, finals in _ALLOWED.items():
-        for final in finals.split():
-            phones = [initial, final] if initial else [final]
-            spelt = final
-            if initial in ("j", "q", "x", "y"):
-                spelt = final.replace("v", "u")
-            elif initial in ("n", "l") and final == "ve":
-                table[initial + "ue"] = phones
-            table[initial + spelt] = table[initial + final] = phones
-    # Interjections, and finals as they are named (iou, uei, uen): common in labels.
-    table |= {"n": ["ng"], "m": ["ng"], "hm": ["h", "ng"], "hng": ["h", "ng"], "ê": ["ei"]}
-    for initial in _ALLOWED:
-        for full, short in (("iou", "iu"), ("uei", "ui"), ("uen", "un")):
-            if initial and initial + short in table:
-                table.setdefault(initial + full, table[initial + short])
-    return table
-
-
-_PINYIN = _syllables()
+With interjections, and finals as they are named (iou, uei, uen): common in labels.
+"""
+_WITH_ERHUA = {spelt + "r": [*phones, "rr"] for spelt, phones in _PINYIN.items()} | _PINYIN
 _TONE_MARKS = {"\u0304": 1, "\u0301": 2, "\u030c": 3, "\u0300": 4}
 _HANZI = re.compile("[\u3400-\u9fff\uf900-\ufaff〇\U00020000-\U0003ffff]")
 _DROPPED = re.compile(r"[\s、。，．,.!?！？；;：:…·・「」『』《》〈〉（）()\[\]\"“”’‘♪~〜ー—–_*-]+")
@@ -68,12 +48,8 @@ def _parse(text: str) -> list[tuple[str, int]]:
         parts = _split(letters)
         if parts is None or len(marks) > len(parts):
             raise LyricError(f"{text[:_LONGEST]!r} is not pinyin")
-        tones = [0] * len(parts)
-        if marks:
-            # Marks in order; a syllable without one among several is neutral.
-            tones = marks if len(marks) == len(parts) else [5] * len(parts)
-            if len(marks) < len(parts):
-                tones[: len(marks)] = marks
+        # Marks in order; a syllable without one among several is neutral.
+        tones = marks + [5] * (len(parts) - len(marks)) if marks else [0] * len(parts)
         if digit:
             tones[-1] = digit
         found += zip(parts, tones)
@@ -90,30 +66,16 @@ def _split(letters: str) -> list[str] | None:
         return None
     best: list[str] | None = None
     for size in range(min(7, len(letters)), 0, -1):
-        if _known(letters[:size]):
+        if letters[:size] in _WITH_ERHUA:
             rest = _split(letters[size:])
             if rest is not None and (best is None or len(rest) + 1 < len(best)):
                 best = [letters[:size], *rest]
     return best
 
 
-def _known(syllable: str) -> bool:
-    return syllable in _PINYIN or (syllable.endswith("r") and syllable[:-1] in _PINYIN and syllable != "r")
-
-
-def _phones(syllable: str) -> list[str]:
-    if syllable in _PINYIN:
-        return list(_PINYIN[syllable])
-    return [*_PINYIN[syllable[:-1]], "rr"]
-
-
 @functools.lru_cache(maxsize=4096)
 def _read_characters(text: str) -> tuple[str, ...]:
-    """Pinyin of each character, its tone as a digit, by the words they make.
-
-    Raises:
-        DataError: where pypinyin is not installed.
-    """
+    """Pinyin of each character, its tone as a digit, by the words they make."""
     try:
         from pypinyin import Style, lazy_pinyin
     except ImportError:
@@ -133,8 +95,12 @@ class Mandarin(Language):
     code = "zh"
     name = "Mandarin"
     features = (
-        _INITIALS
-        | {final: f"voiced {'' if final == 'ng' else 'vowel '}{names}" for final, names in _FINALS.items()}
+        _TABLES["initials"]
+        | {
+            # A medial i, u or ü is told by palatal, labial or both, a nasal end by its place.
+            final: f"voiced {'' if final == 'ng' else 'vowel '}{names}"
+            for final, names in _TABLES["finals"].items()
+        }
         | {"rr": "voiced liquid palatal"}
     )
     held = frozenset({"ng"})
@@ -142,22 +108,11 @@ class Mandarin(Language):
     tones = ("1", "2", "3", "4", "5")
     spreads = True
 
-    def units(self, lyric: str) -> list[list[str]]:
-        """Syllables of a lyric read alone.
-
-        Raises:
-            LyricError: where it cannot be read.
-        """
-        return self.read_phrase([lyric])[0].units
-
     def read_phrase(self, lyrics: Sequence[str]) -> list[Reading]:
         """Characters as the words of their phrase are read: 长 is zhang in 长大, chang in 长城.
 
         Lyrics in pinyin (``ni3``, ``nǐ``, ``ni``) may stand among them. 儿 after another
         character of the same lyric colours that one's final, but in words such as 女儿.
-
-        Raises:
-            LyricError: where a lyric is neither; its ``index`` says which.
         """
         usual = [unicodedata.normalize("NFKC", lyric).lower().replace("u:", "ü") for lyric in lyrics]
         texts = [_DROPPED.sub("", lyric) for lyric in usual]
@@ -191,7 +146,7 @@ class Mandarin(Language):
                 found[i] = _parse(spaced[i])
             except LyricError as error:
                 raise LyricError(str(error), i) from None
-        return [Reading([_phones(spelt) for spelt, _ in row], row[0][1]) for row in found]
+        return [Reading([list(_WITH_ERHUA[spelt]) for spelt, _ in row], row[0][1]) for row in found]
 
 
 LANGUAGE = Mandarin()
