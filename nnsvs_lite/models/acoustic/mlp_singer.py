@@ -10,8 +10,7 @@ from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.conditions import Conditions
-from nnsvs_lite.models.layers.context import hiding
-from nnsvs_lite.models.layers.score_embedding import ScoreEmbedding, ToFrames
+from nnsvs_lite.models.layers.score_embedding import ToFrames
 from nnsvs_lite.models.options import AcousticOptions
 from nnsvs_lite.models.refined import RefinedAcoustic
 
@@ -127,9 +126,8 @@ class MlpSinger(RefinedAcoustic):
         postnet_channels: int = 512,
         options: AcousticOptions | None = None,
     ):
-        super().__init__(spec, options, dim, postnet_layers, postnet_channels)
         sizes = {"phone": phone_dim, "pitch": pitch_dim}
-        self.embedding = ScoreEmbedding(spec, sizes, hiding(self.options.context_dropout, spec))
+        super().__init__(spec, options, sizes, postnet_layers, postnet_channels, dim=dim)
         self.inputs = nn.Linear(phone_dim + pitch_dim, dim)
         self.to_frames = ToFrames(spec, dim, places)
         self.conditions = Conditions(spec, self.options, dim)
