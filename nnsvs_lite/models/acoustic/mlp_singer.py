@@ -55,11 +55,7 @@ def in_chunks(x: Tensor, mask: Tensor, chunk: int, overlap: int, body: Callable)
         chunk: frames of a chunk. overlap: of these, on either side, dropped.
         body: ``(N, chunk, D)``, ``(N, chunk)`` bool to ``(N, chunk, E)``.
 
-    Returns:
-        (B, T, E).
-
-    Raises:
-        DataError: if nothing is left of a chunk.
+    Returns (B, T, E). Raises DataError if nothing is left of a chunk.
     """
     hop = chunk - 2 * overlap
     if overlap < 0 or hop < 1:
@@ -87,14 +83,15 @@ class Mixer(nn.Module):
         self.chunk, self.overlap = chunk, overlap
         self.blocks = nn.ModuleList(MixerBlock(dim, chunk, expansion, dropout) for _ in range(layers))
 
-    def _run(self, x: Tensor, mask: Tensor) -> Tensor:
-        for block in self.blocks:
-            x = block(x, mask)
-        return x
-
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """``x`` (B, T, dim), ``mask`` (B, T) bool."""
-        return in_chunks(x, mask, self.chunk, self.overlap, self._run)
+
+        def body(x: Tensor, mask: Tensor) -> Tensor:
+            for block in self.blocks:
+                x = block(x, mask)
+            return x
+
+        return in_chunks(x, mask, self.chunk, self.overlap, body)
 
 
 class MlpSinger(RefinedAcoustic):
