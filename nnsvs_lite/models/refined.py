@@ -6,10 +6,12 @@ from torch import Tensor
 
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.batch import Batch
+from nnsvs_lite.models.layers.context import hiding
 from nnsvs_lite.models.layers.expand import phone_of_frame
 from nnsvs_lite.models.layers.losses import StreamLoss
 from nnsvs_lite.models.layers.outputs import StreamHeads
 from nnsvs_lite.models.layers.postnet import SpectraPostnet, spectra_of
+from nnsvs_lite.models.layers.score_embedding import ScoreEmbedding
 from nnsvs_lite.models.neural import NeuralAcoustic
 from nnsvs_lite.models.options import AcousticOptions
 
@@ -19,26 +21,31 @@ class PostnetAcoustic(NeuralAcoustic):
 
     Args:
         spec, options, weights: see :class:`NeuralAcoustic`.
+        embedded: sizes of the parts of :class:`ScoreEmbedding`; systems take their names as ``inputs``.
         postnet_layers: 0 for none. postnet_channels: of its convolutions.
+        dim: of the frame vectors that :class:`StreamHeads` of all streams take; None where there are none.
 
-    Systems over embedded phones also take ``inputs``, the parts of the score that are embedded and summed
-    (:class:`~nnsvs_lite.models.layers.score_embedding.ScoreEmbedding`), and ``places``
-    (:class:`~nnsvs_lite.models.layers.score_embedding.ToFrames`).
+    Systems take ``places`` for :class:`~nnsvs_lite.models.layers.score_embedding.ToFrames`.
     """
 
     def __init__(
         self,
         spec: Spec,
         options: AcousticOptions | None,
-        postnet_layers: int = 0,
-        postnet_channels: int = 512,
+        embedded: dict[str, int],
+        postnet_layers: int,
+        postnet_channels: int,
         weights: dict[str, float] | None = None,
+        dim: int | None = None,
     ):
         super().__init__(spec, options, "residual", weights)
         sizes = dict(spec.streams)
         self.postnet = SpectraPostnet(sizes, postnet_layers, postnet_channels) if postnet_layers else None
         # Pitch and voicing do not pass the postnet: they count once.
         self.before_loss = StreamLoss(spec, {**(weights or {}), "lf0": 0.0, "vuv": 0.0})
+        if dim is not None:
+            self.heads = StreamHeads(sizes, dim)
+        self.embedding = ScoreEmbedding(spec, embedded, hiding(self.options.context_dropout, spec))
 
     def refined(self, values: dict[str, Tensor], base: dict[str, Tensor], mask: Tensor) -> dict[str, Tensor]:
         """Physical streams of a network's numbers, and ``before_<stream>`` for the loss."""
@@ -56,23 +63,7 @@ class PostnetAcoustic(NeuralAcoustic):
 
 
 class RefinedAcoustic(PostnetAcoustic):
-    """From frame vectors to all streams in one step. A system gives :meth:`frames`.
-
-    Args:
-        dim: of the frame vectors. Others: see :class:`PostnetAcoustic`.
-    """
-
-    def __init__(
-        self,
-        spec: Spec,
-        options: AcousticOptions | None,
-        dim: int,
-        postnet_layers: int = 0,
-        postnet_channels: int = 512,
-        weights: dict[str, float] | None = None,
-    ):
-        super().__init__(spec, options, postnet_layers, postnet_channels, weights)
-        self.heads = StreamHeads(dict(spec.streams), dim)
+    """From frame vectors to all streams in one step; systems give ``dim``, and :meth:`frames`."""
 
     @abstractmethod
     def frames(self, batch: Batch, phone: Tensor) -> Tensor:

@@ -7,10 +7,13 @@ import torch
 from torch import Tensor, nn
 
 from nnsvs_lite.features.spec import Spec
-from nnsvs_lite.models.base import DurationModel, TimeLagModel
+from nnsvs_lite.models.base import DurationModel, SvsModel, TimeLagModel
 from nnsvs_lite.models.batch import Batch
+from nnsvs_lite.models.layers.conv import VariancePredictor
+from nnsvs_lite.models.layers.expand import gather_rows
+from nnsvs_lite.models.layers.linguistic import LinguisticFeatures
 from nnsvs_lite.models.layers.mdn import MixtureHead, masked_mean, mixture_nll, mixture_peak
-from nnsvs_lite.models.layers.timing_floor import TimingFloor
+from nnsvs_lite.models.layers.timing_floor import TimingFloor, first_phones
 from nnsvs_lite.score.timing import MAX_LAG, MAX_LAG_REST
 
 Prediction = tuple[Tensor, ...]
@@ -42,34 +45,78 @@ def peak_of(predicted: Prediction) -> tuple[Tensor, Tensor | None]:
     return (predicted[0], None) if len(predicted) == 1 else mixture_peak(*predicted)
 
 
-class NeuralTimeLag(TimeLagModel):
-    """A network from notes to lags.
+class NeuralTiming(SvsModel):
+    """A network from notes or phones to numbers that stand for their times. A family says what for.
 
-    It predicts the distance from the rule in units of 20 ms (rests 100 ms), or, as NNSVS
-    does, deviations from the training set's mean lag. A model has ``head`` where it wants a
-    prior on its weights.
+    A model has ``head`` where it wants a prior on its weights.
 
     Args:
         spec: of the dump.
-        residual_to_rule: whether the rule is where numbers begin; little data needs it.
-        prior: how far, in those units, lags are expected to differ for reasons that the context
-            tells; 0 for no such belief.
+        residual_to_rule: whether the rule is where numbers begin, and not the training set's mean, as in
+            NNSVS; little data needs it.
+        prior: how far, in the family's units, times are expected to differ for reasons that the
+            context tells; 0 for no such belief.
         reach: see :func:`mixture_nll`.
     """
 
     head: MixtureHead
+    count: float
+    """Of notes or phones in the training set."""
+    deviation = 1.0
+    """Of an untrained mixture, where the rule is the base."""
 
     def __init__(self, spec: Spec, residual_to_rule: bool, prior: float = 0.0, reach: float = math.inf):
         super().__init__(spec)
         self.residual_to_rule, self.prior, self.reach = residual_to_rule, prior, reach
         self.floor = TimingFloor(spec)
-        self._rest = spec.column("note", "is_rest")
-        moments = spec.stats.time_lag
-        self._mean, self._std = moments.mean[0], moments.std[0]
 
     @abstractmethod
     def predict(self, batch: Batch) -> Prediction:
-        """Of each note, in the units of :meth:`space`."""
+        """Of each note or phone, in the family's units."""
+
+    @abstractmethod
+    def rows(self, phones: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Of what phones have, (B, P, D), what is predicted from: (B, L, D); and its mask (B, L)."""
+
+    @abstractmethod
+    def encode(self, batch: Batch) -> Tensor:
+        """(B, L): the numbers that stand for the times of a batch."""
+
+    @abstractmethod
+    def learnt(self, batch: Batch) -> Tensor:
+        """(B, L) bool: of what the loss is a mean over."""
+
+    @abstractmethod
+    def distance(self, number: Tensor, batch: Batch) -> Tensor:
+        """(B, L) frames between the times of numbers and those of the batch."""
+
+    def error(self, predicted: Prediction, batch: Batch) -> Tensor:
+        """The scalar that is minimised."""
+        return masked_mean(error_of(predicted, self.encode(batch), self.reach), self.learnt(batch))
+
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        """Mean over notes or phones of :meth:`error`."""
+        predicted, mask = self.predict(batch), self.learnt(batch)
+        error = self.error(predicted, batch)
+        distance = masked_mean(self.distance(peak_of(predicted)[0], batch), mask)
+        parts = {"error": error.detach(), "mae_frames": distance.detach()}
+        if self.prior:
+            error = error + self.head.penalty(self.prior, self.count)
+        return {"loss": error, **parts, "weight": mask.sum()}
+
+
+class NeuralTimeLag(NeuralTiming, TimeLagModel):
+    """Numbers are distances from the rule in units of 20 ms (rests 100 ms), or deviations from the mean."""
+
+    def __init__(self, spec: Spec, residual_to_rule: bool, prior: float = 0.0, reach: float = math.inf):
+        super().__init__(spec, residual_to_rule, prior, reach)
+        self._rest, self.count = spec.column("note", "is_rest"), spec.note_count
+        moments = spec.stats.time_lag
+        self._mean, self._std = moments.mean[0], moments.std[0]
+
+    def rows(self, phones: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        """A note is given by its first phone."""
+        return gather_rows(phones, first_phones(batch)), batch.score.note_mask
 
     def is_rest(self, batch: Batch) -> Tensor:
         """(B, N) bool."""
@@ -84,26 +131,21 @@ class NeuralTimeLag(TimeLagModel):
         unit = torch.where(self.is_rest(batch), 0.1, 0.02) / self.spec.frame_shift
         return self.floor(batch)[0], unit
 
+    def encode(self, batch: Batch) -> Tensor:
+        base, unit = self.space(batch)
+        return (batch.score.time_lag - base) / unit
+
+    def distance(self, number: Tensor, batch: Batch) -> Tensor:
+        return (number - self.encode(batch)).abs() * self.space(batch)[1]
+
     def limit(self, batch: Batch) -> Tensor:
         """(B, N) largest lag in frames; farther ones are faults of the labels."""
         return torch.where(self.is_rest(batch), MAX_LAG_REST, MAX_LAG) / self.spec.frame_shift
 
-    def loss(self, batch: Batch) -> dict[str, Tensor]:
-        """Mean over notes, in units of :meth:`space`.
-
-        The first note of an utterance, whose lag is 0 by definition, and lags beyond
-        the limit are left out.
-        """
-        (base, unit), predicted = self.space(batch), self.predict(batch)
-        target = (batch.score.time_lag - base) / unit
+    def learnt(self, batch: Batch) -> Tensor:
+        """Not the first note of an utterance, whose lag is 0 by definition, nor lags beyond the limit."""
         mask = batch.score.note_mask & (batch.score.time_lag.abs() <= self.limit(batch))
-        mask = torch.cat([mask[:, :1] & False, mask[:, 1:]], dim=1)
-        error = masked_mean(error_of(predicted, target, self.reach), mask)
-        distance = masked_mean((peak_of(predicted)[0] - target).abs() * unit, mask)
-        parts = {"error": error.detach(), "mae_frames": distance.detach()}
-        if self.prior:
-            error = error + self.head.penalty(self.prior, self.spec.note_count)
-        return {"loss": error, **parts, "weight": mask.sum()}
+        return torch.cat([mask[:, :1] & False, mask[:, 1:]], dim=1)
 
     def infer(self, batch: Batch) -> dict[str, Tensor]:
         base, unit = self.space(batch)
@@ -112,46 +154,30 @@ class NeuralTimeLag(TimeLagModel):
         return {"time_lag": torch.minimum(torch.maximum(lag, -limit), limit)}
 
 
-class NeuralDuration(DurationModel):
-    """A network from phones to durations.
+class NeuralDuration(NeuralTiming, DurationModel):
+    """Numbers are logarithms of durations' ratios to the rule, or deviations from the mean.
 
-    It predicts the logarithm of the ratio to the rule, or, as NNSVS does, deviations from the
-    training set's mean duration. In the log domain a duration cannot be negative, and a
-    long vowel that is a tenth longer weighs as much as a short one. Back in frames a phone
-    has mean ``m`` and deviation ``m * sigma``: long phones are the uncertain ones, so they
-    take the slack when a note is filled.
-
-    Args:
-        spec: of the dump.
-        residual_to_rule: whether the rule is where numbers begin; little data needs it.
-        prior: how far, in those units, durations are expected to differ for reasons that the
-            context tells; 0 for no such belief.
-        reach: see :func:`mixture_nll`.
-        unit: what 1 stands for in the logarithm, where the rule is the base.
+    In the log domain a duration cannot be negative, and a long vowel that is a tenth longer weighs
+    as much as a short one. Back in frames a phone has mean ``m`` and deviation ``m * sigma``: long
+    phones are the uncertain ones, so they take the slack when a note is filled.
     """
 
-    head: MixtureHead
+    unit = 1.0
+    """What 1 stands for in the logarithm."""
+    deviation = 0.3
 
-    def __init__(
-        self,
-        spec: Spec,
-        residual_to_rule: bool,
-        prior: float = 0.0,
-        reach: float = math.inf,
-        unit: float = 1.0,
-    ):
-        super().__init__(spec)
-        self.unit = unit
-        self.residual_to_rule, self.prior, self.reach = residual_to_rule, prior, reach
-        self.floor = TimingFloor(spec)
+    def __init__(self, spec: Spec, residual_to_rule: bool, prior: float = 0.0, reach: float = math.inf):
+        super().__init__(spec, residual_to_rule, prior, reach)
         self._mean, self._std = spec.duration_moments
+        self.count = spec.phone_count
 
-    @abstractmethod
-    def predict(self, batch: Batch) -> Prediction:
-        """Of each phone, in the domain of :meth:`encode`."""
+    def rows(self, phones: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        return phones, batch.score.phone_mask
+
+    def learnt(self, batch: Batch) -> Tensor:
+        return batch.score.phone_mask
 
     def encode(self, batch: Batch) -> Tensor:
-        """(B, P): the numbers that stand for the durations of a batch."""
         if self.residual_to_rule:
             ratio = batch.score.duration.clamp(min=1) / self.floor(batch)[1].clamp(min=1)
             return torch.log(ratio) / self.unit
@@ -165,22 +191,40 @@ class NeuralDuration(DurationModel):
         mean = self._mean + self._std * number
         return mean.clamp(min=0.5), torch.full_like(mean, self._std)
 
-    def error(self, predicted: Prediction, batch: Batch) -> Tensor:
-        """The scalar that is minimised."""
-        return masked_mean(error_of(predicted, self.encode(batch), self.reach), batch.score.phone_mask)
-
-    def loss(self, batch: Batch) -> dict[str, Tensor]:
-        """Mean over phones of :meth:`error`."""
-        predicted = self.predict(batch)
-        error = self.error(predicted, batch)
-        guess, _ = self.decode(batch, peak_of(predicted)[0])
-        distance = masked_mean((guess - batch.score.duration).abs(), batch.score.phone_mask)
-        parts = {"error": error.detach(), "mae_frames": distance.detach()}
-        if self.prior:
-            error = error + self.head.penalty(self.prior, self.spec.phone_count)
-        return {"loss": error, **parts, "weight": batch.score.phone_mask.sum()}
+    def distance(self, number: Tensor, batch: Batch) -> Tensor:
+        return (self.decode(batch, number)[0] - batch.score.duration).abs()
 
     def infer(self, batch: Batch) -> dict[str, Tensor]:
         number, deviation = peak_of(self.predict(batch))
         mean, unit = self.decode(batch, number)
         return {"mean": mean} if deviation is None else {"mean": mean, "variance": (unit * deviation) ** 2}
+
+
+class VpMdn(NeuralTiming):
+    """NNSVS' timing models: the variance predictor with a mixture density output.
+
+    Args:
+        hidden: channels. layers: blocks. kernel: notes or phones each sees. dropout: probability.
+        components: Gaussians of the mixture. residual_to_rule, prior: see :class:`NeuralTiming`.
+        context_dropout: as in :class:`~nnsvs_lite.models.options.AcousticOptions`.
+    """
+
+    def __init__(
+        self,
+        spec: Spec,
+        hidden: int = 32,
+        layers: int = 3,
+        kernel: int = 3,
+        dropout: float = 0.5,
+        components: int = 4,
+        residual_to_rule: bool = False,
+        prior: float = 0.0,
+        context_dropout: float = 0.0,
+    ):
+        super().__init__(spec, residual_to_rule, prior, reach=5.0)
+        self.features = LinguisticFeatures(spec, context_dropout)
+        self.stack = VariancePredictor(self.features.phone_size, hidden, layers, kernel, dropout)
+        self.head = MixtureHead(hidden, components, self.deviation if residual_to_rule else 1.0)
+
+    def predict(self, batch: Batch) -> Prediction:
+        return self.head(self.stack(*self.rows(self.features.phones(batch), batch)))

@@ -84,9 +84,6 @@ def varied(
 
 
 def read_scores(data: DumpDataset) -> dict[str, Score]:
-    """The scores of a set's utterances.
-
-    Raises DataError where the set has no table of them, or one is not readable.
-    """
+    """The scores of a set's utterances; raises DataError where it has none, or one is not readable."""
     path = data.folder / "score"
     return {utt: Score.from_json(line, f"{path} ({utt})") for utt, line in read_table(path).items()}

@@ -20,10 +20,7 @@ def find_device(name: str) -> torch.device:
 
 
 def check_gpus(count: int) -> None:
-    """Checks that this machine has so many GPUs.
-
-    Raises DataError where it has fewer.
-    """
+    """Raises DataError where this machine has fewer GPUs."""
     there = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if count > there:
         raise DataError(f"--ngpu {count}: there are {there} GPUs here; 0 computes on the CPU")

@@ -54,11 +54,8 @@ def train(
     for path in inputs:
         if not path.exists():
             raise DataError("no such file or folder; run stage 2 first", path)
-    options = {
-        "config": read_settings(config_path, FAMILIES).value,
-        "overrides": list(overrides),
-        "seed": seed,
-    }
+    settings = read_settings(config_path, FAMILIES).value
+    options = {"config": settings, "overrides": list(overrides), "seed": seed}
     done = Done(out, "train", inputs, options)
     if done.is_current():
         return False
@@ -114,10 +111,8 @@ def identity(dump: Path, train_set: str, dev_set: str) -> dict[str, Any]:
     def digest(path: Path) -> str:
         return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
 
-    found: dict[str, Any] = {
-        "features": read_json(dump / "schema.json"),
-        "stats": digest(dump / "stats.json"),
-    }
+    features, stats = read_json(dump / "schema.json"), digest(dump / "stats.json")
+    found: dict[str, Any] = {"features": features, "stats": stats}
     for name, subset in (("train_set", train_set), ("dev_set", dev_set)):
         table = dump / subset / "utt2spk"
         utterances = len(read_text(table).splitlines())

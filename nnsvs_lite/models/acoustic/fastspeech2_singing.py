@@ -7,12 +7,11 @@ from torch import Tensor, nn
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.conditions import Conditions
-from nnsvs_lite.models.layers.context import hiding
 from nnsvs_lite.models.layers.conv import MaskedConv1d, VariancePredictor
 from nnsvs_lite.models.layers.expand import phone_of_frame
 from nnsvs_lite.models.layers.mdn import masked_mean
 from nnsvs_lite.models.layers.outputs import StreamHeads, zeroed
-from nnsvs_lite.models.layers.score_embedding import ScoreEmbedding, ToFrames
+from nnsvs_lite.models.layers.score_embedding import ToFrames
 from nnsvs_lite.models.layers.transformer import Transformer
 from nnsvs_lite.models.options import AcousticOptions
 from nnsvs_lite.models.refined import PostnetAcoustic
@@ -81,13 +80,12 @@ class FastSpeech2Singing(PostnetAcoustic):
         postnet_channels: int = 512,
         options: AcousticOptions | None = None,
     ):
-        super().__init__(spec, options, postnet_layers, postnet_channels, {"mgc": mgc_weight})
+        sizes = dict.fromkeys(inputs, dim)
+        super().__init__(spec, options, sizes, postnet_layers, postnet_channels, {"mgc": mgc_weight})
         self.energy_weight = energy_weight
         self._loudness = "mgc" if "mgc" in spec.streams else "mel"
         shape = (heads, filters, kernels, dropout, attention_dropout)
         variance = (variance_hidden, variance_layers, variance_kernel, variance_dropout, embed_kernel)
-        sizes = dict.fromkeys(inputs, dim)
-        self.embedding = ScoreEmbedding(spec, sizes, hiding(self.options.context_dropout, spec))
         self.encoder = Transformer(dim, encoder_layers, *shape)
         self.conditions = Conditions(spec, self.options, dim)
         self.to_frames = ToFrames(spec, dim, places)

@@ -10,8 +10,7 @@ from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.conditions import Conditions
-from nnsvs_lite.models.layers.context import hiding
-from nnsvs_lite.models.layers.score_embedding import ScoreEmbedding, ToFrames
+from nnsvs_lite.models.layers.score_embedding import ToFrames
 from nnsvs_lite.models.options import AcousticOptions
 from nnsvs_lite.models.refined import RefinedAcoustic
 
@@ -56,11 +55,7 @@ def in_chunks(x: Tensor, mask: Tensor, chunk: int, overlap: int, body: Callable)
         chunk: frames of a chunk. overlap: of these, on either side, dropped.
         body: ``(N, chunk, D)``, ``(N, chunk)`` bool to ``(N, chunk, E)``.
 
-    Returns:
-        (B, T, E).
-
-    Raises:
-        DataError: if nothing is left of a chunk.
+    Returns (B, T, E). Raises DataError if nothing is left of a chunk.
     """
     hop = chunk - 2 * overlap
     if overlap < 0 or hop < 1:
@@ -88,14 +83,15 @@ class Mixer(nn.Module):
         self.chunk, self.overlap = chunk, overlap
         self.blocks = nn.ModuleList(MixerBlock(dim, chunk, expansion, dropout) for _ in range(layers))
 
-    def _run(self, x: Tensor, mask: Tensor) -> Tensor:
-        for block in self.blocks:
-            x = block(x, mask)
-        return x
-
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """``x`` (B, T, dim), ``mask`` (B, T) bool."""
-        return in_chunks(x, mask, self.chunk, self.overlap, self._run)
+
+        def body(x: Tensor, mask: Tensor) -> Tensor:
+            for block in self.blocks:
+                x = block(x, mask)
+            return x
+
+        return in_chunks(x, mask, self.chunk, self.overlap, body)
 
 
 class MlpSinger(RefinedAcoustic):
@@ -127,9 +123,8 @@ class MlpSinger(RefinedAcoustic):
         postnet_channels: int = 512,
         options: AcousticOptions | None = None,
     ):
-        super().__init__(spec, options, dim, postnet_layers, postnet_channels)
         sizes = {"phone": phone_dim, "pitch": pitch_dim}
-        self.embedding = ScoreEmbedding(spec, sizes, hiding(self.options.context_dropout, spec))
+        super().__init__(spec, options, sizes, postnet_layers, postnet_channels, dim=dim)
         self.inputs = nn.Linear(phone_dim + pitch_dim, dim)
         self.to_frames = ToFrames(spec, dim, places)
         self.conditions = Conditions(spec, self.options, dim)

@@ -9,13 +9,14 @@ from torch.nn import functional as F
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.conditions import Conditions
-from nnsvs_lite.models.layers.context import hiding
 from nnsvs_lite.models.layers.conv import MaskedConv1d
 from nnsvs_lite.models.layers.expand import gather_rows
-from nnsvs_lite.models.layers.score_embedding import ScoreEmbedding, ToFrames
+from nnsvs_lite.models.layers.score_embedding import ToFrames
 from nnsvs_lite.models.layers.transformer import PositionalEncoding, SelfAttention
 from nnsvs_lite.models.options import AcousticOptions
 from nnsvs_lite.models.refined import RefinedAcoustic
+
+HALF = math.sqrt(0.5)
 
 
 class GluBlock(nn.Module):
@@ -35,10 +36,7 @@ class GluBlock(nn.Module):
         """``x`` (B, L, dim), ``mask`` (B, L) bool."""
         x = self.linear(x)
         values, gates = self.conv(self.dropout(x), mask).chunk(2, dim=-1)
-        return (x + values * torch.sigmoid(gates)) * math.sqrt(0.5)
-
-
-HALF = math.sqrt(0.5)
+        return (x + values * torch.sigmoid(gates)) * HALF
 
 
 class LocalGluLayer(nn.Module):
@@ -97,9 +95,8 @@ class MuskitsGlu(RefinedAcoustic):
         postnet_channels: int = 256,
         options: AcousticOptions | None = None,
     ):
-        super().__init__(spec, options, dim, postnet_layers, postnet_channels)
         sizes = {"phone": dim, "pitch": dim}
-        self.embedding = ScoreEmbedding(spec, sizes, hiding(self.options.context_dropout, spec))
+        super().__init__(spec, options, sizes, postnet_layers, postnet_channels, dim=dim)
         self.phone_in, self.phone_out = nn.Linear(dim, dim), nn.Linear(dim, dim)
         self.encoder = nn.ModuleList(GluBlock(dim, kernel, dropout) for _ in range(encoder_layers))
         self.to_frames = ToFrames(spec, dim, places)

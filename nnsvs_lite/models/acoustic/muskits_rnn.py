@@ -5,9 +5,8 @@ from torch import Tensor, nn
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.conditions import Conditions
-from nnsvs_lite.models.layers.context import hiding
 from nnsvs_lite.models.layers.recurrent import BiLSTM
-from nnsvs_lite.models.layers.score_embedding import ScoreEmbedding, ToFrames
+from nnsvs_lite.models.layers.score_embedding import ToFrames
 from nnsvs_lite.models.options import AcousticOptions
 from nnsvs_lite.models.refined import RefinedAcoustic
 
@@ -34,9 +33,8 @@ class MuskitsRnn(RefinedAcoustic):
         postnet_channels: int = 512,
         options: AcousticOptions | None = None,
     ):
-        super().__init__(spec, options, 2 * hidden, postnet_layers, postnet_channels)
         sizes = {"phone": dim, "pitch": dim}
-        self.embedding = ScoreEmbedding(spec, sizes, hiding(self.options.context_dropout, spec))
+        super().__init__(spec, options, sizes, postnet_layers, postnet_channels, dim=2 * hidden)
         self.to_frames = ToFrames(spec, dim, places)
         self.phones = BiLSTM(dim, hidden, encoder_layers, dropout)
         self.notes = BiLSTM(dim, hidden, encoder_layers, dropout)

@@ -104,12 +104,9 @@ class NnsvsDiffusion(NeuralAcoustic):
         self.lf0 = StreamNet(inner, 1, lf0, late=1)
         shared = {"steps": steps, "beta_end": beta_end, "scale": scale, "sampler": sampler}
         shared |= {"sampling_steps": sampling_steps, "temperature": temperature, "linear": linear}
-        self.nets = nn.ModuleDict(
-            {
-                name: DiffusionNet(inner + 1, spec.streams[name], size, **shared)
-                for name, size in diffused.items()
-            }
-        )
+        self.nets = nn.ModuleDict()
+        for name, size in diffused.items():
+            self.nets[name] = DiffusionNet(inner + 1, spec.streams[name], size, **shared)
         self._conditioned_on = vuv.conditioned_on
         self.vuv = StreamNet(inner + 1 + sum(spec.streams[n] for n in self._conditioned_on), 1, vuv)
 

@@ -94,14 +94,8 @@ class ResF0Conv(NeuralAcoustic):
     ):
         weights = {"mgc": mgc_weight, "lf0": lf0_weight, "vuv": vuv_weight, "bap": bap_weight}
         super().__init__(spec, options, weights=weights)
-        shape = (
-            phone_layers,
-            frame_layers,
-            kernel,
-            cycle,
-            dropout,
-            hiding(self.options.context_dropout, spec),
-        )
+        hidden_context = hiding(self.options.context_dropout, spec)
+        shape = (phone_layers, frame_layers, kernel, cycle, dropout, hidden_context)
         self.spectrum = Tower(spec, hidden, *shape)
         self.melody = Tower(spec, f0_hidden, *shape)
         # The envelope of a voice depends on where its harmonics lie, note by note: a number

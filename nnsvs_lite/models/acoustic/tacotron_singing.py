@@ -9,11 +9,9 @@ from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.attentive import AttentiveDecoder, DurationControl, guided_attention
 from nnsvs_lite.models.layers.conditions import Conditions
-from nnsvs_lite.models.layers.context import hiding
 from nnsvs_lite.models.layers.conv import MaskedBatchNorm, MaskedConv1d
 from nnsvs_lite.models.layers.expand import phone_of_frame
 from nnsvs_lite.models.layers.recurrent import BiLSTM
-from nnsvs_lite.models.layers.score_embedding import ScoreEmbedding
 from nnsvs_lite.models.options import AcousticOptions
 from nnsvs_lite.models.refined import PostnetAcoustic
 
@@ -79,10 +77,9 @@ class TacotronSinging(PostnetAcoustic):
         postnet_channels: int = 512,
         options: AcousticOptions | None = None,
     ):
-        super().__init__(spec, options, postnet_layers, postnet_channels, {"mgc": mgc_weight})
-        self.sigma, self.guided_weight = sigma, guided_weight
         sizes = dict.fromkeys(inputs, dim)
-        self.embedding = ScoreEmbedding(spec, sizes, hiding(self.options.context_dropout, spec))
+        super().__init__(spec, options, sizes, postnet_layers, postnet_channels, {"mgc": mgc_weight})
+        self.sigma, self.guided_weight = sigma, guided_weight
         self.encoder = TacotronEncoder(dim, conv_layers, conv_kernel, dropout)
         self.conditions = Conditions(spec, self.options, dim)
         self.control = DurationControl()

@@ -7,8 +7,7 @@ from torch import Tensor
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.conditions import Conditions
-from nnsvs_lite.models.layers.context import hiding
-from nnsvs_lite.models.layers.score_embedding import ScoreEmbedding, ToFrames
+from nnsvs_lite.models.layers.score_embedding import ToFrames
 from nnsvs_lite.models.layers.transformer import Transformer
 from nnsvs_lite.models.options import AcousticOptions
 from nnsvs_lite.models.refined import RefinedAcoustic
@@ -53,10 +52,9 @@ class XiaoiceSing(RefinedAcoustic):
     ):
         weights = {"mgc": mgc_weight, "lf0": lf0_weight, "vuv": vuv_weight}
         weights |= {"bap": bap_weight, "mel": mel_weight}
-        super().__init__(spec, options, dim, postnet_layers, postnet_channels, weights)
-        shape = (heads, filters, kernels, dropout, attention_dropout, scaled)
         sizes = dict.fromkeys(inputs, dim)
-        self.embedding = ScoreEmbedding(spec, sizes, hiding(self.options.context_dropout, spec))
+        super().__init__(spec, options, sizes, postnet_layers, postnet_channels, weights, dim)
+        shape = (heads, filters, kernels, dropout, attention_dropout, scaled)
         self.encoder = Transformer(dim, encoder_layers, *shape)
         self.conditions = Conditions(spec, self.options, dim)
         self.to_frames = ToFrames(spec, dim, places)

@@ -30,6 +30,8 @@ class FastSpeechDuration(NeuralDuration):
         context_dropout: as in :class:`~nnsvs_lite.models.layers.context.ContextEncoder`.
     """
 
+    unit = 0.1
+
     def __init__(
         self,
         spec: Spec,
@@ -43,7 +45,7 @@ class FastSpeechDuration(NeuralDuration):
         residual_to_rule: bool = False,
         context_dropout: float = 0.0,
     ):
-        super().__init__(spec, residual_to_rule, unit=0.1)
+        super().__init__(spec, residual_to_rule)
         self.phone_weight, self.syllable_weight = phone_weight, syllable_weight
         self.encoder = ContextEncoder(
             spec, ("phone", "note"), hidden, context_dropout=hiding(context_dropout, spec)

@@ -16,6 +16,8 @@ class LstmDuration(NeuralDuration):
         context_dropout: as in :class:`~nnsvs_lite.models.options.AcousticOptions`.
     """
 
+    unit = 0.1
+
     def __init__(
         self,
         spec: Spec,
@@ -25,7 +27,7 @@ class LstmDuration(NeuralDuration):
         residual_to_rule: bool = False,
         context_dropout: float = 0.0,
     ):
-        super().__init__(spec, residual_to_rule, unit=0.1)
+        super().__init__(spec, residual_to_rule)
         self.features = LinguisticFeatures(spec, context_dropout)
         self.lstm = BiLSTM(self.features.phone_size, hidden, layers, dropout)
         self.head = ValueHead(self.lstm.size)

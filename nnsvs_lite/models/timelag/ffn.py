@@ -5,9 +5,7 @@ from torch import nn
 
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.batch import Batch
-from nnsvs_lite.models.layers.expand import gather_rows
 from nnsvs_lite.models.layers.linguistic import LinguisticFeatures
-from nnsvs_lite.models.layers.timing_floor import first_phones
 from nnsvs_lite.models.timing import NeuralTimeLag, Prediction, ValueHead
 
 
@@ -37,7 +35,7 @@ class FfnTimeLag(NeuralTimeLag):
         self.head = ValueHead(hidden)
 
     def predict(self, batch: Batch) -> Prediction:
-        notes = gather_rows(self.features.phones(batch), first_phones(batch))
+        notes, _ = self.rows(self.features.phones(batch), batch)
         x = torch.relu(self.first(notes))
         for layer in self.layers:
             x = self.dropout(torch.relu(layer(x)))

@@ -53,10 +53,8 @@ class VocoderTask(Task):
     def read(self, dump: str | os.PathLike, subset: str, data: str | os.PathLike | None) -> DumpDataset:
         if data is None:
             raise DataError("a vocoder learns from recordings: give --data, the folder of the data dirs")
-        recordings = DataDir.read(Path(data) / subset)
-        return DumpDataset(
-            dump, subset, self.spec, streams=self.model.inputs, score=False, recordings=recordings
-        )
+        given = {"streams": self.model.inputs, "recordings": DataDir.read(Path(data) / subset)}
+        return DumpDataset(dump, subset, self.spec, score=False, **given)
 
     def examples(self, epoch: int) -> Sequence[Example]:
         options = self.options
