@@ -290,13 +290,9 @@ class _Run:
     def _write_textgrid(self, utt: str, labels: list[Segment], score: Score) -> None:
         words = []
         if [s.label for s in labels] == score.phones:
-            words = [
-                Segment(labels[u.first].start, labels[u.last - 1].end, _lyrics(score, u.first, u.last))
-                for u in units_of(score, "syllable")
-            ]
+            for unit in units_of(score, "syllable"):
+                notes = sorted(set(score.note_index[unit.first : unit.last]))
+                lyric = "".join(score.notes[n].lyric for n in notes)
+                words.append(Segment(labels[unit.first].start, labels[unit.last - 1].end, lyric))
         tiers = {"words": words, "phones": [s for s in labels if s.label != "pau"]}
         write_textgrid(self.out / "textgrids" / f"{utt}.TextGrid", tiers, self.corpus.durations[utt])
-
-
-def _lyrics(score: Score, first: int, last: int) -> str:
-    return "".join(score.notes[n].lyric for n in sorted(set(score.note_index[first:last])))
