@@ -90,13 +90,6 @@ def judge(
 
     In noise phones are harder to tell apart and voicing is harder to hear: limits that depend on
     it rise with the decibels above :data:`CLEAN`, to 1.6 times their value at most.
-
-    Args:
-        items: as refined.
-        sync: by utterance.
-        refined: onsets and models.
-        config: the limits.
-        jobs: processes.
     """
     floor = float(np.median([item.floor for item in items]))
     noise = float(np.clip(1.0 + (floor - CLEAN) / 40.0, 1.0, 1.6))

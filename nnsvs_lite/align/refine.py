@@ -86,14 +86,7 @@ class Norm:
 
 @dataclass(frozen=True)
 class Refined:
-    """What the refinement found.
-
-    Attributes:
-        onsets: by utterance, (slots + 1,) frames.
-        models: the last models.
-        priors: the last priors.
-        norms: by speaker.
-    """
+    """Onsets by utterance, (slots + 1,) frames, the last models and priors, and norms by speaker."""
 
     onsets: dict[str, np.ndarray]
     models: Models
@@ -245,17 +238,7 @@ def _robust(values: Sequence[float], general: float) -> tuple[float, float]:
 
 
 def refine(items: Sequence[Item], config: RefineConfig, jobs: int = 1) -> Refined:
-    """Finds the onsets of all utterances.
-
-    Args:
-        items: with their evidence on disk.
-        config: the refinement's options.
-        jobs: processes.
-
-    Returns:
-        Onsets with the models and priors that gave them. The result does not
-        depend on ``jobs``.
-    """
+    """Finds the onsets of all utterances; the result does not depend on ``jobs``."""
     batches = [list(items[i : i + BATCH]) for i in range(0, len(items), BATCH)]
     norms = normalise(items)
     general = priors = first_priors(items, config)

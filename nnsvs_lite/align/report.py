@@ -106,17 +106,11 @@ def write_report(
     """Writes the three files into ``out`` and prints the text; returns the report.
 
     Args:
-        out: the experiment folder.
-        corpus: with the labels that it came with, if any.
-        config: of the run.
         version: of the back end.
         aligned: the aligner's labels.
         refined: those after refinement; None where it was switched off.
         final: those written, with corrections.
-        quality: by utterance.
-        sync: by utterance.
         failed: utterances that the aligner could not align, and why.
-        say: where the text goes.
     """
     rejected = {utt: q.rejected for utt, q in quality.items() if q.rejected}
     # "used" are the labels that go on to training, so without the phrases that are kept out.

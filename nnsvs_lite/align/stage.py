@@ -43,18 +43,13 @@ _VERSION = 3
 _TABLES = ("wav.scp", "segments", "text", "utt2spk", "utt2lang", "label.ctm")
 
 
-def _cache_path(folder: Path, data: DataDir, shift: float) -> Path:
-    """Where the evidence of a data dir's only utterance is kept, by all that it depends on."""
-    (utt,) = data.utts
-    wav, start, end = data.place(utt)
-    key = json.dumps([stamp(wav), start, end, shift, _VERSION])
-    return folder / f"{utt}.{hashlib.sha256(key.encode()).hexdigest()[:12]}.npz"
-
-
 def _measure(folder: Path, config: AlignConfig, data: DataDir) -> tuple[Item, Sync]:
     """One job: the only utterance of a data dir, its evidence from the cache if it is there."""
     (utt,), shift = data.utts, config.refine.frame_shift
-    cache, score = _cache_path(folder, data, shift), data.scores[utt]
+    wav, start, end = data.place(utt)
+    key = json.dumps([stamp(wav), start, end, shift, _VERSION])
+    cache = folder / f"{utt}.{hashlib.sha256(key.encode()).hexdigest()[:12]}.npz"
+    score = data.scores[utt]
     try:
         frames = load_frames(cache)
     except (ValueError, OSError, EOFError, KeyError):
@@ -95,8 +90,6 @@ def align(
 
     Args:
         paths: data dirs; the aligner learns from all of them.
-        config: see :class:`AlignConfig`.
-        out: the experiment folder.
         realign: align even where there are labels.
         corrections: a folder of TextGrids mended by hand.
         jobs: parallel processes.
