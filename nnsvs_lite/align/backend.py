@@ -72,7 +72,6 @@ class Aligner(ABC):
     """One back end.
 
     Args:
-        config: the whole configuration.
         work: a folder for the model and for logs.
         jobs: processes or threads that it may use.
     """

@@ -117,12 +117,7 @@ def pieces_of(phrase: AlignPhrase, notes: int, vowels: Iterable[str]) -> list[Pi
     Training from nothing begins with phones of equal length. In a sung phrase that
     is far from the truth, in a piece of it it is not; and in the middle of its note a
     vowel is sure to sound, even where the singer is early or late. The vowel at a cut
-    belongs to both pieces.
-
-    Args:
-        phrase: with times as in the recording.
-        notes: how many notes go into a piece; 0 for the whole phrase.
-        vowels: phones that can be held.
+    belongs to both pieces. With 0 notes the piece is the whole phrase.
     """
     vowels = set(vowels)
     phones, index = phrase.score.phones, phrase.score.note_index
@@ -148,7 +143,6 @@ class CorpusFolder:
     speaker below ``corpus`` unless ``single_speaker``) and ``<root>/dictionary.dict``.
 
     Args:
-        root: the folder.
         unit: see :class:`nnsvs_lite.align.config.AlignConfig`.
         single_speaker: whether all phrases count as one speaker's.
         notes: how many notes go into a training piece, see :func:`pieces_of`; with 0 the

@@ -166,9 +166,8 @@ class _Utterance:
             if slot.silence:
                 length, at = _longest(self.loud[start:end])
                 if length * self.shift > self.limits.max_wrong:
-                    self._add(
-                        "voice", slot.note, start + at, f"{self._ms(length)} are sung in {slot.phone!r}"
-                    )
+                    text = f"{self._ms(length)} are sung in {slot.phone!r}"
+                    self._add("voice", slot.note, start + at, text)
                 continue
             by_note.setdefault(slot.note, []).append((slot, start, end))
             self._judge_phone(slot, start, end)
@@ -229,9 +228,8 @@ class _Utterance:
                 usual = self.priors.onset.get(slot.kind, (0.0, 0.0))[0]
                 lag = a - slot.expected - usual
                 if abs(lag) * self.shift > seconds:
-                    self._add(
-                        "onset", note, a, f"begins {self._ms(abs(lag))} {'late' if lag > 0 else 'early'}"
-                    )
+                    side = "late" if lag > 0 else "early"
+                    self._add("onset", note, a, f"begins {self._ms(abs(lag))} {side}")
 
 
 class Rivals:
@@ -285,8 +283,7 @@ class Rivals:
 def _gap(voiced: np.ndarray, around: int) -> tuple[int, int]:
     """The longest unvoiced run with ``around`` voiced frames in all both before and after it."""
     count = np.cumsum(voiced)
-    inner = ~voiced & (count >= around) & (count[-1] - count >= around)
-    return _longest(inner)
+    return _longest(~voiced & (count >= around) & (count[-1] - count >= around))
 
 
 def _longest(mask: np.ndarray) -> tuple[int, int]:

@@ -47,11 +47,8 @@ class Item:
     """One utterance to refine.
 
     Attributes:
-        utt: its id.
         speaker: whose frames are normalised together.
-        score: with phones.
-        cache: file of its evidence, see :func:`save_frames`.
-        frames: their number.
+        cache: file of its evidence, see :func:`save_frames`; ``frames`` is their number.
         offset: seconds by which the recording is later than the score.
         stretch: the recording's seconds for one of the score.
         transposition: semitones by which the singing is above the score.

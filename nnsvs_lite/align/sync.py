@@ -59,14 +59,7 @@ def moved(score: Score, offset: float, stretch: float) -> Score:
 
 
 def synchronise(frames: Frames, score: Score, config: SyncConfig, voicing: float = 0.6) -> Sync:
-    """Estimates offset, drift and transposition of one utterance.
-
-    Args:
-        frames: of the recording.
-        score: with notes from time 0.
-        config: how far to look.
-        voicing: frames with a smaller autocorrelation peak count as unvoiced.
-    """
+    """Estimates offset, drift and transposition; frames below ``voicing`` (0..1) count as unvoiced."""
     step = max(1, round(0.01 / frames.shift))  # 10 ms are enough, and a fourth of the work
     f0, level = frames.f0[::step], frames.level[::step]
     shift = frames.shift * step
@@ -143,12 +136,6 @@ def move_score(score: Score, sync: Sync, duration: float, where: str = "score") 
     """A score in the recording's time: note times ``offset + stretch * time``.
 
     Rests at both ends are fitted to the recording; where there are none, they are made.
-
-    Args:
-        score: with notes from time 0.
-        sync: as estimated.
-        duration: seconds of the recording.
-        where: for messages.
 
     Raises:
         DataError: where a sung note would lie outside the recording.

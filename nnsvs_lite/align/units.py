@@ -118,8 +118,6 @@ def check_sung(
 
     Args:
         sung: labels in order of time, silences left out.
-        score: with phones.
-        where: named in the error.
         names: what the labels call our phones, where that differs; capitals do not count then.
 
     Raises:
@@ -150,9 +148,7 @@ def fit_to_score(
 
     Args:
         found: phones in order of time; empty labels and silences are skipped.
-        score: with phones.
         duration: seconds, the end of the last label.
-        where: named in the error.
         names: what the aligner calls our phones, where that differs.
 
     Raises:
