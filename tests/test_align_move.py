@@ -8,8 +8,7 @@ import soundfile
 from align_corpus import RATE, make_corpus, random_score, sing
 from scorexml import contiguous
 
-from nnsvs_lite.align.move import move_score, move_scores
-from nnsvs_lite.align.sync import Sync
+from nnsvs_lite.align.sync import Sync, move_score, move_scores
 from nnsvs_lite.bin.main import main
 from nnsvs_lite.corpus.datadir import DataDir
 from nnsvs_lite.io.errors import DataError

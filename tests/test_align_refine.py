@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from align_corpus import RATE, make_corpus, random_score, sing
 
-from nnsvs_lite.align.compare import figures, onset_errors
 from nnsvs_lite.align.config import RefineConfig, SyncConfig
 from nnsvs_lite.align.frames import analyse
 from nnsvs_lite.align.refine import Item, item_slots, load_frames, refine, save_frames, to_labels
+from nnsvs_lite.align.report import figures, onset_errors
 from nnsvs_lite.align.sync import synchronise
 from nnsvs_lite.score.types import Note, Score
 

@@ -72,7 +72,6 @@ class Aligner(ABC):
     """One back end.
 
     Args:
-        config: the whole configuration.
         work: a folder for the model and for logs.
         jobs: processes or threads that it may use.
     """
@@ -136,11 +135,11 @@ class Aligner(ABC):
             reasons by phrase name for those that could not be aligned.
         """
         model = self.prepare_model(corpus)
-        for name, phrases in corpus.shards(SHARD):
-            self._align_shard(corpus, name, phrases, model)
         found: dict[str, list[Segment]] = {}
         failed: dict[str, str] = {}
-        for name, phrases in corpus.shards(SHARD):
+        for number, start in enumerate(range(0, len(corpus.phrases), SHARD)):
+            name, phrases = f"shard{number:03d}", corpus.phrases[start : start + SHARD]
+            self._align_shard(corpus, name, phrases, model)
             for phrase in phrases:
                 path = self.work / "aligned" / name / f"{phrase.name}.TextGrid"
                 try:

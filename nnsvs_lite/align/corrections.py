@@ -38,15 +38,8 @@ def read_correction(path: str | os.PathLike, score: Score, duration: float) -> l
     """Reads a mended TextGrid and checks it against the score.
 
     The phones must be those of the score, in order; silence may be an empty
-    interval, and breaths may be added or taken away.
-
-    Args:
-        path: the TextGrid; its tier ``phones`` counts.
-        score: with phones.
-        duration: seconds of audio.
-
-    Returns:
-        Labels without gaps from 0 to ``duration``.
+    interval, and breaths may be added or taken away. The labels have no gaps from 0 to
+    ``duration`` seconds; they are those of the tier ``phones``.
 
     Raises:
         DataError: where phones differ (which, and when), an interval has no length,

@@ -71,13 +71,12 @@ class MfaAligner(Aligner):
     name = "mfa"
     model_suffix = ".zip"
 
-    def _environment(self) -> dict[str, str]:
-        root = Path(self.config.mfa.root) if self.config.mfa.root else self.work / "root"
-        root.mkdir(parents=True, exist_ok=True)
-        return {"MFA_ROOT_DIR": str(root.resolve()), "TERM": "dumb", "NO_COLOR": "1", "COLUMNS": "200"}
-
     def _run(self, words: list[str], log: Path) -> str:
-        return run_program("mfa", [*find_command(self.config.mfa), *words], log, self._environment())
+        root = Path(self.config.mfa.root or self.work / "root")
+        root.mkdir(parents=True, exist_ok=True)
+        environment = {"MFA_ROOT_DIR": str(root.resolve())}
+        environment |= {"TERM": "dumb", "NO_COLOR": "1", "COLUMNS": "200"}
+        return run_program("mfa", [*find_command(self.config.mfa), *words], log, environment)
 
     def check(self) -> str:
         """Says which version will run; a version other than 3 is an error."""

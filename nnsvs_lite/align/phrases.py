@@ -3,7 +3,7 @@
 import itertools
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,11 +34,8 @@ class AlignPhrase:
 
     Attributes:
         name: ``utt``, or ``utt__000``, ``utt__001``, ... where it was cut.
-        utt: the utterance.
-        speaker: its speaker.
         score: notes of the phrase; time 0 is the phrase's start.
-        start: seconds from the utterance's start.
-        end: seconds.
+        start, end: seconds from the utterance's start.
     """
 
     name: str
@@ -54,12 +51,8 @@ def cut_utterance(
 ) -> list[AlignPhrase]:
     """Phrases of an utterance, cut in the middle of rests where it is longer than ``longest``.
 
-    Args:
-        utt: its id.
-        speaker: its speaker.
-        score: with times as in the recording, so corrected for a global offset.
-        duration: seconds of audio.
-        longest: seconds; a phrase is closed at the last rest that keeps it below.
+    The score has its times as in the recording, so corrected for a global offset. A phrase is
+    closed at the last rest that keeps it below ``longest`` seconds.
     """
     if duration <= longest:
         return [AlignPhrase(utt, utt, speaker, score, 0.0, duration)]
@@ -111,13 +104,7 @@ def join_phrases(
 
 @dataclass(frozen=True)
 class Piece:
-    """A short stretch of a phrase to train on.
-
-    Attributes:
-        start: seconds from the phrase's start.
-        end: seconds.
-        words: pronunciations, silence between them.
-    """
+    """A short stretch of a phrase to train on, in seconds from its start; silence is between words."""
 
     start: float
     end: float
@@ -130,12 +117,7 @@ def pieces_of(phrase: AlignPhrase, notes: int, vowels: Iterable[str]) -> list[Pi
     Training from nothing begins with phones of equal length. In a sung phrase that
     is far from the truth, in a piece of it it is not; and in the middle of its note a
     vowel is sure to sound, even where the singer is early or late. The vowel at a cut
-    belongs to both pieces.
-
-    Args:
-        phrase: with times as in the recording.
-        notes: how many notes go into a piece; 0 for the whole phrase.
-        vowels: phones that can be held.
+    belongs to both pieces. With 0 notes the piece is the whole phrase.
     """
     vowels = set(vowels)
     phones, index = phrase.score.phones, phrase.score.note_index
@@ -161,7 +143,6 @@ class CorpusFolder:
     speaker below ``corpus`` unless ``single_speaker``) and ``<root>/dictionary.dict``.
 
     Args:
-        root: the folder.
         unit: see :class:`nnsvs_lite.align.config.AlignConfig`.
         single_speaker: whether all phrases count as one speaker's.
         notes: how many notes go into a training piece, see :func:`pieces_of`; with 0 the
@@ -193,11 +174,7 @@ class CorpusFolder:
         return folder / f"{phrase.name}.wav"
 
     def write(self, phrases: Iterable[AlignPhrase], dirs: dict[str, DataDir]) -> None:
-        """Writes what is not there yet.
-
-        Args:
-            phrases: all of them, in order.
-            dirs: by utterance, where its audio is.
+        """Writes what is not there yet: all phrases, in order, with audio from ``dirs`` by utterance.
 
         Raises:
             DataError: for an id that cannot be a file name, or unreadable audio.
@@ -211,7 +188,8 @@ class CorpusFolder:
             text = " ".join(words.word(u.phones) for u in units_of(phrase.score, self.unit, vowels))
             audio = self.place(phrase)
             pieces = pieces_of(phrase, self.notes, vowels) if self.notes else []
-            places = [self._piece_place(audio, number) for number in range(len(pieces))]
+            stem = self.training / audio.relative_to(self.corpus).with_suffix("")
+            places = [stem.with_name(f"{stem.name}--{number:02d}.wav") for number in range(len(pieces))]
             _write_changed(audio.with_suffix(".lab"), text + "\n")
             for place, piece in zip(places, pieces):
                 line = " ".join(words.word(word) for word in piece.words) + "\n"
@@ -233,15 +211,6 @@ class CorpusFolder:
             for path in sorted(folder.rglob("*")) if folder.exists() else []:
                 if path.is_file() and path not in wanted:
                     path.unlink()
-
-    def _piece_place(self, audio: Path, number: int) -> Path:
-        relative = audio.relative_to(self.corpus)
-        return self.training / relative.with_name(f"{audio.stem}--{number:02d}.wav")
-
-    def shards(self, size: int) -> Iterator[tuple[str, list[AlignPhrase]]]:
-        """Parts of at most ``size`` phrases, by name."""
-        for number, start in enumerate(range(0, len(self.phrases), size)):
-            yield f"shard{number:03d}", self.phrases[start : start + size]
 
 
 def _write_changed(path: Path, text: str) -> None:

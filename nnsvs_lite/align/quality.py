@@ -5,12 +5,13 @@ whether their pitch is the score's, whether vowels sound like themselves and lie
 where their notes are. A phrase that fails is kept out of training and named.
 """
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from nnsvs_lite.align.config import AlignConfig, QualityConfig, RefineConfig
+from nnsvs_lite.align.config import AlignConfig, QualityConfig
 from nnsvs_lite.align.frames import QUIET
 from nnsvs_lite.align.refine import BATCH, Item, Refined, item_slots, load_frames
 from nnsvs_lite.align.segmental import edges
@@ -75,18 +76,11 @@ class Quality:
     rejected: str = ""
 
 
-@dataclass(frozen=True)
-class _Judge:
-    """What a job needs besides its items; see :func:`judge`."""
-
-    config: RefineConfig
-    limits: QualityConfig
-    noise: float
-    refined: Refined
-
-    def __call__(self, items: list[Item]) -> dict[str, tuple[Quality, int]]:
-        """One job: judgements, not yet rejected, and numbers of sung notes."""
-        return {item.utt: _Utterance(self, item).judged() for item in items}
+def _judge_items(
+    config: AlignConfig, noise: float, refined: Refined, items: list[Item]
+) -> dict[str, tuple[Quality, int]]:
+    """One job: judgements, not yet rejected, and numbers of sung notes."""
+    return {item.utt: _Utterance(config, noise, refined, item).judged() for item in items}
 
 
 def judge(
@@ -96,17 +90,10 @@ def judge(
 
     In noise phones are harder to tell apart and voicing is harder to hear: limits that depend on
     it rise with the decibels above :data:`CLEAN`, to 1.6 times their value at most.
-
-    Args:
-        items: as refined.
-        sync: by utterance.
-        refined: onsets and models.
-        config: the limits.
-        jobs: processes.
     """
     floor = float(np.median([item.floor for item in items]))
     noise = float(np.clip(1.0 + (floor - CLEAN) / 40.0, 1.0, 1.6))
-    worker = _Judge(config.refine, config.quality, noise, refined)
+    worker = functools.partial(_judge_items, config, noise, refined)
     result = {}
     for found in run_jobs(worker, [items[i : i + BATCH] for i in range(0, len(items), BATCH)], jobs):
         for utt, (quality, notes) in found.items():
@@ -152,8 +139,8 @@ def _reject(quality: Quality, sync: Sync, faulty: int, notes: int, limits: Quali
 class _Utterance:
     """One utterance that is judged: its evidence beside its segments."""
 
-    def __init__(self, judge: _Judge, item: Item):
-        self.judge, self.item, self.limits = judge, item, judge.limits
+    def __init__(self, config: AlignConfig, noise: float, refined: Refined, item: Item):
+        self.item, self.limits, self.noise, self.priors = item, config.quality, noise, refined.priors
         frames = load_frames(item.cache)
         self.shift = frames.shift
         self.faults: list[AlignFault] = []
@@ -161,10 +148,10 @@ class _Utterance:
         self.midi = hz_to_midi(np.where(frames.f0 > 0, frames.f0, 440.0)) - item.transposition
         sung = np.median(frames.level[self.voiced]) if self.voiced.any() else 0.0
         self.loud = self.voiced & (frames.level > sung - _AUDIBLE)
-        slots = item_slots(item, judge.config)
-        onsets = [int(onset) for onset in judge.refined.onsets[item.utt]]
+        slots = item_slots(item, config.refine)
+        onsets = [int(onset) for onset in refined.onsets[item.utt]]
         self.segments = [(s, a, b) for s, a, b in zip(slots, onsets, onsets[1:]) if b > a]
-        models, norm = judge.refined.models, judge.refined.norms[item.speaker]
+        models, norm = refined.models, refined.norms[item.speaker]
         lang = item.score.lang
         silent = {slot.key for slot in slots if slot.silence} | {f"{lang}:br"}
         keys = [k for k in sorted(models.means) if k.startswith(f"{lang}:") and k not in silent]
@@ -179,9 +166,8 @@ class _Utterance:
             if slot.silence:
                 length, at = _longest(self.loud[start:end])
                 if length * self.shift > self.limits.max_wrong:
-                    self._add(
-                        "voice", slot.note, start + at, f"{self._ms(length)} are sung in {slot.phone!r}"
-                    )
+                    text = f"{self._ms(length)} are sung in {slot.phone!r}"
+                    self._add("voice", slot.note, start + at, text)
                 continue
             by_note.setdefault(slot.note, []).append((slot, start, end))
             self._judge_phone(slot, start, end)
@@ -202,7 +188,7 @@ class _Utterance:
 
     def _judge_phone(self, slot: Slot, start: int, end: int) -> None:
         """Whether other phones are likelier than the score's, in a segment or somewhere in a vowel."""
-        limit, name = self.limits.max_rival * self.judge.noise, repr(slot.phone)
+        limit, name = self.limits.max_rival * self.noise, repr(slot.phone)
         ratio = self.rivals.ratio(slot.key, start, end)
         if ratio > limit:
             self._add("phone", slot.note, start, f"{name} is not what is sung there")
@@ -215,7 +201,7 @@ class _Utterance:
 
     def _judge_note(self, note: int, parts: list[tuple[Slot, int, int]]) -> None:
         """Voice, pitch and beginning of one note."""
-        noise, seconds = self.judge.noise, self.limits.max_wrong
+        noise, seconds = self.noise, self.limits.max_wrong
         held = [(slot, a, b) for slot, a, b in parts if slot.vowel]
         if held:
             inside = np.concatenate([np.arange(a, b) for _, a, b in held])
@@ -239,12 +225,11 @@ class _Utterance:
                 self._add("gap", note, a + at, f"{self._ms(length)} without voice inside {slot.phone!r}")
         for slot, a, _ in parts:
             if not np.isnan(slot.expected):
-                usual = self.judge.refined.priors.onset.get(slot.kind, (0.0, 0.0))[0]
+                usual = self.priors.onset.get(slot.kind, (0.0, 0.0))[0]
                 lag = a - slot.expected - usual
                 if abs(lag) * self.shift > seconds:
-                    self._add(
-                        "onset", note, a, f"begins {self._ms(abs(lag))} {'late' if lag > 0 else 'early'}"
-                    )
+                    side = "late" if lag > 0 else "early"
+                    self._add("onset", note, a, f"begins {self._ms(abs(lag))} {side}")
 
 
 class Rivals:
@@ -298,8 +283,7 @@ class Rivals:
 def _gap(voiced: np.ndarray, around: int) -> tuple[int, int]:
     """The longest unvoiced run with ``around`` voiced frames in all both before and after it."""
     count = np.cumsum(voiced)
-    inner = ~voiced & (count >= around) & (count[-1] - count >= around)
-    return _longest(inner)
+    return _longest(~voiced & (count >= around) & (count[-1] - count >= around))
 
 
 def _longest(mask: np.ndarray) -> tuple[int, int]:

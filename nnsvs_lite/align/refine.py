@@ -47,11 +47,8 @@ class Item:
     """One utterance to refine.
 
     Attributes:
-        utt: its id.
         speaker: whose frames are normalised together.
-        score: with phones.
-        cache: file of its evidence, see :func:`save_frames`.
-        frames: their number.
+        cache: file of its evidence, see :func:`save_frames`; ``frames`` is their number.
         offset: seconds by which the recording is later than the score.
         stretch: the recording's seconds for one of the score.
         transposition: semitones by which the singing is above the score.
@@ -86,14 +83,7 @@ class Norm:
 
 @dataclass(frozen=True)
 class Refined:
-    """What the refinement found.
-
-    Attributes:
-        onsets: by utterance, (slots + 1,) frames.
-        models: the last models.
-        priors: the last priors.
-        norms: by speaker.
-    """
+    """Onsets by utterance, (slots + 1,) frames, the last models and priors, and norms by speaker."""
 
     onsets: dict[str, np.ndarray]
     models: Models
@@ -165,28 +155,20 @@ def evidence_of(item: Item, slots: Sequence[Slot], frames: Frames, norm: Norm, m
     return Evidence(states, pitch, np.append(boundary, boundary[-1]))
 
 
-@dataclass(frozen=True)
-class _Round:
-    """What a job needs besides its items."""
-
-    config: RefineConfig
-    norms: Mapping[str, Norm]
-    models: Models | None
-    priors: Priors
-
-
-def _work(state: _Round, items: list[Item]) -> tuple[dict[str, np.ndarray], Sums]:
+def _work(
+    config: RefineConfig, norms: Mapping[str, Norm], models: Models | None, priors: Priors, items: list[Item]
+) -> tuple[dict[str, np.ndarray], Sums]:
     """One job: searches its utterances and sums their frames."""
     found, sums = {}, Sums()
     for item in items:
         frames = load_frames(item.cache)
-        norm = state.norms[item.speaker]
-        slots = item_slots(item, state.config)
-        if state.models is None:
-            onsets = first_onsets(slots, item.frames, state.config.frame_shift)
+        norm = norms[item.speaker]
+        slots = item_slots(item, config)
+        if models is None:
+            onsets = first_onsets(slots, item.frames, config.frame_shift)
         else:
-            evidence = evidence_of(item, slots, frames, norm, state.models)
-            onsets, _ = search(slots, item.frames, evidence, state.priors)
+            evidence = evidence_of(item, slots, frames, norm, models)
+            onsets, _ = search(slots, item.frames, evidence, priors)
         sums.add(slots, onsets, norm(frames.features))
         found[item.utt] = onsets
     return found, sums
@@ -253,17 +235,7 @@ def _robust(values: Sequence[float], general: float) -> tuple[float, float]:
 
 
 def refine(items: Sequence[Item], config: RefineConfig, jobs: int = 1) -> Refined:
-    """Finds the onsets of all utterances.
-
-    Args:
-        items: with their evidence on disk.
-        config: the refinement's options.
-        jobs: processes.
-
-    Returns:
-        Onsets with the models and priors that gave them. The result does not
-        depend on ``jobs``.
-    """
+    """Finds the onsets of all utterances; the result does not depend on ``jobs``."""
     batches = [list(items[i : i + BATCH]) for i in range(0, len(items), BATCH)]
     norms = normalise(items)
     general = priors = first_priors(items, config)
@@ -271,10 +243,10 @@ def refine(items: Sequence[Item], config: RefineConfig, jobs: int = 1) -> Refine
     models: Models | None = None
     onsets: dict[str, np.ndarray] = {}
     for number in range(config.iterations + 1):
-        state = _Round(config, norms, models, priors)
+        work = functools.partial(_work, config, norms, models, priors)
         sums = Sums()
         before = dict(onsets)
-        for found, part in run_jobs(functools.partial(_work, state), batches, jobs):
+        for found, part in run_jobs(work, batches, jobs):
             sums.merge(part)
             onsets.update(found)
         if before and all(np.array_equal(before[utt], onsets[utt]) for utt in onsets):

@@ -1,13 +1,14 @@
 """What stage 1 says of its result: ``report.json``, ``report.txt`` and ``rejected``."""
 
 import dataclasses
+import difflib
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from nnsvs_lite.align.compare import PUBLISHED, OnsetError, figures, onset_errors, table
 from nnsvs_lite.align.config import AlignConfig
 from nnsvs_lite.align.corpus import AlignCorpus
 from nnsvs_lite.align.quality import Quality
@@ -17,6 +18,75 @@ from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.tables import write_table
 
 _SHOWN = 20
+PUBLISHED = {
+    "Montreal Forced Aligner on singing": 0.403,
+    "aligner made for singing, first": 0.209,
+    "aligner made for singing, second": 0.186,
+}
+"""Published boundary error rates at 20 ms, measured on other singing data."""
+
+
+class OnsetError(NamedTuple):
+    """One onset found, against the reference: ``error`` seconds, positive where it is late."""
+
+    utt: str
+    before: str
+    phone: str
+    time: float
+    error: float
+
+
+def onset_errors(utt: str, found: Sequence[Segment], reference: Sequence[Segment]) -> list[OnsetError]:
+    """Errors of all onsets that both have; the onset of the first label is 0 by definition.
+
+    Where the phones differ, as with a breath that only one of both has, the longest
+    common blocks are compared.
+    """
+    mine, theirs = [s.label for s in found], [s.label for s in reference]
+    if mine == theirs:
+        pairs = [(i, i) for i in range(len(mine))]
+    else:
+        blocks = difflib.SequenceMatcher(None, mine, theirs, autojunk=False).get_matching_blocks()
+        pairs = [(b.a + k, b.b + k) for b in blocks for k in range(b.size)]
+    return [
+        OnsetError(
+            utt, theirs[j - 1], theirs[j], reference[j].start, round(found[i].start - reference[j].start, 7)
+        )
+        for i, j in pairs
+        if i and j
+    ]
+
+
+def figures(errors: Iterable[OnsetError]) -> dict[str, float] | None:
+    """``n_onsets``, ``median_ms``, ``mean_ms``, ``bias_ms`` and the shares within 20 and 50 ms.
+
+    The median and the mean are of absolute errors, the bias is the median with its
+    sign. None where there is no onset to compare.
+    """
+    seconds = np.array([e.error for e in errors])
+    if not len(seconds):
+        return None
+    size = np.round(np.abs(seconds), 6)
+    return {
+        "n_onsets": len(seconds),
+        "median_ms": round(1e3 * float(np.median(size)), 2),
+        "mean_ms": round(1e3 * float(size.mean()), 2),
+        "bias_ms": round(1e3 * float(np.median(seconds)), 2),
+        "within_20ms": round(float((size <= 0.02).mean()), 4),
+        "within_50ms": round(float((size <= 0.05).mean()), 4),
+    }
+
+
+def table(rows: Mapping[str, Mapping[str, float] | None]) -> str:
+    """Figures as a table of text, one row a name; names without figures are left out."""
+    lines = [f"{'':<12} {'onsets':>7} {'median':>8} {'mean':>8} {'bias':>8} {'<=20 ms':>8} {'<=50 ms':>8}"]
+    for name, row in rows.items():
+        if row:
+            lines.append(
+                f"{name:<12} {row['n_onsets']:>7} {row['median_ms']:>5.1f} ms {row['mean_ms']:>5.1f} ms "
+                f"{row['bias_ms']:>+5.1f} ms {row['within_20ms']:>8.1%} {row['within_50ms']:>8.1%}"
+            )
+    return "\n".join(lines)
 
 
 def write_report(
@@ -36,23 +106,18 @@ def write_report(
     """Writes the three files into ``out`` and prints the text; returns the report.
 
     Args:
-        out: the experiment folder.
-        corpus: with the labels that it came with, if any.
-        config: of the run.
         version: of the back end.
         aligned: the aligner's labels.
         refined: those after refinement; None where it was switched off.
         final: those written, with corrections.
-        quality: by utterance.
-        sync: by utterance.
         failed: utterances that the aligner could not align, and why.
-        say: where the text goes.
     """
     rejected = {utt: q.rejected for utt, q in quality.items() if q.rejected}
     # "used" are the labels that go on to training, so without the phrases that are kept out.
     used = {utt: rows for utt, rows in final.items() if utt not in rejected}
+    given = [utt for utt in corpus.utts if utt in corpus.given]
     errors = {
-        name: [e for utt in corpus.utts if utt in labels for e in _errors(corpus, utt, labels[utt])]
+        name: [e for u in given if u in labels for e in onset_errors(u, labels[u], corpus.given[u])]
         for name, labels in (("aligner", aligned), ("refined", refined or {}), ("used", used))
     }
     best = errors["refined"] or errors["aligner"]
@@ -86,10 +151,6 @@ def write_report(
     for line in text.splitlines():
         say(line)
     return report
-
-
-def _errors(corpus: AlignCorpus, utt: str, labels: list[Segment]) -> list[OnsetError]:
-    return onset_errors(utt, labels, corpus.given[utt]) if utt in corpus.given else []
 
 
 def _sync_figures(rows: list[Sync]) -> dict:

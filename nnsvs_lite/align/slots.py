@@ -41,7 +41,6 @@ class Slot:
         phone: its symbol.
         key: ``language:phone``, by which its acoustic model is found.
         group: ``language:manner``, by which models and priors are shared.
-        index: its number in the score's phones; -1 for a breath that the score lacks.
         note: index of its note.
         low: first frame at which it may begin.
         high: last frame.
@@ -51,16 +50,15 @@ class Slot:
             of the note's first phone; empty where there is none.
         pitch: MIDI number of the note where the phone is voiced, ``UNSUNG`` for a breath
             that the score lacks; NaN otherwise.
-        length: seconds, the length prior before it is learnt; NaN for none.
-        spread: of the logarithm of the length.
+        length: seconds, its length before anything is learnt.
         vowel: whether it can be held.
         silence: whether it is a pause or a breath.
+        optional: whether it is a breath that the score lacks.
     """
 
     phone: str
     key: str
     group: str
-    index: int
     note: int
     low: int
     high: int
@@ -68,13 +66,9 @@ class Slot:
     kind: str
     pitch: float
     length: float
-    spread: float
     vowel: bool
     silence: bool
-
-    @property
-    def optional(self) -> bool:
-        return self.index < 0
+    optional: bool
 
 
 def manner(language: Language, phone: str) -> tuple[str, float | None, float | None]:
@@ -111,36 +105,31 @@ def slots_of(
     half = window / shift
     reach = half + 0.3 / shift  # consonants come before their vowel, by their own length
     found: list[Slot] = []
-    count = 0
 
-    def add(phone, note, index, low, high, pitch=np.nan, expected=np.nan, kind="") -> None:
-        name, length, spread = manner(language, phone)
+    def add(phone, note, low, high, pitch=np.nan, expected=np.nan, kind="", optional=False) -> None:
+        name, length, _ = manner(language, phone)
         key, group = f"{score.lang}:{phone}", f"{score.lang}:{name}"
-        window = int(max(low, 0)), int(high)
-        prior = length or np.nan, spread or np.nan
-        held, silent = phone in language.vowels, phone in language.silences
-        found.append(
-            Slot(phone, key, group, index, note, *window, expected, kind, pitch, *prior, held, silent)
-        )
+        place = note, int(max(low, 0)), int(high), expected, kind, pitch, length or 0.06
+        sort = phone in language.vowels, phone in language.silences
+        found.append(Slot(phone, key, group, *place, *sort, optional))
 
     for n, note in enumerate(score.notes):
         begin, end = ((offset + time * stretch) / shift for time in (note.start, note.end))
         if n and breaths and not note.is_rest and not score.notes[n - 1].is_rest and not note.slur:
-            add(BREATH, n, -1, begin - reach - 0.2 / shift, begin + half, UNSUNG)
+            add(BREATH, n, begin - reach - 0.2 / shift, begin + half, UNSUNG, optional=True)
         onset = language.onset_count(note.phones)
         for k, phone in enumerate(note.phones):
             pitch = float(note.pitch) if language.is_voiced(phone) else np.nan
             if note.is_rest:
                 prior = (begin, "rest") if k == 0 and n else ()
-                add(phone, n, count, begin - 2 * half, max(begin + 2 * half, end), np.nan, *prior)
+                add(phone, n, begin - 2 * half, max(begin + 2 * half, end), np.nan, *prior)
             elif k < onset:
-                add(phone, n, count, begin - reach, begin + half, pitch)
+                add(phone, n, begin - reach, begin + half, pitch)
             elif k == onset:
                 kind = f"{score.lang}:{manner(language, note.phones[0])[0]}"
-                add(phone, n, count, begin - half, begin + half, pitch, begin, kind)
+                add(phone, n, begin - half, begin + half, pitch, begin, kind)
             else:
-                add(phone, n, count, begin - half, end + half, pitch)
-            count += 1
+                add(phone, n, begin - half, end + half, pitch)
     return _feasible(found, frames)
 
 
@@ -173,7 +162,6 @@ def first_onsets(slots: list[Slot], frames: int, shift: float) -> np.ndarray:
         elif not np.isnan(slot.expected):
             onsets[i] = slot.expected
         else:
-            length = 0.06 if np.isnan(slot.length) else slot.length
-            onsets[i] = onsets[i + 1] - length / shift
+            onsets[i] = onsets[i + 1] - slot.length / shift
     onsets[0] = 0.0
     return np.clip(np.maximum.accumulate(np.round(onsets)), 0, frames).astype(int)

@@ -43,18 +43,13 @@ _VERSION = 3
 _TABLES = ("wav.scp", "segments", "text", "utt2spk", "utt2lang", "label.ctm")
 
 
-def _cache_path(folder: Path, data: DataDir, shift: float) -> Path:
-    """Where the evidence of a data dir's only utterance is kept, by all that it depends on."""
-    (utt,) = data.utts
-    wav, start, end = data.place(utt)
-    key = json.dumps([stamp(wav), start, end, shift, _VERSION])
-    return folder / f"{utt}.{hashlib.sha256(key.encode()).hexdigest()[:12]}.npz"
-
-
 def _measure(folder: Path, config: AlignConfig, data: DataDir) -> tuple[Item, Sync]:
     """One job: the only utterance of a data dir, its evidence from the cache if it is there."""
     (utt,), shift = data.utts, config.refine.frame_shift
-    cache, score = _cache_path(folder, data, shift), data.scores[utt]
+    wav, start, end = data.place(utt)
+    key = json.dumps([stamp(wav), start, end, shift, _VERSION])
+    cache = folder / f"{utt}.{hashlib.sha256(key.encode()).hexdigest()[:12]}.npz"
+    score = data.scores[utt]
     try:
         frames = load_frames(cache)
     except (ValueError, OSError, EOFError, KeyError):
@@ -95,8 +90,6 @@ def align(
 
     Args:
         paths: data dirs; the aligner learns from all of them.
-        config: see :class:`AlignConfig`.
-        out: the experiment folder.
         realign: align even where there are labels.
         corrections: a folder of TextGrids mended by hand.
         jobs: parallel processes.
@@ -290,13 +283,9 @@ class _Run:
     def _write_textgrid(self, utt: str, labels: list[Segment], score: Score) -> None:
         words = []
         if [s.label for s in labels] == score.phones:
-            words = [
-                Segment(labels[u.first].start, labels[u.last - 1].end, _lyrics(score, u.first, u.last))
-                for u in units_of(score, "syllable")
-            ]
+            for unit in units_of(score, "syllable"):
+                notes = sorted(set(score.note_index[unit.first : unit.last]))
+                lyric = "".join(score.notes[n].lyric for n in notes)
+                words.append(Segment(labels[unit.first].start, labels[unit.last - 1].end, lyric))
         tiers = {"words": words, "phones": [s for s in labels if s.label != "pau"]}
         write_textgrid(self.out / "textgrids" / f"{utt}.TextGrid", tiers, self.corpus.durations[utt])
-
-
-def _lyrics(score: Score, first: int, last: int) -> str:
-    return "".join(score.notes[n].lyric for n in sorted(set(score.note_index[first:last])))

@@ -83,25 +83,16 @@ class Dictionary:
 
     def text(self) -> str:
         """The dictionary file: ``word<tab>phones`` a line, sorted by word."""
-        lines = []
-        for phones, word in sorted(self._words.items(), key=lambda row: row[1]):
-            lines.append(f"{word}\t{' '.join(self._names.get(phone, phone) for phone in phones)}\n")
-        return "".join(lines)
-
-    def __len__(self) -> int:
-        return len(self._words)
+        rows = sorted((word, phones) for phones, word in self._words.items())
+        return "".join(
+            f"{word}\t{' '.join(self._names.get(p, p) for p in phones)}\n" for word, phones in rows
+        )
 
 
 def check_texts(
     scores: Mapping[str, Score], utts: Iterable[str], symbols: Mapping[str, set[str]]
 ) -> list[str]:
-    """Lines ``utt: what is wrong`` for scores that cannot be aligned, before anything runs.
-
-    Args:
-        scores: by utterance.
-        utts: all utterances.
-        symbols: the phones that each language knows.
-    """
+    """Lines ``utt: what is wrong`` for scores that cannot be aligned; ``symbols``: phones by language."""
     faults = []
     for utt in utts:
         score = scores.get(utt)
@@ -127,8 +118,6 @@ def check_sung(
 
     Args:
         sung: labels in order of time, silences left out.
-        score: with phones.
-        where: named in the error.
         names: what the labels call our phones, where that differs; capitals do not count then.
 
     Raises:
@@ -159,9 +148,7 @@ def fit_to_score(
 
     Args:
         found: phones in order of time; empty labels and silences are skipped.
-        score: with phones.
         duration: seconds, the end of the last label.
-        where: named in the error.
         names: what the aligner calls our phones, where that differs.
 
     Raises:

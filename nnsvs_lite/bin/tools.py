@@ -88,7 +88,7 @@ def data(args: Namespace) -> None:
     data = DataDir.read(args.source)
     if args.tool == "sync":
         from nnsvs_lite.align.config import SyncConfig
-        from nnsvs_lite.align.move import move_scores
+        from nnsvs_lite.align.sync import move_scores
 
         data, found = move_scores(data, SyncConfig(search=args.search))
         for utt, sync in found.items():
