@@ -29,6 +29,15 @@ def song_of(utt: str) -> str:
     return utt.rpartition("_")[0] or utt
 
 
+def parse_place(value: str, where: str | None = None) -> tuple[str, float, float]:
+    """Recording, start and end in seconds of a line of ``segments``; raises DataError where malformed."""
+    try:
+        rec, start, end = value.split()
+        return rec, float(start), float(end)
+    except ValueError:
+        raise DataError("malformed line, 'utt recording start end' is needed", where) from None
+
+
 @dataclass
 class DataDir:
     """Recordings, scores, lyrics and labels of a set of utterances.
@@ -96,9 +105,11 @@ class DataDir:
                 raise DataError(PIPE, where)
             if not value:
                 raise DataError("malformed line, 'recording path' is needed", where)
-            if key in wavs:
-                raise DataError(f"duplicate id {key!r}", where)
             wavs[key] = Path(value)
+        segments = {}
+        if (path / "segments").exists():
+            for number, utt, value in table_lines(path / "segments"):
+                segments[utt] = parse_place(value, f"{path / 'segments'}:{number}")
         label_name = "align.ctm" if (path / "align.ctm").exists() else "label.ctm"
         utt2spk = read_table(path / "utt2spk")
         scores = {
@@ -110,7 +121,7 @@ class DataDir:
             path=path,
             wavs=wavs,
             utt2spk=utt2spk,
-            segments=_read_segments(path / "segments"),
+            segments=segments,
             text=_optional(path / "text"),
             scores=scores,
             utt2lang=lang | _optional(path / "utt2lang"),
@@ -128,15 +139,12 @@ class DataDir:
             write_table(tmp / "wav.scp", {rec: os.fspath(wav) for rec, wav in self.wavs.items()})
             write_table(tmp / "utt2spk", self.utt2spk)
             write_table(tmp / "spk2utt", {spk: " ".join(utts) for spk, utts in self.spk2utt.items()})
-            if self.segments:
-                rows = {u: f"{rec} {start:.7f} {end:.7f}" for u, (rec, start, end) in self.segments.items()}
-                write_table(tmp / "segments", rows)
-            if self.text:
-                write_table(tmp / "text", self.text)
-            if self.scores:
-                write_table(tmp / "score", {utt: score.to_json() for utt, score in self.scores.items()})
-            if self.utt2lang:
-                write_table(tmp / "utt2lang", self.utt2lang)
+            segments = {u: f"{rec} {start:.7f} {end:.7f}" for u, (rec, start, end) in self.segments.items()}
+            scores = {utt: score.to_json() for utt, score in self.scores.items()}
+            tables = {"segments": segments, "text": self.text, "score": scores, "utt2lang": self.utt2lang}
+            for name, table in tables.items():
+                if table:
+                    write_table(tmp / name, table)
             if self.labels:
                 write_ctm(tmp / self.label_name, self.labels)
         return replace(self, path=target)
@@ -222,33 +230,14 @@ class DataDir:
         Raises:
             DataError: for an unknown utterance, or one that stands in two parts.
         """
-        seen: dict[str, str] = {}
-        result = {}
-        for name, utts in parts.items():
-            utts = list(utts)
+        lists = {name: list(utts) for name, utts in parts.items()}
+        part_of: dict[str, str] = {}
+        for name, utts in lists.items():
             for utt in utts:
-                if seen.setdefault(utt, name) != name:
-                    raise DataError(f"{utt} stands in both {seen[utt]} and {name}", self.path)
-            result[name] = self.subset(utts)
-        return result
+                if part_of.setdefault(utt, name) != name:
+                    raise DataError(f"{utt} stands in both {part_of[utt]} and {name}", self.path)
+        return {name: self.subset(utts) for name, utts in lists.items()}
 
 
 def _optional(path: Path) -> dict[str, str]:
     return read_table(path) if path.exists() else {}
-
-
-def _read_segments(path: Path) -> dict[str, tuple[str, float, float]]:
-    table: dict[str, tuple[str, float, float]] = {}
-    if not path.exists():
-        return table
-    for number, utt, value in table_lines(path):
-        where = f"{path}:{number}"
-        try:
-            rec, start, end = value.split()
-            row = (rec, float(start), float(end))
-        except ValueError:
-            raise DataError("malformed line, 'utt recording start end' is needed", where) from None
-        if utt in table:
-            raise DataError(f"duplicate id {utt!r}", where)
-        table[utt] = row
-    return table

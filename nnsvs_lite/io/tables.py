@@ -22,37 +22,31 @@ _DAMAGE = (ValueError, AssertionError, EOFError, OSError, MemoryError, TypeError
 _REF = re.compile(r"^(?P<path>.+?):(?P<offset>\d+)$")
 
 
-def table_lines(path: str | os.PathLike) -> Iterator[tuple[int, str, str]]:
+def table_lines(path: str | os.PathLike, repeats: bool = False) -> Iterator[tuple[int, str, str]]:
     """Yields ``(line number, key, value)`` of a text table, line numbers from 1.
 
     Raises:
-        DataError: at an empty line, CRLF line ends or text that is not UTF-8.
+        DataError: at an empty line, CRLF line ends, text that is not UTF-8, or, unless ``repeats``,
+            a duplicate key.
     """
     text = read_text(path)
-    if not text:
-        return
-    for number, line in enumerate(text.removesuffix("\n").split("\n"), start=1):
+    seen: set[str] = set()
+    for number, line in enumerate(text.removesuffix("\n").split("\n") if text else (), start=1):
         where = f"{path}:{number}"
         if line.endswith("\r"):
             raise DataError("CRLF line end; convert the file with dos2unix", where)
         fields = line.split(None, 1)
         if not fields:
             raise DataError("empty line", where)
+        if fields[0] in seen and not repeats:
+            raise DataError(f"duplicate id {fields[0]!r}", where)
+        seen.add(fields[0])
         yield number, fields[0], fields[1].rstrip() if len(fields) > 1 else ""
 
 
 def read_table(path: str | os.PathLike) -> dict[str, str]:
-    """Reads a text table to ``{key: rest of line}`` in file order.
-
-    Raises:
-        DataError: as :func:`table_lines`, and at a duplicate key.
-    """
-    table: dict[str, str] = {}
-    for number, key, value in table_lines(path):
-        if key in table:
-            raise DataError(f"duplicate id {key!r}", f"{path}:{number}")
-        table[key] = value
-    return table
+    """Reads a text table to ``{key: rest of line}`` in file order; raises as :func:`table_lines`."""
+    return {key: value for _, key, value in table_lines(path)}
 
 
 def write_table(path: str | os.PathLike, table: Mapping[str, str]) -> None:
@@ -144,19 +138,13 @@ class FeatureReader(Mapping[str, np.ndarray]):
 
     def __init__(self, scp: str | os.PathLike):
         self.scp = Path(scp)
-        self.refs: dict[str, ArkRef] = {}
-        for number, key, value in table_lines(scp):
-            where = f"{scp}:{number}"
-            if key in self.refs:
-                raise DataError(f"duplicate id {key!r}", where)
-            self.refs[key] = parse_ark_ref(value, where, self.scp.parent)
+        folder = self.scp.parent
+        self.refs = {k: parse_ark_ref(v, f"{scp}:{number}", folder) for number, k, v in table_lines(scp)}
 
     def __getitem__(self, utt: str) -> np.ndarray:
-        try:
-            ref = self.refs[utt]
-        except KeyError:
-            raise DataError(f"no entry for {utt!r}", self.scp) from None
-        return ref.load()
+        if utt not in self.refs:
+            raise DataError(f"no entry for {utt!r}", self.scp)
+        return self.refs[utt].load()
 
     def __contains__(self, utt: object) -> bool:
         return utt in self.refs
