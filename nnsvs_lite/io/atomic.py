@@ -77,6 +77,22 @@ def _is_alive(pid: int) -> bool:
 
 
 @contextmanager
+def _beside(path: Path) -> Iterator[tuple[Path, Path]]:
+    """Two temporary names beside ``path``, removed at the end; faults of writing are said of ``path``."""
+    tmp, old = _temporary(path, "tmp"), _temporary(path, "old")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_leftovers(path, tmp, old)
+        yield tmp, old
+    except OSError as error:
+        _raise_readable(error, path)
+    finally:
+        for leftover in (tmp, old):
+            with suppress(OSError):
+                _remove(leftover)
+
+
+@contextmanager
 def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     """Yields a temporary path beside ``path``; renames it to ``path`` on success.
 
@@ -86,18 +102,9 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     Raises:
         DataError: if the disk is full or may not be written.
     """
-    path = Path(path)
-    tmp = _temporary(path, "tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _remove_leftovers(path, tmp)
+    with _beside(Path(path)) as (tmp, _):
         yield tmp
         os.replace(tmp, path)
-    except OSError as error:
-        _raise_readable(error, path)
-    finally:
-        with suppress(OSError):
-            tmp.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -108,12 +115,9 @@ def atomic_dir(path: str | os.PathLike) -> Iterator[Path]:
         DataError: if the disk is full or may not be written, or ``path`` is a file.
     """
     path = Path(path)
-    tmp, old = _temporary(path, "tmp"), _temporary(path, "old")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with _beside(path) as (tmp, old):
         if path.exists() and not path.is_dir():
             raise DataError("is a file, a folder is to be written here", path)
-        _remove_leftovers(path, tmp, old)
         tmp.mkdir()
         yield tmp
         if path.exists():
@@ -124,11 +128,6 @@ def atomic_dir(path: str | os.PathLike) -> Iterator[Path]:
             if old.exists():
                 os.replace(old, path)
             raise
-    except OSError as error:
-        _raise_readable(error, path)
-    finally:
-        shutil.rmtree(tmp, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
 
 
 def write_bytes(path: str | os.PathLike, data: bytes) -> None:
