@@ -179,11 +179,9 @@ def _run(name: str, argv: Sequence[str]) -> int:
     args = parse(name, module, argv)
     if not getattr(module, "STAGE", False):
         return int(module.run(args) or 0)
-    from nnsvs_lite.io.stagelog import StageLog
+    from nnsvs_lite.io.stagelog import run_logged
 
-    with StageLog([PROGRAM, name, *argv]) as log:
-        log.status = int(module.run(args) or 0)
-    return log.status
+    return run_logged([PROGRAM, name, *argv], lambda: int(module.run(args) or 0))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
