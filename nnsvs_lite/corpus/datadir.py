@@ -87,9 +87,8 @@ class DataDir:
     def read(cls, path: str | os.PathLike) -> DataDir:
         """Reads a data dir.
 
-        ``wav.scp`` and ``utt2spk`` are needed, all else may be missing. Labels
-        come from ``align.ctm``, or else from ``label.ctm``. Wav paths are taken
-        as they stand, relative ones from the working folder.
+        ``wav.scp`` and ``utt2spk`` are needed, all else may be missing. Labels come from ``align.ctm``,
+        or else from ``label.ctm``. Relative wav paths are taken from the working folder.
 
         Raises:
             DataError: at the first fault that keeps it from being read; see
@@ -112,10 +111,8 @@ class DataDir:
                 segments[utt] = parse_place(value, f"{path / 'segments'}:{number}")
         label_name = "align.ctm" if (path / "align.ctm").exists() else "label.ctm"
         utt2spk = read_table(path / "utt2spk")
-        scores = {
-            utt: Score.from_json(line, f"{path / 'score'}: {utt}")
-            for utt, line in _optional(path / "score").items()
-        }
+        lines = _optional(path / "score")
+        scores = {utt: Score.from_json(line, f"{path / 'score'}: {utt}") for utt, line in lines.items()}
         lang = {utt: score.lang for utt, score in scores.items()}
         return cls(
             path=path,
@@ -130,10 +127,7 @@ class DataDir:
         )
 
     def write(self, path: str | os.PathLike | None = None) -> DataDir:
-        """Writes all tables, sorted, as one folder that appears whole or not at all.
-
-        A folder that is there already is replaced. Returns self with its new path.
-        """
+        """Writes all tables, sorted, in place of any folder that is there; returns self with its new path."""
         target = Path(self.path if path is None else path)
         with atomic_dir(target) as tmp:
             write_table(tmp / "wav.scp", {rec: os.fspath(wav) for rec, wav in self.wavs.items()})
@@ -183,8 +177,7 @@ class DataDir:
         """The samples of an utterance, float64 (samples,) in -1..1, and the sampling rate in Hz.
 
         Raises:
-            DataError: where the file is missing, unreadable, not mono, or shorter
-                than the segment (by more than 10 ms).
+            DataError: where the file is missing, unreadable, not mono, or over 10 ms shorter than needed.
         """
         import soundfile
 
@@ -205,11 +198,7 @@ class DataDir:
             raise DataError(f"audio of {utt} cannot be read: {error}", wav) from None
 
     def subset(self, utts: Iterable[str]) -> DataDir:
-        """Only these utterances, and the recordings that they need.
-
-        Raises:
-            DataError: for an unknown utterance.
-        """
+        """Only these utterances, and their recordings; raises DataError for an unknown utterance."""
         keep = sort_ids(set(utts))
         for utt in keep:
             if utt not in self.utt2spk:
@@ -225,11 +214,7 @@ class DataDir:
         return replace(self, wavs=part(self.wavs, sort_ids(recs)), **tables)
 
     def split(self, parts: Mapping[str, Iterable[str]]) -> dict[str, DataDir]:
-        """Several subsets by name; an utterance may stand in one of them only.
-
-        Raises:
-            DataError: for an unknown utterance, or one that stands in two parts.
-        """
+        """Several subsets by name; raises DataError for an utterance that is unknown or in two of them."""
         lists = {name: list(utts) for name, utts in parts.items()}
         part_of: dict[str, str] = {}
         for name, utts in lists.items():

@@ -1,8 +1,7 @@
 """Brings a corpus' phone labels and its score to one sequence of phones.
 
-A singer breathes where the score has no rest, holds notes through rests, and the
-person who labelled the recording had conventions of their own. What follows from
-that is put right and reported; a sung phone that differs is a fault of the data.
+What a singer's breaths and a labeller's conventions change is put right and reported; a sung
+phone that differs is a fault of the data.
 """
 
 import dataclasses
@@ -64,9 +63,8 @@ def reconcile(
         duration: seconds of audio; the last silence is drawn out to it.
 
     Raises:
-        DataError: where a sung phone differs, naming song, phone, time and measure;
-            where labels run backwards; where a note is sung 2 s or more from its
-            place in the score, as with a wrong tempo.
+        DataError: where a sung phone differs, naming song, phone, time and measure; where labels
+            run backwards; where a note is sung 2 s or more from its place in the score.
     """
     remarks: list[str] = []
     if not score.notes or not labels:

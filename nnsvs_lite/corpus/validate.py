@@ -1,14 +1,10 @@
-"""Every fault of a data dir in one pass.
-
-Nothing stops at the first fault: each file is read as far as it can be, and what can
-be compared is compared. Nothing of the data is executed, and only headers of audio
-files are read.
-"""
+"""Every fault of a data dir in one pass; of audio files only headers are read."""
 
 import gc
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -43,8 +39,7 @@ def validate(
         path: the data dir.
         lang: language of utterances for which neither ``utt2lang``, which then
             need not be there, nor the score has one.
-        tolerance: seconds by which score, labels and audio of an utterance may
-            differ in length.
+        tolerance: seconds by which lengths of score, labels and audio of an utterance may differ.
         dump: a folder of feature tables to be checked as well.
 
     Raises:
@@ -101,23 +96,20 @@ def _language(code: str | None, report: Callable[[str], None]) -> Language | Non
     return None
 
 
+@dataclass
 class _DataDirCheck:
     """One pass over the tables of a data dir."""
 
-    def __init__(self, path: Path, faults: Faults, lang: str | None, tolerance: float):
-        self.path = path
-        self.faults = faults
-        self.lang = lang
-        self.tolerance = tolerance
+    path: Path
+    faults: Faults
+    lang: str | None
+    tolerance: float
 
     def run(self) -> Iterable[str]:
         """Checks all tables; returns the utterances."""
-        rows = {
-            name: read_rows(self.path / name, self.faults)
-            if name != "utt2lang" or self.lang is None or (self.path / name).exists()
-            else []
-            for name in NEEDED
-        }
+        rows = {name: read_rows(self.path / name, self.faults) for name in NEEDED if name != "utt2lang"}
+        optional = self.lang is not None and not (self.path / "utt2lang").exists()
+        rows["utt2lang"] = [] if optional else read_rows(self.path / "utt2lang", self.faults)
         self.utts = {row.key: row.line for row in rows["utt2spk"]}
         self._check_speakers(rows["utt2spk"], rows["spk2utt"])
         audio = check_audio(self.path / "wav.scp", rows["wav.scp"], self.faults)
@@ -223,10 +215,8 @@ class _DataDirCheck:
             for what in check_score(score, language):
                 report(f"{utt}: {what}")
             if utt in seconds and abs(score.duration - seconds[utt]) > self.tolerance:
-                report(
-                    f"{utt}: the score lasts {score.duration:.3f} s, the audio {seconds[utt]:.3f} s;"
-                    f" that is more than {self.tolerance:g} s apart"
-                )
+                lengths = f"the score lasts {score.duration:.3f} s, the audio {seconds[utt]:.3f} s"
+                report(f"{utt}: {lengths}; that is more than {self.tolerance:g} s apart")
         return scores
 
     def _check_ctm(

@@ -1,9 +1,4 @@
-"""Files that appear whole or not at all.
-
-Everything the toolkit writes goes to a temporary name beside its target and is
-renamed when complete, so that a reader, a full disk or a killed process never
-leaves half a file under a final name.
-"""
+"""Files that appear whole or not at all: written beside their target and renamed when complete."""
 
 import errno
 import json
