@@ -79,16 +79,12 @@ def prepare(
         songs.wavs[song] = wav.resolve()
         try:
             full = read_full(label)
-            songs.utt2spk[song] = SPEAKER
             duration = songs.duration(song)
             result = reconcile(add_lyrics(full.score), full.labels, where=str(label), duration=duration)
         except DataError as error:
             faults.append(error)
             continue
-        songs.scores[song] = replace(result.score, title=song)
-        songs.labels[song] = result.labels
-        songs.utt2lang[song] = result.score.lang
-        songs.text[song] = result.score.lyrics
+        songs.put(song, SPEAKER, replace(result.score, title=song), result.labels)
         report += [f"{song}: {remark}\n" for remark in [*full.remarks, *result.remarks]]
     if faults:
         more = f" (and {len(faults) - 1} songs more)" if len(faults) > 1 else ""

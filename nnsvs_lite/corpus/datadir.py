@@ -143,6 +143,15 @@ class DataDir:
                 write_ctm(tmp / self.label_name, self.labels)
         return replace(self, path=target)
 
+    def put(self, utt: str, speaker: str, score: Score, labels: list[Segment]) -> None:
+        """Adds an utterance with what its score says of it, and its labels if it has any."""
+        self.utt2spk[utt] = speaker
+        self.scores[utt] = score
+        self.utt2lang[utt] = score.lang
+        self.text[utt] = score.lyrics
+        if labels:
+            self.labels[utt] = labels
+
     def place(self, utt: str) -> tuple[Path, float, float | None]:
         """The audio file of an utterance with its start and end there, in seconds.
 

@@ -107,10 +107,7 @@ class Span(NamedTuple):
 
 
 def phrase_spans(
-    score: Score,
-    labels: Sequence[Segment] = (),
-    duration: float | None = None,
-    **cutting: float,
+    score: Score, labels: Sequence[Segment] = (), duration: float | None = None, **cutting: float
 ) -> list[Span]:
     """Where :func:`segment_at_rests` cuts one song; its options are explained there.
 

@@ -27,8 +27,7 @@ def versions() -> dict[str, str]:
 def run_logged(command: Sequence[str], run: Callable[[], int], stream: TextIO | None = None) -> int:
     """Runs a stage between the header and the footer of its log; returns its exit status.
 
-    Under a job runner that has logged command, host and time already (it sets
-    ``NNSVS_LITE_LOGGED``), only the versions are printed.
+    Under a job runner that logs the rest (it sets ``NNSVS_LITE_LOGGED``), only versions are printed.
 
     Args:
         command: the command line, a word an item.
