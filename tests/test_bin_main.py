@@ -12,7 +12,7 @@ import pytest
 from nnsvs_lite.bin import main as dispatcher
 from nnsvs_lite.bin.command import COMMANDS, Command, arg
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.io.stagelog import StageLog, versions
+from nnsvs_lite.io.stagelog import run_logged, versions
 
 
 def install(monkeypatch: pytest.MonkeyPatch, run, **attributes) -> None:
@@ -151,8 +151,12 @@ def test_stage_log_under_a_runner_tells_only_versions(monkeypatch, capsys) -> No
 def test_stage_log_notes_a_failure(monkeypatch) -> None:
     monkeypatch.delenv("NNSVS_LITE_LOGGED", raising=False)
     stream = io.StringIO()
-    with pytest.raises(DataError), StageLog(["x"], stream):
+
+    def run() -> int:
         raise DataError("no")
+
+    with pytest.raises(DataError):
+        run_logged(["x"], run, stream)
     assert stream.getvalue().endswith("status 1\n")
 
 

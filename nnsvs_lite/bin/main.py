@@ -136,11 +136,9 @@ def _run(name: str, argv: Sequence[str]) -> int:
     args, command = parse(name, argv), COMMANDS[name]
     if not command.stage:
         return int(command.run(args) or 0)
-    from nnsvs_lite.io.stagelog import StageLog
+    from nnsvs_lite.io.stagelog import run_logged
 
-    with StageLog([PROGRAM, name, *argv]) as log:
-        log.status = int(command.run(args) or 0)
-    return log.status
+    return run_logged([PROGRAM, name, *argv], lambda: int(command.run(args) or 0))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -41,13 +41,7 @@ def find(name: str) -> Callable[..., dict[str, DataDir]]:
 def prepare(
     name: str, db_root: str | os.PathLike, out: str | os.PathLike, options: Mapping[str, Any]
 ) -> bool:
-    """Prepares a corpus unless it is up to date: ``out/{train,dev,eval}``, checked.
-
-    Args:
-        name: of the corpus.
-        db_root: where it lies.
-        out: the folder of the data dirs.
-        options: of the corpus' own ``prepare``.
+    """Prepares the corpus at ``db_root`` unless it is up to date: ``out/{train,dev,eval}``, checked.
 
     Returns:
         False where all was done before, with the same files and options.
@@ -68,8 +62,7 @@ def prepare(
     parts = run(Path(db_root), Path(out), **options)
     faults = [fault for part in parts.values() for fault in validate(part.path)]
     if faults:
-        raise DataError(
-            f"{faults[0].what} ({len(faults)} faults in all; nnsvs-lite validate lists them)", faults[0].place
-        )
+        more = f" ({len(faults)} faults in all; nnsvs-lite validate lists them)"
+        raise DataError(faults[0].what + more, faults[0].place)
     done.set(sorted(path for part in parts.values() for path in part.path.iterdir()))
     return True

@@ -28,7 +28,6 @@ def prepare(
 
     Args:
         db_root: the folder that ``nnsvs-lite demo-corpus --out`` wrote.
-        out: the folder of the data dirs.
         eval_songs: recording ids, such as ``f001_sakura``; the corpus' own if None.
         dev_songs: likewise.
         options: as for :func:`nnsvs_lite.corpus.prepare.finish`.
@@ -55,11 +54,7 @@ def prepare(
             labels = read_lab(root / "lab" / f"{utt}.lab")
             check_agreement(scores[name], labels, root / "lab" / f"{utt}.lab")
             songs.wavs[utt] = wav.resolve()
-            songs.utt2spk[utt] = speaker
-            songs.scores[utt] = scores[name]
-            songs.labels[utt] = labels
-            songs.utt2lang[utt] = scores[name].lang
-            songs.text[utt] = scores[name].lyrics
+            songs.put(utt, speaker, scores[name], labels)
             part_of[utt] = part
     own = {name: [utt for utt, part in part_of.items() if part == name] for name in ("dev", "eval")}
     dirs = finish(

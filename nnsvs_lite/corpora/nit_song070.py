@@ -25,7 +25,11 @@ URL = "http://hts.sp.nitech.ac.jp/archives/2.3/HTS-demo_NIT-SONG070-F001.tar.bz2
 TREE = "HTS-demo_NIT-SONG070-F001"
 PREFIX = "nitech_jp_song070_f001_"
 SPEAKER = "nitech_jp_song070_f001"
-RAW_RATE = 48000
+
+_EXPECTED = (
+    f"give the unpacked {TREE} (with data/labels/full/*.lab and data/raw/*.raw), from {URL},"
+    f" or a folder of {PREFIX}NNN.wav and .lab"
+)
 
 EVAL_SONGS = ("004", "007", "010")
 """The split of ESPnet's and Muskits' recipes."""
@@ -75,17 +79,12 @@ def prepare(
         songs.wavs[song] = wav.resolve()
         try:
             full = read_full(label)
-            songs.utt2spk[song] = SPEAKER
-            result = reconcile(
-                add_lyrics(full.score), full.labels, where=os.fspath(label), duration=songs.duration(song)
-            )
+            duration = songs.duration(song)
+            result = reconcile(add_lyrics(full.score), full.labels, where=str(label), duration=duration)
         except DataError as error:
             faults.append(error)
             continue
-        songs.scores[song] = replace(result.score, title=song)
-        songs.labels[song] = result.labels
-        songs.utt2lang[song] = result.score.lang
-        songs.text[song] = result.score.lyrics
+        songs.put(song, SPEAKER, replace(result.score, title=song), result.labels)
         report += [f"{song}: {remark}\n" for remark in [*full.remarks, *result.remarks]]
     if faults:
         more = f" (and {len(faults) - 1} songs more)" if len(faults) > 1 else ""
@@ -101,7 +100,7 @@ def find_files(db_root: Path) -> tuple[dict[str, Path], dict[str, Path]]:
         DataError: where nothing of the corpus is here, or a song lacks its audio.
     """
     if not db_root.is_dir():
-        raise DataError(f"no such folder; {_expected()}", db_root)
+        raise DataError(f"no such folder; {_EXPECTED}", db_root)
     for folder in (db_root, db_root / "data", db_root / TREE / "data"):
         full = folder / "labels" / "full"
         if full.is_dir():
@@ -111,29 +110,17 @@ def find_files(db_root: Path) -> tuple[dict[str, Path], dict[str, Path]]:
         full, places = db_root, [db_root]
     labels = {path.stem: path for path in sorted(full.glob(f"{PREFIX}*.lab"))}
     if not labels:
-        raise DataError(f"no {PREFIX}NNN.lab here; {_expected()}", full)
+        raise DataError(f"no {PREFIX}NNN.lab here; {_EXPECTED}", full)
     audio = {}
     for song in labels:
-        found = [
-            place / f"{song}{suffix}"
-            for place in places
-            for suffix in (".wav", ".raw")
-            if (place / f"{song}{suffix}").is_file()
-        ]
+        files = [place / f"{song}{suffix}" for place in places for suffix in (".wav", ".raw")]
+        found = [file for file in files if file.is_file()]
         if not found:
             there = " or ".join(str(place / f"{song}.{place.name}") for place in places if place != full)
-            raise DataError(
-                f"{song} has labels but no audio; {there or song + '.wav'} is needed", labels[song]
-            )
+            what = f"{song} has labels but no audio; {there or song + '.wav'} is needed"
+            raise DataError(what, labels[song])
         audio[song] = found[0]
     return labels, audio
-
-
-def _expected() -> str:
-    return (
-        f"give the unpacked {TREE} (with data/labels/full/*.lab and data/raw/*.raw), from {URL},"
-        f" or a folder of {PREFIX}NNN.wav and .lab"
-    )
 
 
 def _raw_to_wav(raw: Path, wav: Path) -> Path:
@@ -144,7 +131,7 @@ def _raw_to_wav(raw: Path, wav: Path) -> Path:
     with atomic_path(wav) as tmp, wave.open(str(tmp), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
-        file.setframerate(RAW_RATE)
+        file.setframerate(48000)
         file.writeframes(data)
     return wav
 

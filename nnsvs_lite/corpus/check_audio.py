@@ -1,5 +1,6 @@
 """Checks of audio files by their headers."""
 
+import os
 import struct
 from collections import Counter
 from collections.abc import Iterable
@@ -36,14 +37,12 @@ def audio_info(path: str | Path) -> AudioInfo:
     """
     try:
         with open(path, "rb") as file:
-            size = file.seek(0, 2)
-            file.seek(0)
+            size = os.fstat(file.fileno()).st_size
             if size == 0:
                 return AudioInfo(fault="an empty file")
-            if file.read(4) == b"RIFF":
-                found = _riff(file, size)
-                if found is not None:
-                    return found
+            found = _riff(file, size) if file.read(4) == b"RIFF" else None
+            if found is not None:
+                return found
     except FileNotFoundError:
         return AudioInfo(fault="no such file")
     except OSError as error:
@@ -99,11 +98,7 @@ def _libsndfile(path: str | Path) -> AudioInfo:
 
 
 def check_audio(path: Path, rows: Iterable[TableRow], faults: Faults) -> dict[str, AudioInfo]:
-    """Headers of all recordings of a ``wav.scp``; faults are noted at its lines.
-
-    Returns:
-        recording id to header, of those that can be used.
-    """
+    """Recording id to header, of all of a ``wav.scp`` that can be used; faults are noted at its lines."""
     files = []
     for row in rows:
         if row.value.endswith("|") or row.value.startswith("|"):
@@ -121,13 +116,10 @@ def check_audio(path: Path, rows: Iterable[TableRow], faults: Faults) -> dict[st
     rates = Counter(info.rate for info in usable.values())
     common = max(rates, key=lambda rate: (rates[rate], rate)) if rates else 0
     for row in files:
-        info = usable.get(row.key)
-        if info is None:
-            continue
+        info = usable.get(row.key, AudioInfo(common, 1))
         if info.rate != common:
-            faults.add(
-                path, row.line, f"{row.key}: sampling rate {info.rate} Hz, most recordings have {common} Hz"
-            )
+            what = f"sampling rate {info.rate} Hz, most recordings have {common} Hz"
+            faults.add(path, row.line, f"{row.key}: {what}")
         if info.channels != 1:
             faults.add(path, row.line, f"{row.key}: {info.channels} channels, one is needed")
     return usable

@@ -5,10 +5,9 @@ import math
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
 
-from nnsvs_lite.corpus.faults import DataFault, Faults, TableRow
-from nnsvs_lite.io.ctm import Segment
+from nnsvs_lite.corpus.faults import Faults, TableRow
+from nnsvs_lite.io.ctm import Segment, parse_segment
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.languages import Language, LyricError
 from nnsvs_lite.score.phonemize import attach_phones, continues
@@ -33,60 +32,40 @@ def check_score(score: Score, language: Language | None) -> list[str]:
         what.append(f"the first note starts at {score.notes[0].start:g} s, not at 0")
     before: Note | None = None
     for number, note in enumerate(score.notes, start=1):
-        name = _Name(number, note)
-        # A sum is finite only if all its parts are.
-        if not math.isfinite(
-            note.start + note.end + note.tempo + note.beats + note.beat + note.measure_beats + note.velocity
-        ):
-            what.append(f"{name} holds a number that is not finite")
-            continue
-        if note.end <= note.start:
-            what.append(f"{name} has no length or a negative one ({note.start:g} to {note.end:g} s)")
-        if before is not None and note.start < before.end - _SAME:
-            what.append(f"{name} overlaps the note before ({note.start:g} s, it ends at {before.end:g} s)")
-        elif before is not None and note.start > before.end + _SAME:
-            what.append(f"{name} leaves a gap after the note before ({before.end:g} to {note.start:g} s)")
-        if not note.is_rest and note.pitch not in PITCHES:
-            what.append(
-                f"{name} has pitch {note.pitch}, outside {PITCHES[0]}..{PITCHES[-1]} (and not 0, a rest)"
-            )
-        if note.tempo <= 0 or note.beats <= 0:
-            what.append(f"{name} has tempo {note.tempo:g} and {note.beats:g} beats, both must be above 0")
-        if not note.phones:
-            what.append(f"{name} has no phones")
-        if language is not None:
-            what += _check_phones(note, name, language)
+        what += [f"note {number} ({note.place}){text}" for text in _check_note(note, before, language)]
         before = note
     if language is not None and not what and not _reads_plainly(score, language):
         what += _check_lyrics(score)
     return what
 
 
-class _Name(NamedTuple):
-    """A note's name in a message, written only where there is one."""
-
-    number: int
-    note: Note
-
-    def __str__(self) -> str:
-        return f"note {self.number} ({self.note.place})"
-
-    def __format__(self, spec: str) -> str:
-        return str(self)
-
-
-def _check_phones(note: Note, name: _Name, language: Language) -> list[str]:
-    what = [
-        f"{name}: phone {phone!r} is not one of language {language.code!r}"
-        for phone in note.phones
-        if phone not in language
-    ]
-    if not what:
-        silent = [language.is_silence(phone) for phone in note.phones]
-        if note.is_rest and not all(silent):
-            what.append(f"{name} is a rest but has phones {' '.join(note.phones)!r}")
-        elif not note.is_rest and any(silent):
-            what.append(f"{name} is sung but has phones {' '.join(note.phones)!r}")
+def _check_note(note: Note, before: Note | None, language: Language | None) -> list[str]:
+    """What is wrong with one note, to be said after its name."""
+    # A sum is finite only if all its parts are.
+    if not math.isfinite(
+        note.start + note.end + note.tempo + note.beats + note.beat + note.measure_beats + note.velocity
+    ):
+        return [" holds a number that is not finite"]
+    what = []
+    if note.end <= note.start:
+        what.append(f" has no length or a negative one ({note.start:g} to {note.end:g} s)")
+    if before is not None and note.start < before.end - _SAME:
+        what.append(f" overlaps the note before ({note.start:g} s, it ends at {before.end:g} s)")
+    elif before is not None and note.start > before.end + _SAME:
+        what.append(f" leaves a gap after the note before ({before.end:g} to {note.start:g} s)")
+    if not note.is_rest and note.pitch not in PITCHES:
+        what.append(f" has pitch {note.pitch}, outside {PITCHES[0]}..{PITCHES[-1]} (and not 0, a rest)")
+    if note.tempo <= 0 or note.beats <= 0:
+        what.append(f" has tempo {note.tempo:g} and {note.beats:g} beats, both must be above 0")
+    if not note.phones:
+        what.append(" has no phones")
+    if language is not None:
+        unknown = [phone for phone in note.phones if phone not in language]
+        what += [f": phone {phone!r} is not one of language {language.code!r}" for phone in unknown]
+        if not unknown and any(language.is_silence(phone) != note.is_rest for phone in note.phones):
+            what.append(
+                f" is {'a rest' if note.is_rest else 'sung'} but has phones {' '.join(note.phones)!r}"
+            )
     return what
 
 
@@ -141,15 +120,11 @@ def read_labels(path: Path, rows: Sequence[TableRow], faults: Faults) -> dict[st
     table: dict[str, list[tuple[int, Segment]]] = {}
     for line, utt, value in rows:
         try:
-            _, start, duration, label = value.split()
-            begin = float(start)
-            end = begin + float(duration)
-            if not math.isfinite(end):
-                raise ValueError
-        except ValueError:
-            faults.add(path, line, "malformed line, 'utt 1 start duration label' is needed")
+            label = parse_segment(value)
+        except DataError as error:
+            faults.add(path, line, error.what)
             continue
-        table.setdefault(utt, []).append((line, Segment(begin, end, label)))
+        table.setdefault(utt, []).append((line, label))
     return table
 
 
@@ -162,52 +137,43 @@ def check_labels(
     score: Score | None,
     seconds: float | None,
     tolerance: float,
-) -> list[DataFault]:
+    faults: Faults,
+) -> None:
     """Order, overlaps, gaps, phones and length of one utterance's labels.
 
     Args:
         seconds: length of its audio, if known.
         tolerance: how much shorter than the audio the labels may be.
+        faults: where faults go.
     """
-    faults = Faults()
     before: Segment | None = None
     for line, segment in labels:
         start, end, label = segment
-        fine = (
-            end > start >= 0
-            and (before is None or -_SAME < start - before.end < _JOINT)
-            and (before is not None or start <= _JOINT)
-            and (language is None or label in language)
-        )
-        if fine:
-            before = segment
-            continue
-        name = f"{utt}: label {label!r} at {start:g} s"
+        what = []
         if start < 0:
-            faults.add(path, line, f"{name} starts before the audio")
+            what.append(" starts before the audio")
         if end <= start:
-            faults.add(path, line, f"{name} has no length or a negative one ({end - start:g} s)")
-        if before is not None and start < before.start - _SAME:
-            faults.add(path, line, f"{name} is not sorted, the one before is at {before.start:g} s")
-        elif before is not None and start < before.end - _SAME:
-            faults.add(path, line, f"{name} overlaps the one before, which ends at {before.end:g} s")
-        elif before is not None and start > before.end + _JOINT:
-            faults.add(
-                path, line, f"{name} leaves a gap after the one before, which ends at {before.end:g} s"
-            )
-        elif before is None and start > _JOINT:
-            faults.add(path, line, f"{name} is the first, which must start at 0")
+            what.append(f" has no length or a negative one ({end - start:g} s)")
+        if before is None:
+            if start > _JOINT:
+                what.append(" is the first, which must start at 0")
+        elif start < before.start - _SAME:
+            what.append(f" is not sorted, the one before is at {before.start:g} s")
+        elif start < before.end - _SAME:
+            what.append(f" overlaps the one before, which ends at {before.end:g} s")
+        elif start > before.end + _JOINT:
+            what.append(f" leaves a gap after the one before, which ends at {before.end:g} s")
         if language is not None and label not in language:
-            faults.add(path, line, f"{name}: the phone is not one of language {language.code!r}")
+            what.append(f": the phone is not one of language {language.code!r}")
+        for text in what:
+            faults.add(path, line, f"{utt}: label {label!r} at {start:g} s{text}")
         before = segment
     line, last = labels[-1]
     if seconds is not None and last.end > seconds + 0.02:
         faults.add(path, line, f"{utt}: labels end at {last.end:g} s, after the audio ({seconds:.3f} s)")
     elif seconds is not None and last.end < seconds - tolerance:
-        faults.add(
-            path, line, f"{utt}: labels end at {last.end:g} s, {seconds - last.end:.3f} s before the audio"
-        )
+        what = f"{utt}: labels end at {last.end:g} s, {seconds - last.end:.3f} s before the audio"
+        faults.add(path, line, what)
     found = None if score is None else find_difference(score, [segment for _, segment in labels])
     if found is not None:
         faults.add(path, labels[found[0]][0], f"{utt}: {found[1]}")
-    return faults.found

@@ -29,6 +29,15 @@ def song_of(utt: str) -> str:
     return utt.rpartition("_")[0] or utt
 
 
+def parse_place(value: str, where: str | None = None) -> tuple[str, float, float]:
+    """Recording, start and end in seconds of a line of ``segments``; raises DataError where malformed."""
+    try:
+        rec, start, end = value.split()
+        return rec, float(start), float(end)
+    except ValueError:
+        raise DataError("malformed line, 'utt recording start end' is needed", where) from None
+
+
 @dataclass
 class DataDir:
     """Recordings, scores, lyrics and labels of a set of utterances.
@@ -78,9 +87,8 @@ class DataDir:
     def read(cls, path: str | os.PathLike) -> DataDir:
         """Reads a data dir.
 
-        ``wav.scp`` and ``utt2spk`` are needed, all else may be missing. Labels
-        come from ``align.ctm``, or else from ``label.ctm``. Wav paths are taken
-        as they stand, relative ones from the working folder.
+        ``wav.scp`` and ``utt2spk`` are needed, all else may be missing. Labels come from ``align.ctm``,
+        or else from ``label.ctm``. Relative wav paths are taken from the working folder.
 
         Raises:
             DataError: at the first fault that keeps it from being read; see
@@ -96,21 +104,21 @@ class DataDir:
                 raise DataError(PIPE, where)
             if not value:
                 raise DataError("malformed line, 'recording path' is needed", where)
-            if key in wavs:
-                raise DataError(f"duplicate id {key!r}", where)
             wavs[key] = Path(value)
+        segments = {}
+        if (path / "segments").exists():
+            for number, utt, value in table_lines(path / "segments"):
+                segments[utt] = parse_place(value, f"{path / 'segments'}:{number}")
         label_name = "align.ctm" if (path / "align.ctm").exists() else "label.ctm"
         utt2spk = read_table(path / "utt2spk")
-        scores = {
-            utt: Score.from_json(line, f"{path / 'score'}: {utt}")
-            for utt, line in _optional(path / "score").items()
-        }
+        lines = _optional(path / "score")
+        scores = {utt: Score.from_json(line, f"{path / 'score'}: {utt}") for utt, line in lines.items()}
         lang = {utt: score.lang for utt, score in scores.items()}
         return cls(
             path=path,
             wavs=wavs,
             utt2spk=utt2spk,
-            segments=_read_segments(path / "segments"),
+            segments=segments,
             text=_optional(path / "text"),
             scores=scores,
             utt2lang=lang | _optional(path / "utt2lang"),
@@ -119,27 +127,30 @@ class DataDir:
         )
 
     def write(self, path: str | os.PathLike | None = None) -> DataDir:
-        """Writes all tables, sorted, as one folder that appears whole or not at all.
-
-        A folder that is there already is replaced. Returns self with its new path.
-        """
+        """Writes all tables, sorted, in place of any folder that is there; returns self with its new path."""
         target = Path(self.path if path is None else path)
         with atomic_dir(target) as tmp:
             write_table(tmp / "wav.scp", {rec: os.fspath(wav) for rec, wav in self.wavs.items()})
             write_table(tmp / "utt2spk", self.utt2spk)
             write_table(tmp / "spk2utt", {spk: " ".join(utts) for spk, utts in self.spk2utt.items()})
-            if self.segments:
-                rows = {u: f"{rec} {start:.7f} {end:.7f}" for u, (rec, start, end) in self.segments.items()}
-                write_table(tmp / "segments", rows)
-            if self.text:
-                write_table(tmp / "text", self.text)
-            if self.scores:
-                write_table(tmp / "score", {utt: score.to_json() for utt, score in self.scores.items()})
-            if self.utt2lang:
-                write_table(tmp / "utt2lang", self.utt2lang)
+            segments = {u: f"{rec} {start:.7f} {end:.7f}" for u, (rec, start, end) in self.segments.items()}
+            scores = {utt: score.to_json() for utt, score in self.scores.items()}
+            tables = {"segments": segments, "text": self.text, "score": scores, "utt2lang": self.utt2lang}
+            for name, table in tables.items():
+                if table:
+                    write_table(tmp / name, table)
             if self.labels:
                 write_ctm(tmp / self.label_name, self.labels)
         return replace(self, path=target)
+
+    def put(self, utt: str, speaker: str, score: Score, labels: list[Segment]) -> None:
+        """Adds an utterance with what its score says of it, and its labels if it has any."""
+        self.utt2spk[utt] = speaker
+        self.scores[utt] = score
+        self.utt2lang[utt] = score.lang
+        self.text[utt] = score.lyrics
+        if labels:
+            self.labels[utt] = labels
 
     def place(self, utt: str) -> tuple[Path, float, float | None]:
         """The audio file of an utterance with its start and end there, in seconds.
@@ -175,8 +186,7 @@ class DataDir:
         """The samples of an utterance, float64 (samples,) in -1..1, and the sampling rate in Hz.
 
         Raises:
-            DataError: where the file is missing, unreadable, not mono, or shorter
-                than the segment (by more than 10 ms).
+            DataError: where the file is missing, unreadable, not mono, or over 10 ms shorter than needed.
         """
         import soundfile
 
@@ -197,11 +207,7 @@ class DataDir:
             raise DataError(f"audio of {utt} cannot be read: {error}", wav) from None
 
     def subset(self, utts: Iterable[str]) -> DataDir:
-        """Only these utterances, and the recordings that they need.
-
-        Raises:
-            DataError: for an unknown utterance.
-        """
+        """Only these utterances, and their recordings; raises DataError for an unknown utterance."""
         keep = sort_ids(set(utts))
         for utt in keep:
             if utt not in self.utt2spk:
@@ -217,38 +223,15 @@ class DataDir:
         return replace(self, wavs=part(self.wavs, sort_ids(recs)), **tables)
 
     def split(self, parts: Mapping[str, Iterable[str]]) -> dict[str, DataDir]:
-        """Several subsets by name; an utterance may stand in one of them only.
-
-        Raises:
-            DataError: for an unknown utterance, or one that stands in two parts.
-        """
-        seen: dict[str, str] = {}
-        result = {}
-        for name, utts in parts.items():
-            utts = list(utts)
+        """Several subsets by name; raises DataError for an utterance that is unknown or in two of them."""
+        lists = {name: list(utts) for name, utts in parts.items()}
+        part_of: dict[str, str] = {}
+        for name, utts in lists.items():
             for utt in utts:
-                if seen.setdefault(utt, name) != name:
-                    raise DataError(f"{utt} stands in both {seen[utt]} and {name}", self.path)
-            result[name] = self.subset(utts)
-        return result
+                if part_of.setdefault(utt, name) != name:
+                    raise DataError(f"{utt} stands in both {part_of[utt]} and {name}", self.path)
+        return {name: self.subset(utts) for name, utts in lists.items()}
 
 
 def _optional(path: Path) -> dict[str, str]:
     return read_table(path) if path.exists() else {}
-
-
-def _read_segments(path: Path) -> dict[str, tuple[str, float, float]]:
-    table: dict[str, tuple[str, float, float]] = {}
-    if not path.exists():
-        return table
-    for number, utt, value in table_lines(path):
-        where = f"{path}:{number}"
-        try:
-            rec, start, end = value.split()
-            row = (rec, float(start), float(end))
-        except ValueError:
-            raise DataError("malformed line, 'utt recording start end' is needed", where) from None
-        if utt in table:
-            raise DataError(f"duplicate id {utt!r}", where)
-        table[utt] = row
-    return table

@@ -1,8 +1,6 @@
 """Faults of a data set, and text tables read so that all their faults are found."""
 
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,19 +28,16 @@ class TableRow(NamedTuple):
     value: str
 
 
-@dataclass
-class Faults:
+class Faults(list[DataFault]):
     """Collects faults."""
-
-    found: list[DataFault] = field(default_factory=list)
 
     def add(self, path: str | os.PathLike, line: int, what: object) -> None:
         """Notes one fault; ``what`` is brought to one line."""
-        self.found.append(DataFault(os.fspath(path), line, " ".join(str(what).split())))
+        self.append(DataFault(os.fspath(path), line, " ".join(str(what).split())))
 
     def sorted(self) -> list[DataFault]:
         """Without repetition, by file and line."""
-        return sorted(set(self.found))
+        return sorted(set(self))
 
 
 def read_rows(path: Path, faults: Faults, *, repeats: bool = False) -> list[TableRow]:
@@ -52,8 +47,6 @@ def read_rows(path: Path, faults: Faults, *, repeats: bool = False) -> list[Tabl
     empty line, an id without a value, ids out of order, and duplicate ids.
 
     Args:
-        path: the table.
-        faults: where faults go.
         repeats: whether an id may have several lines, one after the other.
     """
     try:
@@ -65,48 +58,32 @@ def read_rows(path: Path, faults: Faults, *, repeats: bool = False) -> list[Tabl
     seen: set[str] = set()
     crlf: list[int] = []
     last = ""
-    for number, line in _lines(data, path, faults):
+    for number, raw in enumerate(data.removesuffix(b"\n").split(b"\n") if data else (), start=1):
+        try:
+            line = raw.decode("utf-8")
+        except UnicodeDecodeError as error:
+            faults.add(path, number, f"not UTF-8 text (byte {error.start + 1} of the line)")
+            continue
         if line.endswith("\r"):
             crlf.append(number)
         fields = line.split(None, 1)
-        if not fields:
-            faults.add(path, number, "empty line")
+        if len(fields) < 2:
+            what = (
+                f"malformed line: {fields[0]!r} stands alone, a value is needed" if fields else "empty line"
+            )
+            faults.add(path, number, what)
             continue
         key = fields[0]
-        if len(fields) < 2:
-            faults.add(path, number, f"malformed line: {key!r} stands alone, a value is needed")
-            continue
-        if key == last and repeats:
-            rows.append(TableRow(number, key, fields[1].rstrip()))
-            continue
-        # The order of code points is that of UTF-8's bytes.
-        if key < last:
-            faults.add(path, number, f"not sorted: {key!r} comes after {last!r} (LC_ALL=C sort)")
-        if key in seen and not repeats:
-            faults.add(path, number, f"duplicate id {key!r}")
-            continue
-        last = max(last, key)
-        seen.add(key)
+        if not (key == last and repeats):
+            # The order of code points is that of UTF-8's bytes.
+            if key < last:
+                faults.add(path, number, f"not sorted: {key!r} comes after {last!r} (LC_ALL=C sort)")
+            if key in seen and not repeats:
+                faults.add(path, number, f"duplicate id {key!r}")
+                continue
+            last = max(last, key)
+            seen.add(key)
         rows.append(TableRow(number, key, fields[1].rstrip()))
     if crlf:
         faults.add(path, crlf[0], f"CRLF line ends, in {len(crlf)} lines from here on; nnsvs-lite data fix")
     return rows
-
-
-def _lines(data: bytes, path: Path, faults: Faults) -> Iterator[tuple[int, str]]:
-    """Lines with their numbers; those that are not UTF-8 are noted and left out."""
-    if not data:
-        return
-    data = data.removesuffix(b"\n")
-    try:
-        yield from enumerate(data.decode("utf-8").split("\n"), start=1)
-        return
-    except UnicodeDecodeError:
-        pass
-    for number, line in enumerate(data.split(b"\n"), start=1):
-        try:
-            text = line.decode("utf-8")
-        except UnicodeDecodeError as error:
-            faults.add(path, number, f"not UTF-8 text (byte {error.start + 1} of the line)")
-            continue
-        yield number, text

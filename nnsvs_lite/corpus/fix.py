@@ -7,6 +7,7 @@ from nnsvs_lite.corpus.check_audio import PIPE
 from nnsvs_lite.corpus.faults import Faults, TableRow, read_rows
 from nnsvs_lite.io.atomic import atomic_dir, write_text
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.io.tables import write_table
 
 _REPEATS = frozenset({"label.ctm", "align.ctm"})
 
@@ -19,10 +20,6 @@ def fix(source: str | os.PathLike, target: str | os.PathLike) -> list[str]:
     ``utt2spk``, labels are put in order of time, and utterances that are not in all
     of ``utt2spk``, ``text``, ``score`` and, if it is there, ``segments`` are left out
     of all tables.
-
-    Args:
-        source: the data dir to mend.
-        target: the folder to write; must not exist.
 
     Returns:
         what was done, a sentence each.
@@ -61,24 +58,18 @@ def fix(source: str | os.PathLike, target: str | os.PathLike) -> list[str]:
         tables[name] = [row for row in rows if row.key in wanted]
     with atomic_dir(target) as tmp:
         for name, rows in tables.items():
-            write_text(
-                tmp / name, "".join(f"{key} {value}\n" for _, key, value in sorted(rows, key=_order(name)))
-            )
+            rows.sort(key=_time if name in _REPEATS else lambda row: row.key)
+            write_text(tmp / name, "".join(f"{key} {value}\n" for _, key, value in rows))
         members: dict[str, list[str]] = {}
-        for _, utt, speaker in sorted(tables["utt2spk"], key=_order("")):
+        for _, utt, speaker in tables["utt2spk"]:
             members.setdefault(speaker, []).append(utt)
-        lines = [f"{speaker} {' '.join(members[speaker])}\n" for speaker in sorted(members, key=str.encode)]
-        write_text(tmp / "spk2utt", "".join(lines))
+        write_table(tmp / "spk2utt", {speaker: " ".join(utts) for speaker, utts in members.items()})
     return remarks
 
 
-def _order(name: str):
-    def key(row: TableRow):
-        if name not in _REPEATS:
-            return row.key.encode()
-        try:
-            return row.key.encode(), float(row.value.split()[1])
-        except (ValueError, IndexError):
-            return row.key.encode(), 0.0
-
-    return key
+def _time(row: TableRow) -> tuple[str, float]:
+    """The place of a label: code points order as UTF-8's bytes do."""
+    try:
+        return row.key, float(row.value.split()[1])
+    except (ValueError, IndexError):
+        return row.key, 0.0

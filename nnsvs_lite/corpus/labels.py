@@ -1,13 +1,12 @@
 """Brings a corpus' phone labels and its score to one sequence of phones.
 
-A singer breathes where the score has no rest, holds notes through rests, and the
-person who labelled the recording had conventions of their own. What follows from
-that is put right and reported; a sung phone that differs is a fault of the data.
+What a singer's breaths and a labeller's conventions change is put right and reported; a sung
+phone that differs is a fault of the data.
 """
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.errors import DataError
@@ -33,14 +32,10 @@ _MINIMUM = 0.001
 _BACKWARDS = 0.1
 
 
-@dataclass(frozen=True)
-class Reconciled:
-    """A score and labels with the same phones.
+class Reconciled(NamedTuple):
+    """A score and labels with the same phones, and what was put right, one sentence each, in order.
 
-    Attributes:
-        score: with phones; rests hold one ``pau`` or ``br``.
-        labels: contiguous from 0, one for each phone of the score.
-        remarks: what was put right, one sentence each, in order.
+    The score's rests hold one ``pau`` or ``br``; labels are contiguous from 0, one for each phone.
     """
 
     score: Score
@@ -49,11 +44,7 @@ class Reconciled:
 
 
 def reconcile(
-    score: Score,
-    labels: Sequence[Segment],
-    *,
-    where: str,
-    duration: float | None = None,
+    score: Score, labels: Sequence[Segment], *, where: str, duration: float | None = None
 ) -> Reconciled:
     """Makes labels and score agree phone by phone.
 
@@ -72,9 +63,8 @@ def reconcile(
         duration: seconds of audio; the last silence is drawn out to it.
 
     Raises:
-        DataError: where a sung phone differs, naming song, phone, time and measure;
-            where labels run backwards; where a note is sung 2 s or more from its
-            place in the score, as with a wrong tempo.
+        DataError: where a sung phone differs, naming song, phone, time and measure; where labels
+            run backwards; where a note is sung 2 s or more from its place in the score.
     """
     remarks: list[str] = []
     if not score.notes or not labels:
@@ -102,9 +92,8 @@ def _repair(rows: list[Segment], where: str, duration: float | None, remarks: li
     for number, (start, end, name) in enumerate(rows, start=1):
         before = result[-1].end if result else 0.0
         if start < before - _BACKWARDS and end < before + _MINIMUM:
-            raise DataError(
-                f"label {number} ({name!r}) runs backwards, from {before:.3f} to {start:.3f} s", where
-            )
+            what = f"label {number} ({name!r}) runs backwards, from {before:.3f} to {start:.3f} s"
+            raise DataError(what, where)
         if start > before + _SHORT:
             if result and result[-1].label in _SILENCES:
                 result[-1] = result[-1]._replace(end=start)
@@ -196,15 +185,13 @@ def _absorb(
             cut = owners[sung][1] if inside else 0
             if not inside or (vowels.intersection(phones[:cut]) and vowels.intersection(phones[cut:])):
                 result.append(row)
-            elif vowels.intersection(phones[:cut]):
-                remarks.append(
-                    f"{row.start:.3f} s: {row.label} inside a syllable given to the phone after it"
-                )
+                continue
+            later = bool(vowels.intersection(phones[:cut]))
+            side = "after" if later else "before"
+            remarks.append(f"{row.start:.3f} s: {row.label} inside a syllable given to the phone {side} it")
+            if later:
                 pending = row.start
             else:
-                remarks.append(
-                    f"{row.start:.3f} s: {row.label} inside a syllable given to the phone before it"
-                )
                 result[-1] = result[-1]._replace(end=row.end)
             continue
         result.append(row if pending is None else row._replace(start=pending))
@@ -223,9 +210,8 @@ def _outer_rests(notes: list[Note], rows: list[Segment], remarks: list[str]) -> 
         lead = _rest_like(first, 0.0, length, rows[0].label)
         notes = [dataclasses.replace(lead, beat=0.0), *_moved(notes, length)]
     elif rows[0].label not in _SILENCES and first.is_rest:
-        remarks.append(
-            f"{first.place}: the recording begins without the rest; score moved {first.end:.3f} s earlier"
-        )
+        what = f"the recording begins without the rest; score moved {first.end:.3f} s earlier"
+        remarks.append(f"{first.place}: {what}")
         notes = _moved(notes[1:], -first.end)
     last = notes[-1]
     if rows[-1].label in _SILENCES and not last.is_rest:
@@ -289,9 +275,8 @@ def _check_times(
     if not far:
         return
     worst, sung, note = max(far, key=lambda item: item[0])
-    what = (
-        f"sung at {sung:.3f} s, {worst:.3f} s from its place in the score ({note.place}, {note.start:.3f} s)"
-    )
+    place = f"({note.place}, {note.start:.3f} s)"
+    what = f"sung at {sung:.3f} s, {worst:.3f} s from its place in the score {place}"
     if worst > TOO_FAR:
         raise DataError(f"a note is {what}; are tempo and beginning of the score those of the song?", where)
     remarks.append(f"{len(far)} of {len(apart)} notes are sung over {FAR} s from their place; one {what}")
@@ -324,16 +309,9 @@ def _split(note: Note, phones: int, time: float, language: Language) -> tuple[No
     beats = round(note.beats * part, 6)
     lyric, rest = _split_lyric(note, phones, language)
     before = dataclasses.replace(note, end=middle, beats=beats, phones=note.phones[:phones], lyric=lyric)
-    after = dataclasses.replace(
-        note,
-        start=middle,
-        beats=round(note.beats - beats, 6),
-        beat=note.beat + beats,
-        phones=note.phones[phones:],
-        lyric=rest,
-        slur=not rest,
-    )
-    return before, _in_measure(after)
+    after = dataclasses.replace(note, start=middle, phones=note.phones[phones:], lyric=rest, slur=not rest)
+    after = dataclasses.replace(after, beats=round(note.beats - beats, 6), beat=note.beat + beats)
+    return before, in_measure(after)
 
 
 def _split_lyric(note: Note, phones: int, language: Language) -> tuple[str, str]:
@@ -353,23 +331,13 @@ def _split_lyric(note: Note, phones: int, language: Language) -> tuple[str, str]
 
 def _rest_like(note: Note, start: float, end: float, phone: str) -> Note:
     """A rest with the tempo, key and measure of ``note``."""
-    return _in_measure(
-        dataclasses.replace(
-            note,
-            start=start,
-            end=end,
-            pitch=REST,
-            lyric="",
-            phones=(phone,),
-            slur=False,
-            breath=False,
-            beats=round((end - start) * note.tempo / 60, 6),
-            beat=max(round(note.beat + (start - note.start) * note.tempo / 60, 6), 0.0),
-        )
-    )
+    beats = round((end - start) * note.tempo / 60, 6)
+    beat = max(round(note.beat + (start - note.start) * note.tempo / 60, 6), 0.0)
+    rest = dataclasses.replace(note, pitch=REST, lyric="", phones=(phone,), slur=False, breath=False)
+    return in_measure(dataclasses.replace(rest, start=start, end=end, beats=beats, beat=beat))
 
 
-def _in_measure(note: Note) -> Note:
+def in_measure(note: Note) -> Note:
     """The same note with its beat inside a measure."""
     beat, measure = note.beat, note.measure
     while beat >= note.measure_beats > 0:
@@ -379,7 +347,5 @@ def _in_measure(note: Note) -> Note:
 
 
 def _moved(notes: list[Note], seconds: float) -> list[Note]:
-    return [
-        dataclasses.replace(n, start=round(n.start + seconds, 7), end=round(n.end + seconds, 7))
-        for n in notes
-    ]
+    times = [(round(note.start + seconds, 7), round(note.end + seconds, 7)) for note in notes]
+    return [dataclasses.replace(note, start=s, end=e) for note, (s, e) in zip(notes, times, strict=True)]

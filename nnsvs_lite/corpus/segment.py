@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from nnsvs_lite.corpus.datadir import DataDir
+from nnsvs_lite.corpus.labels import in_measure
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.timing import check_agreement
@@ -63,15 +64,12 @@ class Cutting:
 def segment_at_rests(data: DataDir, **cutting: float) -> DataDir:
     """Cuts songs into phrases, ``<song id>_<3-digit number>``, at their rests.
 
-    A cut lies inside the score's rest and inside the sung pause as the labels
-    have it (the score's rest alone where there are no labels), because a singer
-    is late into a pause and early out of it. Time 0 of a phrase's score is the
-    start of its audio. ``segments`` of the result gives each phrase's place in
-    its recording, so that songs can be joined again.
+    A cut lies inside the score's rest and, where there are labels, inside the sung pause, because a
+    singer is late into a pause and early out of it. Time 0 of a phrase's score is the start of its
+    audio; ``segments`` of the result gives each phrase's place in its recording.
 
     Args:
-        data: songs with scores and, if the corpus has them, labels that agree
-            with the scores phone by phone.
+        data: songs with scores and, if any, labels that agree with them phone by phone.
         cutting: values of :class:`Cutting` that differ from its own.
 
     Raises:
@@ -109,18 +107,13 @@ class Span(NamedTuple):
 
 
 def phrase_spans(
-    score: Score,
-    labels: Sequence[Segment] = (),
-    duration: float | None = None,
-    **cutting: float,
+    score: Score, labels: Sequence[Segment] = (), duration: float | None = None, **cutting: float
 ) -> list[Span]:
     """Where :func:`segment_at_rests` cuts one song; its options are explained there.
 
     Args:
-        score: the song's, with phones attached where ``labels`` are given.
-        labels: the sung times, none where the song has yet to be sung.
+        score: with phones where ``labels`` (the sung times) are given.
         duration: seconds of the recording; the score's if not given.
-        cutting: values of :class:`Cutting` that differ from its own.
     """
     gaps = _gaps(score, list(labels), score.duration if duration is None else duration)
     how = Cutting(**cutting)
@@ -154,8 +147,7 @@ def _gaps(score: Score, labels: list[Segment], duration: float) -> list[_Gap]:
     if not gaps or gaps[0].note != 0:
         gaps.insert(0, _Gap(-1, 0.0, 0.0, outer=True))
     if gaps[-1].note != last or len(gaps) == 1:
-        sung = max(score.duration, labels[-1].end if labels else 0.0)
-        end = min(sung, duration)
+        end = min(max(score.duration, labels[-1].end if labels else 0.0), duration)
         gaps.append(_Gap(last + 1, end, end, outer=True))
     return gaps
 
@@ -194,27 +186,18 @@ def _cut_score(score: Score, first: int, last: int, start: float, end: float) ->
 
 def _clip(note: Note, start: float, end: float) -> Note:
     """A rest with new times; its beats and its place in the measure follow."""
-    beat = note.beat + (start - note.start) * note.tempo / 60
-    measure = note.measure
-    while beat >= note.measure_beats > 0:
-        beat -= note.measure_beats
-        measure += 1
+    beat = max(note.beat + (start - note.start) * note.tempo / 60, 0.0)
     beats = round((end - start) * note.tempo / 60, 6)
-    return dataclasses.replace(
-        note, start=start, end=end, beats=beats, beat=max(round(beat, 6), 0.0), measure=measure
-    )
+    return in_measure(dataclasses.replace(note, start=start, end=end, beats=beats, beat=beat))
 
 
 def cut_labels(labels: list[Segment], start: float, end: float) -> list[Segment]:
     """Labels clipped to ``start``..``end`` and moved so that ``start`` becomes 0."""
-    moved = [
-        Segment(
-            round(min(max(label.start, start), end) - start, 7),
-            round(min(max(label.end, start), end) - start, 7),
-            label.label,
-        )
-        for label in labels
-    ]
+
+    def time(seconds: float) -> float:
+        return round(min(max(seconds, start), end) - start, 7)
+
+    moved = [Segment(time(label.start), time(label.end), label.label) for label in labels]
     if moved:
         moved[0] = moved[0]._replace(start=0.0)
         moved[-1] = moved[-1]._replace(end=round(end - start, 7))

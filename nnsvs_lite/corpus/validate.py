@@ -1,20 +1,17 @@
-"""Every fault of a data dir in one pass.
-
-Nothing stops at the first fault: each file is read as far as it can be, and what can
-be compared is compared. Nothing of the data is executed, and only headers of audio
-files are read.
-"""
+"""Every fault of a data dir in one pass; of audio files only headers are read."""
 
 import gc
 import os
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from nnsvs_lite.corpus.check_audio import AudioInfo, check_audio
 from nnsvs_lite.corpus.check_features import check_features, check_table
 from nnsvs_lite.corpus.check_score import check_labels, check_score, check_text, read_labels
+from nnsvs_lite.corpus.datadir import parse_place
 from nnsvs_lite.corpus.faults import DataFault, Faults, TableRow, read_rows
 from nnsvs_lite.io.errors import DataError, nearest
 from nnsvs_lite.score.languages import Language, get_language
@@ -42,8 +39,7 @@ def validate(
         path: the data dir.
         lang: language of utterances for which neither ``utt2lang``, which then
             need not be there, nor the score has one.
-        tolerance: seconds by which score, labels and audio of an utterance may
-            differ in length.
+        tolerance: seconds by which lengths of score, labels and audio of an utterance may differ.
         dump: a folder of feature tables to be checked as well.
 
     Raises:
@@ -55,23 +51,17 @@ def validate(
     faults = Faults()
     if not path.is_dir():
         faults.add(path, 0, "no such data dir")
-        return faults.found
+        return faults
     with _without_collector():
-        _DataDirCheck(path, faults, lang, tolerance).run()
-    utts = [row.key for row in read_rows(path / "utt2spk", Faults())]
-    for scp in sorted(path.glob("*.scp")):
+        utts = _DataDirCheck(path, faults, lang, tolerance).run()
+    for scp in path.glob("*.scp"):
         if scp.name != "wav.scp":
-            ids = check_table(scp, faults)
-            _compare_ids(scp, ids, utts, faults)
+            _compare_ids(scp, dict.fromkeys(check_table(scp, faults), 0), utts, faults)
     if dump is not None:
         dump = Path(dump)
-        same = path.name == dump.name
         sub = dump / path.name
-        check_features(
-            sub if sub.is_dir() else dump,
-            faults,
-            utts=utts if same or sub.is_dir() else (),
-        )
+        same = sub.is_dir() or path.name == dump.name
+        check_features(sub if sub.is_dir() else dump, faults, utts=utts if same else ())
     return faults.sorted()
 
 
@@ -87,39 +77,41 @@ def _without_collector() -> Iterator[None]:
             gc.enable()
 
 
-def _compare_ids(path: Path, ids: Iterable[str], utts: Iterable[str], faults: Faults) -> None:
-    """Ids of a table against those of ``utt2spk``, both ways."""
-    lines = ids if isinstance(ids, dict) else dict.fromkeys(ids, 0)
+def _compare_ids(path: Path, lines: Mapping[str, int], utts: Iterable[str], faults: Faults) -> None:
+    """Ids of a table, with their lines, against those of ``utt2spk``, both ways."""
     known = set(utts)
     for key, line in lines.items():
         if key not in known:
-            faults.add(
-                path, line, f"{key!r} is not in utt2spk{nearest(key, known) if len(known) < 1000 else ''}"
-            )
+            hint = nearest(key, known) if len(known) < 1000 else ""
+            faults.add(path, line, f"{key!r} is not in utt2spk{hint}")
     for utt in known.difference(lines):
         faults.add(path, 0, f"no line for {utt!r}, which is in utt2spk")
 
 
+def _language(code: str | None, report: Callable[[str], None]) -> Language | None:
+    """The language of a code; an unknown one is reported wherever it stands."""
+    with suppress(DataError):
+        return None if code is None else get_language(code)
+    report(f"unknown language {code!r}")
+    return None
+
+
+@dataclass
 class _DataDirCheck:
     """One pass over the tables of a data dir."""
 
-    def __init__(self, path: Path, faults: Faults, lang: str | None, tolerance: float):
-        self.path = path
-        self.faults = faults
-        self.lang = lang
-        self.tolerance = tolerance
-        self.languages: dict[str, Language | None] = {}
+    path: Path
+    faults: Faults
+    lang: str | None
+    tolerance: float
 
-    def run(self) -> None:
-        rows = {
-            name: read_rows(self.path / name, self.faults)
-            if name != "utt2lang" or self.lang is None or (self.path / name).exists()
-            else []
-            for name in NEEDED
-        }
-        utt2spk = rows["utt2spk"]
-        self.utts = {row.key: row.line for row in utt2spk}
-        self._check_speakers(utt2spk, rows["spk2utt"])
+    def run(self) -> Iterable[str]:
+        """Checks all tables; returns the utterances."""
+        rows = {name: read_rows(self.path / name, self.faults) for name in NEEDED if name != "utt2lang"}
+        optional = self.lang is not None and not (self.path / "utt2lang").exists()
+        rows["utt2lang"] = [] if optional else read_rows(self.path / "utt2lang", self.faults)
+        self.utts = {row.key: row.line for row in rows["utt2spk"]}
+        self._check_speakers(rows["utt2spk"], rows["spk2utt"])
         audio = check_audio(self.path / "wav.scp", rows["wav.scp"], self.faults)
         seconds = self._check_segments(rows["wav.scp"], audio)
         for name in ("utt2lang", "text", "score"):
@@ -127,7 +119,7 @@ class _DataDirCheck:
                 self._ids(name, rows[name])
         langs = {row.key: row.value for row in rows["utt2lang"]}
         for row in rows["utt2lang"]:
-            self._language(row.value, partial(self.faults.add, self.path / "utt2lang", row.line))
+            _language(row.value, partial(self.faults.add, self.path / "utt2lang", row.line))
         scores = self._check_scores(rows["score"], langs, seconds)
         for row in rows["text"]:
             what = check_text(row.value, scores[row.key]) if row.key in scores else ""
@@ -136,27 +128,13 @@ class _DataDirCheck:
         for name in LABELS:
             if (self.path / name).exists():
                 self._check_ctm(name, langs, scores, seconds)
+        return self.utts
 
-    def _ids(self, name: str, rows: Iterable[TableRow]) -> None:
-        lines: dict[str, int] = {}
-        for row in rows:
-            lines.setdefault(row.key, row.line)
+    def _ids(self, name: str, rows: Sequence[TableRow]) -> None:
+        lines = {row.key: row.line for row in reversed(rows)}
         # Stage 1 leaves out of align.ctm the phrases whose alignment it does not trust.
-        utts = set(self.utts).intersection(lines) if name == "align.ctm" else self.utts
+        utts = self.utts.keys() & lines if name == "align.ctm" else self.utts
         _compare_ids(self.path / name, lines, utts, self.faults)
-
-    def _language(self, code: str | None, report) -> Language | None:
-        """The language, looked up once; an unknown one is reported wherever it stands."""
-        if code is None:
-            return None
-        if code not in self.languages:
-            try:
-                self.languages[code] = get_language(code)
-            except DataError:
-                self.languages[code] = None
-        if self.languages[code] is None:
-            report(f"unknown language {code!r}")
-        return self.languages[code]
 
     def _check_speakers(self, utt2spk: list[TableRow], spk2utt: list[TableRow]) -> None:
         path = self.path / "utt2spk"
@@ -164,9 +142,8 @@ class _DataDirCheck:
         for line, utt, speaker in utt2spk:
             members.setdefault(speaker, []).append(utt)
             if " " in speaker:
-                self.faults.add(
-                    path, line, f"malformed line, 'utt speaker' is needed, not {speaker!r} for a speaker"
-                )
+                what = f"malformed line, 'utt speaker' is needed, not {speaker!r} for a speaker"
+                self.faults.add(path, line, what)
             elif not (utt.startswith(speaker) and (utt + "_")[len(speaker)] in _SEPARATORS):
                 self.faults.add(path, line, f"id {utt!r} does not begin with its speaker {speaker!r}")
         path = self.path / "spk2utt"
@@ -197,10 +174,9 @@ class _DataDirCheck:
         for line, utt, value in rows:
             report = partial(self.faults.add, path, line)
             try:
-                rec, start, end = value.split()
-                start, end = float(start), float(end)
-            except ValueError:
-                report("malformed line, 'utt recording start end' is needed")
+                rec, start, end = parse_place(value)
+            except DataError as error:
+                report(error.what)
                 continue
             used.add(rec)
             if rec not in known:
@@ -210,16 +186,14 @@ class _DataDirCheck:
             if not end > start:
                 report(f"{utt}: ends at {end:g} s, not after its start at {start:g} s")
             elif rec in audio and end > audio[rec].seconds + _PAST_END:
-                report(
-                    f"{utt}: ends at {end:g} s, past the end of its recording ({audio[rec].seconds:.3f} s)"
-                )
+                length = audio[rec].seconds
+                report(f"{utt}: ends at {end:g} s, past the end of its recording ({length:.3f} s)")
             else:
                 seconds[utt] = end - start
         for row in wavs:
             if row.key not in used:
-                self.faults.add(
-                    self.path / "wav.scp", row.line, f"recording {row.key!r} has no line in segments"
-                )
+                what = f"recording {row.key!r} has no line in segments"
+                self.faults.add(self.path / "wav.scp", row.line, what)
         return seconds
 
     def _check_scores(
@@ -237,14 +211,12 @@ class _DataDirCheck:
             scores[utt] = score
             if score.lang != langs.get(utt, score.lang):
                 report(f"{utt}: language {score.lang!r}, utt2lang has {langs[utt]!r}")
-            language = self._language(score.lang or self.lang, report)
+            language = _language(score.lang or self.lang, report)
             for what in check_score(score, language):
                 report(f"{utt}: {what}")
             if utt in seconds and abs(score.duration - seconds[utt]) > self.tolerance:
-                report(
-                    f"{utt}: the score lasts {score.duration:.3f} s, the audio {seconds[utt]:.3f} s;"
-                    f" that is more than {self.tolerance:g} s apart"
-                )
+                lengths = f"the score lasts {score.duration:.3f} s, the audio {seconds[utt]:.3f} s"
+                report(f"{utt}: {lengths}; that is more than {self.tolerance:g} s apart")
         return scores
 
     def _check_ctm(
@@ -256,12 +228,13 @@ class _DataDirCheck:
         for utt, labels in read_labels(path, rows, self.faults).items():
             score = scores.get(utt)
             code = langs.get(utt) or (score.lang if score else self.lang)
-            self.faults.found += check_labels(
+            check_labels(
                 path,
                 utt,
                 labels,
-                language=self._language(code, lambda what: None),
+                language=_language(code, lambda what: None),
                 score=score,
                 seconds=seconds.get(utt),
                 tolerance=self.tolerance,
+                faults=self.faults,
             )

@@ -1,9 +1,4 @@
-"""Files that appear whole or not at all.
-
-Everything the toolkit writes goes to a temporary name beside its target and is
-renamed when complete, so that a reader, a full disk or a killed process never
-leaves half a file under a final name.
-"""
+"""Files that appear whole or not at all: written beside their target and renamed when complete."""
 
 import errno
 import json
@@ -77,6 +72,22 @@ def _is_alive(pid: int) -> bool:
 
 
 @contextmanager
+def _beside(path: Path) -> Iterator[tuple[Path, Path]]:
+    """Two temporary names beside ``path``, removed at the end; faults of writing are said of ``path``."""
+    tmp, old = _temporary(path, "tmp"), _temporary(path, "old")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_leftovers(path, tmp, old)
+        yield tmp, old
+    except OSError as error:
+        _raise_readable(error, path)
+    finally:
+        for leftover in (tmp, old):
+            with suppress(OSError):
+                _remove(leftover)
+
+
+@contextmanager
 def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     """Yields a temporary path beside ``path``; renames it to ``path`` on success.
 
@@ -86,18 +97,9 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     Raises:
         DataError: if the disk is full or may not be written.
     """
-    path = Path(path)
-    tmp = _temporary(path, "tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _remove_leftovers(path, tmp)
+    with _beside(Path(path)) as (tmp, _):
         yield tmp
         os.replace(tmp, path)
-    except OSError as error:
-        _raise_readable(error, path)
-    finally:
-        with suppress(OSError):
-            tmp.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -108,12 +110,9 @@ def atomic_dir(path: str | os.PathLike) -> Iterator[Path]:
         DataError: if the disk is full or may not be written, or ``path`` is a file.
     """
     path = Path(path)
-    tmp, old = _temporary(path, "tmp"), _temporary(path, "old")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with _beside(path) as (tmp, old):
         if path.exists() and not path.is_dir():
             raise DataError("is a file, a folder is to be written here", path)
-        _remove_leftovers(path, tmp, old)
         tmp.mkdir()
         yield tmp
         if path.exists():
@@ -124,11 +123,6 @@ def atomic_dir(path: str | os.PathLike) -> Iterator[Path]:
             if old.exists():
                 os.replace(old, path)
             raise
-    except OSError as error:
-        _raise_readable(error, path)
-    finally:
-        shutil.rmtree(tmp, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
 
 
 def write_bytes(path: str | os.PathLike, data: bytes) -> None:

@@ -18,27 +18,29 @@ class Segment(NamedTuple):
     label: str
 
 
-def read_ctm(path: str | os.PathLike) -> dict[str, list[Segment]]:
-    """Reads a CTM to ``{utt: [Segment, ...]}`` in file order.
+def parse_segment(value: str, where: str | None = None) -> Segment:
+    """The segment of a line without its utterance; times are rounded to 100 ns.
 
-    Times are rounded to 100 ns, so that a segment's end equals its successor's start.
+    So a segment's end equals its successor's start.
 
     Raises:
-        DataError: at a malformed line, with file and line.
+        DataError: where it is malformed.
     """
+    try:
+        _, start, duration, label = value.split()
+        segment = Segment(round(float(start), 7), round(float(start) + float(duration), 7), label)
+        if math.isfinite(segment.end):
+            return segment
+    except ValueError:
+        pass
+    raise DataError("malformed line, 'utt 1 start duration label' is needed", where)
+
+
+def read_ctm(path: str | os.PathLike) -> dict[str, list[Segment]]:
+    """Reads a CTM to ``{utt: [Segment, ...]}`` in file order; raises as :func:`parse_segment`."""
     table: dict[str, list[Segment]] = {}
-    for number, utt, rest in table_lines(path):
-        fields = rest.split()
-        try:
-            channel, start, duration, label = fields
-            segment = Segment(round(float(start), 7), round(float(start) + float(duration), 7), label)
-            if not math.isfinite(segment.end):
-                raise ValueError(segment)
-        except ValueError:
-            raise DataError(
-                "malformed line, 'utt 1 start duration label' is needed", f"{path}:{number}"
-            ) from None
-        table.setdefault(utt, []).append(segment)
+    for number, utt, value in table_lines(path, repeats=True):
+        table.setdefault(utt, []).append(parse_segment(value, f"{path}:{number}"))
     return table
 
 

@@ -1,8 +1,4 @@
-"""Done markers: a stage that is up to date says so and does nothing.
-
-A marker holds a fingerprint of the stage's inputs and options. The stage runs
-again when the fingerprint differs, or when one of its outputs is missing.
-"""
+"""Done markers: a stage runs again when its inputs or options differ, or an output is missing."""
 
 import hashlib
 import json
@@ -50,7 +46,6 @@ class Done:
 
     Args:
         folder: where the stage writes.
-        stage: the stage's name.
         inputs: files and folders that the stage reads.
         options: options that change what it writes; keep job counts out.
     """

@@ -12,9 +12,12 @@ import signal
 import sys
 import threading
 import traceback
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import connection
-from multiprocessing.reduction import ForkingPickler
+from multiprocessing.process import BaseProcess
 from typing import Any, TypeVar
 
 from nnsvs_lite.io.errors import DataError
@@ -24,7 +27,9 @@ R = TypeVar("R")
 
 AHEAD = 2
 """Jobs taken ahead of the result that is waited for, by worker."""
-_END = object()
+
+# A killed program's semaphores are cleaned up by multiprocessing's tracker, which need not warn of it.
+sys.warnoptions.append("ignore:resource_tracker:UserWarning")
 
 
 def run_jobs(function: Callable[[J], R], jobs: Iterable[J], nj: int = 1) -> Iterator[R]:
@@ -44,6 +49,7 @@ def run_jobs(function: Callable[[J], R], jobs: Iterable[J], nj: int = 1) -> Iter
         DataError: as ``function`` raises it, in the place of its result; or where a worker was
             killed.
         RuntimeError: with the worker's traceback, where ``function`` raises anything else.
+        TypeError: or what else ``pickle`` raises, where a job or a result cannot be pickled.
     """
     queue = iter(jobs)
     head = list(itertools.islice(queue, 2))
@@ -51,128 +57,66 @@ def run_jobs(function: Callable[[J], R], jobs: Iterable[J], nj: int = 1) -> Iter
     if nj <= 1 or len(head) < 2:
         yield from map(function, queue)
         return
-    pool = _Pool(function, nj)
-    finished: dict[int, tuple[bool, Any]] = {}
-    taken = wanted = 0
-    more = True
+    context = multiprocessing.get_context("forkserver")
+    owner = getattr(function, "func", function)  # of a partial
+    # Imported by the server once; what is imported later, each worker imports.
+    context.set_forkserver_preload([getattr(owner, "__module__", __name__)])
+    pool = ProcessPoolExecutor(nj, context, initializer=_start, initargs=(function,))
+    processes = pool._processes  # what kills them has no public name before Python 3.14
+    pending: deque[Future] = deque()
     try:
         while True:
-            while more and taken - wanted < AHEAD * nj and pool.has_room():
-                job = next(queue, _END)
-                more = job is not _END
-                if more:
-                    pool.send(taken, job)
-                    taken += 1
-            finished.update(pool.receive(wait=wanted not in finished))
-            if wanted in finished:
-                good, value = finished.pop(wanted)
-                if not good:
-                    raise value
-                wanted += 1
-                yield value
-            elif not more and wanted == taken:
+            for job in itertools.islice(queue, AHEAD * nj - len(pending)):
+                pending.append(_submit(pool, job))
+            if not pending:
                 break
+            yield pending.popleft().result()
+    except BrokenProcessPool:
+        pool.shutdown()
+        raise _lost(processes.values()) from None
     except BaseException:
-        pool.kill()
+        for process in list(processes.values()):
+            process.kill()
         raise
     finally:
-        pool.close()
+        pool.shutdown(cancel_futures=True)
 
 
-class _Worker:
-    """A process with the parent's end of its pipe; ``number`` is the job in hand, or None."""
-
-    def __init__(self, context: Any, function: Callable):
-        self.pipe, there = context.Pipe()
-        self.number: int | None = None
-        self.process = context.Process(target=_serve, args=(function, there), daemon=True)
-        # The server and its children inherit the mask: no Ctrl-C reaches them while they start.
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-        try:
-            self.process.start()
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-            there.close()
-
-    def lost(self) -> DataError:
-        """What to say where the process has ended by itself."""
-        self.process.join(5.0)
-        status = self.process.exitcode
-        how = f"by signal {-status}" if status is not None and status < 0 else f"with status {status}"
-        return DataError(f"a worker process was ended {how}; if memory ran out, use fewer jobs (--nj)")
+def _submit(pool: ProcessPoolExecutor, job: Any) -> Future:
+    """Hands a job to the pool; the server and its children inherit that no Ctrl-C reaches them."""
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        return pool.submit(_run, job)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
-class _Pool:
-    """Workers, started as they are needed; each has one job at a time, so no pipe can fill up."""
-
-    def __init__(self, function: Callable, nj: int):
-        self._function, self._nj = function, nj
-        self._context = multiprocessing.get_context("forkserver")
-        owner = getattr(function, "func", function)  # of a partial
-        # Imported by the server once; what is imported later, each worker imports.
-        self._context.set_forkserver_preload([getattr(owner, "__module__", __name__)])
-        self._workers: list[_Worker] = []
-
-    def has_room(self) -> bool:
-        return len(self._workers) < self._nj or any(w.number is None for w in self._workers)
-
-    def send(self, number: int, job: Any) -> None:
-        worker = next((w for w in self._workers if w.number is None), None)
-        if worker is None:
-            worker = _Worker(self._context, self._function)
-            self._workers.append(worker)
-        try:
-            worker.pipe.send(job)
-        except (BrokenPipeError, ConnectionResetError):
-            raise worker.lost() from None
-        worker.number = number
-
-    def receive(self, wait: bool) -> dict[int, tuple[bool, Any]]:
-        """Results that are there, by number; where ``wait``, at least one if any is to come."""
-        busy = {w.pipe: w for w in self._workers if w.number is not None}
-        found = {}
-        for pipe in connection.wait(list(busy), None if wait else 0) if busy else ():
-            worker = busy[pipe]
-            try:
-                found[worker.number] = pipe.recv()
-            except (EOFError, ConnectionResetError):
-                raise worker.lost() from None
-            worker.number = None
-        return found
-
-    def kill(self) -> None:
-        for worker in self._workers:
-            worker.process.kill()
-
-    def close(self) -> None:
-        """Lets the workers end: a closed pipe tells them."""
-        for worker in self._workers:
-            worker.pipe.close()
-        for worker in self._workers:
-            worker.process.join()
+def _lost(processes: Iterable[BaseProcess]) -> DataError:
+    """What to say where a process has ended by itself, and the pool has ended (SIGTERM) the others."""
+    statuses = [process.exitcode or 0 for process in processes]
+    status = next((s for s in statuses if s not in (0, -signal.SIGTERM)), -signal.SIGTERM)
+    how = f"by signal {-status}" if status < 0 else f"with status {status}"
+    return DataError(f"a worker process was ended {how}; if memory ran out, use fewer jobs (--nj)")
 
 
-def _serve(function: Callable, pipe: connection.Connection) -> None:
-    """A worker's life: jobs in, ``(good, value)`` out, until the pipe closes."""
+def _start(function: Callable) -> None:
+    """Begins a worker's life."""
+    global _function
+    _function = function
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_follow_parent, daemon=True).start()
-    while True:
-        try:
-            job = pipe.recv()
-        except (EOFError, ConnectionResetError):
-            return
-        try:
-            answer = ForkingPickler.dumps((True, function(job)))
-        except DataError as error:
-            answer = ForkingPickler.dumps((False, error))
-        except Exception:
-            error = RuntimeError(f"a job failed:\n{traceback.format_exc()}")
-            answer = ForkingPickler.dumps((False, error))
+
+
+def _run(job: Any) -> Any:
+    """One job, in a worker."""
+    try:
+        return _function(job)
+    except DataError:
+        raise
+    except Exception:
+        raise RuntimeError(f"a job failed:\n{traceback.format_exc()}") from None
+    finally:
         sys.stdout.flush()
-        try:
-            pipe.send_bytes(answer)
-        except BrokenPipeError:
-            return
 
 
 def _follow_parent() -> None:

@@ -1,18 +1,16 @@
 """The first and the last lines of a stage's log: what ran, with what, where, and for how long."""
 
-from __future__ import annotations
-
 import importlib.metadata
 import os
 import platform
 import shlex
 import sys
 import time
-from collections.abc import Sequence
-from types import TracebackType
+from collections.abc import Callable, Sequence
 from typing import TextIO
 
 _PACKAGES = ("nnsvs_lite", "torch", "numpy", "scipy", "pyworld", "pysptk", "kaldiio")
+_TIME = "%Y-%m-%d %H:%M:%S %z"
 
 
 def versions() -> dict[str, str]:
@@ -26,52 +24,35 @@ def versions() -> dict[str, str]:
     return found
 
 
-class StageLog:
-    """Prints the header of a stage on entry and its footer on exit.
+def run_logged(command: Sequence[str], run: Callable[[], int], stream: TextIO | None = None) -> int:
+    """Runs a stage between the header and the footer of its log; returns its exit status.
 
-    Under a job runner that has logged command, host and time already (it sets
-    ``NNSVS_LITE_LOGGED``), only the versions are printed.
+    Under a job runner that logs the rest (it sets ``NNSVS_LITE_LOGGED``), only versions are printed.
 
     Args:
         command: the command line, a word an item.
+        run: the stage; gives its exit status. An exception counts as 1, Ctrl-C as 130.
         stream: where to print; standard output unless given.
-
-    ``status`` is the exit status that the footer reports; an exception counts as 1.
     """
 
-    def __init__(self, command: Sequence[str], stream: TextIO | None = None):
-        self._command = list(command)
-        self._stream = stream
-        self._started = 0.0
-        self._logged = "NNSVS_LITE_LOGGED" in os.environ
-        self.status = 0
+    def say(line: str) -> None:
+        print(f"# {line}", file=stream or sys.stdout, flush=True)
 
-    def _print_versions(self) -> None:
-        self._print(" ".join(f"{name}={version}" for name, version in versions().items()))
-
-    def _print(self, line: str) -> None:
-        print(f"# {line}", file=self._stream or sys.stdout, flush=True)
-
-    def __enter__(self) -> StageLog:
-        self._started = time.monotonic()
-        if self._logged:
-            self._print_versions()
-            return self
-        self._print(shlex.join(self._command))
-        self._print_versions()
-        self._print(
-            f"started {time.strftime('%Y-%m-%d %H:%M:%S %z')} on {platform.node()} ({platform.machine()})"
-        )
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if error is not None:
-            self.status = 130 if isinstance(error, KeyboardInterrupt) else 1
-        if self._logged:
-            return
-        elapsed = time.monotonic() - self._started
-        self._print(
-            f"ended {time.strftime('%Y-%m-%d %H:%M:%S %z')} after {elapsed:.1f} s, status {self.status}"
-        )
+    whole = "NNSVS_LITE_LOGGED" not in os.environ
+    started = time.monotonic()
+    if whole:
+        say(shlex.join(command))
+    say(" ".join(f"{name}={version}" for name, version in versions().items()))
+    if whole:
+        say(f"started {time.strftime(_TIME)} on {platform.node()} ({platform.machine()})")
+    status = 1
+    try:
+        status = run()
+        return status
+    except KeyboardInterrupt:
+        status = 130
+        raise
+    finally:
+        if whole:
+            elapsed = time.monotonic() - started
+            say(f"ended {time.strftime(_TIME)} after {elapsed:.1f} s, status {status}")

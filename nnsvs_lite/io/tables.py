@@ -22,37 +22,31 @@ _DAMAGE = (ValueError, AssertionError, EOFError, OSError, MemoryError, TypeError
 _REF = re.compile(r"^(?P<path>.+?):(?P<offset>\d+)$")
 
 
-def table_lines(path: str | os.PathLike) -> Iterator[tuple[int, str, str]]:
+def table_lines(path: str | os.PathLike, repeats: bool = False) -> Iterator[tuple[int, str, str]]:
     """Yields ``(line number, key, value)`` of a text table, line numbers from 1.
 
     Raises:
-        DataError: at an empty line, CRLF line ends or text that is not UTF-8.
+        DataError: at an empty line, CRLF line ends, text that is not UTF-8, or, unless ``repeats``,
+            a duplicate key.
     """
     text = read_text(path)
-    if not text:
-        return
-    for number, line in enumerate(text.removesuffix("\n").split("\n"), start=1):
+    seen: set[str] = set()
+    for number, line in enumerate(text.removesuffix("\n").split("\n") if text else (), start=1):
         where = f"{path}:{number}"
         if line.endswith("\r"):
             raise DataError("CRLF line end; convert the file with dos2unix", where)
         fields = line.split(None, 1)
         if not fields:
             raise DataError("empty line", where)
+        if fields[0] in seen and not repeats:
+            raise DataError(f"duplicate id {fields[0]!r}", where)
+        seen.add(fields[0])
         yield number, fields[0], fields[1].rstrip() if len(fields) > 1 else ""
 
 
 def read_table(path: str | os.PathLike) -> dict[str, str]:
-    """Reads a text table to ``{key: rest of line}`` in file order.
-
-    Raises:
-        DataError: as :func:`table_lines`, and at a duplicate key.
-    """
-    table: dict[str, str] = {}
-    for number, key, value in table_lines(path):
-        if key in table:
-            raise DataError(f"duplicate id {key!r}", f"{path}:{number}")
-        table[key] = value
-    return table
+    """Reads a text table to ``{key: rest of line}`` in file order; raises as :func:`table_lines`."""
+    return {key: value for _, key, value in table_lines(path)}
 
 
 def write_table(path: str | os.PathLike, table: Mapping[str, str]) -> None:
@@ -73,8 +67,7 @@ class ArkRef:
         """Reads the matrix (rows, columns) or vector that starts here.
 
         Raises:
-            DataError: where the archive is missing, ends early, or holds no
-                Kaldi binary matrix at this offset.
+            DataError: where the archive is missing, ends early, or has no Kaldi binary matrix here.
         """
         try:
             size = self.path.stat().st_size
@@ -98,17 +91,12 @@ class ArkRef:
 
 
 def _check_size(head: bytes, there: int) -> None:
-    """Refuses a float matrix or vector that states more bytes than there are, before any is read.
-
-    Raises:
-        ValueError: saying so.
-    """
+    """Raises ValueError where a float matrix or vector states more bytes than there are."""
     match = re.match(rb"\0B([FD])([MV]) \x04(.{4})(?:\x04(.{4}))?", head, re.DOTALL)
     if match is None:
         return
     rows, columns = (struct.unpack("<i", part)[0] if part else 1 for part in match.groups()[2:])
-    if match[2] == b"V":
-        columns = 1
+    columns = 1 if match[2] == b"V" else columns
     stated = rows * columns * (4 if match[1] == b"F" else 8)
     if rows < 0 or columns < 0 or stated > there:
         raise ValueError(f"{rows} x {columns} values are stated, {there} bytes are there")
@@ -121,8 +109,7 @@ def parse_ark_ref(value: str, where: str, folder: Path) -> ArkRef:
     there, from the folder of the scp, so that a moved dump still opens.
 
     Raises:
-        DataError: for a shell pipe (``cmd |``), which is never run, or a value
-            that is not ``path:offset``.
+        DataError: for a shell pipe (``cmd |``), which is never run, or where it is not ``path:offset``.
     """
     if value.endswith("|") or value.startswith("|"):
         raise DataError("a shell pipe is not run here; write the features to an archive first", where)
@@ -144,19 +131,13 @@ class FeatureReader(Mapping[str, np.ndarray]):
 
     def __init__(self, scp: str | os.PathLike):
         self.scp = Path(scp)
-        self.refs: dict[str, ArkRef] = {}
-        for number, key, value in table_lines(scp):
-            where = f"{scp}:{number}"
-            if key in self.refs:
-                raise DataError(f"duplicate id {key!r}", where)
-            self.refs[key] = parse_ark_ref(value, where, self.scp.parent)
+        folder = self.scp.parent
+        self.refs = {k: parse_ark_ref(v, f"{scp}:{number}", folder) for number, k, v in table_lines(scp)}
 
     def __getitem__(self, utt: str) -> np.ndarray:
-        try:
-            ref = self.refs[utt]
-        except KeyError:
-            raise DataError(f"no entry for {utt!r}", self.scp) from None
-        return ref.load()
+        if utt not in self.refs:
+            raise DataError(f"no entry for {utt!r}", self.scp)
+        return self.refs[utt].load()
 
     def __contains__(self, utt: object) -> bool:
         return utt in self.refs
@@ -174,11 +155,7 @@ class FeatureWriter:
     Both appear under their names only when the context ends without an error.
     Matrices are stored as float32 (``FM``) unless they come as float64 (``DM``).
     The scp is sorted; ids must be written in sorted order, unless ``ordered`` is false.
-
-    Args:
-        folder: the folder of both files; paths in the scp are ``folder/name.ark``,
-            relative to the working folder if ``folder`` is.
-        name: the feature's name, such as ``mgc``.
+    Its paths are ``folder/name.ark``, relative to the working folder if ``folder`` is.
     """
 
     def __init__(self, folder: str | os.PathLike, name: str, ordered: bool = True):
@@ -190,8 +167,10 @@ class FeatureWriter:
         self._stack = ExitStack()
         # The scp is renamed last: while it is missing, the pair is incomplete.
         self._scp_tmp = self._stack.enter_context(atomic_path(self.scp))
-        self._ark_tmp = self._stack.enter_context(atomic_path(self.ark))
-        self._file = open(self._ark_tmp, "wb")
+        ark_tmp = self._stack.enter_context(atomic_path(self.ark))
+        self._stack.push(self._finish)
+        self._file = open(ark_tmp, "wb")
+        self._stack.callback(self._file.close)
         self._lines: list[str] = []
         self._last = b""
         return self
@@ -200,8 +179,7 @@ class FeatureWriter:
         """Appends one matrix (rows, columns).
 
         Raises:
-            ValueError: if ids come unsorted or the value is not finite: both are
-                faults of the program that writes.
+            ValueError: if ids come unsorted or the value is not finite: faults of the program.
         """
         if self.ordered and utt.encode() <= self._last:
             raise ValueError(f"{utt} written out of order")
@@ -216,19 +194,15 @@ class FeatureWriter:
         kaldiio.matio.write_array(self._file, value)
 
     def __exit__(self, *exc) -> bool | None:
-        try:
-            self._file.close()
-            if exc[0] is None:
-                lines = sorted(self._lines, key=lambda line: line.split(" ", 1)[0].encode())
-                self._scp_tmp.write_text("".join(lines), encoding="utf-8")
-                # An older scp must not be taken for that of the new archive.
-                self.scp.unlink(missing_ok=True)
-        except OSError:
-            import sys
-
-            self._stack.__exit__(*sys.exc_info())
-            raise
         return self._stack.__exit__(*exc)
+
+    def _finish(self, kind: type[BaseException] | None, *_) -> None:
+        """Writes the scp, where the archive was closed without an error."""
+        if kind is None:
+            lines = sorted(self._lines, key=lambda line: line.split(" ", 1)[0].encode())
+            self._scp_tmp.write_text("".join(lines), encoding="utf-8")
+            # An older scp must not be taken for that of the new archive.
+            self.scp.unlink(missing_ok=True)
 
 
 def write_features(

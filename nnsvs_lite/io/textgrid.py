@@ -46,7 +46,6 @@ def write_textgrid(path: str | os.PathLike, tiers: Mapping[str, Iterable[Segment
     """Writes interval tiers in Praat's long form, atomically.
 
     Args:
-        path: the file.
         tiers: name to segments, in order of time; gaps become empty intervals,
             segments of no length are left out, as Praat cannot hold them.
         duration: seconds; the end of every tier.

@@ -212,9 +212,9 @@ class VpMdn(NeuralTiming):
     def __init__(
         self,
         spec: Spec,
-        hidden: int = 32,
-        layers: int = 3,
-        kernel: int = 3,
+        hidden: int,
+        layers: int,
+        kernel: int,
         dropout: float = 0.5,
         components: int = 4,
         residual_to_rule: bool = False,
