@@ -8,15 +8,15 @@ training data are aligned in a second step.
 
 import importlib.metadata
 import importlib.util
-import sys
 from pathlib import Path
 
 from nnsvs_lite.align.backend import Aligner, run_program
 from nnsvs_lite.align.phrases import CorpusFolder
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.io.jobs import python
 
 _STAGES = {"mono": ["--no-tri"], "tri": ["--no-lda"], "lda": ["--no-sat"], "sat": []}
-_PROGRAM = [sys.executable, "-c", "import sys, viter; sys.exit(viter.main(['viter'] + sys.argv[1:]))"]
+_PROGRAM = python("import viter; sys.exit(viter.main(['viter'] + sys.argv[1:]))")
 
 
 class ViterAligner(Aligner):
