@@ -58,13 +58,7 @@ def _run(
     # The first score is then read as fast as the others.
     threading.Thread(target=_get_ready, args=(reader,), daemon=True).start()
     app = Studio(voice, singer, reader, folder).app()
-    quiet = {
-        "log_level": "warning",
-        "access_log": False,
-        "server_header": False,
-        "ws": "none",
-        "http": Impatient,
-    }
+    quiet = {"log_level": "warning", "access_log": False, "server_header": False, "ws": "none"}
     limits = {"timeout_keep_alive": 20, "timeout_graceful_shutdown": 2, "limit_concurrency": 64}
     config = uvicorn.Config(app, http=Impatient, **quiet, **limits)
     print(f"{voice['name']} sings at {url} (Ctrl-C ends it)", flush=True)
