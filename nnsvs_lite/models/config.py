@@ -189,8 +189,8 @@ def find_class(class_path: Any, settings: Settings, trust_code: bool = False) ->
     """
     from nnsvs_lite.models.base import SvsModel
 
-    module_name, _, name = str(class_path).rpartition(".")
     known, place = model_modules(), ("model", "class_path")
+    module_name, _, name = settings.convert(str, class_path or "", place).rpartition(".")
     if module_name not in known:
         hint = nearest(module_name, known)
         if not trust_code and class_path and not module_name.startswith(_PREFIX):
