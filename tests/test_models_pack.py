@@ -22,7 +22,7 @@ from nnsvs_lite.models import checkpoint
 from nnsvs_lite.models import pack as packing
 from nnsvs_lite.models.checkpoint import save_model
 from nnsvs_lite.models.config import Config
-from nnsvs_lite.models.pack import Pack, assemble, pack
+from nnsvs_lite.models.pack import MANIFEST, Pack, assemble, pack
 from nnsvs_lite.synthesis.singer import Singer
 
 
@@ -194,6 +194,9 @@ def test_foreign_and_newer_archives(packed, tmp_path):
     )
     for manifest in (b"[]", b"{", b"\xff", b'{"format": "nnsvs_lite voice", "version": 2}'):
         refused(rewritten(packed, out, lambda f, m=manifest: f.update({"manifest.json": m})))
+    without = b'"corpus": "songs",', b""
+    said = refused(rewritten(packed, out, lambda f: f.update({MANIFEST: f[MANIFEST].replace(*without)})))
+    assert "damaged or cut short: 'corpus'" in said
     said = refused(rewritten(packed, out, lambda f: f.update({"LICENCE.txt": b"other"})))
     assert "LICENCE.txt is not what was packed" in said
 
