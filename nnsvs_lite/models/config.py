@@ -122,10 +122,10 @@ class Config:
 
     @staticmethod
     def read(path: str | os.PathLike, overrides: Sequence[str] = ()) -> Config:
-        """Reads a YAML, then ``--model.hidden 64``, ``--training.lr=1e-4`` and the like.
+        """Reads a YAML, then ``--model.NAME VALUE`` (of ``init_args``), ``--training.NAME=VALUE``.
 
-        ``--model.NAME`` means ``model.init_args.NAME``. ``class_path`` may name a class of any
-        module that can be imported, since the user names the file: code runs.
+        The model's ``class_path``, the only one there is, may name a class of any module that can
+        be imported, since the user names the file: code runs.
 
         Raises:
             DataError: for YAML that does not parse, an unknown key (naming the nearest), a wrong
@@ -173,10 +173,7 @@ def _apply(settings: Settings, overrides: Sequence[str]) -> None:
 
 
 def find_class(class_path: Any, settings: Settings, trust_code: bool = False) -> type[SvsModel]:
-    """The model class of a ``class_path``.
-
-    Unless ``trust_code``, only modules of ``nnsvs_lite.models`` are imported: a checkpoint cannot
-    run other code. What is found must derive from ``SvsModel`` and belong to a family.
+    """The model class of a ``class_path``; one outside ``nnsvs_lite.models`` only with ``trust_code``.
 
     Raises:
         DataError: naming the nearest model.

@@ -159,21 +159,16 @@ class Pack:
     def describe(self) -> str:
         """What is inside, a line each, for people."""
         m = self.manifest
-        rows = [
-            ("corpus", m["corpus"]),
-            ("languages", ", ".join(m["languages"])),
-            ("singers", ", ".join(m["singers"]) or "one, without a name"),
-            ("sampling rate", f"{m['sample_rate']} Hz"),
-        ]
+        rows = {"corpus": m["corpus"], "languages": ", ".join(m["languages"])}
+        rows["singers"] = ", ".join(m["singers"]) or "one, without a name"
+        rows["sampling rate"] = f"{m['sample_rate']} Hz"
         for family, entry in m["models"].items():
             size = len(self.files[entry["file"]]) / 1e6
-            rows.append(
-                (f"{family} model", f"{entry['class']}, {entry['parameters']} weights, {size:.1f} MB")
-            )
-        rows += [("made with", f"nnsvs_lite {m['made_with']}"), ("licence", "")]
-        width = max(len(name) for name, _ in rows)
-        lines = [f"{name:<{width}}  {value}".rstrip() for name, value in rows]
-        return "\n".join([*lines, *(f"  {line}".rstrip() for line in self.licence.strip().splitlines())])
+            rows[f"{family} model"] = f"{entry['class']}, {entry['parameters']} weights, {size:.1f} MB"
+        rows |= {"made with": f"nnsvs_lite {m['made_with']}", "licence": ""}
+        lines = [f"{name:<{max(map(len, rows))}}  {value}" for name, value in rows.items()]
+        lines += [f"  {line}" for line in self.licence.strip().splitlines()]
+        return "\n".join(line.rstrip() for line in lines)
 
 
 def _check_stored(archive: zipfile.ZipFile, size: int, path: Path) -> None:
