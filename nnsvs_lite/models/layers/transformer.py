@@ -74,13 +74,7 @@ class PositionalEncoding(nn.Module):
 
 
 class FftBlock(nn.Module):
-    """Self-attention, then two convolutions with a ReLU between; each is added to its input.
-
-    Args:
-        dim: channels. heads: of attention. filters: channels between the convolutions.
-        kernels: widths of the two convolutions. dropout: of all parts.
-        attention_dropout: of attention weights; without it attention runs fused, much faster.
-    """
+    """Self-attention, then two convolutions with a ReLU between; each is added to its input."""
 
     def __init__(
         self,
@@ -110,8 +104,9 @@ class Transformer(nn.Module):
     """Positions and a stack of :class:`FftBlock`.
 
     Args:
-        dim, heads, filters, kernels, dropout, attention_dropout: of each block.
-        layers: blocks. scaled: see :class:`PositionalEncoding`.
+        dim: channels. layers: blocks. heads: of attention. filters: channels between the convolutions.
+        kernels: widths of the two convolutions. dropout: of all parts. attention_dropout: of attention
+            weights; without it attention runs fused, much faster. scaled: see :class:`PositionalEncoding`.
     """
 
     def __init__(
