@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from dataclasses import replace
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -16,6 +17,9 @@ from nnsvs_lite.models.layers.perceptual import PerceptualEntropy
 from nnsvs_lite.models.layers.postfilter import VarianceScaling
 from nnsvs_lite.models.options import AcousticOptions
 
+StreamWeights = dict[Literal["lf0", "vuv", "mgc", "bap", "mel"], float]
+"""Of streams in the loss, 1 where not given."""
+
 
 class NeuralAcoustic(AcousticModel):
     """A network from score and durations to streams.
@@ -28,7 +32,7 @@ class NeuralAcoustic(AcousticModel):
         spec: of the dump.
         options: see :class:`AcousticOptions`.
         pitch: see :class:`OutputSpace`.
-        weights: of streams in the loss, 1 where not given.
+        weights: see :data:`StreamWeights`.
 
     Attributes:
         diffused: streams that are made from noise: an untrained model gives noise for them.
@@ -41,7 +45,7 @@ class NeuralAcoustic(AcousticModel):
         spec: Spec,
         options: AcousticOptions | None = None,
         pitch: Pitch = "bounded",
-        weights: dict[str, float] | None = None,
+        weights: StreamWeights | None = None,
     ):
         super().__init__(spec)
         self.options = options or AcousticOptions()

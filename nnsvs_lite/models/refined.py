@@ -12,7 +12,7 @@ from nnsvs_lite.models.layers.losses import StreamLoss
 from nnsvs_lite.models.layers.outputs import StreamHeads
 from nnsvs_lite.models.layers.postnet import SpectraPostnet, spectra_of
 from nnsvs_lite.models.layers.score_embedding import ScoreEmbedding
-from nnsvs_lite.models.neural import NeuralAcoustic
+from nnsvs_lite.models.neural import NeuralAcoustic, StreamWeights
 from nnsvs_lite.models.options import AcousticOptions
 
 
@@ -35,7 +35,7 @@ class PostnetAcoustic(NeuralAcoustic):
         embedded: dict[str, int],
         postnet_layers: int,
         postnet_channels: int,
-        weights: dict[str, float] | None = None,
+        weights: StreamWeights | None = None,
         dim: int | None = None,
     ):
         super().__init__(spec, options, "residual", weights)

@@ -13,6 +13,7 @@ from nnsvs_lite.models.layers.mdn import masked_mean
 from nnsvs_lite.models.layers.outputs import StreamHeads, zeroed
 from nnsvs_lite.models.layers.score_embedding import ToFrames
 from nnsvs_lite.models.layers.transformer import Transformer
+from nnsvs_lite.models.neural import StreamWeights
 from nnsvs_lite.models.options import AcousticOptions
 from nnsvs_lite.models.refined import PostnetAcoustic
 
@@ -52,7 +53,6 @@ class FastSpeech2Singing(PostnetAcoustic):
         variance_hidden, variance_layers, variance_kernel, variance_dropout: of the predictors.
         embed_kernel: width of the convolution that takes pitch and energy back in.
         energy_weight: of the squared error of energy in the loss.
-        mgc_weight: of mel-cepstra in the loss.
         Others: see :class:`~nnsvs_lite.models.refined.PostnetAcoustic`.
     """
 
@@ -74,14 +74,14 @@ class FastSpeech2Singing(PostnetAcoustic):
         variance_dropout: float = 0.5,
         embed_kernel: int = 9,
         energy_weight: float = 1.0,
-        mgc_weight: float = 1.0,
+        weights: StreamWeights | None = None,
         places: bool = False,
         postnet_layers: int = 0,
         postnet_channels: int = 512,
         options: AcousticOptions | None = None,
     ):
         sizes = dict.fromkeys(inputs, dim)
-        super().__init__(spec, options, sizes, postnet_layers, postnet_channels, {"mgc": mgc_weight})
+        super().__init__(spec, options, sizes, postnet_layers, postnet_channels, weights)
         self.energy_weight = energy_weight
         self._loudness = "mgc" if "mgc" in spec.streams else "mel"
         shape = (heads, filters, kernels, dropout, attention_dropout)

@@ -13,7 +13,7 @@ from nnsvs_lite.models.layers.expand import gather_rows, phone_of_frame
 from nnsvs_lite.models.layers.linguistic import LinguisticFeatures
 from nnsvs_lite.models.layers.recurrent import BiLSTM
 from nnsvs_lite.models.layers.streams import StreamNet, StreamSize, order_error
-from nnsvs_lite.models.neural import NeuralAcoustic
+from nnsvs_lite.models.neural import NeuralAcoustic, StreamWeights
 from nnsvs_lite.models.options import AcousticOptions
 
 
@@ -65,7 +65,7 @@ class NnsvsWorld(NeuralAcoustic):
         spec: Spec,
         streams: dict[str, StreamSize],
         encoder: EncoderSize | None = None,
-        weights: dict[str, float] | None = None,
+        weights: StreamWeights | None = None,
         options: AcousticOptions | None = None,
     ):
         super().__init__(spec, options, weights=weights)

@@ -16,7 +16,7 @@ from nnsvs_lite.models.layers.expand import (
     phone_of_frame,
 )
 from nnsvs_lite.models.layers.outputs import StreamHeads
-from nnsvs_lite.models.neural import NeuralAcoustic
+from nnsvs_lite.models.neural import NeuralAcoustic, StreamWeights
 from nnsvs_lite.models.options import AcousticOptions
 
 PITCHES = 128
@@ -72,8 +72,7 @@ class ResF0Conv(NeuralAcoustic):
         phone_layers: convolution blocks over phones.
         frame_layers: over frames, their dilation doubling in cycles of ``cycle``.
         kernel: width of the frame convolutions. dropout: probability.
-        mgc_weight, lf0_weight, vuv_weight, bap_weight: in the loss.
-        options: see :class:`AcousticOptions`.
+        options, weights: see :class:`NeuralAcoustic`.
     """
 
     def __init__(
@@ -86,13 +85,9 @@ class ResF0Conv(NeuralAcoustic):
         kernel: int = 5,
         cycle: int = 3,
         dropout: float = 0.1,
-        mgc_weight: float = 4.0,
-        lf0_weight: float = 1.0,
-        vuv_weight: float = 1.0,
-        bap_weight: float = 1.0,
+        weights: StreamWeights | None = None,
         options: AcousticOptions | None = None,
     ):
-        weights = {"mgc": mgc_weight, "lf0": lf0_weight, "vuv": vuv_weight, "bap": bap_weight}
         super().__init__(spec, options, weights=weights)
         hidden_context = hiding(self.options.context_dropout, spec)
         shape = (phone_layers, frame_layers, kernel, cycle, dropout, hidden_context)

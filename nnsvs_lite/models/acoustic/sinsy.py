@@ -15,7 +15,7 @@ from nnsvs_lite.models.layers.linguistic import LinguisticFeatures
 from nnsvs_lite.models.layers.losses import LF0_UNIT
 from nnsvs_lite.models.layers.outputs import MAX_RESIDUAL, StreamHeads
 from nnsvs_lite.models.layers.vibrato import VibratoAnalysis, sing_vibrato
-from nnsvs_lite.models.neural import NeuralAcoustic
+from nnsvs_lite.models.neural import NeuralAcoustic, StreamWeights
 from nnsvs_lite.models.options import AcousticOptions
 
 RISE = 0.3
@@ -84,7 +84,7 @@ class Sinsy(NeuralAcoustic):
         dropout: float = 0.0,
         vibrato: Literal["none", "diff", "sine"] = "none",
         prior: float = 0.0,
-        weights: dict[str, float] | None = None,
+        weights: StreamWeights | None = None,
         options: AcousticOptions | None = None,
     ):
         super().__init__(spec, options, weights=weights)

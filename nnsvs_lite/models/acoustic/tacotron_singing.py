@@ -12,6 +12,7 @@ from nnsvs_lite.models.layers.conditions import Conditions
 from nnsvs_lite.models.layers.conv import MaskedBatchNorm, MaskedConv1d
 from nnsvs_lite.models.layers.expand import phone_of_frame
 from nnsvs_lite.models.layers.recurrent import BiLSTM
+from nnsvs_lite.models.neural import StreamWeights
 from nnsvs_lite.models.options import AcousticOptions
 from nnsvs_lite.models.refined import PostnetAcoustic
 
@@ -53,7 +54,6 @@ class TacotronSinging(PostnetAcoustic):
         attention: size in which queries and keys meet. reduction: frames a step.
         sigma, guided_weight: see
             :func:`~nnsvs_lite.models.layers.attentive.guided_attention`.
-        mgc_weight: of mel-cepstra in the loss.
         Others: see :class:`~nnsvs_lite.models.refined.PostnetAcoustic`.
     """
 
@@ -72,13 +72,13 @@ class TacotronSinging(PostnetAcoustic):
         reduction: int = 2,
         sigma: float = 0.4,
         guided_weight: float = 1.0,
-        mgc_weight: float = 1.0,
+        weights: StreamWeights | None = None,
         postnet_layers: int = 5,
         postnet_channels: int = 512,
         options: AcousticOptions | None = None,
     ):
         sizes = dict.fromkeys(inputs, dim)
-        super().__init__(spec, options, sizes, postnet_layers, postnet_channels, {"mgc": mgc_weight})
+        super().__init__(spec, options, sizes, postnet_layers, postnet_channels, weights)
         self.sigma, self.guided_weight = sigma, guided_weight
         self.encoder = TacotronEncoder(dim, conv_layers, conv_kernel, dropout)
         self.conditions = Conditions(spec, self.options, dim)
