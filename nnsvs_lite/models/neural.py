@@ -11,12 +11,14 @@ from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.base import AcousticModel
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.conditions import StyleTokens
+from nnsvs_lite.models.layers.expand import phone_of_frame
 from nnsvs_lite.models.layers.losses import StreamLoss
 from nnsvs_lite.models.layers.outputs import OutputSpace, Pitch
 from nnsvs_lite.models.layers.perceptual import PerceptualEntropy
 from nnsvs_lite.models.layers.postfilter import VarianceScaling
 from nnsvs_lite.models.options import AcousticOptions
 
+Streams = dict[str, Tensor]
 StreamWeights = dict[Literal["lf0", "vuv", "mgc", "bap", "mel"], float]
 """Of streams in the loss, 1 where not given."""
 
@@ -24,7 +26,7 @@ StreamWeights = dict[Literal["lf0", "vuv", "mgc", "bap", "mel"], float]
 class NeuralAcoustic(AcousticModel):
     """A network from score and durations to streams.
 
-    A system gives :meth:`predict`, and :meth:`extra_loss` where its loss has more terms. Its
+    A system gives :meth:`outputs`, and :meth:`extra_loss` where its loss has more terms. Its
     inner vectors take up ``Conditions(spec, self.options, dim)``, which it makes itself,
     since it alone knows their size and place.
 
@@ -56,15 +58,22 @@ class NeuralAcoustic(AcousticModel):
         self.gv = VarianceScaling(spec, self.options.gv)
 
     @abstractmethod
-    def predict(self, batch: Batch, teacher: bool) -> dict[str, Tensor]:
+    def outputs(self, batch: Batch, phone: Tensor, base: Streams, true: Streams) -> Streams:
         """The spec's streams in physical units, with ``vuv_logit`` for ``vuv``: (B, T, D).
 
         Args:
-            teacher: whether ``batch.streams`` may be read (teacher forcing).
+            phone: (B, T) from ``phone_of_frame``. base: where numbers begin; see :meth:`OutputSpace.base`.
+            true: numbers that stand for ``batch.streams`` (teacher forcing); empty where it sings.
         """
 
-    def extra_loss(self, predicted: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
-        """More terms of the loss by name, already weighted; what :meth:`predict` left is there."""
+    def predict(self, batch: Batch, teacher: bool) -> Streams:
+        """:meth:`outputs`, by teacher forcing or without."""
+        phone = phone_of_frame(batch)
+        base = self.space.base(batch, phone)
+        return self.outputs(batch, phone, base, self.space.encode(batch.streams, base) if teacher else {})
+
+    def extra_loss(self, predicted: Streams, batch: Batch) -> dict[str, Tensor]:
+        """More terms of the loss by name, already weighted; what :meth:`outputs` left is there."""
         return {}
 
     def _styled(self, batch: Batch, listen: bool) -> Batch:

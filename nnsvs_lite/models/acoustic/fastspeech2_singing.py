@@ -8,12 +8,11 @@ from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.conditions import Conditions
 from nnsvs_lite.models.layers.conv import MaskedConv1d, VariancePredictor
-from nnsvs_lite.models.layers.expand import phone_of_frame
 from nnsvs_lite.models.layers.mdn import masked_mean
 from nnsvs_lite.models.layers.outputs import StreamHeads, zeroed
 from nnsvs_lite.models.layers.score_embedding import ToFrames
 from nnsvs_lite.models.layers.transformer import Transformer
-from nnsvs_lite.models.neural import StreamWeights
+from nnsvs_lite.models.neural import Streams, StreamWeights
 from nnsvs_lite.models.options import AcousticOptions
 from nnsvs_lite.models.refined import PostnetAcoustic
 
@@ -83,7 +82,6 @@ class FastSpeech2Singing(PostnetAcoustic):
         sizes = dict.fromkeys(inputs, dim)
         super().__init__(spec, options, sizes, postnet_layers, postnet_channels, weights)
         self.energy_weight = energy_weight
-        self._loudness = "mgc" if "mgc" in spec.streams else "mel"
         shape = (heads, filters, kernels, dropout, attention_dropout)
         variance = (variance_hidden, variance_layers, variance_kernel, variance_dropout, embed_kernel)
         self.encoder = Transformer(dim, encoder_layers, *shape)
@@ -94,20 +92,14 @@ class FastSpeech2Singing(PostnetAcoustic):
         self.decoder = Transformer(dim, decoder_layers, *shape)
         self.heads = StreamHeads({n: d for n, d in spec.streams.items() if n != "lf0"}, dim)
 
-    def energy_of(self, batch: Batch, base: dict[str, Tensor]) -> Tensor:
-        """(B, T, 1): energy of the batch's recordings, in deviations from the base."""
-        name = self._loudness
-        values = self.space.encode({name: batch.streams[name]}, base)[name]
-        return values[..., :1] if name == "mgc" else values.mean(-1, keepdim=True)
-
-    def predict(self, batch: Batch, teacher: bool) -> dict[str, Tensor]:
-        phone, mask = phone_of_frame(batch), batch.frame_mask
-        base = self.space.base(batch, phone)
-        pitch = self.space.encode({"lf0": batch.streams["lf0"]}, base)["lf0"] if teacher else None
-        energy = self.energy_of(batch, base) if teacher else None
+    def outputs(self, batch: Batch, phone: Tensor, base: Streams, true: Streams) -> Streams:
+        mask, energy = batch.frame_mask, None
+        if true:
+            # Of mel-cepstra the first coefficient, of mel bands the mean.
+            energy = true["mgc"][..., :1] if "mgc" in true else true["mel"].mean(-1, keepdim=True)
         phones = self.encoder(self.embedding(batch), batch.score.phone_mask) + self.conditions(batch)
         x = self.to_frames(phones, batch, phone)
-        x, lf0 = self.pitch(x, mask, pitch)
+        x, lf0 = self.pitch(x, mask, true.get("lf0"))
         x, predicted = self.energy(x, mask, energy)
         values = {**self.heads(self.decoder(x, mask)), "lf0": lf0}
         out = self.refined(values, base, mask)
@@ -115,6 +107,6 @@ class FastSpeech2Singing(PostnetAcoustic):
             out["energy_error"] = (predicted - energy).float().square()
         return out
 
-    def extra_loss(self, predicted: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
+    def extra_loss(self, predicted: Streams, batch: Batch) -> dict[str, Tensor]:
         error = masked_mean(predicted["energy_error"][..., 0], batch.frame_mask)
         return {**super().extra_loss(predicted, batch), "energy": self.energy_weight * error}

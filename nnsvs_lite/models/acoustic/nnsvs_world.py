@@ -9,11 +9,11 @@ from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.conditions import Conditions
-from nnsvs_lite.models.layers.expand import gather_rows, phone_of_frame
+from nnsvs_lite.models.layers.expand import gather_rows
 from nnsvs_lite.models.layers.linguistic import LinguisticFeatures
 from nnsvs_lite.models.layers.recurrent import BiLSTM
 from nnsvs_lite.models.layers.streams import StreamNet, StreamSize, order_error
-from nnsvs_lite.models.neural import NeuralAcoustic, StreamWeights
+from nnsvs_lite.models.neural import NeuralAcoustic, Streams, StreamWeights
 from nnsvs_lite.models.options import AcousticOptions
 
 
@@ -95,10 +95,8 @@ class NnsvsWorld(NeuralAcoustic):
         rest = gather_rows(batch.score.note_context[..., self._rest, None], note)
         return torch.cat([self.encoder(x, batch.frame_mask), rest], dim=-1)
 
-    def predict(self, batch: Batch, teacher: bool) -> dict[str, Tensor]:
-        phone, mask = phone_of_frame(batch), batch.frame_mask
-        base = self.space.base(batch, phone)
-        true = self.space.encode(batch.streams, base) if teacher else {}
+    def outputs(self, batch: Batch, phone: Tensor, base: Streams, true: Streams) -> Streams:
+        mask = batch.frame_mask
         x = self.features(batch, phone) + self.conditions(batch)
         shared = self._shared(x, batch, phone)
         numbers: dict[str, Tensor] = {}
@@ -109,17 +107,17 @@ class NnsvsWorld(NeuralAcoustic):
                 score = self.space.standard_lf0(self.space.floor.steps.score_lf0(batch, phone))
                 first, last = net(x, mask, true.get(name), batch.seed, late=score)
             else:
-                given = [true[h] if teacher else numbers[h] for h in self.sizes[name].conditioned_on]
+                given = [(true or numbers)[h] for h in self.sizes[name].conditioned_on]
                 first, last = net(torch.cat([shared, lf0, *given], dim=-1), mask, true.get(name), batch.seed)
             numbers[name] = last
             out |= self.space.decode({name: last}, base)
             if name == "lf0":
-                lf0 = self.space.standard_lf0(batch.streams[name] if teacher else out[name])
+                lf0 = self.space.standard_lf0(batch.streams[name] if true else out[name])
             elif self.sizes[name].postnet:
                 out[f"before_{name}"] = self.space.decode({name: first}, base)[name]
         return out
 
-    def extra_loss(self, predicted: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
+    def extra_loss(self, predicted: Streams, batch: Batch) -> dict[str, Tensor]:
         """Where streams have postnets, the loss of what goes into them counts as much."""
         before = {n.removeprefix("before_"): v for n, v in predicted.items() if n.startswith("before_")}
         if not before:

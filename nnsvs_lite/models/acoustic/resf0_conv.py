@@ -13,10 +13,9 @@ from nnsvs_lite.models.layers.expand import (
     frame_positions,
     full_phone_context,
     gather_rows,
-    phone_of_frame,
 )
 from nnsvs_lite.models.layers.outputs import StreamHeads
-from nnsvs_lite.models.neural import NeuralAcoustic, StreamWeights
+from nnsvs_lite.models.neural import NeuralAcoustic, Streams, StreamWeights
 from nnsvs_lite.models.options import AcousticOptions
 
 PITCHES = 128
@@ -103,9 +102,7 @@ class ResF0Conv(NeuralAcoustic):
         self.f0_head = StreamHeads({"lf0": 1}, f0_hidden)
         self.heads = StreamHeads({n: d for n, d in spec.streams.items() if n != "lf0"}, hidden)
 
-    def predict(self, batch: Batch, teacher: bool) -> dict[str, Tensor]:
-        phone = phone_of_frame(batch)
-        base = self.space.base(batch, phone)
+    def outputs(self, batch: Batch, phone: Tensor, base: Streams, true: Streams) -> Streams:
         # The rounded melody against its steps shows where, and which way, the note changes.
         steps = self.space.floor.steps.score_lf0(batch, phone)
         slope = (self.space.floor.pitch_of(batch, phone) - steps) * 10.0

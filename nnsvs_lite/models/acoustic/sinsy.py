@@ -9,13 +9,13 @@ from torch.nn import functional as F
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.conditions import Conditions
-from nnsvs_lite.models.layers.expand import phone_of_frame, sum_by_note
+from nnsvs_lite.models.layers.expand import sum_by_note
 from nnsvs_lite.models.layers.ffconvlstm import FFConvLSTM
 from nnsvs_lite.models.layers.linguistic import LinguisticFeatures
 from nnsvs_lite.models.layers.losses import LF0_UNIT
 from nnsvs_lite.models.layers.outputs import MAX_RESIDUAL, StreamHeads
 from nnsvs_lite.models.layers.vibrato import VibratoAnalysis, sing_vibrato
-from nnsvs_lite.models.neural import NeuralAcoustic, StreamWeights
+from nnsvs_lite.models.neural import NeuralAcoustic, Streams, StreamWeights
 from nnsvs_lite.models.options import AcousticOptions
 
 RISE = 0.3
@@ -99,9 +99,7 @@ class Sinsy(NeuralAcoustic):
         self.register_buffer("usual", torch.tensor(USUAL), persistent=False)
         self.register_buffer("spread", torch.tensor(SPREAD), persistent=False)
 
-    def predict(self, batch: Batch, teacher: bool) -> dict[str, Tensor]:
-        phone = phone_of_frame(batch)
-        base = self.space.base(batch, phone)
+    def outputs(self, batch: Batch, phone: Tensor, base: Streams, true: Streams) -> Streams:
         score = self.space.standard_lf0(self.space.floor.steps.score_lf0(batch, phone))
         x = self.features(batch, phone) + self.conditions(batch)
         numbers = self.heads(self.body(x, batch.frame_mask, score))
@@ -113,7 +111,7 @@ class Sinsy(NeuralAcoustic):
         if self.analysis is None:
             return out
         out |= wave
-        if teacher:
+        if true:
             found = self._find(batch, phone)
             out |= found
             out["lf0"] = out["lf0"] + found["true_wave"]
@@ -141,7 +139,7 @@ class Sinsy(NeuralAcoustic):
         flag = (wave["vibrato_flag"] + SELDOM > 0) & batch.frame_mask[..., None]
         return sing_vibrato(amplitude, rate, flag, self.shift)
 
-    def extra_loss(self, predicted: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
+    def extra_loss(self, predicted: Streams, batch: Batch) -> dict[str, Tensor]:
         """The prior on the residual, and what is said of vibrato where there is some."""
         losses = {}
         mask = batch.frame_mask[..., None]

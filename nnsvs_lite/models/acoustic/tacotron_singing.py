@@ -10,9 +10,8 @@ from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.attentive import AttentiveDecoder, DurationControl, guided_attention
 from nnsvs_lite.models.layers.conditions import Conditions
 from nnsvs_lite.models.layers.conv import MaskedBatchNorm, MaskedConv1d
-from nnsvs_lite.models.layers.expand import phone_of_frame
 from nnsvs_lite.models.layers.recurrent import BiLSTM
-from nnsvs_lite.models.neural import StreamWeights
+from nnsvs_lite.models.neural import Streams, StreamWeights
 from nnsvs_lite.models.options import AcousticOptions
 from nnsvs_lite.models.refined import PostnetAcoustic
 
@@ -87,16 +86,14 @@ class TacotronSinging(PostnetAcoustic):
             dim, self.space.size, hidden, prenet, prenet_dropout, attention, reduction
         )
 
-    def predict(self, batch: Batch, teacher: bool) -> dict[str, Tensor]:
-        phone, mask, reduction = phone_of_frame(batch), batch.frame_mask, self.decoder.reduction
-        base = self.space.base(batch, phone)
+    def outputs(self, batch: Batch, phone: Tensor, base: Streams, true: Streams) -> Streams:
+        mask, reduction = batch.frame_mask, self.decoder.reduction
         vectors = self.encoder(self.embedding(batch), batch.score.phone_mask) + self.conditions(batch)
         control = self.control(batch.score.duration / reduction, batch.score.phone_mask)
         memory = self.decoder.remember(vectors, batch.score.phone_mask, control)
         steps = -(-batch.max_frames // reduction)
-        if teacher:
-            numbers = self.space.encode(batch.streams, base)
-            target = torch.cat([numbers[name] for name in self.space.sizes], dim=-1) * mask[..., None]
+        if true:
+            target = torch.cat([true[name] for name in self.space.sizes], dim=-1) * mask[..., None]
             heard = self.decoder.heard(target, steps)
             frames, weights = self.decoder.follow(memory, heard, batch.seed)
         else:
@@ -112,5 +109,5 @@ class TacotronSinging(PostnetAcoustic):
         )
         return {**out, "guided": self.guided_weight * guided}
 
-    def extra_loss(self, predicted: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
+    def extra_loss(self, predicted: Streams, batch: Batch) -> dict[str, Tensor]:
         return {**super().extra_loss(predicted, batch), "guided": predicted["guided"]}
