@@ -61,6 +61,8 @@ class NeuralAcoustic(AcousticModel):
     def outputs(self, batch: Batch, phone: Tensor, base: Streams, true: Streams) -> Streams:
         """The spec's streams in physical units, with ``vuv_logit`` for ``vuv``: (B, T, D).
 
+        ``loss_<name>`` is one more term of the loss, already weighted; all else is for :meth:`extra_loss`.
+
         Args:
             phone: (B, T) from ``phone_of_frame``. base: where numbers begin; see :meth:`OutputSpace.base`.
             true: numbers that stand for ``batch.streams`` (teacher forcing); empty where it sings.
@@ -73,7 +75,7 @@ class NeuralAcoustic(AcousticModel):
         return self.outputs(batch, phone, base, self.space.encode(batch.streams, base) if teacher else {})
 
     def extra_loss(self, predicted: Streams, batch: Batch) -> dict[str, Tensor]:
-        """More terms of the loss by name, already weighted; what :meth:`outputs` left is there."""
+        """More terms of the loss by name, already weighted."""
         return {}
 
     def _styled(self, batch: Batch, listen: bool) -> Batch:
@@ -85,7 +87,8 @@ class NeuralAcoustic(AcousticModel):
         batch = self._styled(batch, listen=self.training)
         predicted = self.predict(batch, teacher=True)
         losses = self.stream_loss(predicted, batch)
-        terms = self.extra_loss(predicted, batch)
+        left = {n.removeprefix("loss_"): v for n, v in predicted.items() if n.startswith("loss_")}
+        terms = self.extra_loss(predicted, batch) | left
         if self.perceptual is not None:
             entropy = self.perceptual(predicted["mgc"], batch.frame_mask)
             terms = terms | {"perceptual": entropy * self.options.perceptual}

@@ -37,12 +37,16 @@ class Variance(nn.Module):
         return x + self.embed(value if true is None else true, mask), value
 
 
+def energy_of(numbers: Streams) -> Tensor:
+    """(B, T, 1): the first mel-cepstral coefficient, or the mean of the mel bands, in deviations."""
+    return numbers["mgc"][..., :1] if "mgc" in numbers else numbers["mel"].mean(-1, keepdim=True)
+
+
 class FastSpeech2Singing(PostnetAcoustic):
     """Transformers over phones and frames, a variance adaptor for pitch and energy between.
 
-    ``lf0`` is what the adaptor predicts for pitch, in semitones from the score; energy is the
-    first mel-cepstral coefficient, or the mean of the mel bands, in deviations. Training feeds
-    the true ones on, singing the predicted.
+    ``lf0`` is what the adaptor predicts for pitch, in semitones from the score; energy is
+    :func:`energy_of`. Training feeds the true ones on, singing the predicted.
 
     Args:
         dim: channels. encoder_layers: blocks over phones. decoder_layers: over frames.
@@ -93,10 +97,7 @@ class FastSpeech2Singing(PostnetAcoustic):
         self.heads = StreamHeads({n: d for n, d in spec.streams.items() if n != "lf0"}, dim)
 
     def outputs(self, batch: Batch, phone: Tensor, base: Streams, true: Streams) -> Streams:
-        mask, energy = batch.frame_mask, None
-        if true:
-            # Of mel-cepstra the first coefficient, of mel bands the mean.
-            energy = true["mgc"][..., :1] if "mgc" in true else true["mel"].mean(-1, keepdim=True)
+        mask, energy = batch.frame_mask, energy_of(true) if true else None
         phones = self.encoder(self.embedding(batch), batch.score.phone_mask) + self.conditions(batch)
         x = self.to_frames(phones, batch, phone)
         x, lf0 = self.pitch(x, mask, true.get("lf0"))
@@ -104,9 +105,6 @@ class FastSpeech2Singing(PostnetAcoustic):
         values = {**self.heads(self.decoder(x, mask)), "lf0": lf0}
         out = self.refined(values, base, mask)
         if energy is not None:
-            out["energy_error"] = (predicted - energy).float().square()
+            error = (predicted - energy).float().square()[..., 0]
+            out["loss_energy"] = self.energy_weight * masked_mean(error, mask)
         return out
-
-    def extra_loss(self, predicted: Streams, batch: Batch) -> dict[str, Tensor]:
-        error = masked_mean(predicted["energy_error"][..., 0], batch.frame_mask)
-        return {**super().extra_loss(predicted, batch), "energy": self.energy_weight * error}

@@ -118,12 +118,8 @@ class NnsvsDiffusion(NeuralAcoustic):
         x = torch.cat([x, self.space.standard_lf0(batch.streams["lf0"] if true else sung)], dim=-1)
         losses = {}
         for name, net in self.nets.items():
-            losses[f"noise_{name}"], numbers[name] = net(x, mask, true.get(name), seed)
+            losses[f"loss_noise_{name}"], numbers[name] = net(x, mask, true.get(name), seed)
         known = true or numbers
         x = torch.cat([x, *(known[n] for n in self._conditioned_on)], dim=-1)
         numbers["vuv"] = self.vuv(x, mask, None, seed)[1]
         return self.space.decode(numbers, base) | {n: v for n, v in losses.items() if v is not None}
-
-    def extra_loss(self, predicted: Streams, batch: Batch) -> dict[str, Tensor]:
-        """The errors in the noise."""
-        return {f"noise_{name}": predicted[f"noise_{name}"] for name in self.diffused}

@@ -107,7 +107,4 @@ class TacotronSinging(PostnetAcoustic):
         guided = guided_attention(
             weights.float(), sung, batch.score.phone_mask, mask[:, ::reduction], self.sigma
         )
-        return {**out, "guided": self.guided_weight * guided}
-
-    def extra_loss(self, predicted: Streams, batch: Batch) -> dict[str, Tensor]:
-        return {**super().extra_loss(predicted, batch), "guided": predicted["guided"]}
+        return {**out, "loss_guided": self.guided_weight * guided}
