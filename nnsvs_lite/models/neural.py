@@ -26,15 +26,12 @@ StreamWeights = dict[Literal["lf0", "vuv", "mgc", "bap", "mel"], float]
 class NeuralAcoustic(AcousticModel):
     """A network from score and durations to streams.
 
-    A system gives :meth:`outputs`, and :meth:`extra_loss` where its loss has more terms. Its
-    inner vectors take up ``Conditions(spec, self.options, dim)``, which it makes itself,
-    since it alone knows their size and place.
+    A system gives :meth:`outputs`. Its inner vectors take up ``Conditions(spec, self.options, dim)``,
+    which it makes itself, since it alone knows their size and place.
 
     Args:
-        spec: of the dump.
-        options: see :class:`AcousticOptions`.
-        pitch: see :class:`OutputSpace`.
-        weights: see :data:`StreamWeights`.
+        spec: of the dump. options: see :class:`AcousticOptions`.
+        pitch: see :class:`OutputSpace`. weights: see :data:`StreamWeights`.
 
     Attributes:
         diffused: streams that are made from noise: an untrained model gives noise for them.
@@ -52,7 +49,7 @@ class NeuralAcoustic(AcousticModel):
         super().__init__(spec)
         self.options = options or AcousticOptions()
         self.space = OutputSpace(spec, self.options.residual_to_rule, pitch)
-        self.stream_loss = StreamLoss(spec, weights)
+        self.stream_loss = self.before_loss = StreamLoss(spec, weights)
         self.style = StyleTokens(spec, self.options.style_tokens) if self.options.style_tokens else None
         self.perceptual = PerceptualEntropy(spec) if self.options.perceptual else None
         self.gv = VarianceScaling(spec, self.options.gv)
@@ -61,7 +58,8 @@ class NeuralAcoustic(AcousticModel):
     def outputs(self, batch: Batch, phone: Tensor, base: Streams, true: Streams) -> Streams:
         """The spec's streams in physical units, with ``vuv_logit`` for ``vuv``: (B, T, D).
 
-        ``loss_<name>`` is one more term of the loss, already weighted; all else is for :meth:`extra_loss`.
+        In training ``loss_<name>`` is one more term of the loss, already weighted, and ``before_<stream>``
+        what went into a postnet, whose loss counts as much.
 
         Args:
             phone: (B, T) from ``phone_of_frame``. base: where numbers begin; see :meth:`OutputSpace.base`.
@@ -74,10 +72,6 @@ class NeuralAcoustic(AcousticModel):
         base = self.space.base(batch, phone)
         return self.outputs(batch, phone, base, self.space.encode(batch.streams, base) if teacher else {})
 
-    def extra_loss(self, predicted: Streams, batch: Batch) -> dict[str, Tensor]:
-        """More terms of the loss by name, already weighted."""
-        return {}
-
     def _styled(self, batch: Batch, listen: bool) -> Batch:
         """The batch with style vectors, if the model has style tokens."""
         return batch if self.style is None else replace(batch, style=self.style(batch, listen))
@@ -87,8 +81,12 @@ class NeuralAcoustic(AcousticModel):
         batch = self._styled(batch, listen=self.training)
         predicted = self.predict(batch, teacher=True)
         losses = self.stream_loss(predicted, batch)
-        left = {n.removeprefix("loss_"): v for n, v in predicted.items() if n.startswith("loss_")}
-        terms = self.extra_loss(predicted, batch) | left
+        before, terms = (
+            {n.removeprefix(prefix): v for n, v in predicted.items() if n.startswith(prefix)}
+            for prefix in ("before_", "loss_")
+        )
+        if before:
+            terms = {"before": self.before_loss({**predicted, **before}, batch)["loss"]} | terms
         if self.perceptual is not None:
             entropy = self.perceptual(predicted["mgc"], batch.frame_mask)
             terms = terms | {"perceptual": entropy * self.options.perceptual}

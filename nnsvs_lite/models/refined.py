@@ -9,7 +9,7 @@ from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.context import hiding
 from nnsvs_lite.models.layers.losses import StreamLoss
 from nnsvs_lite.models.layers.outputs import StreamHeads
-from nnsvs_lite.models.layers.postnet import SpectraPostnet, spectra_of
+from nnsvs_lite.models.layers.postnet import SpectraPostnet
 from nnsvs_lite.models.layers.score_embedding import ScoreEmbedding
 from nnsvs_lite.models.neural import NeuralAcoustic, Streams, StreamWeights
 from nnsvs_lite.models.options import AcousticOptions
@@ -52,13 +52,7 @@ class PostnetAcoustic(NeuralAcoustic):
             return self.space.decode(values, base)
         out = self.space.decode(self.postnet(values, mask), base)
         before = self.space.decode({name: values[name] for name in self.postnet.spectra}, base)
-        return {**out, **{f"before_{name}": value for name, value in before.items()}}
-
-    def extra_loss(self, predicted: Streams, batch: Batch) -> dict[str, Tensor]:
-        if self.postnet is None:
-            return {}
-        before = {name: predicted[f"before_{name}"] for name in spectra_of(self.spec.streams)}
-        return {"before": self.before_loss({**predicted, **before}, batch)["loss"]}
+        return out | {f"before_{name}": value for name, value in before.items()}
 
 
 class RefinedAcoustic(PostnetAcoustic):

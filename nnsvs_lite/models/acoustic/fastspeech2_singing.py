@@ -18,12 +18,7 @@ from nnsvs_lite.models.refined import PostnetAcoustic
 
 
 class Variance(nn.Module):
-    """Predicts a number a frame, and takes it, or the true one, back in as a vector.
-
-    Args:
-        dim: of the frame vectors. hidden, layers, kernel, dropout: of the predictor.
-        embed_kernel: width of the convolution that makes a vector of the number.
-    """
+    """Predicts a number a frame, and takes it, or the true one, back in through a convolution."""
 
     def __init__(self, dim: int, hidden: int, layers: int, kernel: int, dropout: float, embed_kernel: int):
         super().__init__()
@@ -50,9 +45,7 @@ class FastSpeech2Singing(PostnetAcoustic):
 
     Args:
         dim: channels. encoder_layers: blocks over phones. decoder_layers: over frames.
-        heads: of attention. filters: channels within the blocks' convolutions.
-        kernels: widths of these two convolutions. dropout: probability.
-        attention_dropout: of attention weights.
+        heads, filters, kernels, dropout, attention_dropout: see :class:`Transformer`.
         variance_hidden, variance_layers, variance_kernel, variance_dropout: of the predictors.
         embed_kernel: width of the convolution that takes pitch and energy back in.
         energy_weight: of the squared error of energy in the loss.

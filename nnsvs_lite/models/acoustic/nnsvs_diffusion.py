@@ -39,16 +39,10 @@ class DiffusionSize:
 
 
 class DiffusionNet(nn.Module):
-    """Frame vectors to a stream: an encoder, and a denoiser conditioned on it.
+    """Frame vectors to a stream of ``dim``: an encoder, and a denoiser conditioned on it."""
 
-    Args:
-        inputs: size of a frame vector. dim: of the stream. size: see :class:`DiffusionSize`.
-        diffusion: more arguments of :class:`DiffusionStream`.
-    """
-
-    def __init__(self, inputs: int, dim: int, size: DiffusionSize, **diffusion: Any):
+    def __init__(self, inputs: int, dim: int, s: DiffusionSize, **diffusion: Any):
         super().__init__()
-        s = size
         self.encoder = FFConvLSTM(inputs, s.ff, s.conv, s.lstm, s.lstm_layers, embed=s.embed)
         self.out = nn.Linear(self.encoder.size, s.cond)
         self.stream = DiffusionStream(dim, s.cond, s.channels, s.layers, s.cycle, **diffusion)

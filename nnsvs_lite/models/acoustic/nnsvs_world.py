@@ -56,8 +56,7 @@ class NnsvsWorld(NeuralAcoustic):
     Args:
         streams: how each is predicted; all of the dump's, ``lf0`` first.
         encoder: shared by all but F0 (v1 to v3), or None: each reads the score's features (v4).
-        weights: of streams in the loss.
-        options: see :class:`AcousticOptions`.
+        weights, options: see :class:`NeuralAcoustic`.
     """
 
     def __init__(
@@ -69,8 +68,7 @@ class NnsvsWorld(NeuralAcoustic):
         options: AcousticOptions | None = None,
     ):
         super().__init__(spec, options, weights=weights)
-        problem = order_error(list(spec.streams), streams)
-        if problem:
+        if problem := order_error(list(spec.streams), streams):
             raise DataError(problem, "streams")
         self.sizes = streams
         self.features = LinguisticFeatures(spec, self.options.context_dropout)
@@ -99,8 +97,8 @@ class NnsvsWorld(NeuralAcoustic):
         mask = batch.frame_mask
         x = self.features(batch, phone) + self.conditions(batch)
         shared = self._shared(x, batch, phone)
-        numbers: dict[str, Tensor] = {}
-        out: dict[str, Tensor] = {}
+        numbers: Streams = {}
+        out: Streams = {}
         lf0 = x
         for name, net in self.nets.items():
             if name == "lf0":
@@ -116,10 +114,3 @@ class NnsvsWorld(NeuralAcoustic):
             elif self.sizes[name].postnet:
                 out[f"before_{name}"] = self.space.decode({name: first}, base)[name]
         return out
-
-    def extra_loss(self, predicted: Streams, batch: Batch) -> dict[str, Tensor]:
-        """Where streams have postnets, the loss of what goes into them counts as much."""
-        before = {n.removeprefix("before_"): v for n, v in predicted.items() if n.startswith("before_")}
-        if not before:
-            return {}
-        return {"before": self.stream_loss({**predicted, **before}, batch)["loss"]}

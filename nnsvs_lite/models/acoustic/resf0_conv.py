@@ -23,12 +23,7 @@ PITCHES = 128
 
 
 class Tower(nn.Module):
-    """Phone vectors, positions and the melody's slope to frame vectors.
-
-    Args:
-        spec: columns. dim: channels. phone_layers, frame_layers, kernel, cycle, dropout:
-            of the convolutions.
-    """
+    """Phone vectors, positions and the melody's slope to frame vectors; see :class:`ResF0Conv`."""
 
     def __init__(
         self,

@@ -17,12 +17,7 @@ from nnsvs_lite.models.refined import PostnetAcoustic
 
 
 class TacotronEncoder(nn.Module):
-    """Convolutions with batch normalisation, ReLU and dropout, then a bidirectional LSTM.
-
-    Args:
-        dim: channels, and the size of what comes out. layers: convolutions. kernel: width.
-        dropout: after each.
-    """
+    """Convolutions with batch normalisation, ReLU and dropout, then a bidirectional LSTM, all of ``dim``."""
 
     def __init__(self, dim: int, layers: int, kernel: int, dropout: float):
         super().__init__()
@@ -51,8 +46,7 @@ class TacotronSinging(PostnetAcoustic):
         dim: of embeddings and encoder. conv_layers, conv_kernel, dropout: of its convolutions.
         hidden: of the decoder's two LSTM layers. prenet, prenet_dropout: of its prenet.
         attention: size in which queries and keys meet. reduction: frames a step.
-        sigma, guided_weight: see
-            :func:`~nnsvs_lite.models.layers.attentive.guided_attention`.
+        sigma, guided_weight: of :func:`guided_attention`, one more loss.
         Others: see :class:`~nnsvs_lite.models.refined.PostnetAcoustic`.
     """
 

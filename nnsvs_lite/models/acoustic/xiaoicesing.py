@@ -19,10 +19,7 @@ class XiaoiceSing(RefinedAcoustic):
 
     Args:
         dim: channels. encoder_layers: blocks over phones. decoder_layers: over frames.
-        heads: of attention. filters: channels within the blocks' convolutions.
-        kernels: widths of these two convolutions. dropout: probability.
-        attention_dropout: of attention weights.
-        scaled: whether positions have a learnt scale.
+        heads, filters, kernels, dropout, attention_dropout, scaled: see :class:`Transformer`.
         Others: see :class:`~nnsvs_lite.models.refined.PostnetAcoustic`.
     """
 
