@@ -18,13 +18,13 @@ Such a file has no bars and no tempo: beats are counted at the tempo asked for, 
 """
 
 import os
-import re
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.formats.assemble import DEFAULT_TEMPO, carried
+from nnsvs_lite.score.formats.htslabel import pitch_number
 from nnsvs_lite.score.formats.limits import (
     MAX_NOTES,
     MAX_SECONDS,
@@ -39,9 +39,6 @@ from nnsvs_lite.score.languages.base import CLASS_NAMES
 from nnsvs_lite.score.timeline import Timeline
 from nnsvs_lite.score.types import REST, Note, Score
 
-_PITCH = re.compile(r"([A-Ga-g])([#♯b♭]?)(-?\d)([#♯b♭]?)([+-]\d{1,3}(?:\.\d{1,4})?)?")
-_STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
-_ACCIDENTALS = {"": 0, "#": 1, "♯": 1, "b": -1, "♭": -1}
 _SILENT = ("pau", "br")
 _CLOSURE = CLASS_NAMES.index("closure")
 _OVERLAP = 1.0
@@ -116,7 +113,12 @@ def _segment(segment: dict[str, Any], place: str, language: Language | None) -> 
     for i, (pitch, duration, slur) in enumerate(zip(pitches, durations, slurs)):
         where = f"{place}, note {i + 1}"
         seconds = get_number(duration, f"{where}: length", 0, MAX_SECONDS)
-        number = _pitch_number(pitch, where)
+        try:
+            number = pitch_number(pitch)
+        except ValueError as error:
+            raise DataError(f"{where}: {error}") from None
+        if pitch.lower() != "rest":
+            checked_pitch(number, where)
         again = by_phone and slur != "1" and i and (pitch, duration) == (pitches[i - 1], durations[i - 1])
         if again and _same_note(phones[i - 1], phones[i], language):
             groups[-1].append(phones[i])
@@ -192,18 +194,6 @@ def _add_text(rows: list[_Row], words: list[str]) -> None:
     spoken = [word for word in words if word not in ("SP", "AP")]
     for row, word in zip(sung, spoken if len(spoken) == len(sung) else ["".join(r.phones) for r in sung]):
         row.lyric = get_text(word)
-
-
-def _pitch_number(name: str, place: str) -> int:
-    """MIDI number of a pitch's name; 0 for a rest."""
-    if name.lower() == "rest":
-        return REST
-    match = _PITCH.fullmatch(name.split("/")[0])
-    if match is None:
-        raise DataError(f"{place}: no pitch: {name[:20]!r}")
-    step, before, octave, after, cents = match.groups()
-    number = 12 * (int(octave) + 1) + _STEPS[step.upper()] + _ACCIDENTALS[before] + _ACCIDENTALS[after]
-    return checked_pitch(number + float(cents or 0) / 100, place)
 
 
 def _joined(rows: list[_Row], more: list[_Row]) -> list[_Row]:
