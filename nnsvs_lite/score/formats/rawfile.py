@@ -123,7 +123,7 @@ def parse_yaml(text: str) -> Any:
 
 def _build(yaml: Any, events: Any) -> Any:
     """The value that a stream of parser events describes."""
-    # Items of the open collections (keys and values of a table in turn), the outermost of which is the result.
+    # Items of the open collections (keys and values of a table in turn); the outermost has the result.
     stack: list[list[Any]] = [[]]
     for count, event in enumerate(events):
         place = f"line {event.start_mark.line + 1}"
