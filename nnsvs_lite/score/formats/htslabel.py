@@ -126,7 +126,7 @@ def read_full(path: str | os.PathLike, lang: str = "ja") -> FullLabel:
             raise DataError(f"line {number}: longer than any label ({_MAX_LINE} characters)", path)
         phone, note = _PHONE.match(context), _NOTE.search(context)
         if phone is None or note is None:
-            mono = "" if "/" in context else _MONO
+            mono = "" if number > 1 or "/" in context else _MONO
             raise DataError(
                 f"not a full-context label of a singing database (phone and /E: part are needed){mono}",
                 f"{path}:{number}",
