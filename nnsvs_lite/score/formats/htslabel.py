@@ -27,10 +27,8 @@ from nnsvs_lite.score.types import REST, Note, Score
 
 HUNDRED_NS = 1e-7
 
-SILENT_LABELS = frozenset({"pau", "sil", "br", "xx"})
-"""Labels of silence and breath in Japanese corpora."""
-
-_MAX_LINE = 4000
+_SILENT_LABELS = frozenset({"pau", "sil", "br", "xx"})
+_MAX_LINE = 4000  # characters of a label
 _QUARTER = 24
 _PHONE = re.compile(r"^[^@]*@[^^]*\^[^-]*-(?P<phone>[^+]*)\+")
 _NOTE = re.compile(
@@ -50,15 +48,9 @@ _DYNAMICS = {"pp": 0.25, "p": 0.35, "mp": 0.45, "mf": 0.55, "f": 0.7, "ff": 0.85
 def read_lab(path: str | os.PathLike, unit: float = HUNDRED_NS) -> list[Segment]:
     """Reads ``start end label`` lines; times in seconds afterwards.
 
-    Empty lines, CRLF and a missing last line end are accepted, since public corpora
-    have them. Order and overlaps are left as they are.
-
-    Args:
-        path: the label file.
-        unit: seconds per unit of its times: 1e-7 for HTS, 1 where they are seconds.
-
-    Raises:
-        DataError: at a malformed line, or where there is no label at all.
+    ``unit`` is seconds per unit of the file's times. Empty lines, CRLF and a missing last line end are
+    accepted, since public corpora have them; order and overlaps are left as they are.
+    Raises DataError at a malformed line, or where there is no label at all.
     """
     labels = []
     for number, line in enumerate(read_text(path).splitlines(), start=1):
@@ -92,18 +84,11 @@ def pitch_number(name: str) -> int:
 
 
 class FullLabel(NamedTuple):
-    """What one full-context label file holds.
+    """What one full-context label file holds."""
 
-    Attributes:
-        score: notes with phones; rests have ``("pau",)``; silences inside a sung
-            note are not part of the score. Lyrics are empty.
-        labels: phone labels in seconds, as sung, silences included.
-        remarks: oddities that were put right, for people.
-    """
-
-    score: Score
-    labels: list[Segment]
-    remarks: list[str]
+    score: Score  # notes with phones, without lyrics; silences inside a sung note are no part of it
+    labels: list[Segment]  # of phones, in seconds, as sung, silences included
+    remarks: list[str]  # oddities that were put right, for people
 
 
 _MONO = (
@@ -172,7 +157,7 @@ def _notes(rows: Sequence[tuple[dict[str, str], list[str]]], remarks: list[str])
                     f"measure {measure}: a note stands at beat {before + 1:g},"
                     f" the one before it ends at beat {expected + 1:g}"
                 )
-        sung = [phone for phone in phones if phone not in SILENT_LABELS]
+        sung = [phone for phone in phones if phone not in _SILENT_LABELS]
         key = int(row["key"]) if row["key"] != "xx" else 0
         notes.append(
             Note(

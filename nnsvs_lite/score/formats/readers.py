@@ -54,8 +54,8 @@ def read_score(path: str | os.PathLike, *, lang: str = "ja", phones: bool = True
         lang: language of the lyrics.
         phones: whether to turn lyrics into phones; without, any language can be read.
             Formats that hold phones themselves (labels, DS) keep them in any case.
-        options: ``part``, ``verse``, ``voice`` and ``tempo``, as far as the format has
-            these (see ``docs/scores.md``). A ``tempo`` only counts in a score without one.
+        options: ``part``, ``verse``, ``voice`` and ``tempo``, as far as the format has them.
+            A ``tempo`` only counts in a score without one.
 
     Raises:
         DataError: where the file cannot be read, its format is unknown or lacks what
@@ -64,16 +64,12 @@ def read_score(path: str | os.PathLike, *, lang: str = "ja", phones: bool = True
     path = Path(path)
     suffix = path.suffix.lower()
     if suffix not in READERS:
-        hint = nearest(suffix, READERS)
-        raise DataError(
-            f"no reader for score files named *{path.suffix}{hint}; known: {', '.join(READERS)}", path
-        )
+        hint, known = nearest(suffix, READERS), ", ".join(READERS)
+        raise DataError(f"no reader for score files named *{path.suffix}{hint}; known: {known}", path)
     form, read = READERS[suffix]
-    for name in [
-        name for name in _LACKS if name in options and name not in inspect.signature(read).parameters
-    ]:
-        nothing, reason = _LACKS[name]
-        value = options.pop(name)
+    has = inspect.signature(read).parameters
+    for name, (nothing, reason) in _LACKS.items():
+        value = nothing if name in has else options.pop(name, nothing)
         if value != nothing and name != "tempo":
             raise DataError(f"{name} {value!r} was asked for, but {form} {reason}", path)
     try:
