@@ -73,7 +73,7 @@ def play(
         at += measure.length
         checked_length(timeline.seconds(at))
     if not notes:
-        raise DataError("the score is empty: its grace notes lead to no note")
+        raise DataError("the score is empty: none of its notes is played")
     times = [round(note.start, 7) for note in notes] + [round(notes[-1].end, 7)]
     return [
         dataclasses.replace(note, start=start, end=end) for note, start, end in zip(notes, times, times[1:])
