@@ -1,19 +1,7 @@
 """MIDI with lyrics (``.mid``, ``.midi``, ``.kar``) to a score of one voice.
 
-- *parts* are the tracks with notes, one for each channel where a track has several.
-  Channel 10 (drums) is none.
-- *lyrics* are lyric events; where a file has none, text events, as in karaoke files
-  (``@`` lines are left out, ``/`` and ``\\`` begin a line). They stand in the part's own
-  track or, where that has none, in the one with most of them. Each goes to the note
-  that begins with it, or nearest to it, within a 16th note.
-- *words*: where syllables have blanks between words (``"hel" "lo "``, ``"hel" "lo"
-  " world"``) or begin lines, a syllable without one is given the ``-`` of a word that
-  goes on. Without any blanks, lyrics are taken as written.
-- *encoding*: ``{@JP}`` and ``{@LATIN}`` tags, UTF-8, then that of the language, all
-  lyrics together (:func:`nnsvs_lite.score.formats.rawfile.decode`).
-- *dynamics* are velocities where they differ; one for all means nothing.
-
-The rest is as in :mod:`nnsvs_lite.score.formats.assemble`.
+How parts, lyrics and words are found is said in ``docs/scores.md``; the rest is as in
+:mod:`nnsvs_lite.score.formats.assemble`.
 """
 
 import bisect

@@ -1,6 +1,5 @@
 """The parts and measures of MusicXML as they are written."""
 
-import bisect
 import logging
 import math
 import re
@@ -68,18 +67,6 @@ class WrittenMeasure:
     """(offset, staff, loudness 0..1)."""
     voices: list[str] = field(default_factory=list)
     """All of its voices, also such as hold nothing."""
-
-    def seconds(self, offset: Fraction) -> float:
-        """Time from the measure's start to an offset."""
-        total = 0.0
-        for i, (start, tempo) in enumerate(self.tempi):
-            end = self.tempi[i + 1][0] if i + 1 < len(self.tempi) else offset
-            total += float(max(min(end, offset) - start, 0)) * 60.0 / tempo
-        return total
-
-    def tempo(self, offset: Fraction) -> float:
-        """Tempo at an offset."""
-        return self.tempi[max(bisect.bisect_right([t[0] for t in self.tempi], offset) - 1, 0)][1]
 
     def place(self, offset: Fraction) -> str:
         """Where an offset stands, for messages."""

@@ -35,9 +35,6 @@ def read_vsqx(path: str | os.PathLike, *, lang: str = "ja", part: int | str | No
     Raises DataError where it is no score that can be sung; names track and note.
     """
     root = read_xml(path)
-    for element in root.iter():
-        if isinstance(element.tag, str):
-            element.tag = element.tag.rpartition("}")[2]
     if root.tag not in _VERSIONS:
         raise DataError(f"not a VOCALOID sequence (vsq3 or vsq4): its root element is <{root.tag}>")
     names, (name, part_tag, offset) = _VERSIONS[root.tag]
