@@ -32,6 +32,7 @@ from nnsvs_lite.io.ctm import Segment, write_ctm
 from nnsvs_lite.io.done import Done, stamp
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.jobs import run_jobs
+from nnsvs_lite.io.settings import plain
 from nnsvs_lite.io.tables import read_table, write_table
 from nnsvs_lite.io.textgrid import write_textgrid
 from nnsvs_lite.score.languages import get_language
@@ -130,7 +131,7 @@ def _marker(
     model = config.viter.model if config.backend == "viter" else ""
     inputs += [Path(name) for name in (corrections, model, config.phone_map) if name]
     audio = [stamp(wav) for wav in sorted({w for data in corpus.dirs.values() for w in data.wavs.values()})]
-    return Done(out, "align", inputs, {"config": config.to_dict(), "version": _VERSION, "audio": audio})
+    return Done(out, "align", inputs, {"config": plain(config), "version": _VERSION, "audio": audio})
 
 
 class _Run:
@@ -160,7 +161,7 @@ class _Run:
         """Runs all steps."""
         import yaml
 
-        write_text(self.out / "config.yaml", yaml.safe_dump(self.config.to_dict(), sort_keys=False))
+        write_text(self.out / "config.yaml", yaml.safe_dump(plain(self.config), sort_keys=False))
         items = self._analyse()
         if not items:
             raise DataError("no utterance is long enough to be aligned", next(iter(self.corpus.dirs)))
