@@ -35,7 +35,7 @@ def errors(data, items, refined, config=CONFIG):
     for item in items:
         labels = to_labels(item, refined.onsets[item.utt], data.duration(item.utt), config)
         assert labels[0].start == 0.0 and labels[-1].end == data.duration(item.utt)
-        found += onset_errors(item.utt, labels, data.labels[item.utt])
+        found += onset_errors(labels, data.labels[item.utt])
     return figures(found)
 
 
@@ -155,7 +155,7 @@ def test_real_recordings(shared_data, tmp_path):
     found = []
     for item in items:
         labels = to_labels(item, refined.onsets[item.utt], lengths[item.utt], config)
-        found += onset_errors(item.utt, labels, truth[item.utt])
+        found += onset_errors(labels, truth[item.utt])
     got = figures(found)
     assert got["n_onsets"] > 250
     assert got["within_50ms"] >= 0.85 and got["median_ms"] <= 20.0 and got["within_20ms"] >= 0.75

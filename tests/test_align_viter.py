@@ -89,11 +89,11 @@ def test_long_utterances_are_cut_in_rests_and_joined():
 
 def test_pieces_share_the_vowel_at_a_cut():
     phrase = cut_utterance("u", "s", LONG, 13.0, longest=20.0)[0]
-    pieces = pieces_of(phrase, 1, "aiueo")
+    pieces = pieces_of(phrase, 1)
     assert [(p.start, p.end, p.words) for p in pieces] == [
         (0.0, 2.5, (("k", "a"),)),
         (2.5, 6.5, (("a",), ("i",))),
         (6.5, 8.5, (("i", "s", "o"),)),
         (8.5, 13.0, (("o",), ("e",))),
     ]
-    assert len(pieces_of(phrase, 0, "aiueo")) == 1 and len(pieces_of(phrase, 2, "aiueo")) == 2
+    assert len(pieces_of(phrase, 0)) == 1 and len(pieces_of(phrase, 2)) == 2

@@ -111,7 +111,7 @@ class Piece:
     words: tuple[tuple[str, ...], ...]
 
 
-def pieces_of(phrase: AlignPhrase, notes: int, vowels: Iterable[str]) -> list[Piece]:
+def pieces_of(phrase: AlignPhrase, notes: int) -> list[Piece]:
     """Stretches of about ``notes`` notes, cut in the middle of held vowels.
 
     Training from nothing begins with phones of equal length. In a sung phrase that
@@ -119,7 +119,7 @@ def pieces_of(phrase: AlignPhrase, notes: int, vowels: Iterable[str]) -> list[Pi
     vowel is sure to sound, even where the singer is early or late. The vowel at a cut
     belongs to both pieces. With 0 notes the piece is the whole phrase.
     """
-    vowels = set(vowels)
+    vowels = get_language(phrase.score.lang).vowels
     phones, index = phrase.score.phones, phrase.score.note_index
     # (phone number, time) of every note that ends on a vowel, so that no closure is cut off.
     held = [
@@ -184,10 +184,10 @@ class CorpusFolder:
         for phrase in phrases:
             if not _SAFE.fullmatch(phrase.name):
                 raise DataError(f"the id {phrase.utt!r} cannot be a file name; use letters, digits, . _ + -")
-            vowels = get_language(phrase.score.lang).vowels
-            text = " ".join(words.word(u.phones) for u in units_of(phrase.score, self.unit, vowels))
+            phones, units = phrase.score.phones, units_of(phrase.score, self.unit)
+            text = " ".join(words.word(tuple(phones[first:last])) for first, last in units)
             audio = self.place(phrase)
-            pieces = pieces_of(phrase, self.notes, vowels) if self.notes else []
+            pieces = pieces_of(phrase, self.notes) if self.notes else []
             stem = self.training / audio.relative_to(self.corpus).with_suffix("")
             places = [stem.with_name(f"{stem.name}--{number:02d}.wav") for number in range(len(pieces))]
             _write_changed(audio.with_suffix(".lab"), text + "\n")

@@ -35,7 +35,6 @@ from nnsvs_lite.io.jobs import run_jobs
 from nnsvs_lite.io.settings import plain
 from nnsvs_lite.io.tables import read_table, write_table
 from nnsvs_lite.io.textgrid import write_textgrid
-from nnsvs_lite.score.languages import get_language
 from nnsvs_lite.score.types import Score
 
 ALIGNERS: dict[str, type[Aligner]] = {"viter": ViterAligner, "mfa": MfaAligner}
@@ -142,20 +141,15 @@ class _Run:
         self.work = out / "work"
         self.aligner = ALIGNERS[config.backend](config, self.work / config.backend, self.jobs)
         self.version = self.aligner.check()
-        self._check_texts()
+        faults = check_texts(corpus.scores, corpus.utts)
+        for line in faults:
+            say(line)
+        if faults:
+            raise DataError(f"{len(faults)} faults in lyrics and scores, the first: {faults[0]}")
         self.corrections = {
             utt: read_correction(path, corpus.scores[utt], corpus.durations[utt])
             for utt, path in find_corrections(corrections, corpus.utts).items()
         }
-
-    def _check_texts(self) -> None:
-        codes = {score.lang for score in self.corpus.scores.values()}
-        symbols = {code: set(get_language(code).phones) for code in sorted(codes)}
-        faults = check_texts(self.corpus.scores, self.corpus.utts, symbols)
-        for line in faults:
-            self.say(line)
-        if faults:
-            raise DataError(f"{len(faults)} faults in lyrics and scores, the first: {faults[0]}")
 
     def run(self) -> dict:
         """Runs all steps."""
@@ -166,41 +160,28 @@ class _Run:
         if not items:
             raise DataError("no utterance is long enough to be aligned", next(iter(self.corpus.dirs)))
         aligned, failed = self._align(items)
-        labels, quality = dict(aligned), {}
-        if self.config.refine.enabled:
+        corpus, config, refined = self.corpus, self.config, {}
+        if config.refine.enabled:
             self.say(f"refining {len(items)} utterances with their scores")
-            refined = refine(items, self.config.refine, self.jobs)
-            labels = {
-                i.utt: to_labels(i, refined.onsets[i.utt], self.corpus.durations[i.utt], self.config.refine)
-                for i in items
-            }
-            quality = judge(items, self.sync, refined, self.config, self.jobs)
+            found = refine(items, config.refine, self.jobs)
+            for item in items:
+                onsets, end = found.onsets[item.utt], corpus.durations[item.utt]
+                refined[item.utt] = to_labels(item, onsets, end, config.refine)
+            quality = judge(items, self.sync, found, config, self.jobs)
         else:
-            quality = {
-                utt: Quality(1.0, rejected="; ".join(sync_faults(self.sync[utt], self.config.quality)))
-                for utt in aligned
-            }
-        before_hand = dict(labels)
-        labels.update(self.corrections)
-        for utt in self.corrections:
-            quality[utt] = Quality(confidence=1.0, remarks=["mended by hand"])
-        for utt in self.corpus.utts:
+            why = {utt: "; ".join(sync_faults(self.sync[utt], config.quality)) for utt in aligned}
+            quality = {utt: Quality(1.0, rejected=rejected) for utt, rejected in why.items()}
+        labels = (refined or aligned) | self.corrections
+        quality |= {utt: Quality(1.0, remarks=["mended by hand"]) for utt in self.corrections}
+        for utt in corpus.utts:
             if utt not in labels:
                 quality[utt] = Quality(rejected=self.short.get(utt) or failed[utt])
         scores = self._carve(labels, quality)
-        self._write_labels(labels, scores, {utt for utt, q in quality.items() if q.rejected})
+        used = {utt: rows for utt, rows in labels.items() if not quality[utt].rejected}
+        self._write_labels(labels, scores, used)
+        compared = {"aligner": aligned, "refined": refined, "used": used}
         return write_report(
-            self.out,
-            self.corpus,
-            self.config,
-            version=self.version,
-            aligned=aligned,
-            refined=before_hand if self.config.refine.enabled else None,
-            final=labels,
-            quality=quality,
-            sync=self.sync,
-            failed=failed,
-            say=self.say,
+            self.out, corpus, config, self.version, compared, quality, self.sync, failed, self.say
         )
 
     def _analyse(self) -> list[Item]:
@@ -267,7 +248,10 @@ class _Run:
         return scores
 
     def _write_labels(
-        self, labels: Mapping[str, list[Segment]], scores: Mapping[str, Score], rejected: set[str]
+        self,
+        labels: Mapping[str, list[Segment]],
+        scores: Mapping[str, Score],
+        used: Mapping[str, list[Segment]],
     ) -> None:
         """``align.ctm`` and, where breaths were found, ``score`` of each data dir; TextGrids of all."""
         for path, data in self.corpus.dirs.items():
@@ -278,15 +262,13 @@ class _Run:
                 if not (path / GIVEN).exists():
                     write_text(path / GIVEN, (path / "score").read_text(encoding="utf-8"))
                 write_table(path / "score", {utt: scores[utt].to_json() for utt in data.utts})
-            kept = {utt: labels[utt] for utt in data.utts if utt in labels and utt not in rejected}
-            write_ctm(path / "align.ctm", kept)
+            write_ctm(path / "align.ctm", {utt: used[utt] for utt in data.utts if utt in used})
 
     def _write_textgrid(self, utt: str, labels: list[Segment], score: Score) -> None:
         words = []
         if [s.label for s in labels] == score.phones:
-            for unit in units_of(score, "syllable"):
-                notes = sorted(set(score.note_index[unit.first : unit.last]))
-                lyric = "".join(score.notes[n].lyric for n in notes)
-                words.append(Segment(labels[unit.first].start, labels[unit.last - 1].end, lyric))
+            for first, last in units_of(score, "syllable"):
+                lyric = "".join(score.notes[n].lyric for n in sorted(set(score.note_index[first:last])))
+                words.append(Segment(labels[first].start, labels[last - 1].end, lyric))
         tiers = {"words": words, "phones": [s for s in labels if s.label != "pau"]}
         write_textgrid(self.out / "textgrids" / f"{utt}.TextGrid", tiers, self.corpus.durations[utt])
