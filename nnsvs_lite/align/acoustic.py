@@ -1,8 +1,7 @@
 """Acoustic models of the refinement: a Gaussian for each phone's beginning, middle and end.
 
-Small on purpose: they have to be learnt from the very recordings that are aligned,
-which may be a minute. Means and variances of rare states lean on the phone's, those
-of rare phones on their manner's, those on all of the data (maximum a posteriori
+Small on purpose: they are learnt from the very recordings that are aligned, which may be a minute. Rare
+states lean on their phone, rare phones on their manner, those on all of the data (maximum a posteriori
 estimates: Gauvain and Lee, 1994).
 """
 
@@ -37,7 +36,7 @@ class Sums:
         for slot, start, end in zip(slots, onsets, onsets[1:]):
             if end <= start:
                 continue
-            edge = int(edges(np.array(end - start)))
+            edge = edges(end - start)
             parts = ((start, start + edge), (start + edge, end - edge), (end - edge, end))
             for state, (a, b) in enumerate(parts):
                 if b > a:
@@ -84,12 +83,7 @@ def _lean(rows: Sequence[Sequence], mean: np.ndarray, variance: np.ndarray) -> t
 
 
 def estimate(sums: Sums, known: Mapping[str, str]) -> Models:
-    """Models of all phones.
-
-    Args:
-        sums: of the segmentation so far.
-        known: group by phone key, for every phone that may be asked for.
-    """
+    """Models of all phones; ``known``: group by phone key, for every phone that may be asked for."""
     table = sums.table
     width = len(next(iter(table.values()))[1])
     everything = _lean(list(table.values()), np.zeros(width), np.ones(width))

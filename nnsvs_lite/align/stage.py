@@ -15,13 +15,14 @@ from nnsvs_lite.align.backend import Aligner
 from nnsvs_lite.align.config import AlignConfig
 from nnsvs_lite.align.corpus import GIVEN, AlignCorpus, read_corpus
 from nnsvs_lite.align.corrections import find_corrections, read_correction
-from nnsvs_lite.align.frames import analyse
+from nnsvs_lite.align.frames import analyse, load_frames, save_frames
 from nnsvs_lite.align.mfa import MfaAligner
 from nnsvs_lite.align.phrases import AlignPhrase, CorpusFolder, cut_utterance, join_phrases
 from nnsvs_lite.align.quality import Quality, judge, sync_faults
-from nnsvs_lite.align.refine import Item, load_frames, refine, save_frames, to_labels
+from nnsvs_lite.align.refine import refine, to_labels
 from nnsvs_lite.align.report import write_report
 from nnsvs_lite.align.segmental import LEAST
+from nnsvs_lite.align.slots import Item
 from nnsvs_lite.align.sync import Sync, moved, synchronise
 from nnsvs_lite.align.units import check_texts, units_of
 from nnsvs_lite.align.viter import ViterAligner
