@@ -40,11 +40,11 @@ def telling_line(log: str) -> str:
 def run_program(
     name: str, command: Sequence[str], log: Path, environment: Mapping[str, str] | None = None
 ) -> str:
-    """Runs a program; everything it prints goes to ``log``, which is also returned.
+    """Runs a program; everything it prints goes to ``log``, and is also returned.
 
     Raises:
-        DataError: where it cannot be started or ends with another status than 0:
-            one line with the reason as the program gave it, and the log's place.
+        DataError: where it cannot be started or ends with another status than 0: the reason as the
+            program gave it, and the log's place.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with open(log, "w", encoding="utf-8", errors="replace") as out:
@@ -65,12 +65,7 @@ def run_program(
 
 
 class Aligner(ABC):
-    """One back end.
-
-    Args:
-        work: a folder for the model and for logs.
-        jobs: processes or threads that it may use.
-    """
+    """One back end; ``work`` is a folder for the model and logs, ``jobs`` are processes or threads."""
 
     name = ""
     model_suffix = ""
@@ -125,9 +120,8 @@ class Aligner(ABC):
     def align(self, corpus: CorpusFolder) -> tuple[dict[str, list[Segment]], dict[str, str]]:
         """Trains or loads the model and aligns all phrases.
 
-        Returns:
-            Labels by phrase name, one for every phone of the phrase's score, and
-            reasons by phrase name for those that could not be aligned.
+        Gives labels by phrase name, one for every phone of the phrase's score, and reasons by phrase
+        name for those that could not be aligned.
         """
         model = self.prepare_model(corpus)
         found, failed = {}, {}
@@ -156,12 +150,11 @@ class Aligner(ABC):
         done.clear()
         with atomic_dir(target) as out:
             folder = out / "in"
-            for phrase in phrases:
-                audio = corpus.place(phrase)
-                place = folder / audio.relative_to(corpus.corpus)
-                place.parent.mkdir(parents=True, exist_ok=True)
-                place.symlink_to(audio.resolve())
-                place.with_suffix(".lab").symlink_to(audio.with_suffix(".lab").resolve())
+            for audio in map(corpus.place, phrases):
+                for source in (audio, audio.with_suffix(".lab")):
+                    link = folder / source.relative_to(corpus.corpus)
+                    link.parent.mkdir(parents=True, exist_ok=True)
+                    link.symlink_to(source.resolve())
             result = out / "out"
             self.align_folder(corpus, folder, model, result, self.log / f"align_{name}.log")
             for grid in sorted(result.rglob("*.TextGrid")):

@@ -56,21 +56,12 @@ def _measure(folder: Path, config: AlignConfig, data: DataDir) -> tuple[Item, Sy
     except (ValueError, OSError, EOFError, KeyError):
         frames = analyse(*data.audio(utt), shift)
         save_frames(cache, frames)
-    sync = synchronise(frames, score, config.sync)
-    drifts = config.sync.correct and abs(sync.stretch - 1.0) * len(frames) * shift >= 0.1
+    sync, count = synchronise(frames, score, config.sync), len(frames)
+    drifts = config.sync.correct and abs(sync.stretch - 1.0) * count * shift >= 0.1
     moved = drifts or (config.sync.correct and abs(sync.offset) >= config.sync.least)
-    item = Item(
-        utt,
-        data.utt2spk[utt],
-        score,
-        cache,
-        len(frames),
-        offset=sync.offset if moved else 0.0,
-        stretch=sync.stretch if drifts else 1.0,
-        transposition=sync.transposition,
-        floor=float(np.percentile(frames.level, 5.0)),
-    )
-    return item, sync
+    place = sync.offset if moved else 0.0, sync.stretch if drifts else 1.0, sync.transposition
+    floor = float(np.percentile(frames.level, 5.0))
+    return Item(utt, data.utt2spk[utt], score, cache, count, *place, floor=floor), sync
 
 
 def align(
@@ -85,16 +76,13 @@ def align(
 ) -> dict | None:
     """Runs stage 1; returns the report, or None where the corpus' own labels are used.
 
-    Writes ``align.ctm`` into each data dir (phrases that were rejected are not in
-    it), and ``textgrids/``, ``report.json``, ``report.txt``, ``rejected`` and
-    ``config.yaml`` into ``out``.
+    Writes ``align.ctm`` into each data dir (phrases that were rejected are not in it), and ``textgrids/``,
+    ``report.json``, ``report.txt``, ``rejected`` and ``config.yaml`` into ``out``.
 
     Args:
         paths: data dirs; the aligner learns from all of them.
         realign: align even where there are labels.
         corrections: a folder of TextGrids mended by hand.
-        jobs: parallel processes.
-        say: where lines of progress go.
 
     Raises:
         DataError: for faulty data, a back end that is missing or fails, or a
@@ -266,10 +254,10 @@ class _Run:
             write_ctm(path / "align.ctm", {utt: used[utt] for utt in data.utts if utt in used})
 
     def _write_textgrid(self, utt: str, labels: list[Segment], score: Score) -> None:
-        words = []
+        words, index = [], score.note_index
         if [s.label for s in labels] == score.phones:
             for first, last in units_of(score, "syllable"):
-                lyric = "".join(score.notes[n].lyric for n in sorted(set(score.note_index[first:last])))
+                lyric = "".join(note.lyric for note in score.notes[index[first] : index[last - 1] + 1])
                 words.append(Segment(labels[first].start, labels[last - 1].end, lyric))
         tiers = {"words": words, "phones": [s for s in labels if s.label != "pau"]}
         write_textgrid(self.out / "textgrids" / f"{utt}.TextGrid", tiers, self.corpus.durations[utt])
