@@ -48,18 +48,18 @@ def test_words_are_parted_by_spaces():
 
 def test_dictionary_has_one_word_a_pronunciation():
     words = Dictionary()
-    assert [words.word(p) for p in (("k", "a"), ("N",), ("k", "a"), ("n",))] == [
+    assert [words[p] for p in (("k", "a"), ("N",), ("k", "a"), ("n",))] == [
         "w00000", "w00001", "w00000", "w00002",
     ]  # fmt: skip
-    assert words.text() == "w00000\tk a\nw00001\tN\nw00002\tn\n"
+    assert words.text({}) == "w00000\tk a\nw00001\tN\nw00002\tn\n"
 
 
 def test_dictionary_has_the_form_of_the_one_mfa_read(shared_data):
     real = (shared_data / "mfa_run" / "dictionary.dict").read_text().splitlines()
     words = Dictionary()
-    names = [words.word(tuple(line.split("\t")[1].split())) for line in real]
+    names = [words[tuple(line.split("\t")[1].split())] for line in real]
     renamed = [f"{name}\t{line.split(chr(9))[1]}" for name, line in zip(names, real)]
-    assert words.text().splitlines() == sorted(set(renamed))
+    assert words.text({}).splitlines() == sorted(set(renamed))
 
 
 def test_faulty_texts_are_all_reported():
@@ -101,9 +101,9 @@ def test_foreign_phones_are_named():
 
 def test_phones_of_a_model_may_have_other_names():
     names = {"k": "c", "u": "ɯ"}
-    words = Dictionary(names)
-    words.word(("k", "u", "a"))
-    assert words.text() == "w00000\tc ɯ a\n"
+    words = Dictionary()
+    assert words["k", "u", "a"] == "w00000"
+    assert words.text(names) == "w00000\tc ɯ a\n"
     song = score(("pau",), ("k", "u", "a"), ("pau",))
     found = [Segment(1.0, 1.2, "c"), Segment(1.2, 1.4, "ɯ"), Segment(1.4, 1.8, "a")]
     assert [s.label for s in fit_to_score(found, song, 3.0, "x", names)] == song.phones

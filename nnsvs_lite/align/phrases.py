@@ -167,7 +167,7 @@ class CorpusFolder:
         Raises:
             DataError: for an id that cannot be a file name, or unreadable audio.
         """
-        words = Dictionary(self.names)
+        words = Dictionary()
         wanted: set[Path] = set()
         for phrase in phrases:
             if not _SAFE.fullmatch(phrase.name):
@@ -180,7 +180,7 @@ class CorpusFolder:
             for number, piece in enumerate(pieces_of(phrase, self.notes) if self.notes else []):
                 pieces[stem.with_name(f"{stem.name}--{number:02d}.wav")] = piece
             for path, piece in pieces.items():
-                line = " ".join(words.word(word) for word in piece.words) + "\n"
+                line = " ".join(words[word] for word in piece.words) + "\n"
                 _write_changed(path.with_suffix(".lab"), line)
             wav, start, _ = dirs[phrase.utt].place(phrase.utt)
             cuts = [[piece.start, piece.end] for piece in list(pieces.values())[1:]]
@@ -193,7 +193,7 @@ class CorpusFolder:
                 write_text(mark, text)
             wanted |= {mark, *pieces, *(path.with_suffix(".lab") for path in pieces)}
             self.phrases.append(phrase)
-        _write_changed(self.dictionary, words.text())
+        _write_changed(self.dictionary, words.text(self.names))
         for folder in (self.corpus, self.root / "training"):
             for path in sorted(folder.rglob("*")) if folder.exists() else []:
                 if path.is_file() and path not in wanted:

@@ -1,8 +1,7 @@
 """Quality without truth: what in a phrase does not fit its score, and how sure its labels are.
 
-A phrase is judged by what the alignment cannot change: whether notes are voiced,
-whether their pitch is the score's, whether vowels sound like themselves and lie
-where their notes are. A phrase that fails is kept out of training and named.
+A phrase is judged by what the alignment cannot change: voice and pitch of its notes, sound and place of
+its vowels. One that fails is kept out of training and named.
 """
 
 import functools
@@ -118,7 +117,7 @@ class _Utterance:
     """One utterance that is judged: its evidence beside its segments."""
 
     def __init__(self, config: AlignConfig, noise: float, refined: Refined, item: Item):
-        self.item, self.limits, self.noise, self.priors = item, config.quality, noise, refined.priors
+        self.item, self.limits, self.noise, self.usual = item, config.quality, noise, refined.priors.onset
         frames = load_frames(item.cache)
         self.shift = frames.shift
         self.faults: list[AlignFault] = []
@@ -144,8 +143,9 @@ class _Utterance:
             if slot.silence:
                 length, at = _longest(self.loud[start:end])
                 if length * self.shift > self.limits.max_wrong:
-                    text = f"{self._ms(length)} are sung in {slot.phone!r}"
-                    self._add("voice", slot.note, start + at, text)
+                    self._add(
+                        "voice", slot.note, start + at, f"{self._ms(length)} are sung in {slot.phone!r}"
+                    )
                 continue
             by_note.setdefault(slot.note, []).append((slot, start, end))
             self._judge_phone(slot, start, end)
@@ -208,8 +208,7 @@ class _Utterance:
                 self._add("gap", note, a + at, f"{self._ms(length)} without voice inside {slot.phone!r}")
         for slot, a, _ in parts:
             if not np.isnan(slot.expected):
-                usual = self.priors.onset.get(slot.kind, (0.0, 0.0))[0]
-                lag = a - slot.expected - usual
+                lag = a - slot.expected - self.usual.get(slot.kind, (0.0, 0.0))[0]
                 if abs(lag) * self.shift > seconds:
                     side = "late" if lag > 0 else "early"
                     self._add("onset", note, a, f"begins {self._ms(abs(lag))} {side}")

@@ -128,8 +128,6 @@ class _Run:
     def __init__(self, corpus, config, out, corrections, jobs, say):
         self.corpus, self.config, self.out, self.jobs, self.say = corpus, config, out, max(1, jobs), say
         self.work = out / "work"
-        self.aligner = ALIGNERS[config.backend](config, self.work / config.backend, self.jobs)
-        self.version = self.aligner.check()
         faults = check_texts(corpus.scores, corpus.utts)
         for line in faults:
             say(line)
@@ -139,6 +137,9 @@ class _Run:
             utt: read_correction(path, corpus.scores[utt], corpus.durations[utt])
             for utt, path in find_corrections(corrections, corpus.utts).items()
         }
+        # Started last, so that nothing is written where the data are faulty.
+        self.aligner = ALIGNERS[config.backend](config, self.work / config.backend, self.jobs)
+        self.version = self.aligner.check()
 
     def run(self) -> dict:
         """Runs all steps."""

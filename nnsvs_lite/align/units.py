@@ -51,30 +51,20 @@ def units_of(score: Score, unit: str = "phrase") -> list[tuple[int, int]]:
     return [(first, last) for first, last in spans]
 
 
-class Dictionary:
-    """Pronunciations, one word each: equal pronunciations share a word.
+class Dictionary(dict[tuple[str, ...], str]):
+    """Words by pronunciation, made when they are first asked for: ``w00000``, ``w00001``, ...
 
-    Words are ``w00000``, ``w00001``, ... in order of first use: aligners fold
-    case and cut words at punctuation, so lyrics are not used as words.
-
-    Args:
-        names: what the acoustic model calls our phones; those not in it keep their names.
+    Aligners fold case and cut words at punctuation, so lyrics are not used as words.
     """
 
-    def __init__(self, names: Mapping[str, str] | None = None) -> None:
-        self._words: dict[tuple[str, ...], str] = {}
-        self._names = dict(names or {})
+    def __missing__(self, phones: tuple[str, ...]) -> str:
+        self[phones] = word = f"w{len(self):05d}"
+        return word
 
-    def word(self, phones: tuple[str, ...]) -> str:
-        """The word of a pronunciation; a new one where it is not there yet."""
-        return self._words.setdefault(phones, f"w{len(self._words):05d}")
-
-    def text(self) -> str:
-        """The dictionary file: ``word<tab>phones`` a line, sorted by word."""
-        rows = sorted((word, phones) for phones, word in self._words.items())
-        return "".join(
-            f"{word}\t{' '.join(self._names.get(p, p) for p in phones)}\n" for word, phones in rows
-        )
+    def text(self, names: Mapping[str, str]) -> str:
+        """The file: ``word<tab>phones`` a line, sorted by word; ``names``: other names of our phones."""
+        rows = sorted((word, [names.get(p, p) for p in phones]) for phones, word in self.items())
+        return "".join(f"{word}\t{' '.join(phones)}\n" for word, phones in rows)
 
 
 def check_texts(scores: Mapping[str, Score], utts: Iterable[str]) -> list[str]:
