@@ -41,20 +41,20 @@ def read_ust(path: str | os.PathLike, *, lang: str = "ja") -> Score:
     if "Tempo" in setting:
         tempi.append((Fraction(0), _decimal(setting["Tempo"], "Tempo in [#SETTING]")))
     notes: list[Sung] = []
-    ticks = Fraction(0)
+    position = Fraction(0)
     for name, fields in sections:
         place = f"[#{name}]"
         length = Fraction(get_number(fields.get("Length"), f"{place}: Length", 0, 1e9)) / TICKS
         if fields.get("Tempo", "").strip():
-            tempi.append((ticks, _decimal(fields["Tempo"], f"{place}: Tempo")))
+            tempi.append((position, _decimal(fields["Tempo"], f"{place}: Tempo")))
         lyric = clean_alias(get_text(fields.get("Lyric", "")), lang)
         if lyric is None:
-            if notes and notes[-1].end == ticks:
+            if notes and notes[-1].end == position:
                 notes[-1] = replace(notes[-1], beats=notes[-1].beats + length)
         elif lyric.lower() not in RESTS:
             pitch = get_number(fields.get("NoteNum"), f"{place}: NoteNum", -1e4, 1e4)
-            notes.append(Sung(ticks, length, pitch, lyric, place=place))
-        ticks += length
+            notes.append(Sung(position, length, pitch, lyric, place=place))
+        position += length
     found = re.findall(
         r"\(\s*(\d{1,4})\s*/\s*(\d{1,4})\s*/\s*(\d{1,6})\s*\)", setting.get("TimeSignatures", "")
     )
