@@ -8,8 +8,8 @@ import bisect
 import dataclasses
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
+from typing import NamedTuple
 
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.formats.assemble import (
@@ -30,8 +30,7 @@ _NEAR = Fraction(1, 4)
 _DRUMS = 9
 
 
-@dataclass
-class _Part:
+class _Part(NamedTuple):
     name: str
     track: MidiTrack
     notes: list[MidiNote]
@@ -58,7 +57,12 @@ def read_midi(
     """
     with naming(path):
         midi = parse_midi(read_bytes(path))
-        timeline = _timeline(midi, tempo)
+        timeline = timeline_of(
+            [(Fraction(tick, midi.ticks), bpm) for tick, bpm in midi.tempi]
+            or [(Fraction(0), tempo_without_marks(tempo))],
+            [(Fraction(tick, midi.ticks), top, bottom) for tick, top, bottom in midi.metres],
+            [(Fraction(tick, midi.ticks), sharps) for tick, sharps in midi.keys],
+        )
         parts = _parts(midi, lang)
         if not parts and any(text.startswith(b"DM:") for track in midi.tracks for _, text in track.texts):
             raise DataError("a sequence of VOCALOID 2; open it in an editor and save it as VSQX or MusicXML")
@@ -74,30 +78,24 @@ def read_midi(
                 " notes can be sung; export it with lyrics, or as MusicXML"
             )
         notes = _notes(chosen.notes, midi.ticks)
-        title = decode(midi.tracks[0].name, lang) if midi.tracks[0].name.strip() else ""
-        title = " ".join(title.replace("\0", " ").split())
+        title = _name(midi.tracks[0], lang)
         return assemble(_sing(notes, lyrics, timeline, lang), timeline, lang=lang, title=title)
-
-
-def _timeline(midi: MidiFile, tempo: float | None) -> Timeline:
-    tempi = [(Fraction(tick, midi.ticks), bpm) for tick, bpm in midi.tempi]
-    return timeline_of(
-        tempi or [(Fraction(0), tempo_without_marks(tempo))],
-        [(Fraction(tick, midi.ticks), top, bottom) for tick, top, bottom in midi.metres],
-        [(Fraction(tick, midi.ticks), sharps) for tick, sharps in midi.keys],
-    )
 
 
 def _parts(midi: MidiFile, lang: str) -> list[_Part]:
     parts = []
     for track in midi.tracks:
         channels = sorted({note.channel for note in track.notes} - {_DRUMS})
-        name = " ".join(decode(track.name, lang).replace("\0", " ").split()) if track.name else ""
         for channel in channels:
-            notes = [note for note in track.notes if note.channel == channel]
             suffix = f" channel {channel + 1}" if len(channels) > 1 else ""
-            parts.append(_Part(f"{name}{suffix}".strip(), track, notes))
+            notes = [note for note in track.notes if note.channel == channel]
+            parts.append(_Part(f"{_name(track, lang)}{suffix}".strip(), track, notes))
     return parts
+
+
+def _name(track: MidiTrack, lang: str) -> str:
+    name = decode(track.name, lang) if track.name.strip() else ""
+    return " ".join(name.replace("\0", " ").split())
 
 
 def _syllables(track: MidiTrack) -> list[tuple[int, bytes]]:
