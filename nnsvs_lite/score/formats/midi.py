@@ -37,19 +37,12 @@ class _Part(NamedTuple):
 
 
 def read_midi(
-    path: str | os.PathLike,
-    *,
-    lang: str = "ja",
-    part: int | str | None = None,
-    tempo: float | None = None,
+    path: str | os.PathLike, *, lang: str = "ja", part: int | str | None = None, tempo: float | None = None
 ) -> Score:
     """One sung voice of a MIDI file, with lyrics; phones are attached later.
 
-    Args:
-        path: ``.mid``, ``.midi`` or ``.kar``.
-        lang: language of the lyrics, kept in the score.
-        part: number from 1 or name of the part; the one that its lyrics fit if not given.
-        tempo: quarter notes a minute for a file that has no tempo of its own.
+    ``part`` is the number from 1 or name of the part; the one that its lyrics fit if not given.
+    ``tempo`` (quarter notes a minute) holds in a file that has none of its own.
 
     Raises:
         DataError: where the file is not a score that can be sung; names file, measure
@@ -66,12 +59,12 @@ def read_midi(
         parts = _parts(midi, lang)
         if not parts and any(text.startswith(b"DM:") for track in midi.tracks for _, text in track.texts):
             raise DataError("a sequence of VOCALOID 2; open it in an editor and save it as VSQX or MusicXML")
-        shared = max(midi.tracks, key=lambda track: len(_syllables(track)))
-        fits = [_fit(p, shared) for p in parts]
+        shared = max(map(_syllables, midi.tracks), key=len)
+        texts = [_syllables(p.track) or shared for p in parts]
+        fits = [_fit(p.notes, syllables) for p, syllables in zip(parts, texts)]
         index = choose_part(part, [p.name for p in parts], [int(fit == max(fits)) for fit in fits])
         chosen = parts[index]
-        track = chosen.track if _syllables(chosen.track) else shared
-        lyrics = [(Fraction(tick, midi.ticks), text) for tick, text in _lyrics(_syllables(track), lang)]
+        lyrics = [(Fraction(tick, midi.ticks), text) for tick, text in _lyrics(texts[index], lang)]
         if not lyrics:
             raise DataError(
                 f"notes without lyrics: the MIDI file has no lyric events, so none of its {len(chosen.notes)}"
@@ -115,11 +108,10 @@ def _syllables(track: MidiTrack) -> list[tuple[int, bytes]]:
     return [row for row in first if row[1].startswith(lines) or len(first) == 1] + later
 
 
-def _fit(part: _Part, shared: MidiTrack) -> int:
-    """How many of the lyrics that the part would take begin with one of its notes."""
-    starts = {note.start for note in part.notes}
-    own = _syllables(part.track)
-    return sum(tick in starts for tick, _ in own or _syllables(shared))
+def _fit(notes: Sequence[MidiNote], syllables: Sequence[tuple[int, bytes]]) -> int:
+    """How many syllables begin with a note."""
+    starts = {note.start for note in notes}
+    return sum(tick in starts for tick, _ in syllables)
 
 
 def _lyrics(syllables: Sequence[tuple[int, bytes]], lang: str) -> list[tuple[int, str]]:
@@ -165,12 +157,11 @@ def _sing(
     starts = [note.start for note in notes]
     for position, text in lyrics:
         i = bisect.bisect_left(starts, position)
-        near = [k for k in (i - 1, i) if 0 <= k < len(notes) and abs(starts[k] - position) <= _NEAR]
-        if not near:
+        k = min({max(i - 1, 0), min(i, len(notes) - 1)}, key=lambda k: (abs(starts[k] - position), k))
+        if abs(starts[k] - position) > _NEAR:
             if is_continuation(text):
                 continue
             raise DataError(f"{timeline.place(position)}: lyric {text!r} without a note")
-        k = min(near, key=lambda k: abs(starts[k] - position))
         if before := notes[k].lyric:
             blank = "" if before.endswith("-") or lang in UNSPACED else " "
             text = before.removesuffix("-") + blank + text

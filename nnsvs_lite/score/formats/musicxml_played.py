@@ -25,13 +25,8 @@ def play(
 ) -> list[Note]:
     """Notes in the order they are played, contiguous from 0, neighbouring rests joined.
 
-    Args:
-        measures: as written.
-        order: indices of measures and the pass of each.
-        timeline: of that order.
-        verse: see :mod:`nnsvs_lite.score.formats.musicxml`.
-        language: says whether the lyric of a tied note is only the vowel before it again, and so
-            no new syllable; None where it is not at hand.
+    ``order`` has the indices of measures and the pass of each, ``timeline`` belongs to it. A language,
+    where one is at hand, says whether the lyric of a tied note is only the vowel before it again.
 
     Raises:
         DataError: where there is nothing to sing, or what is to be sung has no end.

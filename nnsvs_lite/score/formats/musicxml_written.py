@@ -280,12 +280,8 @@ def sung_measures(
 ) -> list[WrittenMeasure]:
     """All measures of a part with what is sung of it, and with the tempo marks of every part.
 
-    Args:
-        parts: all of the score.
-        part: the one to read.
-        staff: the one of its staves, 0 for all.
-        voice: the voice to read where a measure has several, or None to find it.
-        tempo: taken where the score has none.
+    ``staff`` is one of the part's staves or 0 for all, ``voice`` the one to read where a measure has
+    several or None to find it; ``tempo`` is taken where the score has none.
 
     Raises:
         DataError: where voices overlap, or a note has no pitch or no length.
