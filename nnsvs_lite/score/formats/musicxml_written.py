@@ -36,8 +36,8 @@ class WrittenNote:
     offset: Fraction
     beats: Fraction  # 0 for a grace note
     pitch: float = REST  # MIDI number at sounding pitch, the highest of a chord; NaN where it has none
-    lyrics: dict[int, tuple[str, str]] = field(default_factory=dict)
-    """For each verse the text and its place in the word (``single``, ``begin``, ``middle`` or ``end``)."""
+    lyrics: dict[int, tuple[str, bool]] = field(default_factory=dict)
+    """For each verse the text and whether its word goes on."""
     tied: bool = False  # goes on from the note before
     grace: bool = False
     breath: bool = False  # a breath mark follows
@@ -102,17 +102,16 @@ class WrittenPart:
             raise DataError(f"{self.place}: {what} of {text[:20]} is out of range")
         return value
 
-    def _whole(self, item: Element, tag: str, default: int | None = None, low: int = -1000) -> int:
+    def _whole(self, item: Element, tag: str, default: int | None = None) -> int:
         text = item.findtext(tag)
-        return default if text is None and default is not None else int(self._number(text, tag, low))
+        return default if text is None and default is not None else int(self._number(text, tag, -1000))
 
     def _measure(self, element: Element) -> WrittenMeasure:
         label = element.get("number", "")
         self.place = f"measure {label}"
-        digits = "".join(re.findall(r"[0-9]", label))[:9]
         # Finale calls measures without a number X1, X2 and so on.
         if not re.fullmatch(r"X[0-9]*", label):
-            self.number = int(digits or 0)
+            self.number = int("".join(re.findall(r"[0-9]", label))[:9] or 0)
         measure = WrittenMeasure(self.number)
         voices: set[str] = set()
         rests: list[tuple[WrittenNote, Element]] = []
@@ -247,32 +246,29 @@ class WrittenPart:
     def _lyrics(self, item: Element, note: WrittenNote) -> None:
         for i, lyric in enumerate(item.findall("lyric"), 1):
             number = re.fullmatch(r"\s*0*([1-9][0-9]{0,5})\s*", lyric.get("number", ""))
-            text, position = _syllable(lyric, self.lang)
+            text, goes_on = _syllable(lyric, self.lang)
             if text:
-                note.lyrics.setdefault(int(number.group(1)) if number else i, (text, position))
+                note.lyrics.setdefault(int(number.group(1)) if number else i, (text, goes_on))
 
 
 _VERSE_NUMBER = re.compile(r"^\d{1,2}\s*[.)．）、]\s*(?=\S)")
 _LEADING_HYPHEN = re.compile(r"^[-‐‑–]\s*(?=\w)")
 
 
-def _syllable(lyric: Element, lang: str) -> tuple[str, str]:
-    """Text of a lyric, without a printed verse number, and its place in the word."""
+def _syllable(lyric: Element, lang: str) -> tuple[str, bool]:
+    """Text of a lyric, without a printed verse number, and whether its word goes on."""
     text, between, count = "", "", 0
     for item in lyric:
         if item.tag == "text":
             text, between, count = f"{text}{between}{(item.text or '').strip()}", " ", count + 1
         elif item.tag == "elision" and count:
             between = (item.text or "").replace("\u203f", " ")
-    text = " ".join(text.split())
-    text = _LEADING_HYPHEN.sub("", _VERSE_NUMBER.sub("", text))
+    text = _LEADING_HYPHEN.sub("", _VERSE_NUMBER.sub("", " ".join(text.split())))
     places = [(item.text or "").strip() for item in lyric.findall("syllabic")]
-    position = places[count - 1] if 0 < count <= len(places) else "single"
-    position = position if position in ("begin", "middle", "end") else "single"
-    goes_on = position in ("begin", "middle") and lang not in UNSPACED
-    if goes_on and text and not text.endswith("-") and not is_continuation(text):
+    goes_on = 0 < count <= len(places) and places[count - 1] in ("begin", "middle")
+    if goes_on and lang not in UNSPACED and text and not text.endswith("-") and not is_continuation(text):
         text += "-"
-    return text, position
+    return text, goes_on
 
 
 def sung_measures(
@@ -329,11 +325,7 @@ def _singing_voice(measures: Sequence[WrittenMeasure]) -> str | None:
 
 
 def _choose_voices(measure: WrittenMeasure, singing: str | None, forced: bool) -> None:
-    """Leaves the notes and rests of the singing voice in a measure.
-
-    Another voice is sung as well where it has lyrics and does not overlap; where it
-    does, it must be said which one to sing.
-    """
+    """Leaves the notes of the singing voice, and of others that have lyrics and do not overlap."""
     notes, voices, chosen = measure.notes, measure.voices, set()
     if len(voices) > 1:
         chosen = {singing} & set(voices)
