@@ -46,10 +46,10 @@ def failure(path, **options):
         (song("C4 4 ♪"), "measure 1, beat 1: cannot read lyric '♪'"),
         (song("C4 4 か", bpm=9.9), "measure 1: a tempo of 9.9"),
         (song("C4 4 か", bpm=1001), "measure 1: a tempo of 1001"),
-        (song("C4 4 か", bpm=float("nan")), "measure 1: a tempo of nan"),
-        (song("C4 4 か", bpm=float("inf")), "measure 1: a tempo of inf"),
+        (song("C4 4 か", bpm=float("nan")), "measure 1: tempo is 'nan', not a number"),
+        (song("C4 4 か", bpm=float("inf")), "measure 1: tempo of inf is out of range"),
         (song("C4 4 か", bpm=-60), "measure 1: a tempo of -60"),
-        (GOOD.replace('tempo="120"', 'tempo="fast"'), "measure 1: tempo 'fast' is not a number"),
+        (GOOD.replace('tempo="120"', 'tempo="fast"'), "measure 1: tempo is 'fast', not a number"),
         (song("C4 2 か, <backup><duration>24</duration></backup>, D4 2 き"), "overlapping voices"),
         (GOOD.replace("<step>C</step>", "<step>H</step>"), "measure 1: a pitch of step 'H'"),
         (
@@ -63,7 +63,7 @@ def failure(path, **options):
         (GOOD.replace("<duration>24", "<duration>nan"), ""),
         (GOOD.replace("<divisions>24", "<divisions>0"), ""),
         (GOOD.replace("<beats>4", "<beats>0"), ""),
-        (GOOD.replace("<beats>4", "<beats>four"), "measure 1: a time signature of 'four' beats"),
+        (GOOD.replace("<beats>4", "<beats>four"), "measure 1: beats of 'four' is not a number"),
         (GOOD.replace("<beats>4", "<beats>99999999"), "measure 1: beats of 99999999 is out of range"),
         (GOOD.replace("<duration>96", "<duration>9600000"), "the score lasts more than 4 hours"),
         (

@@ -32,13 +32,9 @@ def read_musicxml(
 
     Rests are notes (neighbouring ones are joined); times are contiguous seconds from 0.
 
-    Args:
-        path: ``.musicxml``, ``.xml`` or ``.mxl``.
-        lang: language of the lyrics, kept in the score.
-        part: number from 1, id or name of the part; the first with lyrics if not given.
-        verse: number of the verse, from 1.
-        voice: which voice of a part that has several; the one with lyrics if not given.
-        tempo: quarter notes a minute for a score that has no tempo of its own.
+    ``part`` is the number from 1, id or name of the part, ``voice`` one of a part that has several; the
+    first with lyrics if not given. ``verse`` counts from 1. ``tempo`` (quarter notes a minute) holds in
+    a score that has none of its own.
 
     Raises:
         DataError: where the file is not a score that can be sung; names file, measure

@@ -25,13 +25,8 @@ def play(
 ) -> list[Note]:
     """Notes in the order they are played, contiguous from 0, neighbouring rests joined.
 
-    Args:
-        measures: as written.
-        order: indices of measures and the pass of each.
-        timeline: of that order.
-        verse: see :mod:`nnsvs_lite.score.formats.musicxml`.
-        language: says whether the lyric of a tied note is only the vowel before it again, and so
-            no new syllable; None where it is not at hand.
+    ``order`` has the indices of measures and the pass of each, ``timeline`` belongs to it. A language,
+    where one is at hand, says whether the lyric of a tied note is only the vowel before it again.
 
     Raises:
         DataError: where there is nothing to sing, or what is to be sung has no end.
@@ -94,35 +89,24 @@ def timeline_of(measures: Sequence[WrittenMeasure], order: Sequence[tuple[int, i
         if not keys or keys[-1][1] != measure.key:
             keys.append((at, measure.key))
         length = max(measure.bar, measure.length)
-        metre = Metre(at, measure.number, length, measure.pickup, measure.beat_type)
-        if (
-            not metres
-            or metres[-1].beat_type != metre.beat_type
-            or (Timeline(metres=tuple(metres[-1:])).bar(at) != (metre.number, metre.into, length))
-        ):
-            metres.append(metre)
+        counted = (*Timeline(metres=tuple(metres[-1:])).bar(at), metres[-1].beat_type) if metres else ()
+        if counted != (measure.number, measure.pickup, length, measure.beat_type):
+            metres.append(Metre(at, measure.number, length, measure.pickup, measure.beat_type))
         at += measure.length
     return Timeline(tuple(tempi), tuple(metres), tuple(keys))
 
 
 def _choose_lyrics(events: Sequence[WrittenNote], wanted: int, verse: int, after_rest: bool) -> list[str]:
-    """The text of each event in the wanted verse, or in what stands in for it.
-
-    A note without the wanted verse is held on where it lies within a word or where
-    another syllable of that verse follows in the measure. Otherwise it takes ``verse``,
-    then verse 1. Where a measure has none of these at all, or a note after a rest
-    would stay without a syllable, any verse there is will do: some scores number the
-    only verse of a passage 2.
-    """
+    """The text of each event in the wanted verse, or in what stands in for it (``docs/scores.md``)."""
     ranks = list(dict.fromkeys((wanted, verse, 1)))
     foreign = not any(v in event.lyrics for event in events for v in ranks)
     last = max((i for i, event in enumerate(events) if wanted in event.lyrics), default=-1)
     texts = []
     in_word = False
     for i, event in enumerate(events):
-        text, position = event.lyrics.get(wanted, ("", ""))
+        text, goes_on = event.lyrics.get(wanted, ("", False))
         if text:
-            in_word = position in ("begin", "middle")
+            in_word = goes_on
         elif event.lyrics and i > last and not in_word:
             text = next((event.lyrics[v][0] for v in ranks if v in event.lyrics), "")
         if not text and event.lyrics and (foreign or after_rest):

@@ -10,11 +10,11 @@ from nnsvs_lite.io.errors import DataError
 MAX_PASSES = 100
 MAX_MEASURES = 50_000
 
-_DA_CAPO = re.compile(r"^(d\.?\s*c\.?|da\s*capo)\b", re.IGNORECASE)
-_DAL_SEGNO = re.compile(r"^(d\.?\s*s\.?|dal\s*segno)\b", re.IGNORECASE)
-_TO_CODA = re.compile(r"^to\s*coda\b", re.IGNORECASE)
-_CODA = re.compile(r"^coda\b", re.IGNORECASE)
-_FINE = re.compile(r"^fine\b", re.IGNORECASE)
+_WORDS = re.compile(
+    r"(?:(?P<capo>d\.?\s*c\.?|da\s*capo)|(?P<segno>d\.?\s*s\.?|dal\s*segno)"
+    r"|(?P<to_coda>to\s*coda)|(?P<coda>coda)|(?P<fine>fine))\b",
+    re.IGNORECASE,
+)
 
 
 @dataclass
@@ -62,7 +62,7 @@ def read_marks(parts: Sequence[Element]) -> list[Marks]:
 
 
 def _read_barlines(measure: Element, marks: Sequence[Marks], ending: tuple[int, ...]) -> tuple[int, ...]:
-    """Reads those of the last one of ``marks``; takes and returns the ending under whose bracket it is."""
+    """Reads those of the last of two ``marks``; takes and returns the ending under whose bracket it is."""
     mark, closes = marks[-1], False
     for barline in measure.findall("barline"):
         for bracket in barline.findall("ending"):
@@ -74,17 +74,15 @@ def _read_barlines(measure: Element, marks: Sequence[Marks], ending: tuple[int, 
             if repeat.get("direction") == "forward":
                 mark.forward = True
             else:
+                times = repeat.get("times", "2")
+                if not times.strip().isdecimal() or not 1 <= int(times) <= MAX_PASSES:
+                    raise DataError(
+                        f"measure {mark.number}: a repeat of {times!r} times; 1 to {MAX_PASSES} can be played"
+                    )
                 left = barline.get("location") == "left"
-                marks[-2:][0 if left else -1].backward = _times(repeat, mark)
+                marks[0 if left else -1].backward = int(times)
     mark.ending = ending or mark.ending
     return () if closes else ending
-
-
-def _times(repeat: Element, mark: Marks) -> int:
-    text = repeat.get("times", "2")
-    if not text.strip().isdecimal() or not 1 <= int(text) <= MAX_PASSES:
-        raise DataError(f"measure {mark.number}: a repeat of {text!r} times; 1 to {MAX_PASSES} can be played")
-    return int(text)
 
 
 def _ending_numbers(ending: Element) -> tuple[int, ...]:
@@ -113,16 +111,16 @@ def _read_directions(measure: Element, mark: Marks) -> None:
     mark.coda_sign |= measure.find("direction/direction-type/coda") is not None
     for words in measure.findall("direction/direction-type/words"):
         text = " ".join((words.text or "").split())
-        if _DA_CAPO.match(text) or _DAL_SEGNO.match(text):
-            mark.jump = mark.jump or ("capo" if _DA_CAPO.match(text) else "segno segno")
+        kind = match.lastgroup if (match := _WORDS.match(text)) else ""
+        if kind in ("capo", "segno"):
+            mark.jump = mark.jump or ("capo" if kind == "capo" else "segno segno")
             mark.al_fine |= "fine" in text.lower()
             mark.al_coda |= "coda" in text.lower()
-        elif _TO_CODA.match(text):
+        elif kind == "to_coda":
             mark.to_coda = mark.to_coda or "coda"
-        elif _CODA.match(text):
+        elif kind == "coda":
             mark.coda = mark.coda or "coda"
-        elif _FINE.match(text):
-            mark.fine = True
+        mark.fine |= kind == "fine"
 
 
 def playing_order(marks: Sequence[Marks]) -> list[tuple[int, int]]:
@@ -211,22 +209,16 @@ def _labelled(labels: Sequence[str], wanted: str) -> int:
 def _ending_groups(marks: Sequence[Marks]) -> dict[int, tuple[int, int]]:
     """For each measure under a bracket: the last pass of its group, and the group's end."""
     groups: dict[int, tuple[int, int]] = {}
-    index = 0
-    while index < len(marks):
-        if not marks[index].ending:
-            index += 1
-            continue
-        first, brackets = index, 0
-        seen: set[int] = set()
-        while index < len(marks) and marks[index].ending:
-            numbers = marks[index].ending
-            if marks[index].ending_starts or index == first:
-                if seen & set(numbers):
-                    break
-                brackets += 1
-                seen.update(numbers)
-            index += 1
-        alone = brackets == 1 and any(m.backward for m in marks[first:index])
-        last_pass = max(seen) + (1 if alone else 0)
-        groups.update({i: (last_pass, index - 1) for i in range(first, index)})
+    first, brackets, seen = 0, 0, set()
+    for index, mark in enumerate([*marks, Marks("")]):
+        again = mark.ending_starts and bool(seen & set(mark.ending))
+        if index > first and (again or not mark.ending):
+            alone = brackets == 1 and any(m.backward for m in marks[first:index])
+            groups.update({i: (max(seen) + alone, index - 1) for i in range(first, index)})
+            first, brackets, seen = index, 0, set()
+        if not mark.ending:
+            first = index + 1
+        elif mark.ending_starts or index == first:
+            brackets += 1
+            seen.update(mark.ending)
     return groups

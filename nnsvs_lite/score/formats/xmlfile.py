@@ -18,10 +18,9 @@ from nnsvs_lite.score.formats.rawfile import read_bytes
 def read_xml(path: str | os.PathLike, count: str = "note") -> ElementTree.Element:
     """The root element of an XML file, or of the score inside a packed one; tags are without namespaces.
 
-    Documents that declare entities are refused, since a few lines of them can unfold
-    to gigabytes; so are files over ``MAX_BYTES``, more than ``MAX_NOTES`` elements
-    called ``count`` or ``MAX_NODES`` of any kind, and elements nested more than
-    ``MAX_DEPTH`` deep.
+    Documents with entities are refused, since a few lines of them can unfold to gigabytes; so are files
+    over ``MAX_BYTES``, more than ``MAX_NOTES`` elements called ``count`` or ``MAX_NODES`` of any kind, and
+    elements nested more than ``MAX_DEPTH`` deep.
 
     Raises:
         DataError: where the file cannot be read, is not XML, or is refused.
@@ -36,13 +35,8 @@ def read_xml(path: str | os.PathLike, count: str = "note") -> ElementTree.Elemen
 
 
 def unpack(data: bytes, path: Path, find: Callable[[list[str], Callable[[str], bytes]], str]) -> bytes:
-    """One member of a zip file, unpacked.
-
-    Args:
-        data: the whole zip.
-        path: its name, for messages.
-        find: gives the name of the member wanted; its arguments are all names and a
-            function that unpacks one.
+    """One member of a zip file, unpacked: that which ``find`` names, given all names and a function
+    that unpacks one.
 
     Raises:
         DataError: where the zip is broken, or more than ``MAX_BYTES`` would come out.
