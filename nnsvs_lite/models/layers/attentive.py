@@ -46,9 +46,9 @@ def share_at(logits: Tensor, step: int) -> Tensor:
 class DurationAttention(nn.Module):
     """Forward attention (Zhang et al., 2018) with a share of its own for each phone.
 
-    The weights of the last step move on by the shares and are multiplied with a softmax over
-    content and place: a query from the decoder, keys from the encoder, and a convolution of
-    all the attention that phones have had (Chorowski et al., 2015).
+    The weights of the last step move on by the shares and are multiplied with a softmax over content and
+    place: a query from the decoder, keys from the encoder, and a convolution of all the attention that
+    phones have had (Chorowski et al., 2015).
 
     Args:
         inputs: size of the encoder's vectors. query: of the decoder's. dim: in which they meet.
@@ -82,17 +82,15 @@ class DurationAttention(nn.Module):
         scores = self.score(torch.tanh(keys + past + self.query(query)[:, None]))[..., 0]
         content = scores.masked_fill(~mask, float("-inf")).softmax(-1)
         moved = last * share
-        carried = (last - moved + F.pad(moved, (1, -1))) * content
         # A little everywhere: where content and place disagree wholly nothing would be left.
-        carried = carried + 1e-6 * content
+        carried = (last - moved + F.pad(moved, (1, -1))) * content + 1e-6 * content
         return carried / carried.sum(-1, keepdim=True)
 
 
 def guided_attention(weights: Tensor, phone: Tensor, mask: Tensor, steps: Tensor, sigma: float) -> Tensor:
-    """What attention away from the known phone costs (after Tachibana et al., 2018).
+    """The mean of ``weights * (1 - exp(-((n - phone) / N)^2 / (2 sigma^2)))`` over steps and phones.
 
-    ``mean over steps and phones of weights * (1 - exp(-((n - phone) / N)^2 / (2 sigma^2)))``. In the
-    paper the place to be at is the diagonal; here it is the phone that is sung.
+    As by Tachibana et al. (2018), where the place to be at is the diagonal; here, the phone that is sung.
 
     Args:
         weights: (B, S, P). phone: (B, S) index of the phone sung at each step.

@@ -30,6 +30,12 @@ def hide(values: Tensor, probability: float, rows: bool = False) -> Tensor:
     return values * (torch.rand(shape, device=values.device) >= probability)
 
 
+def context_moments(spec: Spec, levels: Sequence[str]) -> list[tuple[float, ...]]:
+    """Mean, deviation, least and largest value of all columns of some levels."""
+    moments = [getattr(spec.stats, f"{level}_context") for level in levels]
+    return [sum((getattr(m, key) for m in moments), ()) for key in ("mean", "std", "min", "max")]
+
+
 class ContextEncoder(nn.Module):
     """Named context columns to a vector each row.
 
@@ -48,13 +54,8 @@ class ContextEncoder(nn.Module):
     def __init__(self, spec: Spec, levels: Sequence[str], dim: int, context_dropout: float = 0.0):
         super().__init__()
         self.context_dropout = context_dropout
-        columns, mean, std, varies = [], [], [], []
-        for level in levels:
-            columns += spec.columns(level)
-            moments = getattr(spec.stats, f"{level}_context")
-            mean += moments.mean
-            std += moments.std
-            varies += [low < high for low, high in zip(moments.min, moments.max)]
+        columns = sum((spec.columns(level) for level in levels), [])
+        mean, std, low, high = context_moments(spec, levels)
         self.categorical = [i for i, c in enumerate(columns) if c.kind == "categorical"]
         numeric = [i for i, c in enumerate(columns) if c.kind == "numeric"]
         flags = [i for i, c in enumerate(columns) if c.kind == "flag"]
@@ -67,7 +68,7 @@ class ContextEncoder(nn.Module):
             nn.init.zeros_(table.weight[0])
         center = [mean[i] for i in numeric] + [0.0] * len(flags)
         # A column that never varied in training says nothing: it is silenced.
-        scale = [1 / std[i] if varies[i] else 0.0 for i in numeric] + [1.0] * len(flags)
+        scale = [1 / std[i] if low[i] < high[i] else 0.0 for i in numeric] + [1.0] * len(flags)
         self.register_buffer("center", torch.tensor(center), persistent=False)
         self.register_buffer("scale", torch.tensor(scale), persistent=False)
         self.linear = nn.Linear(len(self.numeric), dim)

@@ -30,9 +30,8 @@ class WaveNet(nn.Module):
     The last layer starts at zero: a new network says that there is no noise.
 
     Args:
-        dim: of a frame. cond: of a frame of the condition.
-        channels: of the residual blocks. layers: blocks.
-        cycle: dilations double, and start again after so many blocks.
+        dim: of a frame. cond: of a frame of the condition. channels: of the residual blocks.
+        layers: blocks. cycle: dilations double, and start again after so many blocks.
     """
 
     def __init__(self, dim: int, cond: int, channels: int, layers: int, cycle: int = 1):
@@ -82,13 +81,13 @@ class Schedule(nn.Module):
     """Variances rising in a straight line (Ho et al. 2020, arXiv:2006.11239).
 
     Args:
-        steps: K. beta_start, beta_end: variance of the noise that the first and the last step add.
+        steps: K. beta_end: variance of the noise that the last step adds; the first adds 1e-4.
     """
 
-    def __init__(self, steps: int = 100, beta_start: float = 1e-4, beta_end: float = 0.06):
+    def __init__(self, steps: int = 100, beta_end: float = 0.06):
         super().__init__()
         self.steps = steps
-        kept = torch.cumprod(1.0 - torch.linspace(beta_start, beta_end, steps, dtype=torch.float64), dim=0)
+        kept = torch.cumprod(1.0 - torch.linspace(1e-4, beta_end, steps, dtype=torch.float64), dim=0)
         # At index t + 1, so that step -1 is clean data.
         self.register_buffer("kept", F.pad(kept, (1, 0), value=1.0).float(), persistent=False)
 

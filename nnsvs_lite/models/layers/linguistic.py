@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.batch import Batch
-from nnsvs_lite.models.layers.context import CLIP, hide, hiding
+from nnsvs_lite.models.layers.context import CLIP, context_moments, hide, hiding
 from nnsvs_lite.models.layers.expand import POSITIONS, frame_positions, full_phone_context, gather_rows
 
 
@@ -25,10 +25,7 @@ class LinguisticFeatures(nn.Module):
     def __init__(self, spec: Spec, context_dropout: float = 0.0):
         super().__init__()
         columns = spec.columns("phone") + spec.columns("note")
-        moments = [spec.stats.phone_context, spec.stats.note_context]
-        low, high, mean, std = (
-            sum((getattr(m, key) for m in moments), ()) for key in ("min", "max", "mean", "std")
-        )
+        mean, std, low, high = context_moments(spec, ("phone", "note"))
         # A column that never varied in training says nothing.
         self._numbers = [i for i, c in enumerate(columns) if c.kind == "numeric" and low[i] < high[i]]
         self._flags = [i for i, c in enumerate(columns) if c.kind == "flag"]

@@ -25,11 +25,8 @@ PARTS = ("phone", "pitch", *RANGES)
 class NumberEmbedding(nn.Module):
     """A vector for a number: between those of the two nearest of some fixed values.
 
-    The values are even in logarithm. Published systems count frames or beats a minute and look
-    the count up; a length that was never sung would then mean nothing.
-
-    Args:
-        low, high: first and last value. count: of values. dim: of the vectors.
+    The ``count`` values from ``low`` to ``high`` are even in logarithm. Published systems count frames or
+    beats a minute and look the count up; a length that was never sung would then mean nothing.
     """
 
     def __init__(self, low: float, high: float, count: int, dim: int):

@@ -168,12 +168,11 @@ class StreamNet(nn.Module):
 
     def __init__(self, inputs: int, size: int, sizes: StreamSize, late: int = 0):
         super().__init__()
-        self.body = None
+        self.body = self.decoder = None
         if sizes.ff:
             shape = (sizes.ff, sizes.conv, sizes.lstm, sizes.lstm_layers, sizes.dropout)
             self.body = FFConvLSTM(inputs, *shape, embed=sizes.embed, late=late)
             inputs = self.body.size
-        self.decoder = None
         if sizes.decoder:
             self.decoder = ArDecoder(inputs + late, size, sizes.decoder)
         else:
@@ -209,10 +208,8 @@ def order_error(names: Sequence[str], sizes: dict[str, StreamSize]) -> str | Non
         return f"streams {', '.join(sizes)} are configured, the dump has {', '.join(names)}"
     if next(iter(sizes)) != "lf0":
         return "lf0 must be the first stream: the others are conditioned on F0"
-    known: list[str] = []
-    for name, size in sizes.items():
-        late = [h for h in size.conditioned_on if h not in known]
+    for place, (name, size) in enumerate(sizes.items()):
+        late = [h for h in size.conditioned_on if h not in list(sizes)[:place]]
         if late:
             return f"stream {name} is conditioned on {', '.join(late)}, which must stand before it"
-        known.append(name)
     return None

@@ -77,16 +77,10 @@ class FftBlock(nn.Module):
     """Self-attention, then two convolutions with a ReLU between; each is added to its input."""
 
     def __init__(
-        self,
-        dim: int,
-        heads: int,
-        filters: int,
-        kernels: Sequence[int],
-        dropout: float,
-        attention_dropout: float,
+        self, attention: SelfAttention, dim: int, filters: int, kernels: Sequence[int], dropout: float
     ):
         super().__init__()
-        self.attention = SelfAttention(dim, heads, attention_dropout)
+        self.attention = attention
         self.mix = nn.Linear(dim, dim)
         self.widen = MaskedConv1d(dim, filters, kernels[0])
         self.narrow = MaskedConv1d(filters, dim, kernels[1])
@@ -123,7 +117,8 @@ class Transformer(nn.Module):
         super().__init__()
         self.positions = PositionalEncoding(scaled, dropout)
         self.blocks = nn.ModuleList(
-            FftBlock(dim, heads, filters, kernels, dropout, attention_dropout) for _ in range(layers)
+            FftBlock(SelfAttention(dim, heads, attention_dropout), dim, filters, kernels, dropout)
+            for _ in range(layers)
         )
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:

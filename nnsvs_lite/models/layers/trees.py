@@ -29,14 +29,11 @@ class TreeBank(nn.Module):
     def grow(
         self, tree: int, questions: np.ndarray, targets: np.ndarray, weights: np.ndarray, smallest: float
     ) -> np.ndarray:
-        """Grows one tree; leaf vectors are left to the caller.
+        """Grows one tree: (samples,) the leaf that each sample fell in. Leaf vectors are left to the caller.
 
         Args:
             questions: (samples, Q). targets: (samples, D), whose weighted squared error
                 splits reduce. weights: (samples,). smallest: weight of a leaf, at least.
-
-        Returns:
-            (samples,) the node, a leaf, that each sample fell in.
         """
         from sklearn.tree import DecisionTreeRegressor
 
