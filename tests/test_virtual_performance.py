@@ -5,12 +5,13 @@ import importlib.util
 
 import numpy as np
 import pytest
+import scipy.signal
 
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.types import Note, Phone, Score
 from nnsvs_lite.virtual import render
 from nnsvs_lite.virtual.performance import place_phones
-from nnsvs_lite.virtual.pitch import OVERSHOOT, PREPARATION, f0_curve, step_response
+from nnsvs_lite.virtual.pitch import OVERSHOOT, PREPARATION, f0_curve, jitter, step_response
 from nnsvs_lite.virtual.style import FRAME, PLAIN
 from nnsvs_lite.virtual.voices import load_singer
 
@@ -122,6 +123,22 @@ def test_vibrato_has_its_rate_and_depth():
     assert 22 < cents.max() < 40
     early = _cents(f0_curve(score, phones, style, np.random.default_rng(0)))[140:155] - 6900
     assert np.abs(early).max() < 4
+
+
+def test_jitter_is_fast_and_as_large_as_published():
+    noise = jitter(40000, 5.0, np.random.default_rng(0))
+    assert np.abs(noise).max() == pytest.approx(5.0)
+    frequency, power = scipy.signal.welch(noise, 1 / FRAME, nperseg=1024)
+    slow, fast = (10 * np.log10(power[np.argmin(np.abs(frequency - hz))]) for hz in (2.0, 30.0))
+    assert fast - slow > 12, "white noise through a high-pass of the first order at 10 Hz"
+    # On a long note it is all there is; without it the note is flat.
+    score, drawn = _score(("a", 69, 4.0)), {}
+    phones = [Phone("pau", 0.0, 0.5, 0), Phone("a", 0.5, 4.5, 1), Phone("pau", 4.5, 5.0, 2)]
+    for size in (0.0, 5.0):
+        style = dataclasses.replace(QUIET, jitter=size)
+        drawn[size] = f0_curve(score, phones, style, np.random.default_rng(0))
+    assert 2 < np.abs(drawn[5.0] - drawn[0.0])[300:700].max() <= 5
+    assert np.median(drawn[5.0][300:700]) == pytest.approx(440, abs=0.3)
 
 
 def test_smoothing_over_harmonics():

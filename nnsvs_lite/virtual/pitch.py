@@ -2,8 +2,8 @@
 
 After Saitou et al. 2007, "Speech-to-singing synthesis: converting speaking voices to singing voices by
 controlling acoustic features unique to singing voices" (WASPAA): the notes' steps pass through second-order
-systems that give overshoot after a change and preparation before it; vibrato of about 5.5 Hz and fine
-fluctuation are added. All is done in cents.
+systems that give overshoot after a change and preparation before it; vibrato of about 5.5 Hz is added. All is
+done in cents. Their fine fluctuation is ``style.jitter``; ``style.flutter``, a slow drift, is a departure.
 """
 
 from collections.abc import Sequence
@@ -88,7 +88,8 @@ def f0_curve(
         curve += _vibrato(time, vowel, last, style, rng.standard_normal(2))
         previous = i
     curve += _flutter(frames, style, rng)
-    return 440.0 * 2.0 ** ((curve - 6900.0) / 1200.0)
+    f0 = 440.0 * 2.0 ** ((curve - 6900.0) / 1200.0)
+    return f0 + jitter(frames, style.jitter, rng) if style.jitter else f0
 
 
 def _spans(phones: Sequence[Phone]) -> dict[int, tuple[float, float, float]]:
@@ -122,9 +123,22 @@ def _vibrato(
 
 
 def _flutter(frames: int, style: SingingStyle, rng: np.random.Generator) -> np.ndarray:
-    """Fine fluctuation: noise below 10 Hz, with a standard deviation in cents."""
+    """Slow drift, not of Saitou et al.: noise below 10 Hz, with a standard deviation in cents."""
     settle = 200
     sections = butter(2, _FLUTTER_HZ, fs=1 / FRAME, output="sos")
     noise = sosfilt(sections, rng.standard_normal(frames + settle))[settle:]
     gain = np.sqrt(_FLUTTER_HZ * np.pi / 2 / np.sqrt(2) * 2 * FRAME)
     return style.flutter * noise / gain
+
+
+def jitter(frames: int, largest: float, rng: np.random.Generator) -> np.ndarray:
+    """Fine fluctuation as published: white noise through a high-pass of the first order at 10 Hz.
+
+    The order is as re-implementations have it; the paper was not at hand.
+
+    Returns (frames,) Hz, scaled to an excursion of ``largest``, in the paper 5 Hz.
+    """
+    noise = sosfilt(
+        butter(1, _FLUTTER_HZ, "highpass", fs=1 / FRAME, output="sos"), rng.standard_normal(frames)
+    )
+    return largest * noise / np.abs(noise).max(initial=1e-9)

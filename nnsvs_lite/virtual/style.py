@@ -17,7 +17,7 @@ class SingingStyle:
     times a factor from 0.75 before the shortest note to 1.25 before one of 0.8 s and more, times log-normal
     noise of ``consonant_sigma``. A phrase's last vowel is held ``release`` beyond its note.
 
-    F0. See :mod:`nnsvs_lite.virtual.pitch`.
+    F0. See :mod:`nnsvs_lite.virtual.pitch`. ``flutter`` is slow, in cents; ``jitter`` fast, in Hz.
 
     Loudness. The voices sing some notes and vowels much louder than others; of a note's difference from the
     voice's level the part ``evenness`` is made up for, and of the swelling and fading inside a vowel the part
@@ -46,6 +46,7 @@ class SingingStyle:
     vibrato_shortest: float = 0.6
     vibrato_rate_sigma: float = 0.1
     flutter: float = 5.0
+    jitter: float = 0.0
 
     evenness: float = 0.85
     steadiness: float = 0.8
