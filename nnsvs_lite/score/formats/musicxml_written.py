@@ -38,6 +38,7 @@ class WrittenNote:
     beats: Fraction  # 0 for a grace note
     pitch: float = REST  # MIDI number at sounding pitch, the highest of a chord; NaN where it has none
     lyrics: dict[int, tuple[str, bool]] = field(default_factory=dict)  # by verse: text, its word goes on
+    lyric: str = ""  # the one that is sung
     tied: bool = False  # goes on from the note before
     grace: bool = False
     breath: bool = False  # a breath mark follows
