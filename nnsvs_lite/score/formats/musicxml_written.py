@@ -195,7 +195,7 @@ class WrittenPart:
     def _tempi(self, item: Element) -> list[float]:
         """Quarters a minute said by a direction or sound; what is played goes before what is printed."""
         sounds = [item] if item.tag == "sound" else item.findall("sound")
-        texts = [sound.get("tempo") for sound in sounds if sound.get("tempo") is not None]
+        texts = [sound.attrib["tempo"] for sound in sounds if "tempo" in sound.attrib]
         tempi = [checked_tempo(get_number(text, f"{self.place}: tempo"), self.place) for text in texts]
         said = []
         for mark in item.findall("direction-type/metronome"):
@@ -214,7 +214,11 @@ class WrittenPart:
         note.staff = self._whole(item, "staff", 0)
         if item.find("cue") is not None:
             return note
-        self._lyrics(item, note)
+        for i, lyric in enumerate(item.findall("lyric"), 1):
+            verse = re.fullmatch(r"\s*0*([1-9][0-9]{0,5})\s*", lyric.get("number", ""))
+            text, goes_on = _syllable(lyric, self.lang)
+            if text:
+                note.lyrics.setdefault(int(verse[1]) if verse else i, (text, goes_on))
         if item.find("rest") is not None:
             return note
         pitch = item.find("pitch")
@@ -237,13 +241,6 @@ class WrittenPart:
         note.pitch = max(note.pitch, other.pitch) if note.pitch == note.pitch else other.pitch
         note.tied, note.breath, note.chord = note.tied or other.tied, note.breath or other.breath, True
         note.lyrics = other.lyrics | note.lyrics
-
-    def _lyrics(self, item: Element, note: WrittenNote) -> None:
-        for i, lyric in enumerate(item.findall("lyric"), 1):
-            number = re.fullmatch(r"\s*0*([1-9][0-9]{0,5})\s*", lyric.get("number", ""))
-            text, goes_on = _syllable(lyric, self.lang)
-            if text:
-                note.lyrics.setdefault(int(number.group(1)) if number else i, (text, goes_on))
 
 
 _PRINTED = re.compile(r"^(\d{1,2}\s*[.)．）、]\s*(?=\S))?([-‐‑–]\s*(?=\w))?")
