@@ -98,6 +98,7 @@ def test_order(tmp_path, marks, order):
             "measure 3: to coda, but",
         ),
         (("|:", ":|=1000000"), "measure 2: a repeat of '1000000' times"),
+        (("|:", ":|=" + "9" * 5000), "measure 2: a repeat of '99999"),
         (("|:", ":|=many"), "measure 2: a repeat of 'many' times"),
         (("[=2;]",), "the score is empty: none of its notes is played"),
     ],

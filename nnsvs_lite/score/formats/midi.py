@@ -5,7 +5,6 @@ How parts, lyrics and words are found is said in ``docs/scores.md``; the rest is
 """
 
 import bisect
-import dataclasses
 import os
 from collections.abc import Sequence
 from fractions import Fraction
@@ -26,7 +25,7 @@ from nnsvs_lite.score.phonemize import is_continuation
 from nnsvs_lite.score.timeline import Timeline
 from nnsvs_lite.score.types import Score
 
-_NEAR = Fraction(1, 4)
+_NEAR = Fraction(1, 4)  # quarters
 _DRUMS = 9
 
 
@@ -61,18 +60,20 @@ def read_midi(
             raise DataError("a sequence of VOCALOID 2; open it in an editor and save it as VSQX or MusicXML")
         shared = max(map(_syllables, midi.tracks), key=len)
         texts = [_syllables(p.track) or shared for p in parts]
-        fits = [_fit(p.notes, syllables) for p, syllables in zip(parts, texts)]
+        fits = []
+        for p, syllables in zip(parts, texts):
+            starts = {note.start for note in p.notes}
+            fits.append(sum(tick in starts for tick, _ in syllables))
         index = choose_part(part, [p.name for p in parts], [int(fit == max(fits)) for fit in fits])
         chosen = parts[index]
-        lyrics = [(Fraction(tick, midi.ticks), text) for tick, text in _lyrics(texts[index], lang)]
+        lyrics = _lyrics(texts[index], lang)
         if not lyrics:
             raise DataError(
                 f"notes without lyrics: the MIDI file has no lyric events, so none of its {len(chosen.notes)}"
                 " notes can be sung; export it with lyrics, or as MusicXML"
             )
-        notes = _notes(chosen.notes, midi.ticks)
-        title = _name(midi.tracks[0], lang)
-        return assemble(_sing(notes, lyrics, timeline, lang), timeline, lang=lang, title=title)
+        notes = _sing(chosen.notes, lyrics, midi.ticks, timeline, lang)
+        return assemble(notes, timeline, lang=lang, title=_name(midi.tracks[0], lang))
 
 
 def _parts(midi: MidiFile, lang: str) -> list[_Part]:
@@ -92,26 +93,18 @@ def _name(track: MidiTrack, lang: str) -> str:
 
 
 def _syllables(track: MidiTrack) -> list[tuple[int, bytes]]:
-    """Lyric events, or text events as in karaoke files.
-
-    Texts at the very beginning are comments, but for those that begin a line, and the
-    last one where a note begins there too.
-    """
+    """Lyric events, or text events as in karaoke files."""
     if track.lyrics:
         return track.lyrics
     tags, lines = (b"@", b"%", b"#"), (b"/", b"\\")
     texts = [(tick, text) for tick, text in track.texts if not text.startswith(tags)]
+    # Texts at the very beginning are comments, but for those that begin a line, and the last one
+    # where a note begins there too.
     later = [(tick, text) for tick, text in texts if tick > 0]
     first = [(tick, text) for tick, text in texts if tick <= 0]
     if not any(text.startswith(lines) for _, text in first):
         first = first[-1:] if later and any(note.start == 0 for note in track.notes) else []
     return [row for row in first if row[1].startswith(lines) or len(first) == 1] + later
-
-
-def _fit(notes: Sequence[MidiNote], syllables: Sequence[tuple[int, bytes]]) -> int:
-    """How many syllables begin with a note."""
-    starts = {note.start for note in notes}
-    return sum(tick in starts for tick, _ in syllables)
 
 
 def _lyrics(syllables: Sequence[tuple[int, bytes]], lang: str) -> list[tuple[int, str]]:
@@ -136,34 +129,31 @@ def _lyrics(syllables: Sequence[tuple[int, bytes]], lang: str) -> list[tuple[int
     return lyrics
 
 
-def _notes(notes: Sequence[MidiNote], ticks: int) -> list[Sung]:
-    velocities = {note.velocity for note in notes}
+def _sing(
+    notes: Sequence[MidiNote], lyrics: Sequence[tuple[int, str]], ticks: int, timeline: Timeline, lang: str
+) -> list[Sung]:
+    """The notes with each lyric on the one that begins with it, or nearest to it."""
+    notes = sorted(notes, key=lambda note: (note.start, -note.pitch))
+    starts = [note.start for note in notes]
+    sung = [""] * len(notes)
+    for tick, text in lyrics:
+        i = bisect.bisect_left(starts, tick)
+        k = min({max(i - 1, 0), min(i, len(notes) - 1)}, key=lambda k: (abs(starts[k] - tick), k))
+        if abs(starts[k] - tick) > _NEAR * ticks:
+            if is_continuation(text):
+                continue
+            raise DataError(f"{timeline.place(Fraction(tick, ticks))}: lyric {text!r} without a note")
+        blank = "" if not sung[k] or sung[k].endswith("-") or lang in UNSPACED else " "
+        sung[k] = sung[k].removesuffix("-") + blank + text
+    flat = len({note.velocity for note in notes}) == 1
     return [
         Sung(
             Fraction(note.start, ticks),
             Fraction(note.end - note.start, ticks),
             note.pitch,
-            velocity=0.5 if len(velocities) == 1 else round(note.velocity / 127, 3),
+            lyric,
+            velocity=0.5 if flat else round(note.velocity / 127, 3),
             place=f"tick {note.start}",
         )
-        for note in sorted(notes, key=lambda note: (note.start, -note.pitch))
+        for note, lyric in zip(notes, sung)
     ]
-
-
-def _sing(
-    notes: list[Sung], lyrics: Sequence[tuple[Fraction, str]], timeline: Timeline, lang: str
-) -> list[Sung]:
-    """The notes with each lyric on the one that begins with it, or nearest to it."""
-    starts = [note.start for note in notes]
-    for position, text in lyrics:
-        i = bisect.bisect_left(starts, position)
-        k = min({max(i - 1, 0), min(i, len(notes) - 1)}, key=lambda k: (abs(starts[k] - position), k))
-        if abs(starts[k] - position) > _NEAR:
-            if is_continuation(text):
-                continue
-            raise DataError(f"{timeline.place(position)}: lyric {text!r} without a note")
-        if before := notes[k].lyric:
-            blank = "" if before.endswith("-") or lang in UNSPACED else " "
-            text = before.removesuffix("-") + blank + text
-        notes[k] = dataclasses.replace(notes[k], lyric=text)
-    return notes

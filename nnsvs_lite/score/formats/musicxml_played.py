@@ -31,9 +31,9 @@ def play(
     Raises:
         DataError: where there is nothing to sing, or what is to be sung has no end.
     """
-    events = [(measure, event) for measure in measures for event in measure.notes]
-    sung = [(measure, event) for measure, event in events if event.pitch != REST]
-    verses = sorted({v for _, event in events for v in event.lyrics})
+    written = [(measure, event) for measure in measures for event in measure.notes]
+    sung = [(measure, event) for measure, event in written if event.pitch != REST]
+    verses = sorted({v for _, event in written for v in event.lyrics})
     if not sung:
         raise DataError("lyrics without notes" if verses else "the score is empty: it has no notes")
     if not verses:
@@ -49,8 +49,8 @@ def play(
     for index, passed in order:
         measure = measures[index]
         after_rest = not notes or notes[-1].is_rest
-        lyrics = _choose_lyrics(measure.notes, passed if verse == 1 else verse, verse, after_rest)
-        for event, lyric in _with_rests(_spread_graces(measure.notes, lyrics), measure.length):
+        events = _with_lyrics(measure.notes, passed if verse == 1 else verse, verse, after_rest)
+        for event in _with_rests(_spread_graces(events), measure.length):
             note = Note(
                 timeline.seconds(at + event.offset),
                 timeline.seconds(at + event.end),
@@ -64,7 +64,7 @@ def play(
                 velocity=event.velocity,
                 breath=event.breath,
             )
-            _append(notes, note, lyric, event.tied, language)
+            _append(notes, note, event.lyric, event.tied, language)
         at += measure.length
         checked_length(timeline.seconds(at))
     if not notes:
@@ -96,13 +96,14 @@ def timeline_of(measures: Sequence[WrittenMeasure], order: Sequence[tuple[int, i
     return Timeline(tuple(tempi), tuple(metres), tuple(keys))
 
 
-def _choose_lyrics(events: Sequence[WrittenNote], wanted: int, verse: int, after_rest: bool) -> list[str]:
-    """The text of each event in the wanted verse, or in what stands in for it (``docs/scores.md``)."""
+def _with_lyrics(
+    events: Sequence[WrittenNote], wanted: int, verse: int, after_rest: bool
+) -> list[WrittenNote]:
+    """The events with lyrics of the wanted verse, or of what stands in for it (``docs/scores.md``)."""
     ranks = list(dict.fromkeys((wanted, verse, 1)))
     foreign = not any(v in event.lyrics for event in events for v in ranks)
     last = max((i for i, event in enumerate(events) if wanted in event.lyrics), default=-1)
-    texts = []
-    in_word = False
+    worded, in_word = [], False
     for i, event in enumerate(events):
         text, goes_on = event.lyrics.get(wanted, ("", False))
         if text:
@@ -111,9 +112,9 @@ def _choose_lyrics(events: Sequence[WrittenNote], wanted: int, verse: int, after
             text = next((event.lyrics[v][0] for v in ranks if v in event.lyrics), "")
         if not text and event.lyrics and (foreign or after_rest):
             text = event.lyrics[min(event.lyrics)][0]
-        texts.append(text)
+        worded.append(dataclasses.replace(event, lyric=text))
         after_rest = event.pitch == REST
-    return texts
+    return worded
 
 
 def _append(notes: list[Note], note: Note, lyric: str, tied: bool, language: Language | None) -> None:
@@ -141,53 +142,43 @@ def _append(notes: list[Note], note: Note, lyric: str, tied: bool, language: Lan
         notes.append(dataclasses.replace(note, lyric=lyric))
 
 
-def _with_rests(
-    rows: Iterable[tuple[WrittenNote, str]], length: Fraction
-) -> Iterator[tuple[WrittenNote, str]]:
-    """The events of a measure of ``length`` quarters and their lyrics, with rests in the gaps."""
+def _with_rests(events: Iterable[WrittenNote], length: Fraction) -> Iterator[WrittenNote]:
+    """The events of a measure of ``length`` quarters, with rests in the gaps."""
     position = Fraction(0)
-    for event, lyric in rows:
+    for event in events:
         if event.offset > position:
-            yield WrittenNote(position, event.offset - position), ""
+            yield WrittenNote(position, event.offset - position)
         position = event.end
-        yield event, lyric
+        yield event
     if position < length:
-        yield WrittenNote(position, length - position), ""
+        yield WrittenNote(position, length - position)
 
 
-def _spread_graces(events: Sequence[WrittenNote], lyrics: Sequence[str]) -> list[tuple[WrittenNote, str]]:
+def _spread_graces(events: Sequence[WrittenNote]) -> list[WrittenNote]:
     """Grace notes given a length, taken from the note they lead to or, without one, from the note before."""
-    spread: list[tuple[WrittenNote, str]] = []
-    waiting: list[tuple[WrittenNote, str]] = []
-    barline = WrittenNote(Fraction(0), Fraction(0))
-    for event, lyric in [*zip(events, lyrics), (barline, "")]:
+    spread: list[WrittenNote] = []
+    waiting: list[WrittenNote] = []
+    for event in [*events, WrittenNote(Fraction(0), Fraction(0))]:
         if event.grace:
-            waiting.append((event, lyric))
+            waiting.append(event)
             continue
         if waiting and event.pitch != REST:
-            if not any(text for _, text in waiting):
-                waiting[0], lyric = (waiting[0][0], lyric), ""
-            event, graces = _share(event, waiting, first=True)
-            spread += graces
-        elif waiting and spread and spread[-1][0].pitch != REST:
-            before, text = spread.pop()
-            before, graces = _share(before, waiting, first=False)
-            spread += [(before, text), *graces]
+            if not any(grace.lyric for grace in waiting):
+                waiting[0].lyric, event.lyric = event.lyric, ""
+            spread += _share(event, waiting, before=True)
+        else:
+            if waiting and spread and spread[-1].pitch != REST:
+                spread += _share(spread.pop(), waiting, before=False)
+            spread.append(event)
         waiting = []
-        spread.append((event, lyric))
     return spread[:-1]
 
 
-def _share(
-    note: WrittenNote, graces: Sequence[tuple[WrittenNote, str]], first: bool
-) -> tuple[WrittenNote, list[tuple[WrittenNote, str]]]:
-    """A note that gives its beginning or end to grace notes, and these with the lengths they get."""
+def _share(note: WrittenNote, graces: Sequence[WrittenNote], before: bool) -> list[WrittenNote]:
+    """A note that gives its beginning or end to the grace notes before or after it, in order."""
     each = min(GRACE_BEATS, note.beats / 2 / len(graces))
     taken = each * len(graces)
-    start = note.offset if first else note.end - taken
-    timed = [
-        (dataclasses.replace(grace, offset=start + i * each, beats=each), text)
-        for i, (grace, text) in enumerate(graces)
-    ]
-    offset = note.offset + taken if first else note.offset
-    return dataclasses.replace(note, offset=offset, beats=note.beats - taken), timed
+    start = note.offset if before else note.end - taken
+    timed = [dataclasses.replace(g, offset=start + i * each, beats=each) for i, g in enumerate(graces)]
+    rest = dataclasses.replace(note, offset=note.offset + before * taken, beats=note.beats - taken)
+    return [*timed, rest] if before else [rest, *timed]

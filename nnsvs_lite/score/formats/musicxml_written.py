@@ -4,6 +4,7 @@ import bisect
 import logging
 import math
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -18,7 +19,7 @@ from nnsvs_lite.score.types import REST
 
 log = logging.getLogger(__name__)
 
-_LIMITS = {"beats": 1000, "beat-type": 1024, "divisions": 10**7, "duration": 10**10}
+_LIMITS = {"beats": 1000, "beat-type": 1024, "divisions": 10**7, "duration": 10**10, "offset": 10**10}
 """Largest numbers read; of others 1000."""
 
 _STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
@@ -36,8 +37,8 @@ class WrittenNote:
     offset: Fraction
     beats: Fraction  # 0 for a grace note
     pitch: float = REST  # MIDI number at sounding pitch, the highest of a chord; NaN where it has none
-    lyrics: dict[int, tuple[str, bool]] = field(default_factory=dict)
-    """For each verse the text and whether its word goes on."""
+    lyrics: dict[int, tuple[str, bool]] = field(default_factory=dict)  # by verse: text, its word goes on
+    lyric: str = ""  # the one that is sung
     tied: bool = False  # goes on from the note before
     grace: bool = False
     breath: bool = False  # a breath mark follows
@@ -65,10 +66,8 @@ class WrittenMeasure:
     """(offset, quarters a minute); after :func:`sung_measures` the first stands at offset 0."""
     notes: list[WrittenNote] = field(default_factory=list)
     """In the file's order, then those to be sung by offset, not overlapping; gaps are silent."""
-    dynamics: list[tuple[Fraction, int, float]] = field(default_factory=list)
-    """(offset, staff, loudness 0..1)."""
-    voices: list[str] = field(default_factory=list)
-    """All of its voices, also such as hold nothing."""
+    dynamics: list[tuple[Fraction, int, float]] = field(default_factory=list)  # (offset, staff, 0..1)
+    voices: list[str] = field(default_factory=list)  # also such as hold nothing
 
     def place(self, offset: Fraction) -> str:
         """Where an offset stands, for messages."""
@@ -121,10 +120,10 @@ class WrittenPart:
             if item.tag == "attributes":
                 self._attributes(item)
             elif item.tag in ("backup", "forward"):
-                step = self._duration(item)
+                step = self._quarters(item, "duration")
                 at = max(at - step, Fraction(0)) if item.tag == "backup" else at + step
             elif item.tag in ("direction", "sound"):
-                offset = at + self._offset(item)
+                offset = at + self._quarters(item, "offset", low=-(10**10))
                 measure.tempi += [(offset, tempo) for tempo in self._tempi(item)]
                 for mark in item.findall("direction-type/dynamics/*"):
                     loudness = _DYNAMICS.get(mark.tag, _UNMARKED)
@@ -158,13 +157,9 @@ class WrittenPart:
         changed = item.find("dot") is not None or item.find("time-modification") is not None
         return alone and kind in ("whole", "breve") and not changed
 
-    def _duration(self, item: Element) -> Fraction:
-        text = item.findtext("duration")
-        return self._number(text, "duration") / self.divisions if text is not None else Fraction(0)
-
-    def _offset(self, item: Element) -> Fraction:
-        text = (item.findtext("offset") or "").strip()
-        return Fraction(text) / self.divisions if re.fullmatch(r"-?[0-9]{1,9}", text) else Fraction(0)
+    def _quarters(self, item: Element, tag: str, low: int = 0) -> Fraction:
+        text = item.findtext(tag)
+        return self._number(text, tag, low) / self.divisions if text is not None else Fraction(0)
 
     def _attributes(self, item: Element) -> None:
         if item.find("divisions") is not None:
@@ -200,7 +195,7 @@ class WrittenPart:
     def _tempi(self, item: Element) -> list[float]:
         """Quarters a minute said by a direction or sound; what is played goes before what is printed."""
         sounds = [item] if item.tag == "sound" else item.findall("sound")
-        texts = [sound.get("tempo") for sound in sounds if sound.get("tempo") is not None]
+        texts = [sound.attrib["tempo"] for sound in sounds if "tempo" in sound.attrib]
         tempi = [checked_tempo(get_number(text, f"{self.place}: tempo"), self.place) for text in texts]
         said = []
         for mark in item.findall("direction-type/metronome"):
@@ -215,11 +210,15 @@ class WrittenPart:
 
     def _note(self, item: Element, at: Fraction) -> WrittenNote:
         grace = item.find("grace") is not None
-        note = WrittenNote(at, Fraction(0) if grace else self._duration(item), grace=grace)
+        note = WrittenNote(at, Fraction(0) if grace else self._quarters(item, "duration"), grace=grace)
         note.staff = self._whole(item, "staff", 0)
         if item.find("cue") is not None:
             return note
-        self._lyrics(item, note)
+        for i, lyric in enumerate(item.findall("lyric"), 1):
+            verse = re.fullmatch(r"\s*0*([1-9][0-9]{0,5})\s*", lyric.get("number", ""))
+            text, goes_on = _syllable(lyric, self.lang)
+            if text:
+                note.lyrics.setdefault(int(verse[1]) if verse else i, (text, goes_on))
         if item.find("rest") is not None:
             return note
         pitch = item.find("pitch")
@@ -230,8 +229,8 @@ class WrittenPart:
                 raise DataError(f"{self.place}: a pitch of step {step[:20]!r}")
             alter = float(self._number(pitch.findtext("alter") or "0", "alter", -1000))
             note.pitch = 12 * (self._whole(pitch, "octave") + 1) + _STEPS[step] + alter + self.semitones
-        ties = [tie.get("type") for tie in item.findall("tie")]
-        note.tied = "stop" in (ties or [tie.get("type") for tie in item.findall("notations/tied")])
+        ties = item.findall("tie") or item.findall("notations/tied")
+        note.tied = any(tie.get("type") == "stop" for tie in ties)
         marks = {mark.tag for mark in item.findall("notations/articulations/*")}
         note.breath = bool(marks & {"breath-mark", "caesura"})
         return note
@@ -243,16 +242,9 @@ class WrittenPart:
         note.tied, note.breath, note.chord = note.tied or other.tied, note.breath or other.breath, True
         note.lyrics = other.lyrics | note.lyrics
 
-    def _lyrics(self, item: Element, note: WrittenNote) -> None:
-        for i, lyric in enumerate(item.findall("lyric"), 1):
-            number = re.fullmatch(r"\s*0*([1-9][0-9]{0,5})\s*", lyric.get("number", ""))
-            text, goes_on = _syllable(lyric, self.lang)
-            if text:
-                note.lyrics.setdefault(int(number.group(1)) if number else i, (text, goes_on))
 
-
-_VERSE_NUMBER = re.compile(r"^\d{1,2}\s*[.)．）、]\s*(?=\S)")
-_LEADING_HYPHEN = re.compile(r"^[-‐‑–]\s*(?=\w)")
+_PRINTED = re.compile(r"^(\d{1,2}\s*[.)．）、]\s*(?=\S))?([-‐‑–]\s*(?=\w))?")
+"""A verse number and a hyphen before a syllable."""
 
 
 def _syllable(lyric: Element, lang: str) -> tuple[str, bool]:
@@ -263,7 +255,7 @@ def _syllable(lyric: Element, lang: str) -> tuple[str, bool]:
             text, between, count = f"{text}{between}{(item.text or '').strip()}", " ", count + 1
         elif item.tag == "elision" and count:
             between = (item.text or "").replace("\u203f", " ")
-    text = _LEADING_HYPHEN.sub("", _VERSE_NUMBER.sub("", " ".join(text.split())))
+    text = _PRINTED.sub("", " ".join(text.split()))
     places = [(item.text or "").strip() for item in lyric.findall("syllabic")]
     goes_on = 0 < count <= len(places) and places[count - 1] in ("begin", "middle")
     if goes_on and lang not in UNSPACED and text and not text.endswith("-") and not is_continuation(text):
@@ -316,12 +308,10 @@ def sung_measures(
 
 def _singing_voice(measures: Sequence[WrittenMeasure]) -> str | None:
     """The voice that carries the most lyrics, if measures are split in voices at all."""
-    counts: dict[str, int] = {}
-    for measure in measures:
-        for name in measure.voices if len(measure.voices) > 1 else ():
-            sung = [n for n in measure.notes if n.voice == name and n.pitch != REST and n.lyrics]
-            counts[name] = counts.get(name, 0) + len(sung)
-    return max(counts, key=lambda name: counts[name]) if counts else None
+    split = [measure for measure in measures if len(measure.voices) > 1]
+    names = dict.fromkeys(name for measure in split for name in measure.voices)
+    sung = Counter(n.voice for measure in split for n in measure.notes if n.pitch != REST and n.lyrics)
+    return max(names, key=lambda name: sung[name], default=None)
 
 
 def _choose_voices(measure: WrittenMeasure, singing: str | None, forced: bool) -> None:

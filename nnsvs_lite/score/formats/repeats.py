@@ -75,10 +75,9 @@ def _read_barlines(measure: Element, marks: Sequence[Marks], ending: tuple[int, 
                 mark.forward = True
             else:
                 times = repeat.get("times", "2")
-                if not times.strip().isdecimal() or not 1 <= int(times) <= MAX_PASSES:
-                    raise DataError(
-                        f"measure {mark.number}: a repeat of {times!r} times; 1 to {MAX_PASSES} can be played"
-                    )
+                if not re.fullmatch(r"\s*\d{1,9}\s*", times) or not 1 <= int(times) <= MAX_PASSES:
+                    what = f"a repeat of {times[:20]!r} times; 1 to {MAX_PASSES} can be played"
+                    raise DataError(f"measure {mark.number}: {what}")
                 left = barline.get("location") == "left"
                 marks[0 if left else -1].backward = int(times)
     mark.ending = ending or mark.ending
@@ -124,14 +123,11 @@ def _read_directions(measure: Element, mark: Marks) -> None:
 
 
 def playing_order(marks: Sequence[Marks]) -> list[tuple[int, int]]:
-    """Measures as played, each with the number of the pass it is played in.
+    """Indices of measures as played, each with the pass, from 1, which says which verse is sung.
 
     A repeat without a beginning goes back to the end of the repeat before it, or to the
     start. After a jump (D.C., D.S.) repeats are not taken again and the last ending is
     played; Fine and the way to the coda count only then.
-
-    Returns:
-        (index of the measure, pass from 1) in order. The pass says which verse is sung.
 
     Raises:
         DataError: where the marks contradict each other.

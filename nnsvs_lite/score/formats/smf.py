@@ -120,9 +120,8 @@ def _read_track(data: bytes, start: int, end: int, midi: MidiFile, place: str) -
             raise DataError(f"{place}: more than {MAX_NOTES} notes or {MAX_EVENTS} events")
     for note in track.notes:
         if note.end < 0:
-            raise DataError(
-                f"{place}: the note of pitch {note.pitch} that begins at tick {note.start} has no end"
-            )
+            what = f"the note of pitch {note.pitch} that begins at tick {note.start}"
+            raise DataError(f"{place}: {what} has no end")
     return count
 
 
