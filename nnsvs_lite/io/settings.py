@@ -41,6 +41,8 @@ RENAMED = {
     "forget": ("context_dropout",),
     "hears": ("conditioned_on",),
     "last": ("beta_end",),
+    "lf0_weight": ("weights",),
+    "mgc_weight": ("weights",),
 }
 """Former names of keys, and what may have become of them."""
 

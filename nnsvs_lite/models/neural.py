@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from dataclasses import replace
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -10,25 +11,27 @@ from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.base import AcousticModel
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.conditions import StyleTokens
+from nnsvs_lite.models.layers.expand import phone_of_frame
 from nnsvs_lite.models.layers.losses import StreamLoss
 from nnsvs_lite.models.layers.outputs import OutputSpace, Pitch
 from nnsvs_lite.models.layers.perceptual import PerceptualEntropy
 from nnsvs_lite.models.layers.postfilter import VarianceScaling
 from nnsvs_lite.models.options import AcousticOptions
 
+Streams = dict[str, Tensor]
+StreamWeights = dict[Literal["lf0", "vuv", "mgc", "bap", "mel"], float]
+"""Of streams in the loss, 1 where not given."""
+
 
 class NeuralAcoustic(AcousticModel):
     """A network from score and durations to streams.
 
-    A system gives :meth:`predict`, and :meth:`extra_loss` where its loss has more terms. Its
-    inner vectors take up ``Conditions(spec, self.options, dim)``, which it makes itself,
-    since it alone knows their size and place.
+    A system gives :meth:`outputs`. Its inner vectors take up ``Conditions(spec, self.options, dim)``,
+    which it makes itself, since it alone knows their size and place.
 
     Args:
-        spec: of the dump.
-        options: see :class:`AcousticOptions`.
-        pitch: see :class:`OutputSpace`.
-        weights: of streams in the loss, 1 where not given.
+        spec: of the dump. options: see :class:`AcousticOptions`.
+        pitch: see :class:`OutputSpace`. weights: see :data:`StreamWeights`.
 
     Attributes:
         diffused: streams that are made from noise: an untrained model gives noise for them.
@@ -41,27 +44,33 @@ class NeuralAcoustic(AcousticModel):
         spec: Spec,
         options: AcousticOptions | None = None,
         pitch: Pitch = "bounded",
-        weights: dict[str, float] | None = None,
+        weights: StreamWeights | None = None,
     ):
         super().__init__(spec)
         self.options = options or AcousticOptions()
         self.space = OutputSpace(spec, self.options.residual_to_rule, pitch)
-        self.stream_loss = StreamLoss(spec, weights)
+        self.stream_loss = self.before_loss = StreamLoss(spec, weights)
         self.style = StyleTokens(spec, self.options.style_tokens) if self.options.style_tokens else None
         self.perceptual = PerceptualEntropy(spec) if self.options.perceptual else None
         self.gv = VarianceScaling(spec, self.options.gv)
 
     @abstractmethod
-    def predict(self, batch: Batch, teacher: bool) -> dict[str, Tensor]:
+    def outputs(self, batch: Batch, phone: Tensor, base: Streams, true: Streams) -> Streams:
         """The spec's streams in physical units, with ``vuv_logit`` for ``vuv``: (B, T, D).
 
+        In training ``loss_<name>`` is one more term of the loss, already weighted, and ``before_<stream>``
+        what went into a postnet, whose loss counts as much.
+
         Args:
-            teacher: whether ``batch.streams`` may be read (teacher forcing).
+            phone: (B, T) from ``phone_of_frame``. base: where numbers begin; see :meth:`OutputSpace.base`.
+            true: numbers that stand for ``batch.streams`` (teacher forcing); empty where it sings.
         """
 
-    def extra_loss(self, predicted: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
-        """More terms of the loss by name, already weighted; what :meth:`predict` left is there."""
-        return {}
+    def predict(self, batch: Batch, teacher: bool) -> Streams:
+        """:meth:`outputs`, by teacher forcing or without."""
+        phone = phone_of_frame(batch)
+        base = self.space.base(batch, phone)
+        return self.outputs(batch, phone, base, self.space.encode(batch.streams, base) if teacher else {})
 
     def _styled(self, batch: Batch, listen: bool) -> Batch:
         """The batch with style vectors, if the model has style tokens."""
@@ -72,7 +81,12 @@ class NeuralAcoustic(AcousticModel):
         batch = self._styled(batch, listen=self.training)
         predicted = self.predict(batch, teacher=True)
         losses = self.stream_loss(predicted, batch)
-        terms = self.extra_loss(predicted, batch)
+        before, terms = (
+            {n.removeprefix(prefix): v for n, v in predicted.items() if n.startswith(prefix)}
+            for prefix in ("before_", "loss_")
+        )
+        if before:
+            terms = {"before": self.before_loss({**predicted, **before}, batch)["loss"]} | terms
         if self.perceptual is not None:
             entropy = self.perceptual(predicted["mgc"], batch.frame_mask)
             terms = terms | {"perceptual": entropy * self.options.perceptual}

@@ -7,12 +7,11 @@ from torch import Tensor
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.context import hiding
-from nnsvs_lite.models.layers.expand import phone_of_frame
 from nnsvs_lite.models.layers.losses import StreamLoss
 from nnsvs_lite.models.layers.outputs import StreamHeads
-from nnsvs_lite.models.layers.postnet import SpectraPostnet, spectra_of
+from nnsvs_lite.models.layers.postnet import SpectraPostnet
 from nnsvs_lite.models.layers.score_embedding import ScoreEmbedding
-from nnsvs_lite.models.neural import NeuralAcoustic
+from nnsvs_lite.models.neural import NeuralAcoustic, Streams, StreamWeights
 from nnsvs_lite.models.options import AcousticOptions
 
 
@@ -35,7 +34,7 @@ class PostnetAcoustic(NeuralAcoustic):
         embedded: dict[str, int],
         postnet_layers: int,
         postnet_channels: int,
-        weights: dict[str, float] | None = None,
+        weights: StreamWeights | None = None,
         dim: int | None = None,
     ):
         super().__init__(spec, options, "residual", weights)
@@ -47,19 +46,13 @@ class PostnetAcoustic(NeuralAcoustic):
             self.heads = StreamHeads(sizes, dim)
         self.embedding = ScoreEmbedding(spec, embedded, hiding(self.options.context_dropout, spec))
 
-    def refined(self, values: dict[str, Tensor], base: dict[str, Tensor], mask: Tensor) -> dict[str, Tensor]:
+    def refined(self, values: Streams, base: Streams, mask: Tensor) -> Streams:
         """Physical streams of a network's numbers, and ``before_<stream>`` for the loss."""
         if self.postnet is None:
             return self.space.decode(values, base)
         out = self.space.decode(self.postnet(values, mask), base)
         before = self.space.decode({name: values[name] for name in self.postnet.spectra}, base)
-        return {**out, **{f"before_{name}": value for name, value in before.items()}}
-
-    def extra_loss(self, predicted: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
-        if self.postnet is None:
-            return {}
-        before = {name: predicted[f"before_{name}"] for name in spectra_of(self.spec.streams)}
-        return {"before": self.before_loss({**predicted, **before}, batch)["loss"]}
+        return out | {f"before_{name}": value for name, value in before.items()}
 
 
 class RefinedAcoustic(PostnetAcoustic):
@@ -69,7 +62,5 @@ class RefinedAcoustic(PostnetAcoustic):
     def frames(self, batch: Batch, phone: Tensor) -> Tensor:
         """(B, T, dim); ``phone`` (B, T) from ``phone_of_frame``."""
 
-    def predict(self, batch: Batch, teacher: bool) -> dict[str, Tensor]:
-        phone = phone_of_frame(batch)
-        values = self.heads(self.frames(batch, phone))
-        return self.refined(values, self.space.base(batch, phone), batch.frame_mask)
+    def outputs(self, batch: Batch, phone: Tensor, base: Streams, true: Streams) -> Streams:
+        return self.refined(self.heads(self.frames(batch, phone)), base, batch.frame_mask)

@@ -9,8 +9,9 @@ from torch import Tensor, nn
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.base import DurationModel, SvsModel, TimeLagModel
 from nnsvs_lite.models.batch import Batch
-from nnsvs_lite.models.layers.conv import VariancePredictor
-from nnsvs_lite.models.layers.expand import gather_rows
+from nnsvs_lite.models.layers.context import ContextEncoder
+from nnsvs_lite.models.layers.conv import ConvStack, VariancePredictor
+from nnsvs_lite.models.layers.expand import full_phone_context, gather_rows
 from nnsvs_lite.models.layers.linguistic import LinguisticFeatures
 from nnsvs_lite.models.layers.mdn import MixtureHead, masked_mean, mixture_nll, mixture_peak
 from nnsvs_lite.models.layers.timing_floor import TimingFloor, first_phones
@@ -212,9 +213,9 @@ class VpMdn(NeuralTiming):
     def __init__(
         self,
         spec: Spec,
-        hidden: int,
-        layers: int,
-        kernel: int,
+        hidden: int = 32,
+        layers: int = 3,
+        kernel: int = 3,
         dropout: float = 0.5,
         components: int = 4,
         residual_to_rule: bool = False,
@@ -228,3 +229,39 @@ class VpMdn(NeuralTiming):
 
     def predict(self, batch: Batch) -> Prediction:
         return self.head(self.stack(*self.rows(self.features.phones(batch), batch)))
+
+
+class ContextMdn(NeuralTiming):
+    """A mixture density network over embedded contexts (NNSVS, Sinsy 2021), on top of the rule.
+
+    Args:
+        hidden: channels. layers: convolution blocks. kernel: notes or phones each sees.
+        dropout: probability. components: Gaussians of the mixture. prior: see :class:`NeuralTiming`.
+    """
+
+    kinds = 0
+    """Kinds of rows that have a mean of their own."""
+
+    def __init__(
+        self,
+        spec: Spec,
+        hidden: int = 64,
+        layers: int = 3,
+        kernel: int = 3,
+        dropout: float = 0.3,
+        components: int = 2,
+        prior: float = 0.1,
+    ):
+        super().__init__(spec, residual_to_rule=True, prior=prior)
+        self.encoder = ContextEncoder(spec, ("phone", "note"), hidden)
+        self.stack = ConvStack(hidden, layers, kernel, dropout)
+        self.norm = nn.LayerNorm(hidden, elementwise_affine=False)
+        self.dropout = nn.Dropout(dropout)
+        self.head = MixtureHead(hidden, components, self.deviation)
+        if self.kinds:
+            self.offsets = nn.Embedding(self.kinds, 1)
+            nn.init.zeros_(self.offsets.weight)
+
+    def predict(self, batch: Batch) -> Prediction:
+        rows, mask = self.rows(self.encoder(full_phone_context(batch)), batch)
+        return self.head(self.norm(self.stack(self.dropout(rows), mask)))

@@ -150,23 +150,12 @@ class Versions(Sequence[Example]):
         return self._draw(self._data[index], np.random.default_rng([*self._key, index]))
 
 
-class Batches:
-    """Padded batches by number, for a loader's workers.
-
-    An error of the data is handed over, not raised: a loader would make a traceback of it.
-    """
-
-    def __init__(self, data: Sequence[Example], batches: Sequence[Sequence[int]], frame_shift: float):
-        self._data, self._batches, self._shift = data, batches, frame_shift
-
-    def __len__(self) -> int:
-        return len(self._batches)
-
-    def __getitem__(self, number: int) -> Batch | DataError:
-        try:
-            return collate([self._data[i] for i in self._batches[number]], self._shift)
-        except DataError as error:
-            return error
+def read_batch(indices: Sequence[int], data: Sequence[Example], frame_shift: float) -> Batch | DataError:
+    """A padded batch; errors are handed over, since a loader's worker would make a traceback of one."""
+    try:
+        return collate([data[i] for i in indices], frame_shift)
+    except DataError as error:
+        return error
 
 
 def _indices(table: Path, utts: Sequence[str], known: Sequence[str]) -> dict[str, int]:

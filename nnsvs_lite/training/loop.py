@@ -11,6 +11,7 @@ import math
 import os
 import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from nnsvs_lite.io.atomic import write_text
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.batch import Batch, Example
 from nnsvs_lite.models.config import TrainingOptions
-from nnsvs_lite.training.data import Batches
+from nnsvs_lite.training.data import read_batch
 from nnsvs_lite.training.keep import Keeper, State
 from nnsvs_lite.training.tasks.base import Task
 from nnsvs_lite.training.update import Means, Updater, running_mean
@@ -77,9 +78,10 @@ class Loop:
 
     def _load(self, data: Sequence[Example], batches: list[list[int]]) -> Iterator[Batch]:
         loader = DataLoader(
-            Batches(data, batches, self.task.spec.frame_shift),
+            batches,
             batch_size=None,
             num_workers=self.options.workers,
+            collate_fn=partial(read_batch, data=data, frame_shift=self.task.spec.frame_shift),
             generator=torch.Generator().manual_seed(0),
         )
         for batch in loader:
@@ -89,10 +91,6 @@ class Loop:
 
     def _plan(self, epoch: int) -> list[tuple[list[int], float]]:
         return self.task.plan(epoch, self.fabric.global_rank, self.fabric.world_size)
-
-    def _count_epochs(self) -> int:
-        steps = math.ceil(len(self._plan(1)) / self.options.accumulate)
-        return max(self.options.epochs, math.ceil(self.options.min_steps / steps))
 
     def _is_over(self) -> bool:
         if self.options.patience and self.stale >= self.options.patience:
@@ -201,11 +199,6 @@ class Loop:
         self.state.take_up(states)
         print(f"resuming after {self.unit} {self._now()}", flush=True)
 
-    def _record(self, row: dict[str, Any]) -> None:
-        self.history.append(row)
-        lines = "".join(json.dumps(r) + "\n" for r in self.history)
-        write_text(self.out / "losses.jsonl", lines)
-
     def run(self) -> None:
         """Trains to the end, from the start or from where a run was cut off."""
         task, fabric = self.task, self.fabric
@@ -215,7 +208,8 @@ class Loop:
             if self.options.ema_decay:
                 self.average = AveragedModel(task.model, avg_fn=running_mean(self.options.ema_decay))
                 self.register("average", self.average)
-            self.epochs = self._count_epochs()
+            steps = math.ceil(len(self._plan(1)) / self.options.accumulate)
+            self.epochs = max(self.options.epochs, math.ceil(self.options.min_steps / steps))
             self._resume()
         elif task.model.fits:
             task.model.fit(task.examples(0))
@@ -257,7 +251,8 @@ class Loop:
         self.keeper.offer(loss, now)
         if self.fabric.is_global_zero:
             self.keeper.write(self._kept(), loss, now)
-            self._record({self.unit: now, "train": train, "dev": dev})
+            self.history.append({self.unit: now, "train": train, "dev": dev})
+            write_text(self.out / "losses.jsonl", "".join(json.dumps(row) + "\n" for row in self.history))
             if self.updaters:
                 self.state.save()
                 self.keeper.sweep()

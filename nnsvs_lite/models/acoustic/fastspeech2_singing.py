@@ -8,22 +8,17 @@ from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.conditions import Conditions
 from nnsvs_lite.models.layers.conv import MaskedConv1d, VariancePredictor
-from nnsvs_lite.models.layers.expand import phone_of_frame
 from nnsvs_lite.models.layers.mdn import masked_mean
 from nnsvs_lite.models.layers.outputs import StreamHeads, zeroed
 from nnsvs_lite.models.layers.score_embedding import ToFrames
 from nnsvs_lite.models.layers.transformer import Transformer
+from nnsvs_lite.models.neural import Streams, StreamWeights
 from nnsvs_lite.models.options import AcousticOptions
 from nnsvs_lite.models.refined import PostnetAcoustic
 
 
 class Variance(nn.Module):
-    """Predicts a number a frame, and takes it, or the true one, back in as a vector.
-
-    Args:
-        dim: of the frame vectors. hidden, layers, kernel, dropout: of the predictor.
-        embed_kernel: width of the convolution that makes a vector of the number.
-    """
+    """Predicts a number a frame, and takes it, or the true one, back in through a convolution."""
 
     def __init__(self, dim: int, hidden: int, layers: int, kernel: int, dropout: float, embed_kernel: int):
         super().__init__()
@@ -37,22 +32,23 @@ class Variance(nn.Module):
         return x + self.embed(value if true is None else true, mask), value
 
 
+def energy_of(numbers: Streams) -> Tensor:
+    """(B, T, 1): the first mel-cepstral coefficient, or the mean of the mel bands, in deviations."""
+    return numbers["mgc"][..., :1] if "mgc" in numbers else numbers["mel"].mean(-1, keepdim=True)
+
+
 class FastSpeech2Singing(PostnetAcoustic):
     """Transformers over phones and frames, a variance adaptor for pitch and energy between.
 
-    ``lf0`` is what the adaptor predicts for pitch, in semitones from the score; energy is the
-    first mel-cepstral coefficient, or the mean of the mel bands, in deviations. Training feeds
-    the true ones on, singing the predicted.
+    ``lf0`` is what the adaptor predicts for pitch, in semitones from the score; energy is
+    :func:`energy_of`. Training feeds the true ones on, singing the predicted.
 
     Args:
         dim: channels. encoder_layers: blocks over phones. decoder_layers: over frames.
-        heads: of attention. filters: channels within the blocks' convolutions.
-        kernels: widths of these two convolutions. dropout: probability.
-        attention_dropout: of attention weights.
+        heads, filters, kernels, dropout, attention_dropout: see :class:`Transformer`.
         variance_hidden, variance_layers, variance_kernel, variance_dropout: of the predictors.
         embed_kernel: width of the convolution that takes pitch and energy back in.
         energy_weight: of the squared error of energy in the loss.
-        mgc_weight: of mel-cepstra in the loss.
         Others: see :class:`~nnsvs_lite.models.refined.PostnetAcoustic`.
     """
 
@@ -74,16 +70,15 @@ class FastSpeech2Singing(PostnetAcoustic):
         variance_dropout: float = 0.5,
         embed_kernel: int = 9,
         energy_weight: float = 1.0,
-        mgc_weight: float = 1.0,
+        weights: StreamWeights | None = None,
         places: bool = False,
         postnet_layers: int = 0,
         postnet_channels: int = 512,
         options: AcousticOptions | None = None,
     ):
         sizes = dict.fromkeys(inputs, dim)
-        super().__init__(spec, options, sizes, postnet_layers, postnet_channels, {"mgc": mgc_weight})
+        super().__init__(spec, options, sizes, postnet_layers, postnet_channels, weights)
         self.energy_weight = energy_weight
-        self._loudness = "mgc" if "mgc" in spec.streams else "mel"
         shape = (heads, filters, kernels, dropout, attention_dropout)
         variance = (variance_hidden, variance_layers, variance_kernel, variance_dropout, embed_kernel)
         self.encoder = Transformer(dim, encoder_layers, *shape)
@@ -94,27 +89,15 @@ class FastSpeech2Singing(PostnetAcoustic):
         self.decoder = Transformer(dim, decoder_layers, *shape)
         self.heads = StreamHeads({n: d for n, d in spec.streams.items() if n != "lf0"}, dim)
 
-    def energy_of(self, batch: Batch, base: dict[str, Tensor]) -> Tensor:
-        """(B, T, 1): energy of the batch's recordings, in deviations from the base."""
-        name = self._loudness
-        values = self.space.encode({name: batch.streams[name]}, base)[name]
-        return values[..., :1] if name == "mgc" else values.mean(-1, keepdim=True)
-
-    def predict(self, batch: Batch, teacher: bool) -> dict[str, Tensor]:
-        phone, mask = phone_of_frame(batch), batch.frame_mask
-        base = self.space.base(batch, phone)
-        pitch = self.space.encode({"lf0": batch.streams["lf0"]}, base)["lf0"] if teacher else None
-        energy = self.energy_of(batch, base) if teacher else None
+    def outputs(self, batch: Batch, phone: Tensor, base: Streams, true: Streams) -> Streams:
+        mask, energy = batch.frame_mask, energy_of(true) if true else None
         phones = self.encoder(self.embedding(batch), batch.score.phone_mask) + self.conditions(batch)
         x = self.to_frames(phones, batch, phone)
-        x, lf0 = self.pitch(x, mask, pitch)
+        x, lf0 = self.pitch(x, mask, true.get("lf0"))
         x, predicted = self.energy(x, mask, energy)
         values = {**self.heads(self.decoder(x, mask)), "lf0": lf0}
         out = self.refined(values, base, mask)
         if energy is not None:
-            out["energy_error"] = (predicted - energy).float().square()
+            error = (predicted - energy).float().square()[..., 0]
+            out["loss_energy"] = self.energy_weight * masked_mean(error, mask)
         return out
-
-    def extra_loss(self, predicted: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
-        error = masked_mean(predicted["energy_error"][..., 0], batch.frame_mask)
-        return {**super().extra_loss(predicted, batch), "energy": self.energy_weight * error}

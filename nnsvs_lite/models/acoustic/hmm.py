@@ -24,16 +24,10 @@ class HmmAcoustic(AcousticModel):
     and holds in its leaves the mean and variance of statics and dynamics. Singing walks
     the trees, and generates the smoothest likely trajectory.
 
-    HTS finds the states' borders in training and gives each a length. That was tried (segmental
-    k-means, trees of state lengths fitted by ``mean + rho * variance``) and was worse here:
-    the middle state takes up nearly all of a long vowel, and F0, which moves all through a
-    note, is left with one mean.
-
-    F0 is modelled as the distance from the score's smoothed pitch, since trees over absolute
-    pitch cannot sing a note that was not in training (Sinsy answered with pitch-shifted
-    pseudo-data). Splits reduce squared error in normalised features, where HTS
-    maximises likelihood and stops by description length; here a leaf keeps at least
-    ``smallest`` frames.
+    HTS finds the states' borders in training; tried here, that left nearly all of a long vowel, and of
+    its moving F0, to one state's mean. F0 is the distance from the score's smoothed pitch, since trees
+    over absolute pitch cannot sing a note that was not in training. Splits reduce squared error in
+    normalised features, where HTS maximises likelihood and stops by description length.
 
     Args:
         states: of a phone. leaves: of a tree, at most. smallest: frames in a leaf, at least.
@@ -51,22 +45,16 @@ class HmmAcoustic(AcousticModel):
         self.trees = nn.ModuleDict()
         for name, dim in spec.streams.items():
             self.trees[name] = TreeBank(states, leaves, 1 if name == "vuv" else 2 * WINDOWS * dim)
-            mean, std = self._moments(name)
+            mean, std = torch.zeros(1), torch.full((1,), LF0_UNIT)
+            if name != "lf0":
+                moments = spec.stats.streams[name]
+                mean, std = torch.tensor(moments.mean), torch.tensor(moments.std).clamp(min=1e-4)
             self.register_buffer(f"mean_{name}", mean, persistent=False)
             self.register_buffer(f"std_{name}", std, persistent=False)
             # Before anything was learnt every leaf has the overall mean.
             self.trees[name].values[..., -WINDOWS * dim :] = 1.0
             if name == "vuv":
                 self.trees[name].values[...] = mean
-
-    def _moments(self, name: str) -> tuple[Tensor, Tensor]:
-        """Mean and deviation by which a stream is normalised."""
-        if name == "lf0":
-            return torch.zeros(1), torch.full((1,), LF0_UNIT)
-        moments = self.spec.stats.streams[name]
-        return torch.tensor(moments.mean), torch.tensor(moments.std).clamp(min=1e-4)
-
-    # -- singing ------------------------------------------------------------------------
 
     def _states(self, batch: Batch, phone: Tensor) -> Tensor:
         """(B, T) long: the state of each frame."""
@@ -99,8 +87,6 @@ class HmmAcoustic(AcousticModel):
         predicted = self.infer(batch)
         predicted["vuv_logit"] = predicted["vuv"].logit()
         return self.stream_loss(predicted, batch)
-
-    # -- training -----------------------------------------------------------------------
 
     def _normal(self, example: Example) -> dict[str, np.ndarray]:
         """Streams of an utterance about 0, in deviations; ``vuv`` as it is."""
@@ -146,39 +132,35 @@ class HmmAcoustic(AcousticModel):
             sums = np.concatenate([np.zeros((1, rows.shape[1])), np.cumsum(rows, axis=0, dtype=np.float64)])
             parts.append((sums[place[1:]] - sums[place[:-1]]).reshape(-1, self.states, sums.shape[1]))
         sums = np.concatenate(parts)
-        size = (sums.shape[2] - 1) // 2
         for s in range(self.states):
             used = sums[:, s, 0] > 0
             if not used.any():
                 continue
-            rows = sums[used, s]
-            means = rows[:, 1 : 1 + size] / rows[:, :1]
-            node = trees.grow(s, asked[used], means, rows[:, 0], self.smallest)
-            mean, variance = _leaf_moments(trees, s, node, rows, size, 0.01)
+            counts, first, second = np.split(sums[used, s], [1, 1 + sums.shape[2] // 2], axis=1)
+            node = trees.grow(s, asked[used], first / counts, counts[:, 0], self.smallest)
+            mean, variance = _leaf_moments(node, trees.values.shape[1], counts, first, second)
             trees.values[s] = mean if name == "vuv" else torch.cat([mean, 1 / variance], dim=-1)
 
 
 def _leaf_moments(
-    trees: TreeBank, tree: int, node: np.ndarray, rows: np.ndarray, size: int, floor: float
+    node: np.ndarray, nodes: int, counts: np.ndarray, first: np.ndarray, second: np.ndarray
 ) -> tuple[Tensor, Tensor]:
-    """Mean and variance in every node from counts, sums and sums of squares of samples.
+    """Mean and variance (nodes, size) in each leaf; overall ones, of which 0.01 is a floor, elsewhere.
 
     Args:
-        node: (samples,) leaf of each. rows: (samples, 1 + 2 size). floor: of a variance, as
-            a share of the overall one.
-
-    Returns:
-        (nodes, size) each; nodes that are no leaves hold the overall moments.
+        node: (samples,) leaf of each. counts: (samples, 1). first, second: (samples, size) sums of powers.
     """
-    total = rows.sum(0)
-    overall = total[1 : 1 + size] / total[0]
-    spread = np.maximum(total[1 + size :] / total[0] - overall**2, 1e-6)
-    nodes = trees.values.shape[1]
-    sums = np.zeros((nodes, rows.shape[1]))
-    np.add.at(sums, node, rows)
-    used = sums[:, 0] > 0
+    overall = first.sum(0) / counts.sum()
+    spread = np.maximum(second.sum(0) / counts.sum() - overall**2, 1e-6)
+    totals = []
+    for values in (counts, first, second):
+        total = np.zeros((nodes, values.shape[1]))
+        np.add.at(total, node, values)
+        totals.append(total)
+    n, sums, squares = totals
+    used = n[:, 0] > 0
     mean, variance = np.tile(overall, (nodes, 1)), np.tile(spread, (nodes, 1))
-    mean[used] = sums[used, 1 : 1 + size] / sums[used, :1]
-    variance[used] = sums[used, 1 + size :] / sums[used, :1] - mean[used] ** 2
-    variance = np.maximum(variance, floor * spread)
+    mean[used] = sums[used] / n[used]
+    variance[used] = squares[used] / n[used] - mean[used] ** 2
+    variance = np.maximum(variance, 0.01 * spread)
     return torch.from_numpy(mean).float(), torch.from_numpy(variance).float()

@@ -24,11 +24,7 @@ def mlp(dim: int, expansion: int, dropout: float) -> nn.Sequential:
 
 
 class MixerBlock(nn.Module):
-    """One MLP over the frames of a chunk, then one over channels; each is added to its input.
-
-    Args:
-        dim: channels. chunk: frames. expansion: of both MLPs. dropout: probability.
-    """
+    """One MLP over the frames of a chunk, then one over ``dim`` channels; each is added to its input."""
 
     def __init__(self, dim: int, chunk: int, expansion: int, dropout: float):
         super().__init__()
@@ -71,12 +67,7 @@ def in_chunks(x: Tensor, mask: Tensor, chunk: int, overlap: int, body: Callable)
 
 
 class Mixer(nn.Module):
-    """A stack of :class:`MixerBlock`, run in chunks.
-
-    Args:
-        dim, expansion, dropout: of each block. layers: blocks.
-        chunk, overlap: see :func:`in_chunks`.
-    """
+    """A stack of :class:`MixerBlock`, run :func:`in_chunks`."""
 
     def __init__(self, dim: int, layers: int, chunk: int, overlap: int, expansion: int, dropout: float):
         super().__init__()
@@ -96,9 +87,6 @@ class Mixer(nn.Module):
 
 class MlpSinger(RefinedAcoustic):
     """Phone and pitch vectors side by side, mixed over frames and channels chunk by chunk.
-
-    Chunks begin at the utterance's first frame in training as in singing, so both see the
-    same; what lies near a chunk's edges is dropped and comes from its neighbour.
 
     Args:
         phone_dim, pitch_dim: of the embeddings. dim: channels. layers: mixer blocks.

@@ -20,11 +20,7 @@ HALF = math.sqrt(0.5)
 
 
 class GluBlock(nn.Module):
-    """A linear layer, then ``(x + a * sigmoid(b)) * sqrt(1/2)``; ``a``, ``b``: a convolution of ``x``.
-
-    Args:
-        dim: channels. kernel: width. dropout: before the convolution.
-    """
+    """A linear layer, then ``(x + a * sigmoid(b)) * sqrt(1/2)``; ``a``, ``b``: a convolution of ``x``."""
 
     def __init__(self, dim: int, kernel: int, dropout: float):
         super().__init__()
@@ -45,9 +41,7 @@ class LocalGluLayer(nn.Module):
     What attention gives is set beside its input, passes a linear layer and is added to the
     input again. Both halves of the layer are added to what they took and scaled by sqrt(1/2).
 
-    Args:
-        dim: channels. heads: of attention. width: of its locality term, frames squared.
-        kernel: of the convolution. dropout: probability. attention_dropout: of its weights.
+    See :class:`MuskitsGlu` for its arguments.
     """
 
     def __init__(

@@ -11,11 +11,10 @@ from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.conditions import Conditions
 from nnsvs_lite.models.layers.diffusion import DiffusionStream, Sampler
-from nnsvs_lite.models.layers.expand import phone_of_frame
 from nnsvs_lite.models.layers.ffconvlstm import FFConvLSTM
 from nnsvs_lite.models.layers.linguistic import LinguisticFeatures
 from nnsvs_lite.models.layers.streams import StreamNet, StreamSize
-from nnsvs_lite.models.neural import NeuralAcoustic
+from nnsvs_lite.models.neural import NeuralAcoustic, Streams
 from nnsvs_lite.models.options import AcousticOptions
 
 
@@ -40,16 +39,10 @@ class DiffusionSize:
 
 
 class DiffusionNet(nn.Module):
-    """Frame vectors to a stream: an encoder, and a denoiser conditioned on it.
+    """Frame vectors to a stream of ``dim``: an encoder, and a denoiser conditioned on it."""
 
-    Args:
-        inputs: size of a frame vector. dim: of the stream. size: see :class:`DiffusionSize`.
-        diffusion: more arguments of :class:`DiffusionStream`.
-    """
-
-    def __init__(self, inputs: int, dim: int, size: DiffusionSize, **diffusion: Any):
+    def __init__(self, inputs: int, dim: int, s: DiffusionSize, **diffusion: Any):
         super().__init__()
-        s = size
         self.encoder = FFConvLSTM(inputs, s.ff, s.conv, s.lstm, s.lstm_layers, embed=s.embed)
         self.out = nn.Linear(self.encoder.size, s.cond)
         self.stream = DiffusionStream(dim, s.cond, s.channels, s.layers, s.cycle, **diffusion)
@@ -110,23 +103,17 @@ class NnsvsDiffusion(NeuralAcoustic):
         self._conditioned_on = vuv.conditioned_on
         self.vuv = StreamNet(inner + 1 + sum(spec.streams[n] for n in self._conditioned_on), 1, vuv)
 
-    def predict(self, batch: Batch, teacher: bool) -> dict[str, Tensor]:
-        phone, mask, seed = phone_of_frame(batch), batch.frame_mask, batch.seed
-        base = self.space.base(batch, phone)
-        true = self.space.encode(batch.streams, base) if teacher else {}
+    def outputs(self, batch: Batch, phone: Tensor, base: Streams, true: Streams) -> Streams:
+        mask, seed = batch.frame_mask, batch.seed
         x = self.features(batch, phone) + self.conditions(batch)
         score = self.space.standard_lf0(self.space.floor.steps.score_lf0(batch, phone))
         numbers = {"lf0": self.lf0(x, mask, true.get("lf0"), seed, late=score)[1]}
         sung = self.space.decode(numbers, base)["lf0"]
-        x = torch.cat([x, self.space.standard_lf0(batch.streams["lf0"] if teacher else sung)], dim=-1)
+        x = torch.cat([x, self.space.standard_lf0(batch.streams["lf0"] if true else sung)], dim=-1)
         losses = {}
         for name, net in self.nets.items():
-            losses[f"noise_{name}"], numbers[name] = net(x, mask, true.get(name), seed)
-        known = true if teacher else numbers
+            losses[f"loss_noise_{name}"], numbers[name] = net(x, mask, true.get(name), seed)
+        known = true or numbers
         x = torch.cat([x, *(known[n] for n in self._conditioned_on)], dim=-1)
         numbers["vuv"] = self.vuv(x, mask, None, seed)[1]
         return self.space.decode(numbers, base) | {n: v for n, v in losses.items() if v is not None}
-
-    def extra_loss(self, predicted: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
-        """The errors in the noise."""
-        return {f"noise_{name}": predicted[f"noise_{name}"] for name in self.diffused}

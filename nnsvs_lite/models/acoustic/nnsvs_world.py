@@ -9,11 +9,11 @@ from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.conditions import Conditions
-from nnsvs_lite.models.layers.expand import gather_rows, phone_of_frame
+from nnsvs_lite.models.layers.expand import gather_rows
 from nnsvs_lite.models.layers.linguistic import LinguisticFeatures
 from nnsvs_lite.models.layers.recurrent import BiLSTM
 from nnsvs_lite.models.layers.streams import StreamNet, StreamSize, order_error
-from nnsvs_lite.models.neural import NeuralAcoustic
+from nnsvs_lite.models.neural import NeuralAcoustic, Streams, StreamWeights
 from nnsvs_lite.models.options import AcousticOptions
 
 
@@ -56,8 +56,7 @@ class NnsvsWorld(NeuralAcoustic):
     Args:
         streams: how each is predicted; all of the dump's, ``lf0`` first.
         encoder: shared by all but F0 (v1 to v3), or None: each reads the score's features (v4).
-        weights: of streams in the loss.
-        options: see :class:`AcousticOptions`.
+        weights, options: see :class:`NeuralAcoustic`.
     """
 
     def __init__(
@@ -65,12 +64,11 @@ class NnsvsWorld(NeuralAcoustic):
         spec: Spec,
         streams: dict[str, StreamSize],
         encoder: EncoderSize | None = None,
-        weights: dict[str, float] | None = None,
+        weights: StreamWeights | None = None,
         options: AcousticOptions | None = None,
     ):
         super().__init__(spec, options, weights=weights)
-        problem = order_error(list(spec.streams), streams)
-        if problem:
+        if problem := order_error(list(spec.streams), streams):
             raise DataError(problem, "streams")
         self.sizes = streams
         self.features = LinguisticFeatures(spec, self.options.context_dropout)
@@ -95,33 +93,24 @@ class NnsvsWorld(NeuralAcoustic):
         rest = gather_rows(batch.score.note_context[..., self._rest, None], note)
         return torch.cat([self.encoder(x, batch.frame_mask), rest], dim=-1)
 
-    def predict(self, batch: Batch, teacher: bool) -> dict[str, Tensor]:
-        phone, mask = phone_of_frame(batch), batch.frame_mask
-        base = self.space.base(batch, phone)
-        true = self.space.encode(batch.streams, base) if teacher else {}
+    def outputs(self, batch: Batch, phone: Tensor, base: Streams, true: Streams) -> Streams:
+        mask = batch.frame_mask
         x = self.features(batch, phone) + self.conditions(batch)
         shared = self._shared(x, batch, phone)
-        numbers: dict[str, Tensor] = {}
-        out: dict[str, Tensor] = {}
+        numbers: Streams = {}
+        out: Streams = {}
         lf0 = x
         for name, net in self.nets.items():
             if name == "lf0":
                 score = self.space.standard_lf0(self.space.floor.steps.score_lf0(batch, phone))
                 first, last = net(x, mask, true.get(name), batch.seed, late=score)
             else:
-                given = [true[h] if teacher else numbers[h] for h in self.sizes[name].conditioned_on]
+                given = [(true or numbers)[h] for h in self.sizes[name].conditioned_on]
                 first, last = net(torch.cat([shared, lf0, *given], dim=-1), mask, true.get(name), batch.seed)
             numbers[name] = last
             out |= self.space.decode({name: last}, base)
             if name == "lf0":
-                lf0 = self.space.standard_lf0(batch.streams[name] if teacher else out[name])
+                lf0 = self.space.standard_lf0(batch.streams[name] if true else out[name])
             elif self.sizes[name].postnet:
                 out[f"before_{name}"] = self.space.decode({name: first}, base)[name]
         return out
-
-    def extra_loss(self, predicted: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
-        """Where streams have postnets, the loss of what goes into them counts as much."""
-        before = {n.removeprefix("before_"): v for n, v in predicted.items() if n.startswith("before_")}
-        if not before:
-            return {}
-        return {"before": self.stream_loss({**predicted, **before}, batch)["loss"]}

@@ -13,10 +13,9 @@ from nnsvs_lite.models.layers.expand import (
     frame_positions,
     full_phone_context,
     gather_rows,
-    phone_of_frame,
 )
 from nnsvs_lite.models.layers.outputs import StreamHeads
-from nnsvs_lite.models.neural import NeuralAcoustic
+from nnsvs_lite.models.neural import NeuralAcoustic, Streams, StreamWeights
 from nnsvs_lite.models.options import AcousticOptions
 
 PITCHES = 128
@@ -24,12 +23,7 @@ PITCHES = 128
 
 
 class Tower(nn.Module):
-    """Phone vectors, positions and the melody's slope to frame vectors.
-
-    Args:
-        spec: columns. dim: channels. phone_layers, frame_layers, kernel, cycle, dropout:
-            of the convolutions.
-    """
+    """Phone vectors, positions and the melody's slope to frame vectors; see :class:`ResF0Conv`."""
 
     def __init__(
         self,
@@ -72,8 +66,7 @@ class ResF0Conv(NeuralAcoustic):
         phone_layers: convolution blocks over phones.
         frame_layers: over frames, their dilation doubling in cycles of ``cycle``.
         kernel: width of the frame convolutions. dropout: probability.
-        mgc_weight, lf0_weight, vuv_weight, bap_weight: in the loss.
-        options: see :class:`AcousticOptions`.
+        options, weights: see :class:`NeuralAcoustic`.
     """
 
     def __init__(
@@ -86,13 +79,9 @@ class ResF0Conv(NeuralAcoustic):
         kernel: int = 5,
         cycle: int = 3,
         dropout: float = 0.1,
-        mgc_weight: float = 4.0,
-        lf0_weight: float = 1.0,
-        vuv_weight: float = 1.0,
-        bap_weight: float = 1.0,
+        weights: StreamWeights | None = None,
         options: AcousticOptions | None = None,
     ):
-        weights = {"mgc": mgc_weight, "lf0": lf0_weight, "vuv": vuv_weight, "bap": bap_weight}
         super().__init__(spec, options, weights=weights)
         hidden_context = hiding(self.options.context_dropout, spec)
         shape = (phone_layers, frame_layers, kernel, cycle, dropout, hidden_context)
@@ -108,9 +97,7 @@ class ResF0Conv(NeuralAcoustic):
         self.f0_head = StreamHeads({"lf0": 1}, f0_hidden)
         self.heads = StreamHeads({n: d for n, d in spec.streams.items() if n != "lf0"}, hidden)
 
-    def predict(self, batch: Batch, teacher: bool) -> dict[str, Tensor]:
-        phone = phone_of_frame(batch)
-        base = self.space.base(batch, phone)
+    def outputs(self, batch: Batch, phone: Tensor, base: Streams, true: Streams) -> Streams:
         # The rounded melody against its steps shows where, and which way, the note changes.
         steps = self.space.floor.steps.score_lf0(batch, phone)
         slope = (self.space.floor.pitch_of(batch, phone) - steps) * 10.0

@@ -9,13 +9,13 @@ from torch.nn import functional as F
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.conditions import Conditions
-from nnsvs_lite.models.layers.expand import phone_of_frame, sum_by_note
+from nnsvs_lite.models.layers.expand import sum_by_note
 from nnsvs_lite.models.layers.ffconvlstm import FFConvLSTM
 from nnsvs_lite.models.layers.linguistic import LinguisticFeatures
 from nnsvs_lite.models.layers.losses import LF0_UNIT
 from nnsvs_lite.models.layers.outputs import MAX_RESIDUAL, StreamHeads
 from nnsvs_lite.models.layers.vibrato import VibratoAnalysis, sing_vibrato
-from nnsvs_lite.models.neural import NeuralAcoustic
+from nnsvs_lite.models.neural import NeuralAcoustic, Streams, StreamWeights
 from nnsvs_lite.models.options import AcousticOptions
 
 RISE = 0.3
@@ -70,8 +70,7 @@ class Sinsy(NeuralAcoustic):
         vibrato: how it is modelled.
         prior: weight of automatic pitch correction, on the residual in log F0;
             see :func:`prior_weights`.
-        weights: of streams in the loss.
-        options: see :class:`AcousticOptions`.
+        weights, options: see :class:`NeuralAcoustic`.
     """
 
     def __init__(
@@ -84,7 +83,7 @@ class Sinsy(NeuralAcoustic):
         dropout: float = 0.0,
         vibrato: Literal["none", "diff", "sine"] = "none",
         prior: float = 0.0,
-        weights: dict[str, float] | None = None,
+        weights: StreamWeights | None = None,
         options: AcousticOptions | None = None,
     ):
         super().__init__(spec, options, weights=weights)
@@ -99,39 +98,51 @@ class Sinsy(NeuralAcoustic):
         self.register_buffer("usual", torch.tensor(USUAL), persistent=False)
         self.register_buffer("spread", torch.tensor(SPREAD), persistent=False)
 
-    def predict(self, batch: Batch, teacher: bool) -> dict[str, Tensor]:
-        phone = phone_of_frame(batch)
-        base = self.space.base(batch, phone)
+    def outputs(self, batch: Batch, phone: Tensor, base: Streams, true: Streams) -> Streams:
         score = self.space.standard_lf0(self.space.floor.steps.score_lf0(batch, phone))
         x = self.features(batch, phone) + self.conditions(batch)
         numbers = self.heads(self.body(x, batch.frame_mask, score))
         wave = {name: numbers.pop(name) for name in VIBRATO[self.vibrato]}
         out = self.space.decode(numbers, base)
         out["residual"] = out["lf0"] - base["lf0"]
-        if self.prior:
-            out["prior"] = prior_weights(batch, phone, self._rest, self.shift)
-        if self.analysis is None:
-            return out
-        out |= wave
-        if teacher:
-            found = self._find(batch, phone)
-            out |= found
-            out["lf0"] = out["lf0"] + found["true_wave"]
-        else:
+        if true:
+            return out | self._learnt(out, wave, batch, phone)
+        if self.analysis is not None:
             moved = out["residual"] + self._sung(wave, batch)
             out["lf0"] = base["lf0"] + moved.clamp(-MAX_RESIDUAL, MAX_RESIDUAL)
         return out
 
-    def _find(self, batch: Batch, phone: Tensor) -> dict[str, Tensor]:
-        """The target's vibrato: its wave in log F0, and what the heads are to say of it."""
+    def _learnt(self, out: Streams, wave: Streams, batch: Batch, phone: Tensor) -> Streams:
+        """F0 with the target's vibrato; the terms of the loss on residual and vibrato."""
+        learnt, mask = {}, batch.frame_mask[..., None]
+        frames = mask.sum().clamp(min=1)
+        if self.prior:
+            learnt["prior"] = prior_weights(batch, phone, self._rest, self.shift)
+            held = learnt["prior"] * out["residual"].float().abs()
+            learnt["loss_prior"] = self.prior * (held * mask).sum() / frames
+        if self.analysis is None:
+            return learnt
+        true_wave, true, flag = self._find(batch, phone)
+        learnt["lf0"] = out["lf0"] + true_wave
+        flag = flag & mask
+        error = (wave["vibrato"].float() - true).abs().mean(-1, keepdim=True)
+        learnt["loss_vibrato"] = torch.where(flag, error, 0.0).sum() / flag.sum().clamp(min=1)
+        if self.vibrato == "sine":
+            logit = wave["vibrato_flag"].float() + SELDOM
+            error = F.binary_cross_entropy_with_logits(logit, flag.to(logit.dtype), reduction="none")
+            learnt["loss_vibrato_flag"] = (error * mask).sum() / frames
+        return learnt
+
+    def _find(self, batch: Batch, phone: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The target's vibrato: its wave in log F0, what the heads are to say of it, and where."""
         lf0 = batch.streams["lf0"].float()
         voiced = (batch.streams["vuv"][..., 0] > 0.5) & batch.frame_mask
         found = self.analysis(lf0, self.space.floor.pitch_of(batch, phone), voiced)
         wave = (lf0 - found.level) * voiced[..., None]
         if self.vibrato == "diff":
-            return {"true_wave": wave, "true": wave / LF0_UNIT, "true_flag": voiced[..., None]}
+            return wave, wave / LF0_UNIT, voiced[..., None]
         sine = (torch.cat([found.amplitude, found.rate], dim=-1) - self.usual) / self.spread
-        return {"true_wave": wave * found.flag, "true": sine, "true_flag": found.flag}
+        return wave * found.flag, sine, found.flag
 
     def _sung(self, wave: dict[str, Tensor], batch: Batch) -> Tensor:
         """Predicted vibrato in log F0: (B, T, 1)."""
@@ -140,21 +151,3 @@ class Sinsy(NeuralAcoustic):
         amplitude, rate = (wave["vibrato"] * self.spread + self.usual).split(1, dim=-1)
         flag = (wave["vibrato_flag"] + SELDOM > 0) & batch.frame_mask[..., None]
         return sing_vibrato(amplitude, rate, flag, self.shift)
-
-    def extra_loss(self, predicted: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
-        """The prior on the residual, and what is said of vibrato where there is some."""
-        losses = {}
-        mask = batch.frame_mask[..., None]
-        frames = mask.sum().clamp(min=1)
-        if self.prior:
-            held = predicted["prior"] * predicted["residual"].float().abs()
-            losses["prior"] = self.prior * (held * mask).sum() / frames
-        if self.analysis is not None:
-            flag = predicted["true_flag"] & mask
-            error = (predicted["vibrato"].float() - predicted["true"]).abs().mean(-1, keepdim=True)
-            losses["vibrato"] = torch.where(flag, error, 0.0).sum() / flag.sum().clamp(min=1)
-        if self.vibrato == "sine":
-            logit = predicted["vibrato_flag"].float() + SELDOM
-            error = F.binary_cross_entropy_with_logits(logit, flag.to(logit.dtype), reduction="none")
-            losses["vibrato_flag"] = (error * mask).sum() / frames
-        return losses

@@ -10,19 +10,14 @@ from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.attentive import AttentiveDecoder, DurationControl, guided_attention
 from nnsvs_lite.models.layers.conditions import Conditions
 from nnsvs_lite.models.layers.conv import MaskedBatchNorm, MaskedConv1d
-from nnsvs_lite.models.layers.expand import phone_of_frame
 from nnsvs_lite.models.layers.recurrent import BiLSTM
+from nnsvs_lite.models.neural import Streams, StreamWeights
 from nnsvs_lite.models.options import AcousticOptions
 from nnsvs_lite.models.refined import PostnetAcoustic
 
 
 class TacotronEncoder(nn.Module):
-    """Convolutions with batch normalisation, ReLU and dropout, then a bidirectional LSTM.
-
-    Args:
-        dim: channels, and the size of what comes out. layers: convolutions. kernel: width.
-        dropout: after each.
-    """
+    """Convolutions with batch normalisation, ReLU and dropout, then a bidirectional LSTM, all of ``dim``."""
 
     def __init__(self, dim: int, layers: int, kernel: int, dropout: float):
         super().__init__()
@@ -51,9 +46,7 @@ class TacotronSinging(PostnetAcoustic):
         dim: of embeddings and encoder. conv_layers, conv_kernel, dropout: of its convolutions.
         hidden: of the decoder's two LSTM layers. prenet, prenet_dropout: of its prenet.
         attention: size in which queries and keys meet. reduction: frames a step.
-        sigma, guided_weight: see
-            :func:`~nnsvs_lite.models.layers.attentive.guided_attention`.
-        mgc_weight: of mel-cepstra in the loss.
+        sigma, guided_weight: of :func:`guided_attention`, one more loss.
         Others: see :class:`~nnsvs_lite.models.refined.PostnetAcoustic`.
     """
 
@@ -72,13 +65,13 @@ class TacotronSinging(PostnetAcoustic):
         reduction: int = 2,
         sigma: float = 0.4,
         guided_weight: float = 1.0,
-        mgc_weight: float = 1.0,
+        weights: StreamWeights | None = None,
         postnet_layers: int = 5,
         postnet_channels: int = 512,
         options: AcousticOptions | None = None,
     ):
         sizes = dict.fromkeys(inputs, dim)
-        super().__init__(spec, options, sizes, postnet_layers, postnet_channels, {"mgc": mgc_weight})
+        super().__init__(spec, options, sizes, postnet_layers, postnet_channels, weights)
         self.sigma, self.guided_weight = sigma, guided_weight
         self.encoder = TacotronEncoder(dim, conv_layers, conv_kernel, dropout)
         self.conditions = Conditions(spec, self.options, dim)
@@ -87,16 +80,14 @@ class TacotronSinging(PostnetAcoustic):
             dim, self.space.size, hidden, prenet, prenet_dropout, attention, reduction
         )
 
-    def predict(self, batch: Batch, teacher: bool) -> dict[str, Tensor]:
-        phone, mask, reduction = phone_of_frame(batch), batch.frame_mask, self.decoder.reduction
-        base = self.space.base(batch, phone)
+    def outputs(self, batch: Batch, phone: Tensor, base: Streams, true: Streams) -> Streams:
+        mask, reduction = batch.frame_mask, self.decoder.reduction
         vectors = self.encoder(self.embedding(batch), batch.score.phone_mask) + self.conditions(batch)
         control = self.control(batch.score.duration / reduction, batch.score.phone_mask)
         memory = self.decoder.remember(vectors, batch.score.phone_mask, control)
         steps = -(-batch.max_frames // reduction)
-        if teacher:
-            numbers = self.space.encode(batch.streams, base)
-            target = torch.cat([numbers[name] for name in self.space.sizes], dim=-1) * mask[..., None]
+        if true:
+            target = torch.cat([true[name] for name in self.space.sizes], dim=-1) * mask[..., None]
             heard = self.decoder.heard(target, steps)
             frames, weights = self.decoder.follow(memory, heard, batch.seed)
         else:
@@ -110,7 +101,4 @@ class TacotronSinging(PostnetAcoustic):
         guided = guided_attention(
             weights.float(), sung, batch.score.phone_mask, mask[:, ::reduction], self.sigma
         )
-        return {**out, "guided": self.guided_weight * guided}
-
-    def extra_loss(self, predicted: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
-        return {**super().extra_loss(predicted, batch), "guided": predicted["guided"]}
+        return {**out, "loss_guided": self.guided_weight * guided}

@@ -9,6 +9,7 @@ from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.conditions import Conditions
 from nnsvs_lite.models.layers.score_embedding import ToFrames
 from nnsvs_lite.models.layers.transformer import Transformer
+from nnsvs_lite.models.neural import StreamWeights
 from nnsvs_lite.models.options import AcousticOptions
 from nnsvs_lite.models.refined import RefinedAcoustic
 
@@ -18,13 +19,8 @@ class XiaoiceSing(RefinedAcoustic):
 
     Args:
         dim: channels. encoder_layers: blocks over phones. decoder_layers: over frames.
-        heads: of attention. filters: channels within the blocks' convolutions.
-        kernels: widths of these two convolutions. dropout: probability.
-        attention_dropout: of attention weights.
-        scaled: whether positions have a learnt scale.
-        postnet_layers: 0 for none. postnet_channels: of its convolutions.
-        mgc_weight, lf0_weight, vuv_weight, bap_weight, mel_weight: in the loss.
-        options: see :class:`~nnsvs_lite.models.options.AcousticOptions`.
+        heads, filters, kernels, dropout, attention_dropout, scaled: see :class:`Transformer`.
+        Others: see :class:`~nnsvs_lite.models.refined.PostnetAcoustic`.
     """
 
     def __init__(
@@ -43,15 +39,9 @@ class XiaoiceSing(RefinedAcoustic):
         places: bool = False,
         postnet_layers: int = 0,
         postnet_channels: int = 512,
-        mgc_weight: float = 1.0,
-        lf0_weight: float = 1.0,
-        vuv_weight: float = 1.0,
-        bap_weight: float = 1.0,
-        mel_weight: float = 1.0,
+        weights: StreamWeights | None = None,
         options: AcousticOptions | None = None,
     ):
-        weights = {"mgc": mgc_weight, "lf0": lf0_weight, "vuv": vuv_weight}
-        weights |= {"bap": bap_weight, "mel": mel_weight}
         sizes = dict.fromkeys(inputs, dim)
         super().__init__(spec, options, sizes, postnet_layers, postnet_channels, weights, dim)
         shape = (heads, filters, kernels, dropout, attention_dropout, scaled)

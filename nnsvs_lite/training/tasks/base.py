@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -12,7 +13,7 @@ from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.base import SvsModel
 from nnsvs_lite.models.batch import Batch, Example
 from nnsvs_lite.models.config import Config
-from nnsvs_lite.training.data import DumpDataset, balanced, epoch_batches, pack
+from nnsvs_lite.training.data import DumpDataset, Versions, balanced, epoch_batches, pack
 
 Update = Callable[..., None]
 """``update(name, loss, weight=1.0)``: a step of the optimiser of that name, now, on a loss that is a
@@ -22,7 +23,7 @@ mean over ``weight`` units; with ``training.accumulate``, at the last of several
 class Task:
     """Data and networks of one model, and what a step is.
 
-    A subclass says which of a dump it reads, and, where there is more to it than one loss and
+    A subclass says what of a dump it needs, and, where there is more to it than one loss and
     one optimiser, gives :meth:`start` and :meth:`step`.
 
     Args:
@@ -31,13 +32,16 @@ class Task:
 
     Attributes:
         units: what losses are means over. only: options that this task takes and others refuse.
-        model: what is kept.
+        needs: options of :class:`DumpDataset`. model: what is kept.
+        draw: makes an epoch's version of an utterance by chance; None where all see the same.
 
     Raises DataError for data that is missing or damaged, and options that are another task's.
     """
 
     units: ClassVar[str]
     only: ClassVar[tuple[str, ...]] = ()
+    needs: ClassVar[dict[str, Any]] = {}
+    draw: Callable[[Example, np.random.Generator], Example] | None = None
     _OWNERS: ClassVar[dict[str, str]] = {
         "transpose": "acoustic models",
         "stretch": "acoustic models",
@@ -69,7 +73,7 @@ class Task:
 
     def read(self, dump: str | os.PathLike, subset: str, data: str | os.PathLike | None) -> DumpDataset:
         """One set, as much of it as this task needs."""
-        raise NotImplementedError
+        return DumpDataset(dump, subset, self.spec, **self.needs)
 
     def lengths(self, data: DumpDataset) -> list[int]:
         """Of each utterance, in what ``training.batch_frames`` or ``batch_phones`` counts."""
@@ -77,7 +81,8 @@ class Task:
 
     def examples(self, epoch: int) -> Sequence[Example]:
         """The training set as one epoch sees it; drawn from the seed, the epoch and the utterance alone."""
-        return self.train_data
+        draw = self.draw
+        return self.train_data if draw is None else Versions(self.train_data, draw, self.options.seed, epoch)
 
     def plan(self, epoch: int, rank: int, world: int) -> list[tuple[list[int], float]]:
         """Utterances of each batch of a rank in an epoch, and 1.0, or 0.0 where it only keeps step."""

@@ -1,7 +1,5 @@
 """Time-lag and duration models: scores and the times of their phones."""
 
-import os
-
 from nnsvs_lite.training.data import DumpDataset
 from nnsvs_lite.training.tasks.base import Task
 
@@ -10,9 +8,6 @@ class TimeLagTask(Task):
     """Batches are counted in phones."""
 
     units = "notes"
-
-    def read(self, dump: str | os.PathLike, subset: str, data: str | os.PathLike | None) -> DumpDataset:
-        return DumpDataset(dump, subset, self.spec)
 
     def lengths(self, data: DumpDataset) -> list[int]:
         return [len(data[i].score.phone_context) for i in range(len(data))]

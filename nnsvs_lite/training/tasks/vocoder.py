@@ -1,7 +1,7 @@
 """Vocoders: streams and recordings, whole or in random pieces, and perhaps a discriminator."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,7 @@ from nnsvs_lite.corpus.datadir import DataDir
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.base import VocoderModel
 from nnsvs_lite.models.batch import Batch, Example
-from nnsvs_lite.training.data import DumpDataset, Versions
+from nnsvs_lite.training.data import DumpDataset
 from nnsvs_lite.training.tasks.base import Task, Update
 
 
@@ -56,13 +56,10 @@ class VocoderTask(Task):
         given = {"streams": self.model.inputs, "recordings": DataDir.read(Path(data) / subset)}
         return DumpDataset(dump, subset, self.spec, score=False, **given)
 
-    def examples(self, epoch: int) -> Sequence[Example]:
-        options = self.options
-        if not options.crop_frames:
-            return self.train_data
-        hop = self.spec.frame_shift * self.spec.sample_rate
-        draw = partial(cropped, frames=options.crop_frames, hop=hop)
-        return Versions(self.train_data, draw, options.seed, epoch)
+    @property
+    def draw(self) -> Callable[..., Example] | None:
+        hop, frames = self.spec.frame_shift * self.spec.sample_rate, self.options.crop_frames
+        return partial(cropped, frames=frames, hop=hop) if frames else None
 
     def start(self, optimise: Callable[..., None], register: Callable[[str, Any], None]) -> None:
         optimise("generator", self.model)
