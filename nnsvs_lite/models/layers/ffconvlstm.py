@@ -13,12 +13,12 @@ LAYERS = 3
 class FFConvLSTM(nn.Module):
     """Frames to vectors (Hono et al., "Sinsy", 2021, as NNSVS' ``FFConvLSTM``).
 
-    Three layers with ReLU, three convolutions with batch normalisation and ReLU, LSTMs in both directions.
-    NNSVS pads convolutions by reflection, here padding counts as zero.
+    Three layers with ReLU, three convolutions of width 7 with batch normalisation and ReLU, LSTMs in both
+    directions. NNSVS pads convolutions by reflection, here padding counts as zero.
 
     Args:
         inputs: size of a frame. ff, conv, lstm: sizes of the three parts.
-        lstm_layers: stacked. dropout: between LSTM layers. kernel: of convolutions.
+        lstm_layers: stacked. dropout: between LSTM layers.
         embed: size of a linear layer before all, or 0 for none.
         late: numbers a frame that enter before the convolutions.
     """
@@ -31,7 +31,6 @@ class FFConvLSTM(nn.Module):
         lstm: int,
         lstm_layers: int = 2,
         dropout: float = 0.0,
-        kernel: int = 7,
         embed: int = 0,
         late: int = 0,
     ):
@@ -40,7 +39,7 @@ class FFConvLSTM(nn.Module):
         sizes = [embed or inputs] + [ff] * LAYERS
         self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in zip(sizes, sizes[1:]))
         sizes = [ff + late] + [conv] * LAYERS
-        self.convs = nn.ModuleList(MaskedConv1d(a, b, kernel) for a, b in zip(sizes, sizes[1:]))
+        self.convs = nn.ModuleList(MaskedConv1d(a, b, 7) for a, b in zip(sizes, sizes[1:]))
         self.norms = nn.ModuleList(MaskedBatchNorm(conv) for _ in range(LAYERS))
         self.lstm = BiLSTM(conv, lstm, lstm_layers, dropout)
         self.size = self.lstm.size

@@ -36,9 +36,8 @@ class TimingFloor(nn.Module):
         super().__init__()
         self._id = spec.column("phone", "phone")
         self._onset = spec.column("phone", "is_onset")
-        mean, std, count = (
-            torch.tensor(spec.phone_stat(name, 0.0)) for name in ("duration_mean", "duration_std", "count")
-        )
+        names = ("duration_mean", "duration_std", "count")
+        mean, std, count = (torch.tensor(spec.phone_stat(name, 0.0)) for name in names)
         sustains = torch.tensor(spec.sustaining)
         for kind in (sustains, ~sustains):
             centre, spread = _median(mean, count * kind), _median(std, count * kind)

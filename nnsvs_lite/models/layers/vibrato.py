@@ -65,14 +65,6 @@ class VibratoAnalysis(nn.Module):
         ):
             self.register_buffer(f"_{name}", value, persistent=False)
 
-    def level(self, lf0: Tensor, score: Tensor, voiced: Tensor) -> Tensor:
-        """Log F0 without oscillation: the score and what slowly departs from it.
-
-        Args:
-            lf0: (B, T, 1). score: (B, T, 1), its steps rounded off. voiced: (B, T) bool.
-        """
-        return score + smooth(lf0 - score, voiced, self._level)
-
     def likelihood(self, lf0: Tensor, voiced: Tensor) -> Tensor:
         """(B, T): flux times share of 3-8 Hz of the slope's spectrum, a local mean.
 
@@ -89,8 +81,9 @@ class VibratoAnalysis(nn.Module):
         return smooth(likelihood[..., None], voiced, self._local)[..., 0]
 
     def forward(self, lf0: Tensor, score: Tensor, voiced: Tensor) -> Vibrato:
-        """Args: as for :meth:`level`."""
-        level = self.level(lf0, score, voiced)
+        """``lf0`` (B, T, 1), ``score`` (B, T, 1) with its steps rounded off, ``voiced`` (B, T) bool."""
+        # Without oscillation F0 is the score and what slowly departs from it.
+        level = score + smooth(lf0 - score, voiced, self._level)
         wave = torch.where(voiced, (lf0 - level)[..., 0] / CENT, 0.0)
         inside = voiced & (self.likelihood(lf0, voiced) > THRESHOLD)
         earlier = before(inside.float()).bool()
