@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from nnsvs_lite.align.config import AlignConfig, from_dict, read_config
+from nnsvs_lite.align.config import AlignConfig, read_config
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.io.settings import Settings, plain
 
 CONF = Path(__file__).parents[1] / "conf" / "mfa"
 
@@ -15,10 +16,14 @@ def test_shipped_configurations_load(path):
     assert read_config(path).backend in ("viter", "mfa")
 
 
+def from_dict(values):
+    return Settings(values, "alignment configuration").build(AlignConfig)
+
+
 def test_round_trip():
     config = from_dict({"backend": "mfa", "mfa": {"options": ["--fine_tune"], "beam": 12}})
     assert config.mfa.options == ("--fine_tune",)
-    assert from_dict(config.to_dict()) == config
+    assert from_dict(plain(config)) == config
     assert from_dict({}) == AlignConfig()
 
 

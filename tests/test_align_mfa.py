@@ -188,7 +188,7 @@ def test_phrases_without_path_are_listed(stand_in, folder):
 def test_other_versions_are_refused(stand_in):
     with pytest.raises(DataError, match=r"mfa is version 2.2.17; 3.x is needed"):
         stand_in(version="2.2.17")[0].check()
-    with pytest.raises(DataError, match="mfa version failed with status 0: rubbish"):
+    with pytest.raises(DataError, match="mfa version says no version: rubbish"):
         stand_in(version="rubbish")[0].check()
 
 
@@ -199,7 +199,7 @@ def test_missing_program_says_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setattr("nnsvs_lite.align.mfa.HOME", tmp_path / "none")
     with pytest.raises(DataError, match="not installed .* tools/install_mfa.sh, or choose the embedded"):
         aligner.check()
-    config = dataclasses.replace(aligner.config, mfa=MfaConfig(command="no-such-program run mfa"))
+    config = AlignConfig(backend="mfa", mfa=MfaConfig(command="no-such-program run mfa"))
     with pytest.raises(DataError, match="no-such-program cannot be started"):
         MfaAligner(config, tmp_path / "work").check()
 

@@ -7,9 +7,10 @@ import pytest
 from align_corpus import RATE, make_corpus, random_score, sing
 
 from nnsvs_lite.align.config import RefineConfig, SyncConfig
-from nnsvs_lite.align.frames import analyse
-from nnsvs_lite.align.refine import Item, item_slots, load_frames, refine, save_frames, to_labels
+from nnsvs_lite.align.frames import analyse, load_frames, save_frames
+from nnsvs_lite.align.refine import refine, to_labels
 from nnsvs_lite.align.report import figures, onset_errors
+from nnsvs_lite.align.slots import Item, slots_of
 from nnsvs_lite.align.sync import synchronise
 from nnsvs_lite.score.types import Note, Score
 
@@ -35,7 +36,7 @@ def errors(data, items, refined, config=CONFIG):
     for item in items:
         labels = to_labels(item, refined.onsets[item.utt], data.duration(item.utt), config)
         assert labels[0].start == 0.0 and labels[-1].end == data.duration(item.utt)
-        found += onset_errors(item.utt, labels, data.labels[item.utt])
+        found += onset_errors(labels, data.labels[item.utt])
     return figures(found)
 
 
@@ -87,7 +88,7 @@ def test_a_breath_that_the_score_lacks_is_found():
     lacking = Score((*score.notes[:1], dataclasses.replace(score.notes[1], end=1.6), *score.notes[3:]))
     frames = analyse(audio, RATE)
     item = Item("x", "toy", lacking, None, len(frames))
-    slots = item_slots(item, CONFIG)
+    slots = slots_of(item, CONFIG)
     assert [s.phone for s in slots] == ["pau", "s", "a", "br", "m", "i", "pau"]
 
 
@@ -155,7 +156,7 @@ def test_real_recordings(shared_data, tmp_path):
     found = []
     for item in items:
         labels = to_labels(item, refined.onsets[item.utt], lengths[item.utt], config)
-        found += onset_errors(item.utt, labels, truth[item.utt])
+        found += onset_errors(labels, truth[item.utt])
     got = figures(found)
     assert got["n_onsets"] > 250
     assert got["within_50ms"] >= 0.85 and got["median_ms"] <= 20.0 and got["within_20ms"] >= 0.75

@@ -6,8 +6,9 @@ import itertools
 import numpy as np
 
 from nnsvs_lite.align.acoustic import Models, Sums, estimate
+from nnsvs_lite.align.config import RefineConfig
 from nnsvs_lite.align.segmental import Evidence, Priors, onset_score, search, segment_score
-from nnsvs_lite.align.slots import slots_of
+from nnsvs_lite.align.slots import Item, slots_of
 from nnsvs_lite.score.types import Note, Score
 
 SCORE = Score(
@@ -19,6 +20,10 @@ SCORE = Score(
     )
 )
 FRAMES = 50
+
+
+def slots_in(window, breaths=True):
+    return slots_of(Item("u", "s", SCORE, None, FRAMES), RefineConfig(window=window, breaths=breaths))
 
 
 def evidence(rng):
@@ -45,7 +50,7 @@ def test_search_finds_the_best_of_all():
     priors = Priors({"rest": (1.0, 4.0)}, {"ja:k": (2.0, 0.4)}, breath=-1.0, default=3.0)
     for seed in range(4):
         found = evidence(np.random.default_rng(seed))
-        slots = slots_of(SCORE, FRAMES, 0.005, 0.02)
+        slots = slots_in(0.02)
         slots = [dataclasses.replace(s, low=max(s.low, s.high - 6)) if i else s for i, s in enumerate(slots)]
         assert [s.phone for s in slots] == ["pau", "k", "a", "br", "i", "pau"]
         onsets, score = search(slots, FRAMES, found, priors)
@@ -61,7 +66,7 @@ def test_search_finds_the_best_of_all():
 
 
 def test_windows_hold_the_least_length_of_every_phone():
-    slots = slots_of(SCORE, FRAMES, 0.005, 0.25)
+    slots = slots_in(0.25)
     assert slots[0].low == slots[0].high == 0
     needed = [s for s in slots if not s.optional]
     assert all(b.low >= a.low + 3 and b.high >= a.high for a, b in zip(needed, needed[1:]))
@@ -70,7 +75,7 @@ def test_windows_hold_the_least_length_of_every_phone():
 
 def test_models_of_rare_phones_lean_on_their_manner():
     rng = np.random.default_rng(0)
-    slots = slots_of(SCORE, FRAMES, 0.005, 0.05, breaths=False)
+    slots = slots_in(0.05, breaths=False)
     x = rng.standard_normal((FRAMES, 3)) + 2.0
     sums = Sums()
     sums.add(slots, np.array([0, 10, 20, 30, 40, 50]), x)

@@ -9,7 +9,7 @@ import pytest
 import soundfile
 from align_corpus import RATE, make_corpus, sing
 
-from nnsvs_lite.align.config import from_dict
+from nnsvs_lite.align.config import AlignConfig, RefineConfig
 from nnsvs_lite.align.stage import align
 from nnsvs_lite.bin.main import main
 from nnsvs_lite.corpus.datadir import DataDir
@@ -21,7 +21,7 @@ from nnsvs_lite.io.textgrid import read_textgrid, write_textgrid
 from nnsvs_lite.score.types import Score
 
 pytest.importorskip("viter", reason="needs the embedded aligner: pip install 'nnsvs_lite[viter]'")
-CONFIG = from_dict({"refine": {"iterations": 5}})
+CONFIG = AlignConfig(refine=RefineConfig(iterations=5))
 
 
 def run(data, out, **options):
@@ -179,7 +179,7 @@ def _later(note, seconds):
 
 def test_refinement_can_be_switched_off(tmp_path):
     make_corpus(tmp_path / "data", 4, seed=3, notes=5)
-    config = from_dict({"refine": {"enabled": False}, "pieces": 0})
+    config = AlignConfig(refine=RefineConfig(enabled=False), pieces=0)
     report = align([tmp_path / "data"], config, tmp_path / "exp", realign=True, say=lambda line: None)
     assert report["refined"] is None and report["aligner"]["n_onsets"] > 0
     assert report["used"] == report["aligner"]
@@ -266,7 +266,7 @@ def test_each_table_is_read_once(tmp_path, monkeypatch):
         return read_text(path)
 
     monkeypatch.setattr("nnsvs_lite.io.tables.read_text", reading)
-    config = from_dict({"refine": {"iterations": 1}})
+    config = AlignConfig(refine=RefineConfig(iterations=1))
     align([tmp_path / "data"], config, tmp_path / "exp", realign=True, say=lambda line: None)
     assert {"wav.scp", "utt2spk", "score", "label.ctm"} <= {name.rpartition("/")[2] for name in opened}
     assert len(opened) == len(set(opened))

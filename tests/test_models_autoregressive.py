@@ -5,14 +5,14 @@ import torch
 from torch import nn
 
 from nnsvs_lite.models.batch import length_mask
-from nnsvs_lite.models.layers.autoregressive import ArDecoder
+from nnsvs_lite.models.layers.streams import ArDecoder, DecoderSize
 
 SHAPES = pytest.mark.parametrize(("layers", "reduction", "frames"), [(1, 1, 9), (2, 2, 9), (1, 4, 12)])
 
 
 def decoder(layers: int, reduction: int) -> ArDecoder:
     torch.manual_seed(0)
-    net = ArDecoder(5, 3, 8, layers, reduction).eval()
+    net = ArDecoder(5, 3, DecoderSize(8, layers, reduction)).eval()
     for parameter in net.parameters():
         nn.init.normal_(parameter, std=0.3)
     return net
@@ -92,4 +92,4 @@ def test_the_seed_decides_what_is_heard():
 
 def test_an_untrained_decoder_gives_zero():
     x, mask, _ = inputs(12)
-    assert not ArDecoder(5, 3, 8)(x, mask, None, seed=0).any()
+    assert not ArDecoder(5, 3, DecoderSize(8))(x, mask, None, seed=0).any()

@@ -123,13 +123,35 @@ def test_a_foreign_class_is_refused_and_its_module_not_imported(foreign, class_p
     assert not foreign.exists() and "their_models" not in sys.modules
 
 
-def test_no_class_path_is_honoured_but_the_models_own(foreign):
+def test_no_class_path_is_honoured_but_the_models_own(conf, foreign, monkeypatch):
+    """Neither in a checkpoint nor in a YAML whose folder is searched for modules, at any depth."""
+    monkeypatch.chdir(foreign.parent)
     nested = {"class_path": "their_models.Theirs", "init_args": {}}
-    with pytest.raises(DataError, match="hidden must be a whole number"):
-        Config.from_dict(config_of(MDN, hidden=nested), "model.pt")
+    world, resf0 = (
+        f"nnsvs_lite.models.acoustic.{n}" for n in ("nnsvs_world.NnsvsWorld", "resf0_conv.ResF0Conv")
+    )
+    for value, message in (
+        (config_of(MDN, hidden=nested), "init_args.hidden must be a whole number"),
+        (config_of(MDN, nested=nested), "unknown key model.init_args.nested"),
+        (config_of(resf0, options=nested), "unknown key model.init_args.options.class_path"),
+        (config_of(resf0, options={"gv": nested}), "init_args.options.gv must be a number"),
+        (config_of(world, streams=nested), "init_args.streams.class_path must be a mapping"),
+        (config_of(world, streams={"lf0": {"decoder": nested}}), "unknown key .*lf0.decoder.class_path"),
+        (config_of(world, streams={}, weights=nested), "init_args.weights.class_path must be a number"),
+        (config_of(MDN) | {"training": nested}, "unknown key training.class_path"),
+        ({"model": {"class_path": nested}}, "model.class_path must be text"),
+    ):
+        for read in (
+            lambda v: Config.from_dict(v, "model.pt"),
+            lambda v: Config.read(conf(yaml.safe_dump(v))),
+        ):
+            with pytest.raises(DataError, match=message) as caught:
+                read(value)
+            assert "\n" not in str(caught.value)
     with pytest.raises(DataError, match="unknown key model.init_args.options.class_path"):
-        resf0 = "nnsvs_lite.models.acoustic.resf0_conv.ResF0Conv"
-        Config.from_dict(config_of(resf0, options=nested), "model.pt")
+        Config.read(
+            conf(yaml.safe_dump(config_of(resf0))), ["--model.options.class_path=their_models.Theirs"]
+        )
     assert not foreign.exists() and "their_models" not in sys.modules
 
 

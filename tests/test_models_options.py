@@ -306,7 +306,3 @@ class TestVarianceScaling:
             make("resf0_conv", bare, gv=0.5)
         with pytest.raises(DataError, match="within 0..1"):
             make("resf0_conv", spec, gv=1.5)
-        model = make("resf0_conv", bare)
-        model.gv.strength = 0.5
-        with pytest.raises(DataError, match="needs the variance of utterances"):
-            model.infer(batch_of(items[:1], bare))

@@ -4,8 +4,10 @@ import io
 import json
 import pickle
 import shutil
+import sys
 import zipfile
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +18,11 @@ from scorexml import song, write
 from nnsvs_lite.bin.main import main
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.tables import write_table
+from nnsvs_lite.models import checkpoint
 from nnsvs_lite.models import pack as packing
 from nnsvs_lite.models.checkpoint import save_model
 from nnsvs_lite.models.config import Config
-from nnsvs_lite.models.pack import Pack, assemble, pack
+from nnsvs_lite.models.pack import MANIFEST, Pack, assemble, pack
 from nnsvs_lite.synthesis.singer import Singer
 
 
@@ -131,8 +134,6 @@ def test_the_licence_of_some_singers_is_not_that_of_all(recipe, tmp_path):
 
 
 def test_models_that_do_not_belong_together_are_not_packed(recipe, tmp_path, toy_dump):
-    from nnsvs_lite.models import checkpoint
-
     state = checkpoint.load(recipe / "duration.pt")
     state["spec"]["feature_config"]["frame_shift"] = 0.01
     checkpoint.save(recipe / "duration.pt", state)
@@ -193,6 +194,9 @@ def test_foreign_and_newer_archives(packed, tmp_path):
     )
     for manifest in (b"[]", b"{", b"\xff", b'{"format": "nnsvs_lite voice", "version": 2}'):
         refused(rewritten(packed, out, lambda f, m=manifest: f.update({"manifest.json": m})))
+    without = b'"corpus": "songs",', b""
+    said = refused(rewritten(packed, out, lambda f: f.update({MANIFEST: f[MANIFEST].replace(*without)})))
+    assert "damaged or cut short: 'corpus'" in said
     said = refused(rewritten(packed, out, lambda f: f.update({"LICENCE.txt": b"other"})))
     assert "LICENCE.txt is not what was packed" in said
 
@@ -233,6 +237,28 @@ def test_nothing_in_a_packed_voice_is_run(packed, tmp_path, monkeypatch):
     said = refused(rewritten(packed, out, lambda f: put(f, "models/acoustic.pt", pickle.dumps(_Evil()))))
     assert "evil.nnsvs/acoustic" in said and "not loaded" in said
     assert not (tmp_path / "evil").exists()
+
+
+def test_a_packed_voice_names_no_class_but_its_models(packed, toy_voice, tmp_path, monkeypatch):
+    (tmp_path / "helper.py").write_text("open('it_ran', 'w')\nclass Helper: pass\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    options = {"class_path": "helper.Helper", "init_args": {}}
+    for path, value, message in (
+        (("init_args", "options"), options, "unknown key model.init_args.options.class_path"),
+        (("init_args", "options", "gv"), options, "model.init_args.options.gv must be a number"),
+        (("class_path",), "helper.Helper", "'helper.Helper' is no model under nnsvs_lite.models"),
+    ):
+        state = checkpoint.load(toy_voice / "model.pt")
+        *keys, last = path
+        place = state["config"]["model"]
+        for key in keys:
+            place = place[key]
+        place[last] = value
+        checkpoint.save(tmp_path / "model.pt", state)
+        change = partial(put, name="models/acoustic.pt", data=(tmp_path / "model.pt").read_bytes())
+        assert message in refused(rewritten(packed, tmp_path / "evil.nnsvs", change))
+    assert not (tmp_path / "it_ran").exists() and "helper" not in sys.modules
 
 
 def test_sizes_are_bounded(packed, tmp_path, monkeypatch):

@@ -86,7 +86,7 @@ def write_bombs(folder):
         "million.lab": (b"0 1 a/\n" * MILLION, "at most 50000 can be read"),
         "million.ds": (
             json.dumps({"ph_seq": "a " * few, "note_seq": "C4 " * few, "note_dur": "0.1 " * few}).encode(),
-            "more than 50000 notes",
+            "it has 60000 notes; at most 50000 can be read",
         ),
     }
     for name, (data, _) in files.items():

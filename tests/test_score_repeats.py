@@ -99,6 +99,7 @@ def test_order(tmp_path, marks, order):
         ),
         (("|:", ":|=1000000"), "measure 2: a repeat of '1000000' times"),
         (("|:", ":|=many"), "measure 2: a repeat of 'many' times"),
+        (("[=2;]",), "the score is empty: none of its notes is played"),
     ],
 )
 def test_contradictions(tmp_path, marks, message):

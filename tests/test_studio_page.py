@@ -56,7 +56,7 @@ def said(page, text: str) -> None:
 
 
 def song(page) -> dict:
-    return page.evaluate("JSON.parse(localStorage.getItem('nnsvs-lite studio ja'))")
+    return page.evaluate("JSON.parse(sessionStorage.getItem('nnsvs-lite studio ja song'))")
 
 
 def at(page, beat: float, pitch: int) -> tuple[float, float]:
@@ -178,8 +178,12 @@ def test_notes_are_edited_by_mouse(browser, url):
     assert places(page) == [(3, 1, 67), (5, 1, 65)]
     for _ in range(7):
         page.get_by_role("button", name="Undo").click()
-    assert places(page) == [] and page.get_by_role("button", name="Undo").is_disabled()
-    page.get_by_role("button", name="Redo").click()
+    assert places(page) == []
+    # The song before New comes back, too; there is none before that.
+    page.get_by_role("button", name="Undo").click()
+    assert places(page) and page.get_by_role("button", name="Undo").is_disabled()
+    for _ in range(2):
+        page.get_by_role("button", name="Redo").click()
     assert places(page) == [(0, 1, 60)]
 
 
@@ -224,6 +228,51 @@ def test_notes_are_edited_by_keys_alone(browser, url):
     press("Control+a")
     press("Delete")
     assert places(page) == []
+
+
+def test_no_song_is_lost_to_another(browser, url):
+    page = empty(browser, url)
+    draw(page, 0, 1, 60)
+    mine = notes(page)
+    assert len(mine) == 1
+    for tune in ("tune 0", "tune 1"):
+        page.locator("#examples").select_option(tune)
+    page.get_by_role("button", name="New").click()
+    assert notes(page) == []
+    # Undo goes back through the songs that were opened.
+    for _ in range(3):
+        page.get_by_role("button", name="Undo").click()
+    assert notes(page) == mine
+    page.reload()
+    page.wait_for_selector("body.ready")
+    assert notes(page) == mine
+    # What was edited is among the kept songs, what was only opened is not.
+    page.locator("#examples").select_option("tune 1")
+    page.locator("#examples").focus()
+    kept = page.locator("#kept option")
+    assert kept.count() >= 1
+    page.locator("#examples").select_option(kept.first.get_attribute("value"))
+    assert notes(page) == mine
+
+
+def test_two_tabs_keep_two_songs(browser, url):
+    first = empty(browser, url)
+    draw(first, 0, 1, 60)
+    second = first.context.new_page()
+    second.goto(url)
+    second.wait_for_selector("body.ready")
+    assert notes(second) == notes(first), "a new tab begins with the song that was kept last"
+    second.get_by_role("button", name="New").click()
+    draw(second, 2, 1, 62)
+    draw(first, 4, 1, 64)
+    for page, beats in ((first, [0, 4]), (second, [2])):
+        page.reload()
+        page.wait_for_selector("body.ready")
+        assert [note["at"] for note in notes(page)] == beats
+    kept = second.evaluate(
+        "Object.keys(localStorage).filter((key) => key.startsWith('nnsvs-lite studio ja'))"
+    )
+    assert len(kept) >= 2
 
 
 def test_running_lyrics_are_spread_over_the_notes(browser, url):
@@ -280,10 +329,10 @@ def test_a_song_can_be_cancelled_and_a_failure_is_told(browser, url):
     page = empty(browser, url)
     page.evaluate(
         """() => {
-            const song = JSON.parse(localStorage.getItem("nnsvs-lite studio ja"));
+            const song = JSON.parse(sessionStorage.getItem("nnsvs-lite studio ja song"));
             song.notes = Array.from({ length: 900 }, (_, i) =>
                 ({ at: i, beats: 1, pitch: 60 + i % 7, lyric: "ら" }));
-            localStorage.setItem("nnsvs-lite studio ja", JSON.stringify(song));
+            sessionStorage.setItem("nnsvs-lite studio ja song", JSON.stringify(song));
         }"""
     )
     page.reload()

@@ -1,11 +1,15 @@
 """``nnsvs-lite serve`` as a program: it starts, answers, ends, and says in one line why it cannot."""
 
+import asyncio
+import contextlib
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
+import threading
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -14,8 +18,11 @@ import pytest
 from studio_common import OWN, song
 
 from nnsvs_lite.bin.main import main
+from nnsvs_lite.io.jobs import python
+from nnsvs_lite.studio import server as server_module
+from nnsvs_lite.studio.jobs import Worker
 
-pytest.importorskip("uvicorn", reason="needs uvicorn: pip install nnsvs_lite[studio]")
+uvicorn = pytest.importorskip("uvicorn", reason="needs uvicorn: pip install nnsvs_lite[studio]")
 
 
 @pytest.fixture
@@ -83,6 +90,64 @@ def test_it_answers_and_ends_without_a_trace(server, number):
     assert process.returncode == (0 if number == signal.SIGINT else 143)
     assert list(temporary.iterdir()) == []
     assert workers and all(gone(pid) for pid in workers)
+
+
+def test_modules_of_the_working_folder_are_not_run(tmp_path, monkeypatch):
+    for name in ("json", "music21", "nnsvs_lite", "traceback"):
+        (tmp_path / f"{name}.py").write_text("open('ran', 'w')\n")
+    monkeypatch.chdir(tmp_path)
+    with contextlib.closing(Worker("reader", {"lang": "ja"})) as reader:
+        assert reader.start() == {}
+    command = python("import json, sys; print(json.dumps(sys.argv[1:]))")
+    assert subprocess.check_output([*command, "a b"], text=True) == '["a b"]\n'
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_killed_studio_leaves_its_folder_to_the_next_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    names = [f"nnsvs-lite-studio-{pid}-x" for pid in (ended.pid, os.getpid(), "odd")] + [
+        "nnsvs-lite-other-1-x"
+    ]
+    for name in names:
+        (tmp_path / name).mkdir()
+    server_module._remove_left_behind()
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names[1:])
+
+
+def test_a_connection_that_says_nothing_is_closed(monkeypatch):
+    from starlette.responses import PlainTextResponse
+
+    from nnsvs_lite.studio import guard
+
+    monkeypatch.setattr(guard, "REQUEST_SECONDS", 0.4)
+
+    async def app(scope, receive, send):
+        if scope["type"] == "http":
+            await asyncio.sleep(0.8)  # an answer may take its time
+            await PlainTextResponse("done")(scope, receive, send)
+
+    listener = server_module._listen(0)
+    runner = uvicorn.Server(uvicorn.Config(app, http=guard.Impatient, log_level="warning", lifespan="off"))
+    thread = threading.Thread(target=runner.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    address = ("127.0.0.1", listener.getsockname()[1])
+    for words in (
+        b"",
+        b"GET / HTTP/1.1\r\nHost: x\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n1",
+    ):
+        with socket.create_connection(address, timeout=5) as client:
+            client.sendall(words)
+            while client.recv(1000):
+                pass
+    with socket.create_connection(address, timeout=5) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert client.recv(1000).startswith(b"HTTP/1.1 200")
+    runner.should_exit = True
+    thread.join(timeout=10)
+    assert not thread.is_alive()
 
 
 def said(capfd, *words: object) -> str:

@@ -33,7 +33,7 @@ def align_stage(folder: Path, count: int) -> Callable[[], object]:
 
     from nnsvs_lite.align import stage
     from nnsvs_lite.align.backend import Aligner
-    from nnsvs_lite.align.config import from_dict
+    from nnsvs_lite.align.config import AlignConfig, RefineConfig
     from nnsvs_lite.corpus.datadir import DataDir
     from nnsvs_lite.io.ctm import Segment
     from nnsvs_lite.io.textgrid import write_textgrid
@@ -74,7 +74,7 @@ def align_stage(folder: Path, count: int) -> Callable[[], object]:
         scores=dict.fromkeys(utts, Score(notes)),
     ).write()
     stage.ALIGNERS["viter"] = EvenAligner
-    config = from_dict({"refine": {"iterations": 1}})
+    config = AlignConfig(refine=RefineConfig(iterations=1))
     return lambda: stage.align([folder / "data"], config, folder / "exp", say=lambda line: None)
 
 

@@ -1,15 +1,12 @@
 """Acoustic models of the refinement: a Gaussian for each phone's beginning, middle and end.
 
-Small on purpose: they have to be learnt from the very recordings that are aligned,
-which may be a minute. Means and variances of rare states lean on the phone's, those
-of rare phones on their manner's, those on all of the data (maximum a posteriori
+Small on purpose: they are learnt from the very recordings that are aligned, which may be a minute. Rare
+states lean on their phone, rare phones on their manner, those on all of the data (maximum a posteriori
 estimates: Gauvain and Lee, 1994).
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -26,32 +23,24 @@ narrow vowel leaves all frames of a transition to the broad consonant beside it;
 one variance for all, a boundary lies midway between two phones."""
 
 
-@dataclass
-class Sums:
-    """Counts, sums and sums of squares by ``(group, key, state)``."""
-
-    table: dict[tuple[str, str, int], list] = field(default_factory=dict)
+class Sums(dict[tuple[str, str, int], np.ndarray]):
+    """Count, sums and sums of squares (1 + 2 * D,) of frames by ``(group, key, state)``."""
 
     def add(self, slots: Sequence[Slot], onsets: np.ndarray, features: np.ndarray) -> None:
         """Adds an utterance's frames (T, D) as its onsets (slots + 1,) divide them."""
         for slot, start, end in zip(slots, onsets, onsets[1:]):
-            if end <= start:
-                continue
-            edge = int(edges(np.array(end - start)))
+            edge = edges(max(end - start, 0))
             parts = ((start, start + edge), (start + edge, end - edge), (end - edge, end))
             for state, (a, b) in enumerate(parts):
                 if b > a:
                     x = features[a:b].astype(np.float64)
-                    self._add((slot.group, slot.key, state), len(x), x.sum(axis=0), (x * x).sum(axis=0))
+                    row = np.concatenate([[len(x)], x.sum(axis=0), (x * x).sum(axis=0)])
+                    self.merge({(slot.group, slot.key, state): row})
 
-    def _add(self, key: tuple[str, str, int], *values) -> None:
-        row = self.table.get(key)
-        self.table[key] = list(values) if row is None else [a + b for a, b in zip(row, values)]
-
-    def merge(self, other: Sums) -> None:
+    def merge(self, other: Mapping[tuple[str, str, int], np.ndarray]) -> None:
         """Adds another's sums."""
-        for key, row in other.table.items():
-            self._add(key, *row)
+        for key, row in other.items():
+            self[key] = self.get(key, 0.0) + row
 
 
 @dataclass(frozen=True)
@@ -74,39 +63,35 @@ class Models:
         return found
 
 
-def _lean(rows: Sequence[Sequence], mean: np.ndarray, variance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    count = sum(row[0] for row in rows)
-    total = sum((row[1] for row in rows), np.zeros_like(mean))
-    square = sum((row[2] for row in rows), np.zeros_like(mean))
+def _lean(
+    rows: Iterable[np.ndarray], mean: np.ndarray, variance: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and variance of all rows of sums, leaning on broader ones."""
+    width = len(mean)
+    count, total, square = np.split(sum(rows, np.zeros(1 + 2 * width)), [1, 1 + width])
     new = (total + LEAN * mean) / (count + LEAN)
     second = (square + LEAN * (variance + mean**2)) / (count + LEAN)
     return new, np.maximum(second - new**2, 1e-6)
 
 
 def estimate(sums: Sums, known: Mapping[str, str]) -> Models:
-    """Models of all phones.
-
-    Args:
-        sums: of the segmentation so far.
-        known: group by phone key, for every phone that may be asked for.
-    """
-    table = sums.table
-    width = len(next(iter(table.values()))[1])
-    everything = _lean(list(table.values()), np.zeros(width), np.ones(width))
+    """Models of all phones; ``known``: group by phone key, for every phone that may be asked for."""
+    width = len(next(iter(sums.values()))) // 2
+    everything = _lean(sums.values(), np.zeros(width), np.ones(width))
     floor = FLOOR * everything[1]
     groups = {
-        group: _lean([row for key, row in table.items() if key[0] == group], *everything)
+        group: _lean((row for key, row in sums.items() if key[0] == group), *everything)
         for group in sorted(set(known.values()))
     }
     means, variances, within = {}, {}, np.zeros(width)
     for key, group in sorted(known.items()):
-        phone = _lean([row for name, row in table.items() if name[1] == key], *groups[group])
-        rows = [[table[group, key, k]] if (group, key, k) in table else [] for k in range(3)]
-        states = [_lean(row, *phone) for row in rows]
+        phone = _lean((row for name, row in sums.items() if name[1] == key), *groups[group])
+        rows = [sums.get((group, key, k), np.zeros(1 + 2 * width)) for k in range(3)]
+        states = [_lean([row], *phone) for row in rows]
         means[key] = np.stack([mean for mean, _ in states])
         variances[key] = np.stack([np.maximum(variance, floor) for _, variance in states])
-        within += sum(row[0][0] * variance for row, (_, variance) in zip(rows, states) if row)
-    within /= sum(row[0] for row in table.values())
+        within += sum(row[0] * variance for row, (_, variance) in zip(rows, states))
+    within /= sum(row[0] for row in sums.values())
     # Geometric mean of a state's own variance and that within all states.
     shared = {key: own ** (1.0 - POOLED) * within**POOLED for key, own in variances.items()}
     return Models(means, shared)

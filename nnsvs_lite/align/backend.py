@@ -1,8 +1,7 @@
 """The aligner's interface: train on a corpus folder, align a corpus folder.
 
-Both back ends are programs of their own. They are run as such: a fault in one
-of them cannot take the stage down with it, its output is in a log, and what it
-wrote counts only when it ended well.
+Both back ends are run as programs of their own: a fault in one of them cannot take the stage down with
+it, its output is in a log, and what it wrote counts only when it ended well.
 """
 
 import os
@@ -20,6 +19,7 @@ from nnsvs_lite.io.atomic import atomic_dir, atomic_path
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.done import Done
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.io.settings import plain
 from nnsvs_lite.io.textgrid import read_textgrid
 
 SHARD = 200
@@ -40,26 +40,22 @@ def telling_line(log: str) -> str:
 def run_program(
     name: str, command: Sequence[str], log: Path, environment: Mapping[str, str] | None = None
 ) -> str:
-    """Runs a program; everything it prints goes to ``log``, which is also returned.
+    """Runs a program; everything it prints goes to ``log``, and is also returned.
 
     Raises:
-        DataError: where it cannot be started or ends with another status than 0:
-            one line with the reason as the program gave it, and the log's place.
+        DataError: where it cannot be started or ends with another status than 0: the reason as the
+            program gave it, and the log's place.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with open(log, "w", encoding="utf-8", errors="replace") as out:
         out.write("# " + shlex.join(command) + "\n")
         out.flush()
+        pipes = {"stdout": out, "stderr": subprocess.STDOUT, "stdin": subprocess.DEVNULL}
         try:
             status = subprocess.run(
-                list(command),
-                stdout=out,
-                stderr=subprocess.STDOUT,
-                stdin=subprocess.DEVNULL,
-                env={**os.environ, **(environment or {})},
-                check=False,
+                command, **pipes, env={**os.environ, **(environment or {})}, check=False
             ).returncode
-        except (FileNotFoundError, PermissionError, NotADirectoryError) as error:
+        except OSError as error:
             raise DataError(f"{name} cannot be started: {command[0]}: {error.strerror}") from None
     text = log.read_text(encoding="utf-8", errors="replace").split("\n", 1)[1]
     if status != 0:
@@ -69,18 +65,13 @@ def run_program(
 
 
 class Aligner(ABC):
-    """One back end.
-
-    Args:
-        work: a folder for the model and for logs.
-        jobs: processes or threads that it may use.
-    """
+    """One back end; ``work`` is a folder for the model and logs, ``jobs`` are processes or threads."""
 
     name = ""
     model_suffix = ""
 
     def __init__(self, config: AlignConfig, work: Path, jobs: int = 1):
-        self.config = config
+        self.options = getattr(config, self.name)
         self.work = Path(work)
         self.jobs = max(1, jobs)
         self.log = self.work / "log"
@@ -110,10 +101,9 @@ class Aligner(ABC):
         given = self.given_model()
         if given is not None:
             return given
-        options = self.config.to_dict()[self.name]
-        model = self.work / f"model{self.model_suffix}"
-        files = [Path(options["model"])] if options["model"] else [corpus.training, corpus.dictionary]
-        done = Done(self.work, "model", files, {self.name: options})
+        model, configured = self.work / f"model{self.model_suffix}", self.options.model
+        files = [Path(configured)] if configured else [corpus.training, corpus.dictionary]
+        done = Done(self.work, "model", files, {self.name: plain(self.options)})
         if not done.is_current():
             done.clear()
             with atomic_path(model) as tmp:
@@ -130,25 +120,22 @@ class Aligner(ABC):
     def align(self, corpus: CorpusFolder) -> tuple[dict[str, list[Segment]], dict[str, str]]:
         """Trains or loads the model and aligns all phrases.
 
-        Returns:
-            Labels by phrase name, one for every phone of the phrase's score, and
-            reasons by phrase name for those that could not be aligned.
+        Gives labels by phrase name, one for every phone of the phrase's score, and reasons by phrase
+        name for those that could not be aligned.
         """
         model = self.prepare_model(corpus)
-        found: dict[str, list[Segment]] = {}
-        failed: dict[str, str] = {}
+        found, failed = {}, {}
         for number, start in enumerate(range(0, len(corpus.phrases), SHARD)):
             name, phrases = f"shard{number:03d}", corpus.phrases[start : start + SHARD]
             self._align_shard(corpus, name, phrases, model)
             for phrase in phrases:
                 path = self.work / "aligned" / name / f"{phrase.name}.TextGrid"
+                length = phrase.end - phrase.start
                 try:
                     if not path.exists():
                         raise DataError("the aligner found no path through it")
-                    labels = read_textgrid(path)
-                    found[phrase.name] = fit_to_score(
-                        labels, phrase.score, phrase.end - phrase.start, str(path), corpus.names
-                    )
+                    rows = read_textgrid(path)
+                    found[phrase.name] = fit_to_score(rows, phrase.score, length, str(path), corpus.names)
                 except DataError as error:
                     failed[phrase.name] = error.what
         return found, failed
@@ -156,19 +143,18 @@ class Aligner(ABC):
     def _align_shard(self, corpus: CorpusFolder, name: str, phrases: list[AlignPhrase], model: Path) -> None:
         target = self.work / "aligned" / name
         files = [corpus.place(p).with_suffix(kind) for p in phrases for kind in (".lab", ".stamp")]
-        options = {"config": self.config.to_dict()[self.name], "names": [p.name for p in phrases]}
+        options = {"config": plain(self.options), "names": [p.name for p in phrases]}
         done = Done(self.work / "aligned", name, [*files, corpus.dictionary, model], options)
         if done.is_current():
             return
         done.clear()
         with atomic_dir(target) as out:
             folder = out / "in"
-            for phrase in phrases:
-                audio = corpus.place(phrase)
-                place = folder / audio.relative_to(corpus.corpus)
-                place.parent.mkdir(parents=True, exist_ok=True)
-                place.symlink_to(audio.resolve())
-                place.with_suffix(".lab").symlink_to(audio.with_suffix(".lab").resolve())
+            for audio in map(corpus.place, phrases):
+                for source in (audio, audio.with_suffix(".lab")):
+                    link = folder / source.relative_to(corpus.corpus)
+                    link.parent.mkdir(parents=True, exist_ok=True)
+                    link.symlink_to(source.resolve())
             result = out / "out"
             self.align_folder(corpus, folder, model, result, self.log / f"align_{name}.log")
             for grid in sorted(result.rglob("*.TextGrid")):

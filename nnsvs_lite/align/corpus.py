@@ -17,23 +17,14 @@ GIVEN = "score.given"
 
 @dataclass
 class AlignCorpus:
-    """All data dirs of a run; utterances are unique across them.
+    """All data dirs of a run; utterances are unique across them."""
 
-    Attributes:
-        dirs: by path.
-        of: data dir by utterance.
-        scores: by utterance, as stage 0 gave them.
-        given: labels that came with the corpus, by utterance.
-        durations: seconds of audio by utterance.
-        utts: in order.
-    """
-
-    dirs: dict[Path, DataDir] = field(default_factory=dict)
-    of: dict[str, DataDir] = field(default_factory=dict)
-    scores: dict[str, Score] = field(default_factory=dict)
-    given: dict[str, list[Segment]] = field(default_factory=dict)
-    durations: dict[str, float] = field(default_factory=dict)
-    utts: list[str] = field(default_factory=list)
+    dirs: dict[Path, DataDir] = field(default_factory=dict)  # by path
+    of: dict[str, DataDir] = field(default_factory=dict)  # data dir by utterance
+    scores: dict[str, Score] = field(default_factory=dict)  # by utterance, as stage 0 gave them
+    given: dict[str, list[Segment]] = field(default_factory=dict)  # labels that came with the corpus
+    durations: dict[str, float] = field(default_factory=dict)  # seconds of audio by utterance
+    utts: list[str] = field(default_factory=list)  # in order
 
 
 def read_corpus(paths: Sequence[Path]) -> AlignCorpus:

@@ -6,6 +6,7 @@ a sung vowel, a nasal and a voiced stop are periodic at the fundamental, an
 unvoiced consonant, a closure and a breath are not.
 """
 
+import os
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,7 @@ from nnsvs_lite.features.audio import resample
 from nnsvs_lite.features.config import F0Config, FeatureConfig, MelConfig
 from nnsvs_lite.features.f0 import track
 from nnsvs_lite.features.mel import frame_centres, log_mel
+from nnsvs_lite.io.atomic import atomic_path
 
 FLOOR_DB = -70.0
 """Energy floor below the loudest frame: digital silence and dither look alike."""
@@ -25,26 +27,29 @@ LOW, HIGH = 70.0, 1100.0
 
 @dataclass(frozen=True)
 class Frames:
-    """Evidence of one utterance; frame ``t`` is centred at ``t * shift`` seconds.
+    """Evidence of one utterance; frame ``t`` is centred at ``t * shift`` seconds."""
 
-    Attributes:
-        features: (T, D) float32, not yet normalised.
-        level: (T,) dB below the loudest frame of the utterance.
-        voicing: (T,) normalised autocorrelation peak, 0..1.
-        flux: (T,) spectral change around each frame's beginning, in dB RMS.
-        f0: (T,) Hz, 0 where none was found.
-        shift: seconds between frames.
-    """
-
-    features: np.ndarray
-    level: np.ndarray
-    voicing: np.ndarray
-    flux: np.ndarray
-    f0: np.ndarray
-    shift: float
+    features: np.ndarray  # (T, D) float32, not yet normalised
+    level: np.ndarray  # (T,) dB below the loudest frame of the utterance
+    voicing: np.ndarray  # (T,) normalised autocorrelation peak, 0..1
+    flux: np.ndarray  # (T,) spectral change around each frame's beginning, in dB RMS
+    f0: np.ndarray  # (T,) Hz, 0 where none was found
+    shift: float  # seconds between frames
 
     def __len__(self) -> int:
         return len(self.features)
+
+
+def save_frames(path: str | os.PathLike, frames: Frames) -> None:
+    """Writes an utterance's evidence atomically, as arrays (never pickled objects)."""
+    with atomic_path(path) as tmp, open(tmp, "wb") as file:
+        np.savez(file, **vars(frames))
+
+
+def load_frames(path: str | os.PathLike) -> Frames:
+    """Reads what :func:`save_frames` wrote."""
+    with np.load(path, allow_pickle=False) as values:
+        return Frames(**{**values, "shift": float(values["shift"])})
 
 
 def _voicing(audio: np.ndarray, rate: int, centres: np.ndarray) -> np.ndarray:
@@ -67,16 +72,10 @@ def _voicing(audio: np.ndarray, rate: int, centres: np.ndarray) -> np.ndarray:
 
 
 def analyse(audio: np.ndarray, sample_rate: int, shift: float = 0.005) -> Frames:
-    """Measures an utterance.
+    """Measures an utterance (samples,), mono, -1..1, at ``sample_rate`` Hz every ``shift`` seconds.
 
-    Args:
-        audio: (samples,) mono, -1..1.
-        sample_rate: Hz.
-        shift: seconds between frames.
-
-    Returns:
-        ``floor(duration / shift) + 1`` frames. Columns: 14 mel cepstra, their
-        slopes over +-2 and +-4 frames (Furui, 1986, eq. 1), voicing and its slope.
+    Gives ``floor(duration / shift) + 1`` frames. Columns: 14 mel cepstra, their slopes over +-2 and
+    +-4 frames (Furui, 1986, eq. 1), voicing and its slope.
     """
     from scipy.fft import dct
     from scipy.ndimage import uniform_filter1d

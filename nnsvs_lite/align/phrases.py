@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import numpy as np
 from nnsvs_lite.align.units import SILENCES, Dictionary, units_of
 from nnsvs_lite.corpus.datadir import DataDir
 from nnsvs_lite.features.audio import resample
-from nnsvs_lite.io.atomic import atomic_path, write_text
+from nnsvs_lite.io.atomic import atomic_path, read_text, write_text
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.done import stamp
 from nnsvs_lite.io.errors import DataError
@@ -30,19 +31,13 @@ _SAFE = re.compile(r"[\w.+-]+")
 
 @dataclass(frozen=True)
 class AlignPhrase:
-    """A stretch of an utterance that is aligned by itself.
+    """A stretch of an utterance that is aligned by itself."""
 
-    Attributes:
-        name: ``utt``, or ``utt__000``, ``utt__001``, ... where it was cut.
-        score: notes of the phrase; time 0 is the phrase's start.
-        start, end: seconds from the utterance's start.
-    """
-
-    name: str
+    name: str  # ``utt``, or ``utt__000``, ``utt__001``, ... where it was cut
     utt: str
     speaker: str
-    score: Score
-    start: float
+    score: Score  # notes of the phrase; time 0 is the phrase's start
+    start: float  # seconds from the utterance's start
     end: float
 
 
@@ -56,28 +51,30 @@ def cut_utterance(
     """
     if duration <= longest:
         return [AlignPhrase(utt, utt, speaker, score, 0.0, duration)]
+    cuts, begin = [], 0.0
     rests = [
-        i
+        (i, note.start)
         for i, note in enumerate(score.notes[1:-1], start=1)
         if note.is_rest and note.duration >= 0.15 and note.phones != ("br",)
     ]
-    cuts: list[int] = []
-    begin = 0.0
-    for here, following in zip(rests, [*rests[1:], None]):
-        end = duration if following is None else score.notes[following].start
+    for (here, start), (_, end) in zip(rests, [*rests[1:], (0, duration)]):
         if end - begin > longest:
             cuts.append(here)
-            begin = score.notes[here].start
-    phrases = []
+            begin = start
+    # Both phrases at a cut have its rest, and half of its time.
+    times = [0.0, *(_middle(score, cut) for cut in cuts), duration]
     edges = [0, *cuts, len(score.notes) - 1]
-    for number, (left, right) in enumerate(zip(edges, edges[1:])):
-        # Both phrases at a cut have its rest, and half of its time.
-        start = _middle(score, left) if number else 0.0
-        end = _middle(score, right) if right in cuts else duration
-        part = score.slice(left, right + 1, offset=start)
-        name = f"{utt}__{number:03d}"
-        phrases.append(AlignPhrase(name, utt, speaker, part, round(start, 7), round(end, 7)))
-    return phrases
+    return [
+        AlignPhrase(
+            f"{utt}__{number:03d}",
+            utt,
+            speaker,
+            score.slice(edges[number], edges[number + 1] + 1, offset=start),
+            round(start, 7),
+            round(end, 7),
+        )
+        for number, (start, end) in enumerate(zip(times, times[1:]))
+    ]
 
 
 def _middle(score: Score, note: int) -> float:
@@ -90,13 +87,10 @@ def join_phrases(
     """An utterance's labels from those of its phrases, in order; a cut rest is one label again."""
     joined: list[Segment] = []
     for phrase in phrases:
-        rows = [
-            Segment(round(s.start + phrase.start, 7), round(s.end + phrase.start, 7), s.label)
-            for s in labels[phrase.name]
-        ]
+        at = phrase.start
+        rows = [Segment(round(a + at, 7), round(b + at, 7), phone) for a, b, phone in labels[phrase.name]]
         if joined:
-            joined[-1] = joined[-1]._replace(end=rows[0].end)
-            rows = rows[1:]
+            joined[-1] = joined[-1]._replace(end=rows.pop(0).end)
         joined += rows
     joined[-1] = joined[-1]._replace(end=round(duration, 7))
     return joined
@@ -111,15 +105,14 @@ class Piece:
     words: tuple[tuple[str, ...], ...]
 
 
-def pieces_of(phrase: AlignPhrase, notes: int, vowels: Iterable[str]) -> list[Piece]:
-    """Stretches of about ``notes`` notes, cut in the middle of held vowels.
+def pieces_of(phrase: AlignPhrase, notes: int) -> list[Piece]:
+    """Stretches of about ``notes`` notes, cut in the middle of held vowels; with 0 the whole phrase.
 
-    Training from nothing begins with phones of equal length. In a sung phrase that
-    is far from the truth, in a piece of it it is not; and in the middle of its note a
-    vowel is sure to sound, even where the singer is early or late. The vowel at a cut
-    belongs to both pieces. With 0 notes the piece is the whole phrase.
+    Training begins with phones of equal length: far from the truth in a sung phrase, not in a piece
+    of it. In the middle of its note a vowel is sure to sound, even where the singer is early or late;
+    the vowel at a cut belongs to both pieces.
     """
-    vowels = set(vowels)
+    vowels = get_language(phrase.score.lang).vowels
     phones, index = phrase.score.phones, phrase.score.note_index
     # (phone number, time) of every note that ends on a vowel, so that no closure is cut off.
     held = [
@@ -141,13 +134,8 @@ class CorpusFolder:
 
     ``<root>/corpus/<phrase>.wav`` with ``<phrase>.lab`` beside it (one folder per
     speaker below ``corpus`` unless ``single_speaker``) and ``<root>/dictionary.dict``.
-
-    Args:
-        unit: see :class:`nnsvs_lite.align.config.AlignConfig`.
-        single_speaker: whether all phrases count as one speaker's.
-        notes: how many notes go into a training piece, see :func:`pieces_of`; with 0 the
-            phrases are trained on as they are.
-        names: what the acoustic model calls our phones, where that differs.
+    For ``unit`` and ``notes`` (``pieces``) see :class:`nnsvs_lite.align.config.AlignConfig`;
+    ``names`` are what the acoustic model calls our phones, where that differs.
     """
 
     def __init__(
@@ -179,34 +167,33 @@ class CorpusFolder:
         Raises:
             DataError: for an id that cannot be a file name, or unreadable audio.
         """
-        words = Dictionary(self.names)
+        words = Dictionary()
         wanted: set[Path] = set()
         for phrase in phrases:
             if not _SAFE.fullmatch(phrase.name):
                 raise DataError(f"the id {phrase.utt!r} cannot be a file name; use letters, digits, . _ + -")
-            vowels = get_language(phrase.score.lang).vowels
-            text = " ".join(words.word(u.phones) for u in units_of(phrase.score, self.unit, vowels))
+            phones, units = phrase.score.phones, units_of(phrase.score, self.unit)
+            whole = Piece(0.0, math.inf, tuple(tuple(phones[a:b]) for a, b in units))
             audio = self.place(phrase)
-            pieces = pieces_of(phrase, self.notes, vowels) if self.notes else []
+            pieces = {audio: whole}
             stem = self.training / audio.relative_to(self.corpus).with_suffix("")
-            places = [stem.with_name(f"{stem.name}--{number:02d}.wav") for number in range(len(pieces))]
-            _write_changed(audio.with_suffix(".lab"), text + "\n")
-            for place, piece in zip(places, pieces):
-                line = " ".join(words.word(word) for word in piece.words) + "\n"
-                _write_changed(place.with_suffix(".lab"), line)
+            for number, piece in enumerate(pieces_of(phrase, self.notes) if self.notes else []):
+                pieces[stem.with_name(f"{stem.name}--{number:02d}.wav")] = piece
+            for path, piece in pieces.items():
+                line = " ".join(words[word] for word in piece.words) + "\n"
+                _write_changed(path.with_suffix(".lab"), line)
+            wav, start, _ = dirs[phrase.utt].place(phrase.utt)
+            cuts = [[piece.start, piece.end] for piece in list(pieces.values())[1:]]
+            made_of = [*stamp(wav.resolve()), start, phrase.start, phrase.end, NOISE_DB, cuts]
             # The stamp is written last: while it is missing, the audio is not whole.
-            mark = audio.with_suffix(".stamp")
-            text = _made_of(dirs[phrase.utt], phrase, pieces)
-            whole = all(path.exists() for path in (audio, mark, *places))
-            if not whole or mark.read_text(encoding="utf-8") != text:
+            mark, text = audio.with_suffix(".stamp"), json.dumps(made_of) + "\n"
+            if not all(path.exists() for path in (mark, *pieces)) or read_text(mark) != text:
                 mark.unlink(missing_ok=True)
-                _write_audio(audio, dirs[phrase.utt], phrase, list(zip(places, pieces)))
+                _write_audio(dirs[phrase.utt], phrase, pieces)
                 write_text(mark, text)
-            for path in (audio, *places):
-                wanted |= {path, path.with_suffix(".lab")}
-            wanted.add(mark)
+            wanted |= {mark, *pieces, *(path.with_suffix(".lab") for path in pieces)}
             self.phrases.append(phrase)
-        _write_changed(self.dictionary, words.text())
+        _write_changed(self.dictionary, words.text(self.names))
         for folder in (self.corpus, self.root / "training"):
             for path in sorted(folder.rglob("*")) if folder.exists() else []:
                 if path.is_file() and path not in wanted:
@@ -215,20 +202,12 @@ class CorpusFolder:
 
 def _write_changed(path: Path, text: str) -> None:
     """Writes a text unless it is there already, so that what depends on it stays up to date."""
-    if not path.exists() or path.read_text(encoding="utf-8") != text:
+    if not path.exists() or read_text(path) != text:
         write_text(path, text)
 
 
-def _made_of(data: DataDir, phrase: AlignPhrase, pieces: Sequence[Piece]) -> str:
-    """What a phrase's audio files are made of."""
-    wav, start, _ = data.place(phrase.utt)
-    cuts = [[piece.start, piece.end] for piece in pieces]
-    return json.dumps([*stamp(wav.resolve()), start, phrase.start, phrase.end, NOISE_DB, cuts]) + "\n"
-
-
-def _write_audio(
-    path: Path, data: DataDir, phrase: AlignPhrase, pieces: Sequence[tuple[Path, Piece]]
-) -> None:
+def _write_audio(data: DataDir, phrase: AlignPhrase, pieces: Mapping[Path, Piece]) -> None:
+    """Writes what an aligner hears of a phrase: the pieces, by path."""
     import soundfile
 
     audio, rate = data.audio(phrase.utt)
@@ -237,8 +216,8 @@ def _write_audio(
     noise = np.random.default_rng(0).standard_normal(len(audio))
     audio = audio + 10.0 ** (NOISE_DB / 20.0) * np.sqrt(np.mean(audio**2) + 1e-12) * noise
     audio = np.clip(audio, -1.0, 1.0)
-    whole = Piece(0.0, len(audio) / AUDIO_RATE, ())
-    for place, piece in [(path, whole), *pieces]:
-        with atomic_path(place) as tmp:
-            part = audio[round(piece.start * AUDIO_RATE) : round(piece.end * AUDIO_RATE)]
+    for path, piece in pieces.items():
+        with atomic_path(path) as tmp:
+            last = round(min(piece.end * AUDIO_RATE, len(audio)))
+            part = audio[round(piece.start * AUDIO_RATE) : last]
             soundfile.write(str(tmp), part, AUDIO_RATE, subtype="PCM_16")

@@ -1,8 +1,7 @@
 """Quality without truth: what in a phrase does not fit its score, and how sure its labels are.
 
-A phrase is judged by what the alignment cannot change: whether notes are voiced,
-whether their pitch is the score's, whether vowels sound like themselves and lie
-where their notes are. A phrase that fails is kept out of training and named.
+A phrase is judged by what the alignment cannot change: voice and pitch of its notes, sound and place of
+its vowels. One that fails is kept out of training and named.
 """
 
 import functools
@@ -12,10 +11,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from nnsvs_lite.align.config import AlignConfig, QualityConfig
-from nnsvs_lite.align.frames import QUIET
-from nnsvs_lite.align.refine import BATCH, Item, Refined, item_slots, load_frames
-from nnsvs_lite.align.segmental import edges
-from nnsvs_lite.align.slots import Slot
+from nnsvs_lite.align.frames import QUIET, load_frames
+from nnsvs_lite.align.refine import BATCH, Refined
+from nnsvs_lite.align.segmental import edges, running_sums
+from nnsvs_lite.align.slots import Item, Slot, slots_of
 from nnsvs_lite.align.sync import Sync
 from nnsvs_lite.features.f0 import hz_to_midi, runs
 from nnsvs_lite.io.jobs import run_jobs
@@ -25,7 +24,7 @@ PERIODIC = 0.55
 CLEAN = -50.0
 """dB below the loudest singing: noise above it makes phones and voice harder to hear."""
 FATAL = ("unvoiced", "phone", "inside", "pitch", "gap", "voice")
-"""Kinds of faults of which one is enough in a phrase."""
+"""Kinds of faults of which one is enough in a phrase; ``voice`` is that in a rest."""
 _MIN_VOICED = 0.3
 _DOUBTFUL, _DOUBTFUL_VOWEL, _DOUBTFUL_INSIDE = 0.77, 0.46, 0.55
 """Shares of ``max_rival``: from here on a phone, a vowel, a part of a vowel is doubtful."""
@@ -40,47 +39,30 @@ _MARGIN, _INSIDE, _LEAST_LOSS = 8, 12, 5.0
 
 @dataclass(frozen=True)
 class AlignFault:
-    """One thing that does not fit.
+    """One thing that does not fit."""
 
-    Attributes:
-        kind: ``unvoiced``, ``onset``, ``pitch``, ``phone``, ``doubtful phone``, ``inside``,
-            ``gap``, ``voice`` (in a rest).
-        note: index of the note.
-        time: seconds.
-        text: for people.
-    """
-
-    kind: str
-    note: int
-    time: float
-    text: str
+    kind: str  # one of :data:`FATAL`, ``onset`` or ``doubtful phone``
+    note: int  # its index
+    time: float  # seconds
+    text: str  # for people
 
 
 @dataclass
 class Quality:
-    """The judgement of one utterance.
+    """The judgement of one utterance."""
 
-    Attributes:
-        confidence: 0..1: the share of notes without a fault, times the share of
-            vowels that sound most like themselves.
-        faults: in order of time.
-        vowels: share of vowels that sound most like themselves; 1 if none can be told.
-        remarks: what should be known and is no fault.
-        rejected: why it is kept out of training; empty if it is not.
-    """
-
-    confidence: float = 0.0
-    faults: list[AlignFault] = field(default_factory=list)
-    vowels: float = 1.0
-    remarks: list[str] = field(default_factory=list)
-    rejected: str = ""
+    confidence: float = 0.0  # 0..1: the share of notes without a fault, times ``vowels``
+    faults: list[AlignFault] = field(default_factory=list)  # in order of time
+    vowels: float = 1.0  # share of vowels that sound most like themselves; 1 if none can be told
+    remarks: list[str] = field(default_factory=list)  # what should be known and is no fault
+    rejected: str = ""  # why it is kept out of training; empty if it is not
 
 
 def _judge_items(
-    config: AlignConfig, noise: float, refined: Refined, items: list[Item]
-) -> dict[str, tuple[Quality, int]]:
-    """One job: judgements, not yet rejected, and numbers of sung notes."""
-    return {item.utt: _Utterance(config, noise, refined, item).judged() for item in items}
+    config: AlignConfig, noise: float, refined: Refined, sync: Mapping[str, Sync], items: list[Item]
+) -> dict[str, Quality]:
+    """One job."""
+    return {item.utt: _Utterance(config, noise, refined, item).judged(sync[item.utt]) for item in items}
 
 
 def judge(
@@ -93,15 +75,10 @@ def judge(
     """
     floor = float(np.median([item.floor for item in items]))
     noise = float(np.clip(1.0 + (floor - CLEAN) / 40.0, 1.0, 1.6))
-    worker = functools.partial(_judge_items, config, noise, refined)
+    worker = functools.partial(_judge_items, config, noise, refined, sync)
     result = {}
     for found in run_jobs(worker, [items[i : i + BATCH] for i in range(0, len(items), BATCH)], jobs):
-        for utt, (quality, notes) in found.items():
-            quality.faults.sort(key=lambda fault: (fault.time, fault.kind))
-            faulty = len({fault.note for fault in quality.faults})
-            quality.confidence = round(max(1.0 - faulty / max(notes, 1), 0.0) * quality.vowels, 3)
-            quality.rejected = _reject(quality, sync[utt], faulty, notes, config.quality)
-            result[utt] = quality
+        result |= found
     return result
 
 
@@ -140,7 +117,7 @@ class _Utterance:
     """One utterance that is judged: its evidence beside its segments."""
 
     def __init__(self, config: AlignConfig, noise: float, refined: Refined, item: Item):
-        self.item, self.limits, self.noise, self.priors = item, config.quality, noise, refined.priors
+        self.item, self.limits, self.noise, self.usual = item, config.quality, noise, refined.priors.onset
         frames = load_frames(item.cache)
         self.shift = frames.shift
         self.faults: list[AlignFault] = []
@@ -148,7 +125,7 @@ class _Utterance:
         self.midi = hz_to_midi(np.where(frames.f0 > 0, frames.f0, 440.0)) - item.transposition
         sung = np.median(frames.level[self.voiced]) if self.voiced.any() else 0.0
         self.loud = self.voiced & (frames.level > sung - _AUDIBLE)
-        slots = item_slots(item, config.refine)
+        slots = slots_of(item, config.refine)
         onsets = [int(onset) for onset in refined.onsets[item.utt]]
         self.segments = [(s, a, b) for s, a, b in zip(slots, onsets, onsets[1:]) if b > a]
         models, norm = refined.models, refined.norms[item.speaker]
@@ -158,16 +135,17 @@ class _Utterance:
         self.rivals = Rivals(models.frames(keys, norm(frames.features)), keys)
         self.vowels = sorted({slot.key for slot in slots if slot.vowel})
 
-    def judged(self) -> tuple[Quality, int]:
-        """The judgement, and how many notes are sung."""
+    def judged(self, sync: Sync) -> Quality:
+        """The judgement."""
         by_note: dict[int, list[tuple[Slot, int, int]]] = {}
         told = []
         for slot, start, end in self.segments:
             if slot.silence:
                 length, at = _longest(self.loud[start:end])
                 if length * self.shift > self.limits.max_wrong:
-                    text = f"{self._ms(length)} are sung in {slot.phone!r}"
-                    self._add("voice", slot.note, start + at, text)
+                    self._add(
+                        "voice", slot.note, start + at, f"{self._ms(length)} are sung in {slot.phone!r}"
+                    )
                 continue
             by_note.setdefault(slot.note, []).append((slot, start, end))
             self._judge_phone(slot, start, end)
@@ -175,8 +153,13 @@ class _Utterance:
                 told.append(self.rivals.best(slot.key, self.vowels, start, end))
         for note, parts in sorted(by_note.items()):
             self._judge_note(note, parts)
-        share = round(sum(told) / len(told), 3) if told else 1.0
-        return Quality(faults=self.faults, vowels=share), len(by_note)
+        vowels = round(sum(told) / len(told), 3) if told else 1.0
+        faults = sorted(self.faults, key=lambda fault: (fault.time, fault.kind))
+        faulty = len({fault.note for fault in faults})
+        confidence = round(max(1.0 - faulty / max(len(by_note), 1), 0.0) * vowels, 3)
+        quality = Quality(confidence, faults, vowels)
+        quality.rejected = _reject(quality, sync, faulty, len(by_note), self.limits)
+        return quality
 
     def _add(self, kind: str, note: int, frame: int, text: str) -> None:
         time = round(float(frame) * self.shift, 3)
@@ -225,8 +208,7 @@ class _Utterance:
                 self._add("gap", note, a + at, f"{self._ms(length)} without voice inside {slot.phone!r}")
         for slot, a, _ in parts:
             if not np.isnan(slot.expected):
-                usual = self.priors.onset.get(slot.kind, (0.0, 0.0))[0]
-                lag = a - slot.expected - usual
+                lag = a - slot.expected - self.usual.get(slot.kind, (0.0, 0.0))[0]
                 if abs(lag) * self.shift > seconds:
                     side = "late" if lag > 0 else "early"
                     self._add("onset", note, a, f"begins {self._ms(abs(lag))} {side}")
@@ -242,11 +224,11 @@ class Rivals:
 
     def __init__(self, likelihoods: Mapping[str, np.ndarray], keys: Sequence[str]):
         self._frames = np.stack([likelihoods[key] for key in keys])
-        self._sums = np.pad(np.cumsum(self._frames, axis=2), ((0, 0), (0, 0), (1, 0)))
+        self._sums = running_sums(self._frames)
         self._row = {key: i for i, key in enumerate(keys)}
 
     def _means(self, start: int, end: int) -> np.ndarray:
-        edge = int(edges(np.array(end - start)))
+        edge = edges(end - start)
         cut = np.array([start, start + edge, end - edge, end])
         parts = self._sums[:, :, cut[1:]] - self._sums[:, :, cut[:-1]]
         return np.einsum("pkk->p", parts) / (end - start)

@@ -1,31 +1,25 @@
 """Score-guided refinement: onsets searched in windows around the notes.
 
-Models are learnt from the recordings themselves. The score gives the first
-segmentation; then rounds of estimating the models and searching the onsets
-(Viterbi training) follow. After a few rounds the priors are learnt too: how far
-from its note each kind of syllable begins, and how long each consonant is. The
-utterances' features stay on disk, so that memory does not grow with the corpus.
+Models are learnt from the recordings themselves, by Viterbi training from the score's segmentation on.
+After a few rounds the priors are learnt too: how far from its note each kind of syllable begins, and how
+long each consonant is. Features stay on disk, so that memory does not grow with the corpus.
 """
 
 import functools
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from nnsvs_lite.align.acoustic import Models, Sums, estimate
 from nnsvs_lite.align.config import RefineConfig
-from nnsvs_lite.align.frames import Frames
-from nnsvs_lite.align.segmental import Evidence, Priors, search
-from nnsvs_lite.align.slots import BREATH, UNSUNG, Slot, first_onsets, manner, slots_of
+from nnsvs_lite.align.frames import Frames, load_frames
+from nnsvs_lite.align.segmental import Evidence, Priors, running_sums, search
+from nnsvs_lite.align.slots import BREATH, UNSUNG, Item, Slot, first_onsets, manner, slots_of
 from nnsvs_lite.features.f0 import hz_to_midi
-from nnsvs_lite.io.atomic import atomic_path
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.jobs import run_jobs
 from nnsvs_lite.score.languages import get_language
-from nnsvs_lite.score.types import Score
 
 BATCH = 16
 """Utterances a job; fixed, so that sums do not depend on the number of jobs."""
@@ -40,32 +34,6 @@ _ONSET_DEVIATION, _LEAST_SPREAD = 0.08, 0.015
 _PITCH_WIDTH = 80.0
 _VOICED_BREATH = 0.3
 _BELIEF = 5.0
-
-
-@dataclass(frozen=True)
-class Item:
-    """One utterance to refine.
-
-    Attributes:
-        speaker: whose frames are normalised together.
-        cache: file of its evidence, see :func:`save_frames`; ``frames`` is their number.
-        offset: seconds by which the recording is later than the score.
-        stretch: the recording's seconds for one of the score.
-        transposition: semitones by which the singing is above the score.
-        breaths: whether its score may lack breaths.
-        floor: level of its quietest frames, dB below its loudest.
-    """
-
-    utt: str
-    speaker: str
-    score: Score
-    cache: Path
-    frames: int
-    offset: float = 0.0
-    stretch: float = 1.0
-    transposition: float = 0.0
-    breaths: bool = True
-    floor: float = -100.0
 
 
 @dataclass(frozen=True)
@@ -91,47 +59,21 @@ class Refined:
     norms: dict[str, Norm]
 
 
-def save_frames(path: str | os.PathLike, frames: Frames) -> None:
-    """Writes an utterance's evidence atomically, as arrays (never pickled objects)."""
-    with atomic_path(path) as tmp, open(tmp, "wb") as file:
-        values = {k: np.asarray(v) for k, v in vars(frames).items()}
-        np.savez(file, **values)
-
-
-def load_frames(path: str | os.PathLike) -> Frames:
-    """Reads what :func:`save_frames` wrote."""
-    with np.load(path, allow_pickle=False) as values:
-        return Frames(**{k: values[k] for k in values.files if k != "shift"}, shift=float(values["shift"]))
-
-
-def item_slots(item: Item, config: RefineConfig) -> list[Slot]:
-    """The utterance's slots."""
-    return slots_of(
-        item.score,
-        item.frames,
-        config.frame_shift,
-        config.window,
-        offset=item.offset,
-        stretch=item.stretch,
-        breaths=config.breaths and item.breaths,
-    )
-
-
 def normalise(items: Sequence[Item]) -> dict[str, Norm]:
     """Each speaker's normalisation, one utterance in memory at a time."""
-    sums: dict[str, list] = {}
-    flux: dict[str, list[float]] = {}
+    rows: dict[str, list[tuple]] = {}
     for item in items:
         frames = load_frames(item.cache)
         x = frames.features.astype(np.float64)
-        row = sums.setdefault(item.speaker, [0, 0.0, 0.0])
-        row[0], row[1], row[2] = row[0] + len(x), row[1] + x.sum(axis=0), row[2] + (x * x).sum(axis=0)
-        flux.setdefault(item.speaker, []).append(float(np.median(frames.flux)))
+        row = len(x), x.sum(axis=0), (x * x).sum(axis=0), float(np.median(frames.flux))
+        rows.setdefault(item.speaker, []).append(row)
     norms = {}
-    for speaker, (count, total, square) in sums.items():
+    for speaker, found in rows.items():
+        *sums, flux = zip(*found)
+        count, total, square = map(sum, sums)
         mean = total / count
         deviation = np.sqrt(np.maximum(square / count - mean**2, 1e-6))
-        norms[speaker] = Norm(mean, deviation, max(float(np.median(flux[speaker])), 1e-3))
+        norms[speaker] = Norm(mean, deviation, max(float(np.median(flux)), 1e-3))
     return norms
 
 
@@ -139,18 +81,16 @@ def evidence_of(item: Item, slots: Sequence[Slot], frames: Frames, norm: Norm, m
     """Running sums of an utterance's log-likelihoods for the phones in its slots."""
     features = norm(frames.features)
     found = models.frames(sorted({slot.key for slot in slots}), features)
-    states = {
-        key: np.pad(np.cumsum(_ACOUSTIC * value, axis=1), ((0, 0), (1, 0))) for key, value in found.items()
-    }
+    states = {key: running_sums(_ACOUSTIC * value) for key, value in found.items()}
     voiced = frames.f0 > 0
     midi = hz_to_midi(np.where(voiced, frames.f0, 440.0)) - item.transposition
     pitch = {}
     for note in sorted({slot.pitch for slot in slots if slot.pitch > 0}):
         cents = 100.0 * (midi - note)
         agreement = np.where(voiced, 0.25 - np.log1p((cents / _PITCH_WIDTH) ** 2), 0.0)
-        pitch[note] = np.append(0.0, np.cumsum(_PITCH * np.maximum(agreement, -3.0)))
+        pitch[note] = running_sums(_PITCH * np.maximum(agreement, -3.0))
     # Nobody breathes with a voice: a syllable that the score lacks must not pass for a breath.
-    pitch[UNSUNG] = np.append(0.0, np.cumsum(-_VOICED_BREATH * (voiced & (frames.voicing > 0.7))))
+    pitch[UNSUNG] = running_sums(-_VOICED_BREATH * (voiced & (frames.voicing > 0.7)))
     boundary = _FLUX * np.log(frames.flux / norm.flux + 1e-2)
     return Evidence(states, pitch, np.append(boundary, boundary[-1]))
 
@@ -163,7 +103,7 @@ def _work(
     for item in items:
         frames = load_frames(item.cache)
         norm = norms[item.speaker]
-        slots = item_slots(item, config)
+        slots = slots_of(item, config)
         if models is None:
             onsets = first_onsets(slots, item.frames, config.frame_shift)
         else:
@@ -195,7 +135,7 @@ def learn_priors(
     pairs = breaths = 0
     for item in items:
         found = onsets[item.utt]
-        for slot, start, end in zip(item_slots(item, config), found, found[1:]):
+        for slot, start, end in zip(slots_of(item, config), found, found[1:]):
             pairs += slot.optional
             breaths += slot.optional and end > start
             if not np.isnan(slot.expected):
@@ -239,7 +179,7 @@ def refine(items: Sequence[Item], config: RefineConfig, jobs: int = 1) -> Refine
     batches = [list(items[i : i + BATCH]) for i in range(0, len(items), BATCH)]
     norms = normalise(items)
     general = priors = first_priors(items, config)
-    known = {slot.key: slot.group for item in items for slot in item_slots(item, config)}
+    known = {slot.key: slot.group for item in items for slot in slots_of(item, config)}
     models: Models | None = None
     onsets: dict[str, np.ndarray] = {}
     for number in range(config.iterations + 1):
@@ -263,6 +203,6 @@ def to_labels(item: Item, onsets: np.ndarray, duration: float, config: RefineCon
     times = [0.0, *(float(t) * config.frame_shift for t in onsets[1:-1]), duration]
     return [
         Segment(round(a, 7), round(b, 7), slot.phone)
-        for slot, a, b in zip(item_slots(item, config), times, times[1:])
+        for slot, a, b in zip(slots_of(item, config), times, times[1:])
         if b > a or not slot.optional
     ]

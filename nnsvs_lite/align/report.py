@@ -5,7 +5,6 @@ import difflib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -26,44 +25,24 @@ PUBLISHED = {
 """Published boundary error rates at 20 ms, measured on other singing data."""
 
 
-class OnsetError(NamedTuple):
-    """One onset found, against the reference: ``error`` seconds, positive where it is late."""
+def onset_errors(found: Sequence[Segment], reference: Sequence[Segment]) -> list[tuple[str, float]]:
+    """``(phone, seconds)`` of all onsets that both have, positive where ``found`` is late.
 
-    utt: str
-    before: str
-    phone: str
-    time: float
-    error: float
-
-
-def onset_errors(utt: str, found: Sequence[Segment], reference: Sequence[Segment]) -> list[OnsetError]:
-    """Errors of all onsets that both have; the onset of the first label is 0 by definition.
-
-    Where the phones differ, as with a breath that only one of both has, the longest
-    common blocks are compared.
+    The onset of the first label is 0 by definition and left out. Where the phones differ, as with a
+    breath that only one of both has, the longest common blocks are compared.
     """
-    mine, theirs = [s.label for s in found], [s.label for s in reference]
-    if mine == theirs:
-        pairs = [(i, i) for i in range(len(mine))]
-    else:
-        blocks = difflib.SequenceMatcher(None, mine, theirs, autojunk=False).get_matching_blocks()
-        pairs = [(b.a + k, b.b + k) for b in blocks for k in range(b.size)]
-    return [
-        OnsetError(
-            utt, theirs[j - 1], theirs[j], reference[j].start, round(found[i].start - reference[j].start, 7)
-        )
-        for i, j in pairs
-        if i and j
-    ]
+    phones = [[s.label for s in rows] for rows in (found, reference)]
+    blocks = difflib.SequenceMatcher(None, *phones, autojunk=False).get_matching_blocks()
+    pairs = [(a + k, b + k) for a, b, size in blocks for k in range(size) if a + k and b + k]
+    return [(reference[j].label, round(found[i].start - reference[j].start, 7)) for i, j in pairs]
 
 
-def figures(errors: Iterable[OnsetError]) -> dict[str, float] | None:
-    """``n_onsets``, ``median_ms``, ``mean_ms``, ``bias_ms`` and the shares within 20 and 50 ms.
+def figures(errors: Iterable[tuple[str, float]]) -> dict[str, float] | None:
+    """Median and mean of absolute errors, median with its sign (bias), and the shares within 20 and 50 ms.
 
-    The median and the mean are of absolute errors, the bias is the median with its
-    sign. None where there is no onset to compare.
+    None where there is no onset to compare.
     """
-    seconds = np.array([e.error for e in errors])
+    seconds = np.array([late for _, late in errors])
     if not len(seconds):
         return None
     size = np.round(np.abs(seconds), 6)
@@ -79,25 +58,20 @@ def figures(errors: Iterable[OnsetError]) -> dict[str, float] | None:
 
 def table(rows: Mapping[str, Mapping[str, float] | None]) -> str:
     """Figures as a table of text, one row a name; names without figures are left out."""
+    form = (
+        "{:<12} {n_onsets:>7} {median_ms:>5.1f} ms {mean_ms:>5.1f} ms {bias_ms:>+5.1f} ms "
+        "{within_20ms:>8.1%} {within_50ms:>8.1%}"
+    )
     lines = [f"{'':<12} {'onsets':>7} {'median':>8} {'mean':>8} {'bias':>8} {'<=20 ms':>8} {'<=50 ms':>8}"]
-    for name, row in rows.items():
-        if row:
-            lines.append(
-                f"{name:<12} {row['n_onsets']:>7} {row['median_ms']:>5.1f} ms {row['mean_ms']:>5.1f} ms "
-                f"{row['bias_ms']:>+5.1f} ms {row['within_20ms']:>8.1%} {row['within_50ms']:>8.1%}"
-            )
-    return "\n".join(lines)
+    return "\n".join(lines + [form.format(name, **row) for name, row in rows.items() if row])
 
 
 def write_report(
     out: Path,
     corpus: AlignCorpus,
     config: AlignConfig,
-    *,
     version: str,
-    aligned: Mapping[str, list[Segment]],
-    refined: Mapping[str, list[Segment]] | None,
-    final: Mapping[str, list[Segment]],
+    labels: Mapping[str, Mapping[str, list[Segment]]],
     quality: Mapping[str, Quality],
     sync: Mapping[str, Sync],
     failed: Mapping[str, str],
@@ -107,23 +81,18 @@ def write_report(
 
     Args:
         version: of the back end.
-        aligned: the aligner's labels.
-        refined: those after refinement; None where it was switched off.
-        final: those written, with corrections.
+        labels: by utterance: those of the ``aligner``; ``refined``, none where that was switched off;
+            and ``used``, which go on to training, so with corrections, without rejected phrases.
         failed: utterances that the aligner could not align, and why.
     """
     rejected = {utt: q.rejected for utt, q in quality.items() if q.rejected}
-    # "used" are the labels that go on to training, so without the phrases that are kept out.
-    used = {utt: rows for utt, rows in final.items() if utt not in rejected}
-    given = [utt for utt in corpus.utts if utt in corpus.given]
+    given = [(utt, corpus.given[utt]) for utt in corpus.utts if utt in corpus.given]
     errors = {
-        name: [e for u in given if u in labels for e in onset_errors(u, labels[u], corpus.given[u])]
-        for name, labels in (("aligner", aligned), ("refined", refined or {}), ("used", used))
+        name: [error for utt, truth in given if utt in rows for error in onset_errors(rows[utt], truth)]
+        for name, rows in labels.items()
     }
     best = errors["refined"] or errors["aligner"]
-    by_phone: dict[str, list[OnsetError]] = {}
-    for error in best:
-        by_phone.setdefault(error.phone, []).append(error)
+    by_phone = {phone: [e for e in best if e[0] == phone] for phone in sorted({e[0] for e in best})}
     kinds = Counter(fault.kind for q in quality.values() for fault in q.faults)
     report = {
         "version": 1,
@@ -135,7 +104,7 @@ def write_report(
         **{name: figures(rows) for name, rows in errors.items()},
         "error_rate_20ms": round(1.0 - figures(best)["within_20ms"], 4) if best else None,
         "published_error_rate_20ms": PUBLISHED,
-        "by_phone": {phone: figures(rows) for phone, rows in sorted(by_phone.items())},
+        "by_phone": {phone: figures(rows) for phone, rows in by_phone.items()},
         "sync": _sync_figures(list(sync.values())),
         "faults": dict(sorted(kinds.items())),
         "aligner_failed": dict(sorted(failed.items())),
@@ -186,8 +155,7 @@ def report_text(report: Mapping, rejected: Mapping[str, str]) -> str:
     if report["faults"]:
         lines += ["", "faults: " + ", ".join(f"{kind} {count}" for kind, count in report["faults"].items())]
     lines += ["", f"{report['n_rejected']} of {report['n_utts']} utterances are kept out of training"]
-    for utt in sorted(rejected, key=str.encode)[:_SHOWN]:
-        lines.append(f"  {utt}: {rejected[utt]}")
+    lines += [f"  {utt}: {rejected[utt]}" for utt in sorted(rejected, key=str.encode)[:_SHOWN]]
     if len(rejected) > _SHOWN:
         lines.append(f"  ... and {len(rejected) - _SHOWN} more, all in the file rejected")
     return "\n".join(lines) + "\n"

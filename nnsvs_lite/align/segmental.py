@@ -1,10 +1,8 @@
 """The search: the best onsets of all phones, each within its window.
 
-A phone's segment is scored as a whole, so that its length can be judged too (a
-segmental model: Ostendorf and Roukos, 1989). Its beginning and its end are models
-of their own, since a boundary shows in how phones begin and end. With running
-sums of the frames' log-likelihoods every segment costs a few look-ups, and the
-search is exact within the windows.
+A phone's segment is scored as a whole, so that its length can be judged too (a segmental model: Ostendorf
+and Roukos, 1989); its beginning and end are models of their own, since a boundary shows in them. With
+running sums every segment costs a few look-ups, and the search is exact within the windows.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,34 +22,28 @@ _NEVER = -1e9
 
 @dataclass
 class Priors:
-    """What is known of times before the audio is heard.
+    """What is known of times before the audio is heard."""
 
-    Attributes:
-        onset: by kind, (median, spread) in frames of a nucleus' onset after its note.
-        length: by phone key, (mean, spread) of the logarithm of its length in frames.
-        breath: log-odds of a breath that the score lacks against none.
-        default: spread of onsets whose kind is unknown.
-    """
-
+    # By kind, (median, spread) in frames of a nucleus' onset after its note.
     onset: dict[str, tuple[float, float]] = field(default_factory=dict)
+    # By phone key, (mean, spread) of the logarithm of its length in frames.
     length: dict[str, tuple[float, float]] = field(default_factory=dict)
-    breath: float = -4.0
-    default: float = 16.0
+    breath: float = -4.0  # log-odds of a breath that the score lacks against none
+    default: float = 16.0  # spread of onsets whose kind is unknown
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """Running sums of one utterance, all of length T + 1.
+    """Running sums of one utterance."""
 
-    Attributes:
-        states: by phone key, (3, T + 1): beginning, middle, end; scaled log-likelihoods.
-        pitch: by MIDI number, (T + 1,): agreement of F0 with that pitch.
-        boundary: (T + 1,), not summed: what speaks for a boundary at a frame's beginning.
-    """
+    states: Mapping[str, np.ndarray]  # log-likelihoods by phone key, (3, T + 1): beginning, middle, end
+    pitch: Mapping[float, np.ndarray]  # agreement of F0 with a pitch by MIDI number, (T + 1,)
+    boundary: np.ndarray  # (T + 1,), not summed: what speaks for a boundary at a frame's beginning
 
-    states: Mapping[str, np.ndarray]
-    pitch: Mapping[float, np.ndarray]
-    boundary: np.ndarray
+
+def running_sums(values: np.ndarray) -> np.ndarray:
+    """Sums of (..., T) values before each frame and of all, (..., T + 1)."""
+    return np.concatenate([np.zeros((*values.shape[:-1], 1)), np.cumsum(values, axis=-1)], axis=-1)
 
 
 def edges(length: np.ndarray) -> np.ndarray:

@@ -2,9 +2,11 @@
 
 import dataclasses
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
+from nnsvs_lite.align.config import RefineConfig
 from nnsvs_lite.score.languages import get_language
 from nnsvs_lite.score.languages.base import Language
 from nnsvs_lite.score.types import Score
@@ -34,41 +36,40 @@ _OTHER = ("other", 0.08, 0.5)
 
 
 @dataclass(frozen=True)
-class Slot:
-    """One phone to be placed.
+class Item:
+    """One utterance to refine."""
 
-    Attributes:
-        phone: its symbol.
-        key: ``language:phone``, by which its acoustic model is found.
-        group: ``language:manner``, by which models and priors are shared.
-        note: index of its note.
-        low: first frame at which it may begin.
-        high: last frame.
-        expected: the frame at which its note begins, for a note's nucleus and for
-            the first phone of a rest; NaN for all others.
-        kind: which onset prior holds: ``rest``, or the nucleus' own manner and that
-            of the note's first phone; empty where there is none.
-        pitch: MIDI number of the note where the phone is voiced, ``UNSUNG`` for a breath
-            that the score lacks; NaN otherwise.
-        length: seconds, its length before anything is learnt.
-        vowel: whether it can be held.
-        silence: whether it is a pause or a breath.
-        optional: whether it is a breath that the score lacks.
-    """
+    utt: str
+    speaker: str  # whose frames are normalised together
+    score: Score
+    cache: Path  # file of its evidence, see :func:`nnsvs_lite.align.frames.save_frames`
+    frames: int  # how many there are
+    offset: float = 0.0  # seconds by which the recording is later than the score
+    stretch: float = 1.0  # the recording's seconds for one of the score
+    transposition: float = 0.0  # semitones by which the singing is above the score
+    breaths: bool = True  # whether its score may lack breaths
+    floor: float = -100.0  # level of its quietest frames, dB below its loudest
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One phone to be placed."""
 
     phone: str
-    key: str
-    group: str
-    note: int
-    low: int
-    high: int
+    key: str  # ``language:phone``, by which its acoustic model is found
+    group: str  # ``language:manner``, by which models and priors are shared
+    note: int  # index of its note
+    low: int  # first frame at which it may begin
+    high: int  # last frame
+    # The frame at which its note begins, for a note's nucleus and the first phone of a rest; else NaN.
     expected: float
+    # Which onset prior holds: ``rest``, or the manner of the note's first phone; empty: none.
     kind: str
-    pitch: float
-    length: float
-    vowel: bool
-    silence: bool
-    optional: bool
+    pitch: float  # MIDI number of a voiced phone's note, ``UNSUNG`` for a breath that the score lacks, or NaN
+    length: float  # seconds, its length before anything is learnt
+    vowel: bool  # whether it can be held
+    silence: bool  # whether it is a pause or a breath
+    optional: bool  # whether it is a breath that the score lacks
 
 
 def manner(language: Language, phone: str) -> tuple[str, float | None, float | None]:
@@ -80,30 +81,13 @@ def manner(language: Language, phone: str) -> tuple[str, float | None, float | N
     return _OTHER
 
 
-def slots_of(
-    score: Score,
-    frames: int,
-    shift: float,
-    window: float,
-    *,
-    offset: float = 0.0,
-    stretch: float = 1.0,
-    breaths: bool = True,
-) -> list[Slot]:
-    """The slots of a score, in order; a breath may stand before any note that follows a note.
-
-    Args:
-        score: with phones.
-        frames: of the audio.
-        shift: seconds between frames.
-        window: seconds; a nucleus may begin this far from its note.
-        offset: seconds by which the recording is later than the score.
-        stretch: the recording's time per second of score.
-        breaths: whether breaths that the score lacks are looked for.
-    """
+def slots_of(item: Item, config: RefineConfig) -> list[Slot]:
+    """The slots of an utterance, in order; a breath may stand before any note that follows a note."""
+    score, shift = item.score, config.frame_shift
     language = get_language(score.lang)
-    half = window / shift
+    half = config.window / shift
     reach = half + 0.3 / shift  # consonants come before their vowel, by their own length
+    breaths = config.breaths and item.breaths
     found: list[Slot] = []
 
     def add(phone, note, low, high, pitch=np.nan, expected=np.nan, kind="", optional=False) -> None:
@@ -114,8 +98,8 @@ def slots_of(
         found.append(Slot(phone, key, group, *place, *sort, optional))
 
     for n, note in enumerate(score.notes):
-        begin, end = ((offset + time * stretch) / shift for time in (note.start, note.end))
-        if n and breaths and not note.is_rest and not score.notes[n - 1].is_rest and not note.slur:
+        begin, end = ((item.offset + time * item.stretch) / shift for time in (note.start, note.end))
+        if n and breaths and not (note.is_rest or score.notes[n - 1].is_rest or note.slur):
             add(BREATH, n, begin - reach - 0.2 / shift, begin + half, UNSUNG, optional=True)
         onset = language.onset_count(note.phones)
         for k, phone in enumerate(note.phones):
@@ -130,7 +114,7 @@ def slots_of(
                 add(phone, n, begin - half, begin + half, pitch, begin, kind)
             else:
                 add(phone, n, begin - half, end + half, pitch)
-    return _feasible(found, frames)
+    return _feasible(found, item.frames)
 
 
 def _feasible(slots: list[Slot], frames: int, least: int = 3) -> list[Slot]:

@@ -15,13 +15,14 @@ from nnsvs_lite.align.backend import Aligner
 from nnsvs_lite.align.config import AlignConfig
 from nnsvs_lite.align.corpus import GIVEN, AlignCorpus, read_corpus
 from nnsvs_lite.align.corrections import find_corrections, read_correction
-from nnsvs_lite.align.frames import analyse
+from nnsvs_lite.align.frames import analyse, load_frames, save_frames
 from nnsvs_lite.align.mfa import MfaAligner
 from nnsvs_lite.align.phrases import AlignPhrase, CorpusFolder, cut_utterance, join_phrases
 from nnsvs_lite.align.quality import Quality, judge, sync_faults
-from nnsvs_lite.align.refine import Item, load_frames, refine, save_frames, to_labels
+from nnsvs_lite.align.refine import refine, to_labels
 from nnsvs_lite.align.report import write_report
 from nnsvs_lite.align.segmental import LEAST
+from nnsvs_lite.align.slots import Item
 from nnsvs_lite.align.sync import Sync, moved, synchronise
 from nnsvs_lite.align.units import check_texts, units_of
 from nnsvs_lite.align.viter import ViterAligner
@@ -32,9 +33,9 @@ from nnsvs_lite.io.ctm import Segment, write_ctm
 from nnsvs_lite.io.done import Done, stamp
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.jobs import run_jobs
+from nnsvs_lite.io.settings import plain
 from nnsvs_lite.io.tables import read_table, write_table
 from nnsvs_lite.io.textgrid import write_textgrid
-from nnsvs_lite.score.languages import get_language
 from nnsvs_lite.score.types import Score
 
 ALIGNERS: dict[str, type[Aligner]] = {"viter": ViterAligner, "mfa": MfaAligner}
@@ -55,21 +56,12 @@ def _measure(folder: Path, config: AlignConfig, data: DataDir) -> tuple[Item, Sy
     except (ValueError, OSError, EOFError, KeyError):
         frames = analyse(*data.audio(utt), shift)
         save_frames(cache, frames)
-    sync = synchronise(frames, score, config.sync)
-    drifts = config.sync.correct and abs(sync.stretch - 1.0) * len(frames) * shift >= 0.1
+    sync, count = synchronise(frames, score, config.sync), len(frames)
+    drifts = config.sync.correct and abs(sync.stretch - 1.0) * count * shift >= 0.1
     moved = drifts or (config.sync.correct and abs(sync.offset) >= config.sync.least)
-    item = Item(
-        utt,
-        data.utt2spk[utt],
-        score,
-        cache,
-        len(frames),
-        offset=sync.offset if moved else 0.0,
-        stretch=sync.stretch if drifts else 1.0,
-        transposition=sync.transposition,
-        floor=float(np.percentile(frames.level, 5.0)),
-    )
-    return item, sync
+    place = sync.offset if moved else 0.0, sync.stretch if drifts else 1.0, sync.transposition
+    floor = float(np.percentile(frames.level, 5.0))
+    return Item(utt, data.utt2spk[utt], score, cache, count, *place, floor=floor), sync
 
 
 def align(
@@ -84,16 +76,13 @@ def align(
 ) -> dict | None:
     """Runs stage 1; returns the report, or None where the corpus' own labels are used.
 
-    Writes ``align.ctm`` into each data dir (phrases that were rejected are not in
-    it), and ``textgrids/``, ``report.json``, ``report.txt``, ``rejected`` and
-    ``config.yaml`` into ``out``.
+    Writes ``align.ctm`` into each data dir (phrases that were rejected are not in it), and ``textgrids/``,
+    ``report.json``, ``report.txt``, ``rejected`` and ``config.yaml`` into ``out``.
 
     Args:
         paths: data dirs; the aligner learns from all of them.
         realign: align even where there are labels.
         corrections: a folder of TextGrids mended by hand.
-        jobs: parallel processes.
-        say: where lines of progress go.
 
     Raises:
         DataError: for faulty data, a back end that is missing or fails, or a
@@ -130,7 +119,7 @@ def _marker(
     model = config.viter.model if config.backend == "viter" else ""
     inputs += [Path(name) for name in (corrections, model, config.phone_map) if name]
     audio = [stamp(wav) for wav in sorted({w for data in corpus.dirs.values() for w in data.wavs.values()})]
-    return Done(out, "align", inputs, {"config": config.to_dict(), "version": _VERSION, "audio": audio})
+    return Done(out, "align", inputs, {"config": plain(config), "version": _VERSION, "audio": audio})
 
 
 class _Run:
@@ -139,67 +128,50 @@ class _Run:
     def __init__(self, corpus, config, out, corrections, jobs, say):
         self.corpus, self.config, self.out, self.jobs, self.say = corpus, config, out, max(1, jobs), say
         self.work = out / "work"
-        self.aligner = ALIGNERS[config.backend](config, self.work / config.backend, self.jobs)
-        self.version = self.aligner.check()
-        self._check_texts()
+        faults = check_texts(corpus.scores, corpus.utts)
+        for line in faults:
+            say(line)
+        if faults:
+            raise DataError(f"{len(faults)} faults in lyrics and scores, the first: {faults[0]}")
         self.corrections = {
             utt: read_correction(path, corpus.scores[utt], corpus.durations[utt])
             for utt, path in find_corrections(corrections, corpus.utts).items()
         }
-
-    def _check_texts(self) -> None:
-        codes = {score.lang for score in self.corpus.scores.values()}
-        symbols = {code: set(get_language(code).phones) for code in sorted(codes)}
-        faults = check_texts(self.corpus.scores, self.corpus.utts, symbols)
-        for line in faults:
-            self.say(line)
-        if faults:
-            raise DataError(f"{len(faults)} faults in lyrics and scores, the first: {faults[0]}")
+        # Started last, so that nothing is written where the data are faulty.
+        self.aligner = ALIGNERS[config.backend](config, self.work / config.backend, self.jobs)
+        self.version = self.aligner.check()
 
     def run(self) -> dict:
         """Runs all steps."""
         import yaml
 
-        write_text(self.out / "config.yaml", yaml.safe_dump(self.config.to_dict(), sort_keys=False))
+        write_text(self.out / "config.yaml", yaml.safe_dump(plain(self.config), sort_keys=False))
         items = self._analyse()
         if not items:
             raise DataError("no utterance is long enough to be aligned", next(iter(self.corpus.dirs)))
         aligned, failed = self._align(items)
-        labels, quality = dict(aligned), {}
-        if self.config.refine.enabled:
+        corpus, config, refined = self.corpus, self.config, {}
+        if config.refine.enabled:
             self.say(f"refining {len(items)} utterances with their scores")
-            refined = refine(items, self.config.refine, self.jobs)
-            labels = {
-                i.utt: to_labels(i, refined.onsets[i.utt], self.corpus.durations[i.utt], self.config.refine)
-                for i in items
-            }
-            quality = judge(items, self.sync, refined, self.config, self.jobs)
+            found = refine(items, config.refine, self.jobs)
+            for item in items:
+                onsets, end = found.onsets[item.utt], corpus.durations[item.utt]
+                refined[item.utt] = to_labels(item, onsets, end, config.refine)
+            quality = judge(items, self.sync, found, config, self.jobs)
         else:
-            quality = {
-                utt: Quality(1.0, rejected="; ".join(sync_faults(self.sync[utt], self.config.quality)))
-                for utt in aligned
-            }
-        before_hand = dict(labels)
-        labels.update(self.corrections)
-        for utt in self.corrections:
-            quality[utt] = Quality(confidence=1.0, remarks=["mended by hand"])
-        for utt in self.corpus.utts:
+            why = {utt: "; ".join(sync_faults(self.sync[utt], config.quality)) for utt in aligned}
+            quality = {utt: Quality(1.0, rejected=rejected) for utt, rejected in why.items()}
+        labels = (refined or aligned) | self.corrections
+        quality |= {utt: Quality(1.0, remarks=["mended by hand"]) for utt in self.corrections}
+        for utt in corpus.utts:
             if utt not in labels:
                 quality[utt] = Quality(rejected=self.short.get(utt) or failed[utt])
         scores = self._carve(labels, quality)
-        self._write_labels(labels, scores, {utt for utt, q in quality.items() if q.rejected})
+        used = {utt: rows for utt, rows in labels.items() if not quality[utt].rejected}
+        self._write_labels(labels, scores, used)
+        compared = {"aligner": aligned, "refined": refined, "used": used}
         return write_report(
-            self.out,
-            self.corpus,
-            self.config,
-            version=self.version,
-            aligned=aligned,
-            refined=before_hand if self.config.refine.enabled else None,
-            final=labels,
-            quality=quality,
-            sync=self.sync,
-            failed=failed,
-            say=self.say,
+            self.out, corpus, config, self.version, compared, quality, self.sync, failed, self.say
         )
 
     def _analyse(self) -> list[Item]:
@@ -266,7 +238,10 @@ class _Run:
         return scores
 
     def _write_labels(
-        self, labels: Mapping[str, list[Segment]], scores: Mapping[str, Score], rejected: set[str]
+        self,
+        labels: Mapping[str, list[Segment]],
+        scores: Mapping[str, Score],
+        used: Mapping[str, list[Segment]],
     ) -> None:
         """``align.ctm`` and, where breaths were found, ``score`` of each data dir; TextGrids of all."""
         for path, data in self.corpus.dirs.items():
@@ -277,15 +252,13 @@ class _Run:
                 if not (path / GIVEN).exists():
                     write_text(path / GIVEN, (path / "score").read_text(encoding="utf-8"))
                 write_table(path / "score", {utt: scores[utt].to_json() for utt in data.utts})
-            kept = {utt: labels[utt] for utt in data.utts if utt in labels and utt not in rejected}
-            write_ctm(path / "align.ctm", kept)
+            write_ctm(path / "align.ctm", {utt: used[utt] for utt in data.utts if utt in used})
 
     def _write_textgrid(self, utt: str, labels: list[Segment], score: Score) -> None:
-        words = []
+        words, index = [], score.note_index
         if [s.label for s in labels] == score.phones:
-            for unit in units_of(score, "syllable"):
-                notes = sorted(set(score.note_index[unit.first : unit.last]))
-                lyric = "".join(score.notes[n].lyric for n in notes)
-                words.append(Segment(labels[unit.first].start, labels[unit.last - 1].end, lyric))
+            for first, last in units_of(score, "syllable"):
+                lyric = "".join(note.lyric for note in score.notes[index[first] : index[last - 1] + 1])
+                words.append(Segment(labels[first].start, labels[last - 1].end, lyric))
         tiers = {"words": words, "phones": [s for s in labels if s.label != "pau"]}
         write_textgrid(self.out / "textgrids" / f"{utt}.TextGrid", tiers, self.corpus.durations[utt])

@@ -11,12 +11,13 @@ import numpy as np
 
 from nnsvs_lite.align.config import SyncConfig
 from nnsvs_lite.align.frames import QUIET, Frames, analyse
+from nnsvs_lite.align.segmental import running_sums
 from nnsvs_lite.corpus.datadir import DataDir
 from nnsvs_lite.features.f0 import hz_to_midi
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.types import Note, Score
 
-_CENTS = 70.0
+_CENTS, _VOICED = 70.0, 0.6
 _SHORT = 15.0
 """Seconds: in less than this a drift cannot be told from late and early notes."""
 _PLATEAU = 0.003
@@ -27,19 +28,12 @@ _PREFERENCE = 0.01
 
 @dataclass(frozen=True)
 class Sync:
-    """How a recording lies against its score.
+    """How a recording lies against its score."""
 
-    Attributes:
-        offset: seconds by which the recording is later than the score.
-        stretch: seconds of the recording for one of the score.
-        transposition: semitones by which the singing is above the score.
-        agreement: share of the score's time at which pitch and rests agree, 0..1.
-    """
-
-    offset: float = 0.0
-    stretch: float = 1.0
-    transposition: float = 0.0
-    agreement: float = 0.0
+    offset: float = 0.0  # seconds by which the recording is later than the score
+    stretch: float = 1.0  # seconds of the recording for one of the score
+    transposition: float = 0.0  # semitones by which the singing is above the score
+    agreement: float = 0.0  # share of the score's time at which pitch and rests agree, 0..1
 
 
 def moved(score: Score, offset: float, stretch: float) -> Score:
@@ -58,12 +52,12 @@ def moved(score: Score, offset: float, stretch: float) -> Score:
     return dataclasses.replace(score, notes=notes, timeline=timeline)
 
 
-def synchronise(frames: Frames, score: Score, config: SyncConfig, voicing: float = 0.6) -> Sync:
-    """Estimates offset, drift and transposition; frames below ``voicing`` (0..1) count as unvoiced."""
+def synchronise(frames: Frames, score: Score, config: SyncConfig) -> Sync:
+    """Estimates offset, drift and transposition."""
     step = max(1, round(0.01 / frames.shift))  # 10 ms are enough, and a fourth of the work
     f0, level = frames.f0[::step], frames.level[::step]
     shift = frames.shift * step
-    voiced = (f0 > 0) & (level > QUIET) & (frames.voicing[::step] > voicing)
+    voiced = (f0 > 0) & (level > QUIET) & (frames.voicing[::step] > _VOICED)
     midi = np.where(voiced, hz_to_midi(np.maximum(f0, 1.0)), np.nan)
     pitches = np.array([note.pitch for note in score.notes])
     if not (pitches > 0).any() or not voiced.any():
@@ -76,25 +70,27 @@ def synchronise(frames: Frames, score: Score, config: SyncConfig, voicing: float
         count = max(1, int(np.ceil(config.max_drift * score.duration / (4 * shift))))
         stretches = 1.0 + config.max_drift * np.arange(-count, count + 1) / count
     penalty = 1.0 - _PREFERENCE * (np.abs(offsets) / max(config.search, 1e-6))[:, None]
-    best = (-1.0, 0.0, 1.0, 0.0)
+    best = Sync(agreement=-1.0)
     for semitones in _transpositions(midi, pitches):
         agreement = _agreement(midi - semitones, voiced, pitches, edges, offsets, stretches, shift)
         value = agreement * penalty * (1.0 - _PREFERENCE * (abs(semitones) > 0))
         i, k = np.unravel_index(int(value.argmax()), value.shape)
-        if value[i, k] > best[0] + 0.005:
+        if value[i, k] > best.agreement + 0.005:
             # The best is a plateau rather than a point: its middle, near the best point.
             weight = np.exp((value - value[i, k]) / _PLATEAU)
             weight[np.abs(offsets - offsets[i]) > 0.1] = 0.0
             weight /= weight.sum()
             offset = float((weight * offsets[:, None]).sum())
             stretch = float((weight * stretches[None, :]).sum())
-            best = (float(value[i, k]), offset, stretch, float(semitones))
-    value, offset, stretch, semitones = best
-    sung = _sounding(pitches, edges, offset, stretch, shift, len(midi))
+            best = Sync(offset, stretch, float(semitones), float(value[i, k]))
+    # The score's pitch at each frame, 0 in rests and outside the score.
+    note = np.searchsorted(edges, (np.arange(len(midi)) * shift - best.offset) / best.stretch, side="right")
+    sung = np.array([0, *pitches, 0])[note]
     error = (midi - sung)[voiced & (sung > 0)]
-    near = error[np.abs(error - semitones) < 1.0]
-    transposition = float(np.median(near)) if len(near) else semitones
-    return Sync(round(offset, 3), round(stretch, 5), round(transposition, 2), round(max(value, 0.0), 3))
+    near = error[np.abs(error - best.transposition) < 1.0]
+    transposition = float(np.median(near)) if len(near) else best.transposition
+    rounded = round(best.offset, 3), round(best.stretch, 5), round(transposition, 2)
+    return Sync(*rounded, round(max(best.agreement, 0.0), 3))
 
 
 def _transpositions(midi: np.ndarray, pitches: np.ndarray) -> list[int]:
@@ -108,28 +104,15 @@ def _transpositions(midi: np.ndarray, pitches: np.ndarray) -> list[int]:
 def _agreement(midi, voiced, pitches, edges, offsets, stretches, shift) -> np.ndarray:
     """Share of the score's time that agrees, (offsets, stretches)."""
     rows, which = np.unique(pitches, return_inverse=True)
-    count = len(midi)
-    sums = np.zeros((len(rows), count + 1))
-    for row, pitch in enumerate(rows):
-        if pitch == 0:
-            # Rests are worth less: a singer holds notes into them and reverberation fills them.
-            fits = np.where(voiced, 0.0, 0.5)
-        else:
-            fits = np.where(voiced, np.exp(-0.5 * (100.0 * (midi - pitch) / _CENTS) ** 2), 0.0)
-        sums[row, 1:] = np.cumsum(np.nan_to_num(fits))
+    fits = np.where(voiced, np.exp(-0.5 * (100.0 * (midi - rows[:, None]) / _CENTS) ** 2), 0.0)
+    # Rests are worth less: a singer holds notes into them and reverberation fills them.
+    fits[rows == 0] = np.where(voiced, 0.0, 0.5)
+    sums = running_sums(fits)
     times = offsets[:, None, None] + stretches[None, :, None] * edges
-    place = np.clip(np.round(times / shift), 0, count).astype(np.int64)
+    place = np.clip(np.round(times / shift), 0, len(midi)).astype(np.int64)
     total = (sums[which, place[..., 1:]] - sums[which, place[..., :-1]]).sum(axis=-1)
     weight = np.where(pitches > 0, 1.0, 0.5) * np.diff(edges)
     return total * shift / weight.sum()
-
-
-def _sounding(pitches, edges, offset, stretch, shift, count) -> np.ndarray:
-    """The score's pitch at each frame (count,), 0 in rests and outside the score."""
-    times = (np.arange(count) * shift - offset) / stretch
-    note = np.searchsorted(edges, times, side="right") - 1
-    inside = (note >= 0) & (note < len(pitches))
-    return np.where(inside, pitches[np.clip(note, 0, len(pitches) - 1)], 0)
 
 
 def move_score(score: Score, sync: Sync, duration: float, where: str = "score") -> Score:
@@ -142,10 +125,10 @@ def move_score(score: Score, sync: Sync, duration: float, where: str = "score") 
     """
     score = moved(score, sync.offset, sync.stretch)
     notes = score.notes
-    first = next((i for i, n in enumerate(notes) if not n.is_rest), None)
-    if first is None:
+    places = [i for i, n in enumerate(notes) if not n.is_rest]
+    if not places:
         raise DataError("nothing is sung in its score", where)
-    last = max(i for i, n in enumerate(notes) if not n.is_rest)
+    first, last = places[0], places[-1]
     if notes[first].start < 0.0 or notes[last].end > duration:
         raise DataError(
             f"the score, moved by {sync.offset:+.2f} s, is sung from {notes[first].start:.2f} to "
@@ -162,12 +145,9 @@ def _rest(like: Note, start: float, end: float) -> list[Note]:
     """A rest from ``start`` to ``end`` in the measure of ``like``; none where it would have no length."""
     if end - start < 1e-3:
         return []
-    phones = like.phones if like.is_rest else ("pau",)
-    beats = round((end - start) * like.tempo / 60, 6)
-    silent = dataclasses.replace(
-        like, pitch=0, lyric="", phones=phones, slur=False, breath=False, beats=beats
-    )
-    return [dataclasses.replace(silent, start=start, end=end)]
+    values = {"start": start, "end": end, "beats": round((end - start) * like.tempo / 60, 6)}
+    values["phones"] = like.phones if like.is_rest else ("pau",)
+    return [dataclasses.replace(like, pitch=0, lyric="", slur=False, breath=False, **values)]
 
 
 def move_scores(data: DataDir, config: SyncConfig | None = None) -> tuple[DataDir, dict[str, Sync]]:

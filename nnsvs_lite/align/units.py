@@ -1,18 +1,16 @@
 """Words and dictionaries for an aligner, made from the score's own phones.
 
-An aligner needs a dictionary of words. A sung text has one pronunciation, that
-of its score, so every unit becomes a word of its own: the phones between two
-rests, or those of one word, syllable or mora. Between words an aligner may put
-silence by itself; a rest is therefore a gap between two words, never a word.
+A sung text has one pronunciation, that of its score, so every unit becomes a word of its own. Between
+words an aligner may put silence by itself; a rest is therefore a gap between two words, never a word.
 """
 
 import itertools
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.score.languages import get_language
 from nnsvs_lite.score.types import Score
 
 SILENCES = ("pau", "br", "sil")
@@ -21,17 +19,8 @@ MIN_SILENCE = 0.01
 """Seconds given to a rest in which the aligner found no silence."""
 
 
-@dataclass(frozen=True)
-class Unit:
-    """One word of the aligner: phones ``first`` to ``last`` (exclusive) of the score."""
-
-    phones: tuple[str, ...]
-    first: int
-    last: int
-
-
-def units_of(score: Score, unit: str = "phrase", vowels: Iterable[str] = ()) -> list[Unit]:
-    """The words of a score, in order.
+def units_of(score: Score, unit: str = "phrase") -> list[tuple[int, int]]:
+    """The words of a score, in order: numbers of the first phone and of that after the last.
 
     Args:
         score: with phones.
@@ -39,9 +28,8 @@ def units_of(score: Score, unit: str = "phrase", vowels: Iterable[str] = ()) -> 
             lyric begins with a space or follows one that ends with it; where no
             lyric has spaces, as in Japanese, the phrase), ``syllable`` (a note with
             the notes that carry it on) or ``mora`` (up to and including each vowel).
-        vowels: phones that can end a mora.
     """
-    vowels = set(vowels)
+    vowels = get_language(score.lang).vowels
     phones, index = score.phones, score.note_index
     spans: list[list[int]] = []
 
@@ -60,52 +48,41 @@ def units_of(score: Score, unit: str = "phrase", vowels: Iterable[str] = ()) -> 
             if i == 0 or phones[i - 1] in SILENCES or begins(i):
                 spans.append([i, i])
             spans[-1][1] = i + 1
-    return [Unit(tuple(phones[first:last]), first, last) for first, last in spans]
+    return [(first, last) for first, last in spans]
 
 
-class Dictionary:
-    """Pronunciations, one word each: equal pronunciations share a word.
+class Dictionary(dict[tuple[str, ...], str]):
+    """Words by pronunciation, made when they are first asked for: ``w00000``, ``w00001``, ...
 
-    Words are ``w00000``, ``w00001``, ... in order of first use: aligners fold
-    case and cut words at punctuation, so lyrics are not used as words.
-
-    Args:
-        names: what the acoustic model calls our phones; those not in it keep their names.
+    Aligners fold case and cut words at punctuation, so lyrics are not used as words.
     """
 
-    def __init__(self, names: Mapping[str, str] | None = None) -> None:
-        self._words: dict[tuple[str, ...], str] = {}
-        self._names = dict(names or {})
+    def __missing__(self, phones: tuple[str, ...]) -> str:
+        self[phones] = word = f"w{len(self):05d}"
+        return word
 
-    def word(self, phones: tuple[str, ...]) -> str:
-        """The word of a pronunciation; a new one where it is not there yet."""
-        return self._words.setdefault(phones, f"w{len(self._words):05d}")
-
-    def text(self) -> str:
-        """The dictionary file: ``word<tab>phones`` a line, sorted by word."""
-        rows = sorted((word, phones) for phones, word in self._words.items())
-        return "".join(
-            f"{word}\t{' '.join(self._names.get(p, p) for p in phones)}\n" for word, phones in rows
-        )
+    def text(self, names: Mapping[str, str]) -> str:
+        """The file: ``word<tab>phones`` a line, sorted by word; ``names``: other names of our phones."""
+        rows = sorted((word, [names.get(p, p) for p in phones]) for phones, word in self.items())
+        return "".join(f"{word}\t{' '.join(phones)}\n" for word, phones in rows)
 
 
-def check_texts(
-    scores: Mapping[str, Score], utts: Iterable[str], symbols: Mapping[str, set[str]]
-) -> list[str]:
-    """Lines ``utt: what is wrong`` for scores that cannot be aligned; ``symbols``: phones by language."""
+def check_texts(scores: Mapping[str, Score], utts: Iterable[str]) -> list[str]:
+    """Lines ``utt: what is wrong`` for scores that cannot be aligned."""
     faults = []
     for utt in utts:
         score = scores.get(utt)
         if score is None:
             faults.append(f"{utt}: has no score, and its lyrics cannot be aligned without one")
             continue
+        symbols = get_language(score.lang).phones
         if not any(phone not in SILENCES for phone in score.phones):
             faults.append(f"{utt}: nothing is sung in its score")
         for note in score.notes:
             if not note.is_rest and not note.phones:
                 text = f"lyric {note.lyric!r}" if note.lyric else "a note without lyric"
                 faults.append(f"{utt}: {note.place}: {text} has no pronunciation")
-            unknown = [p for p in note.phones if p not in symbols.get(score.lang, {p})]
+            unknown = [p for p in note.phones if p not in symbols]
             if unknown:
                 faults.append(f"{utt}: {note.place}: {unknown[0]!r} is no phone of {score.lang!r}")
     return faults
@@ -114,11 +91,9 @@ def check_texts(
 def check_sung(
     sung: Sequence[Segment], score: Score, where: str | os.PathLike, names: Mapping[str, str] | None = None
 ) -> None:
-    """Checks that the labels of sung phones are the score's; silences may differ.
+    """Checks that the labels of sung phones, in order of time, are the score's.
 
-    Args:
-        sung: labels in order of time, silences left out.
-        names: what the labels call our phones, where that differs; capitals do not count then.
+    With ``names``, what the labels call our phones where that differs, capitals do not count.
 
     Raises:
         DataError: naming the first phone that differs.

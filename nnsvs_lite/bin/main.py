@@ -151,6 +151,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         _say("", f"unknown {kind} {argv[0]!r}{nearest(name, COMMANDS)}; {PROGRAM} --help lists the commands")
         return 1
     signal.signal(signal.SIGTERM, _terminate)
+    # No process started from here takes modules from the working folder (from Python 3.11 on).
+    os.environ["PYTHONSAFEPATH"] = "1"
     try:
         if about:
             print(f"{PROGRAM} {__version__}" if name == "--version" else overview())

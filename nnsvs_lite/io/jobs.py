@@ -32,6 +32,11 @@ AHEAD = 2
 sys.warnoptions.append("ignore:resource_tracker:UserWarning")
 
 
+def python(code: str) -> list[str]:
+    """The command that runs Python code, without modules that lie in the working folder."""
+    return [sys.executable, "-c", f"import sys; sys.path[:] = filter(None, sys.path); {code}"]
+
+
 def run_jobs(function: Callable[[J], R], jobs: Iterable[J], nj: int = 1) -> Iterator[R]:
     """Yields ``function(job)`` for each job, in order, from at most ``nj`` processes.
 

@@ -1,10 +1,8 @@
 """The interface of every model, and the families.
 
-A model is a torch module built from a :class:`~nnsvs_lite.features.spec.Spec` and the
-``init_args`` of its YAML. It has ``loss(batch)`` and ``infer(batch)``; both take a
-padded batch and give for each utterance what they would give for it alone. Physical
-units go in and out: normalisation lives inside, in buffers filled from the spec, so
-training and singing cannot normalise differently.
+A model is built from a :class:`~nnsvs_lite.features.spec.Spec` and the ``init_args`` of its YAML. It
+takes a padded batch, and gives for each utterance what it would give for it alone. Physical units go
+in and out: normalisation lives inside, in buffers filled from the spec, the same in training and singing.
 """
 
 import os
@@ -39,10 +37,10 @@ class SvsModel(nn.Module):
 
     @abstractmethod
     def loss(self, batch: Batch) -> dict[str, Tensor]:
-        """Scalars; ``loss`` is minimised, others are reported.
+        """Scalars: ``loss`` is minimised, others are reported.
 
-        ``weight`` is the number of units (notes, phones, frames) that ``loss`` is a
-        mean over, so that means over batches and ranks can be taken exactly.
+        ``weight`` is the number of units (notes, phones, frames) that ``loss`` is a mean over: means
+        over batches and ranks are exact.
         """
 
     @abstractmethod
@@ -65,20 +63,17 @@ class TimeLagModel(SvsModel):
 
 
 class DurationModel(SvsModel):
-    """Phone context to durations before they are fitted to the notes.
-
-    ``infer``: ``mean`` (B, P) in frames, positive, and optionally ``variance`` (B, P) in
-    frames squared, as :func:`nnsvs_lite.score.timing.fill` takes them.
+    """Phone context to durations before they are fitted to the notes. ``infer``: ``mean`` (B, P) in
+    frames, positive, and optionally ``variance`` (B, P) in frames squared, as
+    :func:`nnsvs_lite.score.timing.fill` takes them.
     """
 
     family = "duration"
 
 
 class AcousticModel(SvsModel):
-    """Phone context and durations to vocoder features.
-
-    ``infer``: for each stream of the spec a (B, T, D) tensor: ``lf0`` in log Hz, ``vuv``
-    a probability, ``mgc``, ``bap`` as analysed.
+    """Phone context and durations to vocoder features. ``infer``: for each stream of the spec a
+    (B, T, D) tensor: ``lf0`` in log Hz, ``vuv`` a probability, ``mgc``, ``bap`` as analysed.
     """
 
     family = "acoustic"
@@ -145,8 +140,7 @@ class VocoderModel(SvsModel):
     def discriminator(self) -> nn.Module | None:
         """A new network from waveforms (B, S) to a list of scores, 1 for recordings; None for none.
 
-        It is no part of the model: ``model.pt`` holds what sings. Scores may be whatever the two
-        methods below read.
+        ``model.pt`` leaves it out. Scores may be whatever the two methods below read.
         """
         return None
 

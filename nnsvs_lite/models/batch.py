@@ -1,8 +1,4 @@
-"""Padded batches: the one form in which models see data.
-
-A batch is streams over frames, whoever asks for them: acoustic and timing models also get
-the score, a vocoder's crops of waveforms and features have none.
-"""
+"""Padded batches: streams over frames, and the score where a model reads it."""
 
 from __future__ import annotations
 
@@ -21,8 +17,7 @@ class ScoreExample:
 
     Attributes:
         note_context: (N, Cn) float32. phone_context: (P, Cp) float32.
-        note_index: (P,) index of each phone's note.
-        note_time: (N, 2) score start and end, seconds.
+        note_index: (P,) of each phone's note. note_time: (N, 2) score start and end, seconds.
         time_lag: (N,) frames, or None. duration: (P,) whole frames, or None.
     """
 
@@ -39,10 +34,8 @@ class Example:
     """One utterance, as arrays. A score without times and streams is enough to sing.
 
     Attributes:
-        utt: id.
-        score: None where a model needs none.
+        utt: id. score: None where a model needs none. singer, language: indices in the spec.
         streams: name to (T, D) float32; all but those of the spec's other rates have one T.
-        singer, language: their indices in the spec.
     """
 
     utt: str
@@ -66,13 +59,8 @@ class Example:
 
 @dataclass
 class ScoreBatch:
-    """The scores of B utterances, padded with zeros.
-
-    Attributes:
-        note_context: (B, N, Cn). phone_context: (B, P, Cp).
-        note_index: (B, P) long. note_frames: (B, N, 2) score start and end in frames.
-        note_lengths, phone_lengths: (B,) long.
-        time_lag: (B, N) or None. duration: (B, P) long, 0 on padding, or None.
+    """The scores of B utterances, padded with zeros: as of :class:`ScoreExample`, but that
+    ``note_frames`` (B, N, 2) has score starts and ends in frames; lengths are (B,) long.
     """
 
     note_context: Tensor
@@ -100,12 +88,9 @@ class Batch:
     """B utterances padded with zeros to the longest.
 
     Attributes:
-        utts: their ids.
         frame_lengths: (B,) long; all 0 where neither durations nor streams are known.
         max_frames: T, frames of the longest utterance; known without asking the device.
-        singer, language: (B,) long.
-        streams: name to (B, T, D).
-        score: None where the model needs none.
+        singer, language: (B,) long. streams: name to (B, T, D). score: None where there is none.
         seed: of models that draw by chance in inference.
         style: (B, D) style vectors, which a model with style tokens puts in itself.
     """

@@ -28,10 +28,8 @@ def save(path: str | os.PathLike, state: dict[str, Any]) -> None:
 
 
 def _plain(value: Any) -> Any:
-    """The same state without its history.
-
-    A pickle writes an object that it meets twice only once. What was read from a file
-    shares other objects than what was made here, and would be written as other bytes.
+    """The same state without its history: a pickle writes an object that it meets twice only once, and
+    what was read from a file shares other objects than what was made here.
     """
     if isinstance(value, dict):
         return {_plain(key): _plain(item) for key, item in value.items()}
@@ -41,10 +39,7 @@ def _plain(value: Any) -> Any:
 
 
 def load(path: str | os.PathLike, file: BinaryIO | None = None) -> dict[str, Any]:
-    """Reads what :func:`save` wrote, to the CPU.
-
-    Args:
-        path: the checkpoint. file: to read in its place; ``path`` then only names it in messages.
+    """Reads what :func:`save` wrote, to the CPU, from ``file`` where ``path`` is only its name.
 
     Raises:
         DataError: where the file is missing, damaged, or holds anything but plain values.
@@ -71,17 +66,9 @@ def load(path: str | os.PathLike, file: BinaryIO | None = None) -> dict[str, Any
 
 def save_model(path: str | os.PathLike, model: SvsModel, config: Config, extra: dict[str, Any]) -> None:
     """Writes all that singing needs: weights, configuration and specification."""
-    save(
-        path,
-        {
-            "format": FORMAT,
-            "config": config.to_dict(),
-            "spec": model.spec.to_dict(),
-            "weights": model.state_dict(),
-            "parameters": sum(p.numel() for p in model.parameters()),
-            **extra,
-        },
-    )
+    state = {"format": FORMAT, "config": config.to_dict(), "spec": model.spec.to_dict()}
+    state |= {"weights": model.state_dict(), "parameters": sum(p.numel() for p in model.parameters())}
+    save(path, state | extra)
 
 
 def _load_state(path: str | os.PathLike, file: BinaryIO | None = None) -> tuple[Path, dict[str, Any]]:
@@ -91,10 +78,10 @@ def _load_state(path: str | os.PathLike, file: BinaryIO | None = None) -> tuple[
         path = path / "model.pt"
     state = load(path, file)
     made = state.get("format")
-    if made != FORMAT:
-        if isinstance(made, str) and made.startswith(FORMAT[:-1]):
-            raise DataError(f"is of {made!r}, this version reads {FORMAT!r}: train it again", path)
+    if not str(made).startswith(FORMAT[:-1]):
         raise DataError("not a model of this toolkit", path)
+    if made != FORMAT:
+        raise DataError(f"is of {made!r}, this version reads {FORMAT!r}: train it again", path)
     for name in ("config", "spec", "weights"):
         if not isinstance(state.get(name), dict):
             raise DataError(f"lacks {name}; train the model again", path)
@@ -102,11 +89,7 @@ def _load_state(path: str | os.PathLike, file: BinaryIO | None = None) -> tuple[
 
 
 def count_parameters(path: str | os.PathLike) -> int:
-    """Trained parameters of a checkpoint, buffers left out; the model itself is not built.
-
-    Raises:
-        DataError: as :func:`load`, and where it is no model.
-    """
+    """Trained parameters of a checkpoint, whose model is not built; raises as :func:`load_model`."""
     path, state = _load_state(path)
     if not isinstance(state.get("parameters"), int):
         raise DataError("lacks the number of parameters; train the model again", path)
@@ -116,10 +99,9 @@ def count_parameters(path: str | os.PathLike) -> int:
 def load_model(
     path: str | os.PathLike, family: str | None = None, file: BinaryIO | None = None, trust_code: bool = False
 ) -> SvsModel:
-    """Builds the model of a checkpoint, or of the ``model.pt`` of an exp dir, for inference.
+    """Builds the model of a checkpoint (see :func:`load`), or of the ``model.pt`` of an exp dir.
 
-    ``file`` is read in place of ``path``, where it is given. ``trust_code`` lets the checkpoint
-    name a class of any module, which is then imported and run.
+    ``trust_code`` lets the checkpoint name a class of any module, which is then imported and run.
 
     Raises:
         DataError: as :func:`load`; where it is no model, of another family, or its
@@ -136,7 +118,6 @@ def load_model(
     try:
         model.load_state_dict(state["weights"])
     except RuntimeError as error:
-        raise DataError(
-            f"weights do not fit the model: {str(error).splitlines()[-1].strip()}", path
-        ) from None
+        reason = str(error).splitlines()[-1].strip()
+        raise DataError(f"weights do not fit the model: {reason}", path) from None
     return model.eval()

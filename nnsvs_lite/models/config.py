@@ -94,9 +94,9 @@ class Config:
 
     def to_dict(self) -> dict[str, Any]:
         """As in YAML, with every value in force."""
-        model = {"class_path": self.class_path, "init_args": plain(self.init_args)}
         training = plain(self.training)
         del training[_batch_key(self.model_class.family, other=True)]
+        model = {"class_path": self.class_path, "init_args": plain(self.init_args)}
         return {"model": model, "training": training}
 
     def write(self, path: str | os.PathLike) -> None:
@@ -114,22 +114,18 @@ class Config:
 
     @staticmethod
     def from_dict(value: Any, where: str, trust_code: bool = False) -> Config:
-        """Checks every key, type and range of what a checkpoint holds.
+        """Checks what a checkpoint holds; raises as :meth:`read`.
 
-        Args:
-            trust_code: whether ``class_path`` may name a class outside this toolkit.
-
-        Raises:
-            DataError: as :meth:`read`.
+        ``trust_code`` says whether ``class_path`` may name a class outside this toolkit.
         """
         return _checked(Settings(value, where), trust_code)
 
     @staticmethod
     def read(path: str | os.PathLike, overrides: Sequence[str] = ()) -> Config:
-        """Reads a YAML, then ``--model.hidden 64``, ``--training.lr=1e-4`` and the like.
+        """Reads a YAML, then ``--model.NAME VALUE`` (of ``init_args``), ``--training.NAME=VALUE``.
 
-        ``--model.NAME`` means ``model.init_args.NAME``. ``class_path`` may name a class of any
-        module that can be imported, since the user names the file: code runs.
+        The model's ``class_path``, the only one there is, may name a class of any module that can
+        be imported, since the user names the file: code runs.
 
         Raises:
             DataError: for YAML that does not parse, an unknown key (naming the nearest), a wrong
@@ -147,18 +143,16 @@ def _checked(settings: Settings, trust_code: bool) -> Config:
     cls = find_class(model.get("class_path"), settings, trust_code)
     place = ("model", "init_args")
     given = settings.arguments(cls, model.get("init_args") or {}, place, skip=("spec",))
-    defaults = {
-        n: p.default for n, p in inspect.signature(cls).parameters.items() if p.default is not p.empty
-    }
+    parameters = inspect.signature(cls).parameters.values()
+    init_args = {p.name: p.default for p in parameters if p.default is not p.empty} | given
     other, training = _batch_key(cls.family, other=True), settings.value.get("training") or {}
     if isinstance(training, dict) and other in training:
         hint = f"(did you mean {_batch_key(cls.family)!r}?)"
         raise settings.fault(f"unknown key training.{other} {hint}", ("training", other))
-    training = settings.arguments(TrainingOptions, training, ("training",), (other,))
-    config = Config(str(model["class_path"]), defaults | given, TrainingOptions(**training))
-    if config.training.eval_updates and not config.training.updates:
+    options = TrainingOptions(**settings.arguments(TrainingOptions, training, ("training",), (other,)))
+    if options.eval_updates and not options.updates:
         raise settings.fault("training.eval_updates needs training.updates", ("training", "eval_updates"))
-    return config
+    return Config(model["class_path"], init_args, options)
 
 
 def _apply(settings: Settings, overrides: Sequence[str]) -> None:
@@ -179,18 +173,15 @@ def _apply(settings: Settings, overrides: Sequence[str]) -> None:
 
 
 def find_class(class_path: Any, settings: Settings, trust_code: bool = False) -> type[SvsModel]:
-    """The model class of a ``class_path``.
-
-    Unless ``trust_code``, only modules of ``nnsvs_lite.models`` are imported: a checkpoint cannot
-    run other code. What is found must derive from ``SvsModel`` and belong to a family.
+    """The model class of a ``class_path``; one outside ``nnsvs_lite.models`` only with ``trust_code``.
 
     Raises:
         DataError: naming the nearest model.
     """
     from nnsvs_lite.models.base import SvsModel
 
-    module_name, _, name = str(class_path).rpartition(".")
     known, place = model_modules(), ("model", "class_path")
+    module_name, _, name = settings.convert(str, class_path or "", place).rpartition(".")
     if module_name not in known:
         hint = nearest(module_name, known)
         if not trust_code and class_path and not module_name.startswith(_PREFIX):

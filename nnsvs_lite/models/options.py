@@ -17,12 +17,9 @@ class AcousticOptions:
         language: embed the language, where the data has several.
         context_dropout: probability with which, in training, a number of the context is hidden, for a
             training set of no size; see :func:`nnsvs_lite.models.layers.context.hiding`.
-        style_tokens: number of global style tokens, 0 for none (published: 10); see
-            :class:`nnsvs_lite.models.layers.conditions.StyleTokens`.
-        perceptual: weight of the perceptual-entropy loss, 0 for none; see
-            :class:`nnsvs_lite.models.layers.perceptual.PerceptualEntropy`.
-        gv: strength, 0 to 1, of the post-filter that gives sung spectra the variance of
-            recordings; see :class:`nnsvs_lite.models.layers.postfilter.VarianceScaling`.
+        style_tokens: number of global style tokens, 0 for none (published: 10).
+        perceptual: weight of the perceptual-entropy loss, 0 for none.
+        gv: strength, 0 to 1, of the post-filter that gives sung spectra the variance of recordings.
     """
 
     residual_to_rule: bool = False

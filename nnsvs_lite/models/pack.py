@@ -1,18 +1,8 @@
 """A voice: three checkpoints in the folder of a finished acoustic model, or packed in one file.
 
-Decoding puts the time-lag and duration models it used beside the acoustic model, so that the
-folder can be copied elsewhere and still sings. The packed file, ``voice.nnsvs``, says too whose
-recordings it came from, and may bring a vocoder of its own. It is a zip archive without compression:
-
-- ``manifest.json``: format and version, corpus, languages, singers, rates, and of every
-  other file its size and SHA-256;
-- ``models/timelag.pt``, ``models/duration.pt``, ``models/acoustic.pt`` and, where the voice has
-  one, ``models/vocoder.pt``: checkpoints as training wrote them, each with weights, configuration
-  and specification;
-- ``LICENCE.txt``: the terms of the corpus.
-
-Nothing in it is run: the manifest is JSON, checkpoints are read as plain tensors, and a
-model's class is one of the toolkit's own. The same voice gives the same bytes.
+The packed file, ``voice.nnsvs``, is a zip archive without compression of ``manifest.json`` (corpus,
+languages, singers, rates, and size and SHA-256 of every other file), ``models/FAMILY.pt`` (checkpoints
+as training wrote them) and ``LICENCE.txt``. Nothing in it is run; the same voice gives the same bytes.
 """
 
 from __future__ import annotations
@@ -44,15 +34,9 @@ VERSION = 2
 SUFFIX = ".nnsvs"
 MANIFEST = "manifest.json"
 LICENCE = "LICENCE.txt"
-
-MAX_SIZE = 1 << 31
-"""Bytes of a packed voice."""
-
-MAX_TEXT = 1 << 20
-"""Bytes of the manifest, and of the licence."""
-
 LICENCE_NAMES = ("LICENSE", "LICENCE", "LICENSE.txt", "LICENCE.txt", "COPYING")
-_EPOCH = (1980, 1, 1, 0, 0, 0)
+MAX_SIZE, MAX_TEXT = 1 << 31, 1 << 20
+"""Bytes of a packed voice; of its manifest, and of the licence."""
 
 
 def assemble(folder: str | os.PathLike, timelag: Path, duration: Path) -> list[Path]:
@@ -98,10 +82,7 @@ def load_voice(
 ) -> dict[str, SvsModel]:
     """The models of an exp dir or a packed voice by family, for inference.
 
-    ``trust_code``: see :func:`nnsvs_lite.models.checkpoint.load_model`.
-
-    Raises:
-        DataError: where it is neither, or a checkpoint is damaged.
+    Raises DataError where it is neither, or as :func:`nnsvs_lite.models.checkpoint.load_model`.
     """
     from nnsvs_lite.models.checkpoint import load_model
 
@@ -115,13 +96,7 @@ def load_voice(
 
 @dataclass(frozen=True)
 class Pack:
-    """A packed voice that was read and found whole.
-
-    Attributes:
-        path: where it lies.
-        manifest: what it says of itself.
-        files: contents by name.
-    """
+    """A packed voice that was read and found whole: what it says of itself, and contents by name."""
 
     path: Path
     manifest: dict[str, Any]
@@ -138,53 +113,27 @@ class Pack:
         path = Path(path)
         try:
             size = path.stat().st_size
+            if size > MAX_SIZE:
+                raise DataError(f"{size} bytes are too many for a packed voice", path)
             with path.open("rb") as file:
-                start = file.read(4)
+                if file.read(4) != b"PK\x03\x04":
+                    raise DataError("not a packed voice; 'nnsvs-lite pack' makes one of an exp dir", path)
+            with zipfile.ZipFile(path) as archive:
+                pack = Pack(path, *_contents(archive, size, path))
+            for family in pack.families:
+                pack.checkpoint(family)
+            pack.describe()
+            return pack
+        except DataError:
+            raise
         except FileNotFoundError:
             raise DataError("no such file", path) from None
         except OSError as error:
-            raise DataError(f"cannot be read: {error.strerror}", path) from None
-        if size > MAX_SIZE:
-            raise DataError(f"{size} bytes are too many for a packed voice", path)
-        if start != b"PK\x03\x04":
-            raise DataError("not a packed voice; 'nnsvs-lite pack' makes one of an exp dir", path)
-        try:
-            with zipfile.ZipFile(path) as archive:
-                return Pack._from_archive(path, archive)
-        except DataError:
-            raise
+            raise DataError(f"cannot be read: {error.strerror or error}", path) from None
         except Exception as error:
             # Damaged bytes can make a reader of zip files raise anything.
             reason = str(error).partition("\n")[0] or type(error).__name__
             raise DataError(f"damaged or cut short: {reason}", path) from None
-
-    @staticmethod
-    def _from_archive(path: Path, archive: zipfile.ZipFile) -> Pack:
-        _check_stored(archive, path.stat().st_size, path)
-        if MANIFEST not in archive.namelist():
-            raise DataError("a zip file, but not a packed voice", path)
-        if archive.getinfo(MANIFEST).file_size > MAX_TEXT:
-            raise DataError("its manifest is too large", path)
-        manifest = json.loads(archive.read(MANIFEST).decode("utf-8"))
-        if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-            raise DataError("a zip file, but not a packed voice", path)
-        if manifest.get("version") != VERSION:
-            made = manifest.get("version")
-            remedy = "train and pack it again" if made in range(VERSION) else "update nnsvs_lite"
-            raise DataError(
-                f"has version {made!r} of the format, this nnsvs_lite reads {VERSION}; {remedy}", path
-            )
-        files = {}
-        for name, entry in manifest["files"].items():
-            if name not in archive.namelist():
-                raise DataError(f"damaged: {name} is missing", path)
-            files[name] = archive.read(name)
-            if hashlib.sha256(files[name]).hexdigest() != entry["sha256"]:
-                raise DataError(f"damaged: {name} is not what was packed", path)
-        pack = Pack(path, manifest, files)
-        for family in pack.families:
-            pack.checkpoint(family)
-        return pack
 
     @property
     def families(self) -> list[str]:
@@ -192,11 +141,7 @@ class Pack:
         return [*FILES, *(["vocoder"] if "vocoder" in self.manifest["models"] else [])]
 
     def checkpoint(self, family: str) -> io.BytesIO:
-        """The checkpoint of one of the models.
-
-        Raises:
-            DataError: where there is none, or its data are compressed.
-        """
+        """The checkpoint of a model; raises DataError where there is none, or its data are compressed."""
         entry = self.manifest["models"].get(family)
         if not isinstance(entry, dict) or entry.get("file") not in self.files:
             raise DataError(f"damaged: it has no {family} model", self.path)
@@ -214,31 +159,50 @@ class Pack:
     def describe(self) -> str:
         """What is inside, a line each, for people."""
         m = self.manifest
-        rows = [
-            ("corpus", m["corpus"]),
-            ("languages", ", ".join(m["languages"])),
-            ("singers", ", ".join(m["singers"]) or "one, without a name"),
-            ("sampling rate", f"{m['sample_rate']} Hz"),
-        ]
+        rows = {"corpus": m["corpus"], "languages": ", ".join(m["languages"])}
+        rows["singers"] = ", ".join(m["singers"]) or "one, without a name"
+        rows["sampling rate"] = f"{m['sample_rate']} Hz"
         for family, entry in m["models"].items():
             size = len(self.files[entry["file"]]) / 1e6
-            rows.append(
-                (f"{family} model", f"{entry['class']}, {entry['parameters']} weights, {size:.1f} MB")
-            )
-        rows += [("made with", f"nnsvs_lite {m['made_with']}"), ("licence", "")]
-        width = max(len(name) for name, _ in rows)
-        lines = [f"{name:<{width}}  {value}".rstrip() for name, value in rows]
-        return "\n".join([*lines, *(f"  {line}".rstrip() for line in self.licence.strip().splitlines())])
+            rows[f"{family} model"] = f"{entry['class']}, {entry['parameters']} weights, {size:.1f} MB"
+        rows |= {"made with": f"nnsvs_lite {m['made_with']}", "licence": ""}
+        lines = [f"{name:<{max(map(len, rows))}}  {value}" for name, value in rows.items()]
+        lines += [f"  {line}" for line in self.licence.strip().splitlines()]
+        return "\n".join(line.rstrip() for line in lines)
 
 
 def _check_stored(archive: zipfile.ZipFile, size: int, path: Path) -> None:
     """Refuses compressed members: what is read is never larger than the file."""
     members = archive.infolist()
-    if (
-        any(m.compress_type != zipfile.ZIP_STORED for m in members)
-        or sum(m.file_size for m in members) > size
-    ):
+    packed = any(m.compress_type != zipfile.ZIP_STORED for m in members)
+    if packed or sum(m.file_size for m in members) > size:
         raise DataError("a zip file with compressed data is not a packed voice", path)
+
+
+def _contents(archive: zipfile.ZipFile, size: int, path: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """The manifest, and the files that it lists, which are as it says."""
+    _check_stored(archive, size, path)
+    manifest: Any = {}
+    if MANIFEST in archive.namelist():
+        if archive.getinfo(MANIFEST).file_size > MAX_TEXT:
+            raise DataError("its manifest is too large", path)
+        manifest = json.loads(archive.read(MANIFEST).decode("utf-8"))
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise DataError("a zip file, but not a packed voice", path)
+    made = manifest.get("version")
+    if made != VERSION:
+        remedy = "train and pack it again" if made in range(VERSION) else "update nnsvs_lite"
+        raise DataError(
+            f"has version {made!r} of the format, this nnsvs_lite reads {VERSION}; {remedy}", path
+        )
+    files = {}
+    for name, entry in manifest["files"].items():
+        if name not in archive.namelist():
+            raise DataError(f"damaged: {name} is missing", path)
+        files[name] = archive.read(name)
+        if hashlib.sha256(files[name]).hexdigest() != entry["sha256"]:
+            raise DataError(f"damaged: {name} is not what was packed", path)
+    return manifest, files
 
 
 def pack(
@@ -252,13 +216,11 @@ def pack(
     """Packs the exp dir of a finished recipe's acoustic model into one file.
 
     Args:
-        exp: the folder, with the timing models that decoding put there.
         out: the file to write, ``*.nnsvs``.
         licence: a text file with the terms of the corpus; if not given, ``LICENSE`` in a
             data dir of these singers, or in the folder of the recipe that ``exp`` lies in.
         corpus: its name; if not given, that of the recipe.
         vocoder: checkpoint or exp dir of a trained vocoder, to go with it.
-        trust_code: see :func:`nnsvs_lite.models.checkpoint.load_model`.
 
     Raises:
         DataError: where a model is missing or damaged, the models do not belong together,
@@ -275,14 +237,19 @@ def pack(
     spec = models["acoustic"].spec
     for family, path in voice.items():
         models[family].check_fits(spec, path)
-    recipe = _recipe_of(Path(exp))
-    corpus = corpus or (_corpus_of(recipe) if recipe else None)
+    recipe = next((p for p in list(Path(exp).resolve().parents)[:4] if (p / "run.sh").is_file()), None)
+    if recipe and not corpus:
+        # ``demo`` of ``egs/demo/svs1``.
+        corpus = recipe.parent.name if recipe.name.startswith("svs") else recipe.name
     if not corpus:
         raise DataError("lies in no recipe that tells the corpus; give --corpus NAME", exp)
     singers = list(spec.speakers)
-    text = _licence_text(Path(licence) if licence else _licence_of(recipe, Path(exp), set(singers)))
+    terms = Path(licence) if licence else _licence_of(recipe, Path(exp), set(singers))
     files = {f"models/{family}.pt": path.read_bytes() for family, path in voice.items()}
-    files[LICENCE] = text
+    files[LICENCE] = read_text(terms).encode()
+    if not files[LICENCE].strip() or len(files[LICENCE]) > MAX_TEXT:
+        found = len(files[LICENCE])
+        raise DataError(f"a licence has 1 to {MAX_TEXT} bytes of text, this one has {found}", terms)
     manifest = {
         "format": FORMAT,
         "version": VERSION,
@@ -304,31 +271,17 @@ def pack(
             for name, data in files.items()
         },
     }
-    content = {MANIFEST: json.dumps(manifest, ensure_ascii=False, indent=1).encode() + b"\n", **files}
-    write_bytes(out, _archive(content))
-    return Pack(Path(out), manifest, files)
-
-
-def _archive(files: dict[str, bytes]) -> bytes:
-    """A zip archive whose bytes depend on nothing but names and contents."""
+    text = json.dumps(manifest, ensure_ascii=False, indent=1).encode() + b"\n"
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        for name, data in files.items():
-            info = zipfile.ZipInfo(name, _EPOCH)
+        for name, data in {MANIFEST: text, **files}.items():
+            # Bytes depend on nothing but names and contents.
+            info = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
             info.create_system = 3
             info.external_attr = 0o644 << 16
             archive.writestr(info, data)
-    return buffer.getvalue()
-
-
-def _recipe_of(exp: Path) -> Path | None:
-    """The folder of the recipe in which an exp dir lies."""
-    return next((p for p in list(exp.resolve().parents)[:4] if (p / "run.sh").is_file()), None)
-
-
-def _corpus_of(recipe: Path) -> str:
-    """``demo`` of ``egs/demo/svs1``."""
-    return recipe.parent.name if recipe.name.startswith("svs") else recipe.name
+    write_bytes(out, buffer.getvalue())
+    return Pack(Path(out), manifest, files)
 
 
 def _licence_of(recipe: Path | None, exp: Path, singers: set[str]) -> Path:
@@ -344,10 +297,3 @@ def _licence_of(recipe: Path | None, exp: Path, singers: set[str]) -> Path:
             if (place / name).is_file():
                 return place / name
     raise DataError("no licence of the corpus is found beside it; give its text with --licence FILE", exp)
-
-
-def _licence_text(path: Path) -> bytes:
-    data = read_text(path).encode()
-    if not data.strip() or len(data) > MAX_TEXT:
-        raise DataError(f"a licence has 1 to {MAX_TEXT} bytes of text, this one has {len(data)}", path)
-    return data

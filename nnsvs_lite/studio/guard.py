@@ -6,14 +6,19 @@ come from our own page and carry a header that no other page may set; and our pa
 what is ours.
 """
 
+import asyncio
 from urllib.parse import urlsplit
 
+import h11
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 OWN_HEADER = "X-Studio"
+REQUEST_SECONDS = 20.0
+"""How long a request may take to arrive; a connection that only stays open is closed."""
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self' blob:; "
@@ -76,3 +81,20 @@ def _name(url: str) -> str | None:
         return urlsplit(url).hostname
     except ValueError:
         return None
+
+
+class Impatient(H11Protocol):
+    """A connection that is closed where no whole request arrives for ``REQUEST_SECONDS``."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        super().connection_made(transport)
+        self._asked = self.loop.time()
+        self._look()
+
+    def _look(self) -> None:
+        if self.conn.their_state is h11.DONE:  # it is being answered
+            self._asked = self.loop.time()
+        if self.loop.time() - self._asked > REQUEST_SECONDS:
+            self.transport.close()
+        if not self.transport.is_closing():
+            self.loop.call_later(REQUEST_SECONDS / 20, self._look)

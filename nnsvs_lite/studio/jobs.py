@@ -4,7 +4,6 @@ import json
 import os
 import secrets
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.io.jobs import python
 
 READ_SECONDS = 30.0
 SING_SECONDS = 900.0
@@ -99,7 +99,7 @@ class Worker:
             # Ended after its last answer, or about to be.
             self._process.kill()
             self._process.wait()
-        command = [sys.executable, "-m", "nnsvs_lite.studio.worker", self.role]
+        command = [*python("from nnsvs_lite.studio.worker import main; main()"), self.role]
         self._why = None
         # Threads of numerical libraries reserve memory by the core, and a reader may have little.
         names = (

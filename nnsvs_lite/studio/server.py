@@ -4,6 +4,7 @@ import contextlib
 import errno
 import importlib.util
 import os
+import shutil
 import socket
 import tempfile
 import threading
@@ -14,6 +15,7 @@ from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.studio.jobs import Worker
 
 HOST = "127.0.0.1"
+FOLDER = "nnsvs-lite-studio-"
 
 
 def serve(
@@ -35,7 +37,8 @@ def serve(
     missing = [name for name in ("starlette", "uvicorn") if importlib.util.find_spec(name) is None]
     if missing:
         raise DataError(f"the studio needs {' and '.join(missing)}: pip install 'nnsvs_lite[studio]'")
-    with _listen(port) as listener, tempfile.TemporaryDirectory(prefix="nnsvs-lite-studio-") as folder:
+    _remove_left_behind()
+    with _listen(port) as listener, tempfile.TemporaryDirectory(prefix=f"{FOLDER}{os.getpid()}-") as folder:
         setup = {"model": os.fspath(model), "device": device, "trust_code": trust_code}
         with contextlib.closing(Worker("singer", setup)) as singer:
             voice = singer.start()
@@ -49,6 +52,7 @@ def _run(
     import uvicorn
 
     from nnsvs_lite.studio.app import Studio
+    from nnsvs_lite.studio.guard import Impatient
 
     url = f"http://{HOST}:{listener.getsockname()[1]}/"
     # The first score is then read as fast as the others.
@@ -56,13 +60,25 @@ def _run(
     app = Studio(voice, singer, reader, folder).app()
     quiet = {"log_level": "warning", "access_log": False, "server_header": False, "ws": "none"}
     limits = {"timeout_keep_alive": 20, "timeout_graceful_shutdown": 2, "limit_concurrency": 64}
-    config = uvicorn.Config(app, **quiet, **limits)
+    config = uvicorn.Config(app, http=Impatient, **quiet, **limits)
     print(f"{voice['name']} sings at {url} (Ctrl-C ends it)", flush=True)
     if open_page:
         threading.Timer(0.5, webbrowser.open, [url]).start()
     with contextlib.suppress(KeyboardInterrupt):
         uvicorn.Server(config).run(sockets=[listener])
     print("ended")
+
+
+def _remove_left_behind() -> None:
+    """Removes the folders of studios that were killed; another user's stay, since they cannot be removed."""
+    folders = Path(tempfile.gettempdir()).glob(f"{FOLDER}*-*") if os.name == "posix" else ()
+    for folder in folders:
+        pid = folder.name.removeprefix(FOLDER).partition("-")[0]
+        with contextlib.suppress(PermissionError, ValueError):
+            try:
+                os.kill(int(pid), 0)
+            except ProcessLookupError:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _get_ready(reader: Worker) -> None:

@@ -135,7 +135,3 @@ def singer(setup: dict[str, Any]) -> tuple[Any, Task]:
         }
 
     return ready, sing
-
-
-if __name__ == "__main__":
-    main()

@@ -11,9 +11,9 @@ from nnsvs_lite.models.base import AcousticModel
 from nnsvs_lite.models.batch import Batch, Example, collate
 from nnsvs_lite.models.layers.acoustic_floor import SmoothFloor
 from nnsvs_lite.models.layers.expand import gather_rows, phone_of_frame
+from nnsvs_lite.models.layers.linguistic import Questions
 from nnsvs_lite.models.layers.losses import LF0_UNIT, StreamLoss
 from nnsvs_lite.models.layers.mlpg import WINDOWS, dynamics, generate
-from nnsvs_lite.models.layers.questions import Questions
 from nnsvs_lite.models.layers.trees import TreeBank
 
 

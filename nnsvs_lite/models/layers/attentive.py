@@ -1,6 +1,7 @@
 """Tacotron 2's decoder (Shen et al., 2018) with attention that durations lead."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -17,12 +18,10 @@ SHARPNESS = 4.0
 class DurationControl(nn.Module):
     """When, and how fast, each phone's attention moves on to the next phone.
 
-    Singing-Tacotron (Wang et al., 2022, arXiv:2202.07907) predicts from the score's durations
-    a share of each phone's attention that moves on at every step, with a linear layer of 24,
-    two convolutions of 32 and a linear layer. A constant share scatters: after some phones
-    attention may be anywhere. Here the phones' ends are known, and the share is
-    ``sigmoid(SHARPNESS * (t + 1/2 - end) + learnt)`` at step ``t``; the network, the paper's, learns
-    what to add.
+    Singing-Tacotron (Wang et al., 2022, arXiv:2202.07907) predicts from durations a constant share of
+    each phone's attention that moves on at every step. That scatters: after some phones attention may be
+    anywhere. Here the phones' ends are known, and the share is
+    ``sigmoid(SHARPNESS * (t + 1/2 - end) + learnt)`` at step ``t``; the paper's network learns what to add.
     """
 
     def __init__(self):
@@ -47,9 +46,9 @@ def share_at(logits: Tensor, step: int) -> Tensor:
 class DurationAttention(nn.Module):
     """Forward attention (Zhang et al., 2018) with a share of its own for each phone.
 
-    The weights of the last step move on by the shares and are multiplied with a softmax over
-    content and place: a query from the decoder, keys from the encoder, and a convolution of
-    all the attention that phones have had (Chorowski et al., 2015).
+    The weights of the last step move on by the shares and are multiplied with a softmax over content and
+    place: a query from the decoder, keys from the encoder, and a convolution of all the attention that
+    phones have had (Chorowski et al., 2015).
 
     Args:
         inputs: size of the encoder's vectors. query: of the decoder's. dim: in which they meet.
@@ -83,17 +82,15 @@ class DurationAttention(nn.Module):
         scores = self.score(torch.tanh(keys + past + self.query(query)[:, None]))[..., 0]
         content = scores.masked_fill(~mask, float("-inf")).softmax(-1)
         moved = last * share
-        carried = (last - moved + F.pad(moved, (1, -1))) * content
         # A little everywhere: where content and place disagree wholly nothing would be left.
-        carried = carried + 1e-6 * content
+        carried = (last - moved + F.pad(moved, (1, -1))) * content + 1e-6 * content
         return carried / carried.sum(-1, keepdim=True)
 
 
 def guided_attention(weights: Tensor, phone: Tensor, mask: Tensor, steps: Tensor, sigma: float) -> Tensor:
-    """What attention away from the known phone costs (after Tachibana et al., 2018).
+    """The mean of ``weights * (1 - exp(-((n - phone) / N)^2 / (2 sigma^2)))`` over steps and phones.
 
-    ``mean over steps and phones of weights * (1 - exp(-((n - phone) / N)^2 / (2 sigma^2)))``. In the
-    paper the place to be at is the diagonal; here it is the phone that is sung.
+    As by Tachibana et al. (2018), where the place to be at is the diagonal; here, the phone that is sung.
 
     Args:
         weights: (B, S, P). phone: (B, S) index of the phone sung at each step.
@@ -108,8 +105,7 @@ def guided_attention(weights: Tensor, phone: Tensor, mask: Tensor, steps: Tensor
     return (weights * cost * valid).sum() / valid.sum().clamp(min=1)
 
 
-@dataclass
-class Memory:
+class Memory(NamedTuple):
     """What does not change from step to step.
 
     Attributes:
@@ -126,11 +122,9 @@ class Memory:
 class AttentiveDecoder(nn.Module):
     """Hears its last frame through a prenet, attends, and gives some frames a step.
 
-    The first LSTM layer's state asks the attention, and what the attention finds enters that
-    same layer: it has to run step by step, in training too. All else is fused under teacher
-    forcing: the prenet, the second LSTM layer and the output, over all steps at once. What a
-    step gives depends on target frames before its first alone.
-
+    The first LSTM layer's state asks the attention, and what that finds enters the same layer: it has to
+    run step by step, in training too. Under teacher forcing the prenet, the second LSTM layer and the
+    output are fused over all steps. What a step gives depends on target frames before its first alone.
     The prenet's dropout stays on in singing, as published, with seeded masks.
 
     Args:
@@ -168,22 +162,15 @@ class AttentiveDecoder(nn.Module):
         last = target[:, self.reduction - 1 :: self.reduction][:, : steps - 1]
         return F.pad(last, (0, 0, 1, 0))
 
-    def _prenet(self, x: Tensor, drop: SeededDropout) -> Tensor:
+    def _prenet(self, x: Tensor, drop: Callable[[Tensor], Tensor]) -> Tensor:
         for layer in self.prenet:
             x = drop(torch.relu(layer(x)))
         return x
 
     def follow(self, memory: Memory, heard: Tensor, seed: int) -> tuple[Tensor, Tensor]:
-        """All steps on given frames ``heard`` (B, S, size).
-
-        Returns:
-            Frames (B, S * reduction, size), and attention's weights (B, S, P).
-        """
+        """All steps on frames ``heard`` (B, S, size): frames (B, S * reduction, size), weights (B, S, P)."""
         if self.training:
-            x = heard
-            for layer in self.prenet:
-                x = F.dropout(torch.relu(layer(x)), self.dropout)
-            rows = x.unbind(1)
+            rows = self._prenet(heard, lambda x: F.dropout(x, self.dropout)).unbind(1)
         else:
             drop = SeededDropout(self.dropout, seed)
             rows = [self._prenet(row, drop) for row in heard.unbind(1)]
@@ -220,8 +207,7 @@ class AttentiveDecoder(nn.Module):
     def _first(self, memory: Memory, row: Tensor, k: int, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """The attention and the first LSTM layer: state, cell, weights, their sum, context."""
         h, c, last, total, _ = state
-        share = share_at(memory.control, k)
-        weights = self.attention(h, memory.keys, memory.mask, share, last, total)
+        weights = self.attention(h, memory.keys, memory.mask, share_at(memory.control, k), last, total)
         context = torch.bmm(weights[:, None].to(memory.vectors.dtype), memory.vectors)[:, 0]
         h, c = self.first(torch.cat([row, context], dim=-1), (h, c))
         return h, c, weights, total + weights, context

@@ -15,30 +15,26 @@ STYLE = 256
 """Size of a style vector."""
 
 CHANNELS = (32, 32, 64, 64, 128, 128)
-"""Of the reference encoder's convolutions, each of which halves time and frequency."""
+"""Of the reference encoder's convolutions."""
 
 HEADS = 4
 """Of the attention over tokens, which share the style vector."""
 
 
 class ReferenceEncoder(nn.Module):
-    """Frames of any number to one vector: six 3 x 3 convolutions of stride 2, and a GRU.
+    """Frames of ``size`` numbers to one vector: six 3 x 3 convolutions of stride 2, and a GRU."""
 
-    Args:
-        size: numbers a frame. hidden: of the vector.
-    """
-
-    def __init__(self, size: int, hidden: int = 128):
+    def __init__(self, size: int):
         super().__init__()
         sizes = (1, *CHANNELS)
         self.convs = nn.ModuleList(nn.Conv2d(a, b, 3, 2, 1) for a, b in zip(sizes, sizes[1:]))
         self.norms = nn.ModuleList(MaskedBatchNorm(c) for c in CHANNELS)
         for _ in CHANNELS:
             size = (size + 1) // 2
-        self.gru = nn.GRU(CHANNELS[-1] * size, hidden, batch_first=True)
+        self.gru = nn.GRU(CHANNELS[-1] * size, 128, batch_first=True)
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
-        """``x`` (B, T, size), ``lengths`` (B,): (B, hidden)."""
+        """``x`` (B, T, size), ``lengths`` (B,): (B, 128)."""
         x = (x * length_mask(lengths, x.shape[1])[..., None])[:, None]
         for conv, norm in zip(self.convs, self.norms):
             x = conv(x)
@@ -57,13 +53,9 @@ class ReferenceEncoder(nn.Module):
 class StyleTokens(nn.Module):
     """Wang et al. 2018 (arXiv:1803.09017), with the sizes of Muskits.
 
-    In training the streams to be learnt are also the reference: what the score cannot tell
-    of them as a whole goes into a few tokens, whose mixture is the style. In singing there is
-    no reference: the mean mixture of training is taken, or one that the user gives
-    (:meth:`use`).
-
-    Args:
-        spec: streams and their statistics. count: tokens.
+    In training the streams to be learnt are also the reference: what the score cannot tell of them as a
+    whole goes into a few (``count``) tokens, whose mixture is the style. In singing there is no reference:
+    the mean mixture of training is taken, or one that the user gives (:meth:`use`).
     """
 
     def __init__(self, spec: Spec, count: int):
@@ -88,10 +80,9 @@ class StyleTokens(nn.Module):
             DataError: where there are not as many weights as tokens.
         """
         if len(weights) != len(self.tokens):
-            raise DataError(
-                f"{len(weights)} weights of style tokens are given, the model has {len(self.tokens)}"
-            )
-        self.weights.copy_(torch.tensor(list(weights), dtype=self.weights.dtype).expand(HEADS, -1))
+            given = f"{len(weights)} weights of style tokens are given"
+            raise DataError(f"{given}, the model has {len(self.tokens)}")
+        self.weights.copy_(torch.tensor(list(weights)).expand(HEADS, -1))
 
     def attend(self, batch: Batch) -> Tensor:
         """How much of each token the streams of a batch hold: (B, heads, tokens), sums 1."""
@@ -121,7 +112,7 @@ class Conditions(nn.Module):
     """Embeddings of what holds for a whole utterance.
 
     Data of one singer and one language need none of these: nothing is made, and nothing added.
-    The style comes with the batch, see :class:`~nnsvs_lite.models.layers.conditions.StyleTokens`.
+    The style comes with the batch, see :class:`StyleTokens`.
 
     Args:
         spec: names singers and languages. options: which embeddings to make.
@@ -130,23 +121,21 @@ class Conditions(nn.Module):
 
     def __init__(self, spec: Spec, options: AcousticOptions, dim: int):
         super().__init__()
-        singers, languages = spec.speakers, spec.languages
-        self.singer = nn.Embedding(len(singers), dim) if options.singer and len(singers) > 1 else None
-        several = options.language and len(languages) > 1
-        self.language = nn.Embedding(len(languages), dim) if several else None
+        counts = (len(spec.speakers) * options.singer, len(spec.languages) * options.language)
+        self.singer, self.language = (nn.Embedding(n, dim) if n > 1 else None for n in counts)
         for table in (self.singer, self.language):
             if table is not None:
                 nn.init.normal_(table.weight, std=0.3)
-
         self.style = nn.Linear(STYLE, dim, bias=False) if options.style_tokens else None
 
     def forward(self, batch: Batch) -> Tensor:
         """(B, 1, dim), or a zero that can be added to anything."""
         total = batch.score.note_context.new_zeros(())
-        if self.singer is not None:
-            total = total + self.singer(batch.singer)[:, None]
-        if self.language is not None:
-            total = total + self.language(batch.language)[:, None]
-        if self.style is not None:
-            total = total + self.style(batch.style)[:, None]
+        for layer, given in (
+            (self.singer, batch.singer),
+            (self.language, batch.language),
+            (self.style, batch.style),
+        ):
+            if layer is not None:
+                total = total + layer(given)[:, None]
         return total

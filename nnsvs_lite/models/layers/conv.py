@@ -27,8 +27,7 @@ class ConvStack(nn.Module):
     """Residual blocks of dilated convolution, LayerNorm, GELU and dropout.
 
     Args:
-        dim: channels. layers: blocks. kernel: width of each convolution.
-        dropout: probability. cycle: dilations double and start again after so many.
+        dim: channels. layers: blocks. kernel: width. cycle: dilations double, and start again after so many.
     """
 
     def __init__(self, dim: int, layers: int, kernel: int, dropout: float, cycle: int = 1):
@@ -53,19 +52,16 @@ def smooth(x: Tensor, mask: Tensor, kernel: Tensor) -> Tensor:
     Args:
         x: (B, T, D). mask: (B, T) bool. kernel: (K,) odd, positive.
     """
-    x = x.float()
-    weights = mask[..., None].to(x.dtype)
-    width = len(kernel)
-    shape = kernel.to(x.dtype)[None, None]
+    x, weights = x.float(), mask[..., None].float()
 
     def convolve(v: Tensor) -> Tensor:
         b, t, d = v.shape
         rows = v.transpose(1, 2).reshape(b * d, 1, t)
-        return F.conv1d(rows, shape, padding=width // 2).reshape(b, d, t).transpose(1, 2)
+        out = F.conv1d(rows, kernel[None, None], padding=len(kernel) // 2)
+        return out.reshape(b, d, t).transpose(1, 2)
 
     # Mixed precision would round log F0 by a quarter of a tone. (The meta device knows no such thing.)
-    device = "cpu" if x.device.type == "meta" else x.device.type
-    with torch.autocast(device, enabled=False):
+    with torch.autocast("cpu" if x.is_meta else x.device.type, enabled=False):
         return convolve(x * weights) / convolve(weights).clamp(min=1e-8)
 
 
@@ -81,16 +77,13 @@ def gaussian_kernel(seconds: float, frame_shift: float) -> Tensor:
 class MaskedBatchNorm(nn.Module):
     """Batch normalisation (Ioffe and Szegedy, 2015) whose statistics leave padding out.
 
-    The running statistics are means over batches, of which later ones weigh more: they follow the
-    fast changes of the first steps, and are of use after a few.
-
-    Args:
-        dim: channels. momentum: least weight of a new batch in the running statistics.
+    The running statistics are means over batches, of which later ones weigh more, the newest at least
+    ``momentum``: they follow the fast changes of the first steps, and are of use after a few.
     """
 
-    def __init__(self, dim: int, momentum: float = 0.1, eps: float = 1e-5):
+    def __init__(self, dim: int, momentum: float = 0.1):
         super().__init__()
-        self.momentum, self.eps = momentum, eps
+        self.momentum = momentum
         self.weight = nn.Parameter(torch.ones(dim))
         self.bias = nn.Parameter(torch.zeros(dim))
         self.register_buffer("running_mean", torch.zeros(dim))
@@ -112,17 +105,12 @@ class MaskedBatchNorm(nn.Module):
                 share = (3 / (self.batches + 2)).clamp(min=self.momentum)
                 self.running_mean.lerp_(mean, share)
                 self.running_var.lerp_(var * count / (count - 1).clamp(min=1), share)
-        scale = self.weight * torch.rsqrt(var + self.eps)
+        scale = self.weight * torch.rsqrt(var + 1e-5)
         return (x * scale + (self.bias - mean * scale)).to(x.dtype)
 
 
 class VariancePredictor(nn.Module):
-    """Blocks of convolution, ReLU, LayerNorm and dropout (Ren et al. 2021, arXiv:2006.04558).
-
-    Args:
-        inputs: size of the input. hidden: channels. layers: blocks.
-        kernel: width, odd. dropout: probability.
-    """
+    """``layers`` blocks of convolution, ReLU, LayerNorm and dropout (Ren et al. 2021, arXiv:2006.04558)."""
 
     def __init__(self, inputs: int, hidden: int, layers: int, kernel: int, dropout: float):
         super().__init__()

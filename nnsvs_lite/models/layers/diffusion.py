@@ -1,14 +1,12 @@
 """Denoising diffusion: schedule, samplers, and a stream that is made by them.
 
 Steps are numbered 0..K-1 from little noise to much; -1 is clean data. Samplers share one form,
-``(schedule, model, x_start, cond, steps, noise)``, so that one can be put in place of another:
-``model(x, t, cond)`` gives the noise in ``x``, ``steps`` descend, and ``x_start`` is at
-``steps[0]``.
+``(schedule, model, x, steps, noise)``: ``steps`` descend, and ``x`` (B, T, D) is at ``steps[0]``.
 """
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -32,9 +30,8 @@ class WaveNet(nn.Module):
     The last layer starts at zero: a new network says that there is no noise.
 
     Args:
-        dim: of a frame. cond: of a frame of the condition.
-        channels: of the residual blocks. layers: blocks.
-        cycle: dilations double, and start again after so many blocks.
+        dim: of a frame. cond: of a frame of the condition. channels: of the residual blocks.
+        layers: blocks. cycle: dilations double, and start again after so many blocks.
     """
 
     def __init__(self, dim: int, cond: int, channels: int, layers: int, cycle: int = 1):
@@ -71,8 +68,8 @@ class WaveNet(nn.Module):
         return self.exit(F.relu(self.skip(skips / math.sqrt(len(self.convs)))))
 
 
-Model = Callable[[Tensor, Tensor, Any], Tensor]
-"""``(x (B, T, D), t (B,), cond)`` to the noise in ``x``: (B, T, D)."""
+Model = Callable[[Tensor, Tensor], Tensor]
+"""``(x (B, T, D), t (B,))`` to the noise in ``x``: (B, T, D)."""
 
 Noise = Callable[[int], Tensor]
 """Standard normal noise for a step: (B, T, D)."""
@@ -84,16 +81,15 @@ class Schedule(nn.Module):
     """Variances rising in a straight line (Ho et al. 2020, arXiv:2006.11239).
 
     Args:
-        steps: K. beta_start, beta_end: variance of the noise that the first and the last step add.
+        steps: K. beta_end: variance of the noise that the last step adds; the first adds 1e-4.
     """
 
-    def __init__(self, steps: int = 100, beta_start: float = 1e-4, beta_end: float = 0.06):
+    def __init__(self, steps: int = 100, beta_end: float = 0.06):
         super().__init__()
         self.steps = steps
-        kept = torch.cumprod(1.0 - torch.linspace(beta_start, beta_end, steps, dtype=torch.float64), dim=0)
+        kept = torch.cumprod(1.0 - torch.linspace(1e-4, beta_end, steps, dtype=torch.float64), dim=0)
         # At index t + 1, so that step -1 is clean data.
-        kept = torch.cat([torch.ones(1, dtype=torch.float64), kept]).float()
-        self.register_buffer("kept", kept, persistent=False)
+        self.register_buffer("kept", F.pad(kept, (1, 0), value=1.0).float(), persistent=False)
 
     def alpha_bar(self, t: Tensor) -> Tensor:
         """The share of the data's variance that is left: (B,) to (B, 1, 1)."""
@@ -126,15 +122,13 @@ def _pairs(steps: Sequence[int], x: Tensor) -> list[tuple[Tensor, Tensor]]:
     return list(zip(rows, rows[1:]))
 
 
-def ddpm(
-    schedule: Schedule, model: Model, x: Tensor, cond: Any, steps: Sequence[int], noise: Noise
-) -> Tensor:
+def ddpm(schedule: Schedule, model: Model, x: Tensor, steps: Sequence[int], noise: Noise) -> Tensor:
     """Ancestral sampling (Ho et al. 2020, algorithm 2); the data in sight is held within 1.
 
     Steps may be left out: it is DDIM with eta 1, which over all steps is the same.
     """
     for step, (t, to) in zip(steps, _pairs(steps, x)):
-        data = schedule.data_in(x, t, model(x, t, cond)).clamp(-1.0, 1.0)
+        data = schedule.data_in(x, t, model(x, t)).clamp(-1.0, 1.0)
         a, b = schedule.alpha_bar(t), schedule.alpha_bar(to)
         left, share = 1 - a / b, (1 - b) / (1 - a)
         x = (b.sqrt() * left * data + (a / b).sqrt() * (1 - b) * x) / (1 - a)
@@ -142,12 +136,10 @@ def ddpm(
     return x
 
 
-def ddim(
-    schedule: Schedule, model: Model, x: Tensor, cond: Any, steps: Sequence[int], noise: Noise
-) -> Tensor:
+def ddim(schedule: Schedule, model: Model, x: Tensor, steps: Sequence[int], noise: Noise) -> Tensor:
     """The deterministic sampler of Song et al. 2021 (arXiv:2010.02502); ``noise`` is not used."""
     for t, to in _pairs(steps, x):
-        x = schedule.transfer(x, model(x, t, cond), t, to)
+        x = schedule.transfer(x, model(x, t), t, to)
     return x
 
 
@@ -155,19 +147,17 @@ _PLMS = ((1.0,), (1.5, -0.5), (23 / 12, -16 / 12, 5 / 12), (55 / 24, -59 / 24, 3
 """Adams-Bashforth weights of this step's noise and those before, by how many there are."""
 
 
-def plms(
-    schedule: Schedule, model: Model, x: Tensor, cond: Any, steps: Sequence[int], noise: Noise
-) -> Tensor:
+def plms(schedule: Schedule, model: Model, x: Tensor, steps: Sequence[int], noise: Noise) -> Tensor:
     """Pseudo linear multi-steps (Liu et al. 2022, arXiv:2202.09778); ``noise`` is not used.
 
     As in DiffSinger, the first step takes the mean of the noise here and where Euler's step leads.
     """
     seen: list[Tensor] = []
     for step, (t, to) in enumerate(_pairs(steps, x)):
-        seen = [model(x, t, cond), *seen[:3]]
+        seen = [model(x, t), *seen[:3]]
         guess = sum(w * e for w, e in zip(_PLMS[len(seen) - 1], seen))
         if step == 0 and len(steps) > 1:
-            guess = (guess + model(schedule.transfer(x, guess, t, to), to, cond)) / 2
+            guess = (guess + model(schedule.transfer(x, guess, t, to), to)) / 2
         x = schedule.transfer(x, guess, t, to)
     return x
 
@@ -179,16 +169,13 @@ class DiffusionStream(nn.Module):
     """Frames made from noise under a condition, in numbers of about unit size.
 
     Args:
-        dim: of a frame. cond: of a frame of the condition.
-        channels, layers, cycle: of the denoiser, see :class:`WaveNet`.
-        steps, beta_end: see :class:`Schedule`.
+        dim, cond, channels, layers, cycle: see :class:`WaveNet`. steps, beta_end: see :class:`Schedule`.
         scale: numbers are divided by it, so that data lies within 1.
         sampler: how to sing, in ``sampling_steps`` steps.
         temperature: of the noise to sing from: 1 draws a sample, 0 takes the likeliest way.
-        linear: let the network learn what is left of the noise after the best linear guess from
-            ``x`` alone, for data of unit variance. No published system does; a network with
-            fewer channels than the data has dimensions needs it, since it cannot pass
-            the noise through.
+        linear: let the network learn what is left of the noise after the best linear guess from ``x``
+            alone, for data of unit variance. No published system does; a network with fewer channels
+            than the data has dimensions needs it, since it cannot pass the noise through.
     """
 
     def __init__(
@@ -221,15 +208,12 @@ class DiffusionStream(nn.Module):
         return found + x * (1 - a).sqrt() / (a / self.scale**2 + 1 - a)
 
     def learn(self, data: Tensor, cond: Tensor, mask: Tensor, seed: int) -> tuple[Tensor, Tensor]:
-        """L1 between drawn and predicted noise, and the data in sight.
+        """L1 between drawn and predicted noise, and the data in sight, (B, T, dim).
 
         In testing, steps and noise are the same every time, or losses could not be compared.
 
         Args:
             data: (B, T, dim). cond: (B, T, cond). mask: (B, T).
-
-        Returns:
-            A scalar, and (B, T, dim) in the units of ``data``.
         """
         rows, size, _ = data.shape
         if self.training:
@@ -242,36 +226,23 @@ class DiffusionStream(nn.Module):
         found = self.noise_in(x, t, cond, mask)
         # Half precision would lose the small differences that are left late in training.
         error = ((found.float() - noise).abs() * mask[..., None]).sum()
-        mean = error / (mask.sum() * self.dim).clamp(min=1)
-        return mean, self.schedule.data_in(x, t, found) * self.scale
+        return error / (mask.sum() * self.dim).clamp(min=1), self.schedule.data_in(x, t, found) * self.scale
 
-    def sing(
-        self, cond: Tensor, mask: Tensor, seed: int, shallow: Tensor | None = None, depth: int | None = None
-    ) -> Tensor:
+    def sing(self, cond: Tensor, mask: Tensor, seed: int) -> Tensor:
         """Frames from noise: (B, T, dim); what a row gets depends on its own length alone.
 
         Args:
             cond: (B, T, cond). mask: (B, T). seed: of the noise.
-            shallow: (B, T, dim) data of another decoder to begin from (DiffSinger's shallow
-                diffusion), with the noise of ``depth`` steps.
-            depth: of all steps if not given; at 0 ``shallow`` is given back.
         """
         lengths, size = mask.sum(1), mask.shape[1]
-        steps = even_steps(self.schedule.steps if depth is None else depth, self.sampling_steps)
-        if not steps:
-            return shallow
 
         def noise(step: int) -> Tensor:
             # Of each step its own; the numbers only need to differ.
-            drawn = frame_noise(lengths, size, self.dim, seed * 10_007 + step)
-            return drawn * self.temperature
+            return frame_noise(lengths, size, self.dim, seed * 10_007 + step) * self.temperature
 
-        x = noise(self.schedule.steps)
-        if shallow is not None:
-            start = torch.full((len(x),), steps[0], dtype=torch.long, device=x.device)
-            x = self.schedule.q_sample(shallow / self.scale, start, x)
-
-        def model(x: Tensor, t: Tensor, cond: Tensor) -> Tensor:
+        def model(x: Tensor, t: Tensor) -> Tensor:
             return self.noise_in(x, t, cond, mask)
 
-        return SAMPLERS[self.sampler](self.schedule, model, x, cond, steps, noise) * self.scale
+        steps = even_steps(self.schedule.steps, self.sampling_steps)
+        sampler = SAMPLERS[self.sampler]
+        return sampler(self.schedule, model, noise(self.schedule.steps), steps, noise) * self.scale

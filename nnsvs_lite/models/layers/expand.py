@@ -18,6 +18,12 @@ def phone_of_frame(batch: Batch) -> Tensor:
     return torch.searchsorted(ends, frames.contiguous(), right=True).clamp(max=ends.shape[1] - 1)
 
 
+def note_column(batch: Batch, column: int, phone: Tensor) -> Tensor:
+    """A column of the note that each frame is of: (B, T, 1); ``phone`` from :func:`phone_of_frame`."""
+    note = batch.score.note_index.gather(1, phone)
+    return batch.score.note_context[..., column].gather(1, note)[..., None]
+
+
 def full_phone_context(batch: Batch) -> Tensor:
     """Phone columns and, for each phone, the columns of its note: (B, P, Cp + Cn)."""
     notes = gather_rows(batch.score.note_context, batch.score.note_index)
@@ -25,9 +31,11 @@ def full_phone_context(batch: Batch) -> Tensor:
 
 
 def sum_by_note(values: Tensor, batch: Batch) -> Tensor:
-    """Sums (B, P) values of phones over their notes: (B, N). Padding must hold 0."""
-    out = values.new_zeros(batch.score.note_context.shape[:2])
-    return out.scatter_add(1, batch.score.note_index, values)
+    """Sums values (B, P) or (B, P, C) of phones over their notes: (B, N) or (B, N, C). Padding holds 0."""
+    index, shape = batch.score.note_index, batch.score.note_context.shape[:2]
+    if values.ndim == 3:
+        index = index[..., None].expand_as(values)
+    return values.new_zeros(*shape, *values.shape[2:]).scatter_add(1, index, values)
 
 
 POSITIONS = 8
@@ -37,13 +45,11 @@ POSITIONS = 8
 def frame_positions(batch: Batch, phone: Tensor, frame_shift: float) -> Tensor:
     """Where each frame lies in its phone and its sung note: (B, T, 8).
 
-    For the phone, then the note: the fraction passed (0..1), and the logarithm of
-    1 + tenths of seconds from its start, to its end, and in all. Times, not counts of
-    frames, so that a frame shift does not change their meaning.
+    For the phone, then the note: the fraction passed (0..1), and the logarithm of 1 + tenths of
+    seconds from its start, to its end, and in all: times, whose meaning no frame shift changes.
 
     Args:
-        phone: (B, T) from :func:`phone_of_frame`.
-        frame_shift: seconds.
+        phone: (B, T) from :func:`phone_of_frame`. frame_shift: seconds.
     """
     lengths = batch.score.duration.to(torch.float32)
     starts = lengths.cumsum(1) - lengths
@@ -51,7 +57,6 @@ def frame_positions(batch: Batch, phone: Tensor, frame_shift: float) -> Tensor:
     note_starts = note_lengths.cumsum(1) - note_lengths
     note = batch.score.note_index.gather(1, phone)
     frames = torch.arange(batch.max_frames, device=phone.device, dtype=torch.float32) + 0.5
-
     columns = []
     for begin, length in (
         (starts.gather(1, phone), lengths.gather(1, phone)),
@@ -59,7 +64,6 @@ def frame_positions(batch: Batch, phone: Tensor, frame_shift: float) -> Tensor:
     ):
         passed = (frames[None] - begin).clamp(min=0)
         left = (length - passed).clamp(min=0)
-        tenths = frame_shift * 10
         columns.append(passed / length.clamp(min=1))
-        columns += [torch.log1p(v * tenths) for v in (passed, left, length)]
+        columns += [torch.log1p(v * (frame_shift * 10)) for v in (passed, left, length)]
     return torch.stack(columns, dim=-1)

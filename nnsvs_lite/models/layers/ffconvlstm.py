@@ -13,8 +13,8 @@ LAYERS = 3
 class FFConvLSTM(nn.Module):
     """Frames to vectors (Hono et al., "Sinsy", 2021, as NNSVS' ``FFConvLSTM``).
 
-    Three layers with ReLU; three convolutions with batch normalisation and ReLU; LSTMs in
-    both directions. NNSVS pads convolutions by reflection, here padding counts as zero.
+    Three layers with ReLU, three convolutions with batch normalisation and ReLU, LSTMs in both directions.
+    NNSVS pads convolutions by reflection, here padding counts as zero.
 
     Args:
         inputs: size of a frame. ff, conv, lstm: sizes of the three parts.

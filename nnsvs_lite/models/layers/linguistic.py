@@ -1,40 +1,31 @@
-"""Score context as plain numbers for each frame, without weights: NNSVS' form of input."""
+"""Score context as plain numbers, without weights: NNSVS' form of input, and what trees may ask."""
 
 import torch
 from torch import Tensor, nn
 
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.batch import Batch
-from nnsvs_lite.models.layers.context import hide, hiding
-from nnsvs_lite.models.layers.expand import (
-    POSITIONS,
-    frame_positions,
-    full_phone_context,
-    gather_rows,
-)
+from nnsvs_lite.models.layers.context import CLIP, context_moments, hide, hiding
+from nnsvs_lite.models.layers.expand import POSITIONS, frame_positions, full_phone_context, gather_rows
 
-CLIP = 3.0
-"""Deviations beyond which a number is held: an unseen tempo must not throw a network far off."""
+
+def one_hot(ids: Tensor, size: int) -> Tensor:
+    """(...) long to (..., size) float; torch's own is not there for every device, comparing is."""
+    return (ids[..., None] == torch.arange(size, device=ids.device)).float()
 
 
 class LinguisticFeatures(nn.Module):
     """The phone one-hot, the context's numbers and flags, and the place in phone and note.
 
-    NNSVS feeds 82 such numbers, and 4 of position, min-max normalised; these are those of
-    the dump, standardised, with 8 of position. The score's pitch is among them.
-
-    Args:
-        spec: columns and statistics.
-        context_dropout: as in :class:`~nnsvs_lite.models.options.AcousticOptions`.
+    NNSVS feeds 82 such numbers, and 4 of position, min-max normalised; these are those of the dump,
+    standardised, with 8 of position. The score's pitch is among them. ``context_dropout``: as in
+    :class:`~nnsvs_lite.models.options.AcousticOptions`.
     """
 
     def __init__(self, spec: Spec, context_dropout: float = 0.0):
         super().__init__()
         columns = spec.columns("phone") + spec.columns("note")
-        moments = [spec.stats.phone_context, spec.stats.note_context]
-        low, high, mean, std = (
-            sum((getattr(m, key) for m in moments), ()) for key in ("min", "max", "mean", "std")
-        )
+        mean, std, low, high = context_moments(spec, ("phone", "note"))
         # A column that never varied in training says nothing.
         self._numbers = [i for i, c in enumerate(columns) if c.kind == "numeric" and low[i] < high[i]]
         self._flags = [i for i, c in enumerate(columns) if c.kind == "flag"]
@@ -53,12 +44,34 @@ class LinguisticFeatures(nn.Module):
         if self.training:
             numbers = hide(numbers, self._context_dropout)
         ids = context[..., self._phone].long().clamp(0, self._phones - 1)
-        # one_hot is not there for every device; comparing is.
-        places = torch.arange(self._phones, device=ids.device)
-        one_hot = (ids[..., None] == places).to(numbers.dtype)
-        return torch.cat([one_hot, numbers, context[..., self._flags]], dim=-1)
+        return torch.cat([one_hot(ids, self._phones), numbers, context[..., self._flags]], dim=-1)
 
     def forward(self, batch: Batch, phone: Tensor) -> Tensor:
         """(B, T, size); ``phone`` (B, T) from ``phone_of_frame``."""
         rows = gather_rows(self.phones(batch), phone)
         return torch.cat([rows, frame_positions(batch, phone, self._shift)], dim=-1)
+
+
+class Questions(nn.Module):
+    """What a decision tree may ask of a phone in its score, as in HTS' question files.
+
+    Every number and flag of the context as it is, every category as one-hot, and the phonetic classes
+    of the phones around.
+    """
+
+    def __init__(self, spec: Spec):
+        super().__init__()
+        columns = spec.columns("phone") + spec.columns("note")
+        self._plain = [i for i, c in enumerate(columns) if c.kind != "categorical"]
+        self._categories = [(i, c.size) for i, c in enumerate(columns) if c.kind == "categorical"]
+        around = ("prev_phone", "next_phone", "prev2_phone", "next2_phone")
+        self._around = [spec.column("phone", name) for name in around]
+        self.register_buffer("classes", torch.tensor(spec.phone_classes), persistent=False)
+
+    def forward(self, batch: Batch) -> Tensor:
+        """(B, P, questions)."""
+        context = full_phone_context(batch)
+        parts = [one_hot(context[..., i].long(), size) for i, size in self._categories]
+        for i in self._around:
+            parts.append(self.classes[context[..., i].long().clamp(0, len(self.classes) - 1)])
+        return torch.cat([context[..., self._plain], *parts], dim=-1)

@@ -14,14 +14,10 @@ LF0_UNIT = 0.0578
 class StreamLoss(nn.Module):
     """L1 of continuous streams and cross-entropy of voicing, means over valid frames.
 
-    ``mgc``, ``bap`` and ``mel`` count in standard deviations of each coefficient, or in the
-    mean of these where a coefficient moves less: high cepstra are mostly noise, and
-    would otherwise outvote the few that make the spectrum. ``lf0`` counts in semitones
-    over voiced frames (an unvoiced frame's F0 is interpolated, not sung).
-
-    Args:
-        spec: streams and their statistics.
-        weights: of each stream in the sum, 1 where not given.
+    ``mgc``, ``bap`` and ``mel`` count in standard deviations of each coefficient, or in the mean of these
+    where a coefficient moves less: high cepstra are mostly noise, and would otherwise outvote the few that
+    make the spectrum. ``lf0`` counts in semitones over voiced frames (others are interpolated, not sung).
+    In the sum streams have ``weights``, 1 where not given.
     """
 
     def __init__(self, spec: Spec, weights: dict[str, float] | None = None):

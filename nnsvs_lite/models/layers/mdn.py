@@ -9,12 +9,10 @@ from torch import Tensor, nn
 class MixtureHead(nn.Module):
     """A Gaussian mixture over one value for each row.
 
-    It starts as a single broad Gaussian around ``start``: the weights of the means are
-    zero at first, so that an untrained head predicts exactly its offset.
+    It starts as a single broad Gaussian around 0, whatever it reads.
 
     Args:
-        dim: input size. components: K.
-        deviation: standard deviation at the start.
+        dim: input size. components: K. deviation: standard deviation at the start.
     """
 
     MIN_LOG_SIGMA = -7.0
@@ -48,8 +46,7 @@ class MixtureHead(nn.Module):
 def mixture_nll(
     y: Tensor, log_weights: Tensor, means: Tensor, log_sigma: Tensor, reach: float = math.inf
 ) -> Tensor:
-    """Negative log likelihood of ``y`` (B, L), (B, L):
-    ``-log sum_k w_k N(y; mu_k, sigma_k)`` through logsumexp.
+    """Negative log likelihood of ``y`` (B, L): ``-log sum_k w_k N(y; mu_k, sigma_k)``, (B, L).
 
     Args:
         reach: deviations from each component beyond which an example counts as if it were

@@ -6,6 +6,7 @@ case 1 (the state sequence is given).
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 WINDOWS = 3
 """Static, delta (-0.5, 0, 0.5), delta-delta (1, -2, 1)."""
@@ -30,17 +31,16 @@ def generate(means: Tensor, precisions: Tensor, mask: Tensor) -> Tensor:
     """
     static, delta, second = precisions.chunk(WINDOWS, dim=-1)
     m_static, m_delta, m_second = means.chunk(WINDOWS, dim=-1)
-    valid = mask[..., None].to(means.dtype)
-    edge = torch.zeros_like(valid[:, :1])
-    inner = torch.cat([edge, valid[:, :-1]], 1) * valid * torch.cat([valid[:, 1:], edge], 1)
-    static, delta, second = static * valid, delta * inner, second * inner
 
     def earlier(x: Tensor) -> Tensor:  # The row of window t, seen from frame t - 1.
-        return torch.cat([x[:, 1:], torch.zeros_like(x[:, :1])], dim=1)
+        return F.pad(x[:, 1:], (0, 0, 0, 1))
 
     def later(x: Tensor) -> Tensor:
-        return torch.cat([torch.zeros_like(x[:, :1]), x[:, :-1]], dim=1)
+        return F.pad(x[:, :-1], (0, 0, 1, 0))
 
+    valid = mask[..., None].to(means.dtype)
+    inner = later(valid) * valid * earlier(valid)
+    static, delta, second = static * valid, delta * inner, second * inner
     # W'PW has five diagonals; padding has 1 on the main one, and stays 0.
     main = static + (earlier(delta) + later(delta)) / 4 + earlier(second) + 4 * second + later(second)
     main = main + (1 - valid)

@@ -21,11 +21,7 @@ def frame_noise(lengths: Tensor, size: int, dim: int, seed: int) -> Tensor:
 
 
 class SeededDropout:
-    """Dropout that stays on in inference, one mask a step, shared by the members of a batch.
-
-    Args:
-        probability: of a value to be dropped. seed: whole number.
-    """
+    """Dropout that stays on in inference, one mask a step, shared by the members of a batch."""
 
     def __init__(self, probability: float, seed: int):
         self.keep = 1.0 - probability

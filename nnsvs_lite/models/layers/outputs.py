@@ -20,9 +20,8 @@ Pitch = Literal["bounded", "residual"]
 class OutputSpace(nn.Module):
     """A network's numbers, of about unit size, and what they stand for.
 
-    ``mgc``, ``bap`` and ``mel``: standard deviations from the training mean, or from the
-    smoothed rule. ``lf0``: semitones from the score's pitch, which is smoothed with a
-    Gaussian of 25 ms where the rule is the base and is steps elsewhere. ``vuv``: a logit.
+    ``mgc``, ``bap`` and ``mel``: standard deviations from the training mean, or from the smoothed rule.
+    ``lf0``: semitones from the score's pitch, smoothed where the rule is the base. ``vuv``: a logit.
 
     Args:
         spec: streams and statistics.
@@ -38,10 +37,9 @@ class OutputSpace(nn.Module):
         self.floor = SmoothFloor(spec)
         for name in self.sizes:
             moments = spec.stats.streams[name]
-            for key in ("mean", "std"):
-                values = torch.tensor(getattr(moments, key))
-                values = values.clamp(min=1e-4) if key == "std" else values
-                self.register_buffer(f"{key}_{name}", values, persistent=False)
+            self.register_buffer(f"mean_{name}", torch.tensor(moments.mean), persistent=False)
+            std = torch.tensor(moments.std).clamp(min=1e-4)
+            self.register_buffer(f"std_{name}", std, persistent=False)
 
     @property
     def size(self) -> int:
@@ -57,19 +55,13 @@ class OutputSpace(nn.Module):
         return (lf0 - self.mean_lf0) / self.std_lf0
 
     def base(self, batch: Batch, phone: Tensor) -> dict[str, Tensor]:
-        """Where 0 lies in each stream: (B, T, D); for ``vuv`` a logit.
-
-        Args:
-            phone: (B, T) from ``phone_of_frame``.
-        """
-        base = {n: getattr(self, f"mean_{n}").expand(*phone.shape, d) for n, d in self.sizes.items()}
+        """Where 0 lies in each stream, (B, T, D), for ``vuv`` a logit; ``phone`` from ``phone_of_frame``."""
         if self.residual_to_rule:
-            base.update(self.floor(batch, phone))
-            base["vuv"] = base["vuv"].logit(eps=1e-3)
-        else:
-            base["vuv"] = torch.zeros_like(base["vuv"])
-            base["lf0"] = self.floor.steps.score_lf0(batch, phone)
-        return base
+            rule = self.floor(batch, phone)
+            return rule | {"vuv": rule["vuv"].logit(eps=1e-3)}
+        base = {n: getattr(self, f"mean_{n}").expand(*phone.shape, d) for n, d in self.sizes.items()}
+        score = self.floor.steps.score_lf0(batch, phone)
+        return base | {"vuv": torch.zeros_like(base["vuv"]), "lf0": score}
 
     def decode(self, values: dict[str, Tensor], base: dict[str, Tensor]) -> dict[str, Tensor]:
         """Physical streams, with ``vuv_logit`` for ``vuv``, of those streams that are given."""
@@ -79,7 +71,7 @@ class OutputSpace(nn.Module):
                 out["vuv_logit"] = base[name] + value
             elif name == "lf0" and self.pitch == "bounded":
                 out[name] = base[name] + MAX_RESIDUAL * torch.tanh(value * (LF0_UNIT / MAX_RESIDUAL))
-            elif name == "lf0" and self.pitch == "residual":
+            elif name == "lf0":
                 out[name] = base[name] + value * LF0_UNIT
             else:
                 out[name] = base[name] + value * getattr(self, f"std_{name}")
@@ -97,14 +89,14 @@ class OutputSpace(nn.Module):
             elif name == "lf0" and self.pitch == "bounded":
                 share = ((value - base[name]) / MAX_RESIDUAL).clamp(-0.983, 0.983)
                 out[name] = torch.atanh(share) * (MAX_RESIDUAL / LF0_UNIT)
-            elif name == "lf0" and self.pitch == "residual":
+            elif name == "lf0":
                 out[name] = (value - base[name]) / LF0_UNIT
             else:
                 out[name] = (value - base[name]) / getattr(self, f"std_{name}")
         return out
 
 
-def zeroed(layer: nn.Linear) -> nn.Linear:
+def zeroed(layer: nn.Module) -> nn.Module:
     """The layer with all its weights at zero: an untrained model gives where its numbers begin."""
     for parameter in layer.parameters():
         nn.init.zeros_(parameter)
@@ -112,11 +104,7 @@ def zeroed(layer: nn.Linear) -> nn.Linear:
 
 
 class StreamHeads(nn.ModuleDict):
-    """A linear layer for each stream, from zero: an untrained model gives the base.
-
-    Args:
-        sizes: stream to dimension. dim: of the input.
-    """
+    """A linear layer from ``dim`` to each stream, from zero: an untrained model gives the base."""
 
     def __init__(self, sizes: dict[str, int], dim: int):
         super().__init__({name: zeroed(nn.Linear(dim, size)) for name, size in sizes.items()})

@@ -1,7 +1,6 @@
 """Perceptual entropy: how much of a spectrum an ear can tell, as a loss (arXiv:2010.12024)."""
 
 import math
-from contextlib import nullcontext
 
 import numpy as np
 import torch
@@ -43,9 +42,6 @@ class PerceptualEntropy(nn.Module):
     The paper has a spectrum with the target's phase; cepstra have no phase, so the power is
     shared evenly between real and imaginary part. Its weight in the sum is not published.
 
-    Args:
-        spec: with the stream ``mgc``.
-
     Raises:
         DataError: without it; a mel filter bank cannot be undone.
     """
@@ -66,7 +62,7 @@ class PerceptualEntropy(nn.Module):
         member = band[None] == np.arange(bands)[:, None]
         spread = spreading(bands)
         # WORLD's spectra are densities: their mean over all bins is the variance, 1/2 for a sine of 1.
-        level = FULL_SCALE_DB / 10 * math.log(10) + math.log(2.0 * 2 / size)
+        self.level = FULL_SCALE_DB / 10 * math.log(10) + math.log(2.0 * 2 / size)
         quiet = [10 ** (threshold_in_quiet(hz[row]).min() / 10) for row in member]
         for name, value in (
             ("log_spectra", log_spectra),
@@ -78,7 +74,6 @@ class PerceptualEntropy(nn.Module):
             ("offset", np.arange(1, bands + 1) + 14.5),
         ):
             self.register_buffer(name, torch.tensor(np.asarray(value), dtype=torch.float32), persistent=False)
-        self.level = level
 
     def power(self, mgc: Tensor) -> Tensor:
         """(..., D) mel-cepstra to the power of each bin, 1 being 0 dB SPL: (..., fft/2 + 1)."""
@@ -94,14 +89,12 @@ class PerceptualEntropy(nn.Module):
         threshold = torch.maximum(threshold, self.quiet)
         # Of each bin: its band's step of quantisation.
         step = (6 * threshold / self.bins).sqrt() @ (self.member > 0).to(power.dtype)
-        return (
-            (2 * torch.log2(1 + 2 * (power / 2).sqrt() / step)) @ self.member.T @ torch.ones_like(self.bins)
-        )
+        bits = 2 * torch.log2(1 + 2 * (power / 2).sqrt() / step)
+        return bits @ self.member.T @ torch.ones_like(self.bins)
 
     def forward(self, mgc: Tensor, mask: Tensor) -> Tensor:
         """``mgc`` (B, T, D), ``mask`` (B, T): the mean of ``1 / (1 + PE)``."""
         # Half precision would take logarithms of powers over 16 decades in three digits.
-        kind = mgc.device.type
-        with torch.autocast(kind, enabled=False) if torch.amp.is_autocast_available(kind) else nullcontext():
+        with torch.autocast("cpu" if mgc.is_meta else mgc.device.type, enabled=False):
             term = 1 / (1 + self.entropy(self.power(mgc)))
         return (term * mask).sum() / mask.sum().clamp(min=1)

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.batch import Batch
-from nnsvs_lite.models.layers.expand import gather_rows, phone_of_frame
+from nnsvs_lite.models.layers.expand import note_column, phone_of_frame
 
 SKIP = 2
 """Mel-cepstra that are left as they are: loudness and tilt."""
@@ -35,27 +35,17 @@ class VarianceScaling(nn.Module):
         self.strength = strength
         self._rest = spec.column("note", "is_rest")
         self.first = {name: _first(name, spec) for name in ("mgc", "mel") if name in spec.streams}
-        gv = spec.stats.gv
-        self._known = bool(gv)
-        for name in self.first:
-            values = torch.tensor(gv.get(name, [1.0] * spec.streams[name]))
-            self.register_buffer(f"gv_{name}", values, persistent=False)
-        if strength:
-            self.check()
-
-    def check(self) -> None:
-        """Raises: DataError without the statistic."""
-        if not self._known:
-            reason = "the GV post-filter needs the variance of utterances"
-            raise DataError(f"{reason}; remove stats.json, run stage 2 and train again", "stats.json")
+        for name in self.first if strength else ():
+            if name not in spec.stats.gv:
+                reason = "the GV post-filter needs the variance of utterances"
+                raise DataError(f"{reason}; remove stats.json, run stage 2 and train again", "stats.json")
+            self.register_buffer(f"gv_{name}", torch.tensor(spec.stats.gv[name]), persistent=False)
 
     def forward(self, streams: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
         """The streams (B, T, D), with ``mgc`` and ``mel`` scaled."""
         if not self.strength:
             return streams
-        self.check()
-        note = batch.score.note_index.gather(1, phone_of_frame(batch))
-        rest = gather_rows(batch.score.note_context[..., self._rest, None], note) > 0.5
+        rest = note_column(batch, self._rest, phone_of_frame(batch)) > 0.5
         sung = ~rest & batch.frame_mask[..., None]
         return streams | {name: self._scale(name, streams[name], sung) for name in self.first}
 

@@ -40,11 +40,7 @@ def spectra_of(sizes: dict[str, int]) -> dict[str, int]:
 
 
 class SpectraPostnet(nn.Module):
-    """A postnet that takes spectra (all streams but ``lf0`` and ``vuv``) one beside the other.
-
-    Args:
-        sizes: stream to dimension. layers: convolutions. channels: of them.
-    """
+    """A postnet that takes the spectra of ``sizes`` (stream to dimension) one beside the other."""
 
     def __init__(self, sizes: dict[str, int], layers: int = 5, channels: int = 512):
         super().__init__()

@@ -16,32 +16,28 @@ def reverse_rows(x: Tensor, mask: Tensor) -> Tensor:
 
 
 class BiLSTM(nn.Module):
-    """A stack of LSTM layers in both directions, or forward alone.
+    """A stack of LSTM layers in both directions.
 
-    The backward direction runs over each utterance reversed within its length, so padding
-    comes last in both and cannot reach valid rows. Nothing is packed, so lengths stay
-    on the device. Parameters are as many as those of ``nn.LSTM``.
+    The backward direction runs over each utterance reversed within its length, so padding comes last in
+    both and cannot reach valid rows. Nothing is packed, so lengths stay on the device.
 
     Args:
         inputs: size of the input. hidden: of each direction. layers: stacked.
-        dropout: between layers, not after the last. both: directions; else forward alone.
+        dropout: between layers, not after the last.
     """
 
-    def __init__(self, inputs: int, hidden: int, layers: int = 1, dropout: float = 0.0, both: bool = True):
+    def __init__(self, inputs: int, hidden: int, layers: int = 1, dropout: float = 0.0):
         super().__init__()
-        self.size = hidden * (2 if both else 1)
+        self.size = 2 * hidden
         sizes = [inputs] + [self.size] * (layers - 1)
-        self.forwards = nn.ModuleList(nn.LSTM(s, hidden, batch_first=True) for s in sizes)
-        self.backwards = nn.ModuleList(nn.LSTM(s, hidden, batch_first=True) for s in sizes if both)
+        self.forwards, self.backwards = (
+            nn.ModuleList(nn.LSTM(size, hidden, batch_first=True) for size in sizes) for _ in range(2)
+        )
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """``x`` (B, L, inputs), ``mask`` (B, L) bool: (B, L, size); rows of padding mean nothing."""
-        for i, layer in enumerate(self.forwards):
+        for i, (ahead, back) in enumerate(zip(self.forwards, self.backwards)):
             x = self.dropout(x) if i else x
-            out = layer(x)[0]
-            if self.backwards:
-                back = self.backwards[i](reverse_rows(x, mask))[0]
-                out = torch.cat([out, reverse_rows(back, mask)], dim=-1)
-            x = out
+            x = torch.cat([ahead(x)[0], reverse_rows(back(reverse_rows(x, mask))[0], mask)], dim=-1)
         return x

@@ -11,23 +11,22 @@ from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.acoustic_floor import SmoothFloor
 from nnsvs_lite.models.layers.context import hide
 from nnsvs_lite.models.layers.expand import POSITIONS, frame_positions, full_phone_context, gather_rows
+from nnsvs_lite.models.layers.outputs import zeroed
 
 PITCHES = 128
 """MIDI numbers; 0 is a rest."""
-
-PARTS = ("phone", "pitch", "length", "tempo")
 RANGES = {"length": (0.05, 8.0), "tempo": (30.0, 300.0)}
 """Seconds, and quarters a minute, between which numbers have vectors of their own."""
+COUNT = 64
+"""Values of length and of tempo with vectors of their own."""
+PARTS = ("phone", "pitch", *RANGES)
 
 
 class NumberEmbedding(nn.Module):
     """A vector for a number: between those of the two nearest of some fixed values.
 
-    The values are even in logarithm. Published systems count frames or beats a minute and look
-    the count up; a length that was never sung would then mean nothing.
-
-    Args:
-        low, high: first and last value. count: of values. dim: of the vectors.
+    The ``count`` values from ``low`` to ``high`` are even in logarithm. Published systems count frames or
+    beats a minute and look the count up; a length that was never sung would then mean nothing.
     """
 
     def __init__(self, low: float, high: float, count: int, dim: int):
@@ -38,11 +37,9 @@ class NumberEmbedding(nn.Module):
     def forward(self, value: Tensor) -> Tensor:
         """(B, L) to (B, L, dim)."""
         last = self.table.num_embeddings - 1
-        place = (value.clamp(min=1e-6).log() - self.low) / self.step
-        place = place.clamp(0, last)
-        below = place.floor().clamp(max=last - 1)
+        place = ((value.clamp(min=1e-6).log() - self.low) / self.step).clamp(0, last)
+        below = place.long().clamp(max=last - 1)
         share = (place - below)[..., None]
-        below = below.long()
         return self.table(below) * (1 - share) + self.table(below + 1) * share
 
 
@@ -56,13 +53,12 @@ class ScoreEmbedding(nn.Module):
         sizes: part (``phone``, ``pitch``, ``length`` of the note, ``tempo``) to vector size.
         context_dropout: probability with which, in training, a part other than the phone is hidden; see
             :func:`nnsvs_lite.models.layers.context.hiding`.
-        count: values of length and of tempo with vectors of their own.
 
     Raises:
         DataError: for an unknown part.
     """
 
-    def __init__(self, spec: Spec, sizes: dict[str, int], context_dropout: float = 0.0, count: int = 64):
+    def __init__(self, spec: Spec, sizes: dict[str, int], context_dropout: float = 0.0):
         super().__init__()
         self.context_dropout = context_dropout
         self.columns = {}
@@ -70,21 +66,16 @@ class ScoreEmbedding(nn.Module):
         for name, dim in sizes.items():
             if name not in PARTS:
                 raise DataError(f"no part {name!r} of the score; there are {', '.join(PARTS)}")
-            level = "phone" if name == "phone" else "note"
-            offset = 0 if level == "phone" else len(spec.columns("phone"))
-            self.columns[name] = offset + spec.column(level, name)
             if name == "phone":
+                self.columns[name] = spec.column("phone", name)
                 self.tables[name] = nn.Embedding(len(spec.phones) + 1, dim)
-            elif name == "pitch":
-                self.tables[name] = nn.Embedding(PITCHES, dim)
-            else:
-                self.tables[name] = NumberEmbedding(*RANGES[name], count, dim)
-        for name, table in self.tables.items():
-            for weight in table.parameters():
-                if name == "phone":
-                    nn.init.normal_(weight)
-                else:
-                    nn.init.zeros_(weight)
+                continue
+            self.columns[name] = len(spec.columns("phone")) + spec.column("note", name)
+            pitch = name == "pitch"
+            table = nn.Embedding(PITCHES, dim) if pitch else NumberEmbedding(*RANGES[name], COUNT, dim)
+            self.tables[name] = zeroed(table)
+        if "phone" in sizes:
+            nn.init.normal_(self.tables["phone"].weight)
 
     def parts(self, batch: Batch) -> dict[str, Tensor]:
         """Each part's vectors, (B, P, size)."""
@@ -108,9 +99,8 @@ class ToFrames(nn.Module):
     """Repeats phones' vectors by their durations (the length regulator of FastSpeech).
 
     Args:
-        spec: frame shift. dim: of the vectors.
-        places: adds, through a linear layer, where each frame lies in its phone and note, and
-            which way the score's melody goes there. No published system of this form has that;
+        dim: of the vectors. places: adds, through a linear layer, where each frame lies in its phone and
+            note, and which way the score's melody goes there. No published system of this form has that;
             with little data it is worth much.
     """
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from nnsvs_lite.models.layers.autoregressive import ArDecoder
 from nnsvs_lite.models.layers.ffconvlstm import FFConvLSTM
+from nnsvs_lite.models.layers.noise import SeededDropout
 from nnsvs_lite.models.layers.outputs import zeroed
 from nnsvs_lite.models.layers.postnet import Postnet
 
@@ -60,6 +61,102 @@ class StreamSize:
     conditioned_on: list[str] = field(default_factory=list)
 
 
+class ArDecoder(nn.Module):
+    """Duration-informed Tacotron's decoder (Okamoto et al., 2019) as NNSVS' ladder has it.
+
+    It needs no attention: durations are known. A strided convolution makes one vector of ``reduction``
+    frames. A step takes the vector and the last frame of the step before, half of whose numbers are
+    dropped, in singing too (a prenet's part, so that it cannot lean on the frame alone); LSTM layers; a
+    linear layer without bias on their output and the vector gives the step's frames.
+
+    Under teacher forcing one LSTM runs over all steps at once. What a step gives depends on target frames
+    before its first alone.
+
+    Args:
+        inputs: size of an encoder frame. size: of an output frame. sizes: see :class:`DecoderSize`.
+    """
+
+    def __init__(self, inputs: int, size: int, sizes: DecoderSize):
+        super().__init__()
+        self.size, self.hidden, self.reduction = size, sizes.hidden, sizes.reduction
+        self.dropout = sizes.dropout
+        self.down = nn.Conv1d(inputs, inputs, self.reduction, stride=self.reduction, groups=inputs)
+        self.lstm = nn.LSTM(inputs + size, self.hidden, sizes.layers, batch_first=True)
+        self.out = nn.Linear(self.hidden + inputs, size * self.reduction, bias=False)
+        # An untrained model gives 0, the base of its output space.
+        nn.init.zeros_(self.out.weight)
+
+    def forward(self, x: Tensor, mask: Tensor, target: Tensor | None, seed: int) -> Tensor:
+        """``x`` (B, T, inputs), ``mask`` (B, T), ``target`` (B, T, size) or None: (B, T, size)."""
+        vectors = self.vectors(x, mask)
+        if target is None:
+            out = self.sing(vectors, seed)
+        else:
+            out = self.follow(vectors, self.heard(target, vectors.shape[1]), seed)
+        return out.reshape(len(x), -1, self.size)[:, : x.shape[1]]
+
+    def vectors(self, x: Tensor, mask: Tensor) -> Tensor:
+        """One vector a step: (B, K, inputs)."""
+        x = (x * mask[..., None]).transpose(1, 2)
+        return self.down(F.pad(x, (0, -x.shape[2] % self.reduction))).transpose(1, 2)
+
+    def heard(self, target: Tensor, steps: int) -> Tensor:
+        """The last target frame before each step, zeros before the first: (B, K, size)."""
+        last = target[:, self.reduction - 1 :: self.reduction][:, : steps - 1]
+        return F.pad(last, (0, 0, 1, 0))
+
+    def masks(self, steps: int, like: Tensor, seed: int) -> Tensor:
+        """(K, size): what of each heard frame is kept in singing, scaled; the same for all."""
+        drop = SeededDropout(self.dropout, seed)
+        whole = like.new_ones(1, self.size)
+        return torch.cat([drop(whole) for _ in range(steps)])
+
+    def follow(self, vectors: Tensor, heard: Tensor, seed: int) -> Tensor:
+        """All steps at once on given frames: (B, K, reduction * size)."""
+        if self.training:
+            heard = F.dropout(heard, self.dropout)
+        else:
+            heard = heard * self.masks(vectors.shape[1], vectors, seed)
+        states = self.lstm(torch.cat([vectors, heard], dim=-1))[0]
+        return self.out(torch.cat([states, vectors], dim=-1))
+
+    def sing(self, vectors: Tensor, seed: int, heard: Tensor | None = None) -> Tensor:
+        """Step by step on its own frames, or on given ones: (B, K, reduction * size).
+
+        All that does not depend on the step before is computed for all steps beforehand.
+        """
+
+        def ordered(gates: Tensor) -> Tensor:  # From i, f, g, o to i, f, o, g.
+            return gates.unflatten(0, (4, -1))[[0, 1, 3, 2]].flatten(0, 1)
+
+        batch, steps, inputs = vectors.shape
+        layers = self.lstm.all_weights
+        weights = [ordered(torch.cat(layer[:2], dim=1)) for layer in layers]
+        biases = [ordered(layer[2] + layer[3]) for layer in layers]
+        ahead = F.linear(vectors, weights[0][:, :inputs], biases[0]).unbind(1)
+        weights[0] = weights[0][:, inputs:]
+        turned = [w.t() for w in weights]
+        ahead_out = F.linear(vectors, self.out.weight[:, self.hidden :]).unbind(1)
+        out_weight = self.out.weight[:, : self.hidden].t()
+        masks = self.masks(steps, vectors, seed).unbind(0)
+        h = [vectors.new_zeros(batch, self.hidden) for _ in weights]
+        c = list(h)
+        last, out = vectors.new_zeros(batch, self.size), []
+        for k in range(steps):
+            last = last if heard is None else heard[:, k]
+            below = last * masks[k]
+            for i, weight in enumerate(turned):
+                start = ahead[k] if i == 0 else biases[i]
+                gates = torch.addmm(start, torch.cat([below, h[i]], dim=1), weight)
+                opened = torch.sigmoid(gates[:, : 3 * self.hidden])
+                entry, forget, leave = opened.chunk(3, dim=1)
+                c[i] = torch.addcmul(forget * c[i], entry, torch.tanh(gates[:, 3 * self.hidden :]))
+                h[i] = below = leave * torch.tanh(c[i])
+            out.append(torch.addmm(ahead_out[k], below, out_weight))
+            last = out[-1][:, -self.size :]
+        return torch.stack(out, dim=1)
+
+
 class StreamNet(nn.Module):
     """Frame vectors to the numbers of one stream.
 
@@ -71,14 +168,13 @@ class StreamNet(nn.Module):
 
     def __init__(self, inputs: int, size: int, sizes: StreamSize, late: int = 0):
         super().__init__()
-        self.body = None
+        self.body = self.decoder = None
         if sizes.ff:
             shape = (sizes.ff, sizes.conv, sizes.lstm, sizes.lstm_layers, sizes.dropout)
             self.body = FFConvLSTM(inputs, *shape, embed=sizes.embed, late=late)
             inputs = self.body.size
-        self.decoder = None
         if sizes.decoder:
-            self.decoder = ArDecoder(inputs + late, size, **vars(sizes.decoder))
+            self.decoder = ArDecoder(inputs + late, size, sizes.decoder)
         else:
             self.head = zeroed(nn.Linear(inputs, size))
         self.postnet = Postnet(size, **vars(sizes.postnet)) if sizes.postnet else None
@@ -112,10 +208,8 @@ def order_error(names: Sequence[str], sizes: dict[str, StreamSize]) -> str | Non
         return f"streams {', '.join(sizes)} are configured, the dump has {', '.join(names)}"
     if next(iter(sizes)) != "lf0":
         return "lf0 must be the first stream: the others are conditioned on F0"
-    known: list[str] = []
-    for name, size in sizes.items():
-        late = [h for h in size.conditioned_on if h not in known]
+    for place, (name, size) in enumerate(sizes.items()):
+        late = [h for h in size.conditioned_on if h not in list(sizes)[:place]]
         if late:
             return f"stream {name} is conditioned on {', '.join(late)}, which must stand before it"
-        known.append(name)
     return None

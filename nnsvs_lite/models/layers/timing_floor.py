@@ -1,15 +1,18 @@
-"""The timing rule, as layers: vowels on the beat, consonants of mean length before it.
+"""The timing rule: vowels on the beat, consonants of mean length before it.
 
-It is both the floor that systems are compared with and the point from which the
-trained models start.
+It is the floor that systems are compared with, and the point from which trained models start.
 """
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.expand import sum_by_note
+
+PRIOR = 3.0
+"""Counts added to every phone's own, at the median of its kind: a phone seen once gets no wild mean."""
 
 
 def _median(values: Tensor, weights: Tensor) -> Tensor:
@@ -22,32 +25,25 @@ def _median(values: Tensor, weights: Tensor) -> Tensor:
 def first_phones(batch: Batch) -> Tensor:
     """(B, N) long: the place of each note's first phone, 0 on padding."""
     index = batch.score.note_index
-    begins = torch.cat([index[:, :1] == 0, index[:, 1:] != index[:, :-1]], dim=1) & batch.score.phone_mask
-    places = torch.arange(index.shape[1], device=index.device) * begins
-    return index.new_zeros(batch.score.note_context.shape[:2]).scatter_add(1, index, places)
+    begins = (F.pad(index, (1, 0), value=-1).diff() != 0) & batch.score.phone_mask
+    return sum_by_note(torch.arange(index.shape[1], device=index.device) * begins, batch)
 
 
 class TimingFloor(nn.Module):
-    """Rule time lags and durations from the training set's mean phone lengths.
+    """Rule time lags and durations from the training set's mean phone lengths."""
 
-    Args:
-        spec: statistics of phone durations.
-        prior: counts added to every phone's own, at the median of its kind (consonant or
-            vowel), so that a phone seen once does not get a wild mean.
-    """
-
-    def __init__(self, spec: Spec, prior: float = 3.0):
+    def __init__(self, spec: Spec):
         super().__init__()
         self._id = spec.column("phone", "phone")
         self._onset = spec.column("phone", "is_onset")
-        mean = torch.tensor(spec.phone_stat("duration_mean", 0.0))
-        std = torch.tensor(spec.phone_stat("duration_std", 0.0))
-        count = torch.tensor(spec.phone_stat("count", 0.0))
+        mean, std, count = (
+            torch.tensor(spec.phone_stat(name, 0.0)) for name in ("duration_mean", "duration_std", "count")
+        )
         sustains = torch.tensor(spec.sustaining)
         for kind in (sustains, ~sustains):
             centre, spread = _median(mean, count * kind), _median(std, count * kind)
-            mean = torch.where(kind, (mean * count + centre * prior) / (count + prior), mean)
-            std = torch.where(kind, (std * count + spread * prior) / (count + prior), std)
+            mean = torch.where(kind, (mean * count + centre * PRIOR) / (count + PRIOR), mean)
+            std = torch.where(kind, (std * count + spread * PRIOR) / (count + PRIOR), std)
         self.register_buffer("sustains", sustains, persistent=False)
         self.register_buffer("mean", mean.clamp(min=1.0), persistent=False)
         self.register_buffer("std", std.clamp(min=0.5), persistent=False)
@@ -74,10 +70,7 @@ class TimingFloor(nn.Module):
         lag = -sum_by_note(mean * onset, batch)
         fixed = sum_by_note(mean * ~vowel * ~onset, batch)
         # The next note's consonants are taken from this note's end.
-        following = torch.cat([-lag[:, 1:], torch.zeros_like(lag[:, :1])], dim=1)
-        following = following * torch.cat(
-            [batch.score.note_mask[:, 1:], batch.score.note_mask[:, :1] & False], dim=1
-        )
+        following = F.pad((-lag * batch.score.note_mask)[:, 1:], (0, 1))
         length = batch.score.note_frames[..., 1] - batch.score.note_frames[..., 0]
         left = (length - fixed - following).clamp(min=1.0)
         vowels = sum_by_note(vowel.to(mean.dtype), batch).clamp(min=1.0)
@@ -87,10 +80,5 @@ class TimingFloor(nn.Module):
 
 def note_conditions(batch: Batch, phone_vectors: Tensor) -> Tensor:
     """Mean of a note's phone vectors: (B, P, C) to (B, N, C)."""
-    b, n = batch.score.note_context.shape[:2]
     mask = batch.score.phone_mask[..., None].to(phone_vectors.dtype)
-    index = batch.score.note_index[..., None].expand_as(phone_vectors)
-    total = phone_vectors.new_zeros(b, n, phone_vectors.shape[-1])
-    total = total.scatter_add(1, index, phone_vectors * mask)
-    count = sum_by_note(mask[..., 0], batch)[..., None].clamp(min=1)
-    return total / count
+    return sum_by_note(phone_vectors * mask, batch) / sum_by_note(mask, batch).clamp(min=1)

@@ -22,7 +22,7 @@ class SelfAttention(nn.Module):
 
     Args:
         dim: of the vectors. heads: they share ``dim`` evenly.
-        dropout: of attention weights. bias: whether the three layers have one.
+        dropout: of attention weights. bias: of the layer that makes queries, keys and values.
         width: frames squared of the locality term, 0 for none; see :func:`local_bias`.
 
     Raises:
@@ -44,7 +44,7 @@ class SelfAttention(nn.Module):
             near = local_bias(x.shape[1], self.width, x.device).to(query.dtype)
             allowed = near.masked_fill(~allowed, float("-inf"))
         dropout = self.dropout if self.training else 0.0
-        out = F.scaled_dot_product_attention(query, key, value, attn_mask=allowed, dropout_p=dropout)
+        out = F.scaled_dot_product_attention(query, key, value, allowed, dropout)
         return out.transpose(1, 2).flatten(2)
 
 
@@ -60,11 +60,7 @@ def sinusoids(size: int, dim: int, device: torch.device) -> Tensor:
 
 
 class PositionalEncoding(nn.Module):
-    """Adds :func:`sinusoids`, times a learnt number where ``scaled`` (Li et al., 2019).
-
-    Args:
-        dropout: after the sum.
-    """
+    """Adds :func:`sinusoids`, times a learnt number where ``scaled`` (Li et al., 2019); then dropout."""
 
     def __init__(self, scaled: bool = True, dropout: float = 0.0):
         super().__init__()
@@ -78,50 +74,33 @@ class PositionalEncoding(nn.Module):
 
 
 class FftBlock(nn.Module):
-    """Self-attention, then two convolutions with a ReLU between; each is added to its input.
-
-    Args:
-        dim: channels. heads: of attention. filters: channels between the convolutions.
-        kernels: widths of the two convolutions. dropout: of all parts.
-        attention_dropout: of attention weights; without it attention runs fused, much faster.
-    """
+    """Self-attention, then two convolutions with a ReLU between; each is added to its input."""
 
     def __init__(
-        self,
-        dim: int,
-        heads: int,
-        filters: int,
-        kernels: Sequence[int],
-        dropout: float,
-        attention_dropout: float,
+        self, attention: SelfAttention, dim: int, filters: int, kernels: Sequence[int], dropout: float
     ):
         super().__init__()
-        self.attention = SelfAttention(dim, heads, attention_dropout)
+        self.attention = attention
         self.mix = nn.Linear(dim, dim)
         self.widen = MaskedConv1d(dim, filters, kernels[0])
         self.narrow = MaskedConv1d(filters, dim, kernels[1])
         self.norms = nn.ModuleList([nn.LayerNorm(dim), nn.LayerNorm(dim)])
         self.dropout = nn.Dropout(dropout)
 
-    def _attend(self, x: Tensor, mask: Tensor) -> Tensor:
-        return self.mix(self.attention(x, mask))
-
-    def _convolve(self, x: Tensor, mask: Tensor) -> Tensor:
-        return self.narrow(self.dropout(F.relu(self.widen(x, mask))), mask)
-
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """``x`` (B, L, dim), ``mask`` (B, L) bool."""
-        for part, norm in zip((self._attend, self._convolve), self.norms):
-            x = norm(x + self.dropout(part(x, mask)))
-        return x
+        x = self.norms[0](x + self.dropout(self.mix(self.attention(x, mask))))
+        wide = self.dropout(F.relu(self.widen(x, mask)))
+        return self.norms[1](x + self.dropout(self.narrow(wide, mask)))
 
 
 class Transformer(nn.Module):
     """Positions and a stack of :class:`FftBlock`.
 
     Args:
-        dim, heads, filters, kernels, dropout, attention_dropout: of each block.
-        layers: blocks. scaled: see :class:`PositionalEncoding`.
+        dim: channels. layers: blocks. heads: of attention. filters: channels between the convolutions.
+        kernels: widths of the two convolutions. dropout: of all parts. attention_dropout: of attention
+            weights; without it attention runs fused, much faster. scaled: see :class:`PositionalEncoding`.
     """
 
     def __init__(
@@ -138,7 +117,8 @@ class Transformer(nn.Module):
         super().__init__()
         self.positions = PositionalEncoding(scaled, dropout)
         self.blocks = nn.ModuleList(
-            FftBlock(dim, heads, filters, kernels, dropout, attention_dropout) for _ in range(layers)
+            FftBlock(SelfAttention(dim, heads, attention_dropout), dim, filters, kernels, dropout)
+            for _ in range(layers)
         )
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:

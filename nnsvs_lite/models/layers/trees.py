@@ -8,8 +8,8 @@ from torch import Tensor, nn
 class TreeBank(nn.Module):
     """Several binary trees over the same questions, with a vector in every leaf.
 
-    A tree not grown yet is one leaf of zeros. All are stored at their largest size, so that a
-    checkpoint's tensors have the shapes that the configuration says.
+    A tree not grown yet is one leaf of zeros. All are stored at their largest size: a checkpoint's
+    tensors have the shapes that the configuration says.
 
     Args:
         trees: how many. leaves: of each, at most. size: of a leaf's vector.
@@ -25,19 +25,15 @@ class TreeBank(nn.Module):
         self.register_buffer("branches", torch.arange(nodes).repeat(trees, 1)[..., None].repeat(1, 1, 2))
         self.register_buffer("values", torch.zeros(trees, nodes, size))
         self.register_buffer("depth", torch.zeros((), dtype=torch.long))
-        self._steps: int | None = None
 
     def grow(
         self, tree: int, questions: np.ndarray, targets: np.ndarray, weights: np.ndarray, smallest: float
     ) -> np.ndarray:
-        """Grows one tree; leaf vectors are left to the caller.
+        """Grows one tree: (samples,) the leaf that each sample fell in. Leaf vectors are left to the caller.
 
         Args:
             questions: (samples, Q). targets: (samples, D), whose weighted squared error
                 splits reduce. weights: (samples,). smallest: weight of a leaf, at least.
-
-        Returns:
-            (samples,) the node, a leaf, that each sample fell in.
         """
         from sklearn.tree import DecisionTreeRegressor
 
@@ -48,14 +44,12 @@ class TreeBank(nn.Module):
         grown.fit(questions, targets, sample_weight=weights)
         found = grown.tree_
         count = found.node_count
-        own = np.arange(count)
-        left = np.where(found.children_left < 0, own, found.children_left)
-        right = np.where(found.children_right < 0, own, found.children_right)
-        self.feature[tree, :count] = torch.from_numpy(np.maximum(found.feature, 0).astype(np.int64))
-        self.threshold[tree, :count] = torch.from_numpy(found.threshold.astype(np.float32))
-        self.branches[tree, :count] = torch.from_numpy(np.stack([left, right], axis=1).astype(np.int64))
-        self.depth.fill_(max(int(self.depth), int(grown.get_depth())))
-        self._steps = None
+        children = np.stack([found.children_left, found.children_right], axis=1)
+        children = np.where(children < 0, np.arange(count)[:, None], children)
+        self.feature[tree, :count] = torch.tensor(np.maximum(found.feature, 0))
+        self.threshold[tree, :count] = torch.tensor(found.threshold)
+        self.branches[tree, :count] = torch.tensor(children)
+        self.depth.fill_(max(int(self.depth), grown.get_depth()))
         # The tensors' own walk, in single precision, is what inference will take.
         return self.walk(tree, torch.from_numpy(questions.astype(np.float32))).numpy()
 
@@ -63,18 +57,7 @@ class TreeBank(nn.Module):
         """(..., Q) to the leaf of each, (...,) long."""
         node = torch.zeros(questions.shape[:-1], dtype=torch.long, device=questions.device)
         feature, threshold, children = self.feature[tree], self.threshold[tree], self.branches[tree]
-        for _ in range(self._depth()):
+        for _ in range(1 if self.depth.is_meta else int(self.depth)):
             value = questions.gather(-1, feature[node][..., None])[..., 0]
             node = children[node, (value > threshold[node]).long()]
         return node
-
-    def _depth(self) -> int:
-        if self.depth.device.type == "meta":
-            return 1
-        if self._steps is None:
-            self._steps = int(self.depth)
-        return self._steps
-
-    def _load_from_state_dict(self, *args, **kwargs) -> None:
-        super()._load_from_state_dict(*args, **kwargs)
-        self._steps = None

@@ -18,20 +18,21 @@ EXTENTS = (30.0, 150.0)
 LEVEL = 0.066
 """Seconds: deviation of the Gaussian that takes vibrato away. It keeps half of what moves at 2.8 Hz
 and 7 % of what moves at 5.5 Hz."""
+THRESHOLD = 0.12
+"""Of the likelihood (NNSVS)."""
+CROSSINGS = 5
+"""Fewest of a run."""
 
 
 class Vibrato(NamedTuple):
-    """What was found, (B, T, 1) each.
-
-    Attributes:
-        level: log F0 with its oscillation taken away.
-        flag: bool, frames with vibrato.
-        amplitude: cents. rate: Hz. Both are 0 elsewhere.
-    """
+    """What was found, (B, T, 1) each."""
 
     level: Tensor
+    """Log F0 with its oscillation taken away."""
     flag: Tensor
+    """Bool, frames with vibrato."""
     amplitude: Tensor
+    """Cents; 0 elsewhere, as is the rate, in Hz."""
     rate: Tensor
 
 
@@ -47,18 +48,11 @@ class VibratoAnalysis(nn.Module):
     within 3-8 Hz and is peaked there (likelihood over a threshold). A run of such frames counts
     if F0 crosses its level at least five times with a mean amplitude of 30-150 cents; it goes from
     the first upward crossing to the last crossing, so that a sine that starts at 0 fits it.
-
-    All is tensor code over a batch: no loop over frames, any device.
-
-    Args:
-        frame_shift: seconds.
-        threshold: of the likelihood; 0.12 in NNSVS.
-        crossings: fewest of a run.
     """
 
-    def __init__(self, frame_shift: float, threshold: float = 0.12, crossings: int = 5):
+    def __init__(self, frame_shift: float):
         super().__init__()
-        self.shift, self.threshold, self.crossings = frame_shift, threshold, crossings
+        self.shift = frame_shift
         self.size = 2 * round(0.64 / frame_shift)
         frequencies = torch.fft.rfftfreq(self.size, frame_shift)
         band = (frequencies >= RATES[0]) & (frequencies <= RATES[1])
@@ -82,8 +76,7 @@ class VibratoAnalysis(nn.Module):
     def likelihood(self, lf0: Tensor, voiced: Tensor) -> Tensor:
         """(B, T): flux times share of 3-8 Hz of the slope's spectrum, a local mean.
 
-        The mean is not NNSVS': a window of 0.32 s holds one swing of a slow vibrato, and what it
-        gives rises and falls with that swing.
+        The mean is not NNSVS': what a window of 0.32 s gives rises and falls with a slow vibrato's swings.
         """
         fine = smooth(lf0, voiced, self._fine)[..., 0]
         both = voiced & before(voiced.to(fine.dtype)).bool()
@@ -99,7 +92,7 @@ class VibratoAnalysis(nn.Module):
         """Args: as for :meth:`level`."""
         level = self.level(lf0, score, voiced)
         wave = torch.where(voiced, (lf0 - level)[..., 0] / CENT, 0.0)
-        inside = voiced & (self.likelihood(lf0, voiced) > self.threshold)
+        inside = voiced & (self.likelihood(lf0, voiced) > THRESHOLD)
         earlier = before(inside.float()).bool()
         run = (inside & ~earlier).cumsum(1) * inside  # 0: in none.
         upward = inside & earlier & (wave > 0) & (before(wave) <= 0)
@@ -129,20 +122,16 @@ class VibratoAnalysis(nn.Module):
         wide = (extent >= EXTENTS[0]) & (extent <= EXTENTS[1])
         begin = earliest(upward, frames)
         within = inside & (frames >= begin) & (frames <= last)
-        flag = (within & (count >= self.crossings) & wide)[..., None]
-        return Vibrato(
-            level,
-            flag,
-            torch.where(flag, amplitude[..., None].clamp(*EXTENTS), 0.0),
-            torch.where(flag, rate[..., None], 0.0),
-        )
+        flag = (within & (count >= CROSSINGS) & wide)[..., None]
+        amplitude = torch.where(flag, amplitude[..., None].clamp(*EXTENTS), 0.0)
+        return Vibrato(level, flag, amplitude, torch.where(flag, rate[..., None], 0.0))
 
 
 def sing_vibrato(amplitude: Tensor, rate: Tensor, flag: Tensor, frame_shift: float) -> Tensor:
     """A sine, in log F0, that starts anew with each run of flagged frames.
 
-    The phase is the integral of the rate; where the rate is constant, this is NNSVS' ``m_a
-    sin(2 pi m_f t)``. Amplitudes and rates are held within what :class:`VibratoAnalysis` finds.
+    The phase is the integral of the rate: NNSVS' ``m_a sin(2 pi m_f t)`` where that is constant.
+    Amplitudes and rates are held within what :class:`VibratoAnalysis` finds.
 
     Args:
         amplitude: cents, rate: Hz, flag: bool, (B, T, 1) each. frame_shift: seconds.

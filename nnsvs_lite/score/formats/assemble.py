@@ -1,31 +1,25 @@
 """From the notes of a track or file to a score: bars, seconds, rests, one voice.
 
-What all formats without engraved bars (MIDI and those of singing editors) share:
-
-- Positions are quarters from the beginning of bar 1. What stands before the first
-  note, between notes and after the last one up to the barline are rests.
-- A gap shorter than a 32nd note is closed: the note before it is held on. Players and
-  editors shorten notes by a little; nobody pauses for so long.
-- A note that runs into the next by less than a 32nd note, and by less than half of
-  its own length, ends where the next one starts. Notes that start and end together
-  are a chord, sung on its highest note, unless they have different lyrics. Both are
-  counted in a warning. Other overlaps are refused, since it cannot be known which voice
-  is meant.
-- A note without lyric, or with a sign such as ``-``, carries on the syllable before
-  it and has ``slur`` set; after a rest it stays without (as in MusicXML).
-- A lyric ``br`` makes its note a breath.
+What all formats without engraved bars (MIDI and those of singing editors) share. Positions are quarters from
+the beginning of bar 1. ``docs/scores.md`` ("Lyrics", "One voice") says what becomes of gaps, overlaps, chords
+and notes without lyrics.
 """
 
-import dataclasses
 import logging
 import unicodedata
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
 from nnsvs_lite.io.errors import DataError, nearest
-from nnsvs_lite.score.formats.limits import checked_count, checked_length, checked_pitch, checked_tempo
+from nnsvs_lite.score.formats.limits import (
+    MAX_QUARTERS,
+    checked_count,
+    checked_length,
+    checked_pitch,
+    checked_tempo,
+)
 from nnsvs_lite.score.languages import Language
 from nnsvs_lite.score.phonemize import is_breath, is_continuation
 from nnsvs_lite.score.timeline import Metre, Timeline
@@ -38,35 +32,26 @@ UNSPACED = frozenset({"ja", "zh", "yue"})
 """Languages whose words are not spelt syllable by syllable with hyphens."""
 
 SHORT = Fraction(1, 8)
-"""Gaps and overlaps shorter than this, in quarters (a 32nd note), are put right."""
+"""Gaps and overlaps shorter than this, in quarters (a 32nd note), are put right: players and editors shorten
+notes by a little."""
 
 NEXT_SYLLABLE = "+"
 """Lyric of a note that sings the next syllable of the word before it; left on its note in
 languages that space words, where :mod:`nnsvs_lite.score.phonemize` minds it."""
 
-MAX_QUARTERS = 1_000_000
 _BEAT_TYPES = frozenset(2**power for power in range(11))
 
 
 @dataclass(frozen=True)
 class Sung:
-    """A note as a file has it.
+    """A note as a file has it."""
 
-    Attributes:
-        start: quarters from the beginning of the score.
-        beats: length in quarters.
-        pitch: MIDI number.
-        lyric: text, a sign for holding on, or empty.
-        velocity: dynamics, 0..1.
-        place: what else names the note in messages, such as a line of the file.
-    """
-
-    start: Fraction
-    beats: Fraction
-    pitch: float
-    lyric: str = ""
-    velocity: float = 0.5
-    place: str = ""
+    start: Fraction  # quarters from the beginning of the score
+    beats: Fraction  # length in quarters
+    pitch: float  # MIDI number
+    lyric: str = ""  # text, a sign for holding on, or empty
+    velocity: float = 0.5  # dynamics, 0..1
+    place: str = ""  # what else names the note in messages, such as a line of the file
 
     @property
     def end(self) -> Fraction:
@@ -78,11 +63,11 @@ def timeline_of(
     signatures: Iterable[tuple[Fraction, int, int]] = (),
     keys: Iterable[tuple[Fraction, int]] = (),
 ) -> Timeline:
-    """The timeline of a file, in exact positions.
+    """The timeline of a file, in exact positions; all rows may come in any order.
 
     Args:
-        tempi: (position, quarter notes a minute) in any order; before the first of
-            them its tempo holds already. None at all means ``DEFAULT_TEMPO``.
+        tempi: (position, quarter notes a minute); before the first of them its tempo holds already.
+            None at all means ``DEFAULT_TEMPO``.
         signatures: (position, numerator, denominator) of time signatures; 4/4 before and
             without. One within a bar begins a new bar.
         keys: (position, sharps), flats negative.
@@ -128,17 +113,16 @@ def tempo_without_marks(tempo: float | None) -> float:
     return DEFAULT_TEMPO
 
 
-def bar_positions(signatures: Iterable[tuple[int, int, int]]) -> list[tuple[Fraction, int, int]]:
+def bar_positions(signatures: Iterable[Sequence[int]]) -> list[tuple[Fraction, int, int]]:
     """Time signatures by (bar from 0, numerator, denominator) as :func:`timeline_of` takes them."""
     placed: list[tuple[Fraction, int, int]] = []
-    last = 0
+    last, start, length = 0, Fraction(0), Fraction(4)
     for bar, numerator, denominator in sorted(signatures, key=lambda s: s[0]):
         if denominator < 1:
             raise DataError(f"bar {bar + 1}: a time signature of {numerator}/{denominator} cannot be read")
-        length = Fraction(4 * placed[-1][1], placed[-1][2]) if placed else Fraction(4)
-        start = (placed[-1][0] if placed else Fraction(0)) + (bar - last) * length
+        start += (bar - last) * length
         placed.append((start, numerator, denominator))
-        last = bar
+        last, length = bar, Fraction(4 * numerator, denominator)
     return placed
 
 
@@ -154,17 +138,14 @@ def assemble(notes: Iterable[Sung], timeline: Timeline, *, lang: str, title: str
     checked_count(len(sung))
     if not sung:
         raise DataError("the score is empty: it has no notes")
-    for note in sung:
-        _check(note, timeline)
+    sung = [_checked(note, timeline) for note in sung]
     if not any(note.lyric for note in sung):
         raise DataError(f"notes without lyrics: all {len(sung)}, the first at {_place(sung[0], timeline)}")
     checked_length(timeline.seconds(sung[-1].end))
-    sung = _one_voice(sung, timeline)
-    rows = _with_rests(sung, timeline)
-    times = [round(timeline.seconds(row.start), 7) for row in rows]
-    times.append(round(timeline.seconds(rows[-1].end), 7))
     result: list[Note] = []
-    for row, start, end in zip(rows, times, times[1:]):
+    for row in _with_rests(_one_voice(sung, timeline), timeline):
+        start = result[-1].end if result else 0.0
+        end = round(timeline.seconds(row.end), 7)
         number, beat, length = timeline.bar(row.start)
         if end <= start:
             raise DataError(f"{_place(row, timeline)}: a note of no length")
@@ -180,25 +161,24 @@ def assemble(notes: Iterable[Sung], timeline: Timeline, *, lang: str, title: str
             key=timeline.key(row.start),
             velocity=row.velocity,
         )
-        result.append(with_lyric(note, row.lyric, result[-1] if result else None, lang))
+        result.append(_with_lyric(note, row.lyric, result[-1] if result else None, lang))
     return Score(tuple(result), lang, title, timeline.floats())
 
 
-def with_lyric(note: Note, lyric: str, before: Note | None, lang: str) -> Note:
+def _with_lyric(note: Note, lyric: str, before: Note | None, lang: str) -> Note:
     """The note with its lyric, as a breath, or as one that carries on the note before it."""
     lyric = unicodedata.normalize("NFC", lyric)
     if note.is_rest:
         return note
     if is_breath(lyric):
-        return dataclasses.replace(note, pitch=REST, lyric="br")
-    carries = not lyric or is_continuation(lyric)
-    if not carries:
-        return dataclasses.replace(note, lyric=lyric)
+        return replace(note, pitch=REST, lyric="br")
+    if lyric and not is_continuation(lyric):
+        return replace(note, lyric=lyric)
     if before is None or before.is_rest:
         return note
     if lyric == NEXT_SYLLABLE and lang not in UNSPACED:
-        return dataclasses.replace(note, lyric=lyric)
-    return dataclasses.replace(note, slur=True)
+        return replace(note, lyric=lyric)
+    return replace(note, slur=True)
 
 
 def carried(phones: Sequence[str], language: Language | None) -> tuple[list[str], list[str]]:
@@ -214,40 +194,38 @@ def _place(note: Sung, timeline: Timeline) -> str:
     return f"{where} ({note.place})" if note.place else where
 
 
-def _check(note: Sung, timeline: Timeline) -> None:
+def _checked(note: Sung, timeline: Timeline) -> Sung:
+    """The note with a whole pitch; a DataError where it cannot be sung."""
     if note.start < 0:
         raise DataError(f"{note.place or 'a note'}: it begins {float(-note.start):g} quarters before bar 1")
     if note.end > MAX_QUARTERS:
         raise DataError(f"{note.place or 'a note'}: it ends at quarter {float(note.end):g}, too far away")
     if note.beats <= 0:
         raise DataError(f"{_place(note, timeline)}: a note of no length")
-    checked_pitch(note.pitch, _place(note, timeline))
+    return replace(note, pitch=checked_pitch(note.pitch, _place(note, timeline)))
 
 
 def _one_voice(notes: Sequence[Sung], timeline: Timeline) -> list[Sung]:
-    """Notes without overlaps, of whole pitches, small gaps closed."""
+    """Notes without overlaps, small gaps closed."""
     voice: list[Sung] = []
     chords = cut = 0
     for note in notes:
-        note = dataclasses.replace(note, pitch=checked_pitch(note.pitch, ""))
         last = voice[-1] if voice else None
-        if last is None or note.start >= last.end:
-            if last is not None and note.start - last.end < SHORT:
-                voice[-1] = dataclasses.replace(last, beats=note.start - last.start)
-            voice.append(note)
-        elif _is_chord(last, note):
+        gap = note.start - last.end if last is not None else SHORT
+        if gap < 0 and _is_chord(last, note):
             lyric = last.lyric or note.lyric
-            voice[-1] = dataclasses.replace(last, pitch=max(last.pitch, note.pitch), lyric=lyric)
+            voice[-1] = replace(last, pitch=max(last.pitch, note.pitch), lyric=lyric)
             chords += 1
-        elif last.end - note.start < min(SHORT, last.beats / 2):
-            voice[-1] = dataclasses.replace(last, beats=note.start - last.start)
-            voice.append(note)
-            cut += 1
-        else:
+            continue
+        if gap < 0 and -gap >= min(SHORT, last.beats / 2):
             raise DataError(
                 f"{_place(note, timeline)}: notes overlap: pitch {last.pitch:g} {last.lyric!r} lasts until "
                 f"{timeline.place(last.end)}; one voice is needed: choose another part or move the notes"
             )
+        cut += gap < 0
+        if gap < SHORT:
+            voice[-1] = replace(last, beats=note.start - last.start)
+        voice.append(note)
     if chords:
         log.warning("%d chords are sung on their highest note", chords)
     if cut:
@@ -261,7 +239,8 @@ def _is_chord(last: Sung, note: Sung) -> bool:
     return together and (not note.lyric or not last.lyric or note.lyric == last.lyric)
 
 
-def _with_rests(notes: Sequence[Sung], timeline: Timeline) -> list[Sung]:
+def _with_rests(notes: Iterable[Sung], timeline: Timeline) -> list[Sung]:
+    """The notes with rests before them, between them, and after them up to the barline."""
     rows: list[Sung] = []
     position = Fraction(0)
     for note in notes:
@@ -278,13 +257,8 @@ def _with_rests(notes: Sequence[Sung], timeline: Timeline) -> list[Sung]:
 def choose_part(part: int | str | None, names: Sequence[str], lyrics: Sequence[int]) -> int:
     """Index of the part asked for by number from 1 or by name; the first with lyrics if none is.
 
-    Args:
-        part: what was asked for.
-        names: names of the parts with notes.
-        lyrics: how many lyrics each of them has.
-
-    Raises:
-        DataError: where there is no such part; names those there are.
+    ``names`` are those of the parts with notes, ``lyrics`` how many lyrics each of them has.
+    Raises DataError where there is no such part; names those there are.
     """
     if not names:
         raise DataError("the score is empty: it has no notes")

@@ -1,29 +1,34 @@
 """HTS labels: phone times (``.lab``), and scores inside full-context labels.
 
-A full-context line of a singing database reads ``start end context`` with times in
-100 ns, as sung. The context holds the phones around (``p``) and, between ``/E:`` and
-``/F:``, the note of the score: its pitch, key, beat, tempo, length and its place in
-the measure. The fields are those of Sinsy's label format (HTS Working Group,
-"HTS-demo_NIT-SONG070", ``label_format``); positions and lengths in 96ths of a whole
-note are the exact ones (a quarter is 24), those in seconds are rounded.
+A full-context line of a singing database, of Sinsy, NNSVS or NEUTRINO reads ``start end context`` with times
+in 100 ns, as sung. The context holds the phones around (``p``) and, between ``/E:`` and ``/F:``, the note of
+the score: its pitch, key, beat, tempo, length and its place in the measure. The fields are those of Sinsy's
+label format (HTS Working Group, "HTS-demo_NIT-SONG070", ``label_format``); positions and lengths in 96ths of
+a whole note are the exact ones (a quarter is 24), those in seconds are rounded.
 """
 
+import math
 import os
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from nnsvs_lite.io.atomic import read_text
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.score.formats.assemble import carried
+from nnsvs_lite.score.formats.limits import MAX_TEXT_BYTES, checked_count, checked_length, checked_pitch
+from nnsvs_lite.score.formats.rawfile import read_bytes
+from nnsvs_lite.score.languages import get_language, language_codes
 from nnsvs_lite.score.timeline import Timeline
 from nnsvs_lite.score.types import REST, Note, Score
 
 HUNDRED_NS = 1e-7
 
-SILENT_LABELS = frozenset({"pau", "sil", "br", "xx"})
-"""Labels of silence and breath in Japanese corpora."""
-
+_SILENT_LABELS = frozenset({"pau", "sil", "br", "xx"})
+_MAX_LINE = 4000  # characters of a label
 _QUARTER = 24
 _PHONE = re.compile(r"^[^@]*@[^^]*\^[^-]*-(?P<phone>[^+]*)\+")
 _NOTE = re.compile(
@@ -32,8 +37,9 @@ _NOTE = re.compile(
     r"\|[^\[]*\[[^&]*&(?P<before>[^\]]*)\](?P<after>[^=]*)="
     r"[^\[]*\[[^|]*\|(?P<slur>[^\]]*)\](?P<slur_next>[^-]*)-(?P<dynamics>[^^]*)\^"
 )
-_PITCH = re.compile(r"([A-G])([b#]?)(-?\d+)")
+_PITCH = re.compile(r"([A-Ga-g])([#♯b♭]?)(-?\d)([#♯b♭]?)([+-]\d{1,3}(?:\.\d{1,4})?)?")
 _STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
+_ACCIDENTALS = {"": 0, "#": 1, "♯": 1, "b": -1, "♭": -1}
 
 _DYNAMICS = {"pp": 0.25, "p": 0.35, "mp": 0.45, "mf": 0.55, "f": 0.7, "ff": 0.85}
 """Loudness of the usual marks, as music21 has it; a number after the mark is left out."""
@@ -42,15 +48,9 @@ _DYNAMICS = {"pp": 0.25, "p": 0.35, "mp": 0.45, "mf": 0.55, "f": 0.7, "ff": 0.85
 def read_lab(path: str | os.PathLike, unit: float = HUNDRED_NS) -> list[Segment]:
     """Reads ``start end label`` lines; times in seconds afterwards.
 
-    Empty lines, CRLF and a missing last line end are accepted, since public corpora
-    have them. Order and overlaps are left as they are.
-
-    Args:
-        path: the label file.
-        unit: seconds per unit of its times: 1e-7 for HTS, 1 where they are seconds.
-
-    Raises:
-        DataError: at a malformed line, or where there is no label at all.
+    ``unit`` is seconds per unit of the file's times. Empty lines, CRLF and a missing last line end are
+    accepted, since public corpora have them; order and overlaps are left as they are.
+    Raises DataError at a malformed line, or where there is no label at all.
     """
     labels = []
     for number, line in enumerate(read_text(path).splitlines(), start=1):
@@ -68,36 +68,33 @@ def read_lab(path: str | os.PathLike, unit: float = HUNDRED_NS) -> list[Segment]
 
 
 def pitch_number(name: str) -> int:
-    """MIDI number of a pitch name such as ``F#4`` or ``Db5``; 0 for ``xx``, a rest.
+    """MIDI number of a pitch name such as ``F#4``, ``D5b`` or ``A3+12`` (cents); 0 for ``xx`` and ``rest``.
 
-    Of two names of one pitch, ``C#4/Db4``, the first is read.
-
-    Raises:
-        ValueError: for anything else.
+    Of two names of one pitch, ``C#4/Db4``, the first is read; quarter tones are rounded up. Raises ValueError
+    for anything else.
     """
-    if name == "xx":
+    if name.lower() in ("xx", "rest"):
         return REST
-    match = _PITCH.match(name)
+    match = _PITCH.fullmatch(name.split("/")[0])
     if match is None:
-        raise ValueError(f"no pitch: {name!r}")
-    step, accidental, octave = match.groups()
-    return 12 * (int(octave) + 1) + _STEPS[step] + {"#": 1, "b": -1, "": 0}[accidental]
+        raise ValueError(f"no pitch: {name[:20]!r}")
+    step, before, octave, after, cents = match.groups("")
+    number = 12 * (int(octave) + 1) + _STEPS[step.upper()] + _ACCIDENTALS[before] + _ACCIDENTALS[after]
+    return math.floor(number + float(cents or 0) / 100 + 0.5)
 
 
-@dataclass(frozen=True)
-class FullLabel:
-    """What one full-context label file holds.
+class FullLabel(NamedTuple):
+    """What one full-context label file holds."""
 
-    Attributes:
-        score: notes with phones; rests have ``("pau",)``; silences inside a sung
-            note are not part of the score. Lyrics are empty.
-        labels: phone labels in seconds, as sung, silences included.
-        remarks: oddities that were put right, for people.
-    """
+    score: Score  # notes with phones, without lyrics; silences inside a sung note are no part of it
+    labels: list[Segment]  # of phones, in seconds, as sung, silences included
+    remarks: list[str]  # oddities that were put right, for people
 
-    score: Score
-    labels: list[Segment]
-    remarks: list[str]
+
+_MONO = (
+    "; a mono label: it has phones and times but no notes to sing; give the score (such as MusicXML), "
+    "and this file as --label to impose its phone times"
+)
 
 
 def read_full(path: str | os.PathLike, lang: str = "ja") -> FullLabel:
@@ -110,10 +107,13 @@ def read_full(path: str | os.PathLike, lang: str = "ja") -> FullLabel:
     rows: list[tuple[dict[str, str], list[str]]] = []
     previous = None
     for number, (start, end, context) in enumerate(read_lab(path), start=1):
+        if len(context) > _MAX_LINE:
+            raise DataError(f"line {number}: longer than any label ({_MAX_LINE} characters)", path)
         phone, note = _PHONE.match(context), _NOTE.search(context)
         if phone is None or note is None:
+            mono = "" if number > 1 or "/" in context else _MONO
             raise DataError(
-                "not a full-context label of a singing database (phone and /E: part are needed)",
+                f"not a full-context label of a singing database (phone and /E: part are needed){mono}",
                 f"{path}:{number}",
             )
         labels.append(Segment(start, end, phone["phone"]))
@@ -134,7 +134,7 @@ def read_full(path: str | os.PathLike, lang: str = "ja") -> FullLabel:
     return FullLabel(score, labels, remarks)
 
 
-def _notes(rows: list[tuple[dict[str, str], list[str]]], remarks: list[str]) -> list[Note]:
+def _notes(rows: Sequence[tuple[dict[str, str], list[str]]], remarks: list[str]) -> list[Note]:
     notes: list[Note] = []
     measure, now, expected = 1, 0.0, None
     for row, phones in rows:
@@ -157,7 +157,7 @@ def _notes(rows: list[tuple[dict[str, str], list[str]]], remarks: list[str]) -> 
                     f"measure {measure}: a note stands at beat {before + 1:g},"
                     f" the one before it ends at beat {expected + 1:g}"
                 )
-        sung = [phone for phone in phones if phone not in SILENT_LABELS]
+        sung = [phone for phone in phones if phone not in _SILENT_LABELS]
         key = int(row["key"]) if row["key"] != "xx" else 0
         notes.append(
             Note(
@@ -178,3 +178,40 @@ def _notes(rows: list[tuple[dict[str, str], list[str]]], remarks: list[str]) -> 
         expected = before + length
         now += seconds
     return notes
+
+
+def read_label(path: str | os.PathLike, *, lang: str = "ja") -> Score:
+    """The score in a full-context label file (``.lab`` or ``.full``), with the label's phones as they are.
+
+    The score's times come from tempo and note lengths; those in the label are how a singer sang, or guesses.
+    A note whose phone is ``xx`` (Sinsy's, for a note without lyric) carries on the one before it.
+    Raises DataError where it is a mono label, or cannot be read as notes.
+    """
+    checked_count(read_bytes(path, MAX_TEXT_BYTES).count(b"\n") // 8)
+    score = read_full(path, lang).score
+    checked_count(len(score.notes))
+    checked_length(score.duration)
+    language = get_language(lang) if lang in language_codes() else None
+    notes: list[Note] = []
+    for note in score.notes:
+        if note.end <= note.start:
+            raise DataError(f"{note.place}: a note of no length")
+        last = notes[-1] if notes else None
+        if note.is_rest and last is not None and last.is_rest:
+            notes[-1] = replace(last, end=note.end, beats=last.beats + note.beats)
+            continue
+        if not note.is_rest:
+            checked_pitch(note.pitch, note.place)
+            phones, slur = note.phones, note.slur
+            if not phones:
+                if last is None or last.is_rest:
+                    raise DataError(f"{note.place}: a note without phones")
+                before, phones = carried(last.phones, language)
+                notes[-1], slur = replace(last, phones=tuple(before)), True
+            if language is not None:
+                phones = [language.normal(phone) for phone in phones]
+            note = replace(note, phones=tuple(phones), slur=slur, lyric="" if slur else "".join(phones))
+        notes.append(note)
+    if all(note.is_rest for note in notes):
+        raise DataError("the score is empty: it has no notes")
+    return replace(score, notes=tuple(notes))

@@ -1,27 +1,15 @@
 """MIDI with lyrics (``.mid``, ``.midi``, ``.kar``) to a score of one voice.
 
-- *parts* are the tracks with notes, one for each channel where a track has several.
-  Channel 10 (drums) is none.
-- *lyrics* are lyric events; where a file has none, text events, as in karaoke files
-  (``@`` lines are left out, ``/`` and ``\\`` begin a line). They stand in the part's own
-  track or, where that has none, in the one with most of them. Each goes to the note
-  that begins with it, or nearest to it, within a 16th note.
-- *words*: where syllables have blanks between words (``"hel" "lo "``, ``"hel" "lo"
-  " world"``) or begin lines, a syllable without one is given the ``-`` of a word that
-  goes on. Without any blanks, lyrics are taken as written.
-- *encoding*: ``{@JP}`` and ``{@LATIN}`` tags, UTF-8, then that of the language, all
-  lyrics together (:func:`nnsvs_lite.score.formats.rawfile.decode`).
-- *dynamics* are velocities where they differ; one for all means nothing.
-
-The rest is as in :mod:`nnsvs_lite.score.formats.assemble`.
+How parts, lyrics and words are found is said in ``docs/scores.md``; the rest is as in
+:mod:`nnsvs_lite.score.formats.assemble`.
 """
 
 import bisect
 import dataclasses
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
+from typing import NamedTuple
 
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.formats.assemble import (
@@ -42,27 +30,19 @@ _NEAR = Fraction(1, 4)
 _DRUMS = 9
 
 
-@dataclass
-class _Part:
+class _Part(NamedTuple):
     name: str
     track: MidiTrack
     notes: list[MidiNote]
 
 
 def read_midi(
-    path: str | os.PathLike,
-    *,
-    lang: str = "ja",
-    part: int | str | None = None,
-    tempo: float | None = None,
+    path: str | os.PathLike, *, lang: str = "ja", part: int | str | None = None, tempo: float | None = None
 ) -> Score:
     """One sung voice of a MIDI file, with lyrics; phones are attached later.
 
-    Args:
-        path: ``.mid``, ``.midi`` or ``.kar``.
-        lang: language of the lyrics, kept in the score.
-        part: number from 1 or name of the part; the one that its lyrics fit if not given.
-        tempo: quarter notes a minute for a file that has no tempo of its own.
+    ``part`` is the number from 1 or name of the part; the one that its lyrics fit if not given.
+    ``tempo`` (quarter notes a minute) holds in a file that has none of its own.
 
     Raises:
         DataError: where the file is not a score that can be sung; names file, measure
@@ -70,46 +50,45 @@ def read_midi(
     """
     with naming(path):
         midi = parse_midi(read_bytes(path))
-        timeline = _timeline(midi, tempo)
+        timeline = timeline_of(
+            [(Fraction(tick, midi.ticks), bpm) for tick, bpm in midi.tempi]
+            or [(Fraction(0), tempo_without_marks(tempo))],
+            [(Fraction(tick, midi.ticks), top, bottom) for tick, top, bottom in midi.metres],
+            [(Fraction(tick, midi.ticks), sharps) for tick, sharps in midi.keys],
+        )
         parts = _parts(midi, lang)
         if not parts and any(text.startswith(b"DM:") for track in midi.tracks for _, text in track.texts):
             raise DataError("a sequence of VOCALOID 2; open it in an editor and save it as VSQX or MusicXML")
-        shared = max(midi.tracks, key=lambda track: len(_syllables(track)))
-        fits = [_fit(p, shared) for p in parts]
+        shared = max(map(_syllables, midi.tracks), key=len)
+        texts = [_syllables(p.track) or shared for p in parts]
+        fits = [_fit(p.notes, syllables) for p, syllables in zip(parts, texts)]
         index = choose_part(part, [p.name for p in parts], [int(fit == max(fits)) for fit in fits])
         chosen = parts[index]
-        track = chosen.track if _syllables(chosen.track) else shared
-        lyrics = [(Fraction(tick, midi.ticks), text) for tick, text in _lyrics(_syllables(track), lang)]
+        lyrics = [(Fraction(tick, midi.ticks), text) for tick, text in _lyrics(texts[index], lang)]
         if not lyrics:
             raise DataError(
                 f"notes without lyrics: the MIDI file has no lyric events, so none of its {len(chosen.notes)}"
                 " notes can be sung; export it with lyrics, or as MusicXML"
             )
         notes = _notes(chosen.notes, midi.ticks)
-        title = decode(midi.tracks[0].name, lang) if midi.tracks[0].name.strip() else ""
-        title = " ".join(title.replace("\0", " ").split())
+        title = _name(midi.tracks[0], lang)
         return assemble(_sing(notes, lyrics, timeline, lang), timeline, lang=lang, title=title)
-
-
-def _timeline(midi: MidiFile, tempo: float | None) -> Timeline:
-    tempi = [(Fraction(tick, midi.ticks), bpm) for tick, bpm in midi.tempi]
-    return timeline_of(
-        tempi or [(Fraction(0), tempo_without_marks(tempo))],
-        [(Fraction(tick, midi.ticks), top, bottom) for tick, top, bottom in midi.metres],
-        [(Fraction(tick, midi.ticks), sharps) for tick, sharps in midi.keys],
-    )
 
 
 def _parts(midi: MidiFile, lang: str) -> list[_Part]:
     parts = []
     for track in midi.tracks:
         channels = sorted({note.channel for note in track.notes} - {_DRUMS})
-        name = " ".join(decode(track.name, lang).replace("\0", " ").split()) if track.name else ""
         for channel in channels:
-            notes = [note for note in track.notes if note.channel == channel]
             suffix = f" channel {channel + 1}" if len(channels) > 1 else ""
-            parts.append(_Part(f"{name}{suffix}".strip(), track, notes))
+            notes = [note for note in track.notes if note.channel == channel]
+            parts.append(_Part(f"{_name(track, lang)}{suffix}".strip(), track, notes))
     return parts
+
+
+def _name(track: MidiTrack, lang: str) -> str:
+    name = decode(track.name, lang) if track.name.strip() else ""
+    return " ".join(name.replace("\0", " ").split())
 
 
 def _syllables(track: MidiTrack) -> list[tuple[int, bytes]]:
@@ -129,11 +108,10 @@ def _syllables(track: MidiTrack) -> list[tuple[int, bytes]]:
     return [row for row in first if row[1].startswith(lines) or len(first) == 1] + later
 
 
-def _fit(part: _Part, shared: MidiTrack) -> int:
-    """How many of the lyrics that the part would take begin with one of its notes."""
-    starts = {note.start for note in part.notes}
-    own = _syllables(part.track)
-    return sum(tick in starts for tick, _ in own or _syllables(shared))
+def _fit(notes: Sequence[MidiNote], syllables: Sequence[tuple[int, bytes]]) -> int:
+    """How many syllables begin with a note."""
+    starts = {note.start for note in notes}
+    return sum(tick in starts for tick, _ in syllables)
 
 
 def _lyrics(syllables: Sequence[tuple[int, bytes]], lang: str) -> list[tuple[int, str]]:
@@ -179,12 +157,11 @@ def _sing(
     starts = [note.start for note in notes]
     for position, text in lyrics:
         i = bisect.bisect_left(starts, position)
-        near = [k for k in (i - 1, i) if 0 <= k < len(notes) and abs(starts[k] - position) <= _NEAR]
-        if not near:
+        k = min({max(i - 1, 0), min(i, len(notes) - 1)}, key=lambda k: (abs(starts[k] - position), k))
+        if abs(starts[k] - position) > _NEAR:
             if is_continuation(text):
                 continue
             raise DataError(f"{timeline.place(position)}: lyric {text!r} without a note")
-        k = min(near, key=lambda k: abs(starts[k] - position))
         if before := notes[k].lyric:
             blank = "" if before.endswith("-") or lang in UNSPACED else " "
             text = before.removesuffix("-") + blank + text

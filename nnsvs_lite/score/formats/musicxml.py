@@ -1,25 +1,6 @@
 """MusicXML (``.musicxml``, ``.xml``, ``.mxl``) to a score of one voice, read as plain XML.
 
-What becomes of what is written:
-
-- *repeats*, endings, D.C. and D.S. are played out (:mod:`nnsvs_lite.score.formats.repeats`).
-  Tempo, key, metre and dynamics are those in force where the measure is written.
-- *tempo* changes take effect where they stand, inside notes too. A played tempo
-  (``<sound tempo>``) goes before a printed one. Without any, 120 is taken, with a warning.
-- *ties* make one note. A note without lyric, or with a sign such as ``ー`` or ``-``,
-  carries on the syllable before it and has ``slur`` set; after a rest it has neither
-  lyric nor slur, and phones cannot be attached to it.
-- *grace notes* last a 32nd each, together at most half of the note they lead to, and take
-  that time from it; with no note after them, from the one before. The syllable
-  begins on the first of them.
-- *chords* are sung on their highest note, with a warning. Cue notes are left out.
-- *verses*: ``verse=1`` sings verse n in the n-th pass of a repeat, where there is one;
-  another number is sung in every pass. A note that lacks the verse takes verse 1, unless
-  it lies within a word or before another syllable of the verse in its measure.
-- *syllables* of a word end with ``-`` where the word goes on (in languages that space
-  words). A verse number before a syllable is dropped.
-- a lyric ``br`` makes its note or rest a breath; *breath marks* set ``breath``.
-- *transposing* instruments are read at sounding pitch; quarter tones are rounded up.
+What becomes of what is written is said in ``docs/scores.md``.
 """
 
 import os
@@ -29,7 +10,7 @@ from xml.etree.ElementTree import Element, SubElement
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.formats.assemble import choose_part
 from nnsvs_lite.score.formats.limits import MAX_MEASURES
-from nnsvs_lite.score.formats.musicxml_played import Prolongs, play, timeline_of
+from nnsvs_lite.score.formats.musicxml_played import play, timeline_of
 from nnsvs_lite.score.formats.musicxml_written import WrittenPart, sung_measures
 from nnsvs_lite.score.formats.rawfile import naming
 from nnsvs_lite.score.formats.repeats import playing_order, read_marks
@@ -51,13 +32,9 @@ def read_musicxml(
 
     Rests are notes (neighbouring ones are joined); times are contiguous seconds from 0.
 
-    Args:
-        path: ``.musicxml``, ``.xml`` or ``.mxl``.
-        lang: language of the lyrics, kept in the score.
-        part: number from 1, id or name of the part; the first with lyrics if not given.
-        verse: number of the verse, from 1.
-        voice: which voice of a part that has several; the one with lyrics if not given.
-        tempo: quarter notes a minute for a score that has no tempo of its own.
+    ``part`` is the number from 1, id or name of the part, ``voice`` one of a part that has several; the
+    first with lyrics if not given. ``verse`` counts from 1. ``tempo`` (quarter notes a minute) holds in
+    a score that has none of its own.
 
     Raises:
         DataError: where the file is not a score that can be sung; names file, measure
@@ -71,14 +48,11 @@ def read_musicxml(
         chosen, staff = _choose(root, parts, part)
         measures = sung_measures(parts, chosen, staff, voice=voice, tempo=tempo)
         order = playing_order(marks[: len(measures)])
-        notes = play(measures, order, verse=verse, prolongs=_prolongs(lang))
+        timeline = timeline_of(measures, order)
+        language = get_language(lang) if lang in language_codes() else None
+        notes = play(measures, order, timeline, verse, language)
         title = root.findtext("work/work-title") or root.findtext("movement-title") or ""
-        return Score(tuple(notes), lang, " ".join(title.split()), timeline_of(measures, order))
-
-
-def _prolongs(lang: str) -> Prolongs:
-    """The language's word on prolonged vowels; a language not at hand says no."""
-    return get_language(lang).prolongs if lang in language_codes() else lambda _before, _lyric: False
+        return Score(tuple(notes), lang, " ".join(title.split()), timeline.floats())
 
 
 def _partwise(root: Element) -> Element:
@@ -108,17 +82,14 @@ def _partwise(root: Element) -> Element:
 
 def _choose(root: Element, parts: list[WrittenPart], part: int | str | None) -> tuple[WrittenPart, int]:
     """The part asked for, and the number of its staff where it has several, which count as parts."""
-    named = root.findall("part-list/score-part")
-    titles = {item.get("id"): (item.findtext("part-name") or "").strip() for item in named}
+    titles = {item.get("id"): item.findtext("part-name") for item in root.findall("part-list/score-part")}
     ids, names, counts, rows = [], [], [], []
     for element, candidate in zip(root.findall("part"), parts):
+        notes = [note for measure in candidate.measures for note in measure.notes]
         for staff in candidate.staff_numbers():
-            notes = [note for measure in candidate.measures for note in measure.notes]
             ids.append(element.get("id"))
-            names.append(titles.get(element.get("id"), ""))
+            names.append((titles.get(ids[-1]) or "").strip())
             counts.append(sum(bool(n.lyrics) for n in notes if not staff or n.staff in (0, staff)))
             rows.append((candidate, staff))
     same = [i for i, name in enumerate(ids) if part is not None and name == str(part)]
-    if same:
-        return rows[max(same, key=lambda i: bool(counts[i]))]
-    return rows[choose_part(part, names, counts)]
+    return rows[max(same, key=lambda i: bool(counts[i])) if same else choose_part(part, names, counts)]

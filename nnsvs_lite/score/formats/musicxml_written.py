@@ -4,7 +4,7 @@ import bisect
 import logging
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from xml.etree.ElementTree import Element
@@ -12,6 +12,7 @@ from xml.etree.ElementTree import Element
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.formats.assemble import UNSPACED, tempo_without_marks
 from nnsvs_lite.score.formats.limits import checked_pitch, checked_tempo
+from nnsvs_lite.score.formats.rawfile import get_number
 from nnsvs_lite.score.phonemize import is_continuation
 from nnsvs_lite.score.types import REST
 
@@ -35,8 +36,8 @@ class WrittenNote:
     offset: Fraction
     beats: Fraction  # 0 for a grace note
     pitch: float = REST  # MIDI number at sounding pitch, the highest of a chord; NaN where it has none
-    lyrics: dict[int, tuple[str, str]] = field(default_factory=dict)
-    """For each verse the text and its place in the word (``single``, ``begin``, ``middle`` or ``end``)."""
+    lyrics: dict[int, tuple[str, bool]] = field(default_factory=dict)
+    """For each verse the text and whether its word goes on."""
     tied: bool = False  # goes on from the note before
     grace: bool = False
     breath: bool = False  # a breath mark follows
@@ -69,18 +70,6 @@ class WrittenMeasure:
     voices: list[str] = field(default_factory=list)
     """All of its voices, also such as hold nothing."""
 
-    def seconds(self, offset: Fraction) -> float:
-        """Time from the measure's start to an offset."""
-        total = 0.0
-        for i, (start, tempo) in enumerate(self.tempi):
-            end = self.tempi[i + 1][0] if i + 1 < len(self.tempi) else offset
-            total += float(max(min(end, offset) - start, 0)) * 60.0 / tempo
-        return total
-
-    def tempo(self, offset: Fraction) -> float:
-        """Tempo at an offset."""
-        return self.tempi[max(bisect.bisect_right([t[0] for t in self.tempi], offset) - 1, 0)][1]
-
     def place(self, offset: Fraction) -> str:
         """Where an offset stands, for messages."""
         return f"measure {self.number}, beat {float(self.pickup + offset) + 1:g}"
@@ -105,29 +94,28 @@ class WrittenPart:
         found = {note.staff for measure in self.measures for note in measure.notes} - {0}
         return sorted(found) if self.staves > 1 and found else [0]
 
-    def _number(self, text: str | None, what: str, low: int = 0) -> Fraction:
+    def _number(self, text: str | None, what: str, low: int = 0, whole: bool = False) -> Fraction:
         most, text = _LIMITS.get(what, 1000), (text or "").strip()
-        if not re.fullmatch(r"[+-]?[0-9]{1,20}(\.[0-9]{1,20})?", text):
+        if not re.fullmatch(r"[+-]?[0-9]{1,20}" + ("" if whole else r"(\.[0-9]{1,20})?"), text):
             raise DataError(f"{self.place}: {what} of {text[:20]!r} is not a number")
         if not low <= (value := Fraction(text)) <= most:
             raise DataError(f"{self.place}: {what} of {text[:20]} is out of range")
         return value
 
-    def _whole(self, item: Element, tag: str, default: int | None = None, low: int = -1000) -> int:
+    def _whole(self, item: Element, tag: str, default: int | None = None) -> int:
         text = item.findtext(tag)
-        return default if text is None and default is not None else int(self._number(text, tag, low))
+        return default if text is None and default is not None else int(self._number(text, tag, -1000))
 
     def _measure(self, element: Element) -> WrittenMeasure:
         label = element.get("number", "")
         self.place = f"measure {label}"
-        digits = "".join(re.findall(r"[0-9]", label))[:9]
         # Finale calls measures without a number X1, X2 and so on.
         if not re.fullmatch(r"X[0-9]*", label):
-            self.number = int(digits or 0)
+            self.number = int("".join(re.findall(r"[0-9]", label))[:9] or 0)
         measure = WrittenMeasure(self.number)
         voices: set[str] = set()
         rests: list[tuple[WrittenNote, Element]] = []
-        at, voice, sung = Fraction(0), "", 0
+        at, voice = Fraction(0), ""
         for item in element:
             voice = (item.findtext("voice") or "").strip() or voice
             if item.tag == "attributes":
@@ -149,15 +137,14 @@ class WrittenPart:
                 note.voice = voice
                 measure.notes.append(note)
                 at = note.end
-                sung += note.pitch != REST
                 if note.pitch == REST:
                     rests.append((note, item))
             if item.tag in ("note", "forward") and item.find("voice") is not None:
                 voices.add(voice)
         measure.bar, measure.beat_type, measure.key = self.bar, self.beat_type, self.key
-        whole = [rest for rest, item in rests if self._fills_bar(item, len(rests) == 1 and not sung)]
-        for rest in whole[:1]:
-            rest.beats = self.bar
+        alone = len(rests) == len(measure.notes) == 1
+        if filling := [rest for rest, item in rests if self._fills_bar(item, alone)]:
+            filling[0].beats = self.bar
         measure.voices = sorted(voices - {""})
         measure.length = max((n.end for n in measure.notes), default=self.bar)
         return measure
@@ -166,11 +153,10 @@ class WrittenPart:
     def _fills_bar(item: Element, alone: bool) -> bool:
         """Whether a rest lasts as long as the bar, whatever its duration says."""
         kind = (item.findtext("type") or "").strip()
-        marked = item.find("rest[@measure='yes']") is not None and kind in ("", "whole", "breve")
-        plain = (
-            kind in ("whole", "breve") and not item.findall("dot") and not item.findall("time-modification")
-        )
-        return marked or (alone and plain)
+        if item.find("rest[@measure='yes']") is not None and kind in ("", "whole", "breve"):
+            return True
+        changed = item.find("dot") is not None or item.find("time-modification") is not None
+        return alone and kind in ("whole", "breve") and not changed
 
     def _duration(self, item: Element) -> Fraction:
         text = item.findtext("duration")
@@ -187,11 +173,8 @@ class WrittenPart:
                 raise DataError(f"{self.place}: divisions of 0 is out of range")
         self.staves = max(self.staves, self._whole(item, "staves", 1))
         for transpose in item.findall("transpose"):
-            octaves, semitones = (
-                self._whole(transpose, "octave-change", 0),
-                self._whole(transpose, "chromatic", 0),
-            )
-            self.semitones = semitones + 12 * octaves
+            semitones = self._whole(transpose, "chromatic", 0)
+            self.semitones = semitones + 12 * self._whole(transpose, "octave-change", 0)
             steps = self._whole(transpose, "diatonic", round(semitones * 7 / 12))
             self.sharps = 7 * semitones - 12 * steps
         for key in item.findall("key"):
@@ -204,11 +187,9 @@ class WrittenPart:
     def _time(self, time: Element) -> None:
         lengths, units = [], []
         for beats, unit in zip(time.findall("beats"), time.findall("beat-type")):
-            for tag, text in (("beats", beats.text or ""), ("beat-type", unit.text or "")):
-                if not re.fullmatch(r"\s*[0-9]+(\s*\+\s*[0-9]+)*\s*", text):
-                    raise DataError(f"{self.place}: a time signature of {text[:20]!r} {tag}")
-            count = sum(int(self._number(part, "beats")) for part in (beats.text or "").split("+"))
-            units.append(int(self._number(unit.text, "beat-type")))
+            parts = (beats.text or "").split("+")
+            count = sum(int(self._number(part, "beats", whole=True)) for part in parts)
+            units.append(int(self._number(unit.text, "beat-type", whole=True)))
             lengths.append(Fraction(4 * count, units[-1] or 1))
             if count < 1 or units[-1] < 1 or units[-1] & (units[-1] - 1):
                 raise DataError(f"{self.place}: a time signature of {count}/{units[-1]} cannot be read")
@@ -216,30 +197,21 @@ class WrittenPart:
             raise DataError(f"{self.place}: a time signature of '' beats")
         self.bar, self.beat_type = sum(lengths, Fraction(0)), max(units)
 
-    def _tempi(self, item: Element) -> Iterator[float]:
+    def _tempi(self, item: Element) -> list[float]:
         """Quarters a minute said by a direction or sound; what is played goes before what is printed."""
-        played = None
-        for sound in [item] if item.tag == "sound" else item.findall("sound"):
-            if (text := sound.get("tempo")) is not None:
-                try:
-                    tempo = checked_tempo(float(text), self.place)
-                except ValueError:
-                    raise DataError(f"{self.place}: tempo {text[:20]!r} is not a number") from None
-                played = played or tempo
-        said = False
+        sounds = [item] if item.tag == "sound" else item.findall("sound")
+        texts = [sound.get("tempo") for sound in sounds if sound.get("tempo") is not None]
+        tempi = [checked_tempo(get_number(text, f"{self.place}: tempo"), self.place) for text in texts]
+        said = []
         for mark in item.findall("direction-type/metronome"):
             number = re.search(r"\d+(\.\d+)?", mark.findtext("per-minute") or "")
-            unit = _UNITS.get((mark.findtext("beat-unit") or "quarter").strip(), math.nan)
-            unit *= 2 - 0.5 ** len(mark.findall("beat-unit-dot"))
-            printed = (
-                float(number.group()) * unit if number and len(mark.findall("beat-unit")) < 2 else math.nan
-            )
-            # Where both say the same but for rounding, the printed one is exact.
-            if not math.isnan(printed) and (played is None or abs(printed - played) <= 0.001 * played):
-                said = True
-                yield checked_tempo(round(printed, 6), self.place)
-        if played is not None and not said:
-            yield round(played, 6)
+            unit = _UNITS.get((mark.findtext("beat-unit") or "quarter").strip())
+            if number and unit and len(mark.findall("beat-unit")) < 2:
+                printed = float(number.group()) * (unit * (2 - 0.5 ** len(mark.findall("beat-unit-dot"))))
+                # Where both say the same but for rounding, the printed one is exact.
+                if not tempi or abs(printed - tempi[0]) <= 0.001 * tempi[0]:
+                    said.append(checked_tempo(round(printed, 6), self.place))
+        return said or [round(tempo, 6) for tempo in tempi[:1]]
 
     def _note(self, item: Element, at: Fraction) -> WrittenNote:
         grace = item.find("grace") is not None
@@ -274,32 +246,29 @@ class WrittenPart:
     def _lyrics(self, item: Element, note: WrittenNote) -> None:
         for i, lyric in enumerate(item.findall("lyric"), 1):
             number = re.fullmatch(r"\s*0*([1-9][0-9]{0,5})\s*", lyric.get("number", ""))
-            text, position = _syllable(lyric, self.lang)
+            text, goes_on = _syllable(lyric, self.lang)
             if text:
-                note.lyrics.setdefault(int(number.group(1)) if number else i, (text, position))
+                note.lyrics.setdefault(int(number.group(1)) if number else i, (text, goes_on))
 
 
 _VERSE_NUMBER = re.compile(r"^\d{1,2}\s*[.)．）、]\s*(?=\S)")
 _LEADING_HYPHEN = re.compile(r"^[-‐‑–]\s*(?=\w)")
 
 
-def _syllable(lyric: Element, lang: str) -> tuple[str, str]:
-    """Text of a lyric, without a printed verse number, and its place in the word."""
+def _syllable(lyric: Element, lang: str) -> tuple[str, bool]:
+    """Text of a lyric, without a printed verse number, and whether its word goes on."""
     text, between, count = "", "", 0
     for item in lyric:
         if item.tag == "text":
             text, between, count = f"{text}{between}{(item.text or '').strip()}", " ", count + 1
         elif item.tag == "elision" and count:
             between = (item.text or "").replace("\u203f", " ")
-    text = " ".join(text.split())
-    text = _LEADING_HYPHEN.sub("", _VERSE_NUMBER.sub("", text))
+    text = _LEADING_HYPHEN.sub("", _VERSE_NUMBER.sub("", " ".join(text.split())))
     places = [(item.text or "").strip() for item in lyric.findall("syllabic")]
-    position = places[count - 1] if 0 < count <= len(places) else "single"
-    position = position if position in ("begin", "middle", "end") else "single"
-    goes_on = position in ("begin", "middle") and lang not in UNSPACED
-    if goes_on and text and not text.endswith("-") and not is_continuation(text):
+    goes_on = 0 < count <= len(places) and places[count - 1] in ("begin", "middle")
+    if goes_on and lang not in UNSPACED and text and not text.endswith("-") and not is_continuation(text):
         text += "-"
-    return text, position
+    return text, goes_on
 
 
 def sung_measures(
@@ -307,12 +276,8 @@ def sung_measures(
 ) -> list[WrittenMeasure]:
     """All measures of a part with what is sung of it, and with the tempo marks of every part.
 
-    Args:
-        parts: all of the score.
-        part: the one to read.
-        staff: the one of its staves, 0 for all.
-        voice: the voice to read where a measure has several, or None to find it.
-        tempo: taken where the score has none.
+    ``staff`` is one of the part's staves or 0 for all, ``voice`` the one to read where a measure has
+    several or None to find it; ``tempo`` is taken where the score has none.
 
     Raises:
         DataError: where voices overlap, or a note has no pitch or no length.
@@ -332,22 +297,21 @@ def sung_measures(
         measure.tempi = sorted(({Fraction(0): current} | marks).items())
         current = measure.tempi[-1][1]
         measure.length = max(m.length for m in row)
-        measure.pickup = _pickup(before, measure.length, measure.bar)
+        missing = measure.bar - measure.length
+        # A short measure is a pick-up, or the rest of a split bar.
+        if missing > 0 and before in (None, missing):
+            measure.pickup = missing
         before = measure.length
-        chords += _choose_voices(measure, singing, voice is not None)
-        velocity = _set_velocities(measure, velocity)
+        _choose_voices(measure, singing, voice is not None)
+        chords += sum(note.chord for note in measure.notes)
+        dynamics = sorted((offset, loudness) for offset, _, loudness in measure.dynamics)
+        for note in measure.notes:
+            held = bisect.bisect_right(dynamics, note.offset, key=lambda mark: mark[0])
+            note.velocity = dynamics[held - 1][1] if held else velocity
+        velocity = dynamics[-1][1] if dynamics else velocity
     if chords:
         log.warning("%d chords are sung on their highest note", chords)
     return part.measures
-
-
-def _pickup(before: Fraction | None, length: Fraction, bar: Fraction) -> Fraction:
-    """How far into its bar a short measure begins: a pick-up, or the rest of a split bar."""
-    if length >= bar:
-        return Fraction(0)
-    if before is None:
-        return bar - length
-    return before if before + length == bar else Fraction(0)
 
 
 def _singing_voice(measures: Sequence[WrittenMeasure]) -> str | None:
@@ -360,21 +324,19 @@ def _singing_voice(measures: Sequence[WrittenMeasure]) -> str | None:
     return max(counts, key=lambda name: counts[name]) if counts else None
 
 
-def _choose_voices(measure: WrittenMeasure, singing: str | None, forced: bool) -> int:
-    """Leaves the notes and rests of the singing voice in a measure; returns the chords met.
-
-    Another voice is sung as well where it has lyrics and does not overlap; where it
-    does, it must be said which one to sing.
-    """
-    notes, several = measure.notes, False
-    if len(measure.voices) > 1:
-        chosen = {singing} & set(measure.voices)
+def _choose_voices(measure: WrittenMeasure, singing: str | None, forced: bool) -> None:
+    """Leaves the notes of the singing voice, and of others that have lyrics and do not overlap."""
+    notes, voices, chosen = measure.notes, measure.voices, set()
+    if len(voices) > 1:
+        chosen = {singing} & set(voices)
         if not forced:
             chosen |= {note.voice for note in notes if note.pitch != REST and note.lyrics}
-            chosen = chosen or set(measure.voices[:1])
-        notes, several = [note for note in notes if note.voice in chosen], len(chosen) > 1
+            chosen = chosen or set(voices[:1])
+        notes = [note for note in notes if note.voice in chosen]
     # Rests count where they have a length and no other voice sings meanwhile, or carry a lyric.
-    kept = [n for n in notes if n.pitch != REST or n.lyrics or not (several or n.grace or not n.beats)]
+    kept = [
+        n for n in notes if n.pitch != REST or n.lyrics or not (len(chosen) > 1 or n.grace or not n.beats)
+    ]
     # A grace note stands at the offset of the note it leads to.
     measure.notes = sorted(kept, key=lambda n: (n.offset, not n.grace))
     end = Fraction(0)
@@ -387,17 +349,6 @@ def _choose_voices(measure: WrittenMeasure, singing: str | None, forced: bool) -
             if note.beats <= 0 and not note.grace:
                 raise DataError(f"{place}: a note of no length")
         if note.offset < end:
-            hint = (
-                f"; choose one of the voices {', '.join(measure.voices)}" if len(measure.voices) > 1 else ""
-            )
+            hint = f"; choose one of the voices {', '.join(voices)}" if len(voices) > 1 else ""
             raise DataError(f"{place}: overlapping voices{hint}")
         end = note.end
-    return sum(note.chord for note in measure.notes)
-
-
-def _set_velocities(measure: WrittenMeasure, velocity: float) -> float:
-    """Gives each note the dynamic in force; returns the one at the measure's end."""
-    marks = sorted((offset, loudness) for offset, _, loudness in measure.dynamics)
-    for note in measure.notes:
-        note.velocity = next((loud for offset, loud in reversed(marks) if offset <= note.offset), velocity)
-    return marks[-1][1] if marks else velocity

@@ -4,49 +4,40 @@ Each has tempi, time signatures and tracks of placed groups of notes, under name
 A reader finds where these lie, says what is special, and leaves the rest to :func:`sing_project`.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any, NamedTuple
 
 from nnsvs_lite.score.formats.assemble import Sung, assemble, bar_positions, choose_part, timeline_of
 from nnsvs_lite.score.formats.limits import checked_count
-from nnsvs_lite.score.formats.rawfile import get_number, get_text
+from nnsvs_lite.score.formats.rawfile import get_number, get_rows, get_text
 from nnsvs_lite.score.types import Score
-
-Rows = Sequence[dict[str, Any]]
 
 
 class Names(NamedTuple):
-    """Names of fields, and units.
+    """Names of fields, and units."""
 
-    Attributes:
-        tempo: of a tempo's position and its quarter notes a minute.
-        metre: of a time signature's bar (from 0), upper and lower number.
-        note: of a note's position, length, pitch and lyric.
-        ticks: positions and lengths count these to a quarter.
-        tempo_unit: what tempi are multiplied with.
-    """
-
-    tempo: tuple[str, str]
-    metre: tuple[str, str, str]
-    note: tuple[str, str, str, str]
-    ticks: int = 480
-    tempo_unit: float = 1.0
+    tempo: tuple[str, str]  # of a tempo's position and its quarter notes a minute
+    metre: tuple[str, str, str]  # of a time signature's bar (from 0), upper and lower number
+    note: tuple[str, str, str, str]  # of a note's position, length, pitch and lyric
+    ticks: int = 480  # positions and lengths count these to a quarter
+    tempo_unit: float = 1.0  # what tempi are multiplied with
 
 
 class Group(NamedTuple):
     """Notes placed together: their name in messages, at which tick, and by how many semitones up."""
 
     place: str
-    rows: Rows
+    rows: Any
     offset: Any = 0
-    pitch: float = 0.0
+    pitch: Any = 0
 
 
 def sing_project(
     names: Names,
-    tempi: Rows,
-    metres: Rows,
+    tempi: Sequence[dict[str, Any]],
+    metres: Sequence[dict[str, Any]],
     tracks: Sequence[tuple[Any, Sequence[Group]]],
     *,
     part: int | str | None,
@@ -74,17 +65,15 @@ def sing_project(
     def quarters(value: Any, what: str) -> Fraction:
         return Fraction(get_number(value, what)) / names.ticks
 
-    def number(row: dict[str, Any], name: str) -> int:
-        return int(get_number(row.get(name), f"a time signature's {name}", 0, 1e6))
-
-    at, bpm = names.tempo
-    bar, upper, lower = names.metre
+    bar = names.metre[0]
     signatures = bar_positions(
-        (number({bar: 0} | row, bar), number(row, upper), number(row, lower)) for row in metres
+        [int(get_number(row.get(name), f"a time signature's {name}", 0, 1e6)) for name in names.metre]
+        for row in ({bar: 0} | row for row in metres)
     )
     whole, begin = timeline_of((), signatures), Fraction(0)
     for _ in range(skipped):
         begin += whole.bar(begin)[2]
+    at, bpm = names.tempo
     timeline = timeline_of(
         [
             (
@@ -96,33 +85,34 @@ def sing_project(
         [(position - begin, *signature) for position, *signature in signatures],
     )
     start, length, pitch, text = names.note
-    titles: list[str] = []
-    voices: list[list[Sung]] = []
+    voices: list[tuple[str, list[Sung]]] = []
     for name, groups in tracks:
         notes: list[Sung] = []
-        counted: dict[str, int] = {}
+        counted: Counter[str] = Counter()
         for group in groups:
+            rows = get_rows(group.rows, f"{group.place}: notes")
             # A file can place one group many thousand times.
-            checked_count(len(notes) + len(group.rows))
+            checked_count(len(notes) + len(rows))
             offset = quarters(group.offset, f"{group.place}: its position") - begin
-            for row in group.rows:
-                counted[group.place] = counted.get(group.place, 0) + 1
+            higher = get_number(group.pitch, f"{group.place}: its pitch offset", -200, 200)
+            for row in rows:
+                counted[group.place] += 1
                 place = f"{group.place}, note {counted[group.place]}"
                 sung = lyric(get_text(row.get(text)))
                 note = Sung(
                     offset + quarters(row.get(start), f"{place}: {start}"),
                     quarters(row.get(length), f"{place}: {length}"),
-                    group.pitch + get_number(row.get(pitch), f"{place}: {pitch}", -1e4, 1e4),
+                    higher + get_number(row.get(pitch), f"{place}: {pitch}", -1e4, 1e4),
                     sung or "",
                     place=place,
                 )
                 if sung is not None:
                     notes.append(note)
         if notes:
-            titles.append(get_text(name))
-            voices.append(notes)
-    chosen = choose_part(part, titles, [sum(bool(note.lyric) for note in notes) for notes in voices])
-    return assemble(voices[chosen], timeline, lang=lang, title=get_text(title))
+            voices.append((get_text(name), notes))
+    counts = [sum(bool(note.lyric) for note in notes) for _, notes in voices]
+    chosen = choose_part(part, [name for name, _ in voices], counts)
+    return assemble(voices[chosen][1], timeline, lang=lang, title=get_text(title))
 
 
 def breath(lyric: str) -> str:

@@ -1,4 +1,4 @@
-"""Opens score files that nobody vouches for: bytes, text of unknown encoding, JSON, fields."""
+"""Opens score files that nobody vouches for: bytes, text of unknown encoding, JSON, YAML, fields."""
 
 import contextlib
 import json
@@ -10,11 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.score.formats.limits import MAX_BYTES, MAX_DEPTH, MAX_LYRIC, MAX_NOTES, MAX_TEXT_BYTES
+from nnsvs_lite.score.formats.limits import (
+    MAX_BYTES,
+    MAX_DEPTH,
+    MAX_LYRIC,
+    MAX_NODES,
+    MAX_NOTES,
+    MAX_TEXT_BYTES,
+)
 
 LEGACY_ENCODINGS = {"ja": ("cp932",), "zh": ("gb18030", "big5"), "yue": ("big5hkscs",), "ko": ("cp949",)}
 """Encodings tried after UTF-8 for the lyrics of a language; the others take Windows-1252."""
-
 
 _CHUNK = 1 << 20
 
@@ -31,11 +37,7 @@ def naming(path: str | os.PathLike) -> Iterator[None]:
 
 
 def read_bytes(path: str | os.PathLike, limit: int = MAX_BYTES) -> bytes:
-    """The whole of a file of at most ``limit`` bytes, and not an empty one.
-
-    Raises:
-        DataError: where it cannot be read, is larger, or is empty.
-    """
+    """A whole file; raises DataError where it cannot be read, is empty, or larger than ``limit`` bytes."""
     data = b""
     try:
         # Asked for all at once, Python would first make room for the largest file that is allowed.
@@ -52,48 +54,39 @@ def read_bytes(path: str | os.PathLike, limit: int = MAX_BYTES) -> bytes:
 
 
 def decode(data: bytes, lang: str = "ja", named: str | None = None) -> str:
-    """Text in an encoding that is named, marked by a BOM, or found by trying.
+    """Text in an encoding that is marked by a BOM, ``named`` by the file, or found by trying.
 
-    UTF-8 goes first: text in an older encoding is hardly ever valid UTF-8 by chance.
-    Then come those of the language (``LEGACY_ENCODINGS``).
-
-    Args:
-        data: bytes of the text.
-        lang: language of the lyrics.
-        named: the encoding that the file says it has; where it is unknown or wrong,
-            the others are tried.
-
-    Raises:
-        DataError: where none fits.
+    UTF-8 goes first, since text in an older encoding is hardly ever valid UTF-8 by chance; then come those of
+    the language of the lyrics (``LEGACY_ENCODINGS``). Raises DataError where none fits.
     """
-    for mark, encoding in ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")):
-        if data.startswith(mark):
-            return _decoded(data, (encoding,))
-    named = named if named and re.fullmatch(r"[\w.:-]{1,40}", named) else None
-    return _decoded(data, (named, "utf-8", *LEGACY_ENCODINGS.get(lang, ("cp1252", "cp932"))))
-
-
-def _decoded(data: bytes, encodings: tuple[str | None, ...]) -> str:
+    boms = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+    encodings = [encoding for mark, encoding in boms.items() if data.startswith(mark)]
+    if not encodings:
+        encodings = ["utf-8", *LEGACY_ENCODINGS.get(lang, ("cp1252", "cp932"))]
+        if named and re.fullmatch(r"[\w.:-]{1,40}", named):
+            encodings.insert(0, named)
     for encoding in encodings:
         # Codecs such as "rot13" or "zip" raise errors of their own, or give bytes.
         with contextlib.suppress(Exception):
-            text = data.decode(encoding) if encoding else None
+            text = data.decode(encoding)
             if isinstance(text, str):
                 return text.replace("\ufeff", "")
-    tried = ", ".join(encoding for encoding in encodings if encoding)
-    raise DataError(f"the text's encoding is none of {tried}; save it as UTF-8")
+    raise DataError(f"the text's encoding is none of {', '.join(encodings)}; save it as UTF-8")
 
 
 def parse_json(data: bytes) -> Any:
     """The value of a JSON text, which may end in NUL bytes.
 
-    Raises:
-        DataError: where it is not JSON, too large, or nested too deep; names the line.
+    Raises DataError where it is not JSON, too large, or nested too deep; names the line.
     """
     if len(data) > MAX_TEXT_BYTES:
         raise DataError(f"its JSON is larger than {MAX_TEXT_BYTES // 2**20} MiB")
     text = decode(data.rstrip(b"\0")) if data[:2] not in (b"\xff\xfe", b"\xfe\xff") else decode(data)
-    _check_depth(text)
+    depth = 0
+    for token in re.finditer(r'"(?:[^"\\]|\\.)*+"|[\[\]{}]', text):
+        depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(token.group(), 0)
+        if depth > MAX_DEPTH:
+            raise DataError(f"refused: its values are nested more than {MAX_DEPTH} deep")
     try:
         return json.loads(text, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
@@ -106,12 +99,57 @@ def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is not a number")
 
 
-def _check_depth(text: str) -> None:
-    depth = 0
-    for token in re.finditer(r'"(?:[^"\\]|\\.)*+"|[\[\]{}]', text):
-        depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(token.group(), 0)
-        if depth > MAX_DEPTH:
-            raise DataError(f"refused: its values are nested more than {MAX_DEPTH} deep")
+def parse_yaml(text: str) -> Any:
+    """Nested dicts, lists and strings of the first YAML document in a text.
+
+    Numbers stay text, since YAML would read the lyrics ``no`` and ``1_0`` as something else; aliases and tags
+    are refused, since a few lines of them can unfold to gigabytes or name classes.
+    Raises DataError where it is not YAML, is too large or too deep, or refused; names the line.
+    """
+    import yaml
+
+    if len(text) > MAX_TEXT_BYTES:
+        raise DataError(f"its YAML is larger than {MAX_TEXT_BYTES // 2**20} MiB")
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        return _build(yaml, yaml.parse(text, Loader=loader))
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f"line {mark.line + 1}: " if mark is not None else ""
+        raise DataError(f"{line}not YAML: {getattr(error, 'problem', None) or error}") from None
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"not YAML that can be read: {error}") from None
+
+
+def _build(yaml: Any, events: Any) -> Any:
+    """The value that a stream of parser events describes."""
+    # Items of the open collections (keys and values of a table in turn); the outermost has the result.
+    stack: list[list[Any]] = [[]]
+    for count, event in enumerate(events):
+        place = f"line {event.start_mark.line + 1}"
+        tag = getattr(event, "tag", None)
+        if count > MAX_NODES:
+            raise DataError(f"{place}: refused: more than {MAX_NODES} values")
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+            raise DataError(f"{place}: refused: it has an alias or anchor, which scores do not need")
+        if isinstance(event, yaml.NodeEvent) and tag not in (None, "!"):
+            raise DataError(f"{place}: refused: it has a tag ({tag[:40]}), which scores do not need")
+        if isinstance(event, yaml.ScalarEvent):
+            stack[-1].append(event.value)
+        elif isinstance(event, yaml.CollectionStartEvent):
+            stack.append([])
+            if len(stack) > MAX_DEPTH:
+                raise DataError(f"{place}: refused: its values are nested more than {MAX_DEPTH} deep")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            items = stack.pop()
+            if isinstance(event, yaml.MappingEndEvent):
+                if not all(isinstance(key, str) for key in items[::2]):
+                    raise DataError(f"{place}: a table's key is not a word")
+                items = dict(zip(items[::2], items[1::2]))
+            stack[-1].append(items)
+        elif isinstance(event, yaml.DocumentEndEvent):
+            break
+    return stack[0][0] if stack[0] else None
 
 
 def get_dict(value: Any, what: str) -> dict[str, Any]:
@@ -136,23 +174,17 @@ def get_text(value: Any) -> str:
     """A name or lyric in one line; numbers are taken as written, anything else as nothing."""
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         return ""
-    text = (
-        value
-        if isinstance(value, str)
-        else str(value)[:MAX_LYRIC]
-        if isinstance(value, int)
-        else f"{value:.12g}"
-    )
+    if not isinstance(value, str):
+        value = f"{value:.12g}" if isinstance(value, float) else str(value)[:MAX_LYRIC]
     # JSON can hold half of a character, which no encoding can write.
-    text = text.encode("utf-8", "replace").decode("utf-8")
+    text = value.encode("utf-8", "replace").decode("utf-8")
     return " ".join(text.replace("\0", " ").split())
 
 
 def get_number(value: Any, what: str, low: float = -1e15, high: float = 1e15) -> float:
     """A finite number from ``low`` to ``high``, given as a number or as text.
 
-    Raises:
-        DataError: where it is missing, is none, or is out of range; ``what`` names it.
+    Raises DataError where it is missing, is none, or is out of range; ``what`` names it.
     """
     number = math.nan
     if isinstance(value, (int, float, str)) and not isinstance(value, bool):

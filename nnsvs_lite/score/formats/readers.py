@@ -1,52 +1,38 @@
 """One door for every score format: the reader is picked by the file name's suffix."""
 
-import importlib
+import inspect
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from nnsvs_lite.io.errors import DataError, nearest
+from nnsvs_lite.score.formats.diffsinger import read_ds
+from nnsvs_lite.score.formats.htslabel import read_label
 from nnsvs_lite.score.formats.limits import MAX_LYRIC
+from nnsvs_lite.score.formats.midi import read_midi
+from nnsvs_lite.score.formats.musicxml import read_musicxml
+from nnsvs_lite.score.formats.svp import read_svp
+from nnsvs_lite.score.formats.ust import read_ust
+from nnsvs_lite.score.formats.ustx import read_ustx
+from nnsvs_lite.score.formats.vsqx import read_vpr, read_vsqx
 from nnsvs_lite.score.languages import get_language
 from nnsvs_lite.score.phonemize import attach_phones
 from nnsvs_lite.score.types import Score
 
-
-class Reader(NamedTuple):
-    """How a format is read: ``read(path, *, lang, **options)``."""
-
-    format: str  # its name, for people
-    module: str
-    function: str
-    options: frozenset[str]  # which of ``part``, ``verse``, ``voice`` and ``tempo`` it takes
-
-
-def _reader(format: str, module: str, options: str) -> Reader:
-    module, _, function = module.partition(":")
-    return Reader(format, f"nnsvs_lite.score.formats.{module}", function, frozenset(options.split()))
-
-
-_MUSICXML = _reader("MusicXML", "musicxml:read_musicxml", "part verse voice tempo")
-_MIDI = _reader("MIDI", "midi:read_midi", "part tempo")
-_LABEL = _reader("a full-context label", "label:read_label", "")
-
-READERS = {
-    ".musicxml": _MUSICXML,
-    ".xml": _MUSICXML,
-    ".mxl": _MUSICXML,
-    ".mid": _MIDI,
-    ".midi": _MIDI,
-    ".kar": _MIDI,
-    ".ust": _reader("UST", "ust:read_ust", ""),
-    ".ustx": _reader("USTX", "ustx:read_ustx", "part"),
-    ".svp": _reader("SVP", "svp:read_svp", "part"),
-    ".vsqx": _reader("VSQX", "vsqx:read_vsqx", "part"),
-    ".vpr": _reader("VPR", "vsqx:read_vpr", "part"),
-    ".ds": _reader("DiffSinger's DS", "diffsinger:read_ds", "tempo"),
-    ".lab": _LABEL,
-    ".full": _LABEL,
+READERS: dict[str, tuple[str, Callable[..., Score]]] = {
+    **dict.fromkeys((".musicxml", ".xml", ".mxl"), ("MusicXML", read_musicxml)),
+    **dict.fromkeys((".mid", ".midi", ".kar"), ("MIDI", read_midi)),
+    ".ust": ("UST", read_ust),
+    ".ustx": ("USTX", read_ustx),
+    ".svp": ("SVP", read_svp),
+    ".vsqx": ("VSQX", read_vsqx),
+    ".vpr": ("VPR", read_vpr),
+    ".ds": ("DiffSinger's DS", read_ds),
+    **dict.fromkeys((".lab", ".full"), ("a full-context label", read_label)),
 }
-"""The reader of each suffix."""
+"""For each suffix the format's name for people, and ``read(path, *, lang, **options)`` with the options
+it has of ``part``, ``verse``, ``voice`` and ``tempo``; faults need not name the file."""
 
 _LACKS = {
     "part": (None, "has no parts to choose from"),
@@ -55,7 +41,6 @@ _LACKS = {
     "tempo": (None, "has a tempo of its own"),
 }
 """For each option the value that asks for nothing, and why a format cannot do more."""
-
 
 MAX_MESSAGE = 600
 """Characters of an error's message."""
@@ -69,53 +54,44 @@ def read_score(path: str | os.PathLike, *, lang: str = "ja", phones: bool = True
         lang: language of the lyrics.
         phones: whether to turn lyrics into phones; without, any language can be read.
             Formats that hold phones themselves (labels, DS) keep them in any case.
-        options: ``part``, ``verse``, ``voice`` and ``tempo``, as far as the format has
-            these (see ``docs/scores.md``). A ``tempo`` only counts in a score without one.
+        options: ``part``, ``verse``, ``voice`` and ``tempo``, as far as the format has them.
+            A ``tempo`` only counts in a score without one.
 
     Raises:
         DataError: where the file cannot be read, its format is unknown or lacks what
             an option asks for, or a lyric or phone is not one of the language.
     """
     path = Path(path)
-    if path.suffix.lower() not in READERS:
-        hint = nearest(path.suffix.lower(), READERS)
-        raise DataError(
-            f"no reader for score files named *{path.suffix}{hint}; known: {', '.join(READERS)}", path
-        )
-    reader = READERS[path.suffix.lower()]
-    for name, value in list(options.items()):
-        if name in _LACKS and name not in reader.options:
-            nothing, reason = _LACKS[name]
-            if value != nothing and name != "tempo":
-                raise DataError(f"{name} {value!r} was asked for, but {reader.format} {reason}", path)
-            del options[name]
-    function = getattr(importlib.import_module(reader.module), reader.function)
+    suffix = path.suffix.lower()
+    if suffix not in READERS:
+        hint, known = nearest(suffix, READERS), ", ".join(READERS)
+        raise DataError(f"no reader for score files named *{path.suffix}{hint}; known: {known}", path)
+    form, read = READERS[suffix]
+    has = inspect.signature(read).parameters
+    for name, (nothing, reason) in _LACKS.items():
+        value = nothing if name in has else options.pop(name, nothing)
+        if value != nothing and name != "tempo":
+            raise DataError(f"{name} {value!r} was asked for, but {form} {reason}", path)
     try:
-        score = function(path, lang=lang, **options)
+        score = read(path, lang=lang, **options)
+        _check_texts(score, phones)
     except DataError as error:
-        if len(error.what) <= MAX_MESSAGE:
-            raise
         # What libraries say can repeat the whole of a damaged file.
-        raise DataError(f"{error.what[:MAX_MESSAGE]} ...", error.where) from None
+        what = error.what if len(error.what) <= MAX_MESSAGE else f"{error.what[:MAX_MESSAGE]} ..."
+        raise DataError(what, path if error.where is None else error.where) from None
+    return attach_phones(score, where=path) if phones and not any(n.phones for n in score.notes) else score
+
+
+def _check_texts(score: Score, phones: bool) -> None:
+    """Lyrics must be short, and phones that a file imposes those of its language."""
+    language = get_language(score.lang) if phones and any(note.phones for note in score.notes) else None
     for note in score.notes:
         if len(note.lyric) > MAX_LYRIC:
-            raise DataError(f"{note.place}: a lyric of {len(note.lyric)} characters on one note", path)
-    if any(note.phones for note in score.notes):
-        if phones:
-            _check_phones(score, path)
-        return score
-    return attach_phones(score, where=path) if phones else score
-
-
-def _check_phones(score: Score, path: Path) -> None:
-    """Phones that a file imposes must be those of its language."""
-    language = get_language(score.lang)
-    for note in score.notes:
-        for phone in note.phones:
+            raise DataError(f"{note.place}: a lyric of {len(note.lyric)} characters on one note")
+        for phone in note.phones if language is not None else ():
             if phone not in language:
                 known = ", ".join(language.phones[:60])
                 raise DataError(
                     f"{note.place}: phone {phone!r} is not one of {language.name}"
-                    f"{nearest(phone, language.phones)}; these are: {known}",
-                    path,
+                    f"{nearest(phone, language.phones)}; these are: {known}"
                 )

@@ -1,97 +1,91 @@
 """The order in which the measures of a score are played: repeats, endings and jumps."""
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from xml.etree import ElementTree
+from collections.abc import Sequence
+from dataclasses import dataclass
+from xml.etree.ElementTree import Element
 
 from nnsvs_lite.io.errors import DataError
 
 MAX_PASSES = 100
 MAX_MEASURES = 50_000
 
-_DA_CAPO = re.compile(r"^(d\.?\s*c\.?|da\s*capo)\b", re.IGNORECASE)
-_DAL_SEGNO = re.compile(r"^(d\.?\s*s\.?|dal\s*segno)\b", re.IGNORECASE)
-_TO_CODA = re.compile(r"^to\s*coda\b", re.IGNORECASE)
-_CODA = re.compile(r"^coda\b", re.IGNORECASE)
-_FINE = re.compile(r"^fine\b", re.IGNORECASE)
+_WORDS = re.compile(
+    r"(?:(?P<capo>d\.?\s*c\.?|da\s*capo)|(?P<segno>d\.?\s*s\.?|dal\s*segno)"
+    r"|(?P<to_coda>to\s*coda)|(?P<coda>coda)|(?P<fine>fine))\b",
+    re.IGNORECASE,
+)
 
 
 @dataclass
 class Marks:
     """What one measure says about the order, gathered from all parts."""
 
-    number: str = ""
+    number: str
     forward: bool = False
-    backward: int = 0
-    """How often the section is played in all, where a repeat ends here; else 0."""
-    ending: tuple[int, ...] = ()
-    """Passes in which a measure under a bracket is played."""
+    backward: int = 0  # how often the section is played in all, where a repeat ends here; else 0
+    ending: tuple[int, ...] = ()  # passes in which a measure under a bracket is played
     ending_starts: bool = False
     segno: str = ""
     coda: str = ""
     to_coda: str = ""
     fine: bool = False
-    jump: str = ""
-    """``capo`` or the label of a segno to go back to."""
+    jump: str = ""  # "capo", or "segno" and the label of the segno to go back to
     al_fine: bool = False
     al_coda: bool = False
-    coda_signs: int = field(default=0, repr=False)
+    coda_sign: bool = False
 
 
-def read_marks(parts: Sequence[ElementTree.Element]) -> list[Marks]:
+def read_marks(parts: Sequence[Element]) -> list[Marks]:
     """Marks of each measure; what any part says holds for all.
 
     Raises:
         DataError: where a repeat's count is not a number from 1 to ``MAX_PASSES``.
     """
-    columns = [part.findall("measure") for part in parts]
-    marks = []
-    for index in range(max(map(len, columns), default=0)):
-        measures = [column[index] for column in columns if index < len(column)]
-        mark = Marks(number=measures[0].get("number", str(index + 1)))
-        for measure in measures:
-            _read_directions(measure, mark)
-        marks.append(mark)
-    for column in columns:
-        _read_barlines(column, marks)
-    _settle_codas(marks)
+    marks: list[Marks] = []
+    for part in parts:
+        ending: tuple[int, ...] = ()
+        for index, measure in enumerate(part.findall("measure")):
+            if index == len(marks):
+                marks.append(Marks(measure.get("number", str(index + 1))))
+            _read_directions(measure, marks[index])
+            ending = _read_barlines(measure, marks[max(index - 1, 0) : index + 1], ending)
+    # Coda signs without a word: the first is where to leave, the last where to go.
+    signs = [mark for mark in marks if mark.coda_sign and not mark.coda and not mark.to_coda]
+    if any(mark.to_coda for mark in marks) and signs:
+        signs[-1].coda = "coda"
+    elif any(mark.coda for mark in marks) and signs:
+        signs[0].to_coda = "coda"
+    elif len(signs) >= 2:
+        signs[0].to_coda, signs[-1].coda = "coda", "coda"
     return marks
 
 
-def _read_barlines(measures: Iterable[ElementTree.Element], marks: list[Marks]) -> None:
-    open_ending: tuple[int, ...] = ()
-    for index, (measure, mark) in enumerate(zip(measures, marks)):
-        closes = False
-        for barline in measure.findall("barline"):
-            ending, repeat = barline.find("ending"), barline.find("repeat")
-            if ending is not None:
-                if ending.get("type") == "start":
-                    open_ending = _ending_numbers(ending)
-                    mark.ending_starts = True
-                else:
-                    open_ending = open_ending or _ending_numbers(ending)
-                    closes = True
-            if repeat is not None and repeat.get("direction") == "forward":
+def _read_barlines(measure: Element, marks: Sequence[Marks], ending: tuple[int, ...]) -> tuple[int, ...]:
+    """Reads those of the last of two ``marks``; takes and returns the ending under whose bracket it is."""
+    mark, closes = marks[-1], False
+    for barline in measure.findall("barline"):
+        for bracket in barline.findall("ending"):
+            if bracket.get("type") == "start":
+                ending, mark.ending_starts = _ending_numbers(bracket), True
+            else:
+                ending, closes = ending or _ending_numbers(bracket), True
+        for repeat in barline.findall("repeat"):
+            if repeat.get("direction") == "forward":
                 mark.forward = True
-            elif repeat is not None:
-                times = _times(repeat, mark)
-                left = barline.get("location") == "left" and index > 0
-                (marks[index - 1] if left else mark).backward = times
-        if open_ending:
-            mark.ending = open_ending
-        if closes:
-            open_ending = ()
+            else:
+                times = repeat.get("times", "2")
+                if not times.strip().isdecimal() or not 1 <= int(times) <= MAX_PASSES:
+                    raise DataError(
+                        f"measure {mark.number}: a repeat of {times!r} times; 1 to {MAX_PASSES} can be played"
+                    )
+                left = barline.get("location") == "left"
+                marks[0 if left else -1].backward = int(times)
+    mark.ending = ending or mark.ending
+    return () if closes else ending
 
 
-def _times(repeat: ElementTree.Element, mark: Marks) -> int:
-    text = repeat.get("times", "2")
-    if not text.strip().isdecimal() or not 1 <= int(text) <= MAX_PASSES:
-        raise DataError(f"measure {mark.number}: a repeat of {text!r} times; 1 to {MAX_PASSES} can be played")
-    return int(text)
-
-
-def _ending_numbers(ending: ElementTree.Element) -> tuple[int, ...]:
+def _ending_numbers(ending: Element) -> tuple[int, ...]:
     """Passes of an ending: ``1``, ``1, 2`` or ``1-3``; a text such as ``2.`` goes first."""
     text = ending.get("number", "1")
     if re.fullmatch(r"\s*\d+\.?\s*", ending.text or ""):
@@ -102,9 +96,8 @@ def _ending_numbers(ending: ElementTree.Element) -> tuple[int, ...]:
     return tuple(sorted(numbers)) or (1,)
 
 
-def _read_directions(measure: ElementTree.Element, mark: Marks) -> None:
-    sounds = [*measure.findall("sound"), *measure.findall("direction/sound")]
-    for sound in sounds:
+def _read_directions(measure: Element, mark: Marks) -> None:
+    for sound in [*measure.findall("sound"), *measure.findall("direction/sound")]:
         mark.segno = mark.segno or sound.get("segno", "")
         mark.coda = mark.coda or sound.get("coda", "")
         mark.to_coda = mark.to_coda or sound.get("tocoda", "")
@@ -115,34 +108,19 @@ def _read_directions(measure: ElementTree.Element, mark: Marks) -> None:
             mark.jump = "segno " + sound.get("dalsegno")
     if measure.find("direction/direction-type/segno") is not None:
         mark.segno = mark.segno or "segno"
-    signs = len(measure.findall("direction/direction-type/coda"))
-    mark.coda_signs = max(mark.coda_signs, signs)
+    mark.coda_sign |= measure.find("direction/direction-type/coda") is not None
     for words in measure.findall("direction/direction-type/words"):
-        _read_words(" ".join((words.text or "").split()), mark)
-
-
-def _read_words(text: str, mark: Marks) -> None:
-    if _DA_CAPO.match(text) or _DAL_SEGNO.match(text):
-        mark.jump = mark.jump or ("capo" if _DA_CAPO.match(text) else "segno segno")
-        mark.al_fine = mark.al_fine or "fine" in text.lower()
-        mark.al_coda = mark.al_coda or "coda" in text.lower()
-    elif _TO_CODA.match(text):
-        mark.to_coda = mark.to_coda or "coda"
-    elif _CODA.match(text):
-        mark.coda = mark.coda or "coda"
-    elif _FINE.match(text):
-        mark.fine = True
-
-
-def _settle_codas(marks: list[Marks]) -> None:
-    """Coda signs without a word: the first is where to leave, the last where to go."""
-    signs = [mark for mark in marks if mark.coda_signs and not mark.coda and not mark.to_coda]
-    if any(mark.to_coda for mark in marks) and signs:
-        signs[-1].coda = "coda"
-    elif any(mark.coda for mark in marks) and signs:
-        signs[0].to_coda = "coda"
-    elif len(signs) >= 2:
-        signs[0].to_coda, signs[-1].coda = "coda", "coda"
+        text = " ".join((words.text or "").split())
+        kind = match.lastgroup if (match := _WORDS.match(text)) else ""
+        if kind in ("capo", "segno"):
+            mark.jump = mark.jump or ("capo" if kind == "capo" else "segno segno")
+            mark.al_fine |= "fine" in text.lower()
+            mark.al_coda |= "coda" in text.lower()
+        elif kind == "to_coda":
+            mark.to_coda = mark.to_coda or "coda"
+        elif kind == "coda":
+            mark.coda = mark.coda or "coda"
+        mark.fine |= kind == "fine"
 
 
 def playing_order(marks: Sequence[Marks]) -> list[tuple[int, int]]:
@@ -179,7 +157,10 @@ def playing_order(marks: Sequence[Marks]) -> list[tuple[int, int]]:
             if taken and mark.fine:
                 break
             if taken and mark.to_coda:
-                index = _coda(marks, index)
+                coda = _labelled([m.coda for m in marks], mark.to_coda)
+                if coda <= index:
+                    raise DataError(f"measure {mark.number}: to coda, but the coda stands before it")
+                index = coda
                 continue
             if mark.backward and not taken:
                 if count < (last_pass if mark.ending else mark.backward):
@@ -192,7 +173,8 @@ def playing_order(marks: Sequence[Marks]) -> list[tuple[int, int]]:
             begin, count = index + 1, 1
         if played and mark.jump and index not in taken:
             taken.add(index)
-            index = 0 if mark.jump == "capo" else _segno(marks, mark)
+            label = mark.jump.partition(" ")[2]
+            index = 0 if mark.jump == "capo" else _labelled([m.segno for m in marks], label)
             continue
         index += 1
     return order
@@ -219,40 +201,24 @@ def _check_jumps(marks: Sequence[Marks]) -> None:
         raise DataError(f"measure {to_coda.number}: to coda, but no coda is marked")
 
 
-def _coda(marks: Sequence[Marks], index: int) -> int:
-    """Where the coda begins that measure ``index`` sends to."""
-    places = [i for i, m in enumerate(marks) if m.coda]
-    place = next((i for i in places if marks[i].coda == marks[index].to_coda), places[0])
-    if place <= index:
-        raise DataError(f"measure {marks[index].number}: to coda, but the coda stands before it")
-    return place
-
-
-def _segno(marks: Sequence[Marks], mark: Marks) -> int:
-    label = mark.jump.partition(" ")[2]
-    places = [i for i, m in enumerate(marks) if m.segno]
-    return next((i for i in places if marks[i].segno == label), places[0])
+def _labelled(labels: Sequence[str], wanted: str) -> int:
+    """Where a label stands, or else the first one there is."""
+    return labels.index(wanted) if wanted in labels else next(i for i, label in enumerate(labels) if label)
 
 
 def _ending_groups(marks: Sequence[Marks]) -> dict[int, tuple[int, int]]:
     """For each measure under a bracket: the last pass of its group, and the group's end."""
     groups: dict[int, tuple[int, int]] = {}
-    index = 0
-    while index < len(marks):
-        if not marks[index].ending:
-            index += 1
-            continue
-        first, brackets = index, 0
-        seen: set[int] = set()
-        while index < len(marks) and marks[index].ending:
-            numbers = marks[index].ending
-            if marks[index].ending_starts or index == first:
-                if seen & set(numbers):
-                    break
-                brackets += 1
-                seen.update(numbers)
-            index += 1
-        alone = brackets == 1 and any(m.backward for m in marks[first:index])
-        last_pass = max(seen) + (1 if alone else 0)
-        groups.update({i: (last_pass, index - 1) for i in range(first, index)})
+    first, brackets, seen = 0, 0, set()
+    for index, mark in enumerate([*marks, Marks("")]):
+        again = mark.ending_starts and bool(seen & set(mark.ending))
+        if index > first and (again or not mark.ending):
+            alone = brackets == 1 and any(m.backward for m in marks[first:index])
+            groups.update({i: (max(seen) + alone, index - 1) for i in range(first, index)})
+            first, brackets, seen = index, 0, set()
+        if not mark.ending:
+            first = index + 1
+        elif mark.ending_starts or index == first:
+            brackets += 1
+            seen.update(mark.ending)
     return groups

@@ -1,16 +1,5 @@
-"""Synthesizer V Studio projects (``.svp``, JSON) to a score.
-
-Format after the files that Synthesizer V Studio 1 and 2 write: times in blicks
-(705,600,000 a quarter), ``tracks`` with a ``mainGroup`` and references to groups of
-notes in the ``library``.
-
-- *parts* are tracks: the notes of its main group and of all groups placed on it, each
-  moved by the reference's ``blickOffset`` and ``pitchOffset``. Instrumental references
-  are left out.
-- *lyrics*: ``-`` holds on, ``+`` sings the next syllable of the word (kept as lyric in
-  languages that space words, holding on in others), ``br`` is a breath.
-- phonemes typed by hand, parameter curves, vibrato and takes are left out.
-"""
+"""Synthesizer V Studio projects (``.svp``, JSON) to a score: ``tracks`` with a ``mainGroup`` and references
+to groups of notes in the ``library``, as Synthesizer V Studio 1 and 2 write them; times in blicks."""
 
 import os
 from typing import Any
@@ -18,7 +7,7 @@ from typing import Any
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.formats.limits import MAX_TEXT_BYTES
 from nnsvs_lite.score.formats.projects import Group, Names, sing_project
-from nnsvs_lite.score.formats.rawfile import get_dict, get_number, get_rows, naming, parse_json, read_bytes
+from nnsvs_lite.score.formats.rawfile import get_dict, get_rows, parse_json, read_bytes
 from nnsvs_lite.score.types import Score
 
 _NAMES = Names(
@@ -33,22 +22,19 @@ def read_svp(path: str | os.PathLike, *, lang: str = "ja", part: int | str | Non
     """One track of a Synthesizer V project; phones are attached later.
 
     ``part`` is the number from 1 or name of the track; the first with lyrics if not given.
-    Raises DataError where it is no score that can be sung; names file, track and note.
+    Raises DataError where it is no score that can be sung; names track and note.
     """
-    with naming(path):
-        value = parse_json(read_bytes(path, MAX_TEXT_BYTES))
-        if not isinstance(value, dict) or "tracks" not in value:
-            raise DataError("not a Synthesizer V project: it has no tracks")
-        time = get_dict(value.get("time"), "time")
-        tempi, metres = (get_rows(time.get(name), f"time.{name}") for name in ("tempo", "meter"))
-        library = {
-            str(row.get("uuid")): row.get("notes") for row in get_rows(value.get("library"), "library")
-        }
-        tracks = [
-            (row.get("name"), _groups(row, library, f"track {number}"))
-            for number, row in enumerate(get_rows(value["tracks"], "tracks"), 1)
-        ]
-        return sing_project(_NAMES, tempi, metres, tracks, part=part, lang=lang)
+    value = parse_json(read_bytes(path, MAX_TEXT_BYTES))
+    if not isinstance(value, dict) or "tracks" not in value:
+        raise DataError("not a Synthesizer V project: it has no tracks")
+    time = get_dict(value.get("time"), "time")
+    tempi, metres = (get_rows(time.get(name), f"time.{name}") for name in ("tempo", "meter"))
+    library = {str(row.get("uuid")): row.get("notes") for row in get_rows(value.get("library"), "library")}
+    tracks = [
+        (row.get("name"), _groups(row, library, f"track {number}"))
+        for number, row in enumerate(get_rows(value["tracks"], "tracks"), 1)
+    ]
+    return sing_project(_NAMES, tempi, metres, tracks, part=part, lang=lang)
 
 
 def _groups(track: dict[str, Any], library: dict[str, Any], place: str) -> list[Group]:
@@ -62,11 +48,9 @@ def _groups(track: dict[str, Any], library: dict[str, Any], place: str) -> list[
         if name not in library:
             raise DataError(f"{place}: it refers to a group {name[:40]!r} that the file does not hold")
         placed.append((library[name], reference))
-    groups = []
-    for notes, reference in placed:
-        reference = get_dict(reference, f"{place}: a group's reference")
-        if reference.get("isInstrumental") is not True:
-            pitch = get_number(reference.get("pitchOffset", 0), f"{place}: pitchOffset", -200, 200)
-            rows = get_rows(notes, f"{place}: notes")
-            groups.append(Group(place, rows, reference.get("blickOffset", 0), pitch))
-    return groups
+    rows = [(notes, get_dict(reference, f"{place}: a group's reference")) for notes, reference in placed]
+    return [
+        Group(place, notes, reference.get("blickOffset", 0), reference.get("pitchOffset", 0))
+        for notes, reference in rows
+        if reference.get("isInstrumental") is not True
+    ]

@@ -1,30 +1,19 @@
-"""UTAU sequence text (``.ust``) to a score.
+"""UTAU sequence text (``.ust``) to a score, after the files that UTAU 0.4 and OpenUtau write.
 
-Format after the files that UTAU 0.4 and OpenUtau write: ``[#0000]`` sections with
-``Length`` in ticks (480 a quarter), ``Lyric``, ``NoteNum`` and, where it changes,
-``Tempo``. What singing with another voice bank's tuning needs (envelopes, pitch bends,
-flags, ``Velocity`` as consonant speed) is left out.
-
-- *encoding*: a BOM, the ``Charset`` line, UTF-8, then that of the language (Shift-JIS).
-- *rests*: a lyric of ``R``, ``r``, ``rest``, ``pau``, ``sil``, ``SP`` or none at all.
-  ``br``, ``息``, ``吸`` and ``AP`` are breaths.
-- *aliases*: of ``a か``, ``- か``, ``?か`` and ``かC4``, か is sung. ``a R`` and ``a -``
-  are rests. A transition (``a k``) is sung by its neighbours: its time goes to the
-  note before it.
-- *holding on*: ``-``, ``ー``, ``+``, ``+~``, ``+*``.
-- *metre*: ``TimeSignatures=(4/4/0),(3/4/8)``, 4/4 without.
+``[#0000]`` sections hold ``Length`` in ticks (480 a quarter), ``Lyric``, ``NoteNum`` and, where it changes,
+``Tempo``; metres stand in ``TimeSignatures=(4/4/0),(3/4/8)`` of the settings, 4/4 without. What singing with
+another voice bank's tuning needs is left out.
 """
 
 import os
 import re
-from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.formats.assemble import Sung, assemble, bar_positions, timeline_of
 from nnsvs_lite.score.formats.limits import MAX_NOTES
-from nnsvs_lite.score.formats.rawfile import decode, get_number, get_text, naming, read_bytes
+from nnsvs_lite.score.formats.rawfile import decode, get_number, get_text, read_bytes
 from nnsvs_lite.score.types import Score
 
 TICKS = 480
@@ -41,35 +30,36 @@ _ALIAS = re.compile(rf"(?:(?:{_VOWEL}|[*・-]) )?([{_KANA}]+)[\sA-Za-z0-9#_↑�
 def read_ust(path: str | os.PathLike, *, lang: str = "ja") -> Score:
     """The one track of a UST file; phones are attached later.
 
-    Raises:
-        DataError: where the file is not a score that can be sung; names file, section
-            and what is wrong in it.
+    Raises DataError where the file is not a score that can be sung; names section and what is wrong in it.
     """
-    with naming(path):
-        data = read_bytes(path)
-        charset = re.search(rb"(?im)^Charset\s*=\s*([\w.-]+)", data[:4096])
-        text = decode(data, lang, charset.group(1).decode("ascii", "ignore") if charset else None)
-        setting, sections = _sections(text)
-        tempi = []
-        if "Tempo" in setting:
-            tempi.append((Fraction(0), _decimal(setting["Tempo"], "Tempo in [#SETTING]")))
-        notes: list[Sung] = []
-        ticks = Fraction(0)
-        for name, fields in sections:
-            place = f"[#{name}]"
-            length = Fraction(get_number(fields.get("Length"), f"{place}: Length", 0, 1e9)) / TICKS
-            if fields.get("Tempo", "").strip():
-                tempi.append((ticks, _decimal(fields["Tempo"], f"{place}: Tempo")))
-            lyric = clean_alias(get_text(fields.get("Lyric", "")), lang)
-            if lyric is None:
-                if notes and notes[-1].end == ticks:
-                    notes[-1] = replace(notes[-1], beats=notes[-1].beats + length)
-            elif lyric.lower() not in RESTS:
-                pitch = get_number(fields.get("NoteNum"), f"{place}: NoteNum", -1e4, 1e4)
-                notes.append(Sung(ticks, length, pitch, lyric, place=place))
-            ticks += length
-        timeline = timeline_of(tempi, bar_positions(_metres(setting.get("TimeSignatures", ""))))
-        return assemble(notes, timeline, lang=lang, title=get_text(setting.get("ProjectName", "")))
+    data = read_bytes(path)
+    charset = re.search(rb"(?im)^Charset\s*=\s*([\w.-]+)", data[:4096])
+    setting, sections = _sections(
+        decode(data, lang, charset[1].decode("ascii", "ignore") if charset else None)
+    )
+    tempi = []
+    if "Tempo" in setting:
+        tempi.append((Fraction(0), _decimal(setting["Tempo"], "Tempo in [#SETTING]")))
+    notes: list[Sung] = []
+    position = Fraction(0)
+    for name, fields in sections:
+        place = f"[#{name}]"
+        length = Fraction(get_number(fields.get("Length"), f"{place}: Length", 0, 1e9)) / TICKS
+        if fields.get("Tempo", "").strip():
+            tempi.append((position, _decimal(fields["Tempo"], f"{place}: Tempo")))
+        lyric = clean_alias(get_text(fields.get("Lyric", "")), lang)
+        if lyric is None:
+            if notes and notes[-1].end == position:
+                notes[-1] = replace(notes[-1], beats=notes[-1].beats + length)
+        elif lyric.lower() not in RESTS:
+            pitch = get_number(fields.get("NoteNum"), f"{place}: NoteNum", -1e4, 1e4)
+            notes.append(Sung(position, length, pitch, lyric, place=place))
+        position += length
+    found = re.findall(
+        r"\(\s*(\d{1,4})\s*/\s*(\d{1,4})\s*/\s*(\d{1,6})\s*\)", setting.get("TimeSignatures", "")
+    )
+    timeline = timeline_of(tempi, bar_positions([(int(bar), int(top), int(low)) for top, low, bar in found]))
+    return assemble(notes, timeline, lang=lang, title=get_text(setting.get("ProjectName", "")))
 
 
 def clean_alias(lyric: str, lang: str) -> str | None:
@@ -94,25 +84,24 @@ def _sections(text: str) -> tuple[dict[str, str], list[tuple[str, dict[str, str]
     setting: dict[str, str] = {}
     notes: list[tuple[str, dict[str, str]]] = []
     current: dict[str, str] | None = None
-    found = False
+    heads = 0
     for line in text.splitlines():
-        head = re.fullmatch(r"\s*\[#(\w{1,20})\]\s*", line)
-        if head:
-            found = True
-            name = head.group(1).upper()
+        if head := re.fullmatch(r"\s*\[#(\w{1,20})\]\s*", line):
+            heads += 1
+            name = head[1].upper()
             if name == "SETTING":
                 current = setting
             elif name in ("PREV", "NEXT", "DELETE", "VERSION", "TRACKEND"):
                 current = None
             else:
                 current = {}
-                notes.append((head.group(1), current))
+                notes.append((head[1], current))
                 if len(notes) > MAX_NOTES:
                     raise DataError(f"it has more than {MAX_NOTES} notes")
         elif current is not None and "=" in line:
             key, _, value = line.partition("=")
             current[key.strip()] = value
-    if not found:
+    if not heads:
         raise DataError("not a UST file: it has no [#...] sections")
     return setting, notes
 
@@ -120,8 +109,3 @@ def _sections(text: str) -> tuple[dict[str, str], list[tuple[str, dict[str, str]
 def _decimal(text: str, what: str) -> float:
     """A number that a computer with another locale may have written with a comma."""
     return get_number(text.strip().replace(",", "."), what)
-
-
-def _metres(text: str) -> Sequence[tuple[int, int, int]]:
-    found = re.findall(r"\(\s*(\d{1,4})\s*/\s*(\d{1,4})\s*/\s*(\d{1,6})\s*\)", text)
-    return [(int(bar), int(top), int(bottom)) for top, bottom, bar in found]

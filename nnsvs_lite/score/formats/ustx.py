@@ -1,16 +1,6 @@
-"""OpenUtau projects (``.ustx``, YAML) to a score.
-
-Format after the files that OpenUtau 0.1 writes (``ustx_version`` 0.1 to 0.7):
-``voice_parts`` with notes in ticks, ``tracks``, ``tempos`` and ``time_signatures``
-(``bpm``, ``beat_per_bar`` and ``beat_unit`` in older files).
-
-- *parts* are tracks: all voice parts of a track together.
-- *lyrics*: ``+`` sings the next syllable of the word (kept as lyric in languages that
-  space words, holding on in others), ``+~``, ``+*`` and ``-`` hold on; phonetic hints
-  in brackets (``hello[hh ax l ow]``) are left out; aliases are read as in
-  :mod:`nnsvs_lite.score.formats.ust`.
-- pitch curves, vibrato, expressions, colours and phonemisers are left out.
-"""
+"""OpenUtau projects (``.ustx``, YAML) to a score: ``voice_parts`` with notes in ticks, ``tracks``, ``tempos``
+and ``time_signatures`` (``bpm``, ``beat_per_bar`` and ``beat_unit`` in older files), as OpenUtau 0.1 writes
+them (``ustx_version`` 0.1 to 0.7). All voice parts of a track are read together."""
 
 import os
 import re
@@ -18,44 +8,42 @@ import re
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.formats.limits import MAX_TEXT_BYTES
 from nnsvs_lite.score.formats.projects import Group, Names, sing_project
-from nnsvs_lite.score.formats.rawfile import decode, get_number, get_rows, naming, read_bytes
+from nnsvs_lite.score.formats.rawfile import decode, get_number, get_rows, parse_yaml, read_bytes
 from nnsvs_lite.score.formats.ust import RESTS, clean_alias
-from nnsvs_lite.score.formats.yamlfile import parse_yaml
 from nnsvs_lite.score.types import Score
-
-_NAMES = Names(
-    ("position", "bpm"),
-    ("bar_position", "beat_per_bar", "beat_unit"),
-    ("position", "duration", "tone", "lyric"),
-)
 
 
 def read_ustx(path: str | os.PathLike, *, lang: str = "ja", part: int | str | None = None) -> Score:
     """One track of an OpenUtau project; phones are attached later.
 
     ``part`` is the number from 1 or name of the track; the first with lyrics if not given.
-    Raises DataError where it is no score that can be sung; names file, track and note.
+    Raises DataError where it is no score that can be sung; names track and note.
     """
 
     def sung(lyric: str) -> str | None:
+        # Phonetic hints in brackets (``hello[hh ax l ow]``) are left out.
         lyric = clean_alias(re.sub(r"\s*\[[^\]]*\]\s*$", "", lyric), lang) or ""
         return None if lyric and lyric.lower() in RESTS else lyric
 
-    with naming(path):
-        value = parse_yaml(decode(read_bytes(path, MAX_TEXT_BYTES), lang))
-        if not isinstance(value, dict) or "voice_parts" not in value:
-            raise DataError("not an OpenUtau project: it has no voice_parts")
-        ticks = int(get_number(value.get("resolution", 480), "resolution", 1, 1e6))
-        tempi = get_rows(value.get("tempos"), "tempos") or ([{"bpm": value["bpm"]}] if "bpm" in value else [])
-        metres = get_rows(value.get("time_signatures"), "time_signatures") or [value]
-        metres = [{"beat_per_bar": 4, "beat_unit": 4} | row for row in metres]
-        groups: dict[int, list[Group]] = {}
-        for number, row in enumerate(get_rows(value["voice_parts"], "voice_parts"), 1):
-            place = f"voice part {number}"
-            track = int(get_number(row.get("track_no", 0), f"{place}: track_no", 0, 1e6))
-            notes = get_rows(row.get("notes"), f"{place}: notes")
-            groups.setdefault(track, []).append(Group(place, notes, row.get("position", 0)))
-        names = [row.get("track_name") for row in get_rows(value.get("tracks"), "tracks")]
-        tracks = [(names[i] if i < len(names) else "", found) for i, found in sorted(groups.items())]
-        fields, title = _NAMES._replace(ticks=ticks), value.get("name")
-        return sing_project(fields, tempi, metres, tracks, part=part, lang=lang, title=title, lyric=sung)
+    value = parse_yaml(decode(read_bytes(path, MAX_TEXT_BYTES), lang))
+    if not isinstance(value, dict) or "voice_parts" not in value:
+        raise DataError("not an OpenUtau project: it has no voice_parts")
+    fields = Names(
+        ("position", "bpm"),
+        ("bar_position", "beat_per_bar", "beat_unit"),
+        ("position", "duration", "tone", "lyric"),
+        ticks=int(get_number(value.get("resolution", 480), "resolution", 1, 1e6)),
+    )
+    tempi = get_rows(value.get("tempos"), "tempos") or ([{"bpm": value["bpm"]}] if "bpm" in value else [])
+    metres = get_rows(value.get("time_signatures"), "time_signatures") or [value]
+    metres = [{"beat_per_bar": 4, "beat_unit": 4} | row for row in metres]
+    groups: dict[int, list[Group]] = {}
+    for number, row in enumerate(get_rows(value["voice_parts"], "voice_parts"), 1):
+        place = f"voice part {number}"
+        track = int(get_number(row.get("track_no", 0), f"{place}: track_no", 0, 1e6))
+        groups.setdefault(track, []).append(Group(place, row.get("notes"), row.get("position", 0)))
+    names = [row.get("track_name") for row in get_rows(value.get("tracks"), "tracks")]
+    tracks = [(names[i] if i < len(names) else "", found) for i, found in sorted(groups.items())]
+    return sing_project(
+        fields, tempi, metres, tracks, part=part, lang=lang, title=value.get("name"), lyric=sung
+    )

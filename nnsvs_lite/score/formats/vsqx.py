@@ -1,15 +1,6 @@
-"""VOCALOID 3 to 6 sequences (``.vsqx``, XML; ``.vpr``, a zip of JSON) to a score.
-
-Format after the files of VOCALOID 3 (root ``vsq3``) and 4 (root ``vsq4``, the same
-with short names). Positions count from the beginning of the bars before the piece
-(``preMeasure``), which are left out. Those of VOCALOID 5 and 6 hold ``Project/sequence.json``.
-
-- *parts* are tracks: all musical parts of a track together. Audio tracks are none.
-- *lyrics*: ``-`` and ``ー`` hold on; a word goes on after ``-`` at its end (``hel-``);
-  ``br`` and ``Asp`` are breaths.
-- phonemes typed by hand, velocity (the speed of consonants), controllers and styles
-  are left out.
-"""
+"""VOCALOID 3 to 6 sequences to a score: ``.vsqx`` (XML; root ``vsq3``, or ``vsq4`` with short names) and
+``.vpr`` (a zip with the JSON ``Project/sequence.json``). All musical parts of a track are read together.
+Positions in VSQX count from the bars before the piece (``preMeasure``), which are left out."""
 
 import os
 from collections.abc import Callable
@@ -19,7 +10,7 @@ from xml.etree.ElementTree import Element
 
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.formats.projects import Group, Names, breath, sing_project
-from nnsvs_lite.score.formats.rawfile import get_dict, get_number, get_rows, naming, parse_json, read_bytes
+from nnsvs_lite.score.formats.rawfile import get_dict, get_number, get_rows, parse_json, read_bytes
 from nnsvs_lite.score.formats.xmlfile import read_xml, unpack
 from nnsvs_lite.score.types import Score
 
@@ -32,7 +23,6 @@ _VERSIONS = {
 }
 """For each root element the names of fields, and those of a track's name, its parts and their position."""
 
-
 _VPR = Names(
     ("pos", "value"), ("bar", "numer", "denom"), ("pos", "duration", "number", "lyric"), tempo_unit=0.01
 )
@@ -42,41 +32,32 @@ def read_vsqx(path: str | os.PathLike, *, lang: str = "ja", part: int | str | No
     """One track of a VOCALOID 3 or 4 sequence; phones are attached later.
 
     ``part`` is the number from 1 or name of the track; the first with lyrics if not given.
-    Raises DataError where it is no score that can be sung; names file, track and note.
+    Raises DataError where it is no score that can be sung; names track and note.
     """
-    with naming(path):
-        root = read_xml(path)
-        for element in root.iter():
-            if isinstance(element.tag, str):
-                element.tag = element.tag.rpartition("}")[2]
-        if root.tag not in _VERSIONS:
-            raise DataError(f"not a VOCALOID sequence (vsq3 or vsq4): its root element is <{root.tag}>")
-        names, (name, part_tag, offset) = _VERSIONS[root.tag]
-        master = root.find("masterTrack")
-        if master is None:
-            raise DataError("not a VOCALOID sequence: it has no masterTrack")
-        ticks = int(get_number(master.findtext("resolution", "480"), "resolution", 1, 1e6))
-        tracks = [
-            (
-                track.findtext(name),
-                [
-                    Group(f"track {number}", _rows(item, "note"), item.findtext(offset))
-                    for item in track.findall(part_tag)
-                ],
-            )
-            for number, track in enumerate(root.findall("vsTrack"), 1)
-        ]
-        return sing_project(
-            names._replace(ticks=ticks, tempo_unit=0.01),
-            _rows(master, "tempo"),
-            _rows(master, "timeSig"),
-            tracks,
-            part=part,
-            lang=lang,
-            title=master.findtext("seqName"),
-            lyric=breath,
-            skipped=int(get_number(master.findtext("preMeasure", "0"), "preMeasure", 0, 1000)),
-        )
+    root = read_xml(path)
+    if root.tag not in _VERSIONS:
+        raise DataError(f"not a VOCALOID sequence (vsq3 or vsq4): its root element is <{root.tag}>")
+    names, (name, part_tag, offset) = _VERSIONS[root.tag]
+    master = root.find("masterTrack")
+    if master is None:
+        raise DataError("not a VOCALOID sequence: it has no masterTrack")
+    ticks = int(get_number(master.findtext("resolution", "480"), "resolution", 1, 1e6))
+    tracks = []
+    for number, track in enumerate(root.findall("vsTrack"), 1):
+        parts = track.findall(part_tag)
+        groups = [Group(f"track {number}", _rows(item, "note"), item.findtext(offset)) for item in parts]
+        tracks.append((track.findtext(name), groups))
+    return sing_project(
+        names._replace(ticks=ticks, tempo_unit=0.01),
+        _rows(master, "tempo"),
+        _rows(master, "timeSig"),
+        tracks,
+        part=part,
+        lang=lang,
+        title=master.findtext("seqName"),
+        lyric=breath,
+        skipped=int(get_number(master.findtext("preMeasure", "0"), "preMeasure", 0, 1000)),
+    )
 
 
 def _rows(parent: Element, tag: str) -> list[dict[str, Any]]:
@@ -84,35 +65,25 @@ def _rows(parent: Element, tag: str) -> list[dict[str, Any]]:
 
 
 def read_vpr(path: str | os.PathLike, *, lang: str = "ja", part: int | str | None = None) -> Score:
-    """One track of a VOCALOID 5 or 6 sequence; phones are attached later.
-
-    ``part`` is the number from 1 or name of the track; the first with lyrics if not given.
-    Raises DataError where it is no score that can be sung; names file, track and note.
-    """
-    with naming(path):
-        data = read_bytes(path)
-        if data[:2] != b"PK":
-            raise DataError("not a VOCALOID sequence (.vpr): it is not a zip file")
-        value = get_dict(parse_json(unpack(data, Path(path), _sequence)), "the sequence")
-        master = get_dict(value.get("masterTrack"), "masterTrack")
-        tempo, metre = (
-            get_dict(master.get(name, {}), f"masterTrack.{name}") for name in ("tempo", "timeSig")
-        )
-        tempi = get_rows(tempo.get("events"), "masterTrack.tempo.events")
-        whole = tempo.get("global")
-        if isinstance(whole, dict) and (whole.get("isEnabled") is True or not tempi) and "value" in whole:
-            tempi = [{"value": whole["value"]}]
-        metres = get_rows(metre.get("events"), "masterTrack.timeSig.events")
-        tracks = []
-        for number, row in enumerate(get_rows(value.get("tracks"), "tracks"), 1):
-            place = f"track {number}"
-            parts = get_rows(row.get("parts"), f"{place}: parts")
-            groups = [
-                Group(place, get_rows(p.get("notes"), f"{place}: notes"), p.get("pos", 0)) for p in parts
-            ]
-            tracks.append((row.get("name"), groups))
-        title = value.get("title")
-        return sing_project(_VPR, tempi, metres, tracks, part=part, lang=lang, title=title, lyric=breath)
+    """One track of a VOCALOID 5 or 6 sequence; as :func:`read_vsqx`."""
+    data = read_bytes(path)
+    if data[:2] != b"PK":
+        raise DataError("not a VOCALOID sequence (.vpr): it is not a zip file")
+    value = get_dict(parse_json(unpack(data, Path(path), _sequence)), "the sequence")
+    master = get_dict(value.get("masterTrack"), "masterTrack")
+    tempo, metre = (get_dict(master.get(name, {}), f"masterTrack.{name}") for name in ("tempo", "timeSig"))
+    tempi = get_rows(tempo.get("events"), "masterTrack.tempo.events")
+    whole = tempo.get("global")
+    if isinstance(whole, dict) and (whole.get("isEnabled") is True or not tempi) and "value" in whole:
+        tempi = [{"value": whole["value"]}]
+    metres = get_rows(metre.get("events"), "masterTrack.timeSig.events")
+    tracks = []
+    for number, row in enumerate(get_rows(value.get("tracks"), "tracks"), 1):
+        parts = get_rows(row.get("parts"), f"track {number}: parts")
+        groups = [Group(f"track {number}", item.get("notes"), item.get("pos", 0)) for item in parts]
+        tracks.append((row.get("name"), groups))
+    title = value.get("title")
+    return sing_project(_VPR, tempi, metres, tracks, part=part, lang=lang, title=title, lyric=breath)
 
 
 def _sequence(names: list[str], _read: Callable[[str], bytes]) -> str:

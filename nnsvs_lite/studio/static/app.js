@@ -1,6 +1,7 @@
 // The page: opens and saves songs, has them sung, plays them.
 
 import { Hands, describe } from "./hands.js";
+import { Kept } from "./kept.js";
 import { join, split } from "./lyrics.js";
 import { Roll } from "./roll.js";
 import { Editor, emptySong, placeOf } from "./song.js";
@@ -8,7 +9,7 @@ import { Editor, emptySong, placeOf } from "./song.js";
 const $ = (id) => document.getElementById(id);
 const OWN = { "X-Studio": "1" };
 const audio = $("audio");
-let voice, tunes, editor, roll, hands, job = null, sung = null, said;
+let voice, tunes, kept, editor, roll, hands, job = null, sung = null, said;
 
 // --- talking to the server
 
@@ -42,8 +43,6 @@ const guarded = (work) => async (...args) => {
 
 // --- the song
 
-const memory = () => `nnsvs-lite studio ${voice.lang}`;
-
 function changed(all = true) {
   if (!roll) return;
   const { song, selected } = editor;
@@ -65,11 +64,13 @@ function changed(all = true) {
   $("redo").disabled = !editor.future.length;
   $("old").hidden = !sung || sung.version === editor.version;
   $("sing").disabled = !editor.sung().length && !job;
-  try { localStorage.setItem(memory(), JSON.stringify(editor.plain())); } catch { /* no room: it is not kept */ }
+  kept.save(editor.plain(), editor.edited && song.notes.length > 0);
 }
 
-function load(song) {
+// Another song takes the place of this one, which stays among the kept ones; Undo brings it back, too.
+function load(song, id = null) {
   forget();
+  kept.begin(id);
   editor.load(song);
   roll.fit();
   roll.draw();
@@ -259,10 +260,13 @@ function connect() {
   $("file").addEventListener("change", () => openFile($("file").files[0]));
   $("new").addEventListener("click", () => { load(emptySong(voice.lang)); roll.box.focus(); });
   $("examples").addEventListener("change", () => {
-    const tune = tunes[$("examples").value];
+    const [kind, id] = $("examples").value.split(" ");
     $("examples").value = "";
-    if (tune) load(tune);
+    if (kind === "tune") load(tunes[id]);
+    const own = kept.all().find((song) => song.id === id);
+    if (kind === "kept" && own) load(own.song, id);
   });
+  for (const name of ["focus", "pointerdown"]) $("examples").addEventListener(name, listKept);
   $("undo").addEventListener("click", () => editor.undo());
   $("redo").addEventListener("click", () => editor.redo());
   $("add").addEventListener("click", () => { hands.addAfter(); roll.box.focus({ preventScroll: true }); });
@@ -307,12 +311,12 @@ function connect() {
   });
 }
 
-function remembered() {
-  try {
-    const song = JSON.parse(localStorage.getItem(memory()));
-    if (Array.isArray(song.notes) && song.tempi.length && song.bars.length && song.keys.length) return song;
-  } catch { /* nothing is kept, or what is kept cannot be read */ }
-  return null;
+// The songs that are kept, but for the one that is open, after the tunes.
+function listKept() {
+  $("kept").replaceChildren(...kept.all().filter(({ id }) => id !== kept.id).map(({ id, saved, song }) => {
+    const first = join(song.notes.slice(0, 8), song.lang);
+    return new Option(`${song.title || first || "a song"} · ${new Date(saved).toLocaleString()}`, `kept ${id}`);
+  }));
 }
 
 const start = guarded(async () => {
@@ -322,13 +326,16 @@ const start = guarded(async () => {
   document.title = `${voice.name} · Studio`;
   $("file").accept = voice.formats.join(",");
   $("formats").textContent = `Formats: ${voice.formats.join(" ")}`;
-  tunes.forEach((tune, i) => $("examples").add(new Option(tune.title, i)));
+  $("tunes").append(...tunes.map((tune, i) => new Option(tune.title, `tune ${i}`)));
+  kept = new Kept(`nnsvs-lite studio ${voice.lang}`);
   addOptions();
   editor = new Editor(emptySong(voice.lang), changed);
   roll = new Roll($("roll"), editor);
   hands = new Hands(roll, editor, { newLyric: () => voice.new_lyric, say: (text) => say(text, "note"), sing, play });
   connect();
-  load(remembered() || tunes[0]);
+  load(kept.last() || tunes[0], kept.id);
+  editor.past = []; // an empty song
+  changed();
   document.body.classList.add("ready");
 });
 

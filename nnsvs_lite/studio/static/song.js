@@ -69,17 +69,25 @@ export class Editor {
   constructor(song, changed) {
     this.changed = changed;
     this.nextId = 1;
+    this.past = [];
+    this.selected = new Set();
+    this.version = 0;
     this.load(song);
   }
 
+  // Another song takes the place of this one; that can be undone.
   load(song) {
-    this.song = structuredClone(song);
-    for (const note of this.song.notes) note.id = this.nextId++;
-    this.selected = new Set();
-    this.past = [];
+    const draft = structuredClone(song);
+    for (const note of draft.notes) note.id = this.nextId++;
+    this._keep();
+    this._set(draft, false);
+  }
+
+  // The song as it is can be had again by undoing what comes now.
+  _keep() {
+    if (this.song) this.past.push(this.song);
+    if (this.past.length > UNDO_STEPS) this.past.shift();
     this.future = [];
-    this.version = (this.version || 0) + 1;
-    this.changed(true);
   }
 
   // The song as the server takes it.
@@ -96,9 +104,7 @@ export class Editor {
     if (change(draft) === false || !settle(draft)) return false;
     // The silence after the last note stays as long as it was, a beat at least.
     draft.length = tidy(endOf(draft) + Math.max(1, this.song.length - endOf(this.song)));
-    this.past.push(this.song);
-    if (this.past.length > UNDO_STEPS) this.past.shift();
-    this.future = [];
+    this._keep();
     this._set(draft);
     return true;
   }
@@ -112,8 +118,9 @@ export class Editor {
     this._set(from.pop());
   }
 
-  _set(song) {
+  _set(song, edited = true) {
     this.song = song;
+    this.edited = edited;
     this.version += 1;
     const ids = new Set(song.notes.map((note) => note.id));
     for (const id of this.selected) if (!ids.has(id)) this.selected.delete(id);
