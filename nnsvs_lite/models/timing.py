@@ -49,14 +49,11 @@ def peak_of(predicted: Prediction) -> tuple[Tensor, Tensor | None]:
 class NeuralTiming(SvsModel):
     """A network from notes or phones to numbers that stand for their times. A family says what for.
 
-    A model has ``head`` where it wants a prior on its weights.
-
     Args:
-        spec: of the dump.
         residual_to_rule: whether the rule is where numbers begin, and not the training set's mean, as in
             NNSVS; little data needs it.
         prior: how far, in the family's units, times are expected to differ for reasons that the
-            context tells; 0 for no such belief.
+            context tells, held against the weights of ``head``; 0 for no such belief.
         reach: see :func:`mixture_nll`.
     """
 
@@ -92,11 +89,10 @@ class NeuralTiming(SvsModel):
         """(B, L) frames between the times of numbers and those of the batch."""
 
     def error(self, predicted: Prediction, batch: Batch) -> Tensor:
-        """The scalar that is minimised."""
+        """The scalar that is minimised: a mean over notes or phones."""
         return masked_mean(error_of(predicted, self.encode(batch), self.reach), self.learnt(batch))
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
-        """Mean over notes or phones of :meth:`error`."""
         predicted, mask = self.predict(batch), self.learnt(batch)
         error = self.error(predicted, batch)
         distance = masked_mean(self.distance(peak_of(predicted)[0], batch), mask)
@@ -126,8 +122,8 @@ class NeuralTimeLag(NeuralTiming, TimeLagModel):
     def space(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """(B, N) frames each: the lag for which 0 stands, and the unit."""
         if not self.residual_to_rule:
-            mean = torch.full_like(batch.score.note_frames[..., 0], self._mean)
-            return mean, torch.full_like(mean, self._std)
+            frames = batch.score.note_frames[..., 0]
+            return torch.full_like(frames, self._mean), torch.full_like(frames, self._std)
         # Singers leave notes far more freely than they begin them.
         unit = torch.where(self.is_rest(batch), 0.1, 0.02) / self.spec.frame_shift
         return self.floor(batch)[0], unit
@@ -149,8 +145,7 @@ class NeuralTimeLag(NeuralTiming, TimeLagModel):
         return torch.cat([mask[:, :1] & False, mask[:, 1:]], dim=1)
 
     def infer(self, batch: Batch) -> dict[str, Tensor]:
-        base, unit = self.space(batch)
-        limit = self.limit(batch)
+        (base, unit), limit = self.space(batch), self.limit(batch)
         lag = base + peak_of(self.predict(batch))[0] * unit
         return {"time_lag": torch.minimum(torch.maximum(lag, -limit), limit)}
 

@@ -1,9 +1,7 @@
 """More data from the same: phrases transposed, and sung faster or slower.
 
-A change is made to the score itself, and the context is computed from the changed score, so
-that a model meets in training just what it will be told of such a score when it sings.
-Spectra and aperiodicity stay those of the recording (the pitch-shifted pseudo-data of Sinsy,
-2010); Muskits and DiffSinger shift recordings instead.
+The context is computed from a changed score, as in singing. Spectra and aperiodicity stay those of the
+recording (the pitch-shifted pseudo-data of Sinsy, 2010); Muskits and DiffSinger shift recordings instead.
 """
 
 import math
@@ -28,9 +26,8 @@ def changed(example: Example, score: Score, spec: Spec, transpose: int, stretch:
         example: with durations and streams. score: its own, with phones. spec: of the dump.
         transpose: semitones. stretch: factor of all lengths.
 
-    Returns:
-        A new example: context and times of the changed score, every duration scaled,
-        ``lf0`` moved, streams interpolated to the new number of frames (``vuv`` by nearest).
+    Returns context and times of the changed score, every duration scaled, ``lf0`` moved, streams interpolated
+    to the new number of frames (``vuv`` by nearest).
     """
     new = change(score, transpose, 1.0 / stretch)
     old_ends = np.cumsum(example.score.duration)
@@ -51,14 +48,14 @@ def changed(example: Example, score: Score, spec: Spec, transpose: int, stretch:
         if name == "lf0":
             streams[name] = streams[name] + np.float32(transpose * SEMITONE)
     old = example.score
-    told = replace(
+    score = replace(
         old,
         note_context=spec.context("note", new),
         note_time=np.array([[n.start, n.end] for n in new.notes], np.float64),
         time_lag=None if old.time_lag is None else old.time_lag * stretch,
         duration=np.diff(bounds),
     )
-    return replace(example, score=told, streams=streams)
+    return replace(example, score=score, streams=streams)
 
 
 def varied(
@@ -69,11 +66,10 @@ def varied(
     transpose: int,
     stretch: float,
 ) -> Example:
-    """A random version of an utterance.
+    """A random version of an utterance; phrases stay within what can be sung.
 
     Args:
-        scores: of its set. spec: of the dump.
-        transpose: semitones, at most, either way; phrases stay within what can be sung.
+        scores: of its set. transpose: semitones, at most, either way.
         stretch: lengths are multiplied by a factor of at most ``1 + stretch``, at least its inverse.
     """
     score = scores[example.utt]

@@ -14,10 +14,9 @@ from nnsvs_lite.models.config import Config
 
 
 class State:
-    """Things with ``state_dict`` and ``load_state_dict``, saved and taken up by name.
+    """Things with ``state_dict``, saved to ``path`` and taken up by name.
 
-    Args:
-        path: the file. identity: plain values that tell this run from others.
+    ``identity``, plain values, tells this run from others.
     """
 
     def __init__(self, path: Path, identity: Any):
@@ -32,7 +31,6 @@ class State:
         self._things[name] = thing
 
     def save(self) -> None:
-        """Writes the state of all things, whole or not at all."""
         states = {name: thing.state_dict() for name, thing in self._things.items()}
         checkpoint.save(self.path, {"identity": self.identity, "states": states})
 
@@ -50,7 +48,6 @@ class State:
         return state["states"]
 
     def take_up(self, states: dict[str, Any]) -> None:
-        """Gives every thing its state."""
         for name, thing in self._things.items():
             thing.load_state_dict(states[name])
 
@@ -59,8 +56,7 @@ class Keeper:
     """``model.pt`` of an exp dir, and ``best/`` where more than one is kept.
 
     Args:
-        out: the exp dir. config: of the experiment. count: models to keep.
-        name: of what is counted: ``epoch`` or ``update``.
+        out: the exp dir. count: models to keep. name: of what is counted: ``epoch`` or ``update``.
 
     Attributes:
         kept: (dev loss, epoch or update), best first.

@@ -48,11 +48,8 @@ class Loop:
         self.unit = "update" if self.options.updates else "epoch"
         self.keeper = Keeper(self.out, task.config, self.options.n_best, self.unit)
         self.history: list[dict[str, Any]] = []
-        self.tests = 0
-        self.stale = 0
-        self.step = 0
-        self.epoch, self.batch = 1, 0
-        self.seen = 0.0
+        self.tests = self.stale = self.step = self.batch = 0
+        self.epoch, self.seen = 1, 0.0
         self.state = State(self.out / "last.pt", task.identity)
         self.networks: dict[str, nn.Module] = {}
         self.updaters: dict[str, Updater] = {}
@@ -142,7 +139,6 @@ class Loop:
         return losses
 
     def _update(self, name: str, loss: Tensor, weight: Tensor | float = 1.0) -> None:
-        """What a task calls ``update``."""
         weight = torch.as_tensor(weight, dtype=torch.float32, device=self.fabric.device) * self._share
         with torch.autocast(self.fabric.device.type, enabled=False):
             self.updaters[name].add(loss.float(), weight)
@@ -178,11 +174,9 @@ class Loop:
     _COUNTS = ("tests", "stale", "step", "epoch", "batch", "seen")
 
     def state_dict(self) -> dict[str, Any]:
-        """Of the loop itself."""
         return {name: getattr(self, name) for name in self._COUNTS} | {"history": json.dumps(self.history)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Takes up :meth:`state_dict`."""
         vars(self).update({name: state[name] for name in self._COUNTS})
         self.history = json.loads(state["history"])
 
@@ -198,6 +192,10 @@ class Loop:
             return
         self.state.take_up(states)
         print(f"resuming after {self.unit} {self._now()}", flush=True)
+
+    def _record(self, row: dict[str, Any]) -> None:
+        self.history.append(row)
+        write_text(self.out / "losses.jsonl", "".join(json.dumps(r) + "\n" for r in self.history))
 
     def run(self) -> None:
         """Trains to the end, from the start or from where a run was cut off."""
@@ -217,7 +215,10 @@ class Loop:
         with contextlib.ExitStack() as stack:
             writer = None
             if fabric.is_global_zero and self.updaters:
-                writer = stack.enter_context(self._tensorboard())
+                from torch.utils.tensorboard import SummaryWriter
+
+                path = str(self.out / "tensorboard")
+                writer = stack.enter_context(SummaryWriter(path, purge_step=self._now() + 1))
             # The first test is of what has learnt nothing: it may be the best one.
             if not self.tests:
                 self._test({}, time.monotonic(), writer)
@@ -251,8 +252,7 @@ class Loop:
         self.keeper.offer(loss, now)
         if self.fabric.is_global_zero:
             self.keeper.write(self._kept(), loss, now)
-            self.history.append({self.unit: now, "train": train, "dev": dev})
-            write_text(self.out / "losses.jsonl", "".join(json.dumps(row) + "\n" for row in self.history))
+            self._record({self.unit: now, "train": train, "dev": dev})
             if self.updaters:
                 self.state.save()
                 self.keeper.sweep()
@@ -266,8 +266,3 @@ class Loop:
                     for part, value in losses.items():
                         writer.add_scalar(f"{name}/{part}", value, now)
         self.fabric.barrier()
-
-    def _tensorboard(self):
-        from torch.utils.tensorboard import SummaryWriter
-
-        return SummaryWriter(str(self.out / "tensorboard"), purge_step=self._now() + 1)

@@ -111,8 +111,10 @@ def identity(dump: Path, train_set: str, dev_set: str) -> dict[str, Any]:
     def digest(path: Path) -> str:
         return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
 
-    features, stats = read_json(dump / "schema.json"), digest(dump / "stats.json")
-    found: dict[str, Any] = {"features": features, "stats": stats}
+    found: dict[str, Any] = {
+        "features": read_json(dump / "schema.json"),
+        "stats": digest(dump / "stats.json"),
+    }
     for name, subset in (("train_set", train_set), ("dev_set", dev_set)):
         table = dump / subset / "utt2spk"
         utterances = len(read_text(table).splitlines())

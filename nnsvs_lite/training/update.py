@@ -11,12 +11,9 @@ from torch.optim import Optimizer
 
 from nnsvs_lite.models.config import TrainingOptions
 
-Schedule = Callable[[int, float], float]
-"""Learning rate at a step, with the share 0..1 of the training that is over."""
-
 
 def learning_rate(options: TrainingOptions, step: int, progress: float) -> float:
-    """Linear warm-up, then half a cosine down to a hundredth; ``progress`` in 0..1."""
+    """Linear warm-up, then half a cosine down to a hundredth; ``progress``: share 0..1 that is over."""
     warm = min(1.0, (step + 1) / max(1, options.warmup))
     return options.lr * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, progress))))
 
@@ -41,7 +38,7 @@ class Updater:
         fabric: launched. network: goes to its device.
         options: ``lr``, ``warmup``, ``weight_decay`` and ``clip``; no norm is too large for 0.
         optimizer: takes parameters, ``lr`` and ``weight_decay``.
-        schedule: of the learning rate; see :func:`learning_rate`.
+        schedule: of step and progress to a learning rate, as :func:`learning_rate`.
     """
 
     def __init__(
@@ -50,7 +47,7 @@ class Updater:
         network: nn.Module,
         options: TrainingOptions,
         optimizer: Callable[..., Optimizer] = torch.optim.AdamW,
-        schedule: Schedule | None = None,
+        schedule: Callable[[int, float], float] | None = None,
     ):
         self.fabric, self.clip = fabric, options.clip
         self.schedule = schedule or partial(learning_rate, options)
@@ -69,7 +66,6 @@ class Updater:
         self.fabric.backward(loss * factor, inputs=self.parameters)
 
     def step(self, step: int, progress: float) -> None:
-        """Makes a step of what was added."""
         if self.fabric.world_size > 1:
             self._average()
         if len(self._weights) > 1:

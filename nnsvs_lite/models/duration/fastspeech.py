@@ -63,16 +63,16 @@ class FastSpeechDuration(NeuralDuration):
             phones = self.transformer(phones, batch.score.phone_mask)
         return self.head(self.stack(phones, batch.score.phone_mask))
 
-    def syllable_sums(self, values: Tensor, batch: Batch) -> Tensor:
-        """(B, P) values of phones, added up over each syllable: (B, N), 0 where there is none."""
+    def _syllable_sums(self, values: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        """(B, P) values of phones, added up over each syllable: (B, N), 0 where there is none; how many."""
         begins = (batch.score.note_context[..., self._slur] < 0.5) & batch.score.note_mask
         syllable = (begins.cumsum(1) - 1).clamp(min=0).gather(1, batch.score.note_index)
         sums = values.new_zeros(begins.shape)
-        return sums.scatter_add(1, syllable, values * batch.score.phone_mask)
+        return sums.scatter_add(1, syllable, values * batch.score.phone_mask), begins.sum()
 
     def error(self, predicted: Prediction, batch: Batch) -> Tensor:
         off = (self.decode(batch, predicted[0])[0] - batch.score.duration) * (self.spec.frame_shift / UNIT)
-        syllables = (batch.score.note_context[..., self._slur] < 0.5) & batch.score.note_mask
         phones = masked_mean(off.abs(), batch.score.phone_mask)
-        total = self.syllable_sums(off, batch).abs().sum() / syllables.sum().clamp(min=1)
-        return self.phone_weight * phones + self.syllable_weight * total
+        sums, count = self._syllable_sums(off, batch)
+        syllables = sums.abs().sum() / count.clamp(min=1)
+        return self.phone_weight * phones + self.syllable_weight * syllables

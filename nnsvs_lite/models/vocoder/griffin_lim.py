@@ -1,7 +1,6 @@
 """Waveforms from log-mel spectra without a trained vocoder (Griffin and Lim, 1984).
 
-It is the plain way out for systems that predict mel, until a neural vocoder is trained:
-in tune, but with the sound of phases that were guessed.
+In tune, but with the sound of phases that were guessed.
 """
 
 from collections.abc import Mapping
@@ -12,8 +11,6 @@ from nnsvs_lite.features.config import FeatureConfig
 from nnsvs_lite.features.mel import analysis_window, filterbank, frame_centres
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.vocoder.signal import SignalVocoder
-
-VUV_THRESHOLD = 0.5
 
 
 class GriffinLim(SignalVocoder):
@@ -58,12 +55,8 @@ def starting_phase(
 ) -> np.ndarray:
     """Phases of a voice that sings ``lf0``: (T, fft/2 + 1) unit complex numbers.
 
-    In voiced frames a bin takes the phase that the nearest harmonic has reached; elsewhere
-    phases are drawn. From these the iterations keep the pitch, which mel bands alone tell only
-    roughly.
-
-    Args:
-        lf0: (T, 1) natural log of Hz. vuv: (T, 1), voiced at 0.5 or above.
+    In voiced frames a bin takes the phase that the nearest harmonic has reached; elsewhere phases are drawn.
+    So the iterations keep the pitch, which mel bands tell only roughly. Arguments: see :func:`griffin_lim`.
     """
     options, rate = config.mel, config.sample_rate
     f0 = np.exp(np.asarray(lf0, np.float64).reshape(-1))
@@ -73,7 +66,7 @@ def starting_phase(
     cycles = np.cumsum(f0) * config.frame_shift
     harmonic = np.maximum(1.0, np.round(bins * (rate / options.fft_size) / f0[:, None]))
     sung = 2.0 * np.pi * harmonic * cycles[:, None] - np.pi * bins
-    voiced = np.asarray(vuv).reshape(-1, 1) >= VUV_THRESHOLD
+    voiced = np.asarray(vuv).reshape(-1, 1) >= 0.5
     return np.exp(1j * np.where(voiced, sung, angle))
 
 
@@ -100,8 +93,7 @@ def griffin_lim(
     Raises:
         ValueError: where lengths differ or a value is not finite.
     """
-    streams = {"mel": log_mel, "lf0": lf0, "vuv": vuv}
-    for name, value in streams.items():
+    for name, value in {"mel": log_mel, "lf0": lf0, "vuv": vuv}.items():
         if len(value) != len(log_mel) or not np.isfinite(value).all():
             raise ValueError(f"{name} must be finite and have {len(log_mel)} frames, like mel")
     n_samples = config.n_samples(len(log_mel))
