@@ -42,9 +42,8 @@ def run_program(
 ) -> str:
     """Runs a program; everything it prints goes to ``log``, and is also returned.
 
-    Raises:
-        DataError: where it cannot be started or ends with another status than 0: the reason as the
-            program gave it, and the log's place.
+    Raises DataError where it cannot be started or ends with another status than 0: the reason as the program
+    gave it, and the log's place.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with open(log, "w", encoding="utf-8", errors="replace") as out:
@@ -78,17 +77,12 @@ class Aligner(ABC):
 
     @abstractmethod
     def check(self) -> str:
-        """Says which version will run.
-
-        Raises:
-            DataError: where the back end is not installed.
-        """
+        """Says which version will run. Raises DataError where the back end is not installed."""
 
     def given_model(self) -> Path | None:
         """The configured model, where it is used as it is.
 
-        Raises:
-            DataError: where there is none of that name.
+        Raises DataError where there is none of that name.
         """
         return None
 

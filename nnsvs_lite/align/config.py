@@ -106,9 +106,8 @@ class AlignConfig:
 def read_config(path: str | os.PathLike) -> AlignConfig:
     """Reads a configuration from YAML; its ``phone_map`` may lie beside it.
 
-    Raises:
-        DataError: where the file is missing or is not YAML, for an unknown key (naming the nearest),
-            a value of the wrong type, or one that is none of those possible; with the line.
+    Raises DataError where the file is missing or is not YAML, for an unknown key (naming the nearest), a
+    value of the wrong type, or one that is none of those possible; with the line.
     """
     config = read_settings(path, ["align"]).build(AlignConfig)
     beside = Path(path).parent / Path(config.phone_map).name

@@ -30,8 +30,7 @@ class AlignCorpus:
 def read_corpus(paths: Sequence[Path]) -> AlignCorpus:
     """Reads data dirs as stage 0 left them: an ``align.ctm`` of an earlier run is not looked at.
 
-    Raises:
-        DataError: where one cannot be read or an utterance stands in two of them.
+    Raises DataError where one cannot be read or an utterance stands in two of them.
     """
     corpus = AlignCorpus()
     for path in paths:

@@ -17,8 +17,7 @@ _SILENT = {"": "pau", "sil": "pau", "sp": "pau"}
 def find_corrections(folder: str | os.PathLike | None, utts: Iterable[str]) -> dict[str, Path]:
     """TextGrids by utterance.
 
-    Raises:
-        DataError: for a folder that is not there, or a TextGrid of no utterance.
+    Raises DataError for a folder that is not there, or a TextGrid of no utterance.
     """
     if folder is None:
         return {}
@@ -41,9 +40,8 @@ def read_correction(path: str | os.PathLike, score: Score, duration: float) -> l
     interval, and breaths may be added or taken away. The labels have no gaps from 0 to
     ``duration`` seconds; they are those of the tier ``phones``.
 
-    Raises:
-        DataError: where phones differ (which, and when), an interval has no length,
-            or the TextGrid is not as long as the audio.
+    Raises DataError where phones differ (which, and when), an interval has no length, or the TextGrid is not
+    as long as the audio.
     """
     rows = [Segment(s.start, s.end, _SILENT.get(s.label, s.label)) for s in read_textgrid(path)]
     if not rows:

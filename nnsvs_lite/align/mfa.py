@@ -37,11 +37,7 @@ def training_config(config: MfaConfig) -> str:
 
 
 def find_command(config: MfaConfig) -> list[str]:
-    """The words that start MFA.
-
-    Raises:
-        DataError: where it is nowhere: says how to install it.
-    """
+    """The words that start MFA. Raises DataError where it is nowhere: says how to install it."""
     if config.command:
         words = shlex.split(config.command)
         if shutil.which(words[0]) is None:

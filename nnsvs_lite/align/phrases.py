@@ -164,8 +164,7 @@ class CorpusFolder:
     def write(self, phrases: Iterable[AlignPhrase], dirs: dict[str, DataDir]) -> None:
         """Writes what is not there yet: all phrases, in order, with audio from ``dirs`` by utterance.
 
-        Raises:
-            DataError: for an id that cannot be a file name, or unreadable audio.
+        Raises DataError for an id that cannot be a file name, or unreadable audio.
         """
         words = Dictionary()
         wanted: set[Path] = set()

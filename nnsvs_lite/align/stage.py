@@ -84,9 +84,7 @@ def align(
         realign: align even where there are labels.
         corrections: a folder of TextGrids mended by hand.
 
-    Raises:
-        DataError: for faulty data, a back end that is missing or fails, or a
-            correction that does not fit.
+    Raises DataError for faulty data, a back end that is missing or fails, or a correction that does not fit.
     """
     paths, out = [Path(p) for p in paths], Path(out)
     missing = [p for p in paths if not p.is_dir()]

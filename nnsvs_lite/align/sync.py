@@ -120,8 +120,7 @@ def move_score(score: Score, sync: Sync, duration: float, where: str = "score") 
 
     Rests at both ends are fitted to the recording; where there are none, they are made.
 
-    Raises:
-        DataError: where a sung note would lie outside the recording.
+    Raises DataError where a sung note would lie outside the recording.
     """
     score = moved(score, sync.offset, sync.stretch)
     notes = score.notes
@@ -153,9 +152,8 @@ def _rest(like: Note, start: float, end: float) -> list[Note]:
 def move_scores(data: DataDir, config: SyncConfig | None = None) -> tuple[DataDir, dict[str, Sync]]:
     """A data dir of whole songs with scores in the time of their recordings, and what was found.
 
-    Raises:
-        DataError: for an utterance without a score, one that has labels (its score is
-            in their time already), or one whose recording does not sound like its score.
+    Raises DataError for an utterance without a score, one that has labels (its score is in their time
+    already), or one whose recording does not sound like its score.
     """
     config = config or SyncConfig()
     found: dict[str, Sync] = {}

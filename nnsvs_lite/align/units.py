@@ -95,8 +95,7 @@ def check_sung(
 
     With ``names``, what the labels call our phones where that differs, capitals do not count.
 
-    Raises:
-        DataError: naming the first phone that differs.
+    Raises DataError naming the first phone that differs.
     """
     fold = str if names is None else str.lower
     wanted = [(names or {}).get(p, p) for p in score.phones if p not in SILENCES]
@@ -126,8 +125,7 @@ def fit_to_score(
         duration: seconds, the end of the last label.
         names: what the aligner calls our phones, where that differs.
 
-    Raises:
-        DataError: where the sung phones are not those of the score.
+    Raises DataError where the sung phones are not those of the score.
     """
     spoken, phones = [s for s in found if s.label not in _UNSUNG], score.phones
     check_sung(spoken, score, where, names or {})

@@ -29,8 +29,7 @@ def corpora() -> list[str]:
 def find(name: str) -> Callable[..., dict[str, DataDir]]:
     """The ``prepare(db_root, out, **options)`` of a corpus.
 
-    Raises:
-        DataError: for an unknown name, with the nearest and all known ones.
+    Raises DataError for an unknown name, with the nearest and all known ones.
     """
     known = corpora()
     if name not in known:
@@ -46,8 +45,7 @@ def prepare(
     Returns:
         False where all was done before, with the same files and options.
 
-    Raises:
-        DataError: for an unknown corpus or option, and for any fault of its data.
+    Raises DataError for an unknown corpus or option, and for any fault of its data.
     """
     run = find(name)
     parameters = [p for f in (run, finish) for p in inspect.signature(f).parameters.values()]

@@ -32,8 +32,7 @@ def prepare(
         dev_songs: likewise.
         options: as for :func:`nnsvs_lite.corpus.prepare.finish`.
 
-    Raises:
-        DataError: where ``db_root`` is not such a folder or is incomplete.
+    Raises DataError where ``db_root`` is not such a folder or is incomplete.
     """
     root = Path(db_root)
     hint = f"; make it with: nnsvs-lite demo-corpus --out {root}"

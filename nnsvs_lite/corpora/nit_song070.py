@@ -58,9 +58,8 @@ def prepare(
             serve as dev (but see above).
         options: as for :func:`nnsvs_lite.corpus.prepare.finish`.
 
-    Raises:
-        DataError: where ``db_root`` is not this corpus, saying what is expected;
-            where a song's labels and score disagree, all such songs at once.
+    Raises DataError where ``db_root`` is not this corpus, saying what is expected; where a song's labels and
+    score disagree, all such songs at once.
     """
     out = Path(out)
     labels, audio = find_files(Path(db_root))
@@ -96,8 +95,7 @@ def prepare(
 def find_files(db_root: Path) -> tuple[dict[str, Path], dict[str, Path]]:
     """Full-context label and audio file of each song, by song id, sorted.
 
-    Raises:
-        DataError: where nothing of the corpus is here, or a song lacks its audio.
+    Raises DataError where nothing of the corpus is here, or a song lacks its audio.
     """
     if not db_root.is_dir():
         raise DataError(f"no such folder; {_EXPECTED}", db_root)

@@ -16,9 +16,8 @@ _FOR_EVERY_UTTERANCE = ("segments", "scores", "labels")
 def combine(sources: Sequence[str | os.PathLike], out: str | os.PathLike) -> DataDir:
     """Writes the utterances of all data dirs as one; their ``LICENSE`` files follow each other.
 
-    Raises:
-        DataError: where an id stands in two of them, or one has scores, phone times or
-            segments and another has not.
+    Raises DataError where an id stands in two of them, or one has scores, phone times or segments and another
+    has not.
     """
     dirs = [DataDir.read(source) for source in sources]
     first = dirs[0]

@@ -90,9 +90,8 @@ class DataDir:
         ``wav.scp`` and ``utt2spk`` are needed, all else may be missing. Labels come from ``align.ctm``,
         or else from ``label.ctm``. Relative wav paths are taken from the working folder.
 
-        Raises:
-            DataError: at the first fault that keeps it from being read; see
-                :func:`nnsvs_lite.corpus.validate.validate` for all faults at once.
+        Raises DataError at the first fault that keeps it from being read; see
+        :func:`nnsvs_lite.corpus.validate.validate` for all faults at once.
         """
         path = Path(path)
         if not path.is_dir():
@@ -157,8 +156,7 @@ class DataDir:
 
         The end is None where the utterance is the whole recording.
 
-        Raises:
-            DataError: for an unknown utterance or recording.
+        Raises DataError for an unknown utterance or recording.
         """
         rec, start, end = utt, 0.0, None
         if self.segments:
@@ -185,8 +183,7 @@ class DataDir:
     def audio(self, utt: str) -> tuple[np.ndarray, int]:
         """The samples of an utterance, float64 (samples,) in -1..1, and the sampling rate in Hz.
 
-        Raises:
-            DataError: where the file is missing, unreadable, not mono, or over 10 ms shorter than needed.
+        Raises DataError where the file is missing, unreadable, not mono, or over 10 ms shorter than needed.
         """
         import soundfile
 

@@ -24,9 +24,8 @@ def fix(source: str | os.PathLike, target: str | os.PathLike) -> list[str]:
     Returns:
         what was done, a sentence each.
 
-    Raises:
-        DataError: where the source is not a data dir or has a shell pipe in its
-            ``wav.scp``, or the target exists.
+    Raises DataError where the source is not a data dir or has a shell pipe in its ``wav.scp``, or the target
+    exists.
     """
     source, target = Path(source), Path(target)
     if not (source / "utt2spk").is_file():

@@ -62,9 +62,8 @@ def reconcile(
         where: the song, for messages.
         duration: seconds of audio; the last silence is drawn out to it.
 
-    Raises:
-        DataError: where a sung phone differs, naming song, phone, time and measure; where labels
-            run backwards; where a note is sung 2 s or more from its place in the score.
+    Raises DataError where a sung phone differs, naming song, phone, time and measure; where labels run
+    backwards; where a note is sung 2 s or more from its place in the score.
     """
     remarks: list[str] = []
     if not score.notes or not labels:

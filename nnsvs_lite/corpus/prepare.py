@@ -15,8 +15,7 @@ PARTS = ("train", "dev", "eval")
 def choose_songs(wanted: Iterable[str], songs: Iterable[str]) -> list[str]:
     """Song ids by full id or by the part after the last ``_``, such as ``003``.
 
-    Raises:
-        DataError: for one that is not there.
+    Raises DataError for one that is not there.
     """
     songs = sort_ids(songs)
     short = {song.rpartition("_")[2]: song for song in songs}
@@ -49,9 +48,7 @@ def finish(
         dev_phrases: how many phrases that are; a tenth, at least one, if None.
         cutting: values of :class:`nnsvs_lite.corpus.segment.Cutting`.
 
-    Raises:
-        DataError: for an unknown song, a song in both dev and eval, or no phrase
-            left to train on.
+    Raises DataError for an unknown song, a song in both dev and eval, or no phrase left to train on.
     """
     eval_ids = choose_songs(eval_songs, songs.utts)
     dev_ids = choose_songs(dev_songs, songs.utts)

@@ -72,8 +72,7 @@ def segment_at_rests(data: DataDir, **cutting: float) -> DataDir:
         data: songs with scores and, if any, labels that agree with them phone by phone.
         cutting: values of :class:`Cutting` that differ from its own.
 
-    Raises:
-        DataError: for a song without a score, or with labels that do not match it.
+    Raises DataError for a song without a score, or with labels that do not match it.
     """
     result = DataDir(path=data.path, wavs=dict(data.wavs), utt2spk={}, label_name=data.label_name)
     for song in data.utts:

@@ -42,8 +42,7 @@ def validate(
         tolerance: seconds by which lengths of score, labels and audio of an utterance may differ.
         dump: a folder of feature tables to be checked as well.
 
-    Raises:
-        DataError: for an unknown ``lang``.
+    Raises DataError for an unknown ``lang``.
     """
     path = Path(path)
     if lang is not None:

@@ -94,8 +94,7 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     The temporary keeps the suffix of ``path``, since writers choose a format by it.
     What a killed process left beside ``path`` is removed.
 
-    Raises:
-        DataError: if the disk is full or may not be written.
+    Raises DataError if the disk is full or may not be written.
     """
     with _beside(Path(path)) as (tmp, _):
         yield tmp
@@ -106,8 +105,7 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
 def atomic_dir(path: str | os.PathLike) -> Iterator[Path]:
     """Yields a new temporary folder; it replaces the folder ``path`` on success.
 
-    Raises:
-        DataError: if the disk is full or may not be written, or ``path`` is a file.
+    Raises DataError if the disk is full or may not be written, or ``path`` is a file.
     """
     path = Path(path)
     with _beside(path) as (tmp, old):
@@ -144,8 +142,7 @@ def write_json(path: str | os.PathLike, value: Any, indent: int | None = 1) -> N
 def read_text(path: str | os.PathLike) -> str:
     """Reads a UTF-8 text file.
 
-    Raises:
-        DataError: where it is missing, may not be read, is a folder, or is not UTF-8.
+    Raises DataError where it is missing, may not be read, is a folder, or is not UTF-8.
     """
     try:
         return Path(path).read_bytes().decode("utf-8")
@@ -161,11 +158,7 @@ def read_text(path: str | os.PathLike) -> str:
 
 
 def read_json(path: str | os.PathLike) -> Any:
-    """Reads a JSON file.
-
-    Raises:
-        DataError: where it is missing or is not JSON, with the line.
-    """
+    """Reads a JSON file. Raises DataError where it is missing or is not JSON, with the line."""
     try:
         return json.loads(read_text(path))
     except json.JSONDecodeError as error:

@@ -23,8 +23,7 @@ def parse_segment(value: str, where: str | None = None) -> Segment:
 
     So a segment's end equals its successor's start.
 
-    Raises:
-        DataError: where it is malformed.
+    Raises DataError where it is malformed.
     """
     try:
         _, start, duration, label = value.split()

@@ -113,8 +113,7 @@ class Settings:
             cls: a dataclass or another class with annotations. value: at ``path``.
             skip: parameters that cannot be given.
 
-        Raises:
-            DataError: for an unknown key, a wrong type or range, or where an argument is missing.
+        Raises DataError for an unknown key, a wrong type or range, or where an argument is missing.
         """
         hints = typing.get_type_hints(cls.__init__, include_extras=True)
         parameters = {
@@ -212,9 +211,8 @@ def plain(value: Any) -> Any:
 def parse_settings(text: str, where: str) -> Settings:
     """Reads YAML text.
 
-    Raises:
-        DataError: where it is not YAML, too large or too deep, has a key twice, a tag, or a
-            number that is not finite; with file and line.
+    Raises DataError where it is not YAML, too large or too deep, has a key twice, a tag, or a number that is
+    not finite; with file and line.
     """
     settings, count = Settings({}, where), 0
 
@@ -264,8 +262,7 @@ def read_settings(path: str | os.PathLike, kinds: Sequence[str] = ()) -> Setting
 
     ``base: sinsy`` is ``sinsy.yaml`` beside the file, or of a kind in the shipped ``conf/``.
 
-    Raises:
-        DataError: as :func:`parse_settings`, and for a base that is not there or leads back.
+    Raises DataError as :func:`parse_settings`, and for a base that is not there or leads back.
     """
     files = 0
 
@@ -310,8 +307,7 @@ def _folder(kind: str) -> Path:
 def config_names(kind: str) -> list[str]:
     """Names of the shipped configurations of a kind.
 
-    Raises:
-        DataError: where there is no such kind, naming the nearest.
+    Raises DataError where there is no such kind, naming the nearest.
     """
     back = {folder: kind for kind, folder in _FOLDERS.items()}
     kinds = [back.get(f.name, f.name) for f in sorted(CONF.iterdir()) if f.is_dir()]
@@ -328,8 +324,7 @@ def find_config(kind: str | Sequence[str], name: str | os.PathLike) -> Path:
     Args:
         kind: ``features``, ``align``, ``timelag``, ``duration``, ``acoustic``, ... or several.
 
-    Raises:
-        DataError: where there is none, naming the nearest, or where several kinds have it.
+    Raises DataError where there is none, naming the nearest, or where several kinds have it.
     """
     text = os.fspath(name)
     kinds = [kind] if isinstance(kind, str) else [k for k in kind if _folder(k).is_dir()]

@@ -25,9 +25,8 @@ _REF = re.compile(r"^(?P<path>.+?):(?P<offset>\d+)$")
 def table_lines(path: str | os.PathLike, repeats: bool = False) -> Iterator[tuple[int, str, str]]:
     """Yields ``(line number, key, value)`` of a text table, line numbers from 1.
 
-    Raises:
-        DataError: at an empty line, CRLF line ends, text that is not UTF-8, or, unless ``repeats``,
-            a duplicate key.
+    Raises DataError at an empty line, CRLF line ends, text that is not UTF-8, or, unless ``repeats``, a
+    duplicate key.
     """
     text = read_text(path)
     seen: set[str] = set()
@@ -66,8 +65,7 @@ class ArkRef:
     def load(self) -> np.ndarray:
         """Reads the matrix (rows, columns) or vector that starts here.
 
-        Raises:
-            DataError: where the archive is missing, ends early, or has no Kaldi binary matrix here.
+        Raises DataError where the archive is missing, ends early, or has no Kaldi binary matrix here.
         """
         try:
             size = self.path.stat().st_size
@@ -108,8 +106,7 @@ def parse_ark_ref(value: str, where: str, folder: Path) -> ArkRef:
     A relative path is taken from the working folder, as Kaldi does; if nothing is
     there, from the folder of the scp, so that a moved dump still opens.
 
-    Raises:
-        DataError: for a shell pipe (``cmd |``), which is never run, or where it is not ``path:offset``.
+    Raises DataError for a shell pipe (``cmd |``), which is never run, or where it is not ``path:offset``.
     """
     if value.endswith("|") or value.startswith("|"):
         raise DataError("a shell pipe is not run here; write the features to an archive first", where)
@@ -125,8 +122,7 @@ def parse_ark_ref(value: str, where: str, folder: Path) -> ArkRef:
 class FeatureReader(Mapping[str, np.ndarray]):
     """A feature table opened by its scp: ``reader[utt]`` loads one matrix.
 
-    Raises:
-        DataError: on a malformed scp; and on access, as :meth:`ArkRef.load`.
+    Raises DataError on a malformed scp; and on access, as :meth:`ArkRef.load`.
     """
 
     def __init__(self, scp: str | os.PathLike):
@@ -178,8 +174,7 @@ class FeatureWriter:
     def write(self, utt: str, value: np.ndarray) -> None:
         """Appends one matrix (rows, columns).
 
-        Raises:
-            ValueError: if ids come unsorted or the value is not finite: faults of the program.
+        Raises ValueError if ids come unsorted or the value is not finite: faults of the program.
         """
         if self.ordered and utt.encode() <= self._last:
             raise ValueError(f"{utt} written out of order")

@@ -17,8 +17,7 @@ def read_textgrid(path: str | os.PathLike, tier: str = "phones") -> list[Segment
         tier: its name; capitals do not count. A name ``speaker - phones``, as the
             Montreal Forced Aligner writes for several speakers, is found too.
 
-    Raises:
-        DataError: where the file is missing or damaged, or has no such tier.
+    Raises DataError where the file is missing or damaged, or has no such tier.
     """
     from praatio import textgrid
     from praatio.utilities.errors import PraatioException

@@ -41,8 +41,7 @@ def _plain(value: Any) -> Any:
 def load(path: str | os.PathLike, file: BinaryIO | None = None) -> dict[str, Any]:
     """Reads what :func:`save` wrote, to the CPU, from ``file`` where ``path`` is only its name.
 
-    Raises:
-        DataError: where the file is missing, damaged, or holds anything but plain values.
+    Raises DataError where the file is missing, damaged, or holds anything but plain values.
     """
     try:
         with warnings.catch_warnings():
@@ -103,9 +102,8 @@ def load_model(
 
     ``trust_code`` lets the checkpoint name a class of any module, which is then imported and run.
 
-    Raises:
-        DataError: as :func:`load`; where it is no model, of another family, or its
-            weights do not fit its configuration.
+    Raises DataError as :func:`load`; where it is no model, of another family, or its weights do not fit its
+    configuration.
     """
     path, state = _load_state(path, file)
     config = Config.from_dict(state["config"], str(path), trust_code)

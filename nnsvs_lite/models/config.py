@@ -127,9 +127,8 @@ class Config:
         The model's ``class_path``, the only one there is, may name a class of any module that can
         be imported, since the user names the file: code runs.
 
-        Raises:
-            DataError: for YAML that does not parse, an unknown key (naming the nearest), a wrong
-                type or range, with file and line; or a class that is no model.
+        Raises DataError for YAML that does not parse, an unknown key (naming the nearest), a wrong type or
+        range, with file and line; or a class that is no model.
         """
         settings = read_settings(path, FAMILIES)
         _apply(settings, overrides)
@@ -175,8 +174,7 @@ def _apply(settings: Settings, overrides: Sequence[str]) -> None:
 def find_class(class_path: Any, settings: Settings, trust_code: bool = False) -> type[SvsModel]:
     """The model class of a ``class_path``; one outside ``nnsvs_lite.models`` only with ``trust_code``.
 
-    Raises:
-        DataError: naming the nearest model.
+    Raises DataError naming the nearest model.
     """
     from nnsvs_lite.models.base import SvsModel
 

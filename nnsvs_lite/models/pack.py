@@ -65,8 +65,7 @@ def assemble(folder: str | os.PathLike, timelag: Path, duration: Path) -> list[P
 def find_voice(folder: str | os.PathLike) -> dict[str, Path]:
     """The checkpoint of each family in an exp dir.
 
-    Raises:
-        DataError: where it is no folder of a finished recipe, saying what is missing.
+    Raises DataError where it is no folder of a finished recipe, saying what is missing.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -106,9 +105,7 @@ class Pack:
     def read(path: str | os.PathLike) -> Pack:
         """Reads and checks a packed voice.
 
-        Raises:
-            DataError: where it is something else, damaged, cut short, too large, or of a
-                newer version.
+        Raises DataError where it is something else, damaged, cut short, too large, or of a newer version.
         """
         path = Path(path)
         try:
@@ -222,9 +219,8 @@ def pack(
         corpus: its name; if not given, that of the recipe.
         vocoder: checkpoint or exp dir of a trained vocoder, to go with it.
 
-    Raises:
-        DataError: where a model is missing or damaged, the models do not belong together,
-            or licence or corpus are not known.
+    Raises DataError where a model is missing or damaged, the models do not belong together, or licence or
+    corpus are not known.
     """
     from nnsvs_lite.models.checkpoint import load_model
 

@@ -12,8 +12,7 @@ LOWEST, HIGHEST = 24, 108
 def change(score: Score, transpose: int, tempo: float) -> Score:
     """Moves a score's pitches by semitones and its tempo by a factor.
 
-    Raises:
-        DataError: where a pitch leaves MIDI 24..108 or the factor 0.25..4.
+    Raises DataError where a pitch leaves MIDI 24..108 or the factor 0.25..4.
     """
     if not 0.25 <= tempo <= 4:
         raise DataError(f"tempo factor {tempo:g} is out of 0.25..4")

@@ -85,8 +85,7 @@ def note_context(score: Score, language: Language | None = None) -> np.ndarray:
     Returns:
         (notes, columns) float32, columns as :func:`note_columns` says.
 
-    Raises:
-        DataError: where a note has no phones or one that its language lacks.
+    Raises DataError where a note has no phones or one that its language lacks.
     """
     language = language or get_language(score.lang)
     notes = score.notes

@@ -43,9 +43,8 @@ def attach_phones(score: Score, *, where: str | os.PathLike | None = None) -> Sc
         score: notes with lyrics; ``lang`` names the language.
         where: file name for messages; the score's title if not given.
 
-    Raises:
-        DataError: where the language is unknown, a lyric cannot be read, or a note
-            has no syllable to carry on; names file, measure, beat and text.
+    Raises DataError where the language is unknown, a lyric cannot be read, or a note has no syllable to carry
+    on; names file, measure, beat and text.
     """
     language = get_language(score.lang)
     where = where if where is not None else (score.title or None)

@@ -161,9 +161,8 @@ class Score:
     def from_json(line: str, where: str = "score") -> Score:
         """Reads what :meth:`to_json` wrote.
 
-        Raises:
-            DataError: where it is not JSON, a note lacks a field, or a field is
-                unknown or of the wrong kind, or the timeline is not in order.
+        Raises DataError where it is not JSON, a note lacks a field, or a field is unknown or of the wrong
+        kind, or the timeline is not in order.
         """
         try:
             value = json.loads(line)

@@ -76,8 +76,7 @@ class StyleTokens(nn.Module):
     def use(self, weights: Sequence[float]) -> None:
         """Sings with these weights of the tokens from now on; 1 in all is what training knows.
 
-        Raises:
-            DataError: where there are not as many weights as tokens.
+        Raises DataError where there are not as many weights as tokens.
         """
         if len(weights) != len(self.tokens):
             given = f"{len(weights)} weights of style tokens are given"

@@ -42,8 +42,7 @@ class PerceptualEntropy(nn.Module):
     The paper has a spectrum with the target's phase; cepstra have no phase, so the power is
     shared evenly between real and imaginary part. Its weight in the sum is not published.
 
-    Raises:
-        DataError: without it; a mel filter bank cannot be undone.
+    Raises DataError without it; a mel filter bank cannot be undone.
     """
 
     def __init__(self, spec: Spec):

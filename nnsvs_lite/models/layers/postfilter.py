@@ -26,8 +26,7 @@ class VarianceScaling(nn.Module):
         spec: with the statistic ``gv``. strength: 0 leaves all as it is, 1 is the whole way; between
             them the gain's logarithm is scaled.
 
-    Raises:
-        DataError: where ``strength`` asks for a statistic that is not there.
+    Raises DataError where ``strength`` asks for a statistic that is not there.
     """
 
     def __init__(self, spec: Spec, strength: float):

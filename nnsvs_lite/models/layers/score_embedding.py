@@ -54,8 +54,7 @@ class ScoreEmbedding(nn.Module):
         context_dropout: probability with which, in training, a part other than the phone is hidden; see
             :func:`nnsvs_lite.models.layers.context.hiding`.
 
-    Raises:
-        DataError: for an unknown part.
+    Raises DataError for an unknown part.
     """
 
     def __init__(self, spec: Spec, sizes: dict[str, int], context_dropout: float = 0.0):

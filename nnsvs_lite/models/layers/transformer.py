@@ -25,8 +25,7 @@ class SelfAttention(nn.Module):
         dropout: of attention weights. bias: of the layer that makes queries, keys and values.
         width: frames squared of the locality term, 0 for none; see :func:`local_bias`.
 
-    Raises:
-        DataError: if ``heads`` does not divide ``dim``.
+    Raises DataError if ``heads`` does not divide ``dim``.
     """
 
     def __init__(self, dim: int, heads: int, dropout: float = 0.0, bias: bool = True, width: float = 0.0):

@@ -90,8 +90,7 @@ def griffin_lim(
     Returns:
         float64 (samples,), ``round(T * frame_shift * sample_rate)`` of them.
 
-    Raises:
-        ValueError: where lengths differ or a value is not finite.
+    Raises ValueError where lengths differ or a value is not finite.
     """
     for name, value in {"mel": log_mel, "lf0": lf0, "vuv": vuv}.items():
         if len(value) != len(log_mel) or not np.isfinite(value).all():

@@ -72,8 +72,7 @@ def timeline_of(
             without. One within a bar begins a new bar.
         keys: (position, sharps), flats negative.
 
-    Raises:
-        DataError: where a tempo or a time signature is absurd.
+    Raises DataError where a tempo or a time signature is absurd.
     """
     held = _in_order(tempi) or [(Fraction(0), DEFAULT_TEMPO)]
     for position, bpm in held:
@@ -129,10 +128,8 @@ def bar_positions(signatures: Iterable[Sequence[int]]) -> list[tuple[Fraction, i
 def assemble(notes: Iterable[Sung], timeline: Timeline, *, lang: str, title: str = "") -> Score:
     """A contiguous score of one voice from 0 on; phones are attached later.
 
-    Raises:
-        DataError: where there are no notes or no lyrics at all, notes overlap, have no
-            length, begin before the score does, or pitch, number or length are beyond
-            :mod:`nnsvs_lite.score.formats.limits`.
+    Raises DataError where there are no notes or no lyrics at all, notes overlap, have no length, begin before
+    the score does, or pitch, number or length are beyond :mod:`nnsvs_lite.score.formats.limits`.
     """
     sung = sorted(notes, key=lambda n: (n.start, -n.end, n.pitch))
     checked_count(len(sung))

@@ -62,9 +62,8 @@ def read_ds(path: str | os.PathLike, *, lang: str = "ja", tempo: float | None = 
         lang: language whose phones these are.
         tempo: quarter notes a minute, to count beats by, since the file has none; 120 if not given.
 
-    Raises:
-        DataError: where the file is not such a list of segments, or its sequences do
-            not fit together; names the segment.
+    Raises DataError where the file is not such a list of segments, or its sequences do not fit together;
+    names the segment.
     """
     bpm = DEFAULT_TEMPO if tempo is None else checked_tempo(tempo, "the tempo asked for")
     value = parse_json(read_bytes(path, MAX_TEXT_BYTES))

@@ -100,8 +100,7 @@ _MONO = (
 def read_full(path: str | os.PathLike, lang: str = "ja") -> FullLabel:
     """Reads a full-context label file: the score in it, and the sung phones.
 
-    Raises:
-        DataError: at a line that is not a full-context label of a singing database.
+    Raises DataError at a line that is not a full-context label of a singing database.
     """
     labels: list[Segment] = []
     rows: list[tuple[dict[str, str], list[str]]] = []

@@ -43,9 +43,7 @@ def read_midi(
     ``part`` is the number from 1 or name of the part; the one that its lyrics fit if not given.
     ``tempo`` (quarter notes a minute) holds in a file that has none of its own.
 
-    Raises:
-        DataError: where the file is not a score that can be sung; names file, measure
-            and beat.
+    Raises DataError where the file is not a score that can be sung; names file, measure and beat.
     """
     with naming(path):
         midi = parse_midi(read_bytes(path))

