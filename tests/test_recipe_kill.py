@@ -16,15 +16,12 @@ import pytest
 ROOT = Path(__file__).parents[1]
 KILLS = [
     (0, 0.3),
-    (2, 0.4),
     (2, 1.2),
     (2, 3.0),
     (3, 0.5),
-    (3, 2.5),
     (4, 2.0),
     (5, 2.5),
     (5, 6.0),
-    (6, 0.5),
     (6, 3.0),
 ]
 """The stage in which to kill, and how many seconds after it began, at most."""
@@ -128,7 +125,7 @@ def test_killed_runs_end_with_the_same_bytes(tmp_path: Path, corpus: Path) -> No
     chance = random.Random(0)
     killed = Recipe(tmp_path / "killed", corpus)
     kills = sum(killed.run_and_kill(stage, delay * chance.uniform(0.5, 1)) for stage, delay in KILLS)
-    assert kills >= 8
+    assert kills >= 6
     killed.run_whole()
     actual = killed.digest()
     assert set(actual) == set(expected)
