@@ -137,7 +137,10 @@ def test_no_class_path_is_honoured_but_the_models_own(conf, foreign, monkeypatch
         (config_of(resf0, options={"gv": nested}), "init_args.options.gv must be a number"),
         (config_of(world, streams=nested), "init_args.streams.class_path must be a mapping"),
         (config_of(world, streams={"lf0": {"decoder": nested}}), "unknown key .*lf0.decoder.class_path"),
-        (config_of(world, streams={}, weights=nested), "init_args.weights.class_path must be a number"),
+        (
+            config_of(world, streams={}, weights=nested),
+            "init_args\\.weights must be one of .*, not 'class_path'",
+        ),
         (config_of(MDN) | {"training": nested}, "unknown key training.class_path"),
         ({"model": {"class_path": nested}}, "model.class_path must be text"),
     ):
