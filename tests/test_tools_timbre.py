@@ -6,11 +6,14 @@ import sys
 import numpy as np
 import pytest
 from models_common import ROOT, examples
+from scorexml import song, write
 
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.synthesis.singer import Singer
 
 sys.path.insert(0, str(ROOT / "tools"))
+from singers import tuning
 from timbre import singers_of, timbre_distance, vowel_spectra
 
 sys.path.remove(str(ROOT / "tools"))
@@ -51,3 +54,16 @@ def test_singers_of_a_dump(toy_dump, tmp_path):
     np.testing.assert_allclose(found["toy"]["a"], np.concatenate(frames).mean(0), rtol=1e-4)
     with pytest.raises(DataError, match="no mel-cepstra"):
         singers_of(tmp_path, "train", {"a"})
+
+
+def test_each_note_of_a_singing_is_set_beside_the_score(toy_voice, tmp_path):
+    """Every sung note that lasts gives one figure; F0 that is 20 cents sharp of the score gives 20."""
+    score = write(tmp_path, song("C4 1 さ, D4 1 く, r 2"))
+    performance = Singer.load(toy_voice).sing(score)
+    phones, shift = performance.phones, performance.frame_shift
+    f0 = np.zeros(round(phones[-1].end / shift) + 1)
+    for phone in phones:
+        pitch = {"s": 60, "a": 60, "k": 62, "u": 62}.get(phone.symbol, 0)
+        if pitch:
+            f0[round(phone.start / shift) : round(phone.end / shift)] = 440 * 2 ** ((pitch + 0.2 - 69) / 12)
+    np.testing.assert_allclose(tuning(performance, f0), [20.0, 20.0], atol=0.5)

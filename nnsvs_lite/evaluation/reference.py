@@ -125,6 +125,11 @@ class NoteGroups(NamedTuple):
     last: np.ndarray
     pitch: np.ndarray
 
+    def spans(self, phones: Sequence[Segment]) -> np.ndarray:
+        """Starts and ends of the notes, ``(sung notes, 2)`` s, where the phones have these times."""
+        bounds = _bounds(phones)
+        return np.stack([bounds[self.first, 0], bounds[self.last, 1]], axis=1)
+
 
 def group_notes(score: Score, note_index: Sequence[int]) -> NoteGroups:
     """Finds the phones of each sung note: rests, and notes without a phone, are left out."""
@@ -200,9 +205,7 @@ class Utterance:
 
     def sung_pitch(self, f0: np.ndarray, phones: Sequence[Segment]) -> np.ndarray:
         """``pitch`` of a rendition with this F0 and these phone times."""
-        bounds, notes = _bounds(phones), self.notes
-        spans = np.stack([bounds[notes.first, 0], bounds[notes.last, 1]], axis=1)
-        return sung_pitch(f0, self.frame_shift, spans[self._held])
+        return sung_pitch(f0, self.frame_shift, self.notes.spans(phones)[self._held])
 
     @property
     def rendition(self) -> Rendition:
