@@ -144,7 +144,7 @@ def test_verse_numbers_are_not_sung(lang, lyric, sung):
     assert without_number(lyric, lang) == sung
 
 
-@pytest.mark.parametrize("sign", "- ー ~ _ + ー、 -。 +. __, ! ‒ —".split())
+@pytest.mark.parametrize("sign", ["-", "ー", "~", "_", "+", "ー、", "-。", "+.", "__,", "!", "‒", "—"])
 def test_holds(sign):
     assert is_continuation(sign)
 
