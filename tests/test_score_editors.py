@@ -8,7 +8,7 @@ from scorefiles import JAPANESE, tune, zipped
 
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.formats.readers import read_score
-from nnsvs_lite.score.formats.ust import clean_alias
+from nnsvs_lite.score.lyrics import clean_alias
 
 SONG = tune("60 1 か, 62 1 き, 64 2 く")
 
@@ -51,7 +51,7 @@ def sung(path, **options):
         ("R", "R"),
         ("a k", None),
         ("i ch", None),
-        ("a a", "a a"),
+        ("a a", "a"),
         ("息", "br"),
         ("Br", "br"),
         ("+", "+"),

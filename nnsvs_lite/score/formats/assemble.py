@@ -22,7 +22,7 @@ from nnsvs_lite.score.formats.limits import (
 )
 from nnsvs_lite.score.formats.rawfile import get_number
 from nnsvs_lite.score.languages import Language
-from nnsvs_lite.score.phonemize import is_breath, is_continuation
+from nnsvs_lite.score.lyrics import is_breath, is_continuation, is_next_syllable
 from nnsvs_lite.score.timeline import Metre, Timeline
 from nnsvs_lite.score.types import REST, Note, Score
 
@@ -34,10 +34,6 @@ UNSPACED = frozenset({"ja", "zh", "yue"})
 
 SHORT = Fraction(1, 8)
 """Gaps shorter than this, in quarters (a 32nd note), are closed: players shorten notes a little."""
-
-NEXT_SYLLABLE = "+"
-"""Lyric of a note that sings the next syllable of the word before it; left on its note in
-languages that space words, where :mod:`nnsvs_lite.score.phonemize` minds it."""
 
 _BEAT_TYPES = frozenset(2**power for power in range(11))
 
@@ -196,8 +192,8 @@ def _with_lyric(note: Note, lyric: str, before: Note | None, lang: str) -> Note:
         return replace(note, lyric=lyric)
     if before is None or before.is_rest:
         return note
-    if lyric == NEXT_SYLLABLE and lang not in UNSPACED:
-        return replace(note, lyric=lyric)
+    if is_next_syllable(lyric) and lang not in UNSPACED:
+        return replace(note, lyric="+")
     return replace(note, slur=True)
 
 
