@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 HUNDRED_NS = 1e-7
 
 _SILENT_LABELS = frozenset({"pau", "sil", "br", "xx"})
+_LINE = re.compile(r"\r\n|\r|\n")
 _MAX_LINE = 4000  # characters of a label
 _QUARTER = 24
 _MOST_CENTISECONDS, _MOST_TEMPO = 499, 199
@@ -59,7 +60,7 @@ def read_lab(path: str | os.PathLike, unit: float = HUNDRED_NS) -> list[Segment]
     Raises DataError at a malformed line, or where there is no label at all.
     """
     labels = []
-    for number, line in enumerate(read_text(path).splitlines(), start=1):
+    for number, line in enumerate(_LINE.split(read_text(path)), start=1):
         if not line.strip():
             continue
         fields = line.split(maxsplit=2)
