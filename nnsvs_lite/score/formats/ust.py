@@ -32,14 +32,14 @@ def read_ust(path: str | os.PathLike, *, lang: str = "ja") -> Score:
     )
     tempi = []
     if "Tempo" in setting:
-        tempi.append((Fraction(0), _decimal(setting["Tempo"], "Tempo in [#SETTING]")))
+        tempi.append((Fraction(0), _decimal(setting["Tempo"])))
     notes: list[Sung] = []
     position = Fraction(0)
     for name, fields in sections:
         place = f"[#{name}]"
         length = Fraction(get_number(fields.get("Length"), f"{place}: Length", 0, 1e9)) / TICKS
         if fields.get("Tempo", "").strip():
-            tempi.append((position, _decimal(fields["Tempo"], f"{place}: Tempo")))
+            tempi.append((position, _decimal(fields["Tempo"])))
         lyric = clean_alias(get_text(fields.get("Lyric", "")), lang)
         if lyric is None:
             if notes and notes[-1].end == position:
@@ -82,6 +82,6 @@ def _sections(text: str) -> tuple[dict[str, str], list[tuple[str, dict[str, str]
     return setting, notes
 
 
-def _decimal(text: str, what: str) -> float:
+def _decimal(text: str) -> str:
     """A number that a computer with another locale may have written with a comma."""
-    return get_number(text.strip().replace(",", "."), what)
+    return text.strip().replace(",", ".")
