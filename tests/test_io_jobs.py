@@ -17,6 +17,7 @@ from killing import PATIENCE, is_alive, until
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.jobs import AHEAD, run_jobs
 
+
 def square(job: int) -> tuple[int, int]:
     return job * job, os.getpid()
 

@@ -123,3 +123,26 @@ def test_labels_of_several_songs_and_of_an_hour_are_refused(singer, tmp_path):
     late = [*LABELS[:-1], LABELS[-1]._replace(end=3600.0)]
     with pytest.raises(DataError, match="the labels end at 3600 s, the score at 2.5 s"):
         singer.sing(SCORE, labels=late)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: b"\xef\xbb\xbf" + text,
+        lambda text: text.replace(b"\n", b"\r\n"),
+        lambda text: b"\xef\xbb\xbf" + text.replace(b"\n", b"\r"),
+        lambda text: text.replace(b"\n", b"\r\n", 3),
+    ],
+)
+@pytest.mark.parametrize("form", [("lab", 1e-7, ".0f"), ("txt", 1, ".3f")])
+def test_marks_and_line_ends_of_labels_do_not_count(form, change, tmp_path):
+    suffix, unit, digits = form
+    path = tmp_path / f"song.{suffix}"
+    path.write_bytes(change(lab(LABELS, unit, digits).encode()))
+    assert read_labels(path) == LABELS
+
+
+def test_a_line_separator_ends_no_label(tmp_path):
+    path = tmp_path / "song.lab"
+    path.write_text("0 4000000 pau\u2028x\n4000000 5000000 a\n", encoding="utf-8")
+    assert [s.label for s in read_labels(path)] == ["pau\u2028x", "a"]

@@ -196,7 +196,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _INTERRUPTED
     finally:
         if is_program:
-            # All is done: Ctrl-C would only break off what Python and libraries do at the end, with a traceback.
+            # Ctrl-C would only break off what Python and libraries do at exit, with a traceback.
             signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 

@@ -3,7 +3,7 @@
 import dataclasses
 
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.score.phonemize import is_breath, is_continuation
+from nnsvs_lite.score.lyrics import is_breath, is_continuation
 from nnsvs_lite.score.timeline import NEAR, Timeline
 from nnsvs_lite.score.types import REST, Note, Score
 from nnsvs_lite.studio.song import MAX_NOTES, Song, SongNote
