@@ -14,7 +14,6 @@ from nnsvs_lite.io.atomic import (
     atomic_path,
     read_json,
     read_text,
-    regular,
     write_bytes,
     write_json,
     write_text,
@@ -63,7 +62,7 @@ def test_reading_says_what_is_wrong_and_where(tmp_path):
         with pytest.raises(DataError, match="x.json: not JSON that can be read") as caught:
             read_json(tmp_path / "x.json")
         assert len(str(caught.value)) < 400
-    with pytest.raises(DataError, match=r"a\\x00b: cannot be read: embedded null byte"):
+    with pytest.raises(DataError, match="holds a NUL"):
         read_text(tmp_path / "a\0b")
     with pytest.raises(DataError, match="file: larger than 3 bytes"):
         read_text(write_of(tmp_path / "file", "four"), 3)
@@ -72,18 +71,6 @@ def test_reading_says_what_is_wrong_and_where(tmp_path):
 def write_of(path, text):
     path.write_text(text)
     return path
-
-
-def test_only_regular_files_are_opened(tmp_path):
-    os.mkfifo(tmp_path / "fifo")
-    (tmp_path / "link").symlink_to("fifo")
-    (tmp_path / "a").write_text("{}")
-    (tmp_path / "good").symlink_to("a")
-    assert regular(tmp_path / "a") == tmp_path / "a" and read_json(tmp_path / "good") == {}
-    for path in (tmp_path / "fifo", tmp_path / "link", "/dev/zero", "/dev/null"):
-        for read in (regular, read_text, read_json):
-            with pytest.raises(DataError, match="is a pipe or device, a file is needed"):
-                read(path)
 
 
 def test_messages_show_control_characters_and_do_not_act():

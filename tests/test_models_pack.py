@@ -153,7 +153,7 @@ def test_pipes_and_devices_are_refused_and_never_waited_for(recipe, tmp_path):
     os.mkfifo(tmp_path / "fifo")
     for path in (tmp_path / "fifo", Path("/dev/zero")):
         for read in (Pack.read, load_model, Config.read, partial(pack, recipe, tmp_path / "v.nnsvs")):
-            with pytest.raises(DataError, match="is a pipe or device, a file is needed"):
+            with pytest.raises(DataError, match="is not a regular file"):
                 read(path)
         with pytest.raises(DataError, match="no such folder"):
             Singer.load(path)
@@ -315,7 +315,7 @@ def test_the_command_says_what_it_needs(toy_voice, packed, tmp_path, capfd):
         (["pack", toy_voice], "an exp dir and -o voice.nnsvs are needed"),
         (["pack", toy_voice, "--show", packed], "--show goes alone"),
         (["pack", "--show", tmp_path / "nowhere"], "nowhere: no such file"),
-        (["pack", "--show", tmp_path], "is a folder, a file is needed"),
+        (["pack", "--show", tmp_path], "cannot be read: Is a directory"),
         (["pack", tmp_path / "nowhere", "-o", tmp_path / "v.nnsvs"], "no such folder"),
     ):
         assert main([str(word) for word in words]) == 1

@@ -176,8 +176,6 @@ def test_running_status_and_ends_by_velocity_zero(tmp_path):
         ([lyric(0, "か"), on(0)], "track 2: the note of pitch 60 that begins at tick 0 has no end"),
         ([lyric(0, "か"), on(0), off(0)], "measure 1, beat 1 (tick 0): a note of no length"),
         ([lyric(0, "か"), *notes(0, pitch=0)], "measure 1, beat 1 (tick 0): pitch 0 is out of range"),
-        ([lyric(0, "か"), *notes(0), (480, meta(0x51, b"\0\0\0"))], "a tempo of inf quarter notes a minute"),
-        ([lyric(0, "か"), *notes(0), (480, meta(0x51, b"\0\0\1"))], "quarter 2: a tempo of 6e+07 quarter"),
         (
             [lyric(0, "か"), *notes(0), (0, meta(0x58, bytes([0, 2])))],
             "a time signature of 0/4 cannot be read",
@@ -188,6 +186,18 @@ def test_running_status_and_ends_by_velocity_zero(tmp_path):
 )
 def test_what_cannot_be_sung(tmp_path, events, message):
     assert message in failure(write(tmp_path, events))
+
+
+@pytest.mark.parametrize("microseconds", [0, 1, 2**24 - 1])
+def test_absurd_tempo(tmp_path, caplog, microseconds):
+    """One among others is passed over; one alone is refused."""
+    mark = meta(0x51, microseconds.to_bytes(3, "big"))
+    song = [lyric(0, "か"), *notes(0, 480)]
+    assert read_score(write(tmp_path, [*song, (480, mark)])).notes[1].duration == 0.5
+    assert "1 tempi are passed over; the first: quarter 2: a tempo of" in caplog.text
+    path = tmp_path / "b.mid"
+    path.write_bytes(midi_file(track([*song, (0, mark)])))
+    assert failure(path).startswith("quarter 1: a tempo of")
 
 
 @pytest.mark.parametrize(

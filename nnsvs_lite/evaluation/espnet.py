@@ -59,8 +59,7 @@ def warp(ref: np.ndarray, est: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         i, j = path[-1]
         steps = [(total[i, j], (i - 1, j - 1)), (total[i, j + 1], (i - 1, j)), (total[i + 1, j], (i, j - 1))]
         path.append(min(steps, key=lambda step: step[0])[1])
-    pairs = np.array(path[::-1])
-    return pairs[:, 0], pairs[:, 1]
+    return tuple(np.array(path[::-1]).T)
 
 
 class EspnetAnalysis(NamedTuple):

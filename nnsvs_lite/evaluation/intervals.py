@@ -72,12 +72,8 @@ class Gain(NamedTuple):
 def estimate(measure: Measure, runs: Runs, draws: int = DRAWS, seed: int = 0) -> Estimate | None:
     """The number of a system with its interval over utterances, and over seeds where there are several.
 
-    Args:
-        runs: one mapping of utterance to vector for each seed; utterances that a run lacks are left out of
-            all.
-        draws, seed: of the bootstrap; the same seed gives the same interval.
-
-    Returns None where nothing counts in some run.
+    Utterances that a run lacks are left out of all. ``draws`` and ``seed`` are of the bootstrap; the same
+    seed gives the same interval. Returns None where nothing counts in some run.
     """
     utts = _common(runs)
     numbers = _numbers(measure, runs, utts)
@@ -92,10 +88,8 @@ def gain(measure: Measure, runs: Runs, against: Runs) -> Gain | None:
     """By how much ``runs`` are better than ``against``, both as in :func:`estimate`.
 
     The interval is paired: each draw takes the same utterances of both, so that how hard an utterance is
-    cancels. Seeds of the two have nothing to do with each other and are drawn apart.
-
-    Args:
-        measure: not one whose best value is zero from both sides.
+    cancels. Seeds of the two have nothing to do with each other and are drawn apart. No measure may be given
+    whose best value is zero from both sides.
 
     Returns None where one of them lacks the measure, or they share nothing that counts.
     """
@@ -118,9 +112,7 @@ def _common(runs: Runs) -> list[str]:
 def _numbers(measure: Measure, runs: Runs, utts: Sequence[str]) -> np.ndarray | None:
     """The number of each run, ``(runs,)``."""
     values = [measure.pool([run[utt] for utt in utts]) for run in runs]
-    if not values or any(value is None for value in values):
-        return None
-    return np.array(values, dtype=np.float64)
+    return np.array(values, dtype=np.float64) if values and None not in values else None
 
 
 def _interval(

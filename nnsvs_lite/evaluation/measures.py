@@ -1,4 +1,4 @@
-"""What is measured: each number's key, unit and definition, how it is computed and how it pools.
+"""What is measured: how each number of ``measures.json`` is computed, pooled and shown.
 
 Each measure makes a small vector of two renditions of an utterance. Vectors of several utterances are summed
 (or, for medians, joined) before the number is taken: a table pools frames, notes or phones. Frame ``t`` is
@@ -7,11 +7,13 @@ compared with frame ``t`` (no DTW); ESPnet's figures differ, see :mod:`nnsvs_lit
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from nnsvs_lite.evaluation.reference import Rendition
+from nnsvs_lite.io.atomic import read_json
 
 FRAME_STREAMS = ("f0", "mgc", "bap", "mel")
 MASKED = ("mgc", "bap", "mel")
@@ -28,6 +30,14 @@ def distortion(ref: np.ndarray, est: np.ndarray) -> np.ndarray:
     logs it in training, MCD leaves c0 out, and that of coded aperiodicity is divided by 10 (Merlin).
     """
     return TEN_OVER_LN10 * np.sqrt(2.0 * np.sum((ref - est) ** 2, axis=-1))
+
+
+def distortion_but_c0(ref: np.ndarray, est: np.ndarray) -> np.ndarray:
+    return distortion(ref[:, 1:], est[:, 1:])
+
+
+def aperiodicity_distortion(ref: np.ndarray, est: np.ndarray) -> np.ndarray:
+    return distortion(ref, est) / 10.0
 
 
 def mel_distance(ref: np.ndarray, est: np.ndarray) -> np.ndarray:
@@ -165,13 +175,17 @@ def _once(values: np.ndarray, power: float) -> np.ndarray:
     return np.array([np.mean(values**power) ** (1 / power), 1.0]) if values.size else np.zeros(2)
 
 
-MEAN = Pooling(lambda x: np.array([np.sum(x), np.size(x)], dtype=np.float64), _ratio)
-RMS = Pooling(lambda x: np.array([np.sum(x**2), np.size(x)]), lambda sums: float(np.sqrt(_ratio(sums))))
-MEDIAN_ABS = Pooling(lambda x: x, lambda x: float(np.median(np.abs(x))) if x.size else np.nan, joined=True)
-PEARSON = Pooling(_moments, _pearson)
-MEAN_ONCE = Pooling(lambda x: _once(np.asarray(x, np.float64), 1), _ratio)
-RMS_ONCE = Pooling(lambda x: _once(x, 2), _ratio)
-"""``_ONCE``: each utterance counts once, whatever its length."""
+POOLINGS = {
+    "mean": Pooling(lambda x: np.array([np.sum(x), np.size(x)], dtype=np.float64), _ratio),
+    "rms": Pooling(lambda x: np.array([np.sum(x**2), np.size(x)]), lambda sums: float(np.sqrt(_ratio(sums)))),
+    "median_abs": Pooling(
+        lambda x: x, lambda x: float(np.median(np.abs(x))) if x.size else np.nan, joined=True
+    ),
+    "pearson": Pooling(_moments, _pearson),
+    "mean_once": Pooling(lambda x: _once(np.asarray(x, np.float64), 1), _ratio),
+    "rms_once": Pooling(lambda x: _once(x, 2), _ratio),
+}
+"""``_once``: each utterance counts once, whatever its length."""
 
 
 @dataclass(frozen=True)
@@ -251,87 +265,22 @@ class Measure:
         return f"{self.label} ({self.unit})" if self.unit else self.label
 
 
-MEASURES: tuple[Measure, ...] = (
-    Measure("mcd_db", "MCD", "dB", "lower", 2, "main",
-        "mgc", lambda ref, est: distortion(ref[:, 1:], est[:, 1:]), MEAN,
-        "mel-cepstral distortion, (10/ln 10) √(2 Σ (c − ĉ)²), c0 left out, mean over frames that the "
-        "reference labels call sung (every phone but pau and br)"),
-    Measure("lf0_rmse_cents", "F0 RMSE", "cents", "lower", 1, "main", "f0", f0_cents, RMS,
-        "root mean square of 1200 log2(f̂/f) over frames voiced in both"),
-    Measure("vuv_error", "V/UV error", "%", "lower", 2, "main", "f0", wrong_voicing, MEAN,
-        "frames whose voicing differs, of all frames (also called VDE)"),
-    Measure("bap_db", "BAP", "dB", "lower", 3, "main",
-        "bap", lambda ref, est: distortion(ref, est) / 10.0, MEAN,
-        "distortion of coded band aperiodicity: the formula of MCD over all bands / 10, same frames as MCD"),
-    Measure("onset_mae_ms", "Onset", "ms", "lower", 1, "main", "onset", abs_ms, MEAN,
-        "mean absolute error of the start of each sung note's first phone, predicted against labelled"),
-    Measure("vowel_onset_mae_ms", "Vowel onset", "ms", "lower", 1, "main", "nucleus", abs_ms, MEAN,
-        "the same for the start of each sung note's nucleus"),
-    Measure("phone_duration_mae_ms", "Phone duration", "ms", "lower", 1, "main", "phone", abs_ms, MEAN,
-        "mean absolute error of the durations of sung phones"),
-    Measure("in_tune_cents", "In tune", "cents", "lower", 1, "main", "pitch", note_cents, MEDIAN_ABS,
-        "F0 re-estimated from the wav against the pitch in the score: per note of at least 0.2 s the "
-        "median deviation over the middle half of its sung span, then the median of the absolute values; "
-        "a note with no voiced frame there counts as infinitely off; the floor sings the score's pitch, so "
-        "it is in tune by construction"),
-    Measure("mel_db", "Mel distance", "dB", "lower", 2, "more", "mel", mel_distance, MEAN,
-        "mean absolute difference of log-mel spectra over bands, same frames as MCD; only where the features "
-        "have mel spectra"),
-    Measure("f0_correlation", "F0 correlation", "", "higher", 4, "more", "f0", voiced_pairs, PEARSON,
-        "Pearson correlation of F0 in Hz over frames voiced in both"),
-    Measure("rpa", "RPA", "%", "higher", 1, "more", "f0", pitch_hits, MEAN,
-        "raw pitch accuracy: reference-voiced frames within 50 cents"),
-    Measure("rca", "RCA", "%", "higher", 1, "more", "f0", chroma_hits, MEAN,
-        "raw chroma accuracy: RPA with octaves forgiven"),
-    Measure("gpe", "GPE", "%", "lower", 2, "more", "f0", gross_errors, MEAN,
-        "gross pitch errors: frames voiced in both that are off by more than 20 %"),
-    Measure("ffe", "FFE", "%", "lower", 2, "more", "f0", frame_errors, MEAN,
-        "F0 frame error: gross pitch errors and voicing errors, of all frames"),
-    Measure("semitone_accuracy", "Semitone accuracy", "%", "higher", 1, "more", "f0", voiced_semitone, MEAN,
-        "reference-voiced frames that round to the same semitone"),
-    Measure("semitone_accuracy_overall", "Semitone accuracy, all frames", "%", "higher", 1, "more",
-        "f0", same_semitone, MEAN,
-        "the same over all frames, unvoiced as a label of its own"),
-    Measure("onset_bias_ms", "Onset bias", "ms", "zero", 1, "more", "onset", bias_ms, MEAN,
-        "mean signed onset error, late is positive"),
-    Measure("onset_within_50ms", "Onset within 50 ms", "%", "higher", 1, "more", "onset", within(50.0), MEAN,
-        "notes whose onset is off by at most 50 ms"),
-    Measure("duration_within_20ms", "Duration within 20 ms", "%", "higher", 1, "more",
-        "phone", within(20.0), MEAN,
-        "sung phones whose duration is off by at most 20 ms"),
-    Measure("duration_within_50ms", "Duration within 50 ms", "%", "higher", 1, "more",
-        "phone", within(50.0), MEAN,
-        "sung phones whose duration is off by at most 50 ms"),
-    Measure("syllable_duration_mae_ms", "Syllable duration", "ms", "lower", 1, "more",
-        "syllable", abs_ms, MEAN,
-        "mean absolute error of the durations of syllables, from the first phone of a sung note to its last"),
-    Measure("syllable_within_20ms", "Syllable within 20 ms", "%", "higher", 1, "more",
-        "syllable", within(20.0), MEAN,
-        "syllables whose duration is off by at most 20 ms"),
-    Measure("syllable_within_50ms", "Syllable within 50 ms", "%", "higher", 1, "more",
-        "syllable", within(50.0), MEAN,
-        "syllables whose duration is off by at most 50 ms"),
-    Measure("espnet_mcd_db", "MCD", "dB", "lower", 2, "espnet", "mgc", distortion, MEAN_ONCE,
-        "mel-cepstral distortion as ESPnet's evaluate_mcd.py has it: SPTK mel-cepstra with c0, frames "
-        "paired by time warping, mean over utterances"),
-    Measure("espnet_log_f0_rmse", "Log F0 RMSE", "", "lower", 4, "espnet", "f0", log_f0, RMS_ONCE,
-        "as ESPnet's evaluate_f0.py: natural log of Hz, Harvest from 40 to 800 Hz, frames voiced in both "
-        "after time warping, mean over utterances"),
-    Measure("espnet_semitone_accuracy", "Semitone accuracy", "%", "higher", 1, "espnet",
-        "f0", same_semitone, MEAN_ONCE,
-        "as ESPnet's evaluate_semitone.py: frames of the warped F0 with the same semitone, unvoiced "
-        "included, mean over utterances"),
-    Measure("espnet_vuv_error", "V/UV error", "%", "lower", 2, "espnet", "f0", wrong_voicing, MEAN_ONCE,
-        "as ESPnet's evaluate_vuv.py: frames of the warped F0 whose voicing differs, mean over utterances"),
-    Measure("truth_lf0_rmse_cents", "F0 RMSE", "cents", "lower", 1, "truth", "f0", f0_cents, RMS,
-        "F0 of the wav against the F0 that the virtual singer intended, over frames voiced in both"),
-    Measure("truth_onset_mae_ms", "Onset", "ms", "lower", 1, "truth", "onset", abs_ms, MEAN,
-        "onset error against the times that the virtual singer intended"),
-    Measure("truth_vowel_onset_mae_ms", "Vowel onset", "ms", "lower", 1, "truth", "nucleus", abs_ms, MEAN,
-        "the same for the start of each note's nucleus"),
-    Measure("truth_phone_duration_mae_ms", "Phone duration", "ms", "lower", 1, "truth", "phone", abs_ms, MEAN,
-        "duration error against the times that the virtual singer intended"),
-)  # fmt: skip
+def _read() -> tuple[Measure, ...]:
+    """The measures of ``measures.json``, in the order of the table."""
+    computes = (distortion_but_c0, f0_cents, wrong_voicing, aperiodicity_distortion, abs_ms, note_cents)
+    computes += (mel_distance, voiced_pairs, pitch_hits, chroma_hits, gross_errors, frame_errors)
+    computes += (voiced_semitone, same_semitone, bias_ms, distortion, log_f0)
+    known = {function.__name__: function for function in computes}
+    known |= {f"within_{ms}ms": within(float(ms)) for ms in (20, 50)}
+    rows = read_json(Path(__file__).with_suffix(".json"))
+    ways = {
+        key: {"compute": known[row["compute"]], "pooling": POOLINGS[row["pooling"]]}
+        for key, row in rows.items()
+    }
+    return tuple(Measure(key, **row | ways[key]) for key, row in rows.items())
+
+
+MEASURES = _read()
 
 PREFIXES = {"truth": "against the truth, ", "espnet": "as ESPnet, "}
 """Said before the label where a group shares labels with another."""

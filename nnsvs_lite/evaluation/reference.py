@@ -11,6 +11,7 @@ import numpy as np
 
 from nnsvs_lite.corpus.datadir import DataDir
 from nnsvs_lite.features.config import MelConfig
+from nnsvs_lite.features.f0 import hz_to_midi
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.ctm import Segment, read_ctm
 from nnsvs_lite.io.errors import DataError
@@ -20,6 +21,8 @@ from nnsvs_lite.score.types import Score
 
 TRUE_FRAME_SHIFT = 0.005
 """Seconds between the frames of the true F0 of synthetic recordings."""
+SHORTEST_HELD = 0.2
+"""Seconds; the pitch of a shorter note is not measured."""
 
 
 @dataclass(frozen=True)
@@ -57,26 +60,25 @@ def mel_in_decibel(mel: np.ndarray, config: MelConfig) -> np.ndarray:
     return 20.0 / config.power * mel * (1.0 if config.log == "log10" else 1.0 / np.log(10.0))
 
 
-def sung_pitch(f0: np.ndarray, frame_shift: float, spans: np.ndarray, min_seconds: float = 0.2) -> np.ndarray:
+def sung_pitch(f0: np.ndarray, frame_shift: float, spans: np.ndarray) -> np.ndarray:
     """The pitch at which each note is sung: the median over the voiced frames of its middle half.
 
     The median over a stretch that long passes over vibrato and glides at the edges.
 
     Args:
-        f0: Hz, 0 where unvoiced, frame ``t`` centred at ``t * frame_shift``; ``(frames,)``.
-        frame_shift: seconds. spans: start and end of each sung note in seconds, ``(notes, 2)``.
+        f0: ``(frames,)`` Hz, 0 where unvoiced, frame ``t`` centred at ``t * frame_shift`` s.
+        spans: start and end of each sung note in seconds, ``(notes, 2)``.
 
-    Returns ``(notes,)`` MIDI numbers: NaN for a note under ``min_seconds``, infinite where no frame is
+    Returns ``(notes,)`` MIDI numbers: NaN for a note under ``SHORTEST_HELD``, infinite where no frame is
     voiced, so that silence is never in tune.
     """
     pitches = np.full(len(spans), np.nan)
     times = np.arange(len(f0)) * frame_shift
     for i, (start, end) in enumerate(np.asarray(spans, dtype=np.float64)):
         length = end - start
-        if length < min_seconds - 1e-6:
-            continue
-        inside = f0[(times >= start + length / 4) & (times <= end - length / 4) & (f0 > 0)]
-        pitches[i] = np.median(69.0 + 12.0 * np.log2(inside / 440.0)) if inside.size else np.inf
+        if length >= SHORTEST_HELD - 1e-6:
+            inside = f0[(times >= start + length / 4) & (times <= end - length / 4) & (f0 > 0)]
+            pitches[i] = np.median(hz_to_midi(inside)) if inside.size else np.inf
     return pitches
 
 
@@ -99,15 +101,12 @@ def match_sung(
     if len(sung) != len(wanted):
         raise DataError(f"{len(sung)} sung phones, the score has {len(wanted)}", where)
     matched: list[Segment] = []
-    waiting = iter(sung)
-    upcoming = next(waiting, None)
     for label in expected:
         if label not in silences:
-            matched.append(upcoming)
-            upcoming = next(waiting, None)
+            matched.append(sung.pop(0))
             continue
         before = matched[-1].end if matched else 0.0
-        matched.append(Segment(before, max(before, upcoming.start if upcoming else end), label))
+        matched.append(Segment(before, max(before, sung[0].start if sung else end), label))
     return matched
 
 
@@ -249,13 +248,13 @@ class Reference:
             raise DataError(f"no utterance {utt!r}", self.path / "score")
         score = Score.from_json(self._scores[utt], where)
         value = {name: table[utt] for name, table in self._tables.items()}
-        durations = np.round(value["duration"].reshape(-1)).astype(np.int64)
-        note_index = np.round(value["note_index"].reshape(-1)).astype(np.int64)
+        durations, note_index = (
+            np.round(value[name].reshape(-1)).astype(np.int64) for name in ("duration", "note_index")
+        )
         symbols = score.phones
         if not len(symbols) == len(durations) == len(note_index):
             found = f"{len(symbols)} phones in the score, {len(durations)} durations"
-            what = f"{found}, {len(note_index)} note indices; extract the features again"
-            raise DataError(what, where)
+            raise DataError(f"{found}, {len(note_index)} note indices; extract the features again", where)
         frames = {len(value[name]) for name in self._streams}
         if frames != {int(durations.sum())}:
             what = f"durations sum to {durations.sum()} frames, features have {sorted(frames)}"
@@ -263,7 +262,7 @@ class Reference:
         bounds = np.concatenate([[0], np.cumsum(durations)]) * self.spec.frame_shift
         bounds = [round(float(time), 7) for time in bounds]
         mel, config = value.get("mel"), self.spec.feature_config.mel
-        phones = [Segment(*row) for row in zip(bounds, bounds[1:], symbols)]
+        phones = list(map(Segment, bounds, bounds[1:], symbols))
         decibel = None if mel is None or config is None else mel_in_decibel(mel, config)
         streams = (f0_in_hertz(value["lf0"], value["vuv"]), value.get("mgc"), value.get("bap"), decibel)
         return Utterance(utt, score, phones, note_index, self.spec.frame_shift, *streams)

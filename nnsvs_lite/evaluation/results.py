@@ -161,8 +161,8 @@ def collect(
         if name in systems:
             unknown = sorted(systems[name].wavs.keys() - set(utts), key=str.encode)
             failed += [(utt, "is not in the reference set") for utt in unknown]
-        keys = [m.key for m in MEASURES if any(m.key in o.vectors for o in scored)]
-        sums = {key: {o.utt: o.vectors[key] for o in scored if key in o.vectors} for key in keys}
+        sums = {key: {o.utt: o.vectors[key] for o in scored if key in o.vectors} for key in BY_KEY}
+        sums = {key: utts for key, utts in sums.items() if utts}
         rtf = systems[name].rtf() if name in systems else None
         differing = {o.utt: round(o.difference, 3) for o in scored if abs(o.difference) > TOLERANCE}
         runs[name] = Run(name, sums, rtf, failed, differing)

@@ -141,51 +141,45 @@ def write_json(path: str | os.PathLike, value: Any, indent: int | None = 1) -> N
     write_text(path, json.dumps(value, ensure_ascii=False, indent=indent, allow_nan=False) + "\n")
 
 
-def regular(path: str | os.PathLike) -> Path:
-    """The path of a file that can be opened without harm.
-
-    Raises DataError where it is missing, a folder, or a pipe or device, which may never end.
-    """
+def check_regular(path: str | os.PathLike) -> None:
+    """Raises DataError where something is there that is no file or folder: a FIFO would be waited for."""
     try:
         mode = Path(path).stat().st_mode
-    except (FileNotFoundError, NotADirectoryError):
-        raise DataError("no such file", path) from None
-    except (OSError, ValueError) as error:
-        # A ValueError is of a NUL in the name.
-        raise DataError(f"cannot be read: {getattr(error, 'strerror', None) or error}", path) from None
-    if not stat.S_ISREG(mode):
-        kind = "folder" if stat.S_ISDIR(mode) else "pipe or device"
-        raise DataError(f"is a {kind}, a file is needed", path)
-    return Path(path)
-
-
-def read_bytes(path: str | os.PathLike, limit: float = math.inf) -> bytes:
-    """Reads a file; raises DataError as :func:`regular`, where it may not be read, or has more than ``limit``
-    bytes.
-    """
-    if regular(path).stat().st_size > limit:
-        raise DataError(f"larger than {limit} bytes, which no such file is", path)
-    try:
-        return Path(path).read_bytes()
-    except PermissionError:
-        raise DataError("no permission to read it", path) from None
+    except ValueError:
+        raise DataError("no path: it holds a NUL character", repr(path)) from None
+    except OSError:
+        return  # opening it says why
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise DataError("is not a regular file", path)
 
 
 def read_text(path: str | os.PathLike, limit: float = math.inf) -> str:
-    """Reads a UTF-8 text file. Raises DataError as :func:`read_bytes`, or where it is not UTF-8."""
-    data = read_bytes(path, limit)
+    """Reads a UTF-8 text file; a byte order mark is passed over.
+
+    Raises DataError where it is missing, may not be read, is no regular file, has more than ``limit`` bytes,
+    or is not UTF-8.
+    """
+    check_regular(path)
     try:
-        return data.decode("utf-8")
+        if Path(path).stat().st_size > limit:
+            raise DataError(f"larger than {limit} bytes, which no such file is", path)
+        return Path(path).read_bytes().decode("utf-8-sig")
+    except (FileNotFoundError, NotADirectoryError):
+        raise DataError("no such file", path) from None
+    except PermissionError:
+        raise DataError("no permission to read it", path) from None
+    except IsADirectoryError:
+        raise DataError("is a folder, a file is needed", path) from None
     except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
+        line = Path(path).read_bytes()[: error.start].count(b"\n") + 1
         raise DataError("not UTF-8 text", f"{path}:{line}") from None
 
 
 def read_json(path: str | os.PathLike) -> Any:
-    """Reads a JSON file. Raises DataError as :func:`read_text`, or where it is not JSON, with the line."""
+    """Reads a JSON file. Raises DataError where it is missing or is not JSON, with the line."""
     try:
         return json.loads(read_text(path))
     except json.JSONDecodeError as error:
         raise DataError(f"not JSON: {error.msg}", f"{path}:{error.lineno}") from None
-    except (ValueError, RecursionError) as error:
+    except (RecursionError, ValueError) as error:
         raise DataError(f"not JSON that can be read: {error}", path) from None

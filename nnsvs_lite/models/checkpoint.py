@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 import torch
 
 from nnsvs_lite.features.spec import Spec
-from nnsvs_lite.io.atomic import regular, write_bytes
+from nnsvs_lite.io.atomic import check_regular, write_bytes
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.base import SvsModel
 from nnsvs_lite.models.config import Config
@@ -44,15 +44,15 @@ def load(path: str | os.PathLike, file: BinaryIO | None = None) -> dict[str, Any
     Raises DataError where the file is missing, damaged, or holds anything but plain values.
     """
     if file is None:
-        if not Path(path).exists():
-            raise DataError("no such checkpoint; train the model first", path)
-        regular(path)
+        check_regular(path)
     try:
         with warnings.catch_warnings():
             # torch warns of foreign pickles that are refused right after.
             warnings.simplefilter("ignore")
             state = torch.load(path if file is None else file, map_location="cpu", weights_only=True)
-    except PermissionError as error:
+    except FileNotFoundError:
+        raise DataError("no such checkpoint; train the model first", path) from None
+    except (PermissionError, IsADirectoryError) as error:
         raise DataError(f"cannot be read: {error.strerror}", path) from None
     except pickle.UnpicklingError:
         raise DataError("not a checkpoint of plain tensors; it is not loaded", path) from None

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nnsvs_lite import __version__
-from nnsvs_lite.io.atomic import read_json, read_text, regular, write_bytes, write_json
+from nnsvs_lite.io.atomic import check_regular, read_json, read_text, write_bytes, write_json
 from nnsvs_lite.io.errors import DataError, printable
 from nnsvs_lite.io.tables import read_table
 
@@ -107,7 +107,8 @@ class Pack:
 
         Raises DataError where it is something else, damaged, cut short, too large, or of a newer version.
         """
-        path = regular(path)
+        path = Path(path)
+        check_regular(path)
         try:
             size = path.stat().st_size
             if size > MAX_SIZE:
@@ -123,6 +124,8 @@ class Pack:
             return pack
         except DataError:
             raise
+        except FileNotFoundError:
+            raise DataError("no such file", path) from None
         except OSError as error:
             raise DataError(f"cannot be read: {error.strerror or error}", path) from None
         except Exception as error:

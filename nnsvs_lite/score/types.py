@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -12,6 +13,9 @@ from nnsvs_lite.score.timeline import Timeline
 
 REST = 0
 """The pitch of a rest."""
+
+_MOST = 1e6
+"""Of any number in a score, such as seconds."""
 
 
 class Phone(NamedTuple):
@@ -161,22 +165,22 @@ class Score:
     def from_json(line: str, where: str = "score") -> Score:
         """Reads what :meth:`to_json` wrote.
 
-        Raises DataError where it is not JSON, a note lacks a field, or a field is unknown or of the wrong
-        kind, or the timeline is not in order.
+        Raises DataError where it is not JSON, a note lacks a field, or a field is unknown, of the wrong kind
+        or absurd, or the timeline is not in order.
         """
         try:
             value = json.loads(line)
-            notes = tuple(_note_from_row(row) for row in value["notes"])
+            notes = tuple(_note_from_row(row, number) for number, row in enumerate(value["notes"], start=1))
             rows = value.get("timeline")
             timeline = None if rows is None else Timeline.from_rows(rows, "the timeline")
             return Score(notes, str(value.get("lang", "ja")), str(value.get("title", "")), timeline)
         except DataError as error:
             raise DataError(error.what, where) from None
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise DataError(f"not a score in JSON: {error!r}", where) from None
 
 
-def _note_from_row(row: dict[str, Any]) -> Note:
+def _note_from_row(row: dict[str, Any], number: int) -> Note:
     values: dict[str, Any] = {}
     for name, value in row.items():
         default = _DEFAULTS[name]
@@ -192,4 +196,9 @@ def _note_from_row(row: dict[str, Any]) -> Note:
             values[name] = value
         else:
             values[name] = float(value)
+        if isinstance(values[name], (int, float)) and not abs(values[name]) <= _MOST:
+            what = "too large" if math.isfinite(values[name]) else "not finite"
+            raise DataError(f"note {number}: {name} is {what}")
+    if not 0 <= values.get("pitch", 0) <= 127:
+        raise DataError(f"note {number} has pitch {values['pitch']}, 0 to 127 is needed")
     return Note(**values)

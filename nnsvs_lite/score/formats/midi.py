@@ -21,7 +21,7 @@ from nnsvs_lite.score.formats.assemble import (
 )
 from nnsvs_lite.score.formats.rawfile import decode, naming, read_bytes
 from nnsvs_lite.score.formats.smf import MidiFile, MidiNote, MidiTrack, parse_midi
-from nnsvs_lite.score.phonemize import is_continuation
+from nnsvs_lite.score.lyrics import is_continuation
 from nnsvs_lite.score.timeline import Timeline
 from nnsvs_lite.score.types import Score
 

@@ -8,7 +8,7 @@ from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.formats.limits import MAX_NOTES, checked_length
 from nnsvs_lite.score.formats.musicxml_written import WrittenMeasure, WrittenNote
 from nnsvs_lite.score.languages import Language
-from nnsvs_lite.score.phonemize import is_breath, is_continuation
+from nnsvs_lite.score.lyrics import is_breath, is_continuation
 from nnsvs_lite.score.timeline import Metre, Timeline
 from nnsvs_lite.score.types import REST, Note
 

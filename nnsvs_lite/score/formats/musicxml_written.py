@@ -14,7 +14,7 @@ from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.formats.assemble import UNSPACED, tempo_without_marks
 from nnsvs_lite.score.formats.limits import checked_pitch, checked_tempo
 from nnsvs_lite.score.formats.rawfile import get_number
-from nnsvs_lite.score.phonemize import is_continuation
+from nnsvs_lite.score.lyrics import is_continuation
 from nnsvs_lite.score.types import REST
 
 log = logging.getLogger(__name__)

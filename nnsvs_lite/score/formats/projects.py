@@ -74,14 +74,9 @@ def sing_project(
         begin += whole.bar(begin)[2]
     at, bpm = names.tempo
     timeline = timeline_of(
-        [
-            (
-                quarters(row.get(at, 0), f"a tempo's {at}") - begin,
-                get_number(row.get(bpm), f"a tempo's {bpm}") * names.tempo_unit,
-            )
-            for row in tempi
-        ],
+        [(quarters(row.get(at, 0), f"a tempo's {at}") - begin, row.get(bpm)) for row in tempi],
         [(position - begin, *signature) for position, *signature in signatures],
+        tempo_unit=names.tempo_unit,
     )
     start, length, pitch, text = names.note
     voices: list[tuple[str, list[Sung]]] = []

@@ -9,7 +9,7 @@ from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.formats.limits import MAX_TEXT_BYTES
 from nnsvs_lite.score.formats.projects import Group, Names, sing_project
 from nnsvs_lite.score.formats.rawfile import decode, get_number, get_rows, parse_yaml, read_bytes
-from nnsvs_lite.score.formats.ust import RESTS, clean_alias
+from nnsvs_lite.score.lyrics import clean_alias
 from nnsvs_lite.score.types import Score
 
 
@@ -21,9 +21,9 @@ def read_ustx(path: str | os.PathLike, *, lang: str = "ja", part: int | str | No
     """
 
     def sung(lyric: str) -> str | None:
-        # Phonetic hints in brackets (``hello[hh ax l ow]``) are left out.
-        lyric = clean_alias(re.sub(r"\s*\[[^\]]*\]\s*$", "", lyric), lang) or ""
-        return None if lyric and lyric.lower() in RESTS else lyric
+        # Phonetic hints after a lyric (``hello[hh ax l ow]``) are left out.
+        lyric = clean_alias(re.sub(r"(?<=\S)\s*\[[^\]]*\]\s*$", "", lyric), lang) or ""
+        return None if lyric == "R" else lyric
 
     value = parse_yaml(decode(read_bytes(path, MAX_TEXT_BYTES), lang))
     if not isinstance(value, dict) or "voice_parts" not in value:
