@@ -143,7 +143,9 @@ class Singer:
         where = "labels"
         if isinstance(labels, (str, os.PathLike)):
             labels, where = read_labels(labels), os.fspath(labels)
-        imposed = () if labels is None else fit_labels(score, labels, where)
+        imposed: Sequence[Segment] = ()
+        if labels is not None:
+            score, imposed = fit_labels(score, labels, where)
         sung = self._predict(score, imposed, number, timing, seed, style, lambda part: progress(part / 2))
         rate, shift = self.spec.sample_rate, self.spec.frame_shift
         pieces = []
