@@ -1,5 +1,6 @@
 """Scores that cannot be sung: each ends in one line that says what and where, never in a traceback."""
 
+import os
 import random
 import zipfile
 import zlib
@@ -9,7 +10,7 @@ from scorexml import attributes, document, measure, song, write
 
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.formats import xmlfile
-from nnsvs_lite.score.formats.readers import read_score
+from nnsvs_lite.score.formats.readers import READERS, read_score
 
 GOOD = song("C4 1 か, D4 3 き", "E4 4 く")
 
@@ -86,6 +87,11 @@ def test_paths_that_cannot_be_read(tmp_path):
     assert "cannot read the score: No such file" in failure(tmp_path / "none.musicxml")
     (tmp_path / "folder.xml").mkdir()
     assert "cannot read the score: Is a directory" in failure(tmp_path / "folder.xml")
+    for suffix in READERS:
+        os.mkfifo(tmp_path / f"pipe{suffix}")
+        assert failure(tmp_path / f"pipe{suffix}").endswith("is not a regular file")
+        (tmp_path / f"empty{suffix}").write_bytes(b"")
+        assert failure(tmp_path / f"empty{suffix}").endswith("the file is empty")
     assert "no reader for score files named *.musicxm (did you mean '.musicxml'?)" in failure(
         tmp_path / "a.musicxm"
     )

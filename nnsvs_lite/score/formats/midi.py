@@ -24,7 +24,7 @@ from nnsvs_lite.score.formats.assemble import (
     tempo_without_marks,
     timeline_of,
 )
-from nnsvs_lite.score.formats.rawfile import LEGACY_ENCODINGS, decode, naming, read_bytes
+from nnsvs_lite.score.formats.rawfile import decode, naming, read_bytes
 from nnsvs_lite.score.formats.smf import MidiFile, MidiNote, MidiTrack, parse_midi
 from nnsvs_lite.score.lyrics import is_continuation
 from nnsvs_lite.score.timeline import Timeline
@@ -35,10 +35,11 @@ log = logging.getLogger(__name__)
 _BEAT = Fraction(1)  # quarters within which a lyric finds its note
 _TOGETHER = Fraction(1, 16)  # quarters between what begins together
 _DRUMS = 9
+_SPARSE = 20  # notes to a lyric, beyond which texts are no lyrics
 _STREAMS = 12  # tracks with lyrics, the longest, that are looked at
 _VOCAL = re.compile("mel|vo[cixz]|lead|sing|sang|sop|cant|chant", re.IGNORECASE)
-_LETTERS = frozenset("äöüßéèêëàâîïôûùçñáíóúìòœæåøãõýÄÖÜÉÈÀÇÑÁÍÓÚ‘’“”„–—…´«»¿¡°·ªº")
-"""Letters of European languages and signs of print: what bytes above 127 are in the right encoding."""
+
+_REMARK = re.compile(r"\{.*?\}|\[.*?\]|^@.*")
 
 Syllables = Sequence[tuple[int, bytes]]
 
@@ -77,13 +78,17 @@ def read_midi(
         index = choose_part(part, [p.name for p in parts], [int(fit == max(fits)) for fit in fits])
         lyrics = _lyrics(found[index][1], lang)
         notes = parts[index].notes
-        if not lyrics:
+        if len(lyrics) * _SPARSE < len(notes):
             raise DataError(
                 f"notes without lyrics: the MIDI file has no lyric events, so none of its {len(notes)}"
                 " notes can be sung; export it with lyrics, or as MusicXML"
             )
-        endless = [timeline.place(Fraction(note.start, midi.ticks)) for note in notes if note.endless]
-        left_out("notes without an end are held until the next", endless)
+        for what, odd in (
+            ("notes without an end are held until the next", [n for n in notes if n.endless]),
+            ("notes of no length are left out", [n for n in notes if n.end <= n.start]),
+        ):
+            left_out(what, [timeline.place(Fraction(note.start, midi.ticks)) for note in odd])
+        notes = [note for note in notes if note.end > note.start] or notes
         notes = _one_voice(notes, [tick for tick, _ in lyrics], midi.ticks, timeline)
         sung = _sing(notes, lyrics, midi.ticks, timeline, lang)
         return assemble(sung, timeline, lang=lang, title=_name(midi.tracks[0], lang))
@@ -95,18 +100,26 @@ def _parts(midi: MidiFile, lang: str) -> list[_Part]:
         channels = sorted({note.channel for note in track.notes} - {_DRUMS})
         for channel in channels:
             suffix = f" channel {channel + 1}" if len(channels) > 1 else ""
-            notes = sorted((n for n in track.notes if n.channel == channel), key=lambda n: (n.start, -n.pitch))
+            notes = [note for note in track.notes if note.channel == channel]
+            notes.sort(key=lambda note: (note.start, -note.pitch))
             parts.append(_Part(f"{_name(track, lang)}{suffix}".strip(), track, notes))
     return parts
 
 
 def _name(track: MidiTrack, lang: str) -> str:
-    return " ".join(_decoded(track.name, lang).replace("\0", " ").split())
+    name = decode(track.name, lang) if track.name.strip() else ""
+    return " ".join(name.replace("\0", " ").split())
 
 
 def _texts(track: MidiTrack) -> Syllables:
-    """Text events, as karaoke files have them, without what these tag as no lyrics."""
-    return [(tick, text) for tick, text in track.texts if not text.startswith((b"@", b"%", b"#"))]
+    """Text events, as karaoke files have them, without what is tagged as none or stands before the music."""
+    texts = [(tick, text) for tick, text in track.texts if not text.startswith((b"@", b"%", b"#"))]
+    later = [row for row in texts if row[0] > 0]
+    first = [row for row in texts if row[0] <= 0]
+    lines = [row for row in first if row[1].startswith((b"/", b"\\"))]
+    # Of others the last one is sung if a note begins there.
+    last = first[-1:] if later and any(note.start == 0 for note in track.notes) else []
+    return (lines or last) + later
 
 
 def _best_stream(
@@ -136,15 +149,6 @@ def _distance(times: Sequence[int], tick: int) -> int:
     return abs(times[_nearest(times, tick)] - tick)
 
 
-def _decoded(data: bytes, lang: str, named: str | None = None) -> str:
-    """Text by :func:`decode`; where several old encodings could be meant, that with the likeliest letters."""
-    text = decode(data, lang, named) if data.strip() else ""
-    if named or lang in LEGACY_ENCODINGS or text.isascii() or text.encode("utf-8", "replace") == data:
-        return text
-    readings = [text, *(data.decode(encoding, "replace") for encoding in ("cp850", "mac_roman"))]
-    return max(readings, key=lambda t: sum(1 if c in _LETTERS else -1 for c in t if not c.isascii()))
-
-
 def _lyrics(syllables: Syllables, lang: str) -> list[tuple[int, str]]:
     """Text of each syllable, with ``-`` where its word goes on; the same one twice at one tick is one."""
     syllables = list(dict.fromkeys(sorted(syllables, key=lambda row: row[0])))
@@ -152,7 +156,7 @@ def _lyrics(syllables: Syllables, lang: str) -> list[tuple[int, str]]:
     for tag, name in ((b"{@JP}", "cp932"), (b"{@LATIN}", "cp1252"), (b"{@LATIN1}", "cp1252")):
         if tag in joined:
             joined, encoding = joined.replace(tag, b""), name
-    texts = [re.sub(r"\{.*?\}|\[.*?\]|^@.*", "", text) for text in _decoded(joined, lang, encoding).split("\0")]
+    texts = [_REMARK.sub("", text) for text in decode(joined, lang, encoding).split("\0")]
     hyphens = sum(text.rstrip().endswith("-") for text in texts)
     if hyphens > 2 / 3 * len(texts):
         # Here a hyphen follows every syllable; blanks and lines tell words.
@@ -176,8 +180,8 @@ def _one_voice(
 ) -> list[MidiNote]:
     """The notes without chords and overlaps; ``lyrics`` are the ticks of syllables.
 
-    The highest of a chord is sung. A note that sounds on gives way to one with a syllable, to a higher one, and
-    to one that outlasts it; any other begins while a voice above it is held, and is left out.
+    The highest of a chord is sung. A note that sounds on gives way to one with a syllable, to a higher one,
+    and to one that outlasts it; any other begins while a voice above it is held, and is left out.
     """
     voice: list[MidiNote] = []
     second = []

@@ -20,6 +20,7 @@ MAX_LYRIC_BYTES = 1000
 
 _DATA_BYTES = {0x8: 2, 0x9: 2, 0xA: 2, 0xB: 2, 0xC: 1, 0xD: 1, 0xE: 2}
 _TEXT, _TRACK_NAME, _LYRIC, _TEMPO, _METRE, _KEY = 0xFF01, 0xFF03, 0xFF05, 0xFF51, 0xFF58, 0xFF59
+_END = b"\0\xff\x2f\0"
 _NUMBER = rb"([\x80-\xff]{0,3}[\x00-\x7f])"
 _EVENT = re.compile(_NUMBER + rb"(?:(\xff.|[\xf0\xf7])" + _NUMBER + rb"|([\x80-\xef]?))", re.DOTALL)
 """Ticks from the event before, then a meta or exclusive event's kind and length, or a status byte."""
@@ -83,8 +84,10 @@ def parse_midi(data: bytes) -> MidiFile:
         position += 8 + size
         if chunk == b"MTrk":
             place = f"track {len(midi.tracks) + 1}"
-            if position > len(data):
+            # Some writers forget a part of the last end-of-track event, which says nothing.
+            if (missing := position - len(data)) > len(_END):
                 raise DataError(f"{place}: the file is cut off")
+            data += _END[len(_END) - max(missing, 0) :]
             events += _read_track(data, position - size, position, midi, place)
             if events > MAX_EVENTS or len(midi.tracks) > MAX_TRACKS:
                 raise DataError(f"it has more than {MAX_EVENTS} events or {MAX_TRACKS} tracks")
@@ -109,7 +112,7 @@ def _end_note(note: MidiNote, midi: MidiFile, starts: list[int], length: int) ->
             return
     note.endless = True
     i = bisect.bisect_right(starts, note.start)
-    note.end = starts[i] if i < len(starts) else max(length, note.start + 1)
+    note.end = starts[i] if i < len(starts) else max(length, note.start + midi.ticks)
 
 
 def _read_track(data: bytes, start: int, end: int, midi: MidiFile, place: str) -> int:
