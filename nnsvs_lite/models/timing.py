@@ -34,13 +34,6 @@ class ValueHead(nn.Linear):
         return (super().forward(x).squeeze(-1),)
 
 
-def error_of(predicted: Prediction, target: Tensor, reach: float) -> Tensor:
-    """(B, L): the negative log likelihood of a mixture, or the squared error of a value."""
-    if len(predicted) == 1:
-        return (predicted[0] - target) ** 2
-    return mixture_nll(target, *predicted, reach=reach)
-
-
 def peak_of(predicted: Prediction) -> tuple[Tensor, Tensor | None]:
     """(B, L) each: mean and deviation of the most probable component, or a value and None."""
     return (predicted[0], None) if len(predicted) == 1 else mixture_peak(*predicted)
@@ -89,8 +82,11 @@ class NeuralTiming(SvsModel):
         """(B, L) frames between the times of numbers and those of the batch."""
 
     def error(self, predicted: Prediction, batch: Batch) -> Tensor:
-        """The scalar that is minimised: a mean over notes or phones."""
-        return masked_mean(error_of(predicted, self.encode(batch), self.reach), self.learnt(batch))
+        """The scalar that is minimised: a mean over notes or phones of a mixture's negative log likelihood,
+        or of a value's squared error."""
+        target, mixture = self.encode(batch), len(predicted) > 1
+        error = mixture_nll(target, *predicted, reach=self.reach) if mixture else (predicted[0] - target) ** 2
+        return masked_mean(error, self.learnt(batch))
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         predicted, mask = self.predict(batch), self.learnt(batch)
