@@ -171,8 +171,6 @@ def test_running_status_and_ends_by_velocity_zero(tmp_path):
         ([], "the score is empty: it has no notes"),
         (notes(0, 480), "notes without lyrics: the MIDI file has no lyric events, so none of its 2 notes"),
         ([lyric(0, "か"), *notes(480)], "measure 1, beat 1: lyric 'か' without a note"),
-        ([lyric(480, "か"), *notes(0, 480)], "notes without lyrics: 1, the first at measure 1, beat 1"),
-        ([lyric(960, "か"), *notes(0, 960)], "notes without lyrics: 1, the first at measure 1, beat 1"),
         ([lyric(0, "か"), on(0)], "track 2: the note of pitch 60 that begins at tick 0 has no end"),
         ([lyric(0, "か"), on(0), off(0)], "measure 1, beat 1 (tick 0): a note of no length"),
         ([lyric(0, "か"), *notes(0, pitch=0)], "measure 1, beat 1 (tick 0): pitch 0 is out of range"),
