@@ -1,7 +1,11 @@
 """What all neural timing models share: their units, losses and limits."""
 
+import functools
+import inspect
 import math
 from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -192,6 +196,21 @@ class NeuralDuration(NeuralTiming, DurationModel):
         return {"mean": mean} if deviation is None else {"mean": mean, "variance": (unit * deviation) ** 2}
 
 
+def with_defaults(init: Callable[..., None], **values: Any) -> Callable[..., None]:
+    """A constructor that differs from ``init`` in these defaults."""
+    signature = inspect.signature(init)
+    known = [p.replace(default=values.get(name, p.default)) for name, p in signature.parameters.items()]
+
+    @functools.wraps(init)
+    def other(*args: Any, **given: Any) -> None:
+        bound = other.__signature__.bind(*args, **given)
+        bound.apply_defaults()
+        init(*bound.args, **bound.kwargs)
+
+    other.__signature__ = signature.replace(parameters=known)
+    return other
+
+
 class VpMdn(NeuralTiming):
     """NNSVS' timing models: the variance predictor with a mixture density output.
 
@@ -239,7 +258,7 @@ class ContextMdn(NeuralTiming):
         hidden: int = 64,
         layers: int = 3,
         kernel: int = 3,
-        dropout: float = 0.3,
+        dropout: float = 0.4,
         components: int = 2,
         prior: float = 0.1,
     ):
