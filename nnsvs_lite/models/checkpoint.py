@@ -173,8 +173,8 @@ def load_model(
         _check_weights(config, spec, state["weights"])
         model = config.build(spec)
         model.load_state_dict(state["weights"])
-    except DataError:
-        raise
+    except DataError as error:
+        raise DataError(error.what, error.where or path) from None
     except Exception as error:
         # Foreign sizes can make a constructor raise anything.
         reason = (str(error).splitlines() or [type(error).__name__])[-1].strip()
