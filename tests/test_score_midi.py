@@ -250,6 +250,8 @@ def test_texts_that_are_no_lyrics(tmp_path):
     """Comments before the music, and a few among many notes."""
     maker = [(0, meta(1, b"creator: ")), (0, meta(1, b"GNU LilyPond 2.22"))]
     assert "the MIDI file has no lyric events" in failure(write(tmp_path, maker, notes(0, 480)))
+    many = [(i, meta(5, b"a")) for i in range(50_001)]
+    assert "it has 50001 lyrics; at most 50000 can be read" in failure(write(tmp_path, many, notes(0, 480)))
     reset = [event for i in range(60) for event in notes(i * 480)]
     assert "no lyric events" in failure(write(tmp_path, [*reset, lyric(480, "Reset Volume", kind=1)]))
 
