@@ -152,10 +152,10 @@ class _Run:
         if config.refine.enabled:
             self.say(f"refining {len(items)} utterances with their scores")
             found = refine(items, config.refine, self.jobs)
-            for item in items:
+            for item in found.items:
                 onsets, end = found.onsets[item.utt], corpus.durations[item.utt]
                 refined[item.utt] = to_labels(item, onsets, end, config.refine)
-            quality = judge(items, self.sync, found, config, self.jobs)
+            quality = judge(self.sync, found, config, self.jobs)
         else:
             why = {utt: "; ".join(sync_faults(self.sync[utt], config.quality)) for utt in aligned}
             quality = {utt: Quality(1.0, rejected=rejected) for utt, rejected in why.items()}
