@@ -112,7 +112,8 @@ def _work(
         norm = norms[item.speaker]
         slots = slots_of(item, config)
         if models is None:
-            onsets = first_onsets(slots, item.frames, priors)
+            given = [seconds / config.frame_shift for seconds in item.first]
+            onsets = first_onsets(slots, item.frames, priors, given)
         else:
             evidence = evidence_of(item, slots, frames, norm, models)
             onsets, _ = search(slots, item.frames, evidence, priors)

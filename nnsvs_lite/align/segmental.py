@@ -88,18 +88,21 @@ def onset_score(slot: Slot, onset: np.ndarray, priors: Priors) -> np.ndarray:
     return -2.0 * np.log1p(z * z / 3.0)
 
 
-def first_onsets(slots: Sequence[Slot], frames: int, priors: Priors) -> np.ndarray:
-    """Onsets (slots + 1,) in frames as score and priors have them; the last is the end.
+def first_onsets(
+    slots: Sequence[Slot], frames: int, priors: Priors, given: Sequence[float] = ()
+) -> np.ndarray:
+    """Onsets (slots + 1,) in frames before anything is heard; the last is the end.
 
-    A nucleus begins with its note, or as late as its kind does; consonants before it by their length;
-    breaths that the score lacks have no length.
+    Those ``given`` for the score's phones, if any. Else a nucleus begins with its note, or as late as its
+    kind does; consonants before it by their length. Breaths that the score lacks have no length.
     """
-    onsets = np.full(len(slots) + 1, np.nan)
-    onsets[-1] = frames
+    onsets, rest = np.full(len(slots) + 1, float(frames)), list(given)
     for i in range(len(slots) - 1, -1, -1):
         slot = slots[i]
         if slot.optional:
             onsets[i] = onsets[i + 1]
+        elif rest:
+            onsets[i] = rest.pop()
         elif not np.isnan(slot.expected):
             onsets[i] = slot.expected + priors.onset.get(slot.kind, (0.0, 0.0))[0]
         else:

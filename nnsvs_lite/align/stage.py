@@ -136,8 +136,14 @@ class _Run:
             for utt, path in find_corrections(corrections, corpus.utts).items()
         }
         # Started last, so that nothing is written where the data are faulty.
-        self.aligner = ALIGNERS[config.backend](config, self.work / config.backend, self.jobs)
-        self.version = self.aligner.check()
+        self.aligner, self.version = None, "the score alone"
+        if config.backend in ALIGNERS:
+            self.aligner = ALIGNERS[config.backend](config, self.work / config.backend, self.jobs)
+            self.version = self.aligner.check()
+        elif not config.refine.enabled:
+            raise DataError(
+                "without an aligner (backend: score) and without refine: enabled nothing is aligned"
+            )
 
     def run(self) -> dict:
         """Runs all steps."""
@@ -147,10 +153,13 @@ class _Run:
         items = self._analyse()
         if not items:
             raise DataError("no utterance is long enough to be aligned", next(iter(self.corpus.dirs)))
-        aligned, failed = self._align(items)
+        aligned, failed = self._align(items) if self.aligner else ({}, {})
         corpus, config, refined = self.corpus, self.config, {}
         if config.refine.enabled:
             self.say(f"refining {len(items)} utterances with their scores")
+            if config.refine.start == "aligner":
+                times = {utt: tuple(s.start for s in rows) for utt, rows in aligned.items()}
+                items = [dataclasses.replace(item, first=times.get(item.utt, ())) for item in items]
             found = refine(items, config.refine, self.jobs)
             for item in found.items:
                 onsets, end = found.onsets[item.utt], corpus.durations[item.utt]
