@@ -1,6 +1,25 @@
 """Runs that end in the middle of things."""
 
+import contextlib
+import time
 from pathlib import Path
+
+PATIENCE = 60.0
+
+
+def until(condition) -> None:
+    """Waits until a condition holds; fails when it does not in a long time."""
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process is there and no zombie."""
+    with contextlib.suppress(OSError, IndexError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return False
 
 
 class Killed(BaseException):

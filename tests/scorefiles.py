@@ -151,7 +151,7 @@ def ustx(song: Tune) -> bytes:
     for start, length, pitch, lyric in song.notes:
         lyric = {"-": "+~"}.get(lyric, lyric)
         lines += [f"  - position: {int(start * 480) - 240}", f"    duration: {int(length * 480)}"]
-        lines += [f"    tone: {pitch}", f"    lyric: {lyric}"]
+        lines += [f"    tone: {pitch}", f"    lyric: {json.dumps(lyric, ensure_ascii=False)}"]
         lines += ["    pitch:", "      data:", "      - {x: -40, y: 0, shape: io}", "      snap_first: true"]
     return ("\n".join([*lines, "  curves: []", "wave_parts: []"]) + "\n").encode()
 

@@ -1,5 +1,6 @@
 """Data dirs: read, write, subset, split, audio."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 import soundfile
 
 from nnsvs_lite.corpus.datadir import DataDir, song_of
+from nnsvs_lite.corpus.validate import validate
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.types import Note, Score
@@ -104,6 +106,22 @@ def test_subset_and_split(tmp_path):
         ("score", "spk_a {]", "score: spk_a: not a score in JSON"),
         ("utt2spk", "spk_a spk\nspk_a spk", "utt2spk:2: duplicate id"),
         ("utt2spk", "spk_a spk\r", "utt2spk:1: CRLF"),
+        ("utt2spk", "../spk_a spk", r"utt2spk:1: '\.\./spk_a' is no id"),
+        ("utt2spk", "/tmp/a spk", "utt2spk:1: '/tmp/a' is no id"),
+        ("utt2spk", "spk_a ../spk", r"utt2spk:1: spk_a: speaker '\.\./spk' is no id"),
+        ("wav.scp", "../../x /tmp/x.wav", r"wav.scp:1: '\.\./\.\./x' is no id"),
+        ("wav.scp", "spk_a /tmp/\0.wav", "wav.scp:1: NUL character"),
+        ("segments", "spk_a /tmp/song 0 1", "segments:1: '/tmp/song' is no id"),
+        ("segments", "spk_a spk_a 0 inf", "segments:1: malformed line"),
+        ("score", 'spk_a {"notes": ' + "[" * 100_000, "score: spk_a: not a score in JSON"),
+        ("score", 'spk_a {"notes": [{"start": 0, "end": 1, "pitch": 1e999}]}', "score: spk_a: not a score"),
+        ("score", 'spk_a {"notes": [{"start": 0, "end": 1, "pitch": 1e99}]}', "note 1: pitch is too large"),
+        ("score", 'spk_a {"notes": [{"start": 0, "end": NaN, "pitch": 60}]}', "note 1: end is not finite"),
+        (
+            "score",
+            'spk_a {"notes": [{"start": 0, "end": 1, "pitch": 128}]}',
+            "note 1 has pitch 128, 0 to 127",
+        ),
     ],
 )
 def test_read_names_file_and_line(tmp_path, name, line, message):
@@ -111,6 +129,21 @@ def test_read_names_file_and_line(tmp_path, name, line, message):
     (data.path / name).write_bytes((line + "\n").encode())
     with pytest.raises(DataError, match=message):
         DataDir.read(data.path)
+
+
+@pytest.mark.parametrize("name", ["wav.scp", "utt2spk", "score", "label.ctm", "audio"])
+def test_what_is_no_regular_file_is_not_waited_for(tmp_path, name):
+    data = make(tmp_path).write()
+    path = data.wavs["spk_a"] if name == "audio" else data.path / name
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(DataError, match=f"{path.name}: .*is not a regular file"):
+        read = DataDir.read(data.path)
+        read.duration("spk_a")
+    if name == "audio":
+        with pytest.raises(DataError, match="spk_a.wav: is not a regular file"):
+            read.audio("spk_a")
+    assert any("not a regular file" in fault.what for fault in validate(data.path))
 
 
 def test_a_missing_folder_is_named(tmp_path):

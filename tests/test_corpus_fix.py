@@ -48,6 +48,27 @@ def test_fix_writes_a_sound_copy_and_leaves_the_source(data, tmp_path):
         assert words in text
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: b"\xef\xbb\xbf" + text,
+        lambda text: text.replace(b"\n", b"\r\n"),
+        lambda text: text.replace(b"\n", b"\r"),
+        lambda text: text.replace(b"\n", b"\r\n", 1).replace(b"\nspk_b", b"\rspk_b"),
+        lambda text: b"\xef\xbb\xbf" + text.replace(b"\n", b"\0\r\n"),
+        lambda text: text.replace(b"\n", b"\xe2\x80\xa8\n"),
+        lambda text: text.replace(b"spk_c", b"\xef\xbb\xbfspk_c"),
+    ],
+)
+def test_marks_and_line_ends_are_named_and_mended_in_every_table(data, tmp_path, change):
+    sound = snapshot(data)
+    for name in sound:
+        (data / name).write_bytes(change(sound[name]))
+        assert any(Path(fault.path).name == name for fault in validate(data)), name
+    fix(data, tmp_path / "new")
+    assert snapshot(tmp_path / "new") == sound
+
+
 def test_fix_leaves_out_utterances_that_are_not_whole(data, tmp_path):
     (data / "score").write_text("".join((data / "score").read_text().splitlines(keepends=True)[:2]))
     remarks = fix(data, tmp_path / "new")

@@ -175,6 +175,97 @@ def test_labels_that_run_far_backwards_are_a_fault():
         reconcile(score("- 1, a 1, i 1"), rows, where="song")
 
 
+@pytest.mark.parametrize(
+    ("rows", "right", "number"),
+    [
+        # The start is later than the end, by much or by next to nothing.
+        ([(0, 1, "pau"), (1, 1.5, "a"), (2.002, 2, "i")], [(1, 1.5), (1.5, 2)], 3),
+        ([(0, 1, "pau"), (1, 1.5, "a"), (2.0004, 2, "i")], [(1, 1.5), (1.5, 2)], 3),
+        ([(0, 1, "pau"), (1, 1.5, "a"), (2, 2, "i")], [(1, 1.5), (1.5, 2)], 3),
+        ([(0, 1, "pau"), (1, 1.5, "a"), (15.6, 2, "i")], [(1, 1.5), (1.5, 2)], 3),
+        # Two labels with one start, or nearly one.
+        ([(0, 1, "pau"), (1, 1.5, "a"), (1, 2, "i")], [(1, 1.5), (1.5, 2)], 3),
+        ([(0, 1, "pau"), (1, 1.5, "a"), (1.05, 2, "i")], [(1, 1.5), (1.5, 2)], 3),
+        ([(0, 1, "pau"), (1, 1.5, "a"), (0.93, 2, "i")], [(1, 1.5), (1.5, 2)], 3),
+        # The end of the first is the slip.
+        ([(0, 1, "pau"), (1, 0.9, "a"), (1.5, 2, "i")], [(1, 1.5), (1.5, 2)], 2),
+        # An overlap after a good part of the first: the later start counts, as ever.
+        ([(0, 1, "pau"), (1, 1.55, "a"), (1.5, 2, "i")], [(1, 1.5), (1.5, 2)], None),
+    ],
+)
+def test_crossed_times_are_repaired_from_the_label_before(rows, right, number):
+    result = reconcile(
+        score("- 1, a 0.5, i 0.5, - 1"), [*map(Segment._make, rows), Segment(2, 3, "pau")], where="song"
+    )
+    assert [(row.start, row.end) for row in result.labels[1:-1]] == right
+    assert shape(result) == [(0, 1, "pau"), (1, 1.5, "a"), (1.5, 2, "i"), (2, 3, "pau")]
+    assert number is None or result.remarks[0].startswith(f"label {number} (")
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([(0, 1, "pau"), (1, 1.5, "a"), (1, 1.5, "i"), (2, 3, "pau")], r"song: label 3 \('i'"),
+        (
+            [(0, 1, "pau"), (1, 1.05, "a"), (1, 1.05, "i"), (1.05, 3, "pau")],
+            r"song: label 3 \('i'.*lies on the one before",
+        ),
+        (
+            [(0, 1, "pau"), (1, 1.5, "a"), (1.51, 1.2, "i")],
+            r"song: label 3 \('i'\) ends at 1.2000 s, before 1.51",
+        ),
+    ],
+)
+def test_crossed_times_that_cannot_be_repaired_are_named(rows, message):
+    with pytest.raises(DataError, match=message):
+        reconcile(score("- 1, a 0.5, i 0.5, - 1"), [Segment(*row) for row in rows], where="song")
+
+
+LINE = "- 1, k a 1, i 1, s a 1, i 1, - 1"
+
+
+@pytest.mark.parametrize("offset", [0.08, 0.3, 1.7, 3.0, -0.08, -0.5])
+def test_a_constant_offset_is_taken_out_and_named(offset):
+    times = [1.91, 2.0, 3.02, 4.0, 4.1, 5.0, 6.0]
+    moved = [0.0, *(round(t - 1 + offset, 4) for t in times), 7.0 + offset]
+    sung = (
+        " ".join(f"{t} {p}" for t, p in zip(moved, ["pau", "k", "a", "i", "s", "a", "i", "pau"]))
+        + f" {moved[-1]}"
+    )
+    result = run(LINE, sung)
+    # Vowels are at 1, 2.02, 3.1 and 4 s and the offset: 10 ms more in the median.
+    assert result.remarks[0].startswith(f"all is sung {offset + 0.01:+.3f} s from the score in the median")
+    assert [note.start for note in result.score.notes[1:5]] == pytest.approx(
+        [1.01 + offset + k for k in range(4)]
+    )
+    assert result.score.notes[0].end == pytest.approx(1.01 + offset) and result.score.notes[0].start == 0
+
+
+@pytest.mark.parametrize("offset", [0.0, 0.04, -0.04])
+def test_a_singers_habit_is_left_alone(offset):
+    times = [0.9, 1.0, 2.0, 2.9, 3.0, 4.0, 5.0]
+    moved = [0.0, *(round(t + offset, 4) for t in times), 6.0]
+    sung = " ".join(f"{t} {p}" for t, p in zip(moved, ["pau", "k", "a", "i", "s", "a", "i", "pau"])) + " 6.0"
+    result = run(LINE, sung)
+    assert result.remarks == [] and result.score == score(LINE)
+
+
+def test_an_offset_without_a_rest_before_it_is_named():
+    result = run("k a 1, i 1, s a 1, i 1, - 1", "0 k 0.3 a 1.3 i 2.2 s 2.3 a 3.3 i 4.3 pau 5")
+    assert result.remarks == [
+        "all is sung +0.300 s from the score, which has no rest before it to take that up"
+    ]
+
+
+@pytest.mark.parametrize("unit", [1e-4, 0.1, 1000])
+def test_labels_in_another_unit_are_refused(unit):
+    rows = [Segment(s.start * unit, s.end * unit, s.label) for s in labels("0 pau 1 k 1.1 a 2 i 3 pau 4")]
+    with pytest.raises(
+        DataError, match="song: the labels end at .* s, the score at 4 s; are the times in 100 ns"
+    ):
+        reconcile(score("- 1, k a 1, i 1, - 1"), rows, where="song")
+
+
 def test_devoiced_vowels_are_taken_as_plain():
     result = run("- 1, k u 1, s a 1, - 1", "0 pau 0.9 k 1 U 2 s 2.1 a 3 pau 4")
     assert result.score.phones == ["pau", "k", "u", "s", "a", "pau"]

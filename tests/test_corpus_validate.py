@@ -263,7 +263,9 @@ SEEDS = {
         "text",
         "not UTF-8",
     ),
-    "CRLF": Seed(lambda d: edit(d, "text", 32, lambda x: x + "\r"), "text", "CRLF line ends, in 1 lines"),
+    "CRLF": Seed(
+        lambda d: edit(d, "text", 32, lambda x: x + "\r"), "text", "CRLF or CR line ends, in 1 lines"
+    ),
     "note of no length": Seed(
         lambda d: note(d, 33, 1, end=0.5), "score", r"bo_033: note 2 \(measure 1.*no length"
     ),

@@ -1,7 +1,8 @@
 """The process pool: order, bounds, and what happens when somebody is killed."""
 
-import contextlib
+import errno
 import functools
+import itertools
 import os
 import signal
 import subprocess
@@ -11,25 +12,10 @@ import time
 from pathlib import Path
 
 import pytest
+from killing import PATIENCE, is_alive, until
 
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.jobs import AHEAD, run_jobs
-
-PATIENCE = 60.0
-
-
-def until(condition) -> None:
-    """Waits until a condition holds; fails when it does not in a long time."""
-    end = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
-
-
-def is_alive(pid: int) -> bool:
-    with contextlib.suppress(OSError, IndexError):
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    return False
 
 
 def square(job: int) -> tuple[int, int]:
@@ -73,6 +59,20 @@ def hangs(folder: Path, job: int) -> int:
     if job:
         (folder / f"pid{os.getpid()}").touch()
         time.sleep(PATIENCE)
+    return job
+
+
+def computes(folder: Path, job: int) -> int:
+    """Says who it is, and computes for ever without a look at anything: no other thread of it runs."""
+    if job:
+        (folder / f"pid{os.getpid()}").touch()
+        sum(itertools.repeat(1))
+    return job
+
+
+def fills_the_disk(job: int) -> int:
+    if job == 3:
+        raise OSError(errno.ENOSPC, "No space left on device", "some/file")
     return job
 
 
@@ -124,6 +124,12 @@ def test_a_data_error_comes_in_its_place_and_as_it_was(nj):
     assert (info.value.what, info.value.where) == ("is wrong", "table:3")
 
 
+def test_a_full_disk_is_told_as_such():
+    with pytest.raises(OSError) as info:
+        list(run_jobs(fills_the_disk, range(6), 2))
+    assert (info.value.errno, info.value.filename) == (errno.ENOSPC, "some/file")
+
+
 def test_another_fault_brings_the_traceback_of_the_worker():
     with pytest.raises(RuntimeError, match="(?s)in breaks.*ZeroDivisionError"):
         list(run_jobs(breaks, range(3), 2))
@@ -151,21 +157,30 @@ PROGRAM = """
 import functools, sys
 from pathlib import Path
 from nnsvs_lite.io.jobs import run_jobs
-from test_io_jobs import hangs
+import test_io_jobs
 if __name__ == "__main__":
     try:
-        list(run_jobs(functools.partial(hangs, Path(sys.argv[1])), range(1, 9), 2))
+        work = getattr(test_io_jobs, sys.argv[2])
+        list(run_jobs(functools.partial(work, Path(sys.argv[1])), range(1, 9), 2))
     except KeyboardInterrupt:
         sys.exit("interrupted")
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_workers_end_with_their_parent(tmp_path, number):
+@pytest.mark.parametrize(
+    ("number", "work"),
+    [
+        (signal.SIGINT, "hangs"),
+        (signal.SIGTERM, "hangs"),
+        (signal.SIGTERM, "computes"),
+        (signal.SIGKILL, "computes"),
+    ],
+)
+def test_workers_end_with_their_parent(tmp_path, number, work):
     (tmp_path / "program.py").write_text(PROGRAM)
     path = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[1])])
     child = subprocess.Popen(
-        [sys.executable, tmp_path / "program.py", tmp_path],
+        [sys.executable, tmp_path / "program.py", tmp_path, work],
         env={**os.environ, "PYTHONPATH": path},
         stderr=subprocess.PIPE,
         text=True,

@@ -1,7 +1,12 @@
 """The job runner and the option parser by themselves."""
 
+import signal
 import subprocess
+import time
 from pathlib import Path
+
+import pytest
+from killing import is_alive, until
 
 ROOT = Path(__file__).parents[1]
 
@@ -69,6 +74,47 @@ def test_a_missing_command_or_log_is_an_error(tmp_path: Path) -> None:
     assert run(tmp_path, "x.log").returncode == 1
     done = run(tmp_path, "x.log", "no-such-program")
     assert done.returncode == 1 and "no-such-program" in done.stderr
+
+
+STUBBORN = """
+trap '' TERM
+bash -c 'trap "" TERM; echo $BASHPID >>pids; while :; do read -r -t 9 <> <(:) || true; done' &
+echo $BASHPID >>pids
+while :; do read -r -t 9 <> <(:) || true; done
+"""
+POLITE = "trap 'echo last words; exit 1' TERM; echo $BASHPID >>pids; sleep 99 & echo $! >>pids; wait"
+
+
+@pytest.mark.parametrize(
+    ("script", "numbers", "words"),
+    [
+        (POLITE, (signal.SIGTERM,), ("--show", "x.log")),
+        (POLITE, (signal.SIGINT, signal.SIGTERM), ("--show", "x.log")),
+        (POLITE, (signal.SIGHUP,) * 3, ("JOB=1:2", "x.JOB.log")),
+        pytest.param(STUBBORN, (signal.SIGTERM,) * 3, ("--show", "x.log"), marks=pytest.mark.slow),
+    ],
+)
+def test_a_signal_ends_all_that_was_started(tmp_path, script, numbers, words) -> None:
+    runner = subprocess.Popen(
+        [ROOT / "utils" / "run.sh", *words, "bash", "-c", script],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    pids, count = tmp_path / "pids", 2 if words[0] == "--show" else 4
+    until(lambda: pids.exists() and len(pids.read_text().splitlines()) == count)
+    for number in numbers:
+        runner.send_signal(number)
+        time.sleep(0.05)
+    # Its output ends when nobody holds it any more.
+    said, _ = runner.communicate(timeout=60)
+    assert runner.returncode == 128 + numbers[0]
+    assert not any(is_alive(int(pid)) for pid in pids.read_text().split())
+    for log in tmp_path.glob("x.*log"):
+        assert "# stopped by a signal at " in log.read_text()
+    if script is POLITE and words[0] == "--show":
+        assert said == b"last words\n"
 
 
 def parse(tmp_path: Path, *words: str) -> subprocess.CompletedProcess:

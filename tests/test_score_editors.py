@@ -8,7 +8,7 @@ from scorefiles import JAPANESE, tune, zipped
 
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.formats.readers import read_score
-from nnsvs_lite.score.formats.ust import clean_alias
+from nnsvs_lite.score.lyrics import clean_alias
 
 SONG = tune("60 1 か, 62 1 き, 64 2 く")
 
@@ -51,7 +51,7 @@ def sung(path, **options):
         ("R", "R"),
         ("a k", None),
         ("i ch", None),
-        ("a a", "a a"),
+        ("a a", "a"),
         ("息", "br"),
         ("Br", "br"),
         ("+", "+"),
@@ -110,14 +110,63 @@ def test_ust_sections_and_encodings(tmp_path):
         ("NoteNum=62", "NoteNum=262", "measure 1, beat 2 ([#0001]): pitch 262 is out of range (1 to 127)"),
         ("Tempo=120.00", "Tempo=0", "quarter 1: a tempo of 0 quarter notes a minute; 10 to 1000 can be sung"),
         ("Tempo=120.00", "Tempo=1e9", "quarter 1: a tempo of 1e+09 quarter notes"),
+        ("Tempo=120.00", "Tempo=500k", "quarter 1: a tempo is '500k', not a number"),
         ("Lyric=か", "Lyric=love", "measure 1, beat 1: cannot read lyric 'love'"),
-        ("Lyric=か", "Lyric=-", "notes without lyrics: 1, the first at measure 1, beat 1"),
         ("Lyric=か", f"Lyric={'か' * 201}", "measure 1, beat 1: a lyric of 201 characters on one note"),
     ],
 )
 def test_faulty_ust(tmp_path, old, new, message):
     text = scorefiles.ust(SONG, "utf-8").decode().replace(old, new, 1 if old != "[#" else -1)
     assert message in failure(write(tmp_path, "a.ust", text))
+
+
+@pytest.mark.parametrize(
+    ("setting", "on_notes", "starts"),
+    [
+        ("500k", {1: "90"}, [2 / 3, 4 / 3, 2]),
+        ("50000,00", {2: "90"}, [2 / 3, 4 / 3, 2]),
+        ("", {3: "60"}, [1, 2, 3]),
+        ("120", {1: "500k"}, [0.5, 1, 1.5]),
+        ("120", {2: "0", 3: "240"}, [0.5, 1, 1.5]),
+        ("500k", {1: "1e9", 2: "-90", 3: "90"}, [2 / 3, 4 / 3, 2]),
+    ],
+)
+def test_ust_tempi_that_are_absurd_or_out_of_place(tmp_path, caplog, setting, on_notes, starts):
+    """Those are passed over; the first that is left holds from the beginning."""
+    lines = ["[#SETTING]", f"Tempo={setting}"]
+    for number, lyric in enumerate(["R", "か", "き", "く"]):
+        lines += [f"[#{number:04}]", "Length=480", f"Lyric={lyric}", "NoteNum=60"]
+        lines += [f"Tempo={on_notes[number]}"] if number in on_notes else []
+    notes = read_score(write(tmp_path, "a.ust", "\n".join(lines))).notes
+    assert [note.start for note in notes[1:4]] == pytest.approx(starts, abs=1e-6)
+    assert "passed over; the first: quarter" in caplog.text
+
+
+def test_two_tempi_at_one_place(tmp_path, caplog):
+    """The last one counts, whatever the format, and says so where they differ."""
+    for tempi, warned in (([(0, 60.0), (0, 90.0)], True), ([(0, 90.0), (0, 90.0)], False)):
+        song = tune("60 1 か, 62 1 き", tempi)
+        for name in ("a.ustx", "a.svp", "a.vsqx", "a.mid"):
+            caplog.clear()
+            form = {"a.mid": scorefiles.midi}.get(name) or getattr(scorefiles, name[2:])
+            assert read_score(write(tmp_path, name, form(song))).notes[0].end == pytest.approx(60 / 90)
+            assert ("two tempi, 60 and 90; the last is taken" in caplog.text) == warned, name
+
+
+@pytest.mark.parametrize(
+    ("position", "duration", "lengths"),
+    [(180, 60, [180, 60]), (181, 59, [181, 59]), (120, 240, [120, 240]), (230, 240, [230, 240])],
+)
+def test_ustx_notes_that_overlap_a_little(tmp_path, caplog, position, duration, lengths):
+    """Up to half of a note gives way to the next."""
+    text = scorefiles.ustx(tune("60 1/2 か, 62 1 き")).decode()
+    old = "  - position: 0\n    duration: 480"
+    assert old in text
+    path = write(
+        tmp_path, "a.ustx", text.replace(old, f"  - position: {position - 240}\n    duration: {duration}")
+    )
+    assert [round(n.beats * 480) for n in read_score(path).notes if n.pitch] == lengths
+    assert "1 notes that ran into the next were shortened" in caplog.text
 
 
 def test_ustx_conventions(tmp_path):
@@ -163,7 +212,7 @@ def test_old_ustx(tmp_path):
         ("position: -240", "position: -480", "voice part 1, note 1: it begins 0.5 quarters before bar 1"),
         ("duration: 480", "duration: 0", "measure 1, beat 1 (voice part 1, note 1): a note of no length"),
         ("duration: 480", "duration: 1080", "measure 1, beat 2 (voice part 1, note 2): notes overlap"),
-        ("bpm: 120.0", "bpm: .nan", "a tempo's bpm is '.nan', not a number"),
+        ("bpm: 120.0", "bpm: .nan", "quarter 1: a tempo is '.nan', not a number"),
         ("beat_unit: 4", "beat_unit: 3", "a time signature of 4/3 cannot be read"),
         ("resolution: 480", "resolution: 0", "resolution of 0 is out of range"),
         ("notes:", "notes: x\n  others:", "voice part 1: notes is not a list of tables"),
@@ -206,7 +255,7 @@ def test_svp_groups(tmp_path):
         ('"tracks"', '"track"', "not a Synthesizer V project: it has no tracks"),
         ('"bpm": 120.0', '"bpm": NaN', "NaN is not a number"),
         ('"bpm": 120.0', '"bpm": 5000', "a tempo of 5000 quarter notes a minute"),
-        ('"bpm": 120.0', '"bpm": "x"', "a tempo's bpm is 'x', not a number"),
+        ('"bpm": 120.0', '"bpm": "x"', "quarter 1: a tempo is 'x', not a number"),
         ('"onset": 0', '"onset": -705600000', "track 1, note 1: it begins 1 quarters before bar 1"),
         ('"onset": 0', '"onset": null', "track 1, note 1: onset is missing"),
         ('"pitch": 60', '"pitch": 1e99', "track 1, note 1: pitch of 1e+99 is out of range"),
@@ -261,6 +310,53 @@ def test_faulty_vsqx(tmp_path, old, new, message):
     text = scorefiles.vsqx(SONG).decode()
     assert old in text
     assert message in failure(write(tmp_path, "a.vsqx", text.replace(old, new)))
+
+
+def test_curves_and_vibrato_are_named(tmp_path, caplog):
+    """In one line, whatever the format; defaults and empty ones are not."""
+    value = json.loads(scorefiles.svp(SONG).rstrip(b"\0"))
+    group = value["tracks"][0]["mainGroup"]
+    group["parameters"] = {
+        "pitchDelta": {"points": [0, 1]},
+        "loudness": {"points": []},
+        "tension": {"points": [5, 0.1]},
+    }
+    group["notes"][0]["attributes"] = {"tF0Left": 0.1, "dF0Vbr": 0.0}
+    vpr = scorefiles.vpr_json(SONG)
+    vpr["tracks"][0]["parts"][0]["controllers"] = [
+        {"name": "pitchBend", "events": [{"pos": 0, "value": 5}]}, {"name": "dynamics", "events": []}
+    ]  # fmt: skip
+    vpr["tracks"][0]["parts"][0]["notes"][0]["vibrato"] = {"type": 1, "duration": 100}
+    zipped(tmp_path / "a.vpr", "Project/sequence.json", json.dumps(vpr).encode())
+    ustx = scorefiles.ustx(SONG).decode()
+    curve = "curves:\n  - {xs: [0, 5], ys: [0, 100], abbr: pitd}\n  - {xs: [], ys: [], abbr: dyn}"
+    ustx = ustx.replace("curves: []", curve).replace(
+        "    pitch:", "    vibrato: {length: 75.0, period: 175}\n    pitch:"
+    )
+    style = '<nStyle><v id="accent">50</v><v id="vibLen">{}</v></nStyle></note>'
+    vsq4 = scorefiles.vsqx(SONG).decode().replace("</note>", style.format(66), 1).replace(
+        "</vsPart>", '<cc><t>0</t><v id="D">64</v></cc><cc><t>9</t><v id="P">99</v></cc></vsPart>'
+    )  # fmt: skip
+    vsq3 = scorefiles.vsqx(SONG, 3).decode().replace(
+        "</musicalPart>", '<mCtrl><posTick>0</posTick><attr id="DYN">64</attr></mCtrl></musicalPart>'
+    )  # fmt: skip
+    ust = scorefiles.ust(SONG, "utf-8").decode().replace("Modulation=0", "VBR=65,180,35\nPBY=12.0,0", 1)
+    for name, data, named in (
+        ("a.svp", json.dumps(value), "pitchDelta, tension, tF0Left"),
+        ("a.ustx", ustx, "pitd, vibrato"),
+        ("b.vsqx", vsq3, "DYN"),
+        ("a.vsqx", vsq4, "D, P, vibrato"),
+        ("a.vpr", (tmp_path / "a.vpr").read_bytes(), "pitchBend, vibrato"),
+        ("a.ust", ust, "pitch bends, vibrato"),
+    ):
+        caplog.clear()
+        assert read_score(write(tmp_path, name, data)).lyrics == "か き く"
+        assert caplog.messages == [f"the file's own {named} are not sung: the voice makes its own"], name
+    for name, form in (("a.ustx", "ustx"), ("a.svp", "svp"), ("a.vsqx", "vsqx"), ("a.ust", "ust")):
+        caplog.clear()
+        plain = getattr(scorefiles, form)(SONG).replace(b"</note>", style.format(0).encode())
+        read_score(write(tmp_path, name, plain))
+        assert not caplog.messages, name
 
 
 def test_vpr(tmp_path):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 
 import pytest
 from scorefiles import JAPANESE, musicxml
@@ -67,6 +68,30 @@ def test_labels_of_a_real_corpus(shared_data, song, count, seconds):
     assert "a mono label: it has phones and times but no notes" in failure(folder / f"{song}_mono.lab")
 
 
+@pytest.mark.parametrize(
+    ("centiseconds", "tempo", "length", "times", "expected"),
+    [
+        ("499", "60", 192, (0.0, 8.0), 8.0),  # the rest's length is right, its centiseconds are full
+        ("499", "60", 192, (0.0, 12.5), 12.5),  # the tempo changes within it
+        ("499", "60", 100, (1.0, 9.0), 8.0),  # its length is full as well
+        ("499", "60", 192, (0.0, 0.0), 8.0),  # without times of its own
+        ("60", "199", 48, (0.0, 0.6), 0.6),  # the tempo is 200, and full
+        ("12", "199", 12, (0.0, 0.125), 0.125),
+        ("25", "199", 24, (0.0, 0.0), 0.25),
+        ("300", "60", 48, (0.0, 9.0), 3.0),  # the tempo changes, and nothing is full
+    ],
+)
+def test_full_fields_of_labels(tmp_path, caplog, centiseconds, tempo, length, times, expected):
+    lines = full_label().decode().splitlines()
+    fields = re.match(r"(.*/E:[^~]*~)[^!]*(![^@]*@)[^#]*(#)[^+]*(.*)", lines[0].split(maxsplit=2)[2]).groups()
+    head = f"{fields[0]}{tempo}{fields[1]}{centiseconds}{fields[2]}{length}{fields[3]}"
+    lines[0] = f"{times[0] * 1e7:.0f} {times[1] * 1e7:.0f} {head}"
+    notes = read_score(write(tmp_path, "a.lab", "\n".join(lines))).notes
+    assert [notes[0].end, notes[1].duration] == pytest.approx([expected, 0.5])
+    believed = times[1] > 0 and expected != 3.0
+    assert ("last as the label's own times say" in caplog.text) == believed
+
+
 def test_faulty_labels(tmp_path):
     text = full_label().decode()
     assert "give the score" in failure(write(tmp_path, "a.lab", "0 100 pau\n100 200 a\n"))
@@ -117,6 +142,33 @@ def test_diffsinger_words_with_their_onsets(tmp_path):
     notes = read_score(write(tmp_path, "a.ds", text)).notes
     assert [(n.pitch, n.phones) for n in notes[1:3]] == [(61, ("k", "i", "cl")), (62, ("t", "a", "N"))]
     assert [n.lyric for n in notes[1:3]] == ["kicl", "taN"]
+
+
+@pytest.mark.parametrize(
+    ("phones", "counts", "notes", "expected"),
+    [
+        ("SP k a SP z e SP", "2 3 1 1", "rest C4 D4 rest", "pau | k a | pau | z e | pau"),
+        ("SP k a AP z e SP", "2 3 1 1", "rest C4 D4 rest", "pau | k a | br | z e | pau"),
+        ("SP k a z e SP", "2 2 2", "rest C4 D4", "pau | k a | z e"),
+        ("SP k a z e SP SP", "2 2 2 1", "rest C4 D4 rest", "pau | k a | z e | pau"),
+        ("SP k a AP AP SP", "2 3 1", "rest C4 rest", "pau | k a | br | pau"),
+        ("SP AP k a SP i SP", "1 5 1", "rest C4 rest", "pau | br | k a | pau | i | pau"),
+        ("SP k a SP SP", "2 2 1", "rest C4 C4+slur rest", "pau | k a | a | pau"),
+    ],
+)
+def test_diffsinger_pauses_among_the_phones_of_a_note(tmp_path, phones, counts, notes, expected):
+    """All phones are sung, and the notes keep their places."""
+    pitches = [pitch.partition("+") for pitch in notes.split()]
+    text = segment(
+        offset=0, ph_seq=phones, ph_num=counts, note_seq=" ".join(pitch for pitch, _, _ in pitches),
+        note_dur=" ".join("1" for _ in pitches), text="",
+        note_slur=" ".join("01"[bool(slur)] for _, _, slur in pitches),
+    )  # fmt: skip
+    score = read_score(write(tmp_path, "a.ds", text))
+    assert " | ".join(" ".join(note.phones) for note in score.notes) == expected
+    assert contiguous(score.notes) and score.duration == len(pitches)
+    starts = {note.start for note in score.notes}
+    assert {float(i) for i, pitch in enumerate(pitches) if pitch[0] != "rest"} <= starts
 
 
 def test_diffsinger_languages_before_phones(tmp_path):

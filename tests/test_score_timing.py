@@ -15,6 +15,7 @@ from nnsvs_lite.score.timing import (
     fill_notes,
     first_phones,
     frame_boundaries,
+    least_lengths,
     phone_durations,
     sung_boundaries,
     time_lags,
@@ -136,6 +137,41 @@ def test_filled_notes_are_full_and_no_phone_is_lost(length):
         for v in (variance, None):
             out = fill(mean, v, length)
             assert out.sum() == length and out.min() >= 1 and out.dtype == np.int64
+
+
+@pytest.mark.parametrize(("mean", "length"), [([12.0, 8.0], 20), ([12.0, 3.0], 15), ([9.0, 9.0, 3.0], 10)])
+def test_a_short_note_is_at_least_half_a_vowel(mean, length):
+    vowels = np.arange(len(mean)) == len(mean) - 1
+    for variance in (None, np.where(vowels, 1.0, 0.0)):
+        out = fill(np.array(mean), variance, length, vowels, length / 2)
+        assert out.sum() == length and out.min() >= 1
+        assert length / 2 - 0.5 <= out[vowels].sum() <= length / 2 + 0.5
+
+
+def test_vowels_leave_each_consonant_a_frame_and_long_notes_as_they_are():
+    one, mean, vowels = np.ones(4), np.array([9.0, 9.0, 9.0, 3.0]), np.array([False, False, False, True])
+    np.testing.assert_array_equal(fill(mean, None, 5, vowels, 4), [1, 1, 1, 2])
+    np.testing.assert_array_equal(fill(mean, one, 90, vowels, 18), fill(mean, one, 90))
+    # A note of consonants alone, or of a vowel alone.
+    np.testing.assert_array_equal(fill(np.array([4.0, 4.0]), None, 8, np.zeros(2, bool), 4), [4, 4])
+    np.testing.assert_array_equal(fill(np.array([4.0, 4.0]), None, 8, np.ones(2, bool), 4), [4, 4])
+
+
+def test_lags_leave_a_short_note_two_thirds_of_its_length():
+    times = np.array([[0.0, 0.5], [0.5, 0.6], [0.6, 0.7], [0.7, 1.2]])
+    rest, counts = np.array([True, False, False, False]), np.array([1, 2, 2, 2])
+    least = least_lengths(times, rest, counts, 0.005)
+    np.testing.assert_array_equal(least, [1, 13, 13, 66])
+    bounds = sung_boundaries(times, np.array([0.0, 0.0, -15.0, -16.0]), least, 0.005)
+    assert (np.diff(bounds) >= least).all() and bounds[-1] == 240
+    # Lags that do not crowd a note are kept.
+    lags = np.array([0.0, -12.0, -15.0, -16.0])
+    np.testing.assert_array_equal(sung_boundaries(times, lags, least, 0.005), [0, 88, 105, 124, 240])
+    filled = fill_notes(
+        np.array([50, 12, 5, 12, 5, 12, 90.0]), None, np.array([0, 1, 1, 2, 2, 3, 3]), bounds,
+        np.array([False, False, True, False, True, False, True]), np.array([100, 20, 20, 100]) / 2,
+    )  # fmt: skip
+    assert (filled[[2, 4]] >= 9).all() and filled.sum() == 240
 
 
 def test_boundaries_are_rounded_not_cut():

@@ -123,3 +123,61 @@ def test_labels_of_several_songs_and_of_an_hour_are_refused(singer, tmp_path):
     late = [*LABELS[:-1], LABELS[-1]._replace(end=3600.0)]
     with pytest.raises(DataError, match="the labels end at 3600 s, the score at 2.5 s"):
         singer.sing(SCORE, labels=late)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: b"\xef\xbb\xbf" + text,
+        lambda text: text.replace(b"\n", b"\r\n"),
+        lambda text: b"\xef\xbb\xbf" + text.replace(b"\n", b"\r"),
+        lambda text: text.replace(b"\n", b"\r\n", 3),
+    ],
+)
+@pytest.mark.parametrize("form", [("lab", 1e-7, ".0f"), ("txt", 1, ".3f")])
+def test_marks_and_line_ends_of_labels_do_not_count(form, change, tmp_path):
+    suffix, unit, digits = form
+    path = tmp_path / f"song.{suffix}"
+    path.write_bytes(change(lab(LABELS, unit, digits).encode()))
+    assert read_labels(path) == LABELS
+
+
+def test_a_line_separator_ends_no_label(tmp_path):
+    path = tmp_path / "song.lab"
+    path.write_text("0 4000000 pau\u2028x\n4000000 5000000 a\n", encoding="utf-8")
+    assert [s.label for s in read_labels(path)] == ["pau\u2028x", "a"]
+
+
+@pytest.mark.parametrize(
+    "name, phone", [("sil", "pau"), ("SP", "pau"), ("sp", "pau"), ("AP", "br"), ("br", "br")]
+)
+def test_silences_have_the_names_that_corpora_give_them(singer, name, phone):
+    sung = [s._replace(label=name if s.label == "pau" else s.label) for s in LABELS]
+    song = singer.sing(SCORE, labels=sung)
+    assert [p.symbol for p in song.phones] == [phone if s.label == "pau" else s.label for s in LABELS]
+    assert [p.start for p in song.phones] == pytest.approx([s.start for s in LABELS], abs=0.003)
+
+
+def test_two_silences_and_devoiced_vowels_are_read_as_in_a_corpus(singer):
+    head = [Segment(0.0, 0.1, "SP"), Segment(0.1, 0.4, "AP")]
+    body = [s._replace(label="U") if s.label == "u" else s for s in LABELS[1:]]
+    song = singer.sing(SCORE, labels=head + body)
+    assert [p.symbol for p in song.phones] == ["br", *(s.label for s in LABELS[1:])]
+
+
+@pytest.mark.parametrize("unit, end", [(1e-3, "0.00026"), (1e-6, "0.26"), (1 / 48000, "0.01248")])
+def test_labels_in_another_unit_are_refused(singer, unit, end, tmp_path):
+    path = tmp_path / "song.lab"
+    path.write_text(lab(LABELS, unit, ".0f"))
+    with pytest.raises(
+        DataError, match=rf"song.lab: the labels end at {end} s, the score at 2.5 s; are the times in 100"
+    ):
+        singer.sing(SCORE, labels=path)
+    path.write_text(lab(LABELS, 1e-3, ".1f"))
+    with pytest.raises(DataError, match="the labels end at 2600 s, the score at 2.5 s; are the times in"):
+        singer.sing(SCORE, labels=path)
+
+
+def test_a_long_silence_after_the_song_is_no_other_unit(singer):
+    song = singer.sing(SCORE, labels=[*LABELS[:-1], Segment(2.2, 20.0, "pau")])
+    assert song.duration == pytest.approx(20.0, abs=0.01)

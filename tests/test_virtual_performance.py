@@ -12,11 +12,16 @@ from nnsvs_lite.score.types import Note, Phone, Score
 from nnsvs_lite.virtual import render
 from nnsvs_lite.virtual.performance import place_phones
 from nnsvs_lite.virtual.pitch import OVERSHOOT, PREPARATION, f0_curve, jitter, step_response
-from nnsvs_lite.virtual.style import FRAME, PLAIN
+from nnsvs_lite.virtual.style import FRAME, SingingStyle
 from nnsvs_lite.virtual.voices import load_singer
 
 QUIET = dataclasses.replace(
-    PLAIN, onset_sigma=0.0, consonant_sigma=0.0, flutter=0.0, vibrato_depth=0.0, vibrato_rate_sigma=0.0
+    SingingStyle(),
+    onset_sigma=0.0,
+    consonant_sigma=0.0,
+    flutter=0.0,
+    vibrato_depth=0.0,
+    vibrato_rate_sigma=0.0,
 )
 
 
@@ -61,7 +66,7 @@ def test_vowels_land_on_beats_and_consonants_before():
 
 def test_noise_has_the_stated_size():
     score = _score(*[("t a", 60, 0.5)] * 400)
-    phones = place_phones(score, [8.0] * len(score.phones), PLAIN, np.random.default_rng(3))
+    phones = place_phones(score, [8.0] * len(score.phones), SingingStyle(), np.random.default_rng(3))
     starts = _starts(phones)
     lags = np.array([starts[i] - score.notes[i].start for i in range(2, 401)])
     assert abs(lags.mean()) < 0.002
@@ -70,17 +75,17 @@ def test_noise_has_the_stated_size():
 
 def test_many_phones_in_short_notes_still_fit():
     score = _score(*[("ky a cl", 60, 0.2), ("ch i N", 60, 0.2)] * 10)
-    phones = place_phones(score, [40.0] * len(score.phones), PLAIN, np.random.default_rng(0))
+    phones = place_phones(score, [40.0] * len(score.phones), SingingStyle(), np.random.default_rng(0))
     assert all(p.end - p.start >= 2 * FRAME - 1e-9 for p in phones)
     assert all(p.end - p.start >= 0.02 for p in phones if p.symbol in "ai")
 
 
 def test_scores_that_cannot_be_sung_are_named():
     with pytest.raises(DataError, match="must begin with a rest"):
-        place_phones(Score((Note(0, 1, 60, "a", ("a",)),)), [5.0], PLAIN, np.random.default_rng(0))
+        place_phones(Score((Note(0, 1, 60, "a", ("a",)),)), [5.0], SingingStyle(), np.random.default_rng(0))
     crowded = _score((" ".join(["a"] * 60), 60, 0.2))
     with pytest.raises(DataError, match="too short to sing"):
-        place_phones(crowded, [5.0] * 62, PLAIN, np.random.default_rng(0))
+        place_phones(crowded, [5.0] * 62, SingingStyle(), np.random.default_rng(0))
 
 
 def test_step_responses_have_the_published_peaks():

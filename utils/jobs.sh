@@ -17,7 +17,7 @@ call() {
     return "${status}"
 }
 stop() {
-    trap '' INT TERM
+    trap '' INT TERM HUP
     if [ -n "${!:-}" ] && kill -TERM "$!" 2>/dev/null; then
         wait
     fi
@@ -26,6 +26,7 @@ stop() {
 }
 trap 'stop 130' INT
 trap 'stop 143' TERM
+trap 'stop 129' HUP
 
 # one LOG COMMAND...: one job, shown as it runs; gpu_one: the same on the GPU runner.
 # shellcheck disable=SC2086  # a runner may come with options

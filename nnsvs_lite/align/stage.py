@@ -211,7 +211,7 @@ class _Run:
             score = moved(item.score, item.offset, item.stretch)
             phrases += cut_utterance(item.utt, item.speaker, score, self.corpus.durations[item.utt])
         single = self.config.backend != "mfa" or self.config.mfa.single_speaker
-        names = read_table(self.config.phone_map) if self.config.phone_map else None
+        names = read_table(self.config.phone_map, ids=False) if self.config.phone_map else None
         root = self.work / self.config.backend
         folder = CorpusFolder(root, self.config.unit, single, self.config.pieces, names)
         folder.write(phrases, self.corpus.of)

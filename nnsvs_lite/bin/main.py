@@ -1,18 +1,21 @@
 """The program ``nnsvs-lite``: finds a command in the table, reads its options, runs it."""
 
 import argparse
+import ctypes
 import errno
 import os
 import signal
 import sys
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from nnsvs_lite import __version__
 from nnsvs_lite.bin import stages, tools  # noqa: F401 - they fill the table
 from nnsvs_lite.bin.command import COMMANDS
 from nnsvs_lite.io.errors import DataError, nearest
+from nnsvs_lite.io.leftout import strictly
 
 PROGRAM = "nnsvs-lite"
 _INTERRUPTED = 130
@@ -127,22 +130,35 @@ def _say(name: str, what: object) -> None:
     print(f"{PROGRAM}{' ' + name if name else ''}: error: {what}", file=sys.stderr)
 
 
-def _terminate(number: int, frame: object) -> None:
-    # An exception, unlike the signal's default action, lets temporary files be removed.
+def _stop(number: int, frame: object) -> None:
+    # An exception, unlike the signal's default action, lets temporary files be removed. That is not to be
+    # broken off in turn, unless by a second Ctrl-C, at once: workers end with us.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if number == signal.SIGINT:
+        signal.signal(number, signal.SIG_DFL)
+        raise KeyboardInterrupt
     raise SystemExit(128 + number)
+
+
+def _follow_runner() -> None:
+    """Ends a runner's job (``NNSVS_LITE_LOGGED``) with its runner, where that is killed (Linux alone)."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
 
 
 def _run(name: str, argv: Sequence[str]) -> int:
     args, command = parse(name, argv), COMMANDS[name]
-    if not command.stage:
-        return int(command.run(args) or 0)
-    from nnsvs_lite.io.stagelog import run_logged
+    with strictly(getattr(args, "strict", False)):
+        if not command.stage:
+            return int(command.run(args) or 0)
+        from nnsvs_lite.io.stagelog import run_logged
 
-    return run_logged([PROGRAM, name, *argv], lambda: int(command.run(args) or 0))
+        return run_logged([PROGRAM, name, *argv], lambda: int(command.run(args) or 0))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; returns its exit status (1 for bad input, 130 if interrupted)."""
+    is_program = argv is None
     argv = list(sys.argv[1:] if argv is None else argv)
     name = argv[0].replace("_", "-") if argv else "--help"
     about = name in ("-h", "--help", "help", "--version")
@@ -150,7 +166,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         kind = "option" if name.startswith("-") else "command"
         _say("", f"unknown {kind} {argv[0]!r}{nearest(name, COMMANDS)}; {PROGRAM} --help lists the commands")
         return 1
-    signal.signal(signal.SIGTERM, _terminate)
+    signal.signal(signal.SIGTERM, _stop)
+    if is_program and signal.getsignal(signal.SIGINT) == signal.default_int_handler:
+        signal.signal(signal.SIGINT, _stop)
+    if is_program and "NNSVS_LITE_LOGGED" in os.environ:
+        _follow_runner()
     # No process started from here takes modules from the working folder (from Python 3.11 on).
     os.environ["PYTHONSAFEPATH"] = "1"
     try:
@@ -176,6 +196,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         _say(name, "interrupted")
         return _INTERRUPTED
+    finally:
+        if is_program:
+            # Ctrl-C would only break off what Python and libraries do at exit, with a traceback.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 if __name__ == "__main__":

@@ -64,6 +64,7 @@ PREPARE_OPTIONS = (
     arg("corpus", "name of the corpus, such as nit_song070"),
     arg("--db-root", "where the corpus lies", required=True),
     arg("--out", "folder of the data dirs to write", default="data"),
+    options.STRICT,
     *PREPARE_OPTIONS,
 )
 def prepare(args: Namespace) -> None:

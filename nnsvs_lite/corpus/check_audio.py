@@ -9,20 +9,25 @@ from pathlib import Path
 from typing import NamedTuple
 
 from nnsvs_lite.corpus.faults import Faults, TableRow
+from nnsvs_lite.io.atomic import check_regular
+from nnsvs_lite.io.errors import DataError
 
 _THREADS = 8
+_EIGHT_BITS = "samples of 8 bits, 16 are needed"
+_EIGHT_BIT_TYPES = frozenset({"PCM_S8", "PCM_U8", "ULAW", "ALAW", "DPCM_8"})
 
 PIPE = "a shell pipe is not run here; write the audio to a file first"
 """What is said of a ``cmd |`` in a ``wav.scp``."""
 
 
 class AudioInfo(NamedTuple):
-    """What a header says; ``fault`` is empty if it can be used."""
+    """What a header says; ``fault`` is empty if it can be used, ``doubt`` if nothing is odd."""
 
     rate: int = 0
     channels: int = 0
     frames: int = 0
     fault: str = ""
+    doubt: str = ""
 
     @property
     def seconds(self) -> float:
@@ -36,6 +41,7 @@ def audio_info(path: str | Path) -> AudioInfo:
     formats go to libsndfile.
     """
     try:
+        check_regular(path)
         with open(path, "rb") as file:
             size = os.fstat(file.fileno()).st_size
             if size == 0:
@@ -45,6 +51,8 @@ def audio_info(path: str | Path) -> AudioInfo:
                 return found
     except FileNotFoundError:
         return AudioInfo(fault="no such file")
+    except DataError as error:
+        return AudioInfo(fault=error.what)
     except OSError as error:
         return AudioInfo(fault=f"cannot be read: {error.strerror}")
     return _libsndfile(path)
@@ -64,12 +72,16 @@ def _riff(file, size: int) -> AudioInfo | None:
             body = file.read(length + length % 2)
             if len(body) < 16:
                 return AudioInfo(fault="damaged: the header ends early")
-            kind, channels, rate, _, block, _ = struct.unpack("<HHIIHH", body[:16])
+            kind, channels, rate, second, block, bits = struct.unpack("<HHIIHH", body[:16])
             if kind not in (1, 3, 0xFFFE):
                 return None
             if not (channels and rate and block):
                 return AudioInfo(fault="damaged: the header states no channels or no sampling rate")
             layout = channels, rate, block
+            doubt = _EIGHT_BITS if bits <= 8 else ""
+            if block != channels * -(-bits // 8) or second != rate * block:
+                stated = f"{channels} channels of {bits} bits at {rate} Hz"
+                doubt = f"the header contradicts itself: {stated}, {block} bytes a sample, {second} a second"
         elif name == b"data":
             if layout is None:
                 return AudioInfo(fault="damaged: no format before the samples")
@@ -79,9 +91,22 @@ def _riff(file, size: int) -> AudioInfo | None:
             there = size - file.tell()
             if there < length:
                 return AudioInfo(fault=f"cut off: {length} bytes of samples are stated, {there} are there")
-            return AudioInfo(rate, channels, length // block)
+            file.seek(length + length % 2, 1)
+            if more := _beyond(file, size):
+                doubt = f"the header states {length} bytes of samples, {more} bytes more follow"
+            return AudioInfo(rate, channels, length // block, doubt=doubt)
         else:
             file.seek(length + length % 2, 1)
+
+
+def _beyond(file, size: int) -> int:
+    """Bytes from here that are no chunk."""
+    while (there := size - file.tell()) >= 8:
+        name, length = struct.unpack("<4sI", file.read(8))
+        if not (name.isascii() and name.decode().isprintable() and length <= there - 8):
+            return there
+        file.seek(length + length % 2, 1)
+    return 0
 
 
 def _libsndfile(path: str | Path) -> AudioInfo:
@@ -89,12 +114,13 @@ def _libsndfile(path: str | Path) -> AudioInfo:
 
     try:
         info = soundfile.info(str(path))
-    except (soundfile.LibsndfileError, OSError, RuntimeError) as error:
+    except (soundfile.LibsndfileError, OSError, RuntimeError, TypeError) as error:
         reason = str(error).removeprefix(f"Error opening {str(path)!r}: ")
         return AudioInfo(fault=f"cannot be read as audio: {reason}")
     if info.frames <= 0:
         return AudioInfo(fault="holds no samples")
-    return AudioInfo(info.samplerate, info.channels, info.frames)
+    doubt = _EIGHT_BITS if info.subtype in _EIGHT_BIT_TYPES else ""
+    return AudioInfo(info.samplerate, info.channels, info.frames, doubt=doubt)
 
 
 def check_audio(path: Path, rows: Iterable[TableRow], faults: Faults) -> dict[str, AudioInfo]:
@@ -117,6 +143,8 @@ def check_audio(path: Path, rows: Iterable[TableRow], faults: Faults) -> dict[st
     common = max(rates, key=lambda rate: (rates[rate], rate)) if rates else 0
     for row in files:
         info = usable.get(row.key, AudioInfo(common, 1))
+        if info.doubt:
+            faults.add(path, row.line, f"{row.key}: {info.doubt}")
         if info.rate != common:
             what = f"sampling rate {info.rate} Hz, most recordings have {common} Hz"
             faults.add(path, row.line, f"{row.key}: {what}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -11,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from nnsvs_lite.corpus.check_audio import PIPE
-from nnsvs_lite.io.atomic import atomic_dir
+from nnsvs_lite.corpus.check_audio import PIPE, audio_info
+from nnsvs_lite.io.atomic import atomic_dir, check_regular
 from nnsvs_lite.io.ctm import Segment, read_ctm, write_ctm
 from nnsvs_lite.io.errors import DataError, nearest
-from nnsvs_lite.io.tables import read_table, table_lines, write_table
+from nnsvs_lite.io.tables import bad_id, read_table, table_lines, write_table
 from nnsvs_lite.score.types import Score
 
 
@@ -32,10 +33,15 @@ def song_of(utt: str) -> str:
 def parse_place(value: str, where: str | None = None) -> tuple[str, float, float]:
     """Recording, start and end in seconds of a line of ``segments``; raises DataError where malformed."""
     try:
-        rec, start, end = value.split()
-        return rec, float(start), float(end)
+        rec, *times = value.split()
+        start, end = map(float, times)
+        if not math.isfinite(start + end):
+            raise ValueError
     except ValueError:
         raise DataError("malformed line, 'utt recording start end' is needed", where) from None
+    if what := bad_id(rec):
+        raise DataError(what, where)
+    return rec, start, end
 
 
 @dataclass
@@ -109,7 +115,11 @@ class DataDir:
             for number, utt, value in table_lines(path / "segments"):
                 segments[utt] = parse_place(value, f"{path / 'segments'}:{number}")
         label_name = "align.ctm" if (path / "align.ctm").exists() else "label.ctm"
-        utt2spk = read_table(path / "utt2spk")
+        utt2spk = {}
+        for number, utt, speaker in table_lines(path / "utt2spk"):
+            if what := bad_id(speaker):
+                raise DataError(f"{utt}: speaker {what}", f"{path / 'utt2spk'}:{number}")
+            utt2spk[utt] = speaker
         lines = _optional(path / "score")
         scores = {utt: Score.from_json(line, f"{path / 'score'}: {utt}") for utt, line in lines.items()}
         lang = {utt: score.lang for utt, score in scores.items()}
@@ -171,13 +181,10 @@ class DataDir:
         """Length of an utterance in seconds; reads the wav header where there is no segment."""
         wav, start, end = self.place(utt)
         if end is None:
-            import soundfile
-
-            try:
-                info = soundfile.info(str(wav))
-            except (soundfile.LibsndfileError, OSError) as error:
-                raise DataError(f"audio of {utt} cannot be read: {error}", wav) from None
-            end = info.frames / info.samplerate
+            info = audio_info(wav)
+            if info.fault:
+                raise DataError(f"audio of {utt}: {info.fault}", wav)
+            end = info.seconds
         return end - start
 
     def audio(self, utt: str) -> tuple[np.ndarray, int]:
@@ -188,6 +195,7 @@ class DataDir:
         import soundfile
 
         wav, start, end = self.place(utt)
+        check_regular(wav)
         try:
             with soundfile.SoundFile(str(wav)) as file:
                 rate = file.samplerate
@@ -200,7 +208,7 @@ class DataDir:
                     raise DataError(f"{utt} is {start:g} to {end:g} s of it, it has {length:.3f} s", wav)
                 file.seek(first)
                 return file.read(count, dtype="float64"), rate
-        except (soundfile.LibsndfileError, OSError) as error:
+        except (soundfile.LibsndfileError, OSError, TypeError) as error:
             raise DataError(f"audio of {utt} cannot be read: {error}", wav) from None
 
     def subset(self, utts: Iterable[str]) -> DataDir:

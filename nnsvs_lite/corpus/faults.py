@@ -1,8 +1,16 @@
 """Faults of a data set, and text tables read so that all their faults are found."""
 
 import os
+import re
 from pathlib import Path
 from typing import NamedTuple
+
+from nnsvs_lite.io.atomic import check_regular
+from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.io.tables import bad_id, split_line
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
+_BOM = b"\xef\xbb\xbf"
 
 
 class DataFault(NamedTuple):
@@ -43,37 +51,47 @@ class Faults(list[DataFault]):
 def read_rows(path: Path, faults: Faults, *, repeats: bool = False) -> list[TableRow]:
     """All readable lines of a table; every fault of its form is noted.
 
-    Faults: no file, text that is not UTF-8, CRLF line ends (once for the file), an
-    empty line, an id without a value, ids out of order, and duplicate ids.
+    Faults: no file, a byte order mark, text that is not UTF-8, CRLF and CR line ends (once for the file),
+    control characters, which are left out of the rows, an empty line, an id without a value, ids out of
+    order, duplicate ids, and what is no id.
 
     Args:
         repeats: whether an id may have several lines, one after the other.
     """
     try:
+        check_regular(path)
         data = path.read_bytes()
-    except OSError as error:
-        faults.add(path, 0, f"cannot be read: {error.strerror}")
+    except (OSError, DataError) as error:
+        faults.add(path, 0, f"cannot be read: {getattr(error, 'strerror', None) or error.what}")
         return []
+    if data.startswith(_BOM):
+        faults.add(path, 1, "begins with a byte order mark; nnsvs-lite data fix")
+    plain = data.removeprefix(_BOM).replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    if count := data.count(b"\r"):
+        first = data[: data.index(b"\r")].count(b"\n") + 1
+        faults.add(path, first, f"CRLF or CR line ends, in {count} lines from here on; nnsvs-lite data fix")
     rows: list[TableRow] = []
     seen: set[str] = set()
-    crlf: list[int] = []
     last = ""
-    for number, raw in enumerate(data.removesuffix(b"\n").split(b"\n") if data else (), start=1):
+    for number, raw in enumerate(plain.removesuffix(b"\n").split(b"\n") if plain else (), start=1):
         try:
             line = raw.decode("utf-8")
         except UnicodeDecodeError as error:
             faults.add(path, number, f"not UTF-8 text (byte {error.start + 1} of the line)")
             continue
-        if line.endswith("\r"):
-            crlf.append(number)
-        fields = line.split(None, 1)
-        if len(fields) < 2:
-            what = (
-                f"malformed line: {fields[0]!r} stands alone, a value is needed" if fields else "empty line"
+        if control := _CONTROL.search(line):
+            faults.add(
+                path, number, f"holds the control character U+{ord(control[0]):04X}; nnsvs-lite data fix"
             )
-            faults.add(path, number, what)
+            line = _CONTROL.sub("", line)
+        key, value = split_line(line)
+        if not value:
+            faults.add(
+                path,
+                number,
+                f"malformed line: {key!r} stands alone, a value is needed" if key else "empty line",
+            )
             continue
-        key = fields[0]
         if not (key == last and repeats):
             # The order of code points is that of UTF-8's bytes.
             if key < last:
@@ -81,9 +99,9 @@ def read_rows(path: Path, faults: Faults, *, repeats: bool = False) -> list[Tabl
             if key in seen and not repeats:
                 faults.add(path, number, f"duplicate id {key!r}")
                 continue
+            if what := "" if key in seen else bad_id(key):
+                faults.add(path, number, what)
             last = max(last, key)
             seen.add(key)
-        rows.append(TableRow(number, key, fields[1].rstrip()))
-    if crlf:
-        faults.add(path, crlf[0], f"CRLF line ends, in {len(crlf)} lines from here on; nnsvs-lite data fix")
+        rows.append(TableRow(number, key, value))
     return rows

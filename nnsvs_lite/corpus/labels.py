@@ -5,6 +5,7 @@ phone that differs is a fault of the data.
 """
 
 import dataclasses
+import statistics
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -26,7 +27,14 @@ FAR = 0.5
 TOO_FAR = 2.0
 """Seconds at which score and recording cannot belong together as they are."""
 
+OFFSET = 0.06
+"""Seconds; a song sung so far from its score in the median is not a singer's habit, which is 0.05 at most."""
+
 _SILENCES = frozenset({"pau", "br"})
+_FEW = 4
+"""Notes of which no offset is taken."""
+_UNITS = 5.0
+"""A factor between labels and recording that no tempo explains."""
 _SHORT = 0.02
 _MINIMUM = 0.001
 _BACKWARDS = 0.1
@@ -49,7 +57,9 @@ def reconcile(
     """Makes labels and score agree phone by phone.
 
     - ``sil`` and other aliases of the language are folded; adjacent silences merge,
-      in the labels and in the score; gaps and small overlaps of the labels are closed.
+      in the labels and in the score; gaps and overlaps of the labels are closed; a label whose start
+      cannot be right starts where the one before ends.
+    - A score that is constantly late or early against the labels is moved.
     - A devoiced vowel of the labels becomes the score's plain one.
     - A silence of the labels without a rest in the score becomes a rest, carved from
       the end of the note before at the sung time, on a grid of a 64th note.
@@ -63,25 +73,38 @@ def reconcile(
         duration: seconds of audio; the last silence is drawn out to it.
 
     Raises DataError where a sung phone differs, naming song, phone, time and measure; where labels run
-    backwards; where a note is sung 2 s or more from its place in the score.
+    backwards or are in another unit; where a note is sung 2 s or more from its place in the score.
     """
     remarks: list[str] = []
     if not score.notes or not labels:
         raise DataError("the labels are empty" if score.notes else "the score has no notes", where)
     language = get_language(score.lang)
-    rows = [Segment(start, end, language.normal(name)) for start, end, name in labels]
-    rows = _repair(rows, where, duration, remarks)
+    check_unit(labels, duration or score.duration, where, "score" if duration is None else "recording")
+    rows = _repair(plain(labels, language), where, duration, remarks)
     notes = _merge_rests(score.notes, remarks)
     rows = _check_sung(rows, notes, where, remarks)
     rows = _absorb(rows, notes, frozenset(language.vowels), remarks)
     sung = next((i for i, note in enumerate(notes) if not note.is_rest), 0)
     begin = notes[sung].start
-    notes = _outer_rests(notes, rows, remarks)
+    notes = _without_offset(_outer_rests(notes, rows, remarks), rows, language, remarks)
     shift = next((note.start for note in notes if not note.is_rest), begin) - begin
     timeline = score.timeline if not shift or score.timeline is None else score.timeline.moved(shift)
     notes = _match(notes, rows, language, remarks)
     _check_times(notes, rows, language, where, remarks)
     return Reconciled(dataclasses.replace(score, notes=tuple(notes), timeline=timeline), rows, remarks)
+
+
+def plain(labels: Sequence[Segment], language: Language) -> list[Segment]:
+    """The same labels under the language's own names of phones: ``sil`` and ``SP`` are pauses."""
+    return [Segment(start, end, language.normal(name)) for start, end, name in labels]
+
+
+def check_unit(labels: Sequence[Segment], seconds: float, where: str, what: str = "score") -> None:
+    """Raises DataError where labels end so far from their score's end that their unit must be another."""
+    # However long the silence after the last phone is.
+    if labels[-1].end < seconds / _UNITS or labels[-1].start > seconds * _UNITS:
+        ends = f"the labels end at {labels[-1].end:g} s, the {what} at {seconds:g} s"
+        raise DataError(f"{ends}; are the times in 100 ns (or seconds with a decimal point)?", where)
 
 
 def _repair(rows: list[Segment], where: str, duration: float | None, remarks: list[str]) -> list[Segment]:
@@ -93,6 +116,22 @@ def _repair(rows: list[Segment], where: str, duration: float | None, remarks: li
         if start < before - _BACKWARDS and end < before + _MINIMUM:
             what = f"label {number} ({name!r}) runs backwards, from {before:.3f} to {start:.3f} s"
             raise DataError(what, where)
+        kept = start - result[-1].start if result else 0.0
+        crossed = end < start + _MINIMUM and start > before + _SHORT and end > before + _MINIMUM
+        if crossed or (result and start < before - 1e-6 and kept < (before - result[-1].start) / 3):
+            # Its end is that of the next one's start, or past the label before: the start is the slip.
+            what = f"label {number} ({name!r}, {start:.4f} to {end:.4f} s)"
+            if end < before + _MINIMUM:
+                raise DataError(f"{what} lies on the one before, which ends at {before:.4f} s", where)
+            remarks.append(f"{what} starts where the one before ends, at {before:.4f} s")
+            start = before
+        elif end < start - _MINIMUM and result:
+            end = next((row.start for row in rows[number:] if row.start > start), end)
+            if end < start:
+                raise DataError(f"label {number} ({name!r}) ends at {end:.4f} s, before {start:.4f} s", where)
+            remarks.append(
+                f"label {number} ({name!r}) ends before it starts, at {start:.4f} s; it ends at {end:.4f} s"
+            )
         if start > before + _SHORT:
             if result and result[-1].label in _SILENCES:
                 result[-1] = result[-1]._replace(end=start)
@@ -118,10 +157,10 @@ def _repair(rows: list[Segment], where: str, duration: float | None, remarks: li
         result.append(Segment(result[-1].end, duration, "pau"))
     if duration is not None and result[-1].label in _SILENCES and duration > result[-1].start + _MINIMUM:
         result[-1] = result[-1]._replace(end=round(duration, 7))
-    return _merge_silences(result, remarks)
+    return merge_silences(result, remarks)
 
 
-def _merge_silences(rows: list[Segment], remarks: list[str]) -> list[Segment]:
+def merge_silences(rows: list[Segment], remarks: list[str]) -> list[Segment]:
     """Adjacent silences as one; its name is that of the longer part."""
     result: list[Segment] = []
     longest = 0.0
@@ -223,6 +262,43 @@ def _outer_rests(notes: list[Note], rows: list[Segment], remarks: list[str]) -> 
     return notes
 
 
+def _without_offset(
+    notes: list[Note], rows: list[Segment], language: Language, remarks: list[str]
+) -> list[Note]:
+    """Notes moved by the constant offset of their singing, which a rest before them takes up."""
+    apart = [seconds for seconds, _ in sung_apart(notes, rows, language)]
+    offset = round(statistics.median(apart), 4) if len(apart) >= _FEW else 0.0
+    first, last = notes[0], notes[-1]
+    if abs(offset) <= OFFSET:
+        return notes
+    if not first.is_rest or first.end + offset < _SHORT:
+        remarks.append(
+            f"all is sung {offset:+.3f} s from the score, which has no rest before it to take that up"
+        )
+        return notes
+    remarks.append(f"all is sung {offset:+.3f} s from the score in the median, which was moved")
+    moved = [
+        _rest_like(first, 0.0, round(first.end + offset, 7), first.phones[0]),
+        *_moved(notes[1:], offset),
+    ]
+    if last.is_rest and last.end > moved[-1].start + _SHORT:
+        moved[-1] = _rest_like(moved[-1], moved[-1].start, last.end, last.phones[0])
+    return moved
+
+
+def sung_apart(
+    notes: Sequence[Note], rows: Sequence[Segment], language: Language
+) -> list[tuple[float, Note]]:
+    """Of each note, how many seconds after its place in the score its vowel is sung."""
+    sung = [row.start for row in rows if row.label not in _SILENCES]
+    apart, first = [], 0
+    for note in notes:
+        if not note.is_rest:
+            apart.append((sung[first + language.onset_count(note.phones)] - note.start, note))
+            first += len(note.phones)
+    return apart
+
+
 def _match(notes: list[Note], rows: list[Segment], language: Language, remarks: list[str]) -> list[Note]:
     """The notes with a rest wherever the labels have a silence, and nowhere else."""
     silences: dict[int, Segment] = {}
@@ -263,20 +339,14 @@ def _check_times(
     notes: list[Note], rows: list[Segment], language: Language, where: str, remarks: list[str]
 ) -> None:
     """Compares where vowels are sung with where their notes stand."""
-    apart = []
-    first = 0
-    for note in notes:
-        if not note.is_rest:
-            sung = rows[first + language.onset_count(note.phones)].start
-            apart.append((abs(sung - note.start), sung, note))
-        first += len(note.phones)
-    far = [item for item in apart if item[0] > FAR]
+    apart = sung_apart(notes, rows, language)
+    far = [item for item in apart if abs(item[0]) > FAR]
     if not far:
         return
-    worst, sung, note = max(far, key=lambda item: item[0])
+    worst, note = max(far, key=lambda item: abs(item[0]))
     place = f"({note.place}, {note.start:.3f} s)"
-    what = f"sung at {sung:.3f} s, {worst:.3f} s from its place in the score {place}"
-    if worst > TOO_FAR:
+    what = f"sung at {note.start + worst:.3f} s, {abs(worst):.3f} s from its place in the score {place}"
+    if abs(worst) > TOO_FAR:
         raise DataError(f"a note is {what}; are tempo and beginning of the score those of the song?", where)
     remarks.append(f"{len(far)} of {len(apart)} notes are sung over {FAR} s from their place; one {what}")
 

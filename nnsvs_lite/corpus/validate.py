@@ -14,6 +14,7 @@ from nnsvs_lite.corpus.check_score import check_labels, check_score, check_text,
 from nnsvs_lite.corpus.datadir import parse_place
 from nnsvs_lite.corpus.faults import DataFault, Faults, TableRow, read_rows
 from nnsvs_lite.io.errors import DataError, nearest
+from nnsvs_lite.io.tables import bad_id
 from nnsvs_lite.score.languages import Language, get_language
 from nnsvs_lite.score.types import Score
 
@@ -140,9 +141,8 @@ class _DataDirCheck:
         members: dict[str, list[str]] = {}
         for line, utt, speaker in utt2spk:
             members.setdefault(speaker, []).append(utt)
-            if " " in speaker:
-                what = f"malformed line, 'utt speaker' is needed, not {speaker!r} for a speaker"
-                self.faults.add(path, line, what)
+            if what := bad_id(speaker):
+                self.faults.add(path, line, f"{utt}: speaker {what}")
             elif not (utt.startswith(speaker) and (utt + "_")[len(speaker)] in _SEPARATORS):
                 self.faults.add(path, line, f"id {utt!r} does not begin with its speaker {speaker!r}")
         path = self.path / "spk2utt"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nnsvs_lite.io.atomic import write_bytes
+from nnsvs_lite.io.atomic import check_regular, write_bytes
 from nnsvs_lite.io.errors import DataError
 
 MAX_PEAK = 0.99
@@ -22,9 +22,10 @@ def read_wav(path: str | os.PathLike) -> tuple[np.ndarray, int]:
     """A mono file's samples, float64 (n,) in -1..1, and its rate in Hz. Raises DataError if it is none."""
     import soundfile
 
+    check_regular(path)
     try:
         x, rate = soundfile.read(os.fspath(path), dtype="float64", always_2d=True)
-    except (soundfile.LibsndfileError, OSError) as error:
+    except (soundfile.LibsndfileError, OSError, TypeError) as error:
         raise DataError(f"cannot be read as audio: {error}", path) from None
     if x.shape[1] != 1:
         raise DataError(f"has {x.shape[1]} channels, one is needed", path)

@@ -2,10 +2,12 @@
 
 import errno
 import json
+import math
 import os
 import platform
 import re
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -139,13 +141,29 @@ def write_json(path: str | os.PathLike, value: Any, indent: int | None = 1) -> N
     write_text(path, json.dumps(value, ensure_ascii=False, indent=indent, allow_nan=False) + "\n")
 
 
-def read_text(path: str | os.PathLike) -> str:
-    """Reads a UTF-8 text file.
-
-    Raises DataError where it is missing, may not be read, is a folder, or is not UTF-8.
-    """
+def check_regular(path: str | os.PathLike) -> None:
+    """Raises DataError where something is there that is no file or folder: a FIFO would be waited for."""
     try:
-        return Path(path).read_bytes().decode("utf-8")
+        mode = Path(path).stat().st_mode
+    except ValueError:
+        raise DataError("no path: it holds a NUL character", repr(path)) from None
+    except OSError:
+        return  # opening it says why
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise DataError("is not a regular file", path)
+
+
+def read_text(path: str | os.PathLike, limit: float = math.inf) -> str:
+    """Reads a UTF-8 text file; a byte order mark is passed over.
+
+    Raises DataError where it is missing, may not be read, is no regular file, has more than ``limit`` bytes,
+    or is not UTF-8.
+    """
+    check_regular(path)
+    try:
+        if Path(path).stat().st_size > limit:
+            raise DataError(f"larger than {limit} bytes, which no such file is", path)
+        return Path(path).read_bytes().decode("utf-8-sig")
     except (FileNotFoundError, NotADirectoryError):
         raise DataError("no such file", path) from None
     except PermissionError:
@@ -163,3 +181,5 @@ def read_json(path: str | os.PathLike) -> Any:
         return json.loads(read_text(path))
     except json.JSONDecodeError as error:
         raise DataError(f"not JSON: {error.msg}", f"{path}:{error.lineno}") from None
+    except (RecursionError, ValueError) as error:
+        raise DataError(f"not JSON that can be read: {error}", path) from None

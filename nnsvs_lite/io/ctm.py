@@ -38,7 +38,7 @@ def parse_segment(value: str, where: str | None = None) -> Segment:
 def read_ctm(path: str | os.PathLike) -> dict[str, list[Segment]]:
     """Reads a CTM to ``{utt: [Segment, ...]}`` in file order; raises as :func:`parse_segment`."""
     table: dict[str, list[Segment]] = {}
-    for number, utt, value in table_lines(path, repeats=True):
+    for number, utt, value in table_lines(path, repeats=True, ids=False):
         table.setdefault(utt, []).append(parse_segment(value, f"{path}:{number}"))
     return table
 

@@ -2,20 +2,18 @@
 
 Workers are started by a fork server and never forked from the program itself, which may hold
 torch's threads. They ignore Ctrl-C, which the program alone answers, and end when it ends,
-however it ends.
+however it ends. The program talks to each by a pipe and has no threads or locks of its own: a
+worker that is killed, or a signal at any moment, leaves nothing to wait for.
 """
 
+import fcntl
 import itertools
 import multiprocessing
 import os
 import signal
 import sys
-import threading
 import traceback
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import connection
 from multiprocessing.process import BaseProcess
 from typing import Any, TypeVar
@@ -27,9 +25,6 @@ R = TypeVar("R")
 
 AHEAD = 2
 """Jobs taken ahead of the result that is waited for, by worker."""
-
-# A killed program's semaphores are cleaned up by multiprocessing's tracker, which need not warn of it.
-sys.warnoptions.append("ignore:resource_tracker:UserWarning")
 
 
 def python(code: str) -> list[str]:
@@ -51,8 +46,8 @@ def run_jobs(function: Callable[[J], R], jobs: Iterable[J], nj: int = 1) -> Iter
         nj: processes.
 
     Raises:
-        DataError: as ``function`` raises it, in the place of its result; or where a worker was
-            killed.
+        DataError, OSError: as ``function`` raises them, in the place of its result; the first also
+            where a worker was killed.
         RuntimeError: with the worker's traceback, where ``function`` raises anything else.
         TypeError: or what else ``pickle`` raises, where a job or a result cannot be pickled.
     """
@@ -66,67 +61,110 @@ def run_jobs(function: Callable[[J], R], jobs: Iterable[J], nj: int = 1) -> Iter
     owner = getattr(function, "func", function)  # of a partial
     # Imported by the server once; what is imported later, each worker imports.
     context.set_forkserver_preload([getattr(owner, "__module__", __name__)])
-    pool = ProcessPoolExecutor(nj, context, initializer=_start, initargs=(function,))
-    processes = pool._processes  # what kills them has no public name before Python 3.14
-    pending: deque[Future] = deque()
+    numbered = enumerate(queue)
+    processes: dict[connection.Connection, BaseProcess] = {}
+    idle: list[connection.Connection] = []
+    busy: dict[connection.Connection, int] = {}
+    done: dict[int, tuple[bool, Any]] = {}
     try:
-        while True:
-            for job in itertools.islice(queue, AHEAD * nj - len(pending)):
-                pending.append(_submit(pool, job))
-            if not pending:
-                break
-            yield pending.popleft().result()
-    except BrokenProcessPool:
-        pool.shutdown()
-        raise _lost(processes.values()) from None
-    except BaseException:
-        for process in list(processes.values()):
-            process.kill()
-        raise
+        for due in itertools.count():
+            while due not in done:
+                while len(busy) < nj and len(busy) + len(done) < AHEAD * nj:
+                    taken = next(numbered, None)
+                    if taken is None:
+                        break
+                    pipe = idle.pop() if idle else _start(context, function, processes)
+                    busy[pipe] = taken[0]
+                    _send(pipe, taken[1], processes[pipe])
+                if not busy:
+                    return
+                for pipe in connection.wait(list(busy)):
+                    done[busy.pop(pipe)] = _receive(pipe, processes[pipe])
+                    idle.append(pipe)
+            fine, result = done.pop(due)
+            if not fine:
+                raise result
+            yield result
     finally:
-        pool.shutdown(cancel_futures=True)
+        for process in processes.values():
+            process.kill()
+        for process in processes.values():
+            process.join()
 
 
-def _submit(pool: ProcessPoolExecutor, job: Any) -> Future:
-    """Hands a job to the pool; the server and its children inherit that no Ctrl-C reaches them."""
+def _start(context: Any, function: Callable, processes: dict) -> connection.Connection:
+    """Starts a worker; the server and its children inherit that no Ctrl-C reaches them."""
+    pipe, end = context.Pipe()
+    # A daemon: where this program is interrupted in here, it does not wait for the worker.
+    process = context.Process(target=_work, args=(function, end), daemon=True)
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
-        return pool.submit(_run, job)
+        process.start()
+        processes[pipe] = process
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    end.close()
+    return pipe
 
 
-def _lost(processes: Iterable[BaseProcess]) -> DataError:
-    """What to say where a process has ended by itself, and the pool has ended (SIGTERM) the others."""
-    statuses = [process.exitcode or 0 for process in processes]
-    status = next((s for s in statuses if s not in (0, -signal.SIGTERM)), -signal.SIGTERM)
+def _send(pipe: connection.Connection, job: Any, process: BaseProcess) -> None:
+    try:
+        pipe.send(job)
+    except BrokenPipeError:
+        raise _lost(process) from None
+
+
+def _receive(pipe: connection.Connection, process: BaseProcess) -> tuple[bool, Any]:
+    try:
+        return pipe.recv()
+    except (EOFError, OSError):
+        raise _lost(process) from None
+
+
+def _lost(process: BaseProcess) -> DataError:
+    """What to say where a worker has ended by itself."""
+    process.join()
+    status = process.exitcode or 0
     how = f"by signal {-status}" if status < 0 else f"with status {status}"
     return DataError(f"a worker process was ended {how}; if memory ran out, use fewer jobs (--nj)")
 
 
-def _start(function: Callable) -> None:
-    """Begins a worker's life."""
-    global _function
-    _function = function
+def _work(function: Callable, pipe: connection.Connection) -> None:
+    """A worker's life."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_follow_parent, daemon=True).start()
+    _end_with_parent()
+    while True:
+        try:
+            job = pipe.recv()
+        except (EOFError, OSError):
+            return
+        outcome = _outcome(function, job)
+        try:
+            pipe.send(outcome)
+        except OSError:
+            return
+        except Exception as error:  # of pickling: nothing was sent yet
+            pipe.send((False, error))
 
 
-def _run(job: Any) -> Any:
-    """One job, in a worker."""
+def _outcome(function: Callable, job: Any) -> tuple[bool, Any]:
     try:
-        return _function(job)
-    except DataError:
-        raise
+        return True, function(job)
+    except (DataError, OSError) as error:
+        return False, error
     except Exception:
-        raise RuntimeError(f"a job failed:\n{traceback.format_exc()}") from None
+        return False, RuntimeError(f"a job failed:\n{traceback.format_exc()}")
     finally:
         sys.stdout.flush()
 
 
-def _follow_parent() -> None:
-    """Ends the worker, whatever it is doing, when its parent is gone."""
+def _end_with_parent() -> None:
+    """Has the kernel end this process when its parent is gone, whatever it is computing then."""
     parent = multiprocessing.parent_process()
     assert parent is not None
-    connection.wait([parent.sentinel])
-    os._exit(1)
+    signal.signal(signal.SIGIO, signal.SIG_DFL)
+    fcntl.fcntl(parent.sentinel, fcntl.F_SETOWN, os.getpid())
+    flags = fcntl.fcntl(parent.sentinel, fcntl.F_GETFL)
+    fcntl.fcntl(parent.sentinel, fcntl.F_SETFL, flags | os.O_ASYNC)
+    if connection.wait([parent.sentinel], 0):
+        os._exit(1)

@@ -19,33 +19,55 @@ from nnsvs_lite.io.errors import DataError
 _DAMAGE = (ValueError, AssertionError, EOFError, OSError, MemoryError, TypeError, OverflowError, struct.error)
 """What kaldiio raises on damaged archives."""
 
+_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}")
+_BLANKS = re.compile(r"[ \t]+")
+
 _REF = re.compile(r"^(?P<path>.+?):(?P<offset>\d+)$")
 
 
-def table_lines(path: str | os.PathLike, repeats: bool = False) -> Iterator[tuple[int, str, str]]:
+def bad_id(name: str) -> str:
+    """What is wrong with the id of an utterance, recording or speaker, which names files; "" if nothing."""
+    if _ID.fullmatch(name):
+        return ""
+    shown = repr(name if len(name) <= 40 else f"{name[:37]}...")
+    return f"{shown} is no id: at most 200 of A-Z a-z 0-9 . _ - are needed, the first not . or -"
+
+
+def split_line(line: str) -> tuple[str, str]:
+    """Key and value of a table's line, apart by spaces or tabs and not by what else Unicode calls blank."""
+    key, *value = _BLANKS.split(line.strip(" \t"), maxsplit=1)
+    return key, "".join(value)
+
+
+def table_lines(
+    path: str | os.PathLike, repeats: bool = False, ids: bool = True
+) -> Iterator[tuple[int, str, str]]:
     """Yields ``(line number, key, value)`` of a text table, line numbers from 1.
 
-    Raises DataError at an empty line, CRLF line ends, text that is not UTF-8, or, unless ``repeats``, a
-    duplicate key.
+    Raises DataError at an empty line, CR or CRLF line ends, NUL, text that is not UTF-8, or, unless
+    ``repeats``, a duplicate key; with ``ids``, at a key that is no id (:func:`bad_id`).
     """
     text = read_text(path)
     seen: set[str] = set()
     for number, line in enumerate(text.removesuffix("\n").split("\n") if text else (), start=1):
         where = f"{path}:{number}"
-        if line.endswith("\r"):
-            raise DataError("CRLF line end; convert the file with dos2unix", where)
-        fields = line.split(None, 1)
-        if not fields:
+        if "\r" in line or "\0" in line:
+            what = "CRLF or CR line end" if "\r" in line else "NUL character"
+            raise DataError(f"{what}; nnsvs-lite data fix mends it", where)
+        key, value = split_line(line)
+        if not key:
             raise DataError("empty line", where)
-        if fields[0] in seen and not repeats:
-            raise DataError(f"duplicate id {fields[0]!r}", where)
-        seen.add(fields[0])
-        yield number, fields[0], fields[1].rstrip() if len(fields) > 1 else ""
+        if key in seen and not repeats:
+            raise DataError(f"duplicate id {key!r}", where)
+        if ids and key not in seen and (what := bad_id(key)):
+            raise DataError(what, where)
+        seen.add(key)
+        yield number, key, value
 
 
-def read_table(path: str | os.PathLike) -> dict[str, str]:
-    """Reads a text table to ``{key: rest of line}`` in file order; raises as :func:`table_lines`."""
-    return {key: value for _, key, value in table_lines(path)}
+def read_table(path: str | os.PathLike, ids: bool = True) -> dict[str, str]:
+    """Reads a text table to ``{key: rest of line}`` in file order; options as :func:`table_lines`."""
+    return {key: value for _, key, value in table_lines(path, ids=ids)}
 
 
 def write_table(path: str | os.PathLike, table: Mapping[str, str]) -> None:

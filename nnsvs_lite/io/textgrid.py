@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from nnsvs_lite.io.atomic import atomic_path
+from nnsvs_lite.io.atomic import atomic_path, check_regular
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.errors import DataError
 
@@ -23,6 +23,7 @@ def read_textgrid(path: str | os.PathLike, tier: str = "phones") -> list[Segment
     from praatio.utilities.errors import PraatioException
 
     path = Path(path)
+    check_regular(path)
     if not path.exists():
         raise DataError("no such file", path)
     try:

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 import torch
 
 from nnsvs_lite.features.spec import Spec
-from nnsvs_lite.io.atomic import write_bytes
+from nnsvs_lite.io.atomic import check_regular, write_bytes
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.base import SvsModel
 from nnsvs_lite.models.config import Config
@@ -43,6 +43,8 @@ def load(path: str | os.PathLike, file: BinaryIO | None = None) -> dict[str, Any
 
     Raises DataError where the file is missing, damaged, or holds anything but plain values.
     """
+    if file is None:
+        check_regular(path)
     try:
         with warnings.catch_warnings():
             # torch warns of foreign pickles that are refused right after.

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nnsvs_lite import __version__
-from nnsvs_lite.io.atomic import read_json, read_text, write_bytes, write_json
-from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.io.atomic import check_regular, read_json, read_text, write_bytes, write_json
+from nnsvs_lite.io.errors import DataError, printable
 from nnsvs_lite.io.tables import read_table
 
 if TYPE_CHECKING:
@@ -108,6 +108,7 @@ class Pack:
         Raises DataError where it is something else, damaged, cut short, too large, or of a newer version.
         """
         path = Path(path)
+        check_regular(path)
         try:
             size = path.stat().st_size
             if size > MAX_SIZE:
@@ -164,8 +165,8 @@ class Pack:
             rows[f"{family} model"] = f"{entry['class']}, {entry['parameters']} weights, {size:.1f} MB"
         rows |= {"made with": f"nnsvs_lite {m['made_with']}", "licence": ""}
         lines = [f"{name:<{max(map(len, rows))}}  {value}" for name, value in rows.items()]
-        lines += [f"  {line}" for line in self.licence.strip().splitlines()]
-        return "\n".join(line.rstrip() for line in lines)
+        lines += [f"  {line.expandtabs()}" for line in self.licence.strip().splitlines()]
+        return "\n".join(printable(line.rstrip()) for line in lines)
 
 
 def _check_stored(archive: zipfile.ZipFile, size: int, path: Path) -> None:
@@ -242,10 +243,9 @@ def pack(
     singers = list(spec.speakers)
     terms = Path(licence) if licence else _licence_of(recipe, Path(exp), set(singers))
     files = {f"models/{family}.pt": path.read_bytes() for family, path in voice.items()}
-    files[LICENCE] = read_text(terms).encode()
-    if not files[LICENCE].strip() or len(files[LICENCE]) > MAX_TEXT:
-        found = len(files[LICENCE])
-        raise DataError(f"a licence has 1 to {MAX_TEXT} bytes of text, this one has {found}", terms)
+    files[LICENCE] = read_text(terms, MAX_TEXT).encode()
+    if not files[LICENCE].strip():
+        raise DataError(f"a licence has 1 to {MAX_TEXT} bytes of text, this one has none", terms)
     manifest = {
         "format": FORMAT,
         "version": VERSION,
@@ -291,5 +291,7 @@ def _licence_of(recipe: Path | None, exp: Path, singers: set[str]) -> Path:
     for place in places:
         for name in LICENCE_NAMES:
             if (place / name).is_file():
+                if (place / name).resolve().parent != place.resolve():
+                    raise DataError("is a link out of its folder; name the text by --licence", place / name)
                 return place / name
     raise DataError("no licence of the corpus is found beside it; give its text with --licence FILE", exp)

@@ -3,30 +3,26 @@
 import dataclasses
 import itertools
 import os
+import re
+from collections.abc import Sequence
 
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.score.languages import Language, LyricError, get_language
-from nnsvs_lite.score.types import Note, Score
-
-CONTINUATIONS = frozenset("ー－ｰ-~〜～–—―_+")
-"""Lyrics made of these alone carry on the syllable before."""
+from nnsvs_lite.io.leftout import left_out
+from nnsvs_lite.score.languages import Language, LyricError, Reading, get_language
+from nnsvs_lite.score.lyrics import (
+    clean_alias,
+    is_breath,
+    is_continuation,
+    is_next_syllable,
+    without_number,
+)
+from nnsvs_lite.score.types import REST, Note, Score
 
 _SHOWN = 40
 """Characters of a lyric that a message repeats."""
 
-BREATHS = frozenset({"br", "(br)", "[br]"})
-"""Lyrics that mean a breath, on a rest or in place of one."""
-
-
-def is_continuation(lyric: str) -> bool:
-    """Whether a lyric is only a sign for holding on, such as ``ー`` or ``-``."""
-    text = "".join(lyric.split())
-    return bool(text) and set(text) <= CONTINUATIONS
-
-
-def is_breath(lyric: str) -> bool:
-    """Whether a lyric stands for a breath."""
-    return lyric.strip().lower() in BREATHS
+_HINT = re.compile(r"\[([^\[\]]+)\]")
+"""A lyric that is only a hint how to sing it, as OpenUtau has them: ``[z e]``."""
 
 
 def attach_phones(score: Score, *, where: str | os.PathLike | None = None) -> Score:
@@ -37,20 +33,21 @@ def attach_phones(score: Score, *, where: str | os.PathLike | None = None) -> Sc
     held, each further note that held phone again, and the last note what follows it:
     きっ over two notes is ``k i`` and ``i cl``. In languages that spread words over notes
     (``Language.spreads``) each of these notes takes one syllable more while there are any;
-    if some notes are marked ``+``, only those do.
+    if some notes are marked ``+``, only those do. A note without a syllable, and none before it to
+    carry on, becomes a rest, with a warning.
 
     Args:
         score: notes with lyrics; ``lang`` names the language.
         where: file name for messages; the score's title if not given.
 
-    Raises DataError where the language is unknown, a lyric cannot be read, or a note has no syllable to carry
-    on; names file, measure, beat and text.
+    Raises DataError where the language is unknown, a lyric cannot be read, or no note has one; names file,
+    measure, beat and text.
     """
     language = get_language(score.lang)
     where = where if where is not None else (score.title or None)
-    _check_syllables(score.notes, where)
-    notes = list(score.notes)
-    for is_rest, run in itertools.groupby(range(len(notes)), key=lambda i: score.notes[i].is_rest):
+    notes = _without_bare([_cleaned(note, score.lang) for note in score.notes], where)
+    rests = [note.is_rest for note in notes]
+    for is_rest, run in itertools.groupby(range(len(notes)), key=rests.__getitem__):
         span = list(run)
         if not is_rest:
             _read_phrase(notes, span[0], span[-1] + 1, language, where)
@@ -67,13 +64,35 @@ def continues(note: Note) -> bool:
     return not note.is_rest and (note.slur or not note.lyric.strip() or is_continuation(note.lyric))
 
 
-def _check_syllables(notes: tuple[Note, ...], where: str | os.PathLike | None) -> None:
-    """Every note must sing something; reports all that do not at once."""
+def _cleaned(note: Note, lang: str) -> Note:
+    """The note as it is sung: signs and aliases of its lyric read, a verse number left out."""
+    if note.is_rest or continues(note):
+        return note
+    lyric = clean_alias(without_number(note.lyric, lang), lang, bank=False)
+    if lyric is None:
+        return dataclasses.replace(note, lyric="", slur=True)
+    if is_breath(lyric):
+        return dataclasses.replace(note, pitch=REST, lyric="br")
+    if lyric == "R" and lang == "ja":
+        return dataclasses.replace(note, pitch=REST, lyric="")
+    return dataclasses.replace(note, lyric=lyric)
+
+
+def _without_bare(notes: Sequence[Note], where: str | os.PathLike | None) -> list[Note]:
+    """The notes, with rests for those that have no syllable to sing."""
     if all(note.is_rest for note in notes):
         raise DataError("the score is empty: it has no notes", where)
-    bare = [note for i, note in enumerate(notes) if continues(note) and (i == 0 or notes[i - 1].is_rest)]
-    if bare:
-        raise DataError(f"notes without lyrics: {len(bare)}, the first at {bare[0].place}", where)
+    kept: list[Note] = []
+    bare = []
+    for note in notes:
+        if continues(note) and (not kept or kept[-1].is_rest):
+            bare.append(note.place)
+            note = dataclasses.replace(note, pitch=REST, lyric="", slur=False)
+        kept.append(note)
+    if all(note.is_rest for note in kept):
+        raise DataError(f"notes without lyrics: {len(bare)}, the first at {bare[0]}", where)
+    left_out("notes without lyrics are left out as rests", bare)
+    return kept
 
 
 def _read_phrase(
@@ -82,7 +101,7 @@ def _read_phrase(
     """Gives the notes of one phrase, ``first`` to ``last``, their phones and tones."""
     starts = [i for i in range(first, last) if not continues(notes[i])]
     try:
-        readings = language.read_phrase([notes[i].lyric for i in starts])
+        readings = _readings([notes[i].lyric for i in starts], language)
         if not readings[0].units:
             raise LyricError("it has no syllable, and there is none before it to hold")
     except LyricError as error:
@@ -94,9 +113,33 @@ def _read_phrase(
     begins = [(i, reading) for i, reading in zip(starts, readings) if reading.units]
     ends = [i for i, _ in begins[1:]] + [last]
     for (begin, reading), end in zip(begins, ends):
-        marks = ["".join(note.lyric.split()) == "+" for note in notes[begin + 1 : end]]
+        marks = [is_next_syllable(note.lyric) for note in notes[begin + 1 : end]]
         for i, phones in enumerate(_spread(reading.units, marks, language), begin):
             notes[i] = dataclasses.replace(notes[i], phones=phones, tone=reading.tone)
+
+
+def _readings(lyrics: Sequence[str], language: Language) -> list[Reading]:
+    """How the lyrics of a phrase are sung; hints by their phones, what is between them by the language."""
+    hints = [_hinted(lyric, language) for lyric in lyrics]
+    readings: list[Reading] = []
+    for hinted, run in itertools.groupby(range(len(lyrics)), key=lambda i: bool(hints[i])):
+        span = list(run)
+        try:
+            readings += (
+                [Reading([hints[i]]) for i in span]
+                if hinted
+                else language.read_phrase([lyrics[i] for i in span])
+            )
+        except LyricError as error:
+            raise LyricError(str(error), span[0] + error.index) from None
+    return readings
+
+
+def _hinted(lyric: str, language: Language) -> list[str]:
+    """Phones of a hint, which may name its language (``ja/z``); empty for any other lyric."""
+    hint = _HINT.fullmatch(lyric.strip())
+    phones = [language.normal(word.rpartition("/")[2]) for word in hint[1].split()] if hint else []
+    return phones if all(phone in language for phone in phones) else []
 
 
 def _spread(units: list[list[str]], marks: list[bool], language: Language) -> list[tuple[str, ...]]:

@@ -22,6 +22,12 @@ MAX_LAG = 0.1
 MAX_LAG_REST = 0.2
 """Largest time lag of a rest, seconds; NNSVS: -40..39 frames of 5 ms."""
 
+LEAST_SUNG = 2 / 3
+"""Part of a note's length in the score that lags leave it at least."""
+
+LEAST_VOWEL = 0.5
+"""Part of a note's length in the score that its vowels get at least, in singing; consonants give way."""
+
 
 def _spread(boundaries: np.ndarray, gaps: np.ndarray) -> np.ndarray:
     """Moves whole-frame boundaries so that interval k has at least ``gaps[k]``; the last stays if it fits."""
@@ -115,15 +121,21 @@ def clip_lags(lags: np.ndarray, is_rest: np.ndarray, frame_shift: float) -> np.n
     return np.clip(lags, -limit, limit)
 
 
+def least_lengths(note_time: np.ndarray, is_rest: np.ndarray, counts: np.ndarray, shift: float) -> np.ndarray:
+    """Frames that each note (notes) gets at least: :data:`LEAST_SUNG` of its length, a rest one a phone."""
+    lengths = np.diff(note_time, axis=1)[:, 0] / shift
+    return np.maximum(counts, np.where(is_rest, 0, lengths * LEAST_SUNG).astype(np.int64))
+
+
 def sung_boundaries(
-    note_time: np.ndarray, lags: np.ndarray, phones_per_note: np.ndarray, frame_shift: float
+    note_time: np.ndarray, lags: np.ndarray, least: np.ndarray, frame_shift: float
 ) -> np.ndarray:
     """Frames at which notes are sung: score starts plus lags.
 
     Args:
         note_time: (notes, 2) start and end in the score, seconds, contiguous from 0.
         lags: (notes) frames; the first is taken as 0.
-        phones_per_note: (notes) each at least 1; a note gets at least as many frames.
+        least: (notes) frames that a note gets at least: one for each of its phones or more.
         frame_shift: seconds.
 
     Returns:
@@ -132,21 +144,30 @@ def sung_boundaries(
     starts = note_time[:, 0] / frame_shift + lags
     starts[0] = 0.0
     ends = np.append(starts, note_time[-1, 1] / frame_shift)
-    return _spread(np.round(ends), np.asarray(phones_per_note, np.int64))
+    return _spread(np.round(ends), np.asarray(least, np.int64))
 
 
-def fill(mean: np.ndarray, variance: np.ndarray | None, length: int) -> np.ndarray:
+def fill(
+    mean: np.ndarray,
+    variance: np.ndarray | None,
+    length: int,
+    vowels: np.ndarray | None = None,
+    least: float = 0.0,
+) -> np.ndarray:
     """Durations of the phones of one note that sum to ``length``.
 
     With variances, ``rho = (length - sum(mean)) / sum(variance)`` and
     ``d = mean + rho * variance`` (Sinsy 2021, eq. 16-17): phones whose length is
     uncertain, the vowels, take the slack. Where that would give a duration of zero or
-    less, and without variances, ``d = length * mean / sum(mean)`` (eq. 12).
+    less, and without variances, ``d = length * mean / sum(mean)`` (eq. 12). Vowels that
+    would get less than ``least`` frames together take them from the other phones, in proportion.
 
     Args:
         mean: (phones) expected durations in frames, positive.
         variance: (phones) their variances in frames squared, or None.
         length: whole frames, at least the number of phones.
+        vowels: (phones) which of them are vowels.
+        least: frames.
 
     Returns:
         int64 (phones), each at least 1.
@@ -156,13 +177,24 @@ def fill(mean: np.ndarray, variance: np.ndarray | None, length: int) -> np.ndarr
         durations = mean + (length - mean.sum()) / variance.sum() * variance
     if (durations <= 0).any():
         durations = length * mean / mean.sum()
+    others = 0 if vowels is None else np.count_nonzero(~vowels)
+    if 0 < others < len(mean) and durations[vowels].sum() < (least := min(least, length - others)):
+        wanted = np.where(
+            vowels, least / durations[vowels].sum(), (length - least) / durations[~vowels].sum()
+        )
+        durations = durations * wanted
     bounds = np.concatenate([[0], np.round(np.cumsum(durations))])
     bounds[-1] = length
     return np.diff(_spread(bounds, np.ones(len(mean), np.int64)))
 
 
 def fill_notes(
-    mean: np.ndarray, variance: np.ndarray | None, note_index: np.ndarray, boundaries: np.ndarray
+    mean: np.ndarray,
+    variance: np.ndarray | None,
+    note_index: np.ndarray,
+    boundaries: np.ndarray,
+    vowels: np.ndarray | None = None,
+    least: np.ndarray | None = None,
 ) -> np.ndarray:
     """Phone durations that fill every sung note exactly (:func:`fill` note by note).
 
@@ -170,12 +202,15 @@ def fill_notes(
         mean: (phones) frames. variance: (phones) or None.
         note_index: (phones) ascending.
         boundaries: (notes + 1) from :func:`sung_boundaries`.
+        vowels: (phones) which of them are vowels. least: (notes) frames that a note's vowels get at least.
 
     Returns:
         int64 (phones), summing to ``boundaries[-1]``.
     """
     out = np.zeros(len(mean), np.int64)
     edges = np.searchsorted(note_index, np.arange(len(boundaries)))
-    for a, b, length in zip(edges, edges[1:], np.diff(boundaries)):
-        out[a:b] = fill(mean[a:b], None if variance is None else variance[a:b], int(length))
+    for n, (a, b, length) in enumerate(zip(edges, edges[1:], np.diff(boundaries))):
+        spread = None if variance is None else variance[a:b]
+        asked = (None, 0.0) if vowels is None or least is None else (vowels[a:b], float(least[n]))
+        out[a:b] = fill(mean[a:b], spread, int(length), *asked)
     return out

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -12,6 +14,9 @@ from nnsvs_lite.score.timeline import Timeline
 
 REST = 0
 """The pitch of a rest."""
+
+_MOST = 1e6
+"""Of any number in a score, such as seconds."""
 
 
 class Phone(NamedTuple):
@@ -84,6 +89,20 @@ class Note:
     def place(self) -> str:
         """Where the note stands, for messages: ``measure 3, beat 2.5``, beats from 1."""
         return f"measure {self.measure}, beat {self.beat + 1:g}"
+
+
+def joined_rests(notes: Iterable[Note]) -> Iterator[Note]:
+    """The notes, neighbouring rests without a lyric as one."""
+    last: Note | None = None
+    for note in notes:
+        if last is not None and last.is_rest and note.is_rest and not last.lyric and not note.lyric:
+            last = dataclasses.replace(last, end=note.end, beats=last.beats + note.beats)
+            continue
+        if last is not None:
+            yield last
+        last = note
+    if last is not None:
+        yield last
 
 
 _DEFAULTS = {f.name: f.default for f in dataclasses.fields(Note)}
@@ -161,22 +180,22 @@ class Score:
     def from_json(line: str, where: str = "score") -> Score:
         """Reads what :meth:`to_json` wrote.
 
-        Raises DataError where it is not JSON, a note lacks a field, or a field is unknown or of the wrong
-        kind, or the timeline is not in order.
+        Raises DataError where it is not JSON, a note lacks a field, or a field is unknown, of the wrong kind
+        or absurd, or the timeline is not in order.
         """
         try:
             value = json.loads(line)
-            notes = tuple(_note_from_row(row) for row in value["notes"])
+            notes = tuple(_note_from_row(row, number) for number, row in enumerate(value["notes"], start=1))
             rows = value.get("timeline")
             timeline = None if rows is None else Timeline.from_rows(rows, "the timeline")
             return Score(notes, str(value.get("lang", "ja")), str(value.get("title", "")), timeline)
         except DataError as error:
             raise DataError(error.what, where) from None
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise DataError(f"not a score in JSON: {error!r}", where) from None
 
 
-def _note_from_row(row: dict[str, Any]) -> Note:
+def _note_from_row(row: dict[str, Any], number: int) -> Note:
     values: dict[str, Any] = {}
     for name, value in row.items():
         default = _DEFAULTS[name]
@@ -192,4 +211,9 @@ def _note_from_row(row: dict[str, Any]) -> Note:
             values[name] = value
         else:
             values[name] = float(value)
+        if isinstance(values[name], (int, float)) and not abs(values[name]) <= _MOST:
+            what = "too large" if math.isfinite(values[name]) else "not finite"
+            raise DataError(f"note {number}: {name} is {what}")
+    if not 0 <= values.get("pitch", 0) <= 127:
+        raise DataError(f"note {number} has pitch {values['pitch']}, 0 to 127 is needed")
     return Note(**values)

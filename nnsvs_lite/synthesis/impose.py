@@ -3,13 +3,16 @@
 import os
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from nnsvs_lite.corpus.labels import DEVOICED, check_unit, merge_silences, plain
 from nnsvs_lite.io.atomic import read_text, write_text
 from nnsvs_lite.io.ctm import Segment, read_ctm
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.formats.htslabel import HUNDRED_NS, read_lab
-from nnsvs_lite.score.timing import check_agreement
+from nnsvs_lite.score.languages import get_language
+from nnsvs_lite.score.timing import find_difference
 from nnsvs_lite.score.types import Score
 
 SUFFIXES = (".lab", ".txt", ".ctm", ".textgrid")
@@ -71,18 +74,33 @@ def _check(labels: Sequence[Segment], where: Path) -> None:
             raise DataError(f"label {k + 1} ({label.label}, {label.start:g} s) {what}", where)
 
 
-def fit_labels(score: Score, labels: Sequence[Segment], where: str) -> list[Segment]:
+def fit_labels(score: Score, labels: Sequence[Segment], where: str) -> tuple[Score, list[Segment]]:
     """Labels that can be sung to a score: contiguous from 0, the score's phones.
+
+    Other names of phones (``sil``, ``SP``) are read as in a corpus' labels, devoiced vowels as plain ones; a
+    breath where the score has a plain rest is sung.
 
     Args:
         score: with phones attached. labels: as :func:`read_labels` gives them.
         where: the labels' file, for messages.
 
-    Raises DataError where a phone is not the score's, naming the first difference, or the labels are a minute
-    longer than the score.
+    Raises DataError where a phone is not the score's, naming the first difference, or the labels are in
+    another unit or a minute longer than the score.
     """
-    check_agreement(score, labels, where)
+    check_unit(labels, score.duration, where)
+    language, notes, first = get_language(score.lang), [], 0
+    labels = plain(labels, language)
+    if len(labels) > len(score.phones):
+        labels = merge_silences(labels, [])
+    for note in score.notes:
+        sung = tuple(label.label for label in labels[first : first + len(note.phones)])
+        silent = note.is_rest and sung and all(map(language.is_silence, sung))
+        notes.append(replace(note, phones=sung) if silent else note)
+        first += len(note.phones)
+    score = replace(score, notes=tuple(notes))
+    if found := find_difference(score, labels, DEVOICED):
+        raise DataError(found[1], where)
     if labels[-1].end > score.duration + MAX_EXCESS:
         raise DataError(f"the labels end at {labels[-1].end:g} s, the score at {score.duration:g} s", where)
     ends = [label.end for label in labels]
-    return [Segment(a, b, s.label) for a, b, s in zip([0.0, *ends], ends, labels)]
+    return score, [Segment(a, b, phone) for a, b, phone in zip([0.0, *ends], ends, score.phones)]

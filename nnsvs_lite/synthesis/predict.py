@@ -8,7 +8,7 @@ import torch
 
 from nnsvs_lite.models.base import AcousticModel, DurationModel, TimeLagModel
 from nnsvs_lite.models.batch import Example, collate
-from nnsvs_lite.score.timing import clip_lags, fill_notes, sung_boundaries
+from nnsvs_lite.score.timing import LEAST_VOWEL, clip_lags, fill_notes, least_lengths, sung_boundaries
 from nnsvs_lite.training.data import pack
 
 FRAMES, PHONES = 5_000, 500
@@ -30,15 +30,13 @@ def predict_timing(
     budget: int = PHONES,
     strength: float = 1.0,
 ) -> list[Timing]:
-    """Time lags and durations of utterances, in their order.
+    """Time lags and durations of utterances, in their order; of ``examples`` the context only is used.
 
-    Args:
-        examples: context only is used. timelag, duration: on one device. budget: phones of a padded batch.
-        strength: scales the lags; 0 starts every note at its place in the score.
+    ``budget`` is phones of a padded batch; ``strength`` scales the lags: 0 starts every note at its place in
+    the score.
     """
-    shift = timelag.spec.frame_shift
-    device = _device(timelag)
-    rest = timelag.spec.column("note", "is_rest")
+    shift, device = timelag.spec.frame_shift, _device(timelag)
+    rest, vowel = timelag.spec.column("note", "is_rest"), timelag.spec.column("phone", "is_vowel")
     out: list[Timing | None] = [None] * len(examples)
     for indices in pack([len(e.score.phone_context) for e in examples], budget):
         members = [examples[i].timed(None) for i in indices]
@@ -47,12 +45,16 @@ def predict_timing(
         lengths = {k: v.double().cpu().numpy() for k, v in duration.infer(batch).items()}
         for row, (i, example) in enumerate(zip(indices, members)):
             n, p = len(example.score.note_context), len(example.score.phone_context)
-            lag = clip_lags(lags[row, :n] * strength, example.score.note_context[:, rest] > 0.5, shift)
+            times, index = example.score.note_time, example.score.note_index
+            rests = example.score.note_context[:, rest] > 0.5
+            lag = clip_lags(lags[row, :n] * strength, rests, shift)
             lag[0] = 0.0
-            counts = np.bincount(example.score.note_index, minlength=n)
-            bounds = sung_boundaries(example.score.note_time, lag, counts, shift)
+            least = least_lengths(times, rests, np.bincount(index, minlength=n), shift)
+            bounds = sung_boundaries(times, lag, least, shift)
             variance = lengths["variance"][row, :p] if "variance" in lengths else None
-            filled = fill_notes(lengths["mean"][row, :p], variance, example.score.note_index, bounds)
+            vowels = example.score.phone_context[:, vowel] > 0.5
+            held = np.diff(times, axis=1)[:, 0] / shift * LEAST_VOWEL
+            filled = fill_notes(lengths["mean"][row, :p], variance, index, bounds, vowels, held)
             out[i] = Timing(lag, filled)
     return out  # type: ignore[return-value]
 

@@ -143,13 +143,14 @@ class Singer:
         where = "labels"
         if isinstance(labels, (str, os.PathLike)):
             labels, where = read_labels(labels), os.fspath(labels)
-        imposed = () if labels is None else fit_labels(score, labels, where)
+        imposed: Sequence[Segment] = ()
+        if labels is not None:
+            score, imposed = fit_labels(score, labels, where)
         sung = self._predict(score, imposed, number, timing, seed, style, lambda part: progress(part / 2))
         rate, shift = self.spec.sample_rate, self.spec.frame_shift
         pieces = []
         for phrase in sung:
-            wave = waveform_of(self.vocoder, phrase.streams, seed)
-            pieces.append((phrase.start, wave))
+            pieces.append((phrase.start, waveform_of(self.vocoder, phrase.streams, seed)))
             progress(0.5 + 0.5 * len(pieces) / len(sung))
         waveform = join(pieces, rate, max([score.duration, *(label.end for label in imposed[-1:])]))
         return Performance(waveform, rate, shift, score, sung, name, self.spec)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from nnsvs_lite.corpus.datadir import parse_place
 from nnsvs_lite.features.audio import read_wav, write_audio
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.atomic import read_json, write_json
@@ -74,8 +75,8 @@ def _join_songs(folder: Path, sample_rate: int) -> list[Path]:
     waves = read_table(folder / "wav.scp")
     for utt, value in read_table(folder / "segments").items():
         if utt in waves:
-            song, start, _ = value.split()
-            songs[song].append((float(start), waves[utt]))
+            song, start, _ = parse_place(value, f"{folder / 'segments'}: {utt}")
+            songs[song].append((start, waves[utt]))
     paths = []
     for song, phrases in sorted(songs.items()):
         paths.append(folder / "songs" / f"{song}.wav")

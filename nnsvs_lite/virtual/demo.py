@@ -40,24 +40,9 @@ from nnsvs_lite.virtual.performance import segments
 from nnsvs_lite.virtual.render import PEAK, active_level
 from nnsvs_lite.virtual.sheets import etudes as all_etudes
 from nnsvs_lite.virtual.sheets import songs
-from nnsvs_lite.virtual.voices import SOURCES, load_singer, voice_path
+from nnsvs_lite.virtual.voices import LICENSE, SOURCES, load_singer, voice_path
 
 _FORMAT = 3
-_LICENSE = """\
-The demo corpus was made by nnsvs_lite with HMM voices by other people.
-
-Voices, used unchanged; their spectra and durations are in the recordings:
-
-{voices}
-
-The recordings are adaptations of these voices and are under the same licence,
-Creative Commons Attribution 3.0 (http://creativecommons.org/licenses/by/3.0/).
-The etudes are by nnsvs_lite and under its licence.
-
-Songs:
-
-{songs}
-"""
 
 
 class _Take(NamedTuple):
@@ -128,7 +113,7 @@ def make_demo_corpus(
     write_table(out / "parts", {sheet.name: sheet.part for sheet in sheets})
     voices = "\n".join(f"- {source.speaker}: {source.attribution}" for source in sources)
     texts = "\n".join(f"- {sheet.title} ({sheet.name}). {sheet.rights}" for sheet in songs())
-    write_text(out / "LICENSE", _LICENSE.format(voices=voices, songs=texts))
+    write_text(out / "LICENSE", LICENSE.format(voices=voices, songs=texts))
     levels = {utt: round(take.level, 2) for utt, take in takes.items()}
     write_json(out / "manifest.json", options | {"levels_dbfs": levels})
     done.set([*outputs, out / "parts", out / "LICENSE", out / "manifest.json"])
@@ -148,8 +133,7 @@ def _sing(job: tuple[Path, Path, str], seed: int, sample_rate: int) -> _Take:
 
 def _write_truth(out: Path, takes: dict[str, _Take]) -> list[Path]:
     """Labels and ``truth/`` of the takes, which are in the order of their ids; the files."""
-    truth, labs = out / "truth", []
-    onsets: list[str] = []
+    truth, labs, onsets = out / "truth", [], []
     notes: dict[str, list[Segment]] = {}
     for utt, take in takes.items():
         lines = [f"{round(p.start * 1e7)} {round(p.end * 1e7)} {p.symbol}\n" for p in take.phones]

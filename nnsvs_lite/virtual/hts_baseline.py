@@ -77,13 +77,10 @@ def perform(singer: VirtualSinger, score: Score) -> VirtualSong:
 
 
 def sing_baseline(data: str | os.PathLike, out: str | os.PathLike, *, sample_rate: int = 24000) -> bool:
-    """Sings all utterances of a data dir with the HMM system.
+    """Sings all utterances of a data dir, by its ``score`` and ``utt2spk``, with the HMM system.
 
     Writes ``wav/<utt>.wav``, ``wav.scp``, ``pred.ctm`` (phone times) and ``timing.json``, as a decode folder
     has them. A speaker that is no singer of ours is sung by the first one.
-
-    Args:
-        data: data dir; its ``score`` and ``utt2spk`` are read. out: folder to write. sample_rate: Hz.
 
     Returns False where everything was up to date. Raises DataError where a table is missing, or a voice is
     not installed.

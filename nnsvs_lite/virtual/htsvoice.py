@@ -89,9 +89,8 @@ class HtsVoice:
             self.states = int(self._header["NUM_STATES"])
             self.label_format = self._header["FULLCONTEXT_FORMAT"]
             self.streams = {n: self._stream(n) for n in self._header["STREAM_TYPE"].split(",")}
-            self._durations = Stream(
-                self._trees("DURATION_TREE")[:1], self._pdfs("DURATION_PDF", 1, 2 * self.states)
-            )
+            pdfs = self._pdfs("DURATION_PDF", 1, 2 * self.states)
+            self._durations = Stream(self._trees("DURATION_TREE")[:1], pdfs)
             self.alpha = float(re.search(r"\bALPHA=([^,]*)", self._header["OPTION[MCP]"])[1])
             # What the voice puts on its pulses, (taps,); its noise gets the rest.
             self.low_pass = self.streams["LPF"].pdfs[0][0, : self.streams["LPF"].size]
@@ -123,19 +122,16 @@ class HtsVoice:
         counts = np.frombuffer(data, "<u4", trees)
         values = np.frombuffer(data, "<f4", offset=4 * trees)
         if values.size != counts.sum() * size:
-            raise DataError(
-                f"{name} holds {values.size} numbers, {counts.sum() * size} are needed", self.path
-            )
+            what = f"{name} holds {values.size} numbers, {counts.sum() * size} are needed"
+            raise DataError(what, self.path)
         return np.split(values.reshape(-1, size).astype(np.float64), np.cumsum(counts)[:-1])
 
     def _stream(self, name: str) -> Stream:
         header = self._header
         size = int(header[f"VECTOR_LENGTH[{name}]"])
         msd = header[f"IS_MSD[{name}]"] == "1"
-        windows = []
-        for span in header[f"STREAM_WIN[{name}]"].split(","):
-            numbers = self._span(span).split()
-            windows.append(np.array([float(x) for x in numbers[1:]]))
+        spans = header[f"STREAM_WIN[{name}]"].split(",")
+        windows = [np.array([float(x) for x in self._span(span).split()[1:]]) for span in spans]
         width = size * len(windows)
         pdfs = self._pdfs(f"STREAM_PDF[{name}]", self.states, 2 * width + msd)
         gv = None

@@ -27,11 +27,10 @@ _NEAREST = {"kw": "k", "gw": "g", "fy": "hy", "br": "pau"} | {v.upper(): v for v
 
 def full_context(score: Score, form: str) -> list[str]:
     """A label for each phone in the form :data:`SINGING` or :data:`SPEECH`; DataError for another."""
-    if form == SINGING:
-        return singing_labels(score)
-    if form == SPEECH:
-        return speech_labels(score)
-    raise DataError(f"labels of the form {form!r} are not known here, only {SINGING} and {SPEECH}")
+    known = {SINGING: singing_labels, SPEECH: speech_labels}
+    if form not in known:
+        raise DataError(f"labels of the form {form!r} are not known here, only {SINGING} and {SPEECH}")
+    return known[form](score)
 
 
 @dataclass

@@ -13,15 +13,13 @@ _NO_PRECISION = 1e19
 
 
 def mlpg(means: np.ndarray, variances: np.ndarray, windows: Sequence[np.ndarray]) -> np.ndarray:
-    """The most likely static trajectory.
+    """The most likely static trajectory, (frames, size).
 
     Dynamic windows that reach over either end count for nothing there.
 
     Args:
         means: (frames, windows, size). variances: likewise; 0 counts as no knowledge.
         windows: coefficients of odd length, the static one first.
-
-    Returns (frames, size).
     """
     frames, _, size = means.shape
     reach = max(len(w) // 2 for w in windows)
@@ -49,14 +47,10 @@ def mlpg(means: np.ndarray, variances: np.ndarray, windows: Sequence[np.ndarray]
 
 
 def fit_durations(means: np.ndarray, variances: np.ndarray, frames: int) -> np.ndarray:
-    """State durations of given sum, each at least one frame.
+    """State durations (states,) with the sum ``frames``, but each at least one frame.
 
     ``mean + rho * variance`` with one rho for all (Yoshimura et al. 1998), rounded, then corrected frame by
-    frame where it costs least, as hts_engine does.
-
-    Args:
-        means: (states,) frames. variances: (states,).
-        frames: the sum wanted; at least one frame a state is given in any case.
+    frame where it costs least, as hts_engine does. ``means`` and ``variances`` are in frames, (states,).
     """
     if frames <= len(means):
         return np.ones(len(means), int)
@@ -77,14 +71,10 @@ def natural_durations(means: np.ndarray) -> np.ndarray:
 
 
 def capped_durations(means: np.ndarray, variances: np.ndarray, frames: int, sustain: int) -> np.ndarray:
-    """State durations of a sustained sound: one state carries what is long.
+    """As :func:`fit_durations`, of a sustained sound: the state ``sustain`` carries what is long.
 
     The states at the edges of a vowel describe its rise and decay. Stretched with the note they turn into
-    audible steps of level, so they keep to their own length, and the ``sustain`` state takes the rest.
-
-    Args:
-        means: (states,) frames. variances: (states,).
-        frames: the sum wanted. sustain: index of the state that is stretched.
+    audible steps of level, so they keep to their own length.
     """
     natural = natural_durations(means)
     if frames <= natural.sum():

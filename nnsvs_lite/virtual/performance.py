@@ -44,10 +44,8 @@ def place_phones(
 ) -> list[Phone]:
     """Phone times of a performance, on whole frames, contiguous from 0 to the score's end.
 
-    Args:
-        score: with phones; starts with a rest.
-        natural: for each phone its length in frames as the voice's models have it. style: the singer's rules.
-        rng: the singer's noise; the number of draws depends on the score alone.
+    ``natural`` is each phone's length in frames as the voice's models have it; the number of draws from
+    ``rng`` depends on the score alone.
 
     Raises DataError where a note has more phones than fit into it, or the score does not begin with a rest.
     """

@@ -24,9 +24,7 @@ def step_response(time: np.ndarray, omega: float, zeta: float) -> np.ndarray:
     """Unit step response of ``omega^2 / (s^2 + 2 zeta omega s + omega^2)``; 0 before time 0.
 
     With :data:`OVERSHOOT` it rises to 1.132 at 107 ms, with :data:`PREPARATION` to 1.060 at 145 ms.
-
-    Args:
-        time: seconds, any shape. omega: rad/s. zeta: damping, 0 < zeta <= 1.
+    ``time`` is in seconds, of any shape, ``omega`` in rad/s, the damping ``zeta`` above 0 and at most 1.
     """
     t = np.maximum(time, 0.0)
     if zeta >= 1.0:
@@ -42,21 +40,14 @@ def _change(time: np.ndarray, step: float, style: SingingStyle) -> np.ndarray:
     swing = style.overshoot * step_response(time, *OVERSHOOT)
     swing += (1.0 - style.overshoot) * step_response(time, OVERSHOOT[0], 1.0)
     before = np.maximum(step_response(-time, *PREPARATION) - 1.0, 0.0)
-    return (
-        swinging * swing
-        + (step - swinging) * step_response(time, OVERSHOOT[0], 1.0)
-        - style.preparation * swinging * before
-    )
+    plain = (step - swinging) * step_response(time, OVERSHOOT[0], 1.0)
+    return swinging * swing + plain - style.preparation * swinging * before
 
 
 def f0_curve(
     score: Score, phones: Sequence[Phone], style: SingingStyle, rng: np.random.Generator
 ) -> np.ndarray:
-    """F0 of a performance, through unvoiced phones and rests as well.
-
-    Args:
-        score: pitches. phones: the performance's phone times; phone ``p`` belongs to note ``p.note``.
-        style: the singer's rules. rng: the singer's noise.
+    """F0 of a performance with these phone times, through unvoiced phones and rests as well.
 
     Returns (frames,) Hz, one value each 5 ms from time 0.
     """
@@ -111,11 +102,8 @@ def _vibrato(
     if length < style.vibrato_shortest:
         return np.zeros_like(time)
     rate = style.vibrato_rate + style.vibrato_rate_sigma * np.clip(noise[0], -2.5, 2.5)
-    depth = (
-        style.vibrato_depth
-        * (0.6 + 0.4 * min(length / 1.5, 1.0))
-        * np.exp(0.1 * np.clip(noise[1], -2.5, 2.5))
-    )
+    depth = style.vibrato_depth * (0.6 + 0.4 * min(length / 1.5, 1.0))
+    depth *= np.exp(0.1 * np.clip(noise[1], -2.5, 2.5))
     since = time - start - style.vibrato_onset
     fade_in = np.clip(since / style.vibrato_fade, 0.0, 1.0)
     fade_out = np.clip((end - time) / 0.08, 0.0, 1.0)
@@ -138,7 +126,6 @@ def jitter(frames: int, largest: float, rng: np.random.Generator) -> np.ndarray:
 
     Returns (frames,) Hz, scaled to an excursion of ``largest``, in the paper 5 Hz.
     """
-    noise = sosfilt(
-        butter(1, _FLUTTER_HZ, "highpass", fs=1 / FRAME, output="sos"), rng.standard_normal(frames)
-    )
+    sections = butter(1, _FLUTTER_HZ, "highpass", fs=1 / FRAME, output="sos")
+    noise = sosfilt(sections, rng.standard_normal(frames))
     return largest * noise / np.abs(noise).max(initial=1e-9)

@@ -18,14 +18,12 @@ def warped_frequencies(frequencies: np.ndarray, sample_rate: int, alpha: float) 
 
 
 def power_spectra(mgc: np.ndarray, voice_rate: int, alpha: float, sample_rate: int, fft: int) -> np.ndarray:
-    """Power spectra on the FFT grid of another sampling rate.
+    """Power spectra (frames, fft // 2 + 1), full scale 1, on the FFT grid of another sampling rate.
 
     Args:
         mgc: (frames, order + 1) mel-cepstra of the log amplitude, int16 scale.
         voice_rate: the sampling rate they belong to, Hz. alpha: their all-pass constant.
         sample_rate: the rate wanted, not above ``voice_rate``. fft: FFT size at ``sample_rate``.
-
-    Returns (frames, fft // 2 + 1), of a waveform with full scale 1.
     """
     frequencies = np.arange(fft // 2 + 1) * sample_rate / fft
     axis = warped_frequencies(frequencies, voice_rate, alpha)
@@ -35,15 +33,11 @@ def power_spectra(mgc: np.ndarray, voice_rate: int, alpha: float, sample_rate: i
 
 
 def smooth_over_harmonics(spectra: np.ndarray, f0: np.ndarray, sample_rate: int) -> np.ndarray:
-    """Power spectra averaged over one harmonic's width, F0, around each frequency.
+    """Power spectra (frames, bins) averaged over one harmonic, F0 (frames,) wide; as they are where it is 0.
 
     The first step of CheapTrick (Morise 2015) on the way to an envelope. Voices that were trained on high
     singing have spectra with the harmonics of those notes in them; sung at an F0 a little off, the harmonics
     would fall between the peaks.
-
-    Args:
-        spectra: (frames, bins) power, from 0 to half the sampling rate.
-        f0: (frames,) Hz; where it is 0 nothing is done. sample_rate: Hz.
     """
     bins = spectra.shape[1]
     width = f0 * 2 * (bins - 1) / sample_rate
@@ -72,21 +66,11 @@ def aperiodicity(low_pass: np.ndarray, voice_rate: int, sample_rate: int, fft: i
 
 
 def synthesize(f0: np.ndarray, spectra: np.ndarray, ap: np.ndarray, sample_rate: int) -> np.ndarray:
-    """The waveform, ``frames * 5 ms`` long.
-
-    Args:
-        f0: (frames,) Hz, 0 where unvoiced. spectra: (frames, bins) power.
-        ap: (frames, bins). sample_rate: Hz.
-    """
+    """The waveform, 5 ms a frame, of F0 (frames,) in Hz, power and aperiodicity (frames, bins)."""
     curves = (np.ascontiguousarray(curve, dtype=np.float64) for curve in (f0, spectra, ap))
     wav = pyworld.synthesize(*curves, sample_rate, FRAME * 1000)
     samples = round(len(f0) * FRAME * sample_rate)
     return np.pad(wav[:samples], (0, max(0, samples - len(wav))))
-
-
-def fft_size(sample_rate: int) -> int:
-    """The FFT size WORLD wants at a sampling rate (F0 down to 71 Hz)."""
-    return pyworld.get_cheaptrick_fft_size(sample_rate, 71.0)
 
 
 def active_level(wav: np.ndarray, sample_rate: int) -> float:

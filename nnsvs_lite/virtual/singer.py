@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nnsvs_lite.features.world import pyworld
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.languages import get_language
 from nnsvs_lite.score.types import Phone, Score
@@ -91,8 +92,7 @@ class VirtualSinger:
             if phone.symbol not in vowels:
                 continue
             frames = slice(round(phone.start / FRAME), round(phone.end / FRAME))
-            spectra = self.spectra(mgc[frames], curve[frames], self.voice.sample_rate, 1024)
-            power = spectra.mean(axis=1)
+            power = self.spectra(mgc[frames], curve[frames], self.voice.sample_rate, 1024).mean(axis=1)
             own = float(10 * np.log10(power.mean()))
             # Attack and decay next to other phones stay as they are.
             edge = np.minimum(np.arange(len(power)), np.arange(len(power))[::-1]) * FRAME
@@ -114,11 +114,8 @@ class VirtualSinger:
             last = next((j for j in range(i, len(notes)) if notes[j].is_rest), len(notes))
             begin, end = notes[first].start, notes[last - 1].end
             place = ((note.start + note.end) / 2 - begin) / (end - begin)
-            gains[i] = (
-                style.dynamics * (note.velocity - 0.5)
-                + style.arch * (np.sin(np.pi * place) - 0.5)
-                + style.pitch_slope * (note.pitch - 66)
-            )
+            gains[i] = style.dynamics * (note.velocity - 0.5) + style.arch * (np.sin(np.pi * place) - 0.5)
+            gains[i] += style.pitch_slope * (note.pitch - 66)
             deviation = self.level - own.get(i, self.level)
             evening[i] = style.evenness * float(np.clip(deviation, -_LARGEST_EVENING, _LARGEST_EVENING))
         level = np.zeros(round(phones[-1].end / FRAME))
@@ -143,7 +140,8 @@ class VirtualSinger:
                 f"a sampling rate of 8000 to {self.voice.sample_rate} Hz is needed, not {sample_rate}",
                 self.voice.path,
             )
-        fft = render.fft_size(sample_rate)
+        # For F0 down to 71 Hz.
+        fft = pyworld.get_cheaptrick_fft_size(sample_rate, 71.0)
         spectra = self.spectra(performance.mgc, performance.f0, sample_rate, fft)
         ap = render.aperiodicity(self.voice.low_pass, self.voice.sample_rate, sample_rate, fft)
         return render.synthesize(performance.f0, spectra, np.tile(ap, (len(spectra), 1)), sample_rate)

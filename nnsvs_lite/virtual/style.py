@@ -53,30 +53,3 @@ class SingingStyle:
     dynamics: float = 12.0
     arch: float = 1.0
     pitch_slope: float = 0.1
-
-
-PLAIN = SingingStyle()
-"""The first singer: steady, on time, a light vibrato."""
-WARM = SingingStyle(
-    name="warm",
-    phrase_lag=0.05,
-    leap_lag=0.008,
-    short_lead=0.0,
-    onset_sigma=0.016,
-    consonant_scale=0.7,
-    consonant_sigma=0.1,
-    release=0.035,
-    overshoot=0.7,
-    preparation=0.6,
-    scoop=130.0,
-    fall=70.0,
-    vibrato_rate=6.1,
-    vibrato_depth=45.0,
-    vibrato_onset=0.22,
-    vibrato_fade=0.35,
-    vibrato_shortest=0.5,
-    flutter=7.0,
-    dynamics=16.0,
-    arch=2.0,
-)
-"""The second singer: later, with scoops and a faster, wider vibrato."""

@@ -7,21 +7,15 @@ from pathlib import Path
 
 import numpy as np
 
+from nnsvs_lite.io.atomic import read_json
 from nnsvs_lite.io.errors import DataError, nearest
 from nnsvs_lite.score.languages import get_language
 from nnsvs_lite.score.types import Note, Score
 from nnsvs_lite.virtual.htsvoice import HtsVoice
 from nnsvs_lite.virtual.singer import VirtualSinger, measure_spread
-from nnsvs_lite.virtual.style import PLAIN, WARM, SingingStyle
+from nnsvs_lite.virtual.style import SingingStyle
 
-_MORAE = (
-    "あ い う え お か き く け こ が ぎ ぐ げ ご さ し す せ そ ざ じ ず ぜ ぞ た ち つ て と だ で "
-    "ど な に ぬ ね の は ひ ふ へ ほ ば び ぶ べ ぼ ぱ ぴ ぷ ぺ ぽ ま み む め も や ゆ よ ら り る "
-    "れ ろ わ ん きゃ きゅ きょ ぎゃ ぎゅ ぎょ しゃ しゅ しょ じゃ じゅ じょ ちゃ ちゅ ちょ にゃ にゅ "
-    "にょ ひゃ ひゅ ひょ びゃ びゅ びょ ぴゃ ぴゅ ぴょ みゃ みゅ みょ りゃ りゅ りょ てゃ てゅ てょ "
-    "でゃ でゅ でょ ふぁ ふぃ ふぇ ふぉ うぃ うぇ うぉ しぇ じぇ ちぇ つぁ つぇ つぉ てぃ でぃ とぅ "
-    "どぅ ヴァ ヴィ ヴ ヴェ ヴォ"
-)
+_DATA = read_json(Path(__file__).with_suffix(".json"))
 
 
 @dataclass(frozen=True)
@@ -46,32 +40,10 @@ class VoiceSource:
     attribution: str
 
 
-SOURCES = (
-    VoiceSource(
-        speaker="f001",
-        package="pysinsy",
-        install="pysinsy",
-        file="htsvoice/nitech_jp_song070_f001.htsvoice",
-        style=PLAIN,
-        level=-30.5,
-        smooth=True,
-        attribution='HTS voice "NIT SONG070 F001", HTS Working Group, Copyright (c) 2004-2015 '
-        "Nagoya Institute of Technology, Department of Computer Science, http://hts.sp.nitech.ac.jp/, "
-        "Creative Commons Attribution 3.0",
-    ),
-    VoiceSource(
-        speaker="mei",
-        package="pyopenjtalk",
-        install="pyopenjtalk-plus",
-        file="htsvoice/mei_normal.htsvoice",
-        style=WARM,
-        level=-21.2,
-        smooth=False,
-        attribution='HTS voice "Mei", MMDAgent Project Team, Copyright (c) 2009-2013 '
-        "Nagoya Institute of Technology, Department of Computer Science, http://www.mmdagent.jp/, "
-        "Creative Commons Attribution 3.0",
-    ),
-)
+SOURCES = tuple(VoiceSource(**row | {"style": SingingStyle(**row["style"])}) for row in _DATA["singers"])
+"""The first is steady, on time, with a light vibrato; the second later, with scoops and a wider vibrato."""
+LICENSE = "\n".join(_DATA["licence"]) + "\n"
+"""Of a corpus by these singers, with places for ``voices`` and ``songs``."""
 
 
 def source(speaker: str) -> VoiceSource:
@@ -106,7 +78,7 @@ def _calibration_scores() -> list[Score]:
     scores = []
     for _ in range(40):
         notes = [Note(0.0, 0.4, 0, phones=("pau",), tempo=150.0)]
-        for mora in rng.permutation(_MORAE.split())[:10]:
+        for mora in rng.permutation(_DATA["morae"].split())[:10]:
             start = notes[-1].end
             pitch = int(rng.integers(62, 71))
             phones = tuple(phone for unit in units(str(mora)) for phone in unit)

@@ -20,8 +20,9 @@ from nnsvs_lite.score.formats.limits import (
     checked_pitch,
     checked_tempo,
 )
+from nnsvs_lite.score.formats.rawfile import get_number
 from nnsvs_lite.score.languages import Language
-from nnsvs_lite.score.phonemize import is_breath, is_continuation
+from nnsvs_lite.score.lyrics import is_breath, is_continuation, is_next_syllable
 from nnsvs_lite.score.timeline import Metre, Timeline
 from nnsvs_lite.score.types import REST, Note, Score
 
@@ -32,12 +33,7 @@ UNSPACED = frozenset({"ja", "zh", "yue"})
 """Languages whose words are not spelt syllable by syllable with hyphens."""
 
 SHORT = Fraction(1, 8)
-"""Gaps and overlaps shorter than this, in quarters (a 32nd note), are put right: players and editors shorten
-notes by a little."""
-
-NEXT_SYLLABLE = "+"
-"""Lyric of a note that sings the next syllable of the word before it; left on its note in
-languages that space words, where :mod:`nnsvs_lite.score.phonemize` minds it."""
+"""Gaps shorter than this, in quarters (a 32nd note), are closed: players shorten notes a little."""
 
 _BEAT_TYPES = frozenset(2**power for power in range(11))
 
@@ -59,24 +55,24 @@ class Sung:
 
 
 def timeline_of(
-    tempi: Iterable[tuple[Fraction, float]] = (),
+    tempi: Iterable[tuple[Fraction, Any]] = (),
     signatures: Iterable[tuple[Fraction, int, int]] = (),
     keys: Iterable[tuple[Fraction, int]] = (),
+    tempo_unit: float = 1.0,
 ) -> Timeline:
     """The timeline of a file, in exact positions; all rows may come in any order.
 
     Args:
-        tempi: (position, quarter notes a minute); before the first of them its tempo holds already.
-            None at all means ``DEFAULT_TEMPO``.
+        tempi: (position, quarter notes a minute as a number or text); before the first of them its
+            tempo holds already. None at all means ``DEFAULT_TEMPO``. Absurd ones are passed over.
         signatures: (position, numerator, denominator) of time signatures; 4/4 before and
             without. One within a bar begins a new bar.
         keys: (position, sharps), flats negative.
+        tempo_unit: what tempi are multiplied with.
 
-    Raises DataError where a tempo or a time signature is absurd.
+    Raises DataError where all tempi or a time signature are absurd.
     """
-    held = _in_order(tempi) or [(Fraction(0), DEFAULT_TEMPO)]
-    for position, bpm in held:
-        checked_tempo(bpm, _quarter(position))
+    held = _in_order(_sensible(tempi, tempo_unit)) or [(Fraction(0), DEFAULT_TEMPO)]
     metres = [Metre(Fraction(0), 1, Fraction(4), Fraction(0), 4)]
     for position, numerator, denominator in sorted(signatures, key=lambda row: row[0]):
         if not 1 <= numerator <= 1000 or denominator not in _BEAT_TYPES:
@@ -92,6 +88,29 @@ def timeline_of(
     if not sharps or sharps[0][0] > 0:
         sharps.insert(0, (Fraction(0), 0))
     return Timeline(((Fraction(0), held[0][1]), *held[1:]), tuple(metres), tuple(sharps))
+
+
+def _sensible(tempi: Iterable[tuple[Fraction, Any]], unit: float) -> list[tuple[Fraction, float]]:
+    """The tempi that can be sung; where there is none, the first one's fault is raised."""
+    kept: dict[Fraction, float] = {}
+    faults: list[DataError] = []
+    for position, value in tempi:
+        try:
+            bpm = get_number(value, f"{_quarter(position)}: a tempo") * unit
+            bpm = checked_tempo(bpm, _quarter(position))
+        except DataError as fault:
+            faults.append(fault)
+            continue
+        if kept.get(position, bpm) != bpm:
+            log.warning(
+                "%s: two tempi, %g and %g; the last is taken", _quarter(position), kept[position], bpm
+            )
+        kept[position] = bpm
+    if faults and not kept:
+        raise faults[0]
+    for fault in faults[:1]:
+        log.warning("%d tempi are passed over; the first: %s", len(faults), fault)
+    return list(kept.items())
 
 
 def _in_order(rows: Iterable[tuple[Fraction, Any]]) -> list[tuple[Fraction, Any]]:
@@ -173,8 +192,8 @@ def _with_lyric(note: Note, lyric: str, before: Note | None, lang: str) -> Note:
         return replace(note, lyric=lyric)
     if before is None or before.is_rest:
         return note
-    if lyric == NEXT_SYLLABLE and lang not in UNSPACED:
-        return replace(note, lyric=lyric)
+    if is_next_syllable(lyric) and lang not in UNSPACED:
+        return replace(note, lyric="+")
     return replace(note, slur=True)
 
 
@@ -214,7 +233,7 @@ def _one_voice(notes: Sequence[Sung], timeline: Timeline) -> list[Sung]:
             voice[-1] = replace(last, pitch=max(last.pitch, note.pitch), lyric=lyric)
             chords += 1
             continue
-        if gap < 0 and -gap >= min(SHORT, last.beats / 2):
+        if gap < 0 and (-gap > max(SHORT, last.beats / 2) or last.beats + gap < SHORT / 4):
             raise DataError(
                 f"{_place(note, timeline)}: notes overlap: pitch {last.pitch:g} {last.lyric!r} lasts until "
                 f"{timeline.place(last.end)}; one voice is needed: choose another part or move the notes"
@@ -252,7 +271,7 @@ def _with_rests(notes: Iterable[Sung], timeline: Timeline) -> list[Sung]:
 
 
 def choose_part(part: int | str | None, names: Sequence[str], lyrics: Sequence[int]) -> int:
-    """Index of the part asked for by number from 1 or by name; the first with lyrics if none is.
+    """Index of the part asked for by number from 1 or name; else the first with a quarter of the most lyrics.
 
     ``names`` are those of the parts with notes, ``lyrics`` how many lyrics each of them has.
     Raises DataError where there is no such part; names those there are.
@@ -260,7 +279,8 @@ def choose_part(part: int | str | None, names: Sequence[str], lyrics: Sequence[i
     if not names:
         raise DataError("the score is empty: it has no notes")
     if part is None:
-        return next((i for i, count in enumerate(lyrics) if count), 0)
+        # An ossia or a few words of a choir are not the song.
+        return next(i for i, count in enumerate(lyrics) if 4 * count >= max(lyrics))
     text = str(part).strip()
     if text.isdecimal() and 1 <= int(text[:9]) <= len(names):
         return int(text[:9]) - 1

@@ -10,12 +10,12 @@ separated by blanks,
 
 Files of the older kind, with one note for each phone (``note_dur_seq``, ``is_slur_seq``), are read as well.
 Consonants go to the note of the vowel after them, those before a rest to the note before it. ``SP`` is a
-pause and ``AP`` a breath.
+pause and ``AP`` a breath; one among the phones of a note takes its time from that note.
 """
 
 import os
-from dataclasses import dataclass, field
-from itertools import pairwise
+from dataclasses import dataclass, field, replace
+from itertools import groupby, pairwise
 from typing import Any
 
 from nnsvs_lite.io.errors import DataError
@@ -37,6 +37,8 @@ from nnsvs_lite.score.types import REST, Note, Score
 
 _SILENT = ("pau", "br")
 _CLOSURE = CLASS_NAMES.index("closure")
+_PAUSE = 0.2
+"""Seconds of a pause among the phones of a note, if that is not less than half of the note."""
 _OVERLAP = 1.0
 """Seconds by which a segment's closing rest may run into the next segment."""
 
@@ -129,7 +131,31 @@ def _segment(segment: dict[str, Any], start: float, place: str, language: Langua
     spoken = [word for word in words("text") if word not in ("SP", "AP")]
     for row, word in zip(heads, spoken if len(spoken) == len(heads) else ["".join(r.phones) for r in heads]):
         row.lyric = get_text(word)
-    return rows
+    return [piece for row, after in zip(rows, [*rows[1:], None]) for piece in _at_pauses(row, after)]
+
+
+def _at_pauses(row: _Row, after: _Row | None) -> list[_Row]:
+    """A note with pauses or breaths among its phones, cut into notes and rests."""
+    runs = [(silent, list(phones)) for silent, phones in groupby(row.phones, _SILENT.__contains__)]
+    if row.pitch == REST or len(runs) < 2:
+        return [row]
+    if runs[-1] == (True, ["pau"]) and (after is None or after.pitch == REST):
+        runs.pop()
+    rests = sum(silent for silent, _ in runs)
+    length = row.end - row.start
+    pause = min(_PAUSE, length / 2 / max(rests, 1))
+    share = (length - rests * pause) / (len(runs) - rests)
+    pieces: list[_Row] = []
+    start = row.start
+    for silent, phones in runs:
+        end = start + (pause if silent else share)
+        first = not any(piece.pitch for piece in pieces)
+        lyric = row.lyric if first else "".join(phones)
+        piece = replace(row, start=start, end=end, slur=row.slur and not pieces, phones=phones, lyric=lyric)
+        pieces.append(replace(piece, pitch=REST, slur=False, lyric="") if silent else piece)
+        start = end
+    pieces[-1].end = row.end
+    return pieces
 
 
 def _share(
@@ -163,9 +189,9 @@ def _share(
 
 
 def _stays(phone: str, language: Language | None) -> bool:
-    """Whether a word keeps a phone that is not its first: what can be held, and closures."""
-    if language is None or phone not in language:
-        return False
+    """Whether a word keeps a phone that is not its first: pauses, what can be held, and closures."""
+    if language is None or phone not in language or phone in _SILENT:
+        return phone in _SILENT
     return phone in language.nuclei or phone in language.vowels or language.classes(phone)[_CLOSURE] > 0
 
 

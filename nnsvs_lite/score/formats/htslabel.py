@@ -7,6 +7,7 @@ label format (HTS Working Group, "HTS-demo_NIT-SONG070", ``label_format``); posi
 a whole note are the exact ones (a quarter is 24), those in seconds are rounded.
 """
 
+import logging
 import math
 import os
 import re
@@ -19,17 +20,29 @@ from nnsvs_lite.io.atomic import read_text
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.formats.assemble import carried
-from nnsvs_lite.score.formats.limits import MAX_TEXT_BYTES, checked_count, checked_length, checked_pitch
+from nnsvs_lite.score.formats.limits import (
+    MAX_SECONDS,
+    MAX_TEXT_BYTES,
+    checked_count,
+    checked_length,
+    checked_pitch,
+)
 from nnsvs_lite.score.formats.rawfile import read_bytes
 from nnsvs_lite.score.languages import get_language, language_codes
 from nnsvs_lite.score.timeline import Timeline
 from nnsvs_lite.score.types import REST, Note, Score
 
+log = logging.getLogger(__name__)
+
 HUNDRED_NS = 1e-7
 
 _SILENT_LABELS = frozenset({"pau", "sil", "br", "xx"})
+_LINE = re.compile(r"\r\n|\r|\n")
 _MAX_LINE = 4000  # characters of a label
 _QUARTER = 24
+_MOST_CENTISECONDS, _MOST_TEMPO = 499, 199
+"""Sinsy's fields stop at these: what is longer or faster is written like this as well."""
+
 _PHONE = re.compile(r"^[^@]*@[^^]*\^[^-]*-(?P<phone>[^+]*)\+")
 _NOTE = re.compile(
     r"/E:(?P<pitch>[^\]]*)\][^^]*\^(?P<key>[^=]*)=(?P<beat>[^~]*)~(?P<tempo>[^!]*)![^@]*"
@@ -53,7 +66,7 @@ def read_lab(path: str | os.PathLike, unit: float = HUNDRED_NS) -> list[Segment]
     Raises DataError at a malformed line, or where there is no label at all.
     """
     labels = []
-    for number, line in enumerate(read_text(path).splitlines(), start=1):
+    for number, line in enumerate(_LINE.split(read_text(path)), start=1):
         if not line.strip():
             continue
         fields = line.split(maxsplit=2)
@@ -103,7 +116,7 @@ def read_full(path: str | os.PathLike, lang: str = "ja") -> FullLabel:
     Raises DataError at a line that is not a full-context label of a singing database.
     """
     labels: list[Segment] = []
-    rows: list[tuple[dict[str, str], list[str]]] = []
+    rows: list[tuple[dict[str, str], list[Segment]]] = []
     previous = None
     for number, (start, end, context) in enumerate(read_lab(path), start=1):
         if len(context) > _MAX_LINE:
@@ -119,11 +132,11 @@ def read_full(path: str | os.PathLike, lang: str = "ja") -> FullLabel:
         # All phones of a note share the whole of its part of the context. Rests have
         # one phone, or that and a breath, and two in a row may read alike.
         part = context[context.index("/E:") : context.find("/F:")]
-        breath = phone["phone"] == "br" or (rows and rows[-1][1] == ["br"])
+        breath = phone["phone"] == "br" or (rows and [row.label for row in rows[-1][1]] == ["br"])
         if part != previous or (note["pitch"] == "xx" and not breath):
             rows.append((note.groupdict(), []))
             previous = part
-        rows[-1][1].append(phone["phone"])
+        rows[-1][1].append(labels[-1])
     remarks: list[str] = []
     try:
         notes = _notes(rows, remarks)
@@ -133,10 +146,11 @@ def read_full(path: str | os.PathLike, lang: str = "ja") -> FullLabel:
     return FullLabel(score, labels, remarks)
 
 
-def _notes(rows: Sequence[tuple[dict[str, str], list[str]]], remarks: list[str]) -> list[Note]:
+def _notes(rows: Sequence[tuple[dict[str, str], list[Segment]]], remarks: list[str]) -> list[Note]:
     notes: list[Note] = []
     measure, now, expected = 1, 0.0, None
-    for row, phones in rows:
+    full = 0
+    for row, sung in rows:
         pitch = pitch_number(row["pitch"])
         tempo = float(row["tempo"])
         length, before, after = (int(row[name]) / _QUARTER for name in ("length", "before", "after"))
@@ -144,7 +158,13 @@ def _notes(rows: Sequence[tuple[dict[str, str], list[str]]], remarks: list[str])
             raise ValueError(f"a tempo of {tempo:g}, {length:g} quarters at {before:g} of {before + after:g}")
         seconds = length * 60 / tempo
         stated = int(row["centiseconds"]) / 100
-        if abs(seconds - stated) > 0.03:
+        own = sung[-1].end - sung[0].start
+        long = int(row["centiseconds"]) >= _MOST_CENTISECONDS
+        fast = tempo >= _MOST_TEMPO and (abs(seconds - stated) > 0.006 or abs(own - stated) < 0.006)
+        if (fast or long) and 0 < own < MAX_SECONDS:
+            full += 1
+            seconds = own if fast or abs(seconds - own) > 0.03 else seconds
+        elif not long and abs(seconds - stated) > 0.03:
             # The tempo changes within the note: its length in seconds is all there is.
             seconds = stated
         if expected is not None:
@@ -156,14 +176,14 @@ def _notes(rows: Sequence[tuple[dict[str, str], list[str]]], remarks: list[str])
                     f"measure {measure}: a note stands at beat {before + 1:g},"
                     f" the one before it ends at beat {expected + 1:g}"
                 )
-        sung = [phone for phone in phones if phone not in _SILENT_LABELS]
+        phones = [phone.label for phone in sung if phone.label not in _SILENT_LABELS]
         key = int(row["key"]) if row["key"] != "xx" else 0
         notes.append(
             Note(
                 start=round(now, 7),
                 end=round(now + seconds, 7),
                 pitch=pitch,
-                phones=("pau",) if pitch == REST else tuple(sung),
+                phones=("pau",) if pitch == REST else tuple(phones),
                 slur=pitch != REST and row["slur"] == "1",
                 tempo=tempo,
                 beats=length,
@@ -176,18 +196,25 @@ def _notes(rows: Sequence[tuple[dict[str, str], list[str]]], remarks: list[str])
         )
         expected = before + length
         now += seconds
+    if full:
+        remarks.append(
+            f"{full} notes last as the label's own times say: their length or tempo fields are full"
+        )
     return notes
 
 
 def read_label(path: str | os.PathLike, *, lang: str = "ja") -> Score:
     """The score in a full-context label file (``.lab`` or ``.full``), with the label's phones as they are.
 
-    The score's times come from tempo and note lengths; those in the label are how a singer sang, or guesses.
+    The score's times come from tempo and note lengths; those in the label are how a singer sang, or guesses,
+    and count only where a note is too long or too fast for its fields.
     A note whose phone is ``xx`` (Sinsy's, for a note without lyric) carries on the one before it.
     Raises DataError where it is a mono label, or cannot be read as notes.
     """
     checked_count(read_bytes(path, MAX_TEXT_BYTES).count(b"\n") // 8)
-    score = read_full(path, lang).score
+    score, _, remarks = read_full(path, lang)
+    for remark in remarks:
+        log.warning("%s", remark)
     checked_count(len(score.notes))
     checked_length(score.duration)
     language = get_language(lang) if lang in language_codes() else None

@@ -14,17 +14,11 @@ from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.formats.assemble import Sung, assemble, bar_positions, timeline_of
 from nnsvs_lite.score.formats.limits import MAX_NOTES
 from nnsvs_lite.score.formats.rawfile import decode, get_number, get_text, read_bytes
+from nnsvs_lite.score.formats.tuning import name_tuning
+from nnsvs_lite.score.lyrics import clean_alias
 from nnsvs_lite.score.types import Score
 
 TICKS = 480
-RESTS = frozenset({"", "r", "rest", "pau", "sil", "sp", "silence"})
-BREATHS = frozenset({"br", "(br)", "[br]", "息", "吸", "ap", "ブレス"})
-
-_VOWEL = r"[aiueonN]|ng?|[ぁ-ん]"
-_RELEASE = re.compile(rf"({_VOWEL}|[a-z]{{1,3}}) (R|r|-|息|吸)")
-_TRANSITION = re.compile(r"[aiueonN] (?![aiueoN]$)[bcdfghjklmnpqrstvwxyz']{1,3}")
-_KANA = "ぁ-ゖァ-ヺーゝゞ゛゜\u3099\u309a"
-_ALIAS = re.compile(rf"(?:(?:{_VOWEL}|[*・-]) )?([{_KANA}]+)[\sA-Za-z0-9#_↑↓→♭♯'’・*.~-]*")
 
 
 def read_ust(path: str | os.PathLike, *, lang: str = "ja") -> Score:
@@ -39,44 +33,28 @@ def read_ust(path: str | os.PathLike, *, lang: str = "ja") -> Score:
     )
     tempi = []
     if "Tempo" in setting:
-        tempi.append((Fraction(0), _decimal(setting["Tempo"], "Tempo in [#SETTING]")))
+        tempi.append((Fraction(0), _decimal(setting["Tempo"])))
     notes: list[Sung] = []
     position = Fraction(0)
     for name, fields in sections:
         place = f"[#{name}]"
         length = Fraction(get_number(fields.get("Length"), f"{place}: Length", 0, 1e9)) / TICKS
         if fields.get("Tempo", "").strip():
-            tempi.append((position, _decimal(fields["Tempo"], f"{place}: Tempo")))
+            tempi.append((position, _decimal(fields["Tempo"])))
         lyric = clean_alias(get_text(fields.get("Lyric", "")), lang)
         if lyric is None:
             if notes and notes[-1].end == position:
                 notes[-1] = replace(notes[-1], beats=notes[-1].beats + length)
-        elif lyric.lower() not in RESTS:
+        elif lyric not in ("", "R"):
             pitch = get_number(fields.get("NoteNum"), f"{place}: NoteNum", -1e4, 1e4)
             notes.append(Sung(position, length, pitch, lyric, place=place))
         position += length
+    name_tuning("ust", [dict(sections)])
     found = re.findall(
         r"\(\s*(\d{1,4})\s*/\s*(\d{1,4})\s*/\s*(\d{1,6})\s*\)", setting.get("TimeSignatures", "")
     )
     timeline = timeline_of(tempi, bar_positions([(int(bar), int(top), int(low)) for top, low, bar in found]))
     return assemble(notes, timeline, lang=lang, title=get_text(setting.get("ProjectName", "")))
-
-
-def clean_alias(lyric: str, lang: str) -> str | None:
-    """What is sung of a voice bank's alias: か of ``a か``; None for a mere transition."""
-    lyric = lyric.lstrip("?").strip()
-    if lyric.lower() in BREATHS:
-        return "br"
-    if _RELEASE.fullmatch(lyric):
-        return "R"
-    if lyric.startswith("+") and set(lyric) <= set("+~*"):
-        return "+" if lyric == "+" else "-"
-    if lang != "ja":
-        return lyric
-    if _TRANSITION.fullmatch(lyric):
-        return None
-    alias = _ALIAS.fullmatch(lyric)
-    return alias.group(1) if alias else lyric
 
 
 def _sections(text: str) -> tuple[dict[str, str], list[tuple[str, dict[str, str]]]]:
@@ -106,6 +84,6 @@ def _sections(text: str) -> tuple[dict[str, str], list[tuple[str, dict[str, str]
     return setting, notes
 
 
-def _decimal(text: str, what: str) -> float:
+def _decimal(text: str) -> str:
     """A number that a computer with another locale may have written with a comma."""
-    return get_number(text.strip().replace(",", "."), what)
+    return text.strip().replace(",", ".")

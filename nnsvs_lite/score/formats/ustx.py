@@ -9,7 +9,7 @@ from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.formats.limits import MAX_TEXT_BYTES
 from nnsvs_lite.score.formats.projects import Group, Names, sing_project
 from nnsvs_lite.score.formats.rawfile import decode, get_number, get_rows, parse_yaml, read_bytes
-from nnsvs_lite.score.formats.ust import RESTS, clean_alias
+from nnsvs_lite.score.lyrics import clean_alias
 from nnsvs_lite.score.types import Score
 
 
@@ -21,14 +21,15 @@ def read_ustx(path: str | os.PathLike, *, lang: str = "ja", part: int | str | No
     """
 
     def sung(lyric: str) -> str | None:
-        # Phonetic hints in brackets (``hello[hh ax l ow]``) are left out.
-        lyric = clean_alias(re.sub(r"\s*\[[^\]]*\]\s*$", "", lyric), lang) or ""
-        return None if lyric and lyric.lower() in RESTS else lyric
+        # Phonetic hints after a lyric (``hello[hh ax l ow]``) are left out.
+        lyric = clean_alias(re.sub(r"(?<=\S)\s*\[[^\]]*\]\s*$", "", lyric), lang) or ""
+        return None if lyric == "R" else lyric
 
     value = parse_yaml(decode(read_bytes(path, MAX_TEXT_BYTES), lang))
     if not isinstance(value, dict) or "voice_parts" not in value:
         raise DataError("not an OpenUtau project: it has no voice_parts")
     fields = Names(
+        "ustx",
         ("position", "bpm"),
         ("bar_position", "beat_per_bar", "beat_unit"),
         ("position", "duration", "tone", "lyric"),
@@ -41,7 +42,7 @@ def read_ustx(path: str | os.PathLike, *, lang: str = "ja", part: int | str | No
     for number, row in enumerate(get_rows(value["voice_parts"], "voice_parts"), 1):
         place = f"voice part {number}"
         track = int(get_number(row.get("track_no", 0), f"{place}: track_no", 0, 1e6))
-        groups.setdefault(track, []).append(Group(place, row.get("notes"), row.get("position", 0)))
+        groups.setdefault(track, []).append(Group(place, row.get("notes"), row.get("position", 0), 0, row))
     names = [row.get("track_name") for row in get_rows(value.get("tracks"), "tracks")]
     tracks = [(names[i] if i < len(names) else "", found) for i, found in sorted(groups.items())]
     return sing_project(

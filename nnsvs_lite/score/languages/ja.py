@@ -26,6 +26,7 @@ _SPELT = re.compile(
 
 _TO_HIRAGANA = {code: code - 0x60 for code in range(ord("ァ"), ord("ヶ") + 1)}
 _VOICED_MARKS = str.maketrans({"゛": "\u3099", "゜": "\u309a"})
+_NASAL_G = dict(zip("かきくけこ", "がぎぐげご"))
 _DROPPED = re.compile(r"[\s、。，．,.!?…・「」『』（）()\[\]\"'“”‘’〝〟♪‿_*]+")
 _LONG = "ー~〜-–—―"
 _KANA_ONLY = re.compile(r"[ぁ-ゖーゝゞ]+")
@@ -34,7 +35,10 @@ _NEEDS_DICTIONARY = re.compile(r"[\u3400-\u9fff\uf900-\ufaff々〆〇0-9\U000200
 
 def to_hiragana(lyric: str) -> str:
     """One spelling for all: hiragana, no punctuation or blanks, ``ー`` for a long vowel."""
-    return re.sub(f"[{re.escape(_LONG)}]+", "ー", _cleaned(lyric).translate(_TO_HIRAGANA))
+    text = re.sub(f"[{re.escape(_LONG)}]+", "ー", _cleaned(lyric).translate(_TO_HIRAGANA))
+    # か゜ is a nasal g; other marks that no kana has (あ゛) tell of the voice.
+    text = re.sub("([かきくけこ])\u309a", lambda match: _NASAL_G[match[1]], text)
+    return re.sub("[\u3099\u309a]", "", text)
 
 
 def _cleaned(lyric: str) -> str:
@@ -60,6 +64,8 @@ class Japanese(Language):
 
         Raises LyricError where it cannot be read.
         """
+        if lyric == "cl":
+            return [["cl"]]
         text = to_hiragana(lyric)
         if not text:
             raise LyricError("there is nothing to sing in it")
