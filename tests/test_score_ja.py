@@ -114,7 +114,8 @@ def test_a_verb_without_its_kana_leaves_them_to_the_next_note():
     assert sung_over("捨", "て", "た") == "s u | t e | t a"
     assert sung_over("食", "べ") == "t a | b e"
     assert sung_over("母", "は") == "h a h a | h a"
-    assert sung_over("学", "校") == "g a cl | k o o"
+    assert sung_over("学", "校") == "g a cl | k o"
+    assert sung_over("今日", "も") == "ky o o | m o"
 
 
 @pytest.mark.parametrize(

@@ -208,8 +208,10 @@ def _read_phrase(texts: Sequence[str], lyrics: list[str]) -> list[str]:
         position += len(word)
         parts = ["".join(c for c, n in zip(word, notes) if n == note) for note in dict.fromkeys(notes)]
         shared = _share(parts, spoken) or _share(parts, spelt)
-        for note, part, share in zip(dict.fromkeys(notes), parts, shared or parts):
-            shares[note].append(share if _KANA_ONLY.fullmatch(to_hiragana(part)) else _held(share))
+        if len(parts) == 1 and shared and not _KANA_ONLY.fullmatch(to_hiragana(word)):
+            shared = [_held(shared[0])]
+        for note, share in zip(dict.fromkeys(notes), shared or parts):
+            shares[note].append(share)
             if not shared:
                 failed.add(note)
     return [lyrics[i] if i in failed or not share else "".join(share) for i, share in enumerate(shares)]
