@@ -236,7 +236,7 @@ def test_foreign_and_newer_archives(packed, tmp_path):
         refused(rewritten(packed, out, lambda f, m=manifest: f.update({"manifest.json": m})))
     without = b'"corpus": "songs",', b""
     said = refused(rewritten(packed, out, lambda f: f.update({MANIFEST: f[MANIFEST].replace(*without)})))
-    assert "damaged or cut short: 'corpus'" in said
+    assert "corpus must be text, not None" in said
     said = refused(rewritten(packed, out, lambda f: f.update({"LICENCE.txt": b"other"})))
     assert "LICENCE.txt is not what was packed" in said
 
