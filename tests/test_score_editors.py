@@ -112,7 +112,7 @@ def test_ust_sections_and_encodings(tmp_path):
         ("Tempo=120.00", "Tempo=0", "quarter 1: a tempo of 0 quarter notes a minute; 10 to 1000 can be sung"),
         ("Tempo=120.00", "Tempo=1e9", "quarter 1: a tempo of 1e+09 quarter notes"),
         ("Tempo=120.00", "Tempo=500k", "quarter 1: a tempo is '500k', not a number"),
-        ("Lyric=か", "Lyric=love", "measure 1, beat 1: cannot read lyric 'love'"),
+        ("Lyric=か", "Lyric=xqz", "measure 1, beat 1: cannot read lyric 'xqz'"),
         ("Lyric=か", f"Lyric={'か' * 201}", "measure 1, beat 1: a lyric of 201 characters on one note"),
     ],
 )
