@@ -89,7 +89,7 @@ def prepare(args: Namespace) -> None:
 @stage(
     "make phone labels of recordings from their lyrics and scores (stage 1)",
     options.DATA_DIRS,
-    arg("--config", "name of an aligner, or its YAML", default="viter"),
+    arg("--config", "name of an aligner, or its YAML", default="score"),
     arg("--out", "experiment folder, exp/align_<conf>", required=True, metavar="DIR"),
     arg(
         "--realign",

@@ -16,7 +16,7 @@ train_set=train  # name of the training set in data/; train_X keeps its features
 dev_set=dev  # name of the development set
 eval_set="eval"  # name of the evaluation set
 realign=false  # true: align even where the corpus comes with phone times
-align_config=viter  # aligner: a name in conf/mfa, or the path of a YAML; likewise the features and models
+align_config=score  # aligner: a name in conf/mfa, or the path of a YAML; likewise the features and models
 features_config=world_48k  # feature analysis
 timelag_config=mdn  # time-lag model
 duration_config=mdn  # duration model
@@ -158,7 +158,7 @@ if is_due 0; then
     [ -x local/data.sh ] || fail "local/data.sh is missing in $(pwd)"
     # shellcheck disable=SC2086
     one data local/data.sh --db-root "${db_root}" --out "${datadir}" ${local_data_opts}
-    one validate nnsvs-lite validate "${sets[@]/#/${datadir}/}"
+    one validate nnsvs-lite validate "${sets[@]/#/${datadir}/}" --sound warn --nj "${nj}"
 fi
 
 if is_due 1; then
