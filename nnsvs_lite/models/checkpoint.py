@@ -111,7 +111,9 @@ def _digest(state: Any, size: float = math.inf) -> str:
                 add(item)
         elif isinstance(value, Tensor):
             digest.update(f"{value.dtype} {list(value.shape)} ".encode())
-            digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+            # A copy has usual strides, whatever those of the tensor are.
+            copy = value.detach().cpu().clone(memory_format=torch.contiguous_format)
+            digest.update(copy.reshape(-1).view(torch.uint8).numpy())
         else:
             digest.update(f"{type(value).__name__} {value!r} ".encode())
 
