@@ -72,7 +72,9 @@ def _language_of(score: Score | None) -> Language | None:
         language = get_language(score.lang)
     except DataError:
         return None
-    return language if all(phone in language for phone in score.phones) else None
+    phones = ((phone, note.is_rest) for note in score.notes for phone in note.phones)
+    right = all(phone in language and language.is_silence(phone) == rest for phone, rest in phones)
+    return language if right else None
 
 
 def _check_level(x: np.ndarray, peak: float) -> Iterator[tuple[str, str]]:
