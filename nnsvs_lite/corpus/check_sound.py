@@ -21,7 +21,7 @@ HOP = 0.01
 _SILENT, _QUIET = 1e-4, 0.02
 _BIAS, _LEAST_BIAS = 0.05, 2e-4  # of the mean to the deviation, and of full scale
 _PLATEAUS, _FLAT = 4, 2  # clipped peaks, and samples of the least
-_OFF_KEY = 0.7  # semitones
+_OFF_KEY = 0.6  # semitones
 _REACH, _NEAR = 50, 4  # frames that labels are moved by, and that are no fault
 _LOWEST_RATE = 8000
 
