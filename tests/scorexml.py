@@ -9,8 +9,8 @@ def note(text: str) -> str:
     """One note: ``C4 1 は``; ``r 2`` is a rest, ``F#4 0.5`` has no lyric.
 
     More verses follow after ``|`` (``C4 1 は|ひ``); a trailing ``~`` starts a tie, a
-    leading one ends it (``~C4~ 1``); ``g`` before the pitch makes a grace note; ``+``
-    sounds with the note before it.
+    leading one ends it (``~C4~ 1``); ``g`` before the pitch makes a grace note with a slash, ``G`` one
+    without, of a printed length (``GD4 0.5``); ``+`` sounds with the note before it.
     """
     parts = text.split(maxsplit=2)
     pitch, beats, lyric = parts[0], float(parts[1]), parts[2] if len(parts) > 2 else ""
@@ -21,9 +21,11 @@ def note(text: str) -> str:
     if pitch.endswith("~"):
         ties += '<tie type="start"/>'
         pitch = pitch[:-1]
-    head = ""
-    if pitch.startswith("g"):
-        head, pitch = "<grace/>", pitch[1:]
+    head = tail = ""
+    if len(pitch) > 2 and pitch[0] in "gG" and pitch[1].isalpha() and pitch[1] != "b":
+        kind = {2: "half", 1: "quarter", 0.5: "eighth", 0.25: "16th"}.get(beats)
+        tail += f"<type>{kind}</type>" if kind else ""
+        head, pitch = '<grace slash="yes"/>' if pitch[0] == "g" else "<grace/>", pitch[1:]
     if pitch.startswith("+"):
         head, pitch = "<chord/>", pitch[1:]
     if pitch == "r":
@@ -31,12 +33,12 @@ def note(text: str) -> str:
     else:
         alter = {"#": "<alter>1</alter>", "b": "<alter>-1</alter>"}.get(pitch[1], "")
         body = f"<pitch><step>{pitch[0]}</step>{alter}<octave>{pitch[-1]}</octave></pitch>"
-    duration = "" if head == "<grace/>" else f"<duration>{round(beats * DIVISIONS)}</duration>"
+    duration = "" if head.startswith("<grace") else f"<duration>{round(beats * DIVISIONS)}</duration>"
     lyrics = ""
     for verse, word in enumerate(lyric.split("|"), 1):
         if word:
             lyrics += f'<lyric number="{verse}"><syllabic>single</syllabic><text>{word}</text></lyric>'
-    return f"<note>{head}{body}{duration}{ties}{lyrics}</note>"
+    return f"<note>{head}{body}{duration}{ties}{tail}{lyrics}</note>"
 
 
 def measure(text: str, number: int | str = 1) -> str:

@@ -13,7 +13,7 @@ CONF = Path(__file__).parents[1] / "conf" / "mfa"
 
 @pytest.mark.parametrize("path", sorted(CONF.glob("*.yaml")), ids=lambda p: p.stem)
 def test_shipped_configurations_load(path):
-    assert read_config(path).backend in ("viter", "mfa")
+    assert read_config(path).backend in ("score", "viter", "mfa")
 
 
 def from_dict(values):
@@ -32,7 +32,7 @@ def test_round_trip():
     [
         ({"backnd": "mfa"}, "unknown key backnd (did you mean 'backend'?)"),
         ({"refine": {"windw": 1}}, "unknown key refine.windw (did you mean 'window'?)"),
-        ({"backend": "mfs"}, "backend must be one of viter, mfa, not 'mfs' (did you mean 'mfa'?)"),
+        ({"backend": "mfs"}, "backend must be one of score, viter, mfa, not 'mfs' (did you mean 'mfa'?)"),
         ({"refine": {"window": "wide"}}, "refine.window must be a number, not 'wide'"),
         ({"refine": {"enabled": 1}}, "refine.enabled must be true or false, not 1"),
         ({"refine": {"iterations": True}}, "refine.iterations must be a whole number, not True"),

@@ -1,8 +1,11 @@
 """The Montreal Forced Aligner's driver, against its real files and a stand-in program."""
 
 import dataclasses
+import shutil
 import stat
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import yaml
@@ -45,15 +48,20 @@ if args[0] == "align":
 """
 
 
+PROGRAMS = ("compute-mfcc-feats", "fstcompile")
+
+
 @pytest.fixture
 def stand_in(tmp_path):
     """Writes a stand-in ``mfa``; returns a function from its behaviour to an aligner and its log."""
 
-    def make(extra: str = "", version: str = "3.4.3", **options):
+    def make(extra: str = "", version: str = "3.4.3", programs=PROGRAMS, **options):
         program, log = tmp_path / "mfa", tmp_path / "calls"
         text = STAND_IN.format(python=sys.executable, log=str(log), version=version, extra=extra)
         program.write_text(text)
         program.chmod(program.stat().st_mode | stat.S_IXUSR)
+        for name in programs:
+            shutil.copy(program, tmp_path / name)
         mfa = MfaConfig(command=str(program), **options)
         return MfaAligner(AlignConfig(backend="mfa", mfa=mfa), tmp_path / "work", 2), log
 
@@ -138,8 +146,6 @@ def test_trains_and_aligns_with_the_commands_that_worked(stand_in, folder, tmp_p
     # Run again, nothing is done again; a lost TextGrid is made again with the model there is.
     aligner.align(folder)
     assert len(log.read_text().splitlines()) == 3
-    import shutil
-
     shutil.rmtree(tmp_path / "work" / "aligned" / "shard000")
     aligner.align(folder)
     assert [line.split()[0] for line in log.read_text().splitlines()[3:]] == ["align"]
@@ -192,16 +198,91 @@ def test_other_versions_are_refused(stand_in):
         stand_in(version="rubbish")[0].check()
 
 
+FIND = """
+if args[0] != "version":
+    import os, shutil
+    lost = [name for name in ("compute-mfcc-feats", "fstcompile") if shutil.which(name) is None]
+    if lost or os.environ["MFA_ROOT_DIR"] != {root!r}:
+        print("Error: cannot find", *lost, os.environ["MFA_ROOT_DIR"]); sys.exit(1)
+"""
+
+
+@pytest.mark.parametrize("how", ["by its path", "by a link", "on the path"])
+def test_programs_are_found_beside_the_launcher(stand_in, folder, tmp_path, monkeypatch, how):
+    aligner, _ = stand_in(extra=FIND.format(root=str(tmp_path / "work" / "root")))
+    if how != "by its path":
+        (tmp_path / "bin").mkdir()
+        (tmp_path / "bin" / "mfa").symlink_to(tmp_path / "mfa")
+        command = str(tmp_path / "bin" / "mfa") if how == "by a link" else ""
+        aligner.options = dataclasses.replace(aligner.options, command=command)
+        monkeypatch.setattr("nnsvs_lite.align.mfa.TOOLS", tmp_path / "none")
+        monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
+    assert aligner.check() == "mfa 3.4.3"
+    assert len(aligner.align(folder)[0]) == 3
+
+
+def test_an_environment_that_is_not_whole_is_named(stand_in, monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    with pytest.raises(DataError, match=f"mfa 3.4.3 lacks fstcompile .neither in {tmp_path} nor on the path"):
+        stand_in(programs=PROGRAMS[:1])[0].check()
+    with pytest.raises(DataError, match="lacks compute-mfcc-feats "):
+        (tmp_path / PROGRAMS[0]).unlink()
+        stand_in(programs=PROGRAMS[1:])[0].check()
+
+
+def test_a_runner_opens_the_environment_itself(stand_in, tmp_path):
+    aligner, _ = stand_in(programs=())
+    command = f"{sys.executable} {tmp_path / 'mfa'}"
+    aligner.options = dataclasses.replace(aligner.options, command=command)
+    assert aligner.check() == "mfa 3.4.3"
+
+
 def test_missing_program_says_what_to_do(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+    recipe = tmp_path / "egs" / "x" / "svs1"
+    recipe.mkdir(parents=True)
+    monkeypatch.chdir(recipe)
     monkeypatch.setenv("PATH", str(tmp_path))
     aligner = MfaAligner(AlignConfig(backend="mfa"), tmp_path / "work")
-    monkeypatch.setattr("nnsvs_lite.align.mfa.HOME", tmp_path / "none")
-    with pytest.raises(DataError, match="not installed .* tools/install_mfa.sh, or choose the embedded"):
+    monkeypatch.setattr("nnsvs_lite.align.mfa.TOOLS", tmp_path / "tools")
+    with pytest.raises(
+        DataError, match=r"not installed \(no mfa on the path\), or do without: .* score needs"
+    ):
         aligner.check()
+    (tmp_path / "tools").mkdir()
+    (tmp_path / "tools" / "install_mfa.sh").touch()
+    with pytest.raises(DataError) as error:
+        aligner.check()
+    installer = str(error.value).partition("run ")[2].partition(")")[0]
+    assert (recipe / installer).resolve() == tmp_path / "tools" / "install_mfa.sh"
     config = AlignConfig(backend="mfa", mfa=MfaConfig(command="no-such-program run mfa"))
     with pytest.raises(DataError, match="no-such-program cannot be started"):
         MfaAligner(config, tmp_path / "work").check()
+
+
+def test_the_installer_sees_what_is_missing(stand_in, tmp_path, monkeypatch):
+    stand_in(programs=PROGRAMS[:1])
+    (tmp_path / "env" / "bin").mkdir(parents=True)
+    for name in ("mfa", *PROGRAMS[:1]):
+        shutil.move(tmp_path / name, tmp_path / "env" / "bin" / name)
+    script = Path(__file__).parents[1] / "tools" / "install_mfa.sh"
+    monkeypatch.setenv("PATH", f"{tmp_path / 'env' / 'bin'}:/usr/bin:/bin")
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+    def install():
+        command = ["bash", str(script), "--prefix", str(tmp_path / "env")]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    shutil.copy(tmp_path / "env" / "bin" / "mfa", tmp_path / "env" / "bin" / PROGRAMS[1])
+    assert install().stdout == f"mfa 3.4.3 is there already: {tmp_path / 'env'}\n"
+    (tmp_path / "env" / "bin" / PROGRAMS[1]).unlink()
+    made = install()
+    assert made.returncode == 1 and "env/bin/fstcompile is missing" in made.stderr
+    # What conda did not make is not removed.
+    assert "exists and is no environment" in made.stderr and (tmp_path / "env" / "bin" / "mfa").exists()
+    (tmp_path / "env" / "conda-meta").mkdir()
+    made = install()
+    assert made.returncode == 1 and "is not whole; it is made again" in made.stdout
+    assert "none of micromamba, mamba and conda is installed" in made.stderr
 
 
 def test_model_that_is_not_there(stand_in, folder):

@@ -45,9 +45,17 @@ def test_finds_known_onsets(toy):
     refined = refine(items, CONFIG)
     got = errors(data, items, refined)
     assert got["within_20ms"] >= 0.95 and got["median_ms"] <= 6.0
-    # The toy singer is 20 ms late; the second pass learns that.
-    late = [m for kind, (m, _) in refined.priors.onset.items() if kind != "rest"]
-    assert abs(np.mean(late) * CONFIG.frame_shift - 0.02) < 0.008
+    # The toy singer is 20 ms late, which is learnt.
+    assert np.mean([item.offset for item in refined.items]) == pytest.approx(0.02, abs=0.006)
+
+
+@pytest.mark.parametrize("early", [-0.06, 0.03, 0.09])
+def test_a_start_that_is_off_costs_nothing(toy, early):
+    data, items = toy
+    moved = [dataclasses.replace(item, offset=early) for item in items]
+    refined = refine(moved, CONFIG)
+    assert errors(data, items, refined)["within_20ms"] >= 0.95
+    assert np.mean([item.offset for item in refined.items]) == pytest.approx(0.02, abs=0.006)
 
 
 def test_same_result_whatever_the_jobs(toy, monkeypatch):

@@ -1,4 +1,4 @@
-"""Stage 1 as a whole, on a toy singer; the back end is the embedded one."""
+"""Stage 1 as a whole, on a toy singer."""
 
 import dataclasses
 import json
@@ -22,11 +22,12 @@ from nnsvs_lite.score.types import Score
 
 pytest.importorskip("viter", reason="needs the embedded aligner: pip install 'nnsvs_lite[viter]'")
 CONFIG = AlignConfig(refine=RefineConfig(iterations=5))
+VITER = AlignConfig(backend="viter", refine=RefineConfig(iterations=5, start="aligner"))
 
 
-def run(data, out, **options):
+def run(data, out, config=CONFIG, **options):
     lines: list[str] = []
-    report = align([data], CONFIG, out, say=lines.append, **options)
+    report = align([data], config, out, say=lines.append, **options)
     return report, lines
 
 
@@ -115,7 +116,7 @@ def test_labels_that_come_with_a_corpus_are_used(tmp_path, capsys, monkeypatch):
 
 def test_realign_compares_with_the_given_labels(tmp_path):
     make_corpus(tmp_path / "data", 6, seed=3)
-    report, lines = run(tmp_path / "data", tmp_path / "exp", realign=True)
+    report, lines = run(tmp_path / "data", tmp_path / "exp", VITER, realign=True)
     for name in ("aligner", "refined"):
         assert {"n_onsets", "median_ms", "mean_ms", "within_20ms", "within_50ms"} <= set(report[name])
     assert report["refined"]["within_20ms"] >= 0.9 > report["aligner"]["within_20ms"]
@@ -177,9 +178,16 @@ def _later(note, seconds):
     return dataclasses.replace(note, start=round(note.start + seconds, 3), end=round(note.end + seconds, 3))
 
 
+def test_without_aligner_and_refinement_there_is_nothing_to_do(tmp_path):
+    make_corpus(tmp_path / "data", 1, notes=3)
+    config = AlignConfig("score", refine=RefineConfig(enabled=False))
+    with pytest.raises(DataError, match="without an aligner .* nothing is aligned"):
+        run(tmp_path / "data", tmp_path / "exp", config, realign=True)
+
+
 def test_refinement_can_be_switched_off(tmp_path):
     make_corpus(tmp_path / "data", 4, seed=3, notes=5)
-    config = AlignConfig(refine=RefineConfig(enabled=False), pieces=0)
+    config = AlignConfig("viter", refine=RefineConfig(enabled=False), pieces=0)
     report = align([tmp_path / "data"], config, tmp_path / "exp", realign=True, say=lambda line: None)
     assert report["refined"] is None and report["aligner"]["n_onsets"] > 0
     assert report["used"] == report["aligner"]

@@ -19,7 +19,7 @@ from nnsvs_lite.io.atomic import (
     write_text,
 )
 from nnsvs_lite.io.ctm import Segment, write_ctm
-from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.io.errors import DataError, printable
 from nnsvs_lite.io.tables import FeatureReader, FeatureWriter, write_table
 
 
@@ -57,6 +57,27 @@ def test_reading_says_what_is_wrong_and_where(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(DataError, match="file/below: no such file"):
         read_text(tmp_path / "file" / "below")
+    for text in ("[" * 200_000, '{"a":' * 200_000, "9" * 10_000):
+        (tmp_path / "x.json").write_text(text)
+        with pytest.raises(DataError, match="x.json: not JSON that can be read") as caught:
+            read_json(tmp_path / "x.json")
+        assert len(str(caught.value)) < 400
+    with pytest.raises(DataError, match="holds a NUL"):
+        read_text(tmp_path / "a\0b")
+    with pytest.raises(DataError, match="file: larger than 3 bytes"):
+        read_text(write_of(tmp_path / "file", "four"), 3)
+
+
+def write_of(path, text):
+    path.write_text(text)
+    return path
+
+
+def test_messages_show_control_characters_and_do_not_act():
+    error = DataError("lyric 'a\x1b[2Jb\u202ec\u2028d'", "x\ny\0z\x85")
+    assert str(error) == r"x\x0ay\x00z\x85: lyric 'a\x1b[2Jb\u202ec d'"
+    assert str(DataError("歌　詞 é ь \udc80", "か/a b")) == r"か/a b: 歌 詞 é ь \udc80"
+    assert printable("a|b`", "|") == r"a\x7cb`" and printable("歌　詞\xa0") == "歌　詞\xa0"
 
 
 @pytest.mark.parametrize("target", ["file", "folder"])

@@ -10,6 +10,7 @@ from nnsvs_lite.bin.main import main
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.settings import (
     CONF,
+    Settings,
     Within,
     config_names,
     find_config,
@@ -98,6 +99,22 @@ def test_aliases_that_unfold_to_too_much_are_refused():
     lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 9)]
     with pytest.raises(DataError, match="more than .* values"):
         parse_settings("\n".join(lines), "x.yaml")
+
+
+def test_values_that_cannot_be_shown_are_refused_in_short():
+    deep: list = []
+    for _ in range(100_000):
+        deep = [deep]
+    for key in (10**5000, "k" * 10**6, (1, 2)):
+        with pytest.raises(DataError, match="unknown key") as caught:
+            Settings({"name": "a", key: 1}, "here").build(Whole)
+        assert len(str(caught.value)) < 200
+    for value in (deep, 10**5000, -(10**5000), "x" * 10**6, {"a": deep}, [1.5] * 10**5):
+        for key in ("name", "way", "part", "sizes", "words", "parts", "limit", "on"):
+            if not (key == "name" and isinstance(value, str)):
+                with pytest.raises(DataError) as caught:
+                    Settings({"name": "a", key: value}, "here").build(Whole)
+                assert key in caught.value.what and len(str(caught.value)) < 200
 
 
 def test_a_large_file_is_refused(tmp_path):

@@ -4,6 +4,7 @@ import hashlib
 import os
 import struct
 import subprocess
+import zlib
 from pathlib import Path
 
 import kaldiio
@@ -341,3 +342,40 @@ def test_a_stamp_changes_with_the_contents_alone(tmp_path):
     path.unlink()
     os.mkfifo(path)
     assert stamp(path) == [str(path), "missing"]
+
+
+def test_every_flipped_bit_of_an_ark_is_noticed(tmp_path):
+    values = {utt: RNG.normal(size=(3, 2)).astype(np.float32) for utt in "ab"}
+    scp, ark = write(tmp_path, values), tmp_path / "mgc.ark"
+    whole = ark.read_bytes()
+    for at in range(8 * len(whole)):
+        broken = bytearray(whole)
+        broken[at // 8] ^= 1 << at % 8
+        ark.write_bytes(broken)
+        reader, refused = FeatureReader(scp), 0
+        for utt, value in values.items():
+            try:
+                # Ids in the archive are not read.
+                np.testing.assert_array_equal(reader[utt], value)
+            except DataError as error:
+                refused += 1
+                assert "mgc.scp" in str(error) and "\n" not in str(error)
+        assert refused == (at // 8 % (len(whole) // 2) > 1)
+    ark.write_bytes(whole)
+    scp.write_text(scp.read_text().replace("a ", "c ").replace("b ", "a ").replace("c ", "b "))
+    with pytest.raises(DataError, match="mgc.ark is truncated or damaged: a is not as it was .*; remove it"):
+        FeatureReader(scp)["a"]
+
+
+def test_an_archive_of_other_programs_has_no_sums(tmp_path):
+    scp = write(tmp_path, {"a": np.ones((4, 3))})
+    whole = (tmp_path / "mgc.ark").read_bytes()
+    assert (tmp_path / "mgc.crc").read_text() == f"a {zlib.crc32(b'a' + whole[2:]):08x}\n"
+    (tmp_path / "mgc.crc").unlink()
+    kaldiio.save_ark(str(tmp_path / "mgc.ark"), {"a": np.zeros((4, 3), np.float32)}, scp=str(scp))
+    np.testing.assert_array_equal(FeatureReader(scp)["a"], np.zeros((4, 3)))
+    write(tmp_path, {"a": np.ones((4, 3))})
+    for damage in (b"a 00000000\n", b"a\n", b"\xff\n", b"a 1\na 1\n"):
+        put(tmp_path / "mgc.crc", damage)
+        with pytest.raises(DataError, match="mgc.crc|a is not as it was written"):
+            FeatureReader(scp)["a"]

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import pickle
 import shutil
 import sys
@@ -20,7 +21,7 @@ from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.tables import write_table
 from nnsvs_lite.models import checkpoint
 from nnsvs_lite.models import pack as packing
-from nnsvs_lite.models.checkpoint import save_model
+from nnsvs_lite.models.checkpoint import load_model, save_model
 from nnsvs_lite.models.config import Config
 from nnsvs_lite.models.pack import MANIFEST, Pack, assemble, pack
 from nnsvs_lite.synthesis.singer import Singer
@@ -133,6 +134,45 @@ def test_the_licence_of_some_singers_is_not_that_of_all(recipe, tmp_path):
     assert pack(recipe, tmp_path / "v.nnsvs").licence == "Of all who sing here."
 
 
+def test_a_licence_is_not_taken_from_beyond_a_link(recipe, tmp_path):
+    secret, train = tmp_path / "secret", recipe.parents[1] / "data" / "train"
+    secret.write_text("private")
+    (train / "LICENSE").rename(train / "TERMS")
+    (train / "LICENSE").symlink_to("TERMS")
+    assert pack(recipe, tmp_path / "v.nnsvs").licence == "Sing as you like.\n"
+    (train / "LICENSE").unlink()
+    for link, target in ((train / "LICENSE", secret), (recipe.parents[1] / "COPYING", "../../../secret")):
+        link.symlink_to(target)
+        with pytest.raises(DataError, match=f"{link.name}: is a link out of its folder; name the text"):
+            pack(recipe, tmp_path / "w.nnsvs")
+        link.unlink()
+    assert pack(recipe, tmp_path / "w.nnsvs", licence=secret).licence == "private"
+
+
+def test_pipes_and_devices_are_refused_and_never_waited_for(recipe, tmp_path):
+    os.mkfifo(tmp_path / "fifo")
+    for path in (tmp_path / "fifo", Path("/dev/zero")):
+        for read in (Pack.read, load_model, Config.read, partial(pack, recipe, tmp_path / "v.nnsvs")):
+            with pytest.raises(DataError, match="is not a regular file"):
+                read(path)
+        with pytest.raises(DataError, match="no such folder"):
+            Singer.load(path)
+    (recipe / "model.pt").unlink()
+    os.mkfifo(recipe / "model.pt")
+    with pytest.raises(DataError, match="no model.pt"):
+        Singer.load(recipe)
+
+
+def test_what_a_pack_says_of_itself_does_nothing_to_the_terminal(toy_voice, tmp_path, capfd):
+    licence = tmp_path / "terms.txt"
+    licence.write_text("Sing\x1b[2J as\u202e you\tlike.\r\n歌　詞\n")
+    pack(toy_voice, tmp_path / "v.nnsvs", licence, "a\x07b\nc")
+    assert main(["pack", "--show", str(tmp_path / "v.nnsvs")]) == 0
+    said = capfd.readouterr().out
+    assert "corpus          a\\x07b\\x0ac\n" in said
+    assert "  Sing\\x1b[2J as\\u202e you        like.\n  歌　詞\n" in said
+
+
 def test_models_that_do_not_belong_together_are_not_packed(recipe, tmp_path, toy_dump):
     state = checkpoint.load(recipe / "duration.pt")
     state["spec"]["feature_config"]["frame_shift"] = 0.01
@@ -196,7 +236,7 @@ def test_foreign_and_newer_archives(packed, tmp_path):
         refused(rewritten(packed, out, lambda f, m=manifest: f.update({"manifest.json": m})))
     without = b'"corpus": "songs",', b""
     said = refused(rewritten(packed, out, lambda f: f.update({MANIFEST: f[MANIFEST].replace(*without)})))
-    assert "damaged or cut short: 'corpus'" in said
+    assert "corpus must be text, not None" in said
     said = refused(rewritten(packed, out, lambda f: f.update({"LICENCE.txt": b"other"})))
     assert "LICENCE.txt is not what was packed" in said
 

@@ -8,7 +8,9 @@ import pytest
 import torch
 from models_common import ROOT, batch_of, build, shaken
 
+from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.batch import collate
+from nnsvs_lite.models.config import Config
 from nnsvs_lite.models.duration.fastspeech import FastSpeechDuration
 from nnsvs_lite.models.duration.lstm import LstmDuration
 from nnsvs_lite.models.layers.mdn import MixtureHead, mixture_nll
@@ -18,6 +20,30 @@ from nnsvs_lite.models.timelag.vp_mdn import VpMdnTimeLag
 from nnsvs_lite.score.timing import first_phones as first_phones_of
 
 LAGS = ("mdn", "vp_mdn", "ffn", "vp_mdn_tiny", "ffn_tiny")
+
+
+@pytest.mark.parametrize("family", ["timelag", "duration"])
+@pytest.mark.parametrize("name", ["mdn", "vp_mdn"])
+def test_a_class_has_the_sizes_of_its_own_family_by_default(family, name, spec, tmp_path):
+    """A configuration that names nothing but the class is the one that is shipped."""
+    shipped = Config.read(ROOT / "conf" / family / f"{name}.yaml")
+    bare = tmp_path / "bare.yaml"
+    bare.write_text(f"model:\n  class_path: {shipped.class_path}\n")
+    own = Config.read(bare)
+    assert own.init_args == shipped.init_args
+    sizes = {
+        "timelag": {"mdn": (32, 2, 3), "vp_mdn": (32, 3, 3)},
+        "duration": {"mdn": (64, 3, 3), "vp_mdn": (256, 5, 5)},
+    }
+    assert tuple(own.init_args[key] for key in ("hidden", "layers", "kernel")) == sizes[family][name]
+    shapes = [
+        [p.shape for p in cls(spec, **args).parameters()]
+        for cls, args in ((own.model_class, {}), (shipped.model_class, shipped.init_args))
+    ]
+    assert shapes[0] == shapes[1]
+    bare.write_text(f"model:\n  class_path: {shipped.class_path}\n  init_args:\n    hidden: large\n")
+    with pytest.raises(DataError, match="hidden must be a whole number"):
+        Config.read(bare)
 
 
 def test_a_mixture_of_one_is_a_gaussian():

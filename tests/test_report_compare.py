@@ -11,12 +11,16 @@ from test_evaluation_evaluate import TONES, corpus, decode, score, transpose  # 
 
 from nnsvs_lite.bin.main import main
 from nnsvs_lite.evaluation.measures import BY_KEY
+from nnsvs_lite.evaluation.results import read_results
 from nnsvs_lite.io.atomic import read_json, write_json
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.report.comparison import compare, find_results, labels, read_words
-from nnsvs_lite.report.markdown import comparison_tables
+from nnsvs_lite.report.comparison import Comparison, compare, find_results, labels, read_words
+from nnsvs_lite.report.markdown import comparison_tables, results_md
 
 RMSE, VUV, TUNE = BY_KEY["lf0_rmse_cents"], BY_KEY["vuv_error"], BY_KEY["in_tune_cents"]
+
+
+SETUP = {"title": "t", "command": "c", "commit": "", "set": "eval", "dump": "d", "n_utts": 1, "seconds": 1.0}
 
 
 def row(errors: dict[str, float], frames: int = 100) -> dict:
@@ -42,6 +46,16 @@ def experiment(root: Path, name: str, *errors: float) -> Path:
     named = {f"utt{i}": error for i, error in enumerate(errors, start=1)}
     results(root / name / "decode_mdn_mdn" / "eval", named)
     return root / name
+
+
+def test_names_do_nothing_in_markdown(tmp_path):
+    for name in ("a|b", "<i>c", "![](d)", "`e`\x1b"):
+        write_json(tmp_path / "results.json", {name: row({"u": 10.0}), "rule": row({"u": 20.0})})
+        found = Comparison.of_one(read_results(tmp_path / "results.json"))
+        table = comparison_tables(found) + results_md(found, [], SETUP | {"title": name, "dump": name})
+        assert not {"<", "\x1b"} & set(table) and "![" not in table and name not in table
+        rows = [line for line in table.splitlines() if line.startswith("|")]
+        assert len({line.count("|") for line in rows[:4]}) == 1
 
 
 def test_results_are_found_from_each_kind_of_path(tmp_path):

@@ -112,7 +112,6 @@ def test_ust_sections_and_encodings(tmp_path):
         ("Tempo=120.00", "Tempo=1e9", "quarter 1: a tempo of 1e+09 quarter notes"),
         ("Tempo=120.00", "Tempo=500k", "quarter 1: a tempo is '500k', not a number"),
         ("Lyric=か", "Lyric=love", "measure 1, beat 1: cannot read lyric 'love'"),
-        ("Lyric=か", "Lyric=-", "notes without lyrics: 1, the first at measure 1, beat 1"),
         ("Lyric=か", f"Lyric={'か' * 201}", "measure 1, beat 1: a lyric of 201 characters on one note"),
     ],
 )
@@ -311,6 +310,53 @@ def test_faulty_vsqx(tmp_path, old, new, message):
     text = scorefiles.vsqx(SONG).decode()
     assert old in text
     assert message in failure(write(tmp_path, "a.vsqx", text.replace(old, new)))
+
+
+def test_curves_and_vibrato_are_named(tmp_path, caplog):
+    """In one line, whatever the format; defaults and empty ones are not."""
+    value = json.loads(scorefiles.svp(SONG).rstrip(b"\0"))
+    group = value["tracks"][0]["mainGroup"]
+    group["parameters"] = {
+        "pitchDelta": {"points": [0, 1]},
+        "loudness": {"points": []},
+        "tension": {"points": [5, 0.1]},
+    }
+    group["notes"][0]["attributes"] = {"tF0Left": 0.1, "dF0Vbr": 0.0}
+    vpr = scorefiles.vpr_json(SONG)
+    vpr["tracks"][0]["parts"][0]["controllers"] = [
+        {"name": "pitchBend", "events": [{"pos": 0, "value": 5}]}, {"name": "dynamics", "events": []}
+    ]  # fmt: skip
+    vpr["tracks"][0]["parts"][0]["notes"][0]["vibrato"] = {"type": 1, "duration": 100}
+    zipped(tmp_path / "a.vpr", "Project/sequence.json", json.dumps(vpr).encode())
+    ustx = scorefiles.ustx(SONG).decode()
+    curve = "curves:\n  - {xs: [0, 5], ys: [0, 100], abbr: pitd}\n  - {xs: [], ys: [], abbr: dyn}"
+    ustx = ustx.replace("curves: []", curve).replace(
+        "    pitch:", "    vibrato: {length: 75.0, period: 175}\n    pitch:"
+    )
+    style = '<nStyle><v id="accent">50</v><v id="vibLen">{}</v></nStyle></note>'
+    vsq4 = scorefiles.vsqx(SONG).decode().replace("</note>", style.format(66), 1).replace(
+        "</vsPart>", '<cc><t>0</t><v id="D">64</v></cc><cc><t>9</t><v id="P">99</v></cc></vsPart>'
+    )  # fmt: skip
+    vsq3 = scorefiles.vsqx(SONG, 3).decode().replace(
+        "</musicalPart>", '<mCtrl><posTick>0</posTick><attr id="DYN">64</attr></mCtrl></musicalPart>'
+    )  # fmt: skip
+    ust = scorefiles.ust(SONG, "utf-8").decode().replace("Modulation=0", "VBR=65,180,35\nPBY=12.0,0", 1)
+    for name, data, named in (
+        ("a.svp", json.dumps(value), "pitchDelta, tension, tF0Left"),
+        ("a.ustx", ustx, "pitd, vibrato"),
+        ("b.vsqx", vsq3, "DYN"),
+        ("a.vsqx", vsq4, "D, P, vibrato"),
+        ("a.vpr", (tmp_path / "a.vpr").read_bytes(), "pitchBend, vibrato"),
+        ("a.ust", ust, "pitch bends, vibrato"),
+    ):
+        caplog.clear()
+        assert read_score(write(tmp_path, name, data)).lyrics == "か き く"
+        assert caplog.messages == [f"the file's own {named} are not sung: the voice makes its own"], name
+    for name, form in (("a.ustx", "ustx"), ("a.svp", "svp"), ("a.vsqx", "vsqx"), ("a.ust", "ust")):
+        caplog.clear()
+        plain = getattr(scorefiles, form)(SONG).replace(b"</note>", style.format(0).encode())
+        read_score(write(tmp_path, name, plain))
+        assert not caplog.messages, name
 
 
 def test_vpr(tmp_path):

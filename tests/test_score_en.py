@@ -64,6 +64,21 @@ WORDS = {
     "rose-lipt": "r ow z | l ih p t",
     "whisp'ring": "w ih s p r ih ng",
     "well-known": "w eh l | n ow n",
+    # British and old spellings.
+    "splen-dour": "s p l eh n | d er",
+    "sav-iour": "s ey | v y er",
+    "ar-dour": "aa r | d er",
+    "fer-vour": "f er | v er",
+    "vig-our": "v ih | g er",
+    "va-pours": "v ey | p er z",
+    "a-fly-ing": "ax | f l ay | ih ng",
+    "a-rid-ing": "ax | r ay | d ih ng",
+    "a-wan-d’ring": "ax | w aa n | d r ih ng",
+    "a-maz'd": "ax | m ey z d",
+    "sink'st": "s ih ng k s t",
+    "bow'r": "b aw r",
+    "sae": "s ey",
+    "nought": "n ao t",
 }
 
 
@@ -96,6 +111,11 @@ def test_words_under_notes(word, phones):
         (["“Oh,", "LORD!”"], "ow | l ao r d"),
         (["to the", "sea"], "t uw dh ax | s iy"),
         (["Hel\u00adlo"], "hh ax l ow"),
+        # Letters are spelt aloud only where several capitals stand together.
+        (["O", "m", "l'", "d'"], "ow | m | l | d"),
+        (["A", "B", "C"], "ey | b iy | s iy"),
+        (["X", "me"], "k s | m iy"),
+        (["hm", "shh"], "hh m | sh"),
     ],
 )
 def test_lyrics(lyrics, phones):

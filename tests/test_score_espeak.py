@@ -36,8 +36,8 @@ FR = """
     ê-tre: ɛ | t ʁ ə; ri-viè-re: ʁ i | v j ɛ | ʁ ə; quel-que: k ɛ l | k ə; bel-les: b ɛ | l ə
 """
 IT = """
-    a-mo-re: a | m o | r e; bel-la: b ɛ l | l a; cie-lo: tʃ ɛ | l o; pa-ce: p a | tʃ e; fi-glio: f i | ʎ o
-    gat-to: ɡ a t | t o; o-gni: o | ɲ i; gra-zia: ɡ r a t | ts j a; ra-gaz-za: r a | ɡ a t | ts a
+    a-mo-re: a | m o | r e; bel-la: b ɛ l | l a; cie-lo: tʃ ɛ | l o; pa-ce: p a | tʃ e; fi-glio: f i ʎ | ʎ o
+    gat-to: ɡ a t | t o; o-gni: o ɲ | ɲ i; gra-zia: ɡ r a t | ts j a; ra-gaz-za: r a | ɡ a t | ts a
     giar-di-no: dʒ a r | d i | n o; che-to: k e | t o; scel-ta: ʃ e l | t a; chiu-so: k j u | z o
     ac-qua: a k | k w a; uo-mo: w ɔ | m o; stel-la: s t e l | l a; not-te: n ɔ t | t e; vo-ce: v o | tʃ e
     guer-ra: ɡ w ɛ r | r a; quan-do: k w a n | d o; oc-chi: ɔ k | k i; ge-lo: dʒ ɛ | l o; zi-o: dz i | o
@@ -94,7 +94,7 @@ def test_words(code, word, phones):
         ("fr", "na- ti- on", "n a | s i | ɔ̃"),
         ("fr", "il y a", "i | l i | a"),
         ("it", "in- va- no", "i n | v a | n o"),
-        ("it", "Già l’u- scio", "dʒ a | l u | ʃ o"),
+        ("it", "Già l’u- scio", "dʒ a | l u ʃ | ʃ o"),
         ("it", "be- a- te, a- u- re", "b e | a | t e | a | u | r e"),
         ("it", "se- i mie- i", "s ɛ | i | m j ɛ | i"),
         ("it", "V’ac- cer- ta- te", "v a t | tʃ e r | t a | t e"),
@@ -114,6 +114,96 @@ def test_words(code, word, phones):
 )
 def test_phrases(code, lyrics, phones):
     assert sung(code, [lyric.replace("_", " ") for lyric in lyrics.split()]) == phones
+
+
+# Rules beyond eSpeak NG's, each with its neighbours, and words that a rule must leave alone.
+RULES = {
+    "de": {
+        # Old spellings.
+        "Thal thun Gluth roth werth Athem": "t aː l, t uː n, ɡ l uː t, r oː t, v eː r t, aː t ə m",
+        "Blüthe Räthsel Thräne That": "b l yː t ə, r ɛː ts ə l, t r ɛː n ə, t aː t",
+        "seyn bey frey May": "z aɪ n, b aɪ, f r aɪ, m aɪ",
+        "giebt gieng todt blos": "ɡ iː p t, ɡ ɪ ŋ, t oː t, b l oː s",
+        "daß muß Kuß Schloß gewiß": "d a s, m ʊ s, k ʊ s, ʃ l ɔ s, ɡ ə v ɪ s",
+        "groß Muße weiß ließ": "ɡ r oː s, m uː s ə, v aɪ s, l iː s",
+        "Rathhaus Gottheit enthüllt": "r aː t h aʊ s, ɡ ɔ t h aɪ t, ɛ n t h ʏ l t",
+        # chs within a stem, and at its end.
+        "wachsen Fuchs Ochse sechs wechselt": "v a k s ə n, f ʊ k s, ɔ k s ə, z ɛ k s, v ɛ k s ə l t",
+        "sprichst weichst höchste lachst": "ʃ p r ɪ ç s t, v aɪ ç s t, h øː ç s t ə, l a x s t",
+        "Milch durch Kirche Furcht euch": "m ɪ l ç, d ʊ r ç, k ɪ r ç ə, f ʊ r ç t, ɔʏ ç",
+        "Röschen Höschen Häuschen": "r øː s ç ə n, h øː s ç ə n, h ɔʏ s ç ə n",
+        # Short forms.
+        "d'rum d’ran d’rin 'ne ’nen": "d r ʊ m, d r aː n, d r ɪ n, n ə, n ə n",
+        "ew'ge sel'ge heil'ge g'sund": "eː v ɡ ə, z eː l ɡ ə, h aɪ l ɡ ə, ɡ z ʊ n t",
+        # Single words.
+        "finster Gespenster damit dahin": "f ɪ n s t ɐ, ɡ ə ʃ p ɛ n s t ɐ, d a m ɪ t, d a h ɪ n",
+        "Gnade vergnügt dunkel lieblich": "ɡ n aː d ə, f ɛ r ɡ n yː k t, d ʊ ŋ k ə l, l iː p l ɪ ç",
+    },
+    "fr": {
+        "amer mer fer aimer": "a m ɛ ʁ, m ɛ ʁ, f ɛ ʁ, ɛ m e",
+        "fusil sourcil fil péril": "f y z i, s u ʁ s i, f i l, p e ʁ i l",
+        "fils ours os hélas pas": "f i s, u ʁ s, ɔ s, e l a s, p a",
+        "prier cruel pluie rien": "p ʁ i j e, k ʁ y ɛ l, p l ɥ i, ʁ j ɛ̃",
+        "fleuve jeune heureuse feu": "f l œ v, ʒ œ n, ø ʁ ø z, f ø",
+        "joues roue notre dos": "ʒ u, ʁ u, n ɔ t ʁ, d o",
+    },
+    "it": {
+        "ch'io ch’è Ch'amor perch'": "k j o, k ɛ, k a m o r, p ɛ r k",
+        "anch'io c'era gl'occhi d'oro": "a n k j o, tʃ ɛ r a, ʎ ɔ k k i, d ɔ r o",
+        "figlio ogni lascia": "f i ʎ ʎ o, o ɲ ɲ i, l a ʃ ʃ a",
+        "scena gli conscio gnomo": "ʃ ɛ n a, ʎ i, k ɔ n ʃ o, ɲ ɔ m o",
+    },
+    "es": {"día alegría guía": "d i a, a l e ɡ ɾ i a, ɡ i a", "É à y": "e, a, i"},
+}
+
+
+@pytest.mark.parametrize(
+    ("code", "word", "phones"),
+    [
+        (code, word, phones)
+        for code, rows in RULES.items()
+        for words, sounds in rows.items()
+        for word, phones in zip(words.split(), sounds.split(", "), strict=True)
+    ],
+)
+def test_rules(code, word, phones):
+    assert " ".join(p for unit in get_language(code).units(word) for p in unit) == phones
+
+
+@pytest.mark.parametrize(
+    ("code", "lyrics", "phones"),
+    [
+        ("fr", ["Ò"], "o"),
+        ("fr", ["é- toile"], "e t w a l"),
+        ("fr", ["l'Ether"], "l e t ɛ ʁ"),
+        ("fr", ["S'é-", "lève"], "s e | l ɛ v"),
+        ("it", ["l'", "m'"], "l | m"),
+        ("it", ["e 'l", "cor"], "e l | k ɔ r"),
+        ("de", ["'s ist"], "s ɪ s t"),
+        ("de", ["O", "m"], "oː | m"),
+        ("de", ["Pst!", "hm"], "p s t | h m"),
+        ("es", ["y", "m"], "i | m"),
+        ("es", ["two"], "t w o"),
+    ],
+)
+def test_no_letter_is_spelt_aloud(code, lyrics, phones):
+    assert sung(code, lyrics) == phones
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_letters_have_no_names(code):
+    language = get_language(code)
+    for letter in "abcdefghijklmnopqrstuvwxyzàâäéèêëíìîïóòôöúùûüçñßœæø":
+        for lyric in (letter, letter.upper(), letter + "'", "’" + letter):
+            phones = [phone for unit in language.units(lyric) for phone in unit]
+            assert sum(phone in language.nuclei for phone in phones) <= 1, lyric
+
+
+@pytest.mark.parametrize("apostrophe", "'’‘ʼ´`ʹ′‛ʻ＇")
+def test_apostrophes_of_every_form(apostrophe):
+    assert sung("it", [f"ch{apostrophe}io"]) == "k j o"
+    assert sung("fr", [f"l{apostrophe}a-", "mour"]) == "l a | m u ʁ"
+    assert sung("de", [f"d{apostrophe}rum"]) == "d r ʊ m"
 
 
 @pytest.mark.parametrize("code", CODES)

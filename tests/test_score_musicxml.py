@@ -105,6 +105,23 @@ def test_grace_notes_take_time_from_the_note_they_lead_to(tmp_path):
     assert rows(score) == [(60, 1, "か"), (62, 0.125, "き"), (64, 0.125, "~"), (65, 0.75, "~"), (0, 2, "")]
 
 
+@pytest.mark.parametrize(
+    ("graces", "lengths"),
+    [
+        ("GD4 0.5", [0.5, 0.5]),  # an eighth before a quarter
+        ("GD4 0", [0.5, 0.5]),
+        ("GD4 0.25, GE4 0.25", [0.25, 0.25, 0.5]),
+        ("GD4 0.5, GE4 0.5, GD4 0.5", [1 / 6, 1 / 6, 1 / 6, 0.5]),
+        ("gD4 0.5", [0.125, 0.875]),
+        ("gD4 0.5, GE4 0.5", [0.125, 0.125, 0.75]),
+    ],
+)
+def test_grace_notes_without_a_slash_take_their_half(tmp_path, graces, lengths):
+    score = read(tmp_path, song(f"{graces}, C4 1 か, r 3", bpm=60))
+    assert [round(n.duration, 6) for n in score.notes[:-1]] == pytest.approx(lengths, abs=1e-6)
+    assert [n.lyric for n in score.notes if not n.is_rest] == ["か", *[""] * (len(lengths) - 1)]
+
+
 def test_many_grace_notes_leave_half_of_a_short_note(tmp_path):
     score = read(tmp_path, song("gD4 0, gE4 0, F4 0.25 き, r 3.75", bpm=60))
     assert [round(n.duration, 6) for n in score.notes[:3]] == [0.0625, 0.0625, 0.125]
@@ -118,6 +135,45 @@ def test_grace_notes_after_the_last_note(tmp_path):
 def test_pick_up_measure(tmp_path):
     score = read(tmp_path, song("C4 1 か", "D4 4 き"))
     assert [(n.beat, n.measure_beats, n.start) for n in score.notes] == [(3.0, 4.0, 0.0), (0.0, 4.0, 0.5)]
+
+
+WHOLE_REST = '<note><rest measure="yes"/><duration>{}</duration>{}</note>'
+
+
+@pytest.mark.parametrize(
+    ("bar", "beats"),
+    [
+        (WHOLE_REST.format(24, ""), 1),  # a short bar, as it says
+        ("r 1", 1),
+        (WHOLE_REST.format(120, ""), 5),
+        (WHOLE_REST.format(96, "<type>whole</type>"), 4),
+        (WHOLE_REST.format(0, ""), 4),
+        ("<forward><duration>48</duration></forward>", 2),
+        ("", 4),
+    ],
+)
+def test_bar_lasts_what_it_holds(tmp_path, bar, beats):
+    score = read(tmp_path, song("C4 4 か", bar, "D4 4 き", bpm=60))
+    assert [(n.start, n.lyric) for n in score.notes] == [(0, "か"), (4, ""), (4 + beats, "き")]
+
+
+@pytest.mark.parametrize(("beats", "rest"), [(3, 96), (2, 96), (6, 192)])
+def test_sign_of_a_whole_rest_stands_for_a_shorter_bar(tmp_path, beats, rest):
+    sign = f"<note><rest/><duration>{rest}</duration><type>{'whole' if rest == 96 else 'breve'}</type></note>"
+    score = read(tmp_path, song(f"C4 {beats} か", sign, f"D4 {beats} き", beats=beats, bpm=60))
+    assert [n.start for n in score.notes] == [0, beats, 2 * beats]
+
+
+def test_upbeat_of_one_part_is_that_of_a_part_without_notes_there(tmp_path):
+    voice = measure(attributes(), 0) + measure("D4 4 き", 1)
+    piano = measure(f"{attributes()}, C3 1", 0) + measure("C3 4", 1)
+    score = read(tmp_path, document(voice, piano), tempo=60)
+    assert [(n.start, n.beat) for n in score.notes] == [(0, 3), (1, 0)]
+
+
+def test_split_bar_counts_on(tmp_path):
+    score = read(tmp_path, song("C4 4 か", "D4 3 き", "E4 1 く", "F4 4 け", bpm=60))
+    assert [(n.start, n.beat) for n in score.notes] == [(0, 0), (4, 0), (7, 3), (8, 0)]
 
 
 def test_key_and_time_signatures(tmp_path):
@@ -217,13 +273,11 @@ def test_voice_with_lyrics_is_sung(tmp_path):
     assert rows(read(tmp_path, two_voices("C4 2 か, D4 2 き", "E4 4"))) == [(60, 1.0, "か"), (62, 1.0, "き")]
 
 
-def test_overlapping_voices_are_refused_unless_one_is_chosen(tmp_path):
+def test_voice_may_be_chosen(tmp_path):
     path = write(tmp_path, two_voices("C4 2 か, D4 2 き", "E4 4 く"))
-    with pytest.raises(
-        DataError, match="measure 1, beat 1: overlapping voices; choose one of the voices 1, 2"
-    ):
-        read_musicxml(path)
     assert lyrics(read_musicxml(path, voice="2")) == "く"
+    with pytest.raises(DataError, match="no voice '3'; there are: 1, 2"):
+        read_musicxml(path, voice="3")
 
 
 def test_voices_that_take_turns_are_both_sung(tmp_path):

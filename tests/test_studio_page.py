@@ -404,3 +404,33 @@ def test_a_finger_adds_selects_drags_and_scrolls(chromium, url):
     page.wait_for_function("before => document.getElementById('roll').scrollTop > before + 50", arg=before)
     assert places(page) == [(2, 1, 69)] and errors == []
     context.close()
+
+
+HELP = """() => {
+    const box = (one) => one.getBoundingClientRect();
+    const dock = box(document.querySelector("#dock")).top;
+    return Array.from(document.querySelectorAll(".option small, #about-lyrics"), (one) => {
+        const input = one.parentElement.querySelector("input, textarea");
+        const over = box(one).top - box(input).bottom;
+        return { text: one.textContent, below: dock - box(one).bottom, over };
+    });
+}"""
+"""Of each help: pixels from its lower edge to the dock, and from what it explains to it."""
+
+
+@pytest.mark.parametrize("width, height", [(1280, 900), (1440, 900), (1366, 768), (1920, 1080)])
+def test_help_is_seen_whole_without_scrolling(browser, url, width, height):
+    found = ready(browser, url, width=width, height=height).evaluate(HELP)
+    assert len(found) == 9
+    # A line of another font may be a little higher.
+    assert [one["text"] for one in found if one["below"] < 8] == []
+    assert [one["text"] for one in found if one["over"] < -4.5] == []
+
+
+@pytest.mark.parametrize("width, height", [(1280, 600), (1024, 768), (375, 812)])
+def test_in_a_small_window_the_end_of_the_page_comes_out_from_under_the_dock(browser, url, width, height):
+    page = ready(browser, url, width=width, height=height)
+    page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
+    page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
+    end = page.evaluate("document.querySelector('main').getBoundingClientRect().bottom")
+    assert end <= page.evaluate("document.querySelector('#dock').getBoundingClientRect().top")

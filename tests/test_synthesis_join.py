@@ -1,8 +1,9 @@
 """Phrases joined to songs."""
 
 import numpy as np
+import pytest
 
-from nnsvs_lite.synthesis.vocode import FADE, join
+from nnsvs_lite.synthesis.vocode import FADE, LONGEST_FADE, join
 
 RATE = 8000
 
@@ -41,3 +42,41 @@ def test_very_short_phrases():
     assert join([(0.0, np.ones(1))], RATE).shape == (1,)
     assert np.abs(join([(0.0, np.ones(7))], RATE)).max() <= 1
     assert len(join([(0.1, np.zeros(0))], RATE)) == 800
+
+
+def sung(rest: float, end: float, noise: float, breath: float = 0.0) -> np.ndarray:
+    """Half a second of a tone at -9 dBFS (RMS) between rests; all of it with noise of this RMS, in dBFS."""
+    rng = np.random.default_rng(1)
+    x = 10 ** (noise / 20) * rng.standard_normal(round((rest + 0.5 + end) * RATE))
+    first = round(rest * RATE)
+    x[first : first + RATE // 2] += 0.5 * np.sin(2 * np.pi * 220 * np.arange(RATE // 2) / RATE)
+    x[first - round(breath * RATE) : first] += 0.01 * rng.standard_normal(round(breath * RATE))
+    return x
+
+
+def level(x: np.ndarray) -> float:
+    return 10 * np.log10(np.mean(x**2) + 1e-20)
+
+
+@pytest.mark.parametrize("noise", [-71, -60, -85])
+@pytest.mark.parametrize("rest, end", [(0.3, 0.3), (0.15, 0.3), (1.0, 0.2)])
+def test_the_noise_of_a_rest_begins_and_ends_without_a_step(noise, rest, end):
+    """A song that is silent before and after a phrase: no 10 ms are more than 10 dB above those before, from
+    what can be heard on (20 dB below the noise)."""
+    song = join([(1.0, sung(rest, end, noise))], RATE, duration=4.0)
+    for way in (song, song[::-1]):
+        blocks = [level(block) for block in way.reshape(-1, RATE // 100)]
+        heard = [max(value, noise - 20) for value in blocks]
+        first = next(i for i, value in enumerate(heard) if value > -30)
+        assert max(np.diff(heard[: first - 1])) < 10
+        assert not any(value > noise + 3 for value in heard[: first - 1])
+
+
+def test_what_is_sung_and_a_breath_before_it_stay_as_they_are():
+    x = sung(0.3, 0.3, -71.0, breath=0.1)
+    song, kept = join([(0.0, x)], RATE), slice(round(0.2 * RATE), round(0.8 * RATE))
+    np.testing.assert_array_equal(song[kept], x[kept])
+    assert level(song[:100]) < level(x[:100]) - 25
+    late = sung(1.0, 0.3, -71.0)
+    fade = round(LONGEST_FADE * RATE)
+    np.testing.assert_array_equal(join([(0.0, late)], RATE)[fade:RATE], late[fade:RATE])

@@ -5,6 +5,7 @@ import json
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from killing import Killed, check_same, kill_at
@@ -12,7 +13,9 @@ from lightning_fabric import Fabric
 from models_common import ROOT, batch_of
 from toy import make_dump
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.io.tables import FeatureReader, FeatureWriter
 from nnsvs_lite.models.checkpoint import load
 from nnsvs_lite.models.config import Config
 from nnsvs_lite.training.keep import Keeper, State
@@ -143,9 +146,33 @@ def test_each_optimiser_moves_its_own_network_by_its_own_rule(tmp_path):
 
 
 def test_what_was_learnt_from_is_said(toy_dump, tmp_path, capfd):
-    run(toy_dump, tmp_path, "--training.epochs=1")
-    line = capfd.readouterr().out.splitlines()[-1]
-    assert line.startswith("learnt from ") and "phones in" in line
+    table = FeatureReader(toy_dump / "train" / "phone_context.scp")
+    phones = sum(len(table[utt]) for utt in table)
+    each = f"learnt from {phones:,} phones of {len(table)} utterances, "
+    run(toy_dump, tmp_path / "one", "--training.epochs=1")
+    assert capfd.readouterr().out.splitlines()[-1].startswith(f"{each}{phones:,} in ")
+    run(toy_dump, tmp_path / "three", "--training.epochs=3")
+    assert capfd.readouterr().out.splitlines()[-1].startswith(f"{each}{3 * phones:,} in ")
+    for family in ("timelag", "duration", "acoustic"):
+        train(ROOT / "conf" / family / "rule.yaml", toy_dump, "train", "dev", tmp_path / family)
+        assert capfd.readouterr().out.splitlines()[-1] == "learnt from nothing: it is a rule"
+
+
+@pytest.mark.parametrize("subset, frames", [("train", 100), ("train", -25), ("dev", 100)])
+def test_a_set_of_which_nothing_can_be_learnt_is_an_error(tmp_path, subset, frames):
+    """All notes of a set are sung half a second from their place, or just over the limit before it."""
+    dump = make_dump(tmp_path / "dump", {"train": 3, "dev": 1})
+    lags = dict(FeatureReader(dump / subset / "time_lag.scp"))
+    rest = dict(FeatureReader(dump / subset / "note_context.scp"))
+    column = Spec.read(dump).column("note", "is_rest")
+    with FeatureWriter(dump / subset, "time_lag") as writer:
+        for utt in sorted(lags):
+            writer.write(utt, np.where(rest[utt][:, [column]] > 0.5, 2.0, 1.0) * frames)
+    words = ["--training.epochs=2", "--training.min_steps=0"]
+    with pytest.raises(DataError, match=f"{subset}: holds no notes to learn from: all are sung over 0.1 s"):
+        train(ROOT / "conf" / "timelag" / "mdn.yaml", dump, "train", "dev", tmp_path / "exp", words)
+    assert not (tmp_path / "exp" / "model.pt").exists()
+    train(ROOT / "conf" / "duration" / "mdn.yaml", dump, "train", "dev", tmp_path / "duration", words)
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,7 @@ def align_stage(folder: Path, count: int) -> Callable[[], object]:
         scores=dict.fromkeys(utts, Score(notes)),
     ).write()
     stage.ALIGNERS["viter"] = EvenAligner
-    config = AlignConfig(refine=RefineConfig(iterations=1))
+    config = AlignConfig("viter", refine=RefineConfig(iterations=1))
     return lambda: stage.align([folder / "data"], config, folder / "exp", say=lambda line: None)
 
 

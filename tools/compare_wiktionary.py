@@ -93,7 +93,7 @@ THEIRS: dict[str, list[tuple[str, str]]] = {
 OURS: dict[str, list[tuple[str, str]]] = {
     "de": [(r" t s ", " ts "), (r" t ʃ ", " tʃ ")],
     "fr": [(r" ɑ ", " a "), (r" œ̃ ", " ɛ̃ ")],
-    "it": [(r" ŋ ", " n ")],
+    "it": [(r" ŋ ", " n "), (r" ([ɲʎʃ]) \1 ", r" \1 ")],
     "es": [(r" m (?=[bp] )", " n "), (r" ʎ ", " ʝ ")],
     "ko": [
         (r" (K|P|T|N|M|L|NG) ", lambda m: f" {dict(K='g', P='b', T='d').get(m[1], m[1].lower())} "),

@@ -16,19 +16,27 @@ while [ $# -gt 0 ]; do
     esac
 done
 
-if [ -x "${prefix}/bin/mfa" ]; then
-    if found=$("${prefix}/bin/mfa" version 2>/dev/null); then
-        echo "mfa ${found} is there already: ${prefix}"
-        exit 0
-    fi
-    echo "the environment in ${prefix} does not start; it is made again"
-    rm -rf "${prefix}"
+root=$(mktemp -d)
+trap 'rm -rf "${root}"' EXIT
+# Prints its version, if it starts and has the programs that it calls by name; what it writes goes to no home.
+whole() {
+    local name
+    for name in compute-mfcc-feats fstcompile; do
+        [ -x "${prefix}/bin/${name}" ] || { echo "install_mfa.sh: ${prefix}/bin/${name} is missing" >&2; return 1; }
+    done
+    PATH=${prefix}/bin:${PATH} MFA_ROOT_DIR=${root} "${prefix}/bin/mfa" version
+}
+
+if [ -x "${prefix}/bin/mfa" ] && found=$(whole); then
+    echo "mfa ${found} is there already: ${prefix}"
+    exit 0
 elif [ -e "${prefix}" ]; then
-    # Left by an install that was killed: only an environment of conda's is removed.
+    # Left by an install that was killed, or damaged: only an environment of conda's is removed.
     if [ ! -d "${prefix}/conda-meta" ]; then
         echo "install_mfa.sh: error: ${prefix} exists and is no environment; name another --prefix" >&2
         exit 1
     fi
+    echo "the environment in ${prefix} is not whole; it is made again"
     rm -rf "${prefix}"
 fi
 
@@ -45,7 +53,7 @@ install_mfa.sh: error: none of micromamba, mamba and conda is installed.
   Either install micromamba, one file (https://mamba.readthedocs.io), and run this again:
       "${SHELL}" <(curl -L micro.mamba.pm/install.sh)
   or, where another machine has MFA, name its command in conf/mfa/mfa.yaml (mfa: command:),
-  or use the embedded aligner, which needs nothing: --align-config conf/mfa/viter.yaml
+  or do without: --align-config score needs no aligner, --align-config viter has its own
 HELP
     exit 1
 fi
@@ -56,8 +64,8 @@ if ! "${conda}" create --yes --prefix "${prefix}" --channel conda-forge --overri
     echo "install_mfa.sh: error: ${conda} could not make the environment (see above); is there a network?" >&2
     exit 1
 fi
-if ! found=$("${prefix}/bin/mfa" version); then
-    echo "install_mfa.sh: error: mfa does not start in ${prefix}" >&2
+if ! found=$(whole); then
+    echo "install_mfa.sh: error: mfa does not start in ${prefix}, or lacks programs" >&2
     exit 1
 fi
-echo "mfa ${found} is ready; use it with --align-config conf/mfa/mfa.yaml"
+echo "mfa ${found} is ready; use it with --align-config mfa"

@@ -24,6 +24,7 @@ class RefineConfig:
     """Score-guided refinement."""
 
     enabled: bool = True  # whether the aligner's boundaries are refined at all
+    start: Literal["score", "aligner"] = "score"  # whose times the models are learnt from at first
     frame_shift: float = 0.005  # seconds between frames
     window: float = 0.25  # seconds; a note's vowel is looked for this far around its note
     iterations: int = 10  # rounds of re-estimation and search
@@ -86,10 +87,11 @@ class MfaConfig:
 class AlignConfig:
     """All of stage 1; see the classes of its parts."""
 
-    backend: Literal["viter", "mfa"] = "viter"  # embedded, or the Montreal Forced Aligner
+    # No aligner at all, where there are scores; the embedded one; the Montreal Forced Aligner.
+    backend: Literal["score", "viter", "mfa"] = "score"
     # What becomes one word of the dictionary: the phones between two rests (``phrase``), those of
     # one word or syllable of the lyrics, or of one mora.
-    unit: Literal["phrase", "word", "syllable", "mora"] = "phrase"
+    unit: Literal["phrase", "word", "syllable", "mora"] = "syllable"
     # A table ``ours theirs``, a phone a line, for an acoustic model whose phones have other names;
     # empty where they are ours.
     phone_map: str = ""

@@ -4,6 +4,7 @@ MFA needs libraries that pip does not have, so it lives in an environment of its
 ``tools/install_mfa.sh``. It is never replaced silently by the other back end.
 """
 
+import os
 import re
 import shlex
 import shutil
@@ -15,9 +16,10 @@ from nnsvs_lite.align.phrases import CorpusFolder
 from nnsvs_lite.io.atomic import write_text
 from nnsvs_lite.io.errors import DataError
 
-HOME = Path("tools/mfa")
-"""Where ``tools/install_mfa.sh`` puts the environment."""
+TOOLS = Path(__file__).parents[2] / "tools"
+"""Where ``install_mfa.sh`` is, which puts the environment beside itself; a package alone has neither."""
 _MAJOR = 3
+_PROGRAMS = ("compute-mfcc-feats", "fstcompile")
 
 
 def training_config(config: MfaConfig) -> str:
@@ -45,13 +47,16 @@ def find_command(config: MfaConfig) -> list[str]:
                 f"{words[0]} cannot be started; it is named by mfa: command", "alignment configuration"
             )
         return words
-    places = [HOME / "bin/mfa", Path(__file__).parents[2] / HOME / "bin/mfa"]
-    found = [str(place.resolve()) for place in places if place.exists()] or [shutil.which("mfa")]
-    if found[0]:
-        return found[:1]
+    place = TOOLS / "mfa/bin/mfa"
+    found = str(place) if place.exists() else shutil.which("mfa")
+    if found:
+        return [found]
+    missing, installer = "no mfa on the path", TOOLS / "install_mfa.sh"
+    if installer.exists():
+        missing = f"no {os.path.relpath(place)}, {missing}; run {os.path.relpath(installer)}"
     raise DataError(
-        "the Montreal Forced Aligner is not installed (no tools/mfa/bin/mfa, no mfa on the path); run "
-        "tools/install_mfa.sh, or choose the embedded aligner with --align-config conf/mfa/viter.yaml"
+        f"the Montreal Forced Aligner is not installed ({missing}), or do without: --align-config score "
+        "needs no aligner, viter is the embedded one"
     )
 
 
@@ -64,9 +69,18 @@ class MfaAligner(Aligner):
     def _run(self, words: list[str], log: Path) -> str:
         root = Path(self.options.root or self.work / "root")
         root.mkdir(parents=True, exist_ok=True)
-        environment = {"MFA_ROOT_DIR": str(root.resolve())}
+        environment = {"MFA_ROOT_DIR": str(root.resolve()), "PATH": self._path()}
         environment |= {"TERM": "dumb", "NO_COLOR": "1", "COLUMNS": "200"}
         return run_program("mfa", [*find_command(self.options), *words], log, environment)
+
+    def _path(self) -> str:
+        """The path with the launcher's own folder first: there lie the programs that MFA calls by name.
+
+        A command of several words is a runner's, which opens the environment and its path.
+        """
+        path, (launcher, *more) = os.environ.get("PATH", os.defpath), find_command(self.options)
+        own = Path(shutil.which(launcher)).resolve().parent
+        return path if more else f"{own}{os.pathsep}{path}"
 
     def check(self) -> str:
         said = self._run(["version"], self.log / "version.log")
@@ -76,6 +90,11 @@ class MfaAligner(Aligner):
         version, major = found[-1]
         if int(major) != _MAJOR:
             raise DataError(f"mfa is version {version}; {_MAJOR}.x is needed")
+        path = self._path()
+        lost = [name for name in _PROGRAMS if shutil.which(name, path=path) is None]
+        if lost and len(find_command(self.options)) == 1:
+            where = f"neither in {path.partition(os.pathsep)[0]} nor on the path"
+            raise DataError(f"mfa {version} lacks {', '.join(lost)} ({where}); its environment is not whole")
         return f"mfa {version}"
 
     def _shared(self) -> list[str]:

@@ -66,13 +66,14 @@ def _judge_items(
 
 
 def judge(
-    items: Sequence[Item], sync: Mapping[str, Sync], refined: Refined, config: AlignConfig, jobs: int = 1
+    sync: Mapping[str, Sync], refined: Refined, config: AlignConfig, jobs: int = 1
 ) -> dict[str, Quality]:
     """Judges all utterances.
 
     In noise phones are harder to tell apart and voicing is harder to hear: limits that depend on
     it rise with the decibels above :data:`CLEAN`, to 1.6 times their value at most.
     """
+    items = refined.items
     floor = float(np.median([item.floor for item in items]))
     noise = float(np.clip(1.0 + (floor - CLEAN) / 40.0, 1.0, 1.6))
     worker = functools.partial(_judge_items, config, noise, refined, sync)

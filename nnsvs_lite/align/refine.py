@@ -7,15 +7,15 @@ long each consonant is. Features stay on disk, so that memory does not grow with
 
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from nnsvs_lite.align.acoustic import Models, Sums, estimate
 from nnsvs_lite.align.config import RefineConfig
 from nnsvs_lite.align.frames import Frames, load_frames
-from nnsvs_lite.align.segmental import Evidence, Priors, running_sums, search
-from nnsvs_lite.align.slots import BREATH, UNSUNG, Item, Slot, first_onsets, manner, slots_of
+from nnsvs_lite.align.segmental import Evidence, Priors, first_onsets, running_sums, search
+from nnsvs_lite.align.slots import BREATH, UNSUNG, Item, Slot, manner, slots_of
 from nnsvs_lite.features.f0 import hz_to_midi
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.jobs import run_jobs
@@ -25,6 +25,9 @@ BATCH = 16
 """Utterances a job; fixed, so that sums do not depend on the number of jobs."""
 _LEARN_AFTER = 3
 """Rounds after which priors are learnt from the data."""
+_START_AFTER, _STARTS, _STILL, _LEAN = 5, 3, 0.0025, 20.0
+"""Rounds before the search may begin anew, how often it may, the seconds within which a start is good, and
+notes' worth of belief in the lag of all utterances."""
 _ACOUSTIC, _FLUX, _PITCH = 0.1, 1.5, 0.1
 """Weights: of a frame's log-likelihood (frames 5 ms apart overlap, so that each brings less than one
 frame of news), of spectral change at a boundary, and of F0's agreement with the note, which tells a
@@ -51,12 +54,16 @@ class Norm:
 
 @dataclass(frozen=True)
 class Refined:
-    """Onsets by utterance, (slots + 1,) frames, the last models and priors, and norms by speaker."""
+    """Onsets by utterance, (slots + 1,) frames, the last models and priors, norms by speaker.
+
+    ``items`` are the utterances as they were searched last, with offsets of their own.
+    """
 
     onsets: dict[str, np.ndarray]
     models: Models
     priors: Priors
     norms: dict[str, Norm]
+    items: list[Item]
 
 
 def normalise(items: Sequence[Item]) -> dict[str, Norm]:
@@ -105,7 +112,8 @@ def _work(
         norm = norms[item.speaker]
         slots = slots_of(item, config)
         if models is None:
-            onsets = first_onsets(slots, item.frames, config.frame_shift)
+            given = [seconds / config.frame_shift for seconds in item.first]
+            onsets = first_onsets(slots, item.frames, priors, given)
         else:
             evidence = evidence_of(item, slots, frames, norm, models)
             onsets, _ = search(slots, item.frames, evidence, priors)
@@ -175,27 +183,52 @@ def _robust(values: Sequence[float], general: float) -> tuple[float, float]:
 
 
 def refine(items: Sequence[Item], config: RefineConfig, jobs: int = 1) -> Refined:
-    """Finds the onsets of all utterances; the result does not depend on ``jobs``."""
-    batches = [list(items[i : i + BATCH]) for i in range(0, len(items), BATCH)]
-    norms = normalise(items)
+    """Finds the onsets of all utterances; the result does not depend on ``jobs``.
+
+    A start that is some hundredths early or late leaves its mark on the models, so that the search is begun
+    anew from where the vowels were found until they lie, in the middle, where it began.
+    """
+    norms, items = normalise(items), list(items)
     general = priors = first_priors(items, config)
     known = {slot.key: slot.group for item in items for slot in slots_of(item, config)}
     models: Models | None = None
     onsets: dict[str, np.ndarray] = {}
-    for number in range(config.iterations + 1):
+    number = starts = 0
+    while number <= config.iterations:
         work = functools.partial(_work, config, norms, models, priors)
-        sums = Sums()
-        before = dict(onsets)
+        batches = [items[i : i + BATCH] for i in range(0, len(items), BATCH)]
+        sums, before, onsets = Sums(), onsets, {}
         for found, part in run_jobs(work, batches, jobs):
             sums.merge(part)
             onsets.update(found)
         if before and all(np.array_equal(before[utt], onsets[utt]) for utt in onsets):
             break
+        if number == _START_AFTER and starts < _STARTS:
+            moves = _moves(items, onsets, config)
+            if max(map(abs, moves)) > _STILL:
+                items = [replace(item, offset=item.offset + move) for item, move in zip(items, moves)]
+                models, priors, onsets, number, starts = None, general, {}, 0, starts + 1
+                continue
         if number < config.iterations:
             models = estimate(sums, known)
             if number >= _LEARN_AFTER:
                 priors = learn_priors(items, onsets, config, general)
-    return Refined(onsets, models, priors, norms)
+        number += 1
+    return Refined(onsets, models, priors, norms, items)
+
+
+def _moves(items: Sequence[Item], onsets: Mapping[str, np.ndarray], config: RefineConfig) -> list[float]:
+    """Seconds by which each utterance's vowels are late, in the middle; those with few lean on all others."""
+    lags = []
+    for item in items:
+        placed = zip(slots_of(item, config), onsets[item.utt])
+        lags.append([onset - slot.expected for slot, onset in placed if slot.kind not in ("", "rest")])
+    middle = float(np.median([lag for row in lags for lag in row] or [0.0]))
+    found = []
+    for row in lags:
+        weight = len(row) / (len(row) + _LEAN)
+        found.append(config.frame_shift * (weight * float(np.median(row or [0.0])) + (1 - weight) * middle))
+    return found
 
 
 def to_labels(item: Item, onsets: np.ndarray, duration: float, config: RefineConfig) -> list[Segment]:

@@ -17,6 +17,7 @@ EDGE = 4
 LEAST = 3
 """Frames of the shortest segment."""
 _BREATH = 12
+_BRIEF = np.log(12.0)
 _NEVER = -1e9
 
 
@@ -85,6 +86,29 @@ def onset_score(slot: Slot, onset: np.ndarray, priors: Priors) -> np.ndarray:
     median, spread = priors.onset.get(slot.kind, (0.0, priors.default))
     z = (onset - slot.expected - median) / spread
     return -2.0 * np.log1p(z * z / 3.0)
+
+
+def first_onsets(
+    slots: Sequence[Slot], frames: int, priors: Priors, given: Sequence[float] = ()
+) -> np.ndarray:
+    """Onsets (slots + 1,) in frames before anything is heard; the last is the end.
+
+    Those ``given`` for the score's phones, if any. Else a nucleus begins with its note, or as late as its
+    kind does; consonants before it by their length. Breaths that the score lacks have no length.
+    """
+    onsets, rest = np.full(len(slots) + 1, float(frames)), list(given)
+    for i in range(len(slots) - 1, -1, -1):
+        slot = slots[i]
+        if slot.optional:
+            onsets[i] = onsets[i + 1]
+        elif rest:
+            onsets[i] = rest.pop()
+        elif not np.isnan(slot.expected):
+            onsets[i] = slot.expected + priors.onset.get(slot.kind, (0.0, 0.0))[0]
+        else:
+            onsets[i] = onsets[i + 1] - np.exp(priors.length.get(slot.key, (_BRIEF,))[0])
+    onsets[0] = 0.0
+    return np.clip(np.maximum.accumulate(np.round(onsets)), 0, frames).astype(int)
 
 
 def search(

@@ -49,6 +49,7 @@ class Item:
     transposition: float = 0.0  # semitones by which the singing is above the score
     breaths: bool = True  # whether its score may lack breaths
     floor: float = -100.0  # level of its quietest frames, dB below its loudest
+    first: tuple[float, ...] = ()  # seconds at which an aligner has its phones begin, if that is the start
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,6 @@ class Slot:
     # Which onset prior holds: ``rest``, or the manner of the note's first phone; empty: none.
     kind: str
     pitch: float  # MIDI number of a voiced phone's note, ``UNSUNG`` for a breath that the score lacks, or NaN
-    length: float  # seconds, its length before anything is learnt
     vowel: bool  # whether it can be held
     silence: bool  # whether it is a pause or a breath
     optional: bool  # whether it is a breath that the score lacks
@@ -91,9 +91,8 @@ def slots_of(item: Item, config: RefineConfig) -> list[Slot]:
     found: list[Slot] = []
 
     def add(phone, note, low, high, pitch=np.nan, expected=np.nan, kind="", optional=False) -> None:
-        name, length, _ = manner(language, phone)
-        key, group = f"{score.lang}:{phone}", f"{score.lang}:{name}"
-        place = note, int(max(low, 0)), int(high), expected, kind, pitch, length or 0.06
+        key, group = f"{score.lang}:{phone}", f"{score.lang}:{manner(language, phone)[0]}"
+        place = note, int(max(low, 0)), int(high), expected, kind, pitch
         sort = phone in language.vowels, phone in language.silences
         found.append(Slot(phone, key, group, *place, *sort, optional))
 
@@ -129,23 +128,3 @@ def _feasible(slots: list[Slot], frames: int, least: int = 3) -> list[Slot]:
         highs[i] = limit = min(max(highs[i], lows[i]), limit)
         lows[i] = max(min(lows[i], highs[i]), 0)
     return [dataclasses.replace(s, low=a, high=b) for s, a, b in zip(slots, lows, highs)]
-
-
-def first_onsets(slots: list[Slot], frames: int, shift: float) -> np.ndarray:
-    """Onsets (slots + 1,) in frames as the score alone has them; the last is the end.
-
-    A nucleus begins with its note, consonants before it by their general length, and
-    breaths that the score lacks have no length.
-    """
-    onsets = np.full(len(slots) + 1, np.nan)
-    onsets[-1] = frames
-    for i in range(len(slots) - 1, -1, -1):
-        slot = slots[i]
-        if slot.optional:
-            onsets[i] = onsets[i + 1]
-        elif not np.isnan(slot.expected):
-            onsets[i] = slot.expected
-        else:
-            onsets[i] = onsets[i + 1] - slot.length / shift
-    onsets[0] = 0.0
-    return np.clip(np.maximum.accumulate(np.round(onsets)), 0, frames).astype(int)

@@ -136,8 +136,14 @@ class _Run:
             for utt, path in find_corrections(corrections, corpus.utts).items()
         }
         # Started last, so that nothing is written where the data are faulty.
-        self.aligner = ALIGNERS[config.backend](config, self.work / config.backend, self.jobs)
-        self.version = self.aligner.check()
+        self.aligner, self.version = None, "the score alone"
+        if config.backend in ALIGNERS:
+            self.aligner = ALIGNERS[config.backend](config, self.work / config.backend, self.jobs)
+            self.version = self.aligner.check()
+        elif not config.refine.enabled:
+            raise DataError(
+                "without an aligner (backend: score) and without refine: enabled nothing is aligned"
+            )
 
     def run(self) -> dict:
         """Runs all steps."""
@@ -147,15 +153,18 @@ class _Run:
         items = self._analyse()
         if not items:
             raise DataError("no utterance is long enough to be aligned", next(iter(self.corpus.dirs)))
-        aligned, failed = self._align(items)
+        aligned, failed = self._align(items) if self.aligner else ({}, {})
         corpus, config, refined = self.corpus, self.config, {}
         if config.refine.enabled:
             self.say(f"refining {len(items)} utterances with their scores")
+            if config.refine.start == "aligner":
+                times = {utt: tuple(s.start for s in rows) for utt, rows in aligned.items()}
+                items = [dataclasses.replace(item, first=times.get(item.utt, ())) for item in items]
             found = refine(items, config.refine, self.jobs)
-            for item in items:
+            for item in found.items:
                 onsets, end = found.onsets[item.utt], corpus.durations[item.utt]
                 refined[item.utt] = to_labels(item, onsets, end, config.refine)
-            quality = judge(items, self.sync, found, config, self.jobs)
+            quality = judge(self.sync, found, config, self.jobs)
         else:
             why = {utt: "; ".join(sync_faults(self.sync[utt], config.quality)) for utt in aligned}
             quality = {utt: Quality(1.0, rejected=rejected) for utt, rejected in why.items()}

@@ -83,4 +83,5 @@ VOICE = arg("--model", "exp dir of a finished recipe's acoustic model, or a pack
 NATURAL_DATA = arg("--data", "data dir of the set, for the natural recordings", type=Path)
 EXPERIMENTS = many("--exp", "exp dir of a model, such as acoustic=DIR", metavar="KIND=DIR")
 MEGABYTES = arg("--megabytes", "largest size of the page", default=30.0)
+STRICT = flag("--strict", "refuse a score of which something would be left out, where a warning is usual")
 TRUST_CODE = flag("--trust-code", "let a model be of a class outside this toolkit, whose code then runs")

@@ -15,6 +15,7 @@ from nnsvs_lite import __version__
 from nnsvs_lite.bin import stages, tools  # noqa: F401 - they fill the table
 from nnsvs_lite.bin.command import COMMANDS
 from nnsvs_lite.io.errors import DataError, nearest
+from nnsvs_lite.io.leftout import strictly
 
 PROGRAM = "nnsvs-lite"
 _INTERRUPTED = 130
@@ -157,11 +158,12 @@ def _follow_runner() -> None:
 
 def _run(name: str, argv: Sequence[str]) -> int:
     args, command = parse(name, argv), COMMANDS[name]
-    if not command.stage:
-        return int(command.run(args) or 0)
-    from nnsvs_lite.io.stagelog import run_logged
+    with strictly(getattr(args, "strict", False)):
+        if not command.stage:
+            return int(command.run(args) or 0)
+        from nnsvs_lite.io.stagelog import run_logged
 
-    return run_logged([PROGRAM, name, *argv], lambda: int(command.run(args) or 0))
+        return run_logged([PROGRAM, name, *argv], lambda: int(command.run(args) or 0))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

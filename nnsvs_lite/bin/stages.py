@@ -64,6 +64,7 @@ PREPARE_OPTIONS = (
     arg("corpus", "name of the corpus, such as nit_song070"),
     arg("--db-root", "where the corpus lies", required=True),
     arg("--out", "folder of the data dirs to write", default="data"),
+    options.STRICT,
     *PREPARE_OPTIONS,
 )
 def prepare(args: Namespace) -> None:
@@ -88,7 +89,7 @@ def prepare(args: Namespace) -> None:
 @stage(
     "make phone labels of recordings from their lyrics and scores (stage 1)",
     options.DATA_DIRS,
-    arg("--config", "name of an aligner, or its YAML", default="viter"),
+    arg("--config", "name of an aligner, or its YAML", default="score"),
     arg("--out", "experiment folder, exp/align_<conf>", required=True, metavar="DIR"),
     arg(
         "--realign",

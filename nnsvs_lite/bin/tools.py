@@ -202,6 +202,7 @@ STYLE_OPTIONS = (
     arg("--label", "file with phone times to keep to: .lab (HTS or seconds), .ctm, .TextGrid"),
     arg("--tables", "also write phone times and features to this folder", metavar="DIR"),
     arg("--vocoder", "exp dir of a trained vocoder, in place of the voice's own"),
+    options.STRICT,
     options.DEVICE,
     options.TRUST_CODE,
 )

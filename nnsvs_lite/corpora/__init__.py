@@ -15,6 +15,7 @@ from nnsvs_lite.corpus.segment import Cutting
 from nnsvs_lite.corpus.validate import validate
 from nnsvs_lite.io.done import Done
 from nnsvs_lite.io.errors import DataError, nearest
+from nnsvs_lite.io.leftout import STRICT
 
 _PREPARE = re.compile(r"^def prepare\(\s*db_root\b", re.MULTILINE)
 
@@ -53,7 +54,8 @@ def prepare(
     for option in options:
         if option not in known:
             raise DataError(f"unknown option {option!r} of {name}{nearest(option, known)}")
-    done = Done(out, "prepare", [db_root], {"corpus": name, **options})
+    asked = {"corpus": name, **options} | ({"strict": True} if STRICT.get() else {})
+    done = Done(out, "prepare", [db_root], asked)
     if done.is_current():
         return False
     done.clear()

@@ -289,7 +289,7 @@ def _without_offset(
 def sung_apart(
     notes: Sequence[Note], rows: Sequence[Segment], language: Language
 ) -> list[tuple[float, Note]]:
-    """Of each note, how many seconds after its place in the score its vowel is sung; rows may hold silences."""
+    """Of each note, how many seconds after its place in the score its vowel is sung."""
     sung = [row.start for row in rows if row.label not in _SILENCES]
     apart, first = [], 0
     for note in notes:

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import math
 import os
 import platform
 import re
@@ -152,13 +153,16 @@ def check_regular(path: str | os.PathLike) -> None:
         raise DataError("is not a regular file", path)
 
 
-def read_text(path: str | os.PathLike) -> str:
+def read_text(path: str | os.PathLike, limit: float = math.inf) -> str:
     """Reads a UTF-8 text file; a byte order mark is passed over.
 
-    Raises DataError where it is missing, may not be read, is no regular file, or is not UTF-8.
+    Raises DataError where it is missing, may not be read, is no regular file, has more than ``limit`` bytes,
+    or is not UTF-8.
     """
     check_regular(path)
     try:
+        if Path(path).stat().st_size > limit:
+            raise DataError(f"larger than {limit} bytes, which no such file is", path)
         return Path(path).read_bytes().decode("utf-8-sig")
     except (FileNotFoundError, NotADirectoryError):
         raise DataError("no such file", path) from None

@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import unicodedata
 from collections.abc import Iterable
 
 
@@ -17,7 +18,7 @@ class DataError(Exception):
     """
 
     def __init__(self, what: str, where: str | os.PathLike | None = None):
-        self.what = " ".join(str(what).split())
+        self.what = printable(" ".join(str(what).split())[:2000])
         self.where = None if where is None else os.fspath(where)
         super().__init__(str(self))
 
@@ -26,7 +27,20 @@ class DataError(Exception):
         return type(self), (self.what, self.where)
 
     def __str__(self) -> str:
-        return self.what if self.where is None else f"{self.where}: {self.what}"
+        return self.what if self.where is None else f"{printable(self.where)}: {self.what}"
+
+
+def printable(text: str, also: str = "") -> str:
+    """Text that changes nothing where it is shown: control and format characters, and those of ``also``,
+    are written like ``\\x1b``.
+    """
+
+    def shown(c: str) -> str:
+        if c not in also and (c.isprintable() or unicodedata.category(c) == "Zs"):
+            return c
+        return f"\\x{ord(c):02x}" if ord(c) < 256 else f"\\u{ord(c):04x}"
+
+    return "".join(map(shown, text))
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

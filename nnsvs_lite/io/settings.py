@@ -97,9 +97,10 @@ class Settings:
         """Raises DataError where ``value`` is no mapping, or has a key that is not known."""
         known = list(known)
         if not isinstance(value, Mapping):
-            raise self.fault(f"{'.'.join(path) or 'all'} must be a mapping, not {value!r}", path)
-        for key in map(str, value):
+            raise self.fault(f"{'.'.join(path) or 'all'} must be a mapping, not {_said(value)}", path)
+        for key in value:
             if key not in known:
+                key = (key if isinstance(key, str) else _said(key))[:80]
                 new = [name for name in RENAMED.get(key, ()) if name in known]
                 hint = f" (now {new[0]})" if new else nearest(key, known)
                 raise self.fault(f"unknown key {'.'.join((*path, key))}{hint}", (*path, key))
@@ -141,7 +142,7 @@ class Settings:
             value = self.convert(args[0], value, path)
             for bounds in args[1:]:
                 if isinstance(bounds, Within) and value is not None and not bounds.holds(value):
-                    raise self.fault(f"{name} must be {bounds}, not {value!r}", path)
+                    raise self.fault(f"{name} must be {bounds}, not {_said(value)}", path)
             return value
         if origin in (typing.Union, types.UnionType):
             if value is None and type(None) in args:
@@ -150,22 +151,23 @@ class Settings:
         if origin is typing.Literal:
             if any(type(value) is type(known) and value == known for known in args):
                 return value
-            hint = nearest(str(value), map(str, args))
-            raise self.fault(f"{name} must be one of {', '.join(map(str, args))}, not {value!r}{hint}", path)
+            said = _said(value)
+            said += nearest(said.strip("'"), map(str, args))
+            raise self.fault(f"{name} must be one of {', '.join(map(str, args))}, not {said}", path)
         if dataclasses.is_dataclass(hint):
             return (
                 value if isinstance(value, hint) else self.build(hint, {} if value is None else value, path)
             )
         if origin is dict:
             if not isinstance(value, dict):
-                raise self.fault(f"{name} must be a mapping, not {value!r}", path)
+                raise self.fault(f"{name} must be a mapping, not {_said(value)}", path)
             return {
                 self.convert(args[0], k, path): self.convert(args[1], v, (*path, str(k)))
                 for k, v in value.items()
             }
         if origin in (list, tuple, Sequence):
             if not isinstance(value, (list, tuple)):
-                raise self.fault(f"{name} must be a list, not {value!r}", path)
+                raise self.fault(f"{name} must be a list, not {_said(value)}", path)
             items = [self.convert(args[0], item, (*path, str(i))) for i, item in enumerate(value)]
             return items if origin is list else tuple(items)
         if hint is float and isinstance(value, (int, float, str)) and not isinstance(value, bool):
@@ -175,7 +177,7 @@ class Settings:
                     return float(value)
         elif isinstance(value, hint) and isinstance(value, bool) == (hint is bool):
             return value
-        raise self.fault(f"{name} must be {_NEEDED.get(hint, hint.__name__)}, not {value!r}", path)
+        raise self.fault(f"{name} must be {_NEEDED.get(hint, hint.__name__)}, not {_said(value)}", path)
 
     def put(self, path: Path_, value: Any, place: str) -> None:
         """Sets one value, making the mappings that lead to it."""
@@ -197,6 +199,16 @@ class Settings:
 
         self.value = merge(self.value, over.value)
         self.places |= over.places
+
+
+def _said(value: Any) -> str:
+    """A value of any kind as a message shows it, in short."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):
+        # Whole numbers of thousands of digits, lists of lists without end.
+        text = f"a {type(value).__name__} too large to show"
+    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def plain(value: Any) -> Any:
@@ -269,10 +281,7 @@ def read_settings(path: str | os.PathLike, kinds: Sequence[str] = ()) -> Setting
     def read(path: Path, chain: tuple[Path, ...]) -> Settings:
         nonlocal files
         files += 1
-        with suppress(OSError):
-            if path.stat().st_size > MAX_BYTES:
-                raise DataError(f"larger than {MAX_BYTES} bytes, which no settings are", path)
-        own = parse_settings(read_text(path), os.fspath(path))
+        own = parse_settings(read_text(path, MAX_BYTES), os.fspath(path))
         if not isinstance(own.value, dict):
             raise DataError("a mapping of keys to values is needed", path)
         bases = own.value.pop("base", [])

@@ -1,10 +1,16 @@
-"""Kaldi text tables (``key rest of line``) and scp/ark feature tables."""
+"""Kaldi text tables (``key rest of line``) and scp/ark feature tables.
+
+Beside an archive of ours lies a text table ``<name>.crc``: of each utterance, the CRC-32 of its id and matrix
+as they stand in the archive. It is compared whenever a matrix is read; archives without one are read as well.
+"""
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import struct
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -13,7 +19,7 @@ from pathlib import Path
 import kaldiio
 import numpy as np
 
-from nnsvs_lite.io.atomic import atomic_path, read_text, write_text
+from nnsvs_lite.io.atomic import atomic_path, check_regular, read_text, write_text
 from nnsvs_lite.io.errors import DataError
 
 _DAMAGE = (ValueError, AssertionError, EOFError, OSError, MemoryError, TypeError, OverflowError, struct.error)
@@ -84,11 +90,13 @@ class ArkRef:
     offset: int
     where: str
 
-    def load(self) -> np.ndarray:
-        """Reads the matrix (rows, columns) or vector that starts here.
+    def load(self, utt: str = "", crc: str | None = None) -> np.ndarray:
+        """Reads the matrix (rows, columns) or vector that starts here, of an utterance with a checksum.
 
-        Raises DataError where the archive is missing, ends early, or has no Kaldi binary matrix here.
+        Raises DataError where the archive is missing, ends early, has no Kaldi binary matrix here, or another
+        than was written.
         """
+        check_regular(self.path)
         try:
             size = self.path.stat().st_size
             if self.offset >= size:
@@ -103,11 +111,20 @@ class ArkRef:
                 _check_size(head, size - self.offset)
                 file.seek(self.offset)
                 value = kaldiio.matio.read_kaldi(file)
+                length = file.tell() - self.offset
+                file.seek(self.offset)
+                if crc is not None and _crc(utt, file.read(length)) != crc:
+                    raise ValueError(f"{utt} is not as it was written")
         except FileNotFoundError:
             raise DataError(f"archive {self.path} does not exist", self.where) from None
         except _DAMAGE as error:
-            raise DataError(f"archive {self.path} is truncated or damaged: {error}", self.where) from None
+            what = f"archive {self.path} is truncated or damaged: {error}"
+            raise DataError(f"{what}; remove it and run its stage again", self.where) from None
         return value
+
+
+def _crc(utt: str, data: bytes) -> str:
+    return f"{zlib.crc32(data, zlib.crc32(utt.encode())):08x}"
 
 
 def _check_size(head: bytes, there: int) -> None:
@@ -151,11 +168,14 @@ class FeatureReader(Mapping[str, np.ndarray]):
         self.scp = Path(scp)
         folder = self.scp.parent
         self.refs = {k: parse_ark_ref(v, f"{scp}:{number}", folder) for number, k, v in table_lines(scp)}
+        tables = {ref.path: ref.path.with_suffix(".crc") for ref in self.refs.values()}
+        self._sums = {ark: read_table(table) for ark, table in tables.items() if table.exists()}
 
     def __getitem__(self, utt: str) -> np.ndarray:
         if utt not in self.refs:
             raise DataError(f"no entry for {utt!r}", self.scp)
-        return self.refs[utt].load()
+        ref = self.refs[utt]
+        return ref.load(utt, self._sums.get(ref.path, {}).get(utt))
 
     def __contains__(self, utt: object) -> bool:
         return utt in self.refs
@@ -168,9 +188,9 @@ class FeatureReader(Mapping[str, np.ndarray]):
 
 
 class FeatureWriter:
-    """Writes ``<name>.ark`` and ``<name>.scp`` side by side, atomically, as a context.
+    """Writes ``<name>.ark``, ``.crc`` and ``.scp`` side by side, atomically, as a context.
 
-    Both appear under their names only when the context ends without an error.
+    All appear under their names only when the context ends without an error.
     Matrices are stored as float32 (``FM``) unless they come as float64 (``DM``).
     The scp is sorted; ids must be written in sorted order, unless ``ordered`` is false.
     Its paths are ``folder/name.ark``, relative to the working folder if ``folder`` is.
@@ -183,13 +203,15 @@ class FeatureWriter:
 
     def __enter__(self) -> FeatureWriter:
         self._stack = ExitStack()
-        # The scp is renamed last: while it is missing, the pair is incomplete.
+        # The scp is renamed last: while it is missing, the others are incomplete.
         self._scp_tmp = self._stack.enter_context(atomic_path(self.scp))
+        self._crc_tmp = self._stack.enter_context(atomic_path(self.ark.with_suffix(".crc")))
         ark_tmp = self._stack.enter_context(atomic_path(self.ark))
         self._stack.push(self._finish)
         self._file = open(ark_tmp, "wb")
         self._stack.callback(self._file.close)
-        self._lines: list[str] = []
+        self._places: dict[str, int] = {}
+        self._sums: dict[str, str] = {}
         self._last = b""
         return self
 
@@ -207,8 +229,10 @@ class FeatureWriter:
             raise ValueError(f"{self.scp.stem} of {utt} holds NaN or infinity")
         self._last = utt.encode()
         self._file.write(utt.encode() + b" ")
-        self._lines.append(f"{utt} {self.ark}:{self._file.tell()}\n")
-        kaldiio.matio.write_array(self._file, value)
+        self._places[utt] = self._file.tell()
+        kaldiio.matio.write_array(matrix := io.BytesIO(), value)
+        self._file.write(matrix.getbuffer())
+        self._sums[utt] = _crc(utt, matrix.getvalue())
 
     def __exit__(self, *exc) -> bool | None:
         return self._stack.__exit__(*exc)
@@ -216,8 +240,8 @@ class FeatureWriter:
     def _finish(self, kind: type[BaseException] | None, *_) -> None:
         """Writes the scp, where the archive was closed without an error."""
         if kind is None:
-            lines = sorted(self._lines, key=lambda line: line.split(" ", 1)[0].encode())
-            self._scp_tmp.write_text("".join(lines), encoding="utf-8")
+            write_table(self._crc_tmp, self._sums)
+            write_table(self._scp_tmp, {utt: f"{self.ark}:{at}" for utt, at in self._places.items()})
             # An older scp must not be taken for that of the new archive.
             self.scp.unlink(missing_ok=True)
 
@@ -243,4 +267,5 @@ def write_features(
         for utt, value in rows:
             for name, writer in writers.items():
                 writer.write(utt, value[name])
-    return [path for writer in writers.values() for path in (writer.scp, writer.ark)]
+    ends = (".scp", ".ark", ".crc")
+    return [writer.ark.with_suffix(end) for writer in writers.values() for end in ends]

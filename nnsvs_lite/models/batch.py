@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 
 @dataclass
@@ -131,11 +132,7 @@ def length_mask(lengths: Tensor, size: int) -> Tensor:
 
 
 def _pad(arrays: Sequence[np.ndarray], dtype: torch.dtype) -> Tensor:
-    size = max(len(a) for a in arrays)
-    out = torch.zeros((len(arrays), size, *arrays[0].shape[1:]), dtype=dtype)
-    for row, array in zip(out, arrays):
-        row[: len(array)] = torch.from_numpy(np.array(array)).to(dtype)
-    return out
+    return pad_sequence([torch.tensor(array).to(dtype) for array in arrays], batch_first=True)
 
 
 def _collate_scores(scores: Sequence[ScoreExample], frame_shift: float) -> ScoreBatch:

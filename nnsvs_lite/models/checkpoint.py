@@ -1,29 +1,36 @@
 """Checkpoints: tensors and plain values only, written whole, read without running code."""
 
+import hashlib
 import io
+import math
 import os
 import pickle
 import sys
 import warnings
+import zipfile
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import torch
+from torch import Tensor
+from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from nnsvs_lite.features.spec import Spec
-from nnsvs_lite.io.atomic import write_bytes
+from nnsvs_lite.io.atomic import check_regular, write_bytes
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.io.stored import check_stored
 from nnsvs_lite.models.base import SvsModel
 from nnsvs_lite.models.config import Config
 
 FORMAT = "nnsvs_lite model 2"
+_SUM = "sum"
 
 
 def save(path: str | os.PathLike, state: dict[str, Any]) -> None:
-    """Writes tensors, numbers, strings, lists and dicts atomically; same state, same bytes."""
+    """Writes tensors, numbers, strings, lists and dicts atomically, with a sum; same state, same bytes."""
     # Given a path, torch would write its name into the file, and hide a full disk's OSError.
     buffer = io.BytesIO()
-    torch.save(_plain(state), buffer)
+    torch.save(_plain(state | {_SUM: _digest(state)}), buffer)
     write_bytes(path, buffer.getvalue())
 
 
@@ -41,26 +48,75 @@ def _plain(value: Any) -> Any:
 def load(path: str | os.PathLike, file: BinaryIO | None = None) -> dict[str, Any]:
     """Reads what :func:`save` wrote, to the CPU, from ``file`` where ``path`` is only its name.
 
+    What is read takes little more memory than the file has bytes.
     Raises DataError where the file is missing, damaged, or holds anything but plain values.
     """
+    if file is None:
+        check_regular(path)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), open(path, "rb") if file is None else file as opened:
             # torch warns of foreign pickles that are refused right after.
             warnings.simplefilter("ignore")
-            state = torch.load(path if file is None else file, map_location="cpu", weights_only=True)
+            if opened.read(4) != b"PK\x03\x04":
+                raise pickle.UnpicklingError
+            size = opened.seek(0, os.SEEK_END)
+            with zipfile.ZipFile(opened) as archive:
+                check_stored(archive, size, path)
+                # CRCs of the container; checkpoints of older versions have no other sum.
+                if broken := archive.testzip():
+                    raise ValueError(f"{broken} is not what was written")
+            opened.seek(0)
+            state = torch.load(opened, map_location="cpu", weights_only=True)
+        made = state.pop(_SUM, None) if isinstance(state, dict) else None
+        if made not in (None, _digest(state, size)):
+            raise ValueError("it holds other values than were written")
     except FileNotFoundError:
         raise DataError("no such checkpoint; train the model first", path) from None
     except (PermissionError, IsADirectoryError) as error:
         raise DataError(f"cannot be read: {error.strerror}", path) from None
     except pickle.UnpicklingError:
         raise DataError("not a checkpoint of plain tensors; it is not loaded", path) from None
+    except DataError:
+        raise
     except Exception as error:
         # Damaged bytes can make a reader of pickles and zip files raise anything.
         reason = str(error).partition("\n")[0] or "it ends early"
-        raise DataError(f"damaged checkpoint: {reason}", path) from None
+        raise DataError(f"damaged checkpoint: {reason}; remove it and train, or pack, again", path) from None
     if not isinstance(state, dict):
         raise DataError("not a checkpoint of this toolkit", path)
     return state
+
+
+def _digest(state: Any, size: float = math.inf) -> str:
+    """A hash of all values of a state, however they are written down.
+
+    Raises ValueError where they are more than a file of ``size`` bytes holds: a pickle may name one value
+    many times, and tensors may share their numbers.
+    """
+    digest, room = hashlib.blake2b(digest_size=16), 2.0 * size + (1 << 20)
+
+    def add(value: Any) -> None:
+        nonlocal room
+        room -= value.numel() * value.element_size() if isinstance(value, Tensor) else 1
+        if room < 0:
+            raise ValueError("its values are more than its bytes")
+        if isinstance(value, dict):
+            digest.update(b"dict %d " % len(value))
+            for key, item in value.items():
+                add(key)
+                add(item)
+        elif isinstance(value, (list, tuple)):
+            digest.update(b"list %d " % len(value))
+            for item in value:
+                add(item)
+        elif isinstance(value, Tensor):
+            digest.update(f"{value.dtype} {list(value.shape)} ".encode())
+            digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+        else:
+            digest.update(f"{type(value).__name__} {value!r} ".encode())
+
+    add(state)
+    return digest.hexdigest()
 
 
 def save_model(path: str | os.PathLike, model: SvsModel, config: Config, extra: dict[str, Any]) -> None:
@@ -110,12 +166,42 @@ def load_model(
     spec = Spec.from_dict(state["spec"], path, "train it again")
     if spec.stats is None:
         raise DataError("lacks statistics; train the model again", path)
-    model = config.build(spec)
-    if family is not None and model.family != family:
-        raise DataError(f"holds a {model.family} model, a {family} model is needed", path)
+    found = config.model_class.family
+    if found != (family or found):
+        raise DataError(f"holds a {found} model, a {family} model is needed", path)
     try:
+        _check_weights(config, spec, state["weights"])
+        model = config.build(spec)
         model.load_state_dict(state["weights"])
-    except RuntimeError as error:
-        reason = str(error).splitlines()[-1].strip()
-        raise DataError(f"weights do not fit the model: {reason}", path) from None
+    except DataError:
+        raise
+    except Exception as error:
+        # Foreign sizes can make a constructor raise anything.
+        reason = (str(error).splitlines() or [type(error).__name__])[-1].strip()
+        raise DataError(f"weights do not fit the model: {reason}", path) from error
     return model.eval()
+
+
+def _check_weights(config: Config, spec: Spec, weights: dict[str, Any]) -> None:
+    """Raises ValueError where weights are not those of the model, before it takes any memory."""
+    count = 0
+
+    def bound(*_: Any) -> None:
+        nonlocal count
+        count += 1
+        if count > 2 * len(weights) + 100:
+            raise ValueError(f"the file has {len(weights)} tensors, the model has more")
+
+    hook = register_module_parameter_registration_hook(bound)
+    try:
+        with torch.device("meta"):
+            outline = config.build(spec).state_dict()
+    finally:
+        hook.remove()
+    for name in [*outline, *weights]:
+        own, given = outline.get(name), weights.get(name)
+        fits = isinstance(own, Tensor) and isinstance(given, Tensor) and own.dtype == given.dtype
+        if not fits or own.shape != given.shape:
+            raise ValueError(f"{name} is missing, or of another size")
+        if given.is_floating_point() and not given.isfinite().all():
+            raise ValueError(f"{name} holds numbers that are not finite")

@@ -17,8 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nnsvs_lite import __version__
-from nnsvs_lite.io.atomic import read_json, read_text, write_bytes, write_json
-from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.features.spec import Count
+from nnsvs_lite.io.atomic import check_regular, read_json, read_text, write_bytes, write_json
+from nnsvs_lite.io.errors import DataError, printable
+from nnsvs_lite.io.settings import Settings
+from nnsvs_lite.io.stored import check_stored
 from nnsvs_lite.io.tables import read_table
 
 if TYPE_CHECKING:
@@ -38,6 +41,12 @@ LICENCE_NAMES = ("LICENSE", "LICENCE", "LICENSE.txt", "LICENCE.txt", "COPYING")
 MAX_SIZE, MAX_TEXT = 1 << 31, 1 << 20
 """Bytes of a packed voice; of its manifest, and of the licence."""
 
+_MANIFEST = {
+    **dict.fromkeys(("format", "made_with", "corpus"), str),
+    **{"version": int, "languages": list[str], "singers": list[str], "sample_rate": Count},
+    **dict.fromkeys(("models", "files"), dict[str, dict[str, Any]]),
+}
+
 
 def assemble(folder: str | os.PathLike, timelag: Path, duration: Path) -> list[Path]:
     """Copies timing checkpoints into an acoustic exp dir, which then sings on its own; returns the copies.
@@ -50,7 +59,7 @@ def assemble(folder: str | os.PathLike, timelag: Path, duration: Path) -> list[P
     names = {family: path.resolve().parent.name for family, path in sources.items()}
     if not record.exists():
         write_json(record, names)
-    voice = read_json(record)
+    voice = Settings({}, os.fspath(record)).convert(dict[str, str], read_json(record), ("voice",))
     for family, source in sources.items():
         target, data = Path(folder) / FILES[family], source.read_bytes()
         if voice.get(family) != names[family] and target.exists():
@@ -88,8 +97,13 @@ def load_voice(
     if Path(path).is_file():
         pack = Pack.read(path)
         models = {f: load_model(f"{path}/{f}", f, pack.checkpoint(f), trust_code) for f in pack.families}
+        said = pack.manifest
+        if _manifest(models, said["corpus"], said["files"], said["made_with"]) != said:
+            raise DataError("damaged: its manifest is of other models", path)
     else:
         models = {f: load_model(p, f, trust_code=trust_code) for f, p in find_voice(path).items()}
+    for family, model in models.items():
+        model.check_fits(models["acoustic"].spec, f"{path}/{family}")
     return {family: model.to(device) for family, model in models.items()}
 
 
@@ -108,6 +122,7 @@ class Pack:
         Raises DataError where it is something else, damaged, cut short, too large, or of a newer version.
         """
         path = Path(path)
+        check_regular(path)
         try:
             size = path.stat().st_size
             if size > MAX_SIZE:
@@ -116,11 +131,7 @@ class Pack:
                 if file.read(4) != b"PK\x03\x04":
                     raise DataError("not a packed voice; 'nnsvs-lite pack' makes one of an exp dir", path)
             with zipfile.ZipFile(path) as archive:
-                pack = Pack(path, *_contents(archive, size, path))
-            for family in pack.families:
-                pack.checkpoint(family)
-            pack.describe()
-            return pack
+                return Pack(path, *_contents(archive, size, path))
         except DataError:
             raise
         except FileNotFoundError:
@@ -138,15 +149,8 @@ class Pack:
         return [*FILES, *(["vocoder"] if "vocoder" in self.manifest["models"] else [])]
 
     def checkpoint(self, family: str) -> io.BytesIO:
-        """The checkpoint of a model; raises DataError where there is none, or its data are compressed."""
-        entry = self.manifest["models"].get(family)
-        if not isinstance(entry, dict) or entry.get("file") not in self.files:
-            raise DataError(f"damaged: it has no {family} model", self.path)
-        data = self.files[entry["file"]]
-        if zipfile.is_zipfile(io.BytesIO(data)):
-            with zipfile.ZipFile(io.BytesIO(data)) as archive:
-                _check_stored(archive, len(data), self.path)
-        return io.BytesIO(data)
+        """The checkpoint of a model."""
+        return io.BytesIO(self.files[self.manifest["models"][family]["file"]])
 
     @property
     def licence(self) -> str:
@@ -164,21 +168,13 @@ class Pack:
             rows[f"{family} model"] = f"{entry['class']}, {entry['parameters']} weights, {size:.1f} MB"
         rows |= {"made with": f"nnsvs_lite {m['made_with']}", "licence": ""}
         lines = [f"{name:<{max(map(len, rows))}}  {value}" for name, value in rows.items()]
-        lines += [f"  {line}" for line in self.licence.strip().splitlines()]
-        return "\n".join(line.rstrip() for line in lines)
-
-
-def _check_stored(archive: zipfile.ZipFile, size: int, path: Path) -> None:
-    """Refuses compressed members: what is read is never larger than the file."""
-    members = archive.infolist()
-    packed = any(m.compress_type != zipfile.ZIP_STORED for m in members)
-    if packed or sum(m.file_size for m in members) > size:
-        raise DataError("a zip file with compressed data is not a packed voice", path)
+        lines += [f"  {line.expandtabs()}" for line in self.licence.strip().splitlines()]
+        return "\n".join(printable(line.rstrip()) for line in lines)
 
 
 def _contents(archive: zipfile.ZipFile, size: int, path: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
     """The manifest, and the files that it lists, which are as it says."""
-    _check_stored(archive, size, path)
+    check_stored(archive, size, path)
     manifest: Any = {}
     if MANIFEST in archive.namelist():
         if archive.getinfo(MANIFEST).file_size > MAX_TEXT:
@@ -192,6 +188,7 @@ def _contents(archive: zipfile.ZipFile, size: int, path: Path) -> tuple[dict[str
         raise DataError(
             f"has version {made!r} of the format, this nnsvs_lite reads {VERSION}; {remedy}", path
         )
+    _check(Settings(manifest, os.fspath(path)))
     files = {}
     for name, entry in manifest["files"].items():
         if name not in archive.namelist():
@@ -200,6 +197,53 @@ def _contents(archive: zipfile.ZipFile, size: int, path: Path) -> tuple[dict[str
         if hashlib.sha256(files[name]).hexdigest() != entry["sha256"]:
             raise DataError(f"damaged: {name} is not what was packed", path)
     return manifest, files
+
+
+def _check(settings: Settings) -> None:
+    """Raises DataError where a manifest is not of the form that :func:`_manifest` gives it."""
+
+    def check(value: Any, hints: dict[str, Any], *path: str) -> None:
+        settings.check_keys(value, hints, path)
+        for name, hint in hints.items():
+            settings.convert(hint, value.get(name), (*path, name))
+
+    manifest = settings.value
+    check(manifest, _MANIFEST)
+    for family, entry in manifest["models"].items():
+        check(entry, {"file": str, "class": str, "parameters": Count}, "models", family)
+    for name, entry in manifest["files"].items():
+        check(entry, {"size": Count, "sha256": str}, "files", name)
+    names = {family: entry["file"] for family, entry in manifest["models"].items()}
+    known = {family: f"models/{family}.pt" for family in (*FILES, "vocoder")}
+    if not FILES.keys() <= names.keys() or not names.items() <= known.items():
+        raise settings.fault(f"damaged: a voice's models are {', '.join(known)}")
+    if manifest["files"].keys() != {LICENCE, *names.values()}:
+        raise settings.fault("damaged: it lists other files than its models and licence")
+
+
+def _manifest(
+    models: dict[str, SvsModel], corpus: str, files: dict[str, Any], made_with: str = __version__
+) -> dict[str, Any]:
+    """What a pack of these models says of itself; ``files``: of each name, size and SHA-256."""
+    spec = models["acoustic"].spec
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "made_with": made_with,
+        "corpus": corpus,
+        "languages": spec.codes,
+        "singers": list(spec.speakers),
+        "sample_rate": spec.sample_rate,
+        "models": {
+            family: {
+                "file": f"models/{family}.pt",
+                "class": type(model).__name__,
+                "parameters": sum(p.numel() for p in model.parameters()),
+            }
+            for family, model in models.items()
+        },
+        "files": files,
+    }
 
 
 def pack(
@@ -239,34 +283,15 @@ def pack(
         corpus = recipe.parent.name if recipe.name.startswith("svs") else recipe.name
     if not corpus:
         raise DataError("lies in no recipe that tells the corpus; give --corpus NAME", exp)
-    singers = list(spec.speakers)
-    terms = Path(licence) if licence else _licence_of(recipe, Path(exp), set(singers))
+    terms = Path(licence) if licence else _licence_of(recipe, Path(exp), set(spec.speakers))
     files = {f"models/{family}.pt": path.read_bytes() for family, path in voice.items()}
-    files[LICENCE] = read_text(terms).encode()
-    if not files[LICENCE].strip() or len(files[LICENCE]) > MAX_TEXT:
-        found = len(files[LICENCE])
-        raise DataError(f"a licence has 1 to {MAX_TEXT} bytes of text, this one has {found}", terms)
-    manifest = {
-        "format": FORMAT,
-        "version": VERSION,
-        "made_with": __version__,
-        "corpus": corpus,
-        "languages": spec.codes,
-        "singers": singers,
-        "sample_rate": spec.sample_rate,
-        "models": {
-            family: {
-                "file": f"models/{family}.pt",
-                "class": type(model).__name__,
-                "parameters": sum(p.numel() for p in model.parameters()),
-            }
-            for family, model in models.items()
-        },
-        "files": {
-            name: {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-            for name, data in files.items()
-        },
+    files[LICENCE] = read_text(terms, MAX_TEXT).encode()
+    if not files[LICENCE].strip():
+        raise DataError(f"a licence has 1 to {MAX_TEXT} bytes of text, this one has none", terms)
+    sums = {
+        name: {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()} for name, data in files.items()
     }
+    manifest = _manifest(models, corpus, sums)
     text = json.dumps(manifest, ensure_ascii=False, indent=1).encode() + b"\n"
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
@@ -291,5 +316,7 @@ def _licence_of(recipe: Path | None, exp: Path, singers: set[str]) -> Path:
     for place in places:
         for name in LICENCE_NAMES:
             if (place / name).is_file():
+                if (place / name).resolve().parent != place.resolve():
+                    raise DataError("is a link out of its folder; name the text by --licence", place / name)
                 return place / name
     raise DataError("no licence of the corpus is found beside it; give its text with --licence FILE", exp)

@@ -1,7 +1,11 @@
 """What all neural timing models share: their units, losses and limits."""
 
+import functools
+import inspect
 import math
 from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -32,13 +36,6 @@ class ValueHead(nn.Linear):
 
     def forward(self, x: Tensor) -> Prediction:
         return (super().forward(x).squeeze(-1),)
-
-
-def error_of(predicted: Prediction, target: Tensor, reach: float) -> Tensor:
-    """(B, L): the negative log likelihood of a mixture, or the squared error of a value."""
-    if len(predicted) == 1:
-        return (predicted[0] - target) ** 2
-    return mixture_nll(target, *predicted, reach=reach)
 
 
 def peak_of(predicted: Prediction) -> tuple[Tensor, Tensor | None]:
@@ -89,8 +86,11 @@ class NeuralTiming(SvsModel):
         """(B, L) frames between the times of numbers and those of the batch."""
 
     def error(self, predicted: Prediction, batch: Batch) -> Tensor:
-        """The scalar that is minimised: a mean over notes or phones."""
-        return masked_mean(error_of(predicted, self.encode(batch), self.reach), self.learnt(batch))
+        """The scalar that is minimised: a mean over notes or phones of a mixture's negative log likelihood,
+        or of a value's squared error."""
+        target, mixture = self.encode(batch), len(predicted) > 1
+        error = mixture_nll(target, *predicted, reach=self.reach) if mixture else (predicted[0] - target) ** 2
+        return masked_mean(error, self.learnt(batch))
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         predicted, mask = self.predict(batch), self.learnt(batch)
@@ -196,6 +196,21 @@ class NeuralDuration(NeuralTiming, DurationModel):
         return {"mean": mean} if deviation is None else {"mean": mean, "variance": (unit * deviation) ** 2}
 
 
+def with_defaults(init: Callable[..., None], **values: Any) -> Callable[..., None]:
+    """A constructor that differs from ``init`` in these defaults."""
+    signature = inspect.signature(init)
+    known = [p.replace(default=values.get(name, p.default)) for name, p in signature.parameters.items()]
+
+    @functools.wraps(init)
+    def other(*args: Any, **given: Any) -> None:
+        bound = other.__signature__.bind(*args, **given)
+        bound.apply_defaults()
+        init(*bound.args, **bound.kwargs)
+
+    other.__signature__ = signature.replace(parameters=known)
+    return other
+
+
 class VpMdn(NeuralTiming):
     """NNSVS' timing models: the variance predictor with a mixture density output.
 
@@ -243,7 +258,7 @@ class ContextMdn(NeuralTiming):
         hidden: int = 64,
         layers: int = 3,
         kernel: int = 3,
-        dropout: float = 0.3,
+        dropout: float = 0.4,
         components: int = 2,
         prior: float = 0.1,
     ):

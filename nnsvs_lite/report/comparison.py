@@ -13,8 +13,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from nnsvs_lite.evaluation.intervals import Estimate, Gain, estimate, gain
 from nnsvs_lite.evaluation.measures import MEASURES, Measure, group
 from nnsvs_lite.evaluation.results import FLOOR, REFERENCES, Run, read_results
@@ -226,9 +224,9 @@ def compare(words: Sequence[str], baseline: str | None = None, pool_seeds: bool 
                 references[name][label] = run
             else:
                 own.setdefault(label if alone else f"{label}/{name}", []).append(run)
-        setup = read_setup(path)
-        if setup is not None and setup.get("features") is not None:
-            features[label] = setup["features"]
+        analysed = (read_setup(path) or {}).get("features")
+        if analysed is not None:
+            features[label] = analysed
     notes: list[str] = []
     first = next(iter(features), None)
     if differing := [label for label, value in features.items() if value != features[first]]:
@@ -248,37 +246,31 @@ def compare(words: Sequence[str], baseline: str | None = None, pool_seeds: bool 
 def _references(references: Mapping[str, Mapping[str, Run]]) -> dict[str, list[Run]]:
     shown: dict[str, list[Run]] = {}
     for name, found in references.items():
-        kinds: list[tuple[str, Run]] = []
+        kinds: dict[str, Run] = {}
         for label, run in found.items():
-            known = bool(kinds) if name == NATURAL else any(_same(run, other) for _, other in kinds)
-            if not known:
-                kinds.append((label, run))
-        for label, run in kinds:
+            if not (kinds if name == NATURAL else any(_same(run, other) for other in kinds.values())):
+                kinds[label] = run
+        for label, run in kinds.items():
             shown[name if len(kinds) == 1 else f"{name} ({label})"] = [run]
     return shown
 
 
 def _same(one: Run, other: Run) -> bool:
     mine, theirs = (
-        {(key, utt): v for key, utts in run.sums.items() for utt, v in utts.items()} for run in (one, other)
+        {(key, utt): v.tolist() for key, utts in run.sums.items() for utt, v in utts.items()}
+        for run in (one, other)
     )
-    return mine.keys() == theirs.keys() and all(np.array_equal(v, theirs[key]) for key, v in mine.items())
+    return mine == theirs
 
 
 def _check_utterances(runs: Mapping[str, Sequence[Run]]) -> None:
     first_name, first = next((name, set(found[0].utts)) for name, found in runs.items())
-    for name, found in runs.items():
-        for run in found:
-            apart = {"lacks": sorted(first - set(run.utts)), "has": sorted(set(run.utts) - first)}
-            faults = [f"{word} {_some(utts)}" for word, utts in apart.items() if utts]
-            if faults:
-                raise DataError(
-                    f"{name} was not scored on the utterances of {first_name}: it {' and '.join(faults)}; "
-                    "score both on the same set, without failures",
-                    run.results,
-                )
+    for name, run in ((name, run) for name, found in runs.items() for run in found):
+        apart = {"lacks": sorted(first - set(run.utts)), "has": sorted(set(run.utts) - first)}
+        if faults := [f"{word} {_some(utts)}" for word, utts in apart.items() if utts]:
+            what = f"{name} was not scored on the utterances of {first_name}: it {' and '.join(faults)}"
+            raise DataError(f"{what}; score both on the same set, without failures", run.results)
 
 
-def _some(utts: Sequence[str], most: int = 5) -> str:
-    more = f" and {len(utts) - most} more" if len(utts) > most else ""
-    return ", ".join(utts[:most]) + more
+def _some(utts: Sequence[str]) -> str:
+    return ", ".join(utts[:5]) + (f" and {len(utts) - 5} more" if len(utts) > 5 else "")

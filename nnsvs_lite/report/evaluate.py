@@ -82,9 +82,8 @@ def evaluate(
     outputs = write_results(out, outcomes, runs, setup)
     comparison = Comparison.of_one(runs)
     if table is not None:
-        recorded = (outcome.f0 for outcome in outcomes if outcome.system == NATURAL)
-        frames = sum(len(f0) for f0 in recorded if f0 is not None)
-        seconds = frames * reference.spec.frame_shift
+        recorded = [o.f0 for o in outcomes if o.system == NATURAL and o.f0 is not None]
+        seconds = sum(map(len, recorded)) * reference.spec.frame_shift
         more = {"commit": git_commit(), "n_utts": len(reference.utts), "seconds": seconds}
         write_text(table, results_md(comparison, found, setup | more))
         outputs.append(table)

@@ -6,6 +6,7 @@ from typing import Any
 from nnsvs_lite.evaluation.intervals import Estimate, Gain
 from nnsvs_lite.evaluation.measures import PREFIXES, Measure
 from nnsvs_lite.evaluation.results import FLOOR, REFERENCES
+from nnsvs_lite.io.errors import printable
 from nnsvs_lite.report.comparison import Comparison
 from nnsvs_lite.report.experiments import Experiment
 
@@ -17,6 +18,11 @@ corrected by the score), so that all rows are comparable. Frames are compared at
 shorter length. Numbers pool the frames, notes or phones of all utterances. Intervals: 95 %, 1,000 paired
 bootstrap draws over utterances.
 """
+
+
+def _safe(text: str) -> str:
+    """A name or message from outside as Markdown that shows it and does nothing else."""
+    return printable(text, "|<`*[]")
 
 
 def show(measure: Measure, found: Estimate | None) -> str:
@@ -59,14 +65,16 @@ def comparison_tables(comparison: Comparison) -> str:
     """Numbers and differences as Markdown that also reads well as plain text."""
     measures, rows = comparison.numbers("main")
     table = [["system", "seeds", *(m.heading for m in measures)]]
-    table += [[name, str(len(comparison.runs[name])), *map(show, measures, cells)] for name, cells in rows]
+    table += [
+        [_safe(name), str(len(comparison.runs[name])), *map(show, measures, cells)] for name, cells in rows
+    ]
     lines = [f"{len(comparison.utts)} utterances; in brackets 95 % intervals.", "", *_aligned_table(table)]
     measures, rows = comparison.gains("main")
     if rows:
-        table = [[f"better than {comparison.baseline} by", *(m.heading for m in measures)]]
-        table += [[name, *map(show_difference, cells)] for name, cells in rows]
+        table = [[f"better than {_safe(comparison.baseline)} by", *(m.heading for m in measures)]]
+        table += [[_safe(name), *map(show_difference, cells)] for name, cells in rows]
         lines += ["", *_aligned_table(table)]
-    return "\n".join([*lines, *(f"\n{note}" for note in comparison.notes)]) + "\n"
+    return "\n".join([*lines, *(f"\n{_safe(note)}" for note in comparison.notes)]) + "\n"
 
 
 def summary(comparison: Comparison) -> list[str]:
@@ -82,7 +90,7 @@ def _numbers(comparison: Comparison, group: str) -> list[list[str]]:
         values = [run.value(measure) for measure in measures]
         if count or any(value is not None for value in values):
             cells = [measure.show(value) for measure, value in zip(measures, values)]
-            table.append([name, *cells] + [str(len(run.utts))] * count)
+            table.append([_safe(name), *cells] + [str(len(run.utts))] * count)
     return table
 
 
@@ -106,28 +114,29 @@ def results_md(comparison: Comparison, experiments: Sequence[Experiment], setup:
         setup: ``title``, ``command``, ``commit`` (empty if unknown), ``set``, ``dump``, ``n_utts``, and
             ``seconds`` of recordings.
     """
-    lines = [f"# {setup['title']}", "", "Made by", "", f"    {setup['command']}", ""]
+    lines = [f"# {_safe(setup['title'])}", "", "Made by", "", f"    {printable(setup['command'])}", ""]
     if setup["commit"]:
         lines += [f"at commit {setup['commit']}.", ""]
     failed = comparison.failed
     if failed:
         lines += [f"**{len(failed)} utterances could not be scored; their rows are incomplete:**", ""]
-        lines += [f"- {name}, {utt}: {why}" for name, utt, why in failed] + [""]
+        lines += [f"- {', '.join(map(_safe, fault[:2]))}: {_safe(fault[2])}" for fault in failed] + [""]
     if experiments:
-        classes = [f"`{e.class_path}`" if e.class_path else "–" for e in experiments]
+        classes = [f"`{_safe(e.class_path)}`" if e.class_path else "–" for e in experiments]
         sizes = ["–" if e.parameters is None else f"{e.parameters:,}" for e in experiments]
-        rows = zip((e.kind for e in experiments), classes, sizes)
+        rows = zip((_safe(e.kind) for e in experiments), classes, sizes)
         lines += ["## Models", "", *_table(["part", "class", "parameters"], rows), ""]
     sung = f"{setup['n_utts']} utterances, {setup['seconds']:.1f} s"
-    about = f"{sung}, features of `{setup['dump']}`. Lower is better."
+    about = f"{sung}, features of `{_safe(setup['dump'])}`. Lower is better."
     head, *rows = _numbers(comparison, "main")
-    lines += [f"## Scores on `{setup['set']}`", "", about, "", *_table(head, rows), ""]
+    lines += [f"## Scores on `{_safe(setup['set'])}`", "", about, "", *_table(head, rows), ""]
     lines += [f"- `{name}`: {REFERENCES[name]}" for name in comparison.runs if name in REFERENCES]
     for name in comparison.models:
         found = [cell for _, cells in comparison.gains("main", names=[name])[1] for cell in cells if cell]
         if found:
-            head = ["metric", name, FLOOR, f"{name} better by", "95 % interval", "verdict"]
-            lines += ["", f"## `{name}` against the floor", "", *_table(head, map(_gain_cells, found))]
+            shown = _safe(name)
+            head = ["metric", shown, FLOOR, f"{shown} better by", "95 % interval", "verdict"]
+            lines += ["", f"## `{shown}` against the floor", "", *_table(head, map(_gain_cells, found))]
     titles = {"truth": "Against what the virtual singer meant", "more": "More metrics"}
     for group, title in (titles | {"espnet": "As ESPnet measures"}).items():
         head, *rows = _numbers(comparison, group)

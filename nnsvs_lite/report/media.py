@@ -12,6 +12,8 @@ from nnsvs_lite.io.errors import DataError
 
 LEVELS = 64
 """Shades of a spectrogram; fewer shades pack better."""
+SPAN = 70.0
+"""dB from the brightest to the darkest."""
 
 _ANCHORS = np.array(
     [[0, 0, 4], [40, 11, 84], [101, 21, 110], [159, 42, 99]]
@@ -26,11 +28,9 @@ def data_uri(kind: str, data: bytes) -> str:
 
 
 def mp3(wave: np.ndarray, sample_rate: int, compression: float = 0.35) -> bytes:
-    """Encodes mono audio as variable-rate MP3, which every browser plays.
+    """Encodes mono audio as variable-rate MP3, which every browser plays; scaled down if its peak exceeds 1.
 
-    Args:
-        wave: ``(samples,)``; scaled down where its peak exceeds 1. sample_rate: Hz.
-        compression: 0 (largest) to 0.99 (smallest); 0.35 is about 60 kbit/s at 24 kHz.
+    ``compression`` is 0 (largest) to 0.99 (smallest); 0.35 is about 60 kbit/s at 24 kHz.
 
     Raises DataError where the sound library was built without MP3, or takes no such rate.
     """
@@ -48,9 +48,9 @@ def mp3(wave: np.ndarray, sample_rate: int, compression: float = 0.35) -> bytes:
     return buffer.getvalue()
 
 
-def palette(levels: int = LEVELS) -> np.ndarray:
-    """Colours from dark to bright, ``(levels, 3)`` uint8."""
-    place = np.linspace(0, len(_ANCHORS) - 1, levels)
+def palette() -> np.ndarray:
+    """Colours from dark to bright, ``(LEVELS, 3)`` uint8."""
+    place = np.linspace(0, len(_ANCHORS) - 1, LEVELS)
     columns = [np.interp(place, range(len(_ANCHORS)), anchors) for anchors in _ANCHORS.T]
     return np.round(np.stack(columns, axis=1)).astype(np.uint8)
 
@@ -64,11 +64,11 @@ def mel_spectrogram(wave: np.ndarray, sample_rate: int, hop: float, high: float)
     return 10.0 * log_mel(wave, config, int(len(wave) / (hop * sample_rate)) + 1).T
 
 
-def spectrogram_png(decibel: np.ndarray, top: float, span: float = 70.0) -> bytes:
+def spectrogram_png(decibel: np.ndarray, top: float) -> bytes:
     """PNG with a palette of ``(bands, frames)``, low bands at the bottom; ``top`` dB is brightest."""
     from PIL import Image
 
-    shade = np.clip((decibel - (top - span)) / span, 0.0, 1.0)
+    shade = np.clip((decibel - (top - SPAN)) / SPAN, 0.0, 1.0)
     picture = Image.fromarray(np.round(shade[::-1] * (LEVELS - 1)).astype(np.uint8), "P")
     picture.putpalette(palette().tobytes())
     buffer = io.BytesIO()

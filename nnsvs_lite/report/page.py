@@ -99,7 +99,7 @@ def renderer(
         "prefixes": PREFIXES,
         "references": REFERENCES,
         "environment": environment(),
-        "colour_bar": plots.colour_bar(media.palette()),
+        "colour_bar": plots.colour_bar(media.palette(), media.SPAN),
         "left": plots.LEFT,
         "sources": sources,
     }
@@ -193,10 +193,7 @@ def build_page(
         return False
     done.clear()
     found = [read_experiment(kind, path) for kind, path in experiments.items()]
-    report = {
-        "set": setup["set"],
-        "experiments": [(experiment, loss_charts(experiment)) for experiment in found],
-    }
+    report = {"set": setup["set"], "experiments": [(one, loss_charts(one)) for one in found]}
     report["features"] = yaml.safe_dump(sources.reference.spec.feature_config.to_dict(), sort_keys=False)
     render = renderer(
         comparison,

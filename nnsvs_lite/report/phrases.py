@@ -1,6 +1,7 @@
 """What a page shows of one phrase: players, spectrograms and a piano roll, for several systems."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -38,24 +39,18 @@ class PhraseSources(NamedTuple):
 
     def wave(self, name: str, utt: str) -> tuple[np.ndarray, int] | None:
         """Audio and rate of a system's utterance; None where there is none that can be played."""
-        try:
-            if name == NATURAL:
-                return None if self.data is None else self.data.audio(utt)
-            return self.systems[name].audio(utt) if name in self.systems else None
-        except DataError:
-            # Scoring has named it among the failed utterances; the page says so beside the players.
-            return None
+        # Scoring has named faults among the failed utterances; the page says so beside the players.
+        with suppress(DataError):
+            source = self.data if name == NATURAL else self.systems.get(name)
+            return None if source is None else source.audio(utt)
 
     def phones(self, utterance: Utterance) -> dict[str, Sequence[Segment]]:
         """Labelled phone times, and those of the first system that predicts its own."""
         strips: dict[str, Sequence[Segment]] = {NATURAL: utterance.phones}
         for name in order_rows(self.systems):
-            try:
-                found = self.systems[name].phones(utterance)
-            except DataError:
-                continue
-            if found is not None:
-                return strips | {name: found}
+            with suppress(DataError):
+                if (found := self.systems[name].phones(utterance)) is not None:
+                    return strips | {name: found}
         return strips
 
 

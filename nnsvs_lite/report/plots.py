@@ -9,11 +9,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from nnsvs_lite.features.f0 import hz_to_midi
 from nnsvs_lite.features.mel import hz_to_mel
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.score.types import Score
 
 LEFT, RIGHT = 56, 12
+CHART = 365
+"""Pixels in width of a chart; those of a phrase share a :class:`TimeAxis` instead."""
 _NAMES = ("C", "C♯", "D", "E♭", "E", "F", "F♯", "G", "A♭", "A", "B♭", "B")
 
 
@@ -26,11 +29,7 @@ def _line(kind: str, x1: float, x2: float, y1: float, y2: float) -> str:
 
 
 class TimeAxis(NamedTuple):
-    """The horizontal axis that all plots of a phrase share.
-
-    Attributes:
-        seconds: length of the phrase. scale: pixels a second.
-    """
+    """The horizontal axis that all plots of a phrase share; ``scale`` is pixels a second."""
 
     seconds: float
     scale: float
@@ -75,12 +74,12 @@ def note_name(midi: int) -> str:
     return f"{_NAMES[midi % 12]}{midi // 12 - 1}"
 
 
-def f0_path(f0: np.ndarray, frame_shift: float, axis: TimeAxis, y_of, every: float = 0.01) -> str:
-    """Path data of an F0 curve in Hz, broken where unvoiced, a point about every ``every`` seconds."""
+def f0_path(f0: np.ndarray, frame_shift: float, axis: TimeAxis, y_of) -> str:
+    """Path data of an F0 curve in Hz, broken where unvoiced, a point about every 10 ms."""
     parts, command = [], "M"
-    for t in range(0, len(f0), max(1, round(every / frame_shift))):
+    for t in range(0, len(f0), max(1, round(0.01 / frame_shift))):
         if f0[t] > 0:
-            y = y_of(69.0 + 12.0 * math.log2(f0[t] / 440.0))
+            y = y_of(float(hz_to_midi(f0[t])))
             parts.append(f"{command}{axis.x(t * frame_shift):.1f} {y:.1f}")
         command = "L" if f0[t] > 0 else "M"
     return "".join(parts)
@@ -108,9 +107,7 @@ def piano_roll(
         parts.append(_line("grid", LEFT, axis.width - RIGHT, y, y))
         if step >= 11 or midi % 12 in (0, 2, 4, 5, 7, 9, 11):
             parts.append(_text("tick", LEFT - 5, y + 3.5, note_name(midi), "end"))
-    for note in score.notes:
-        if note.is_rest:
-            continue
+    for note in (note for note in score.notes if not note.is_rest):
         x, width = axis.x(note.start), max(1.0, note.duration * axis.scale - 1)
         y = y_of(note.pitch + 0.5)
         title = f"{note_name(note.pitch)} {note.lyric}, {note.start:.2f}–{note.end:.2f} s, {note.place}"
@@ -144,15 +141,13 @@ def _phone_strip(name: str, segments: Sequence[Segment], axis: TimeAxis, y: floa
     return "".join(parts)
 
 
-def spectrogram(
-    picture: str, frames: int, hop: float, high: float, axis: TimeAxis, name: str, height: float = 110.0
-) -> str:
-    """A mel spectrogram with axes.
+def spectrogram(picture: str, frames: int, hop: float, high: float, axis: TimeAxis, name: str) -> str:
+    """A mel spectrogram of the system ``name`` with axes.
 
-    Args:
-        picture: data URI of the picture, from 0 Hz at the bottom to ``high`` Hz at the top.
-        frames: its columns, each of ``hop`` seconds. name: of the system, written into the plot.
+    ``picture`` is a data URI, from 0 Hz at the bottom to ``high`` Hz at the top, of ``frames`` columns, each
+    of ``hop`` seconds.
     """
+    height = 110.0
     top, bottom = 4.0, 4.0 + height
     # Column t stands for t*hop - hop/2 to t*hop + hop/2; what lies before time 0 is cut off.
     clip = f'<svg x="{LEFT}" y="{top}" width="{axis.seconds * axis.scale:.1f}" height="{height}">'
@@ -183,9 +178,7 @@ def with_unit(name: str) -> str:
     return f"{head} ({unit})" if head and unit != "nats" else f"{name} ({unit})"
 
 
-def loss_chart(
-    name: str, lines: Mapping[str, Sequence[tuple[float, float]]], width: int = 365, height: int = 210
-) -> str:
+def loss_chart(name: str, lines: Mapping[str, Sequence[tuple[float, float]]]) -> str:
     """Curves of the loss ``name``: for each label a line of points ``(epoch, value)``, with a legend."""
     points = [p for line in lines.values() for p in line if math.isfinite(p[1])]
     if not points:
@@ -195,7 +188,7 @@ def loss_chart(
         y0, y1 = y0 - 0.5, y1 + 0.5
     if x1 == x0:
         x0, x1 = x0 - 1, x1 + 1
-    left, right, top, bottom = 62, width - 10, 26, height - 34
+    left, right, top, bottom = 62, CHART - 10, 26, 176
     sx, sy = (right - left) / (x1 - x0), (bottom - top) / (y1 - y0)
     parts = []
     for tick in _round_ticks(y0, y1):
@@ -210,7 +203,7 @@ def loss_chart(
         parts += [_line(f"curve c{i % 6}", x, x + 18, 12, 12), _text("tick", x + 23, 15.5, label)]
     parts.append(_text("axis", right, bottom + 28, "epoch", "end"))
     parts.append(_vertical_name(with_unit(name), (top + bottom) / 2))
-    return _svg(width, height, f"Training curve of {name}", *parts, kind="plot chart")
+    return _svg(CHART, bottom + 34, f"Training curve of {name}", *parts, kind="plot chart")
 
 
 def _ticks_along(
@@ -232,8 +225,9 @@ def _round_ticks(low: float, high: float) -> list[float]:
     return [round(i * step, 12) for i in range(first, math.floor(high / step + 1e-9) + 1)]
 
 
-def colour_bar(colours: np.ndarray, span: float = 70.0, width: int = 240) -> str:
+def colour_bar(colours: np.ndarray, span: float) -> str:
     """What the ``colours`` of spectrograms, ``(levels, 3)`` of 0..255, mean in dB, down to ``-span``."""
+    width = 240
     left, right, top, bottom = 14, width - 14, 4, 16
     step = (right - left) / len(colours)
     size = f'y="{top}" width="{step + 0.5:.1f}" height="{bottom - top}"'
@@ -249,17 +243,11 @@ def colour_bar(colours: np.ndarray, span: float = 70.0, width: int = 240) -> str
 
 
 def intervals(
-    heading: str,
-    rows: Sequence[tuple[str, float, tuple[float, float] | None]],
-    baseline: str | None = None,
-    width: int = 365,
+    heading: str, rows: Sequence[tuple[str, float, tuple[float, float] | None]], baseline: str | None = None
 ) -> str:
-    """A dot and a whisker for each system: a number and its interval.
+    """A dot and a whisker for each system: a number, as it is shown, and its interval if there is one.
 
-    Args:
-        heading: the horizontal axis, with its unit.
-        rows: system, number, interval if there is one; numbers as they are shown.
-        baseline: a system whose number is marked through all rows.
+    ``heading`` names the horizontal axis, with its unit; ``baseline``'s number is marked through all rows.
     """
     numbers = [x for _, value, pair in rows for x in (value, *(pair or ()))]
     if not numbers:
@@ -267,7 +255,7 @@ def intervals(
     low, high = min(numbers), max(numbers)
     margin = 0.06 * (high - low) or 0.5
     low, high = low - margin, high + margin
-    left, right, top, row = 130, width - 12, 6, 22
+    left, right, top, row = 130, CHART - 12, 6, 22
     bottom = top + row * len(rows)
 
     def x_of(value: float) -> float:
@@ -286,4 +274,4 @@ def intervals(
         parts.append(f'<g data-sys="{escape(name)}">{whisker}{dot}</g>')
     parts.append(_text("axis", (left + right) / 2, bottom + 30, heading, "middle"))
     label = f"{heading} of all systems, with 95 % intervals"
-    return _svg(width, bottom + 38, label, *parts, kind="plot chart")
+    return _svg(CHART, bottom + 38, label, *parts, kind="plot chart")

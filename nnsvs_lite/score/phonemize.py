@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.io.leftout import left_out
 from nnsvs_lite.score.languages import Language, LyricError, Reading, get_language
 from nnsvs_lite.score.lyrics import (
     clean_alias,
@@ -32,19 +33,19 @@ def attach_phones(score: Score, *, where: str | os.PathLike | None = None) -> Sc
     held, each further note that held phone again, and the last note what follows it:
     きっ over two notes is ``k i`` and ``i cl``. In languages that spread words over notes
     (``Language.spreads``) each of these notes takes one syllable more while there are any;
-    if some notes are marked ``+``, only those do.
+    if some notes are marked ``+``, only those do. A note without a syllable, and none before it to
+    carry on, becomes a rest, with a warning.
 
     Args:
         score: notes with lyrics; ``lang`` names the language.
         where: file name for messages; the score's title if not given.
 
-    Raises DataError where the language is unknown, a lyric cannot be read, or a note has no syllable to carry
-    on; names file, measure, beat and text.
+    Raises DataError where the language is unknown, a lyric cannot be read, or no note has one; names file,
+    measure, beat and text.
     """
     language = get_language(score.lang)
     where = where if where is not None else (score.title or None)
-    notes = [_cleaned(note, score.lang) for note in score.notes]
-    _check_syllables(notes, where)
+    notes = _without_bare([_cleaned(note, score.lang) for note in score.notes], where)
     rests = [note.is_rest for note in notes]
     for is_rest, run in itertools.groupby(range(len(notes)), key=rests.__getitem__):
         span = list(run)
@@ -77,13 +78,21 @@ def _cleaned(note: Note, lang: str) -> Note:
     return dataclasses.replace(note, lyric=lyric)
 
 
-def _check_syllables(notes: Sequence[Note], where: str | os.PathLike | None) -> None:
-    """Every note must sing something; reports all that do not at once."""
+def _without_bare(notes: Sequence[Note], where: str | os.PathLike | None) -> list[Note]:
+    """The notes, with rests for those that have no syllable to sing."""
     if all(note.is_rest for note in notes):
         raise DataError("the score is empty: it has no notes", where)
-    bare = [note for i, note in enumerate(notes) if continues(note) and (i == 0 or notes[i - 1].is_rest)]
-    if bare:
-        raise DataError(f"notes without lyrics: {len(bare)}, the first at {bare[0].place}", where)
+    kept: list[Note] = []
+    bare = []
+    for note in notes:
+        if continues(note) and (not kept or kept[-1].is_rest):
+            bare.append(note.place)
+            note = dataclasses.replace(note, pitch=REST, lyric="", slur=False)
+        kept.append(note)
+    if all(note.is_rest for note in kept):
+        raise DataError(f"notes without lyrics: {len(bare)}, the first at {bare[0]}", where)
+    left_out("notes without lyrics are left out as rests", bare)
+    return kept
 
 
 def _read_phrase(

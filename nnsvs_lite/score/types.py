@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -88,6 +89,20 @@ class Note:
     def place(self) -> str:
         """Where the note stands, for messages: ``measure 3, beat 2.5``, beats from 1."""
         return f"measure {self.measure}, beat {self.beat + 1:g}"
+
+
+def joined_rests(notes: Iterable[Note]) -> Iterator[Note]:
+    """The notes, neighbouring rests without a lyric as one."""
+    last: Note | None = None
+    for note in notes:
+        if last is not None and last.is_rest and note.is_rest and not last.lyric and not note.lyric:
+            last = dataclasses.replace(last, end=note.end, beats=last.beats + note.beats)
+            continue
+        if last is not None:
+            yield last
+        last = note
+    if last is not None:
+        yield last
 
 
 _DEFAULTS = {f.name: f.default for f in dataclasses.fields(Note)}

@@ -13,10 +13,7 @@ MAX_SECONDS = 600.0
 
 
 def song_of(score: Score) -> Song:
-    """A score as the page edits it.
-
-    Raises DataError where it is longer than the studio sings.
-    """
+    """A score as the page edits it; DataError where it is longer than the studio sings."""
     if len(score.notes) > 2 * MAX_NOTES:
         raise DataError(f"the score has {len(score.notes)} notes; the studio opens at most {MAX_NOTES}")
     if score.duration > MAX_SECONDS:
@@ -66,8 +63,7 @@ def score_of(song: Song) -> Score:
 def _note(song: Song, item: SongNote, given: bool, before: list[Note]) -> Note:
     number, beat, measure_beats = song.timeline.bar(item.at)
     rest = item.pitch == REST
-    silence = ("br",) if is_breath(item.lyric) else ("pau",)
-    phones = silence if rest else item.phones
+    phones = item.phones if not rest else ("br",) if is_breath(item.lyric) else ("pau",)
     holds = not rest and (not item.lyric.strip() or is_continuation(item.lyric))
     return Note(
         round(song.timeline.seconds(item.at), 7),

@@ -7,12 +7,10 @@ from nnsvs_lite.studio.convert import song_of
 from nnsvs_lite.studio.song import Song, SongNote
 from nnsvs_lite.virtual.sheets import songs
 
-_SYLLABLES = {"ja": "ら", "ko": "라"}
-
 
 def new_lyric(lang: str) -> str:
     """What a note sings until a lyric is typed."""
-    return _SYLLABLES.get(lang, "la")
+    return {"ja": "ら", "ko": "라"}.get(lang, "la")
 
 
 @functools.cache
@@ -22,9 +20,8 @@ def examples(lang: str) -> list[Song]:
         found = [song_of(read_score(sheet.path, phones=False)) for sheet in songs()]
         first = next(song for song in found if song.title.startswith("さくら"))
         return [_beginning(first, 18.0), *found]
-    lyric = new_lyric(lang)
     pitches = (60, 62, 64, 65, 67, 69, 71, 72)
-    notes = [SongNote(1.0 + i, 1.0, pitch, lyric) for i, pitch in enumerate(pitches)]
+    notes = [SongNote(1.0 + i, 1.0, pitch, new_lyric(lang)) for i, pitch in enumerate(pitches)]
     return [Song(tuple(notes), length=12.0, lang=lang, title="Scale")]
 
 

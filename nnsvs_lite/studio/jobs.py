@@ -61,12 +61,10 @@ class Worker:
         heard: Callable[[dict[str, Any]], None] | None = None,
         unwanted: Callable[[], bool] = lambda: False,
     ) -> Any:
-        """Has a task done; one at a time, others wait.
+        """Has a task done, one at a time; after so many seconds the process is ended.
 
-        Args:
-            task: as the role asks. seconds: after these the process is ended.
-            heard: called with each report of progress.
-            unwanted: whether the task was given up while it waited.
+        ``heard`` is called with each report of progress; ``unwanted`` says whether the task was given up
+        while it waited.
 
         Raises DataError where the input cannot be used or takes too long, Cancelled after :meth:`end`, and
         Fault where the worker failed through a mistake of ours.
@@ -101,11 +99,11 @@ class Worker:
             self._process.wait()
         command = [*python("from nnsvs_lite.studio.worker import main; main()"), self.role]
         self._why = None
-        # Threads of numerical libraries reserve memory by the core, and a reader may have little.
-        names = (
-            ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS") if self.role == "reader" else ()
-        )
-        environment = dict(os.environ) | dict.fromkeys(names, "1")
+        environment = dict(os.environ)
+        if self.role == "reader":
+            # Threads of numerical libraries reserve memory by the core, and a reader may have little.
+            names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+            environment |= dict.fromkeys(names, "1")
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "encoding": "utf-8"}
         # Ctrl-C reaches every process of a terminal's group, also one that is still importing.
         self._process = subprocess.Popen(command, **pipes, env=environment, start_new_session=True)

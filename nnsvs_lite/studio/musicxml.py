@@ -66,14 +66,11 @@ class _Writer:
             at = begin
             for note in inside:
                 first, last = max(_exact(note.at), begin), min(_exact(note.end), stop)
-                if first >= last:
-                    continue
-                if first > at:
-                    self._note(measure, None, at, first)
-                self._note(measure, note, first, last)
-                at = last
-            if at < stop:
-                self._note(measure, None, at, stop)
+                if first < last:
+                    self._rest(measure, at, first)
+                    self._note(measure, note, first, last)
+                    at = last
+            self._rest(measure, at, stop)
 
     def _attributes(self, measure: Element, signature: tuple[int, int], key: int) -> None:
         if (signature, key) == (self.signature, self.key):
@@ -97,9 +94,12 @@ class _Writer:
         _add(metronome, "per-minute", number)
         _add(direction, "sound", tempo=number)
 
-    def _note(self, measure: Element, note: SongNote | None, first: Fraction, last: Fraction) -> None:
-        """What of a note lies between two places; a rest for None."""
-        note = note or SongNote(float(first), float(last - first), REST)
+    def _rest(self, measure: Element, first: Fraction, last: Fraction) -> None:
+        if first < last:
+            self._note(measure, SongNote(float(first), float(last - first), REST), first, last)
+
+    def _note(self, measure: Element, note: SongNote, first: Fraction, last: Fraction) -> None:
+        """What of a note lies between two places."""
         begins, ends = first == _exact(note.at), last == _exact(note.end)
         if note.pitch != REST and abs(note.velocity - self.velocity) > NEAR:
             mark = min(_DYNAMICS, key=lambda name: abs(_DYNAMICS[name] - note.velocity))

@@ -1,31 +1,18 @@
 """How a song is sung: the page's sliders, one for each option of ``Singer.sing`` that a musician may turn."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+from nnsvs_lite.io.atomic import read_json
 from nnsvs_lite.io.errors import DataError
 
-_FIELDS = ("name", "label", "low", "high", "step", "neutral", "help")
+ROWS = read_json(Path(__file__).with_suffix(".json"))
 
 
 def describe(ranges: Mapping[str, tuple[float, float]]) -> list[dict[str, Any]]:
-    """All options with their limits, in the order of the page.
-
-    Args:
-        ranges: limits of the options that change the voice's features.
-    """
-    deviation = ranges["pitch_deviation"]
-    rows = [
-        ("transpose", "Transpose", -24, 24, 1, 0, "semitones"),
-        ("tempo", "Speed", 0.25, 4, 0.05, 1, "2 is twice as fast"),
-        ("vibrato", "Vibrato", *ranges["vibrato"], 0.1, 1, "0 removes it, 2 doubles it"),
-        ("pitch_deviation", "Pitch freedom", *deviation, 0.1, 1, "0 keeps to the notes"),
-        ("timing", "Timing freedom", 0, 2, 0.1, 1, "0 keeps to the beats"),
-        ("gender", "Formants", *ranges["gender"], 0.01, 1, "darker to brighter"),
-        ("breathiness", "Breathiness", *ranges["breathiness"], 1, 0, "dB of more breath"),
-        ("seed", "Seed", 0, 9999, 1, 0, "a number for each take"),
-    ]
-    return [dict(zip(_FIELDS, row)) for row in rows]
+    """All options in the order of the page; ``ranges`` has the limits of those that change features."""
+    return [row | dict(zip(("low", "high"), ranges.get(row["name"], ()))) for row in ROWS]
 
 
 def checked(value: Any, known: list[dict[str, Any]]) -> dict[str, Any]:

@@ -30,14 +30,12 @@ def predict_timing(
     budget: int = PHONES,
     strength: float = 1.0,
 ) -> list[Timing]:
-    """Time lags and durations of utterances, in their order.
+    """Time lags and durations of utterances, in their order; of ``examples`` the context only is used.
 
-    Args:
-        examples: context only is used. timelag, duration: on one device. budget: phones of a padded batch.
-        strength: scales the lags; 0 starts every note at its place in the score.
+    ``budget`` is phones of a padded batch; ``strength`` scales the lags: 0 starts every note at its place in
+    the score.
     """
-    shift = timelag.spec.frame_shift
-    device = _device(timelag)
+    shift, device = timelag.spec.frame_shift, _device(timelag)
     rest, vowel = timelag.spec.column("note", "is_rest"), timelag.spec.column("phone", "is_vowel")
     out: list[Timing | None] = [None] * len(examples)
     for indices in pack([len(e.score.phone_context) for e in examples], budget):

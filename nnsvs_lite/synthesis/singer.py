@@ -150,8 +150,7 @@ class Singer:
         rate, shift = self.spec.sample_rate, self.spec.frame_shift
         pieces = []
         for phrase in sung:
-            wave = waveform_of(self.vocoder, phrase.streams, seed)
-            pieces.append((phrase.start, wave))
+            pieces.append((phrase.start, waveform_of(self.vocoder, phrase.streams, seed)))
             progress(0.5 + 0.5 * len(pieces) / len(sung))
         waveform = join(pieces, rate, max([score.duration, *(label.end for label in imposed[-1:])]))
         return Performance(waveform, rate, shift, score, sung, name, self.spec)

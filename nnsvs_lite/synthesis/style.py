@@ -72,15 +72,10 @@ def check_range(name: str, value: float, low: float, high: float) -> None:
 def restyle(
     streams: Mapping[str, np.ndarray], example: Example, spec: Spec, vocoder: VocoderModel, style: Style
 ) -> dict[str, np.ndarray]:
-    """Changes the features of one phrase.
+    """Changes ``streams`` of one phrase, (T, D) each; ``example`` is what the model was told, with durations.
 
-    Args:
-        streams: (T, D) each, as an acoustic model gives them.
-        example: what the model was told, with durations.
-        spec: of the voice. vocoder: of the voice; says what may be changed. style: what to change.
-
-    Returns all streams; those that stay the same are the same arrays. Raises DataError where the vocoder
-    would not let it be heard.
+    Returns all streams; those that stay the same are the same arrays. Raises DataError where the voice's
+    vocoder would not let it be heard.
     """
     out = dict(streams)
     if style.vibrato != 1 or style.pitch_deviation != 1:
@@ -139,7 +134,6 @@ def vibrato_of(residual: np.ndarray, spans: Iterator[tuple[int, int]], frame_shi
 
     Args:
         residual: (T,) log F0 less that of the score. spans: first and last+1 frame of each vowel.
-        frame_shift: seconds.
 
     Returns (T,) float64, 0 outside of vowels.
     """
@@ -179,12 +173,9 @@ def formant_matrix(columns: int, config: FeatureConfig, factor: float) -> np.nda
 
     Cepstra, their log spectrum, its resampling along frequency and the way back are all
     linear, so one matrix does it. The new log spectrum at f is the old one at
-    ``f / factor``, above the highest frequency the value there.
+    ``f / factor``, above the highest frequency the value there; above 1 formants move up.
 
-    Args:
-        columns: order + 1. config: of the features. factor: above 1 moves formants up.
-
-    Returns float64 (columns, columns).
+    Returns float64 (columns, columns), where ``columns`` is order + 1.
     """
     from nnsvs_lite.features.world import alpha_of, fft_size_of, mgc_to_spectrum, spectrum_to_mgc
 

@@ -22,23 +22,20 @@ from nnsvs_lite.models.vocoder.world import World
 def choose_vocoder(
     spec: Spec, trained: VocoderModel | None = None, path: str | os.PathLike = ""
 ) -> VocoderModel:
-    """The trained vocoder where one is given; else WORLD, or where it lacks streams Griffin-Lim.
-
-    Args:
-        spec: of the features. trained: a vocoder. path: of ``trained``, for messages.
+    """The ``trained`` vocoder of ``path`` if given; else WORLD, or where it lacks streams Griffin-Lim.
 
     Raises DataError where the trained one does not fit the features, or none makes a waveform of them.
     """
-    if trained is None:
-        fitting = next((kind for kind in (World, GriffinLim) if set(kind.inputs) <= set(spec.streams)), None)
-        if fitting is None:
-            raise DataError(
-                f"no waveform can be made of the streams {', '.join(spec.streams)}: WORLD needs "
-                f"{', '.join(World.inputs)}, Griffin-Lim {', '.join(GriffinLim.inputs)}"
-            )
-        return fitting(spec)
-    trained.check_fits(spec, path)
-    return trained
+    if trained is not None:
+        trained.check_fits(spec, path)
+        return trained
+    for kind in (World, GriffinLim):
+        if set(kind.inputs) <= set(spec.streams):
+            return kind(spec)
+    raise DataError(
+        f"no waveform can be made of the streams {', '.join(spec.streams)}: WORLD needs "
+        f"{', '.join(World.inputs)}, Griffin-Lim {', '.join(GriffinLim.inputs)}"
+    )
 
 
 def load_vocoder(
@@ -58,8 +55,7 @@ def load_vocoder(
 def waveform_of(vocoder: VocoderModel, streams: Mapping[str, np.ndarray], seed: int = 0) -> np.ndarray:
     """The waveform of one utterance.
 
-    Args:
-        streams: at least the vocoder's ``inputs``, (T, D) each. seed: of vocoders that draw by chance.
+    ``streams`` has at least the vocoder's ``inputs``, (T, D) each; ``seed`` is of those that draw by chance.
 
     Returns float64 (samples,), ``round(T * frame_shift * sample_rate)`` of them. The peak may exceed 1.
     Raises ValueError for lengths that differ, or values that are not finite.

@@ -26,7 +26,7 @@ from nnsvs_lite.io.atomic import write_text
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.batch import Batch, Example
 from nnsvs_lite.models.config import TrainingOptions
-from nnsvs_lite.training.data import read_batch
+from nnsvs_lite.training.data import DumpDataset, read_batch
 from nnsvs_lite.training.keep import Keeper, State
 from nnsvs_lite.training.tasks.base import Task
 from nnsvs_lite.training.update import Means, Updater, running_mean
@@ -138,7 +138,16 @@ class Loop:
                     self.average.update_parameters(self.task.model)
         losses, weight = means.reduce(fabric)
         self.seen += weight
+        if self.epoch > 1:
+            self._need(self.seen, self.task.train_data)
         return losses
+
+    def _need(self, weight: float, data: DumpDataset) -> None:
+        """Raises DataError where a set holds nothing that losses are of."""
+        if not weight and self.updaters:
+            # The untrained one of the first test must not be taken for a model.
+            (self.out / "model.pt").unlink(missing_ok=True)
+            raise DataError(f"holds no {self.task.units} to learn from{self.task.left_out}", data.folder)
 
     def _update(self, name: str, loss: Tensor, weight: Tensor | float = 1.0) -> None:
         weight = torch.as_tensor(weight, dtype=torch.float32, device=self.fabric.device) * self._share
@@ -170,7 +179,9 @@ class Loop:
                 losses = model.loss(batch)
             means.add(losses, share)
             self._watched.append((batch.utts, losses["loss"]))
-        return means.reduce(fabric)[0]
+        losses, weight = means.reduce(fabric)
+        self._need(weight, self.task.dev_data)
+        return losses
 
     def _kept(self):
         return self.task.model if self.average is None else self.average.module
@@ -239,8 +250,16 @@ class Loop:
                     bar.update(self._now() - bar.n)
         if fabric.is_global_zero:
             self.keeper.finish()
+            of = f"of {len(task.train_data):,} utterances"
             if self.updaters:
-                print(f"learnt from {self.seen:,.0f} {task.units} in {self.step:,} updates", flush=True)
+                self._need(self.seen, task.train_data)
+                passes = self.epoch - 1 + self.batch / len(self._plan(self.epoch))
+                each = f"{self.seen / passes:,.0f} {task.units} {of}"
+                print(f"learnt from {each}, {self.seen:,.0f} in {self.step:,} updates", flush=True)
+            elif task.model.fits:
+                print(f"learnt from {sum(task.train_data.frames):,} frames {of}", flush=True)
+            else:
+                print("learnt from nothing: it is a rule", flush=True)
 
     def _now(self) -> int:
         """What tests are told apart by: epochs or updates made."""

@@ -7,17 +7,17 @@ import torch
 from torch import Tensor, nn
 
 from nnsvs_lite.features.spec import Spec
-from nnsvs_lite.models.base import AcousticModel
+from nnsvs_lite.models.acoustic.rule import RuleAcoustic
 from nnsvs_lite.models.batch import Batch, Example, collate
 from nnsvs_lite.models.layers.acoustic_floor import SmoothFloor
 from nnsvs_lite.models.layers.expand import gather_rows, phone_of_frame
 from nnsvs_lite.models.layers.linguistic import Questions
-from nnsvs_lite.models.layers.losses import LF0_UNIT, StreamLoss
+from nnsvs_lite.models.layers.losses import LF0_UNIT
 from nnsvs_lite.models.layers.mlpg import WINDOWS, dynamics, generate
 from nnsvs_lite.models.layers.trees import TreeBank
 
 
-class HmmAcoustic(AcousticModel):
+class HmmAcoustic(RuleAcoustic):
     """Context-clustered Gaussians for each state of each phone.
 
     A phone is cut evenly into states. For each stream and state a tree asks about the context,
@@ -33,7 +33,6 @@ class HmmAcoustic(AcousticModel):
         states: of a phone. leaves: of a tree, at most. smallest: frames in a leaf, at least.
     """
 
-    trains = False
     fits = True
 
     def __init__(self, spec: Spec, states: int = 5, leaves: int = 256, smallest: int = 120):
@@ -41,7 +40,6 @@ class HmmAcoustic(AcousticModel):
         self.states, self.smallest = states, smallest
         self.questions = Questions(spec)
         self.floor = SmoothFloor(spec)
-        self.stream_loss = StreamLoss(spec)
         self.trees = nn.ModuleDict()
         for name, dim in spec.streams.items():
             self.trees[name] = TreeBank(states, leaves, 1 if name == "vuv" else 2 * WINDOWS * dim)
@@ -82,12 +80,6 @@ class HmmAcoustic(AcousticModel):
             out[name] = base + static * getattr(self, f"std_{name}")
         return out
 
-    def loss(self, batch: Batch) -> dict[str, Tensor]:
-        """The losses of the trained models, of what is generated."""
-        predicted = self.infer(batch)
-        predicted["vuv_logit"] = predicted["vuv"].logit()
-        return self.stream_loss(predicted, batch)
-
     def _normal(self, example: Example) -> dict[str, np.ndarray]:
         """Streams of an utterance about 0, in deviations; ``vuv`` as it is."""
         batch = collate([example], self.spec.frame_shift)
@@ -112,20 +104,15 @@ class HmmAcoustic(AcousticModel):
             borders = np.searchsorted(cell, np.arange(len(example.score.duration) * self.states + 1))
             places.append(borders)
         for name in self.trees:
-            values, voicing = [n[name] for n in normal], [n["vuv"] for n in normal]
-            self._fit_stream(name, values, voicing, places, np.concatenate(asked))
+            self._fit_stream(name, normal, places, np.concatenate(asked))
 
     def _fit_stream(
-        self,
-        name: str,
-        values: list[np.ndarray],
-        voicing: list[np.ndarray],
-        places: list[np.ndarray],
-        asked: np.ndarray,
+        self, name: str, normal: list[dict[str, np.ndarray]], places: list[np.ndarray], asked: np.ndarray
     ) -> None:
         """Grows a stream's trees; ``places`` (P * states + 1,) frame borders of each utterance."""
         trees, parts = self.trees[name], []
-        for x, voiced, place in zip(values, voicing, places):
+        for streams, place in zip(normal, places):
+            x, voiced = streams[name], streams["vuv"]
             full = x if name == "vuv" else dynamics(torch.from_numpy(np.ascontiguousarray(x))).numpy()
             weight = voiced if name == "lf0" else np.ones_like(voiced)
             rows = np.concatenate([weight, full * weight, full**2 * weight], axis=1)

@@ -17,10 +17,8 @@ from nnsvs_lite.models.refined import RefinedAcoustic
 
 def mlp(dim: int, expansion: int, dropout: float) -> nn.Sequential:
     """Two linear layers, a GELU between them, dropout after both."""
-    inner = dim * expansion
-    return nn.Sequential(
-        nn.Linear(dim, inner), nn.GELU(), nn.Dropout(dropout), nn.Linear(inner, dim), nn.Dropout(dropout)
-    )
+    enter, leave = nn.Linear(dim, dim * expansion), nn.Linear(dim * expansion, dim)
+    return nn.Sequential(enter, nn.GELU(), nn.Dropout(dropout), leave, nn.Dropout(dropout))
 
 
 class MixerBlock(nn.Module):

@@ -41,11 +41,11 @@ class DiffusionSize:
 class DiffusionNet(nn.Module):
     """Frame vectors to a stream of ``dim``: an encoder, and a denoiser conditioned on it."""
 
-    def __init__(self, inputs: int, dim: int, s: DiffusionSize, **diffusion: Any):
+    def __init__(self, inputs: int, dim: int, s: DiffusionSize, *diffusion: Any):
         super().__init__()
         self.encoder = FFConvLSTM(inputs, s.ff, s.conv, s.lstm, s.lstm_layers, embed=s.embed)
         self.out = nn.Linear(self.encoder.size, s.cond)
-        self.stream = DiffusionStream(dim, s.cond, s.channels, s.layers, s.cycle, **diffusion)
+        self.stream = DiffusionStream(dim, s.cond, s.channels, s.layers, s.cycle, *diffusion)
 
     def forward(
         self, x: Tensor, mask: Tensor, true: Tensor | None, seed: int
@@ -95,11 +95,10 @@ class NnsvsDiffusion(NeuralAcoustic):
         inner = self.features.size
         self.conditions = Conditions(spec, self.options, inner)
         self.lf0 = StreamNet(inner, 1, lf0, late=1)
-        shared = {"steps": steps, "beta_end": beta_end, "scale": scale, "sampler": sampler}
-        shared |= {"sampling_steps": sampling_steps, "temperature": temperature, "linear": linear}
+        shared = (steps, beta_end, scale, sampler, sampling_steps, temperature, linear)
         self.nets = nn.ModuleDict()
         for name, size in diffused.items():
-            self.nets[name] = DiffusionNet(inner + 1, spec.streams[name], size, **shared)
+            self.nets[name] = DiffusionNet(inner + 1, spec.streams[name], size, *shared)
         self._conditioned_on = vuv.conditioned_on
         self.vuv = StreamNet(inner + 1 + sum(spec.streams[n] for n in self._conditioned_on), 1, vuv)
 

@@ -6,13 +6,12 @@ import torch
 from torch import Tensor, nn
 
 from nnsvs_lite.features.spec import Spec
-from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.conditions import Conditions
 from nnsvs_lite.models.layers.expand import gather_rows
 from nnsvs_lite.models.layers.linguistic import LinguisticFeatures
 from nnsvs_lite.models.layers.recurrent import BiLSTM
-from nnsvs_lite.models.layers.streams import StreamNet, StreamSize, order_error
+from nnsvs_lite.models.layers.streams import StreamNet, StreamSize, check_order
 from nnsvs_lite.models.neural import NeuralAcoustic, Streams, StreamWeights
 from nnsvs_lite.models.options import AcousticOptions
 
@@ -68,8 +67,7 @@ class NnsvsWorld(NeuralAcoustic):
         options: AcousticOptions | None = None,
     ):
         super().__init__(spec, options, weights=weights)
-        if problem := order_error(list(spec.streams), streams):
-            raise DataError(problem, "streams")
+        check_order(list(spec.streams), streams)
         self.sizes = streams
         self.features = LinguisticFeatures(spec, self.options.context_dropout)
         self.conditions = Conditions(spec, self.options, self.features.size)

@@ -8,12 +8,7 @@ from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.conditions import Conditions
 from nnsvs_lite.models.layers.context import ContextEncoder, hiding
 from nnsvs_lite.models.layers.conv import ConvStack, MaskedConv1d
-from nnsvs_lite.models.layers.expand import (
-    POSITIONS,
-    frame_positions,
-    full_phone_context,
-    gather_rows,
-)
+from nnsvs_lite.models.layers.expand import POSITIONS, frame_positions, full_phone_context, gather_rows
 from nnsvs_lite.models.layers.outputs import StreamHeads
 from nnsvs_lite.models.neural import NeuralAcoustic, Streams, StreamWeights
 from nnsvs_lite.models.options import AcousticOptions

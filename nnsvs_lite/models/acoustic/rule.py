@@ -24,7 +24,7 @@ class RuleAcoustic(AcousticModel):
         return self.floor(batch, phone_of_frame(batch))
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
-        """The losses of the trained models, for comparison."""
+        """The losses of the trained models, of what is predicted without training by gradients."""
         predicted = self.infer(batch)
         predicted["vuv_logit"] = predicted["vuv"].logit()
         return self.stream_loss(predicted, batch)

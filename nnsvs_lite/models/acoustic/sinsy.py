@@ -29,11 +29,8 @@ def prior_weights(batch: Batch, phone: Tensor, rest: int, frame_shift: float) ->
 
     Sinsy 2021 puts a normal prior on the residual; NNSVS weights its size so: inside each sung
     note from 0 up to 0.5 over 0.3 s (60 frames), then held, then down again; 0 throughout notes of
-    0.6 s or less, and in rests. Times are seconds here, so that any frame shift does.
-
-    Args:
-        phone: (B, T) from ``phone_of_frame``. rest: column of the flag ``is_rest``.
-        frame_shift: seconds.
+    0.6 s or less, and in rests. Times are seconds here, so that any frame shift does. ``rest`` is the column
+    of the flag ``is_rest``.
     """
     lengths = sum_by_note(batch.score.duration.to(torch.float32), batch)
     starts = lengths.cumsum(1) - lengths

@@ -95,10 +95,7 @@ class TacotronSinging(PostnetAcoustic):
         out = self.refined(self.space.split(frames[:, : batch.max_frames]), base, mask)
         # An utterance's last step may begin in it and have its middle beyond: the last phone's.
         middle = torch.arange(steps, device=mask.device) * reduction + reduction // 2
-        sung = phone[:, middle.clamp(max=batch.max_frames - 1)].minimum(
-            batch.score.phone_lengths[:, None] - 1
-        )
-        guided = guided_attention(
-            weights.float(), sung, batch.score.phone_mask, mask[:, ::reduction], self.sigma
-        )
+        middle, last = middle.clamp(max=batch.max_frames - 1), batch.score.phone_lengths[:, None] - 1
+        sung, known = phone[:, middle].minimum(last), batch.score.phone_mask
+        guided = guided_attention(weights.float(), sung, known, mask[:, ::reduction], self.sigma)
         return {**out, "loss_guided": self.guided_weight * guided}

@@ -48,19 +48,15 @@ class DurationAttention(nn.Module):
 
     The weights of the last step move on by the shares and are multiplied with a softmax over content and
     place: a query from the decoder, keys from the encoder, and a convolution of all the attention that
-    phones have had (Chorowski et al., 2015).
-
-    Args:
-        inputs: size of the encoder's vectors. query: of the decoder's. dim: in which they meet.
-        channels, kernel: of the convolution.
+    phones have had (Chorowski et al., 2015). Queries and keys meet in ``dim``.
     """
 
-    def __init__(self, inputs: int, query: int, dim: int, channels: int = 32, kernel: int = 31):
+    def __init__(self, inputs: int, query: int, dim: int):
         super().__init__()
         self.key = nn.Linear(inputs, dim)
         self.query = nn.Linear(query, dim, bias=False)
-        self.past = MaskedConv1d(1, channels, kernel)
-        self.past_out = nn.Linear(channels, dim, bias=False)
+        self.past = MaskedConv1d(1, 32, 31)
+        self.past_out = nn.Linear(32, dim, bias=False)
         self.score = nn.Linear(dim, 1, bias=False)
 
     @staticmethod
@@ -95,7 +91,6 @@ def guided_attention(weights: Tensor, phone: Tensor, mask: Tensor, steps: Tensor
     Args:
         weights: (B, S, P). phone: (B, S) index of the phone sung at each step.
         mask: (B, P) bool. steps: (B, S) bool, true on the utterance's steps.
-        sigma: in utterances.
     """
     places = torch.arange(weights.shape[2], device=weights.device, dtype=torch.float32)
     count = mask.sum(1)[:, None, None].clamp(min=1)
@@ -106,17 +101,12 @@ def guided_attention(weights: Tensor, phone: Tensor, mask: Tensor, steps: Tensor
 
 
 class Memory(NamedTuple):
-    """What does not change from step to step.
+    """What does not change from step to step."""
 
-    Attributes:
-        vectors: (B, P, inputs) of the encoder. keys: (B, P, attention) of them.
-        mask: (B, P) bool. control: (B, P) logits, see ``DurationControl``.
-    """
-
-    vectors: Tensor
-    keys: Tensor
-    mask: Tensor
-    control: Tensor
+    vectors: Tensor  # (B, P, inputs) of the encoder
+    keys: Tensor  # (B, P, attention) of them
+    mask: Tensor  # (B, P) bool
+    control: Tensor  # (B, P) logits of DurationControl
 
 
 class AttentiveDecoder(nn.Module):

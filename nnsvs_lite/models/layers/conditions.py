@@ -111,11 +111,7 @@ class Conditions(nn.Module):
     """Embeddings of what holds for a whole utterance.
 
     Data of one singer and one language need none of these: nothing is made, and nothing added.
-    The style comes with the batch, see :class:`StyleTokens`.
-
-    Args:
-        spec: names singers and languages. options: which embeddings to make.
-        dim: of the vectors to add to.
+    The style comes with the batch, see :class:`StyleTokens`. ``dim`` is that of the vectors to add to.
     """
 
     def __init__(self, spec: Spec, options: AcousticOptions, dim: int):
@@ -130,11 +126,7 @@ class Conditions(nn.Module):
     def forward(self, batch: Batch) -> Tensor:
         """(B, 1, dim), or a zero that can be added to anything."""
         total = batch.score.note_context.new_zeros(())
-        for layer, given in (
-            (self.singer, batch.singer),
-            (self.language, batch.language),
-            (self.style, batch.style),
-        ):
-            if layer is not None:
-                total = total + layer(given)[:, None]
+        for name in ("singer", "language", "style"):
+            if (layer := getattr(self, name)) is not None:
+                total = total + layer(getattr(batch, name))[:, None]
         return total

@@ -44,9 +44,7 @@ class ContextEncoder(nn.Module):
     Numbers and flags go through one linear layer.
 
     Args:
-        spec: columns and statistics.
         levels: ``("note",)`` or ``("phone", "note")``, the order in which the context's columns stand.
-        dim: size of the output.
         context_dropout: probability with which, in training, a number or a category other than the
             first (the phone itself) is hidden.
     """
@@ -56,9 +54,10 @@ class ContextEncoder(nn.Module):
         self.context_dropout = context_dropout
         columns = sum((spec.columns(level) for level in levels), [])
         mean, std, low, high = context_moments(spec, levels)
-        self.categorical = [i for i, c in enumerate(columns) if c.kind == "categorical"]
-        numeric = [i for i, c in enumerate(columns) if c.kind == "numeric"]
-        flags = [i for i, c in enumerate(columns) if c.kind == "flag"]
+        self.categorical, numeric, flags = (
+            [i for i, c in enumerate(columns) if c.kind == kind]
+            for kind in ("categorical", "numeric", "flag")
+        )
         self.numeric = numeric + flags
         self.embeddings = nn.ModuleList(
             nn.Embedding(columns[i].size, dim, padding_idx=0) for i in self.categorical

@@ -26,8 +26,7 @@ class MaskedConv1d(nn.Module):
 class ConvStack(nn.Module):
     """Residual blocks of dilated convolution, LayerNorm, GELU and dropout.
 
-    Args:
-        dim: channels. layers: blocks. kernel: width. cycle: dilations double, and start again after so many.
+    From block to block dilations double, and start again after ``cycle``.
     """
 
     def __init__(self, dim: int, layers: int, kernel: int, dropout: float, cycle: int = 1):
@@ -47,11 +46,7 @@ class ConvStack(nn.Module):
 
 
 def smooth(x: Tensor, mask: Tensor, kernel: Tensor) -> Tensor:
-    """Weighted moving mean over valid frames only.
-
-    Args:
-        x: (B, T, D). mask: (B, T) bool. kernel: (K,) odd, positive.
-    """
+    """Moving mean of ``x`` (B, T, D), weighted by ``kernel`` (K,), odd, positive, over valid frames only."""
     x, weights = x.float(), mask[..., None].float()
 
     def convolve(v: Tensor) -> Tensor:

@@ -27,11 +27,8 @@ def step_embedding(t: Tensor, dim: int) -> Tensor:
 class WaveNet(nn.Module):
     """The denoiser of DiffSinger (Liu et al. 2022, arXiv:2105.02446, after DiffWave), over frames.
 
-    The last layer starts at zero: a new network says that there is no noise.
-
-    Args:
-        dim: of a frame. cond: of a frame of the condition. channels: of the residual blocks.
-        layers: blocks. cycle: dilations double, and start again after so many blocks.
+    The last layer starts at zero: a new network says that there is no noise. Dilations double from one of the
+    ``layers`` residual blocks to the next, and start again after ``cycle``.
     """
 
     def __init__(self, dim: int, cond: int, channels: int, layers: int, cycle: int = 1):
@@ -80,8 +77,7 @@ Sampler = Literal["ddpm", "ddim", "plms"]
 class Schedule(nn.Module):
     """Variances rising in a straight line (Ho et al. 2020, arXiv:2006.11239).
 
-    Args:
-        steps: K. beta_end: variance of the noise that the last step adds; the first adds 1e-4.
+    The first of K ``steps`` adds noise of variance 1e-4, the last of ``beta_end``.
     """
 
     def __init__(self, steps: int = 100, beta_end: float = 0.06):
@@ -211,9 +207,6 @@ class DiffusionStream(nn.Module):
         """L1 between drawn and predicted noise, and the data in sight, (B, T, dim).
 
         In testing, steps and noise are the same every time, or losses could not be compared.
-
-        Args:
-            data: (B, T, dim). cond: (B, T, cond). mask: (B, T).
         """
         rows, size, _ = data.shape
         if self.training:
@@ -229,11 +222,7 @@ class DiffusionStream(nn.Module):
         return error / (mask.sum() * self.dim).clamp(min=1), self.schedule.data_in(x, t, found) * self.scale
 
     def sing(self, cond: Tensor, mask: Tensor, seed: int) -> Tensor:
-        """Frames from noise: (B, T, dim); what a row gets depends on its own length alone.
-
-        Args:
-            cond: (B, T, cond). mask: (B, T). seed: of the noise.
-        """
+        """Frames from noise: (B, T, dim); what a row gets depends on its own length alone."""
         lengths, size = mask.sum(1), mask.shape[1]
 
         def noise(step: int) -> Tensor:

@@ -47,9 +47,6 @@ def frame_positions(batch: Batch, phone: Tensor, frame_shift: float) -> Tensor:
 
     For the phone, then the note: the fraction passed (0..1), and the logarithm of 1 + tenths of
     seconds from its start, to its end, and in all: times, whose meaning no frame shift changes.
-
-    Args:
-        phone: (B, T) from :func:`phone_of_frame`. frame_shift: seconds.
     """
     lengths = batch.score.duration.to(torch.float32)
     starts = lengths.cumsum(1) - lengths

@@ -17,8 +17,7 @@ class FFConvLSTM(nn.Module):
     directions. NNSVS pads convolutions by reflection, here padding counts as zero.
 
     Args:
-        inputs: size of a frame. ff, conv, lstm: sizes of the three parts.
-        lstm_layers: stacked. dropout: between LSTM layers.
+        ff, conv, lstm: sizes of the three parts. dropout: between LSTM layers.
         embed: size of a linear layer before all, or 0 for none.
         late: numbers a frame that enter before the convolutions.
     """

@@ -72,6 +72,5 @@ class Questions(nn.Module):
         """(B, P, questions)."""
         context = full_phone_context(batch)
         parts = [one_hot(context[..., i].long(), size) for i, size in self._categories]
-        for i in self._around:
-            parts.append(self.classes[context[..., i].long().clamp(0, len(self.classes) - 1)])
-        return torch.cat([context[..., self._plain], *parts], dim=-1)
+        around = context[..., self._around].long().clamp(0, len(self.classes) - 1)
+        return torch.cat([context[..., self._plain], *parts, self.classes[around].flatten(-2)], dim=-1)

@@ -30,10 +30,9 @@ class StreamLoss(nn.Module):
             self.register_buffer(f"scale_{name}", scale, persistent=False)
 
     def forward(self, predicted: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
-        """``predicted``: the spec's streams (B, T, D), with ``vuv_logit`` for ``vuv``.
+        """``loss``, one entry for each stream, and ``weight`` (frames).
 
-        Returns:
-            ``loss``, one entry for each stream, and ``weight`` (frames).
+        ``predicted`` has the spec's streams (B, T, D), with ``vuv_logit`` for ``vuv``.
         """
         mask = batch.frame_mask[..., None]
         frames = mask.sum().clamp(min=1)

@@ -7,12 +7,9 @@ from torch import Tensor, nn
 
 
 class MixtureHead(nn.Module):
-    """A Gaussian mixture over one value for each row.
+    """A mixture of K Gaussians over one value for each row.
 
-    It starts as a single broad Gaussian around 0, whatever it reads.
-
-    Args:
-        dim: input size. components: K. deviation: standard deviation at the start.
+    It starts as a single broad Gaussian around 0, of standard ``deviation``, whatever it reads.
     """
 
     MIN_LOG_SIGMA = -7.0
@@ -48,9 +45,8 @@ def mixture_nll(
 ) -> Tensor:
     """Negative log likelihood of ``y`` (B, L): ``-log sum_k w_k N(y; mu_k, sigma_k)``, (B, L).
 
-    Args:
-        reach: deviations from each component beyond which an example counts as if it were
-            that far, and draws the component no more (NNSVS: 5).
+    An example that is more than ``reach`` deviations from a component counts as if it were that far, and
+    draws the component no more (NNSVS: 5).
     """
     z = ((y[..., None] - means) * torch.exp(-log_sigma)).clamp(-reach, reach)
     log_prob = -0.5 * z**2 - log_sigma - 0.5 * math.log(2 * math.pi)

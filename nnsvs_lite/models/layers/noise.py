@@ -5,12 +5,9 @@ from torch import Tensor
 
 
 def frame_noise(lengths: Tensor, size: int, dim: int, seed: int) -> Tensor:
-    """Standard normal noise (B, size, dim); row ``b`` depends on ``lengths[b]`` alone.
+    """Standard normal noise (B, size, dim); row ``b`` depends on ``lengths[b]``, its frames, alone.
 
     Drawn on the CPU, whose generator gives the same numbers whatever device computes.
-
-    Args:
-        lengths: (B,) frames. size: padded length. seed: whole number.
     """
     out = torch.zeros(len(lengths), size, dim)
     if lengths.device.type != "meta":

@@ -7,11 +7,8 @@ from nnsvs_lite.models.layers.conv import MaskedBatchNorm, MaskedConv1d
 
 
 class Postnet(nn.Module):
-    """Tacotron 2's: convolutions with batch normalisation and tanh, added to what they read.
-
-    Args:
-        size: of a frame. layers: convolutions, two or more. channels: between them.
-        kernel: width. dropout: probability, after each.
+    """Tacotron 2's: ``layers`` convolutions (two or more), each with batch normalisation and dropout, all but
+    the last with tanh, added to what they read. ``channels`` are those between them.
     """
 
     def __init__(
@@ -34,17 +31,12 @@ class Postnet(nn.Module):
         return x + out
 
 
-def spectra_of(sizes: dict[str, int]) -> dict[str, int]:
-    """All streams but ``lf0`` and ``vuv``, with their sizes."""
-    return {name: size for name, size in sizes.items() if name not in ("lf0", "vuv")}
-
-
 class SpectraPostnet(nn.Module):
     """A postnet that takes the spectra of ``sizes`` (stream to dimension) one beside the other."""
 
     def __init__(self, sizes: dict[str, int], layers: int = 5, channels: int = 512):
         super().__init__()
-        self.spectra = spectra_of(sizes)
+        self.spectra = {name: size for name, size in sizes.items() if name not in ("lf0", "vuv")}
         self.postnet = Postnet(sum(self.spectra.values()), layers, channels)
 
     def forward(self, before: dict[str, Tensor], mask: Tensor) -> dict[str, Tensor]:

@@ -5,11 +5,7 @@ from torch import Tensor, nn
 
 
 def reverse_rows(x: Tensor, mask: Tensor) -> Tensor:
-    """Each utterance back to front, its padding left behind it.
-
-    Args:
-        x: (B, L, D). mask: (B, L) bool, true on the first rows of each utterance.
-    """
+    """Each utterance of ``x`` (B, L, D) back to front, its padding, false in ``mask``, left behind it."""
     places = torch.arange(x.shape[1], device=x.device)
     back = torch.where(mask, mask.sum(1, keepdim=True) - 1 - places, places)
     return x.gather(1, back[..., None].expand(-1, -1, x.shape[2]))
@@ -19,11 +15,8 @@ class BiLSTM(nn.Module):
     """A stack of LSTM layers in both directions.
 
     The backward direction runs over each utterance reversed within its length, so padding comes last in
-    both and cannot reach valid rows. Nothing is packed, so lengths stay on the device.
-
-    Args:
-        inputs: size of the input. hidden: of each direction. layers: stacked.
-        dropout: between layers, not after the last.
+    both and cannot reach valid rows. Nothing is packed, so lengths stay on the device. ``hidden`` is the size
+    of each direction; dropout is between layers, not after the last.
     """
 
     def __init__(self, inputs: int, hidden: int, layers: int = 1, dropout: float = 0.0):

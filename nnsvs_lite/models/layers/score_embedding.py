@@ -49,7 +49,6 @@ class ScoreEmbedding(nn.Module):
     All but the phone's start at zero, so that a pitch no one sang in training says nothing.
 
     Args:
-        spec: columns.
         sizes: part (``phone``, ``pitch``, ``length`` of the note, ``tempo``) to vector size.
         context_dropout: probability with which, in training, a part other than the phone is hidden; see
             :func:`nnsvs_lite.models.layers.context.hiding`.
@@ -97,10 +96,8 @@ class ScoreEmbedding(nn.Module):
 class ToFrames(nn.Module):
     """Repeats phones' vectors by their durations (the length regulator of FastSpeech).
 
-    Args:
-        dim: of the vectors. places: adds, through a linear layer, where each frame lies in its phone and
-            note, and which way the score's melody goes there. No published system of this form has that;
-            with little data it is worth much.
+    ``places`` adds, through a linear layer, where each frame lies in its phone and note, and which way the
+    score's melody goes there. No published system of this form has that; with little data it is worth much.
     """
 
     def __init__(self, spec: Spec, dim: int, places: bool = False):

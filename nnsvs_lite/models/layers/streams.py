@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.layers.ffconvlstm import FFConvLSTM
 from nnsvs_lite.models.layers.noise import SeededDropout
 from nnsvs_lite.models.layers.outputs import zeroed
@@ -70,10 +71,7 @@ class ArDecoder(nn.Module):
     linear layer without bias on their output and the vector gives the step's frames.
 
     Under teacher forcing one LSTM runs over all steps at once. What a step gives depends on target frames
-    before its first alone.
-
-    Args:
-        inputs: size of an encoder frame. size: of an output frame. sizes: see :class:`DecoderSize`.
+    before its first alone. ``inputs`` is the size of an encoder frame, ``size`` that of an output frame.
     """
 
     def __init__(self, inputs: int, size: int, sizes: DecoderSize):
@@ -160,10 +158,7 @@ class ArDecoder(nn.Module):
 class StreamNet(nn.Module):
     """Frame vectors to the numbers of one stream.
 
-    Args:
-        inputs: size of a frame vector. size: of the stream.
-        sizes: see :class:`StreamSize`.
-        late: numbers that also enter after the feed-forward part, and the decoder.
+    So many as ``late`` are numbers that also enter after the feed-forward part, and the decoder.
     """
 
     def __init__(self, inputs: int, size: int, sizes: StreamSize, late: int = 0):
@@ -198,18 +193,14 @@ class StreamNet(nn.Module):
         return out, out if self.postnet is None else self.postnet(out, mask)
 
 
-def order_error(names: Sequence[str], sizes: dict[str, StreamSize]) -> str | None:
-    """What is wrong with the streams of a configuration, or None.
-
-    Args:
-        names: of the dump's streams. sizes: in the order in which they are predicted.
-    """
+def check_order(names: Sequence[str], sizes: dict[str, StreamSize]) -> None:
+    """Raises DataError where streams cannot be predicted in the order of ``sizes``, or are not the dump's."""
     if set(sizes) != set(names):
-        return f"streams {', '.join(sizes)} are configured, the dump has {', '.join(names)}"
+        what = f"streams {', '.join(sizes)} are configured, the dump has {', '.join(names)}"
+        raise DataError(what, "streams")
     if next(iter(sizes)) != "lf0":
-        return "lf0 must be the first stream: the others are conditioned on F0"
+        raise DataError("lf0 must be the first stream: the others are conditioned on F0", "streams")
     for place, (name, size) in enumerate(sizes.items()):
-        late = [h for h in size.conditioned_on if h not in list(sizes)[:place]]
-        if late:
-            return f"stream {name} is conditioned on {', '.join(late)}, which must stand before it"
-    return None
+        if late := [h for h in size.conditioned_on if h not in list(sizes)[:place]]:
+            what = f"stream {name} is conditioned on {', '.join(late)}, which must stand before it"
+            raise DataError(what, "streams")

@@ -8,11 +8,8 @@ from torch import Tensor, nn
 class TreeBank(nn.Module):
     """Several binary trees over the same questions, with a vector in every leaf.
 
-    A tree not grown yet is one leaf of zeros. All are stored at their largest size: a checkpoint's
-    tensors have the shapes that the configuration says.
-
-    Args:
-        trees: how many. leaves: of each, at most. size: of a leaf's vector.
+    A tree not grown yet is one leaf of zeros. All are stored at their largest size, ``leaves`` vectors of
+    ``size``: a checkpoint's tensors have the shapes that the configuration says.
     """
 
     def __init__(self, trees: int, leaves: int, size: int):

@@ -25,15 +25,12 @@ CROSSINGS = 5
 
 
 class Vibrato(NamedTuple):
-    """What was found, (B, T, 1) each."""
+    """What was found, (B, T, 1) each; amplitude and rate are 0 in frames without vibrato."""
 
-    level: Tensor
-    """Log F0 with its oscillation taken away."""
-    flag: Tensor
-    """Bool, frames with vibrato."""
-    amplitude: Tensor
-    """Cents; 0 elsewhere, as is the rate, in Hz."""
-    rate: Tensor
+    level: Tensor  # log F0 with its oscillation taken away
+    flag: Tensor  # bool, frames with vibrato
+    amplitude: Tensor  # cents
+    rate: Tensor  # Hz
 
 
 def before(x: Tensor) -> Tensor:
@@ -124,10 +121,7 @@ def sing_vibrato(amplitude: Tensor, rate: Tensor, flag: Tensor, frame_shift: flo
     """A sine, in log F0, that starts anew with each run of flagged frames.
 
     The phase is the integral of the rate: NNSVS' ``m_a sin(2 pi m_f t)`` where that is constant.
-    Amplitudes and rates are held within what :class:`VibratoAnalysis` finds.
-
-    Args:
-        amplitude: cents, rate: Hz, flag: bool, (B, T, 1) each. frame_shift: seconds.
+    Amplitudes in cents and rates in Hz, (B, T, 1), are held within what :class:`VibratoAnalysis` finds.
     """
     on = flag[..., 0]
     cycles = torch.where(on, rate[..., 0].clamp(*RATES) * frame_shift, 0.0)

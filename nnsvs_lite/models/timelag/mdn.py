@@ -5,7 +5,7 @@ from torch import Tensor
 
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.timing_floor import note_conditions
-from nnsvs_lite.models.timing import ContextMdn, NeuralTimeLag, Prediction
+from nnsvs_lite.models.timing import ContextMdn, NeuralTimeLag, Prediction, with_defaults
 
 FAST = 10.0
 """Factor of the means of kinds: with it they are found before the network starts to fit noise."""
@@ -18,6 +18,7 @@ class MdnTimeLag(ContextMdn, NeuralTimeLag):
     """
 
     kinds = 5
+    __init__ = with_defaults(ContextMdn.__init__, hidden=32, layers=2)
 
     def rows(self, phones: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         """A note is the mean of its phones."""

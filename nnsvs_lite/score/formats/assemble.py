@@ -271,7 +271,7 @@ def _with_rests(notes: Iterable[Sung], timeline: Timeline) -> list[Sung]:
 
 
 def choose_part(part: int | str | None, names: Sequence[str], lyrics: Sequence[int]) -> int:
-    """Index of the part asked for by number from 1 or by name; the first with lyrics if none is.
+    """Index of the part asked for by number from 1 or name; else the first with a quarter of the most lyrics.
 
     ``names`` are those of the parts with notes, ``lyrics`` how many lyrics each of them has.
     Raises DataError where there is no such part; names those there are.
@@ -279,7 +279,8 @@ def choose_part(part: int | str | None, names: Sequence[str], lyrics: Sequence[i
     if not names:
         raise DataError("the score is empty: it has no notes")
     if part is None:
-        return next((i for i, count in enumerate(lyrics) if count), 0)
+        # An ossia or a few words of a choir are not the song.
+        return next(i for i, count in enumerate(lyrics) if 4 * count >= max(lyrics))
     text = str(part).strip()
     if text.isdecimal() and 1 <= int(text[:9]) <= len(names):
         return int(text[:9]) - 1

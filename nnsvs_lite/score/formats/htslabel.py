@@ -20,7 +20,13 @@ from nnsvs_lite.io.atomic import read_text
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.formats.assemble import carried
-from nnsvs_lite.score.formats.limits import MAX_TEXT_BYTES, checked_count, checked_length, checked_pitch
+from nnsvs_lite.score.formats.limits import (
+    MAX_SECONDS,
+    MAX_TEXT_BYTES,
+    checked_count,
+    checked_length,
+    checked_pitch,
+)
 from nnsvs_lite.score.formats.rawfile import read_bytes
 from nnsvs_lite.score.languages import get_language, language_codes
 from nnsvs_lite.score.timeline import Timeline
@@ -155,7 +161,7 @@ def _notes(rows: Sequence[tuple[dict[str, str], list[Segment]]], remarks: list[s
         own = sung[-1].end - sung[0].start
         long = int(row["centiseconds"]) >= _MOST_CENTISECONDS
         fast = tempo >= _MOST_TEMPO and (abs(seconds - stated) > 0.006 or abs(own - stated) < 0.006)
-        if (fast or long) and own > 0:
+        if (fast or long) and 0 < own < MAX_SECONDS:
             full += 1
             seconds = own if fast or abs(seconds - own) > 0.03 else seconds
         elif not long and abs(seconds - stated) > 0.03:

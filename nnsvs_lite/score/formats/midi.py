@@ -5,12 +5,17 @@ How parts, lyrics and words are found is said in ``docs/scores.md``; the rest is
 """
 
 import bisect
+import logging
 import os
+import re
+import statistics
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from typing import NamedTuple
 
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.io.leftout import left_out
 from nnsvs_lite.score.formats.assemble import (
     UNSPACED,
     Sung,
@@ -25,8 +30,18 @@ from nnsvs_lite.score.lyrics import is_continuation
 from nnsvs_lite.score.timeline import Timeline
 from nnsvs_lite.score.types import Score
 
-_NEAR = Fraction(1, 4)  # quarters
+log = logging.getLogger(__name__)
+
+_BEAT = Fraction(1)  # quarters within which a lyric finds its note
+_TOGETHER = Fraction(1, 16)  # quarters between what begins together
 _DRUMS = 9
+_SPARSE = 20  # notes to a lyric, beyond which texts are no lyrics
+_STREAMS = 12  # tracks with lyrics, the longest, that are looked at
+_VOCAL = re.compile("mel|vo[cixz]|lead|sing|sang|sop|cant|chant", re.IGNORECASE)
+
+_REMARK = re.compile(r"\{.*?\}|\[.*?\]|^@.*")
+
+Syllables = Sequence[tuple[int, bytes]]
 
 
 class _Part(NamedTuple):
@@ -56,22 +71,27 @@ def read_midi(
         parts = _parts(midi, lang)
         if not parts and any(text.startswith(b"DM:") for track in midi.tracks for _, text in track.texts):
             raise DataError("a sequence of VOCALOID 2; open it in an editor and save it as VSQX or MusicXML")
-        shared = max(map(_syllables, midi.tracks), key=len)
-        texts = [_syllables(p.track) or shared for p in parts]
-        fits = []
-        for p, syllables in zip(parts, texts):
-            starts = {note.start for note in p.notes}
-            fits.append(sum(tick in starts for tick, _ in syllables))
+        streams = [(track, rows) for track in midi.tracks for rows in (track.lyrics, _texts(track)) if rows]
+        streams.sort(key=lambda stream: len(stream[1]), reverse=True)
+        found = [_best_stream(p, streams, midi.ticks) for p in parts]
+        fits = [fit + 0.1 * bool(_VOCAL.search(p.name)) * (fit > 0) for p, (fit, _) in zip(parts, found)]
         index = choose_part(part, [p.name for p in parts], [int(fit == max(fits)) for fit in fits])
-        chosen = parts[index]
-        lyrics = _lyrics(texts[index], lang)
-        if not lyrics:
+        lyrics = _lyrics(found[index][1], lang)
+        notes = parts[index].notes
+        if len(lyrics) * _SPARSE < len(notes):
             raise DataError(
-                f"notes without lyrics: the MIDI file has no lyric events, so none of its {len(chosen.notes)}"
+                f"notes without lyrics: the MIDI file has no lyric events, so none of its {len(notes)}"
                 " notes can be sung; export it with lyrics, or as MusicXML"
             )
-        notes = _sing(chosen.notes, lyrics, midi.ticks, timeline, lang)
-        return assemble(notes, timeline, lang=lang, title=_name(midi.tracks[0], lang))
+        for what, odd in (
+            ("notes without an end are held until the next", [n for n in notes if n.endless]),
+            ("notes of no length are left out", [n for n in notes if n.end <= n.start]),
+        ):
+            left_out(what, [timeline.place(Fraction(note.start, midi.ticks)) for note in odd])
+        notes = [note for note in notes if note.end > note.start] or notes
+        notes = _one_voice(notes, [tick for tick, _ in lyrics], midi.ticks, timeline)
+        sung = _sing(notes, lyrics, midi.ticks, timeline, lang)
+        return assemble(sung, timeline, lang=lang, title=_name(midi.tracks[0], lang))
 
 
 def _parts(midi: MidiFile, lang: str) -> list[_Part]:
@@ -81,6 +101,7 @@ def _parts(midi: MidiFile, lang: str) -> list[_Part]:
         for channel in channels:
             suffix = f" channel {channel + 1}" if len(channels) > 1 else ""
             notes = [note for note in track.notes if note.channel == channel]
+            notes.sort(key=lambda note: (note.start, -note.pitch))
             parts.append(_Part(f"{_name(track, lang)}{suffix}".strip(), track, notes))
     return parts
 
@@ -90,36 +111,63 @@ def _name(track: MidiTrack, lang: str) -> str:
     return " ".join(name.replace("\0", " ").split())
 
 
-def _syllables(track: MidiTrack) -> list[tuple[int, bytes]]:
-    """Lyric events, or text events as in karaoke files."""
-    if track.lyrics:
-        return track.lyrics
-    tags, lines = (b"@", b"%", b"#"), (b"/", b"\\")
-    texts = [(tick, text) for tick, text in track.texts if not text.startswith(tags)]
-    # Texts at the very beginning are comments, but for those that begin a line, and the last one
-    # where a note begins there too.
-    later = [(tick, text) for tick, text in texts if tick > 0]
-    first = [(tick, text) for tick, text in texts if tick <= 0]
-    if not any(text.startswith(lines) for _, text in first):
-        first = first[-1:] if later and any(note.start == 0 for note in track.notes) else []
-    return [row for row in first if row[1].startswith(lines) or len(first) == 1] + later
+def _texts(track: MidiTrack) -> Syllables:
+    """Text events, as karaoke files have them, without what is tagged as none or stands before the music."""
+    texts = [(tick, text) for tick, text in track.texts if not text.startswith((b"@", b"%", b"#"))]
+    later = [row for row in texts if row[0] > 0]
+    first = [row for row in texts if row[0] <= 0]
+    lines = [row for row in first if row[1].startswith((b"/", b"\\"))]
+    # Of others the last one is sung if a note begins there.
+    last = first[-1:] if later and any(note.start == 0 for note in track.notes) else []
+    return (lines or last) + later
 
 
-def _lyrics(syllables: Sequence[tuple[int, bytes]], lang: str) -> list[tuple[int, str]]:
-    """Text of each syllable, with ``-`` where its word goes on."""
-    syllables = sorted(syllables, key=lambda row: row[0])
+def _best_stream(
+    part: _Part, streams: Sequence[tuple[MidiTrack, Syllables]], ticks: int
+) -> tuple[float, Syllables]:
+    """The lyrics that a part's notes begin with, its own before others; and how well they fit, 0 to 1."""
+    starts = sorted({note.start for note in part.notes})
+    own = [rows for track, rows in streams if track is part.track]
+    others = [rows for track, rows in streams[:_STREAMS] if track is not part.track]
+    best: tuple[float, Syllables] = (0.0, [])
+    for rows in own + others:
+        times = sorted({tick for tick, _ in rows})
+        near = sum(_distance(times, start) <= _TOGETHER * ticks for start in starts)
+        fit = 2 * near / (len(starts) + len(times))
+        if fit > best[0] or not best[1]:
+            best = (fit, rows)
+    return best
+
+
+def _nearest(times: Sequence[int], tick: int) -> int:
+    """Index of the time nearest to a tick, the first of two."""
+    i = bisect.bisect_left(times, tick)
+    return min({max(i - 1, 0), min(i, len(times) - 1)}, key=lambda k: (abs(times[k] - tick), k))
+
+
+def _distance(times: Sequence[int], tick: int) -> int:
+    return abs(times[_nearest(times, tick)] - tick)
+
+
+def _lyrics(syllables: Syllables, lang: str) -> list[tuple[int, str]]:
+    """Text of each syllable, with ``-`` where its word goes on; the same one twice at one tick is one."""
+    syllables = list(dict.fromkeys(sorted(syllables, key=lambda row: row[0])))
     joined, encoding = b"\0".join(text for _, text in syllables), None
     for tag, name in ((b"{@JP}", "cp932"), (b"{@LATIN}", "cp1252"), (b"{@LATIN1}", "cp1252")):
         if tag in joined:
             joined, encoding = joined.replace(tag, b""), name
-    texts = decode(joined, lang, encoding).split("\0")
-    lyrics: list[tuple[int, str]] = []
+    texts = [_REMARK.sub("", text) for text in decode(joined, lang, encoding).split("\0")]
+    hyphens = sum(text.rstrip().endswith("-") for text in texts)
+    if hyphens > 2 / 3 * len(texts):
+        # Here a hyphen follows every syllable; blanks and lines tell words.
+        texts = [text.rstrip("\r\n")[:-1] if text.rstrip().endswith("-") else text for text in texts]
     starts = [text[:1].isspace() or text.startswith(("/", "\\")) for text in texts]
     ends = [text[-1:].isspace() or after for text, after in zip(texts, [*starts[1:], True])]
     marked = lang not in UNSPACED and any(ends[:-1])
+    lyrics: list[tuple[int, str]] = []
     for (tick, _), text, end in zip(syllables, texts, ends):
         text = " ".join(text.lstrip("/\\").split())
-        if text.startswith(("{", "@")) or not text:
+        if not is_continuation(text) and not any(c.isalnum() for c in text):
             continue
         if marked and not end and not text.endswith("-") and not is_continuation(text):
             text += "-"
@@ -127,22 +175,60 @@ def _lyrics(syllables: Sequence[tuple[int, bytes]], lang: str) -> list[tuple[int
     return lyrics
 
 
+def _one_voice(
+    notes: Sequence[MidiNote], lyrics: Sequence[int], ticks: int, timeline: Timeline
+) -> list[MidiNote]:
+    """The notes without chords and overlaps; ``lyrics`` are the ticks of syllables.
+
+    The highest of a chord is sung. A note that sounds on gives way to one with a syllable, to a higher one,
+    and to one that outlasts it; any other begins while a voice above it is held, and is left out.
+    """
+    voice: list[MidiNote] = []
+    second = []
+    cut = 0
+    for note in notes:
+        last = voice[-1] if voice else None
+        if last is not None and note.start - last.start <= _TOGETHER * ticks / 2 and last.end > note.start:
+            second.append(note)
+        elif last is None or last.end <= note.start:
+            voice.append(note)
+        elif (
+            note.pitch >= last.pitch
+            or _distance(lyrics, note.start) <= _TOGETHER * ticks
+            or (note.end > last.end and 2 * (last.end - note.start) <= last.end - last.start)
+        ):
+            voice[-1] = replace(last, end=note.start)
+            voice.append(note)
+            cut += 1
+        else:
+            second.append(note)
+    if cut:
+        log.warning("%d notes that ran into the next were shortened", cut)
+    places = [timeline.place(Fraction(note.start, ticks)) for note in second]
+    left_out("notes of a second voice or of chords are left out", places)
+    return voice
+
+
 def _sing(
     notes: Sequence[MidiNote], lyrics: Sequence[tuple[int, str]], ticks: int, timeline: Timeline, lang: str
 ) -> list[Sung]:
-    """The notes with each lyric on the one that begins with it, or nearest to it."""
-    notes = sorted(notes, key=lambda note: (note.start, -note.pitch))
+    """The notes with each lyric on the one that begins with it, or nearest to it within a beat."""
     starts = [note.start for note in notes]
     sung = [""] * len(notes)
+    # Many files show all their lyrics a little before or after they are sung.
+    late = [starts[_nearest(starts, tick)] - tick for tick, _ in lyrics]
+    shift = statistics.median_low(late) if 2 * abs(statistics.median_low(late)) < _BEAT * ticks else 0
+    lost = []
     for tick, text in lyrics:
-        i = bisect.bisect_left(starts, tick)
-        k = min({max(i - 1, 0), min(i, len(notes) - 1)}, key=lambda k: (abs(starts[k] - tick), k))
-        if abs(starts[k] - tick) > _NEAR * ticks:
-            if is_continuation(text):
-                continue
-            raise DataError(f"{timeline.place(Fraction(tick, ticks))}: lyric {text!r} without a note")
+        k = _nearest(starts, tick + shift)
+        if sung[k] and k + 1 < len(notes) and 2 * abs(starts[k + 1] - tick - shift) <= _BEAT * ticks:
+            k += 1
+        if abs(starts[k] - tick - shift) > _BEAT * ticks:
+            lost += [] if is_continuation(text) else [timeline.place(Fraction(tick, ticks))]
+            continue
         blank = "" if not sung[k] or sung[k].endswith("-") or lang in UNSPACED else " "
         sung[k] = sung[k].removesuffix("-") + blank + text
+    left_out("lyrics without a note are left out", lost)
     flat = len({note.velocity for note in notes}) == 1
     return [
         Sung(

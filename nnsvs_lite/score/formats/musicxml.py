@@ -8,12 +8,14 @@ from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement
 
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.io.leftout import left_out
 from nnsvs_lite.score.formats.assemble import choose_part
 from nnsvs_lite.score.formats.limits import MAX_MEASURES
 from nnsvs_lite.score.formats.musicxml_played import play, timeline_of
-from nnsvs_lite.score.formats.musicxml_written import WrittenPart, sung_measures
+from nnsvs_lite.score.formats.musicxml_voices import Voices, part_of, sung_measures
+from nnsvs_lite.score.formats.musicxml_written import WrittenPart
 from nnsvs_lite.score.formats.rawfile import naming
-from nnsvs_lite.score.formats.repeats import playing_order, read_marks
+from nnsvs_lite.score.formats.repeats import playing_order, read_stretches
 from nnsvs_lite.score.formats.xmlfile import read_xml
 from nnsvs_lite.score.languages import get_language, language_codes
 from nnsvs_lite.score.types import Score
@@ -40,15 +42,16 @@ def read_musicxml(
     """
     with naming(path):
         root = _partwise(read_xml(Path(path)))
-        elements = root.findall("part")
-        marks = read_marks(elements)
-        parts = [WrittenPart(element, lang) for element in elements]
+        parts = [WrittenPart(element, lang) for element in root.findall("part")]
         chosen, staff = _choose(root, parts, part)
-        measures = sung_measures(parts, chosen, staff, voice=voice, tempo=tempo)
-        order = playing_order(marks[: len(measures)])
-        timeline = timeline_of(measures, order)
+        left_out("lyrics are signs that nobody sings", chosen.stray)
+        measures = sung_measures(parts, chosen, staff, tempo)
+        stretches = read_stretches(measures)
+        order = playing_order([stretch.marks for stretch in stretches])
+        cut = [part_of(measures[stretch.measure], stretch.start, stretch.end) for stretch in stretches]
+        timeline = timeline_of(cut, order)
         language = get_language(lang) if lang in language_codes() else None
-        notes = play(measures, order, timeline, verse, language)
+        notes = play(cut, order, timeline, verse, Voices(measures, voice), language)
         title = root.findtext("work/work-title") or root.findtext("movement-title") or ""
         return Score(tuple(notes), lang, " ".join(title.split()), timeline.floats())
 

@@ -5,15 +5,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.io.leftout import left_out
 from nnsvs_lite.score.formats.limits import MAX_NOTES, checked_length
+from nnsvs_lite.score.formats.musicxml_voices import Voices
 from nnsvs_lite.score.formats.musicxml_written import WrittenMeasure, WrittenNote
 from nnsvs_lite.score.languages import Language
-from nnsvs_lite.score.lyrics import is_breath, is_continuation
+from nnsvs_lite.score.lyrics import clean_alias, is_breath, is_continuation
 from nnsvs_lite.score.timeline import Metre, Timeline
-from nnsvs_lite.score.types import REST, Note
+from nnsvs_lite.score.types import REST, Note, joined_rests
 
 GRACE_BEATS = Fraction(1, 8)
-"""Length of a grace note in quarters: a 32nd."""
+"""Length in quarters of a grace note with a slash, or after its note: a 32nd."""
 
 
 def play(
@@ -21,12 +23,14 @@ def play(
     order: Sequence[tuple[int, int]],
     timeline: Timeline,
     verse: int,
+    voices: Voices,
     language: Language | None,
 ) -> list[Note]:
     """Notes in the order they are played, contiguous from 0, neighbouring rests joined.
 
-    ``order`` has the indices of measures and the pass of each, ``timeline`` belongs to it. A language,
-    where one is at hand, says whether the lyric of a tied note is only the vowel before it again.
+    ``order`` has the indices of measures and the pass of each, ``timeline`` belongs to it. ``voices`` chooses
+    what is sung of a measure. A language, where one is at hand, says whether the lyric of a tied note is only
+    the vowel before it again.
 
     Raises DataError where there is nothing to sing, or what is to be sung has no end.
     """
@@ -38,17 +42,22 @@ def play(
     if not verses:
         place = sung[0][0].place(sung[0][1].offset)
         raise DataError(f"notes without lyrics: all {len(sung)}, the first at {place}")
+    # Verse 1 means the first one, whatever its number.
+    skipped = verses[0] - 1 if verse == 1 else 0
+    verse += skipped
     if verse not in verses:
         raise DataError(f"no verse {verse}; there are: {', '.join(map(str, verses))}")
     total = sum(len(measures[i].notes) for i, _ in order)
     if total > MAX_NOTES:
         raise DataError(f"its repeats unfold to {total} notes; at most {MAX_NOTES} can be read")
     notes: list[Note] = []
+    words: list[str] = []
     at = Fraction(0)
     for index, passed in order:
         measure = measures[index]
         after_rest = not notes or notes[-1].is_rest
-        events = _with_lyrics(measure.notes, passed if verse == 1 else verse, verse, after_rest)
+        ranks = list(dict.fromkeys((passed + skipped if verse == skipped + 1 else verse, verse, 1)))
+        events = _with_lyrics(voices.choose(measure, ranks), ranks, after_rest)
         for event in _with_rests(_spread_graces(events), measure.length):
             note = Note(
                 timeline.seconds(at + event.offset),
@@ -63,11 +72,18 @@ def play(
                 velocity=event.velocity,
                 breath=event.breath,
             )
+            if event.pitch == REST and event.lyric and not is_continuation(event.lyric):
+                # Signs of voice banks for a breath would be words on a note.
+                event.lyric = "br" if clean_alias(event.lyric, "ja") == "br" else ""
+                words += [note.place] * (not event.lyric)
             _append(notes, note, event.lyric, event.tied, language)
         at += measure.length
         checked_length(timeline.seconds(at))
     if not notes:
         raise DataError("the score is empty: none of its notes is played")
+    voices.tell()
+    left_out("words on rests are left out", words)
+    notes = list(joined_rests(notes))
     times = [round(note.start, 7) for note in notes] + [round(notes[-1].end, 7)]
     return [
         dataclasses.replace(note, start=start, end=end) for note, start, end in zip(notes, times, times[1:])
@@ -95,15 +111,14 @@ def timeline_of(measures: Sequence[WrittenMeasure], order: Sequence[tuple[int, i
     return Timeline(tuple(tempi), tuple(metres), tuple(keys))
 
 
-def _with_lyrics(
-    events: Sequence[WrittenNote], wanted: int, verse: int, after_rest: bool
-) -> list[WrittenNote]:
-    """The events with lyrics of the wanted verse, or of what stands in for it (``docs/scores.md``)."""
-    ranks = list(dict.fromkeys((wanted, verse, 1)))
+def _with_lyrics(events: Sequence[WrittenNote], ranks: Sequence[int], after_rest: bool) -> list[WrittenNote]:
+    """The events with lyrics of the first of ``ranks``, or of what stands in for it (``docs/scores.md``)."""
+    wanted = ranks[0]
     foreign = not any(v in event.lyrics for event in events for v in ranks)
     last = max((i for i, event in enumerate(events) if wanted in event.lyrics), default=-1)
-    worded, in_word = [], False
+    worded, in_word, end = [], False, Fraction(0)
     for i, event in enumerate(events):
+        after_rest |= event.offset > end
         text, goes_on = event.lyrics.get(wanted, ("", False))
         if text:
             in_word = goes_on
@@ -112,7 +127,7 @@ def _with_lyrics(
         if not text and event.lyrics and (foreign or after_rest):
             text = event.lyrics[min(event.lyrics)][0]
         worded.append(dataclasses.replace(event, lyric=text))
-        after_rest = event.pitch == REST
+        after_rest, end = event.pitch == REST, event.end
     return worded
 
 
@@ -123,10 +138,6 @@ def _append(notes: list[Note], note: Note, lyric: str, tied: bool, language: Lan
     carries = not lyric or is_continuation(lyric)
     if is_breath(lyric):
         notes.append(dataclasses.replace(note, pitch=REST, lyric="br", breath=False))
-    elif note.is_rest and not carries:
-        raise DataError(f"{note.place}: lyric {lyric!r} without a note")
-    elif note.is_rest and last is not None and last.is_rest and not last.lyric:
-        notes[-1] = dataclasses.replace(last, end=note.end, beats=last.beats + note.beats)
     elif (
         after_note
         and tied
@@ -174,9 +185,17 @@ def _spread_graces(events: Sequence[WrittenNote]) -> list[WrittenNote]:
 
 
 def _share(note: WrittenNote, graces: Sequence[WrittenNote], before: bool) -> list[WrittenNote]:
-    """A note that gives its beginning or end to the grace notes before or after it, in order."""
-    each = min(GRACE_BEATS, note.beats / 2 / len(graces))
-    taken = each * len(graces)
+    """A note that gives its beginning or end to the grace notes before or after it, in order.
+
+    One without a slash takes half of the note, several what they are written as, up to half, as notation
+    programs play them.
+    """
+    taken = note.beats / 2
+    if not before or any(grace.value is None for grace in graces):
+        taken = min(GRACE_BEATS * len(graces), taken)
+    elif len(graces) > 1 and all(grace.value for grace in graces):
+        taken = min(sum(grace.value for grace in graces), taken)
+    each = taken / len(graces)
     start = note.offset if before else note.end - taken
     timed = [dataclasses.replace(g, offset=start + i * each, beats=each) for i, g in enumerate(graces)]
     rest = dataclasses.replace(note, offset=note.offset + before * taken, beats=note.beats - taken)

@@ -1,23 +1,17 @@
 """The parts and measures of MusicXML as they are written."""
 
-import bisect
-import logging
 import math
 import re
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from xml.etree.ElementTree import Element
 
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.score.formats.assemble import UNSPACED, tempo_without_marks
-from nnsvs_lite.score.formats.limits import checked_pitch, checked_tempo
+from nnsvs_lite.score.formats.assemble import UNSPACED
+from nnsvs_lite.score.formats.limits import checked_tempo
 from nnsvs_lite.score.formats.rawfile import get_number
-from nnsvs_lite.score.lyrics import is_continuation
+from nnsvs_lite.score.lyrics import clean_alias, is_continuation, without_number
 from nnsvs_lite.score.types import REST
-
-log = logging.getLogger(__name__)
 
 _LIMITS = {"beats": 1000, "beat-type": 1024, "divisions": 10**7, "duration": 10**10, "offset": 10**10}
 """Largest numbers read; of others 1000."""
@@ -27,7 +21,7 @@ _UNITS = {"long": 16, "breve": 8, "whole": 4, "half": 2, "quarter": 1, "eighth":
 _UNITS |= {"32nd": 1 / 8, "64th": 1 / 16}
 _DYNAMICS = {"n": 0.0, "pppp": 0.1, "ppp": 0.15, "pp": 0.25, "p": 0.35, "mp": 0.45, "mf": 0.55, "f": 0.7}
 _DYNAMICS |= {"fp": 0.75, "sf": 0.85, "ff": 0.85, "fff": 0.9, "ffff": 0.95}
-_UNMARKED = 0.5
+UNMARKED = 0.5
 
 
 @dataclass
@@ -41,8 +35,10 @@ class WrittenNote:
     lyric: str = ""  # the one that is sung
     tied: bool = False  # goes on from the note before
     grace: bool = False
+    value: Fraction | None = None  # of a grace note without a slash: quarters as written, 0 where unknown
+    small: bool = False  # printed small: another reading
     breath: bool = False  # a breath mark follows
-    velocity: float = _UNMARKED  # dynamics, 0..1
+    velocity: float = UNMARKED  # dynamics, 0..1
     voice: str = ""
     staff: int = 0  # 0 where none is named
     chord: bool = False  # several pitches sound
@@ -63,11 +59,11 @@ class WrittenMeasure:
     length: Fraction = Fraction(0)  # what it holds
     pickup: Fraction = Fraction(0)  # how far into its bar it begins
     tempi: list[tuple[Fraction, float]] = field(default_factory=list)
-    """(offset, quarters a minute); after :func:`sung_measures` the first stands at offset 0."""
+    """(offset, quarters a minute); of measures to be sung the first stands at offset 0."""
     notes: list[WrittenNote] = field(default_factory=list)
-    """In the file's order, then those to be sung by offset, not overlapping; gaps are silent."""
     dynamics: list[tuple[Fraction, int, float]] = field(default_factory=list)  # (offset, staff, 0..1)
-    voices: list[str] = field(default_factory=list)  # also such as hold nothing
+    marks: list[tuple[Fraction, Element, bool]] = field(default_factory=list)
+    """Bar lines, directions and sounds: (offset, the element, whether a note of its part begins later)."""
 
     def place(self, offset: Fraction) -> str:
         """Where an offset stands, for messages."""
@@ -85,6 +81,8 @@ class WrittenPart:
         self.divisions, self.semitones, self.sharps, self.staves = Fraction(1), 0, 0, 1
         self.number, self.place = 0, ""
         self.bar, self.beat_type, self.key = Fraction(4), 4, 0
+        self.absurd: list[str] = []  # where tempi stand that cannot be sung
+        self.stray: list[str] = []  # where lyrics stand that are punctuation alone
         self.measures = [self._measure(item) for item in element.findall("measure")]
 
     def staff_numbers(self) -> list[int]:
@@ -111,9 +109,8 @@ class WrittenPart:
         if not re.fullmatch(r"X[0-9]*", label):
             self.number = int("".join(re.findall(r"[0-9]", label))[:9] or 0)
         measure = WrittenMeasure(self.number)
-        voices: set[str] = set()
-        rests: list[tuple[WrittenNote, Element]] = []
-        at, voice = Fraction(0), ""
+        marks: list[tuple[Fraction, Element]] = []
+        at, furthest, voice = Fraction(0), Fraction(0), ""
         for item in element:
             voice = (item.findtext("voice") or "").strip() or voice
             if item.tag == "attributes":
@@ -121,11 +118,14 @@ class WrittenPart:
             elif item.tag in ("backup", "forward"):
                 step = self._quarters(item, "duration")
                 at = max(at - step, Fraction(0)) if item.tag == "backup" else at + step
+            elif item.tag == "barline":
+                marks.append((at, item))
             elif item.tag in ("direction", "sound"):
                 offset = at + self._quarters(item, "offset", low=-(10**10))
+                marks.append((offset, item))
                 measure.tempi += [(offset, tempo) for tempo in self._tempi(item)]
                 for mark in item.findall("direction-type/dynamics/*"):
-                    loudness = _DYNAMICS.get(mark.tag, _UNMARKED)
+                    loudness = _DYNAMICS.get(mark.tag, UNMARKED)
                     measure.dynamics.append((offset, self._whole(item, "staff", 0), loudness))
             elif item.tag == "note" and item.find("chord") is not None and measure.notes:
                 if item.find("rest") is None and item.find("cue") is None:
@@ -133,28 +133,26 @@ class WrittenPart:
             elif item.tag == "note":
                 note = self._note(item, at)
                 note.voice = voice
+                if item.find("rest") is not None and self._is_sign(item, note):
+                    note.beats = self.bar
                 measure.notes.append(note)
                 at = note.end
-                if note.pitch == REST:
-                    rests.append((note, item))
-            if item.tag in ("note", "forward") and item.find("voice") is not None:
-                voices.add(voice)
+            furthest = max(furthest, at)
         measure.bar, measure.beat_type, measure.key = self.bar, self.beat_type, self.key
-        alone = len(rests) == len(measure.notes) == 1
-        if filling := [rest for rest, item in rests if self._fills_bar(item, alone)]:
-            filling[0].beats = self.bar
-        measure.voices = sorted(voices - {""})
-        measure.length = max((n.end for n in measure.notes), default=self.bar)
+        last = max((note.offset for note in measure.notes if note.pitch != REST), default=Fraction(0))
+        measure.marks = [(offset, item, offset < last) for offset, item in marks]
+        measure.length = furthest
         return measure
 
-    @staticmethod
-    def _fills_bar(item: Element, alone: bool) -> bool:
-        """Whether a rest lasts as long as the bar, whatever its duration says."""
-        kind = (item.findtext("type") or "").strip()
-        if item.find("rest[@measure='yes']") is not None and kind in ("", "whole", "breve"):
-            return True
-        changed = item.find("dot") is not None or item.find("time-modification") is not None
-        return alone and kind in ("whole", "breve") and not changed
+    def _is_sign(self, item: Element, rest: WrittenNote) -> bool:
+        """Whether a rest stands for the bar, and its duration only says how long its sign would last."""
+        of_bar = item.find("rest[@measure='yes']") is not None
+        if item.find("dot") is not None or item.find("time-modification") is not None:
+            return False
+        lasts = _UNITS.get((item.findtext("type") or "").strip(), 0)
+        return (of_bar and rest.beats == 0) or (
+            lasts >= 4 and rest.beats == lasts and (of_bar or lasts > self.bar)
+        )
 
     def _quarters(self, item: Element, tag: str, low: int = 0) -> Fraction:
         text = item.findtext(tag)
@@ -195,7 +193,7 @@ class WrittenPart:
         """Quarters a minute said by a direction or sound; what is played goes before what is printed."""
         sounds = [item] if item.tag == "sound" else item.findall("sound")
         texts = [sound.attrib["tempo"] for sound in sounds if "tempo" in sound.attrib]
-        tempi = [checked_tempo(get_number(text, f"{self.place}: tempo"), self.place) for text in texts]
+        tempi = [tempo for text in texts for tempo in self._sane(text)]
         said = []
         for mark in item.findall("direction-type/metronome"):
             number = re.search(r"\d+(\.\d+)?", mark.findtext("per-minute") or "")
@@ -204,19 +202,33 @@ class WrittenPart:
                 printed = float(number.group()) * (unit * (2 - 0.5 ** len(mark.findall("beat-unit-dot"))))
                 # Where both say the same but for rounding, the printed one is exact.
                 if not tempi or abs(printed - tempi[0]) <= 0.001 * tempi[0]:
-                    said.append(checked_tempo(round(printed, 6), self.place))
-        return said or [round(tempo, 6) for tempo in tempi[:1]]
+                    said += self._sane(round(printed, 6))
+        return said[-1:] or [round(tempo, 6) for tempo in tempi[:1]]
+
+    def _sane(self, tempo: str | float) -> list[float]:
+        """A tempo that can be sung, or none."""
+        try:
+            return [checked_tempo(get_number(tempo, "tempo"), "tempo")]
+        except DataError:
+            self.absurd.append(self.place)
+            return []
 
     def _note(self, item: Element, at: Fraction) -> WrittenNote:
         grace = item.find("grace") is not None
         note = WrittenNote(at, Fraction(0) if grace else self._quarters(item, "duration"), grace=grace)
+        if grace and item.find("grace[@slash='yes']") is None:
+            note.value = Fraction(_UNITS.get((item.findtext("type") or "").strip(), 0))
+        note.small = item.find("type[@size='cue']") is not None
         note.staff = self._whole(item, "staff", 0)
         if item.find("cue") is not None:
             return note
         for i, lyric in enumerate(item.findall("lyric"), 1):
             verse = re.fullmatch(r"\s*0*([1-9][0-9]{0,5})\s*", lyric.get("number", ""))
             text, goes_on = _syllable(lyric, self.lang)
-            if text:
+            signs = text and not any(c.isalnum() for c in text) and not is_continuation(text)
+            if signs and clean_alias(text, self.lang, bank=False) == text:
+                self.stray.append(self.place)
+            elif text:
                 note.lyrics.setdefault(int(verse[1]) if verse else i, (text, goes_on))
         if item.find("rest") is not None:
             return note
@@ -242,8 +254,9 @@ class WrittenPart:
         note.lyrics = other.lyrics | note.lyrics
 
 
-_PRINTED = re.compile(r"^(\d{1,2}\s*[.)．）、]\s*(?=\S))?([-‐‑–]\s*(?=\w))?")
-"""A verse number and a hyphen before a syllable."""
+_CLOSED = re.compile(r"[\s.]*[0-9]{1,2}\s*[])）】」]$")
+_TIES = re.compile("[\u203f\u2040\u035c\u0361\ue550-\ue552]")
+"""Signs that tie two words on one note; music fonts write them as private letters."""
 
 
 def _syllable(lyric: Element, lang: str) -> tuple[str, bool]:
@@ -253,90 +266,13 @@ def _syllable(lyric: Element, lang: str) -> tuple[str, bool]:
         if item.tag == "text":
             text, between, count = f"{text}{between}{(item.text or '').strip()}", " ", count + 1
         elif item.tag == "elision" and count:
-            between = (item.text or "").replace("\u203f", " ")
-    text = _PRINTED.sub("", " ".join(text.split()))
+            between = item.text or ""
+    text = " ".join(_TIES.sub(" ", text).split())
+    # A letter more, since a number alone is one of a verse too.
+    text = _CLOSED.sub("", without_number(f"{text}a", lang)[:-1])
+    text = re.sub(r"^[-‐‑–]\s*(?=\w)", "", text)
     places = [(item.text or "").strip() for item in lyric.findall("syllabic")]
     goes_on = 0 < count <= len(places) and places[count - 1] in ("begin", "middle")
     if goes_on and lang not in UNSPACED and text and not text.endswith("-") and not is_continuation(text):
         text += "-"
     return text, goes_on
-
-
-def sung_measures(
-    parts: Sequence[WrittenPart], part: WrittenPart, staff: int, *, voice: str | None, tempo: float | None
-) -> list[WrittenMeasure]:
-    """All measures of a part with what is sung of it, and with the tempo marks of every part.
-
-    ``staff`` is one of the part's staves or 0 for all, ``voice`` the one to read where a measure has
-    several or None to find it; ``tempo`` is taken where the score has none.
-
-    Raises DataError where voices overlap, or a note has no pitch or no length.
-    """
-    rows = [[p.measures[i] for p in parts if i < len(p.measures)] for i in range(len(part.measures))]
-    tempi = [dict(reversed(sorted((t for m in row for t in m.tempi), key=lambda t: t[0]))) for row in rows]
-    current = next((row[min(row)] for row in tempi if row), None)
-    current = tempo_without_marks(tempo) if current is None else current
-    if staff:
-        for measure in part.measures:
-            measure.notes = [note for note in measure.notes if note.staff in (0, staff)]
-            measure.dynamics = [mark for mark in measure.dynamics if mark[1] in (0, staff)]
-            measure.voices = sorted({note.voice for note in measure.notes})
-    singing = voice if voice is not None else _singing_voice(part.measures)
-    before, velocity, chords = None, _UNMARKED, 0
-    for measure, row, marks in zip(part.measures, rows, tempi):
-        measure.tempi = sorted(({Fraction(0): current} | marks).items())
-        current = measure.tempi[-1][1]
-        measure.length = max(m.length for m in row)
-        missing = measure.bar - measure.length
-        # A short measure is a pick-up, or the rest of a split bar.
-        if missing > 0 and before in (None, missing):
-            measure.pickup = missing
-        before = measure.length
-        _choose_voices(measure, singing, voice is not None)
-        chords += sum(note.chord for note in measure.notes)
-        dynamics = sorted((offset, loudness) for offset, _, loudness in measure.dynamics)
-        for note in measure.notes:
-            held = bisect.bisect_right(dynamics, note.offset, key=lambda mark: mark[0])
-            note.velocity = dynamics[held - 1][1] if held else velocity
-        velocity = dynamics[-1][1] if dynamics else velocity
-    if chords:
-        log.warning("%d chords are sung on their highest note", chords)
-    return part.measures
-
-
-def _singing_voice(measures: Sequence[WrittenMeasure]) -> str | None:
-    """The voice that carries the most lyrics, if measures are split in voices at all."""
-    split = [measure for measure in measures if len(measure.voices) > 1]
-    names = dict.fromkeys(name for measure in split for name in measure.voices)
-    sung = Counter(n.voice for measure in split for n in measure.notes if n.pitch != REST and n.lyrics)
-    return max(names, key=lambda name: sung[name], default=None)
-
-
-def _choose_voices(measure: WrittenMeasure, singing: str | None, forced: bool) -> None:
-    """Leaves the notes of the singing voice, and of others that have lyrics and do not overlap."""
-    notes, voices, chosen = measure.notes, measure.voices, set()
-    if len(voices) > 1:
-        chosen = {singing} & set(voices)
-        if not forced:
-            chosen |= {note.voice for note in notes if note.pitch != REST and note.lyrics}
-            chosen = chosen or set(voices[:1])
-        notes = [note for note in notes if note.voice in chosen]
-    # Rests count where they have a length and no other voice sings meanwhile, or carry a lyric.
-    kept = [
-        n for n in notes if n.pitch != REST or n.lyrics or not (len(chosen) > 1 or n.grace or not n.beats)
-    ]
-    # A grace note stands at the offset of the note it leads to.
-    measure.notes = sorted(kept, key=lambda n: (n.offset, not n.grace))
-    end = Fraction(0)
-    for note in measure.notes:
-        place = measure.place(note.offset)
-        if note.pitch != REST:
-            if math.isnan(note.pitch):
-                raise DataError(f"{place}: a note without pitch cannot be sung")
-            note.pitch = checked_pitch(note.pitch, place)
-            if note.beats <= 0 and not note.grace:
-                raise DataError(f"{place}: a note of no length")
-        if note.offset < end:
-            hint = f"; choose one of the voices {', '.join(voices)}" if len(voices) > 1 else ""
-            raise DataError(f"{place}: overlapping voices{hint}")
-        end = note.end

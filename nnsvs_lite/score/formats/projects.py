@@ -12,12 +12,14 @@ from typing import Any, NamedTuple
 from nnsvs_lite.score.formats.assemble import Sung, assemble, bar_positions, choose_part, timeline_of
 from nnsvs_lite.score.formats.limits import checked_count
 from nnsvs_lite.score.formats.rawfile import get_number, get_rows, get_text
+from nnsvs_lite.score.formats.tuning import name_tuning
 from nnsvs_lite.score.types import Score
 
 
 class Names(NamedTuple):
     """Names of fields, and units."""
 
+    form: str  # of the file
     tempo: tuple[str, str]  # of a tempo's position and its quarter notes a minute
     metre: tuple[str, str, str]  # of a time signature's bar (from 0), upper and lower number
     note: tuple[str, str, str, str]  # of a note's position, length, pitch and lyric
@@ -32,6 +34,7 @@ class Group(NamedTuple):
     rows: Any
     offset: Any = 0
     pitch: Any = 0
+    source: Any = None  # the whole part of the file
 
 
 def sing_project(
@@ -79,7 +82,7 @@ def sing_project(
         tempo_unit=names.tempo_unit,
     )
     start, length, pitch, text = names.note
-    voices: list[tuple[str, list[Sung]]] = []
+    voices: list[tuple[str, list[Sung], Sequence[Group]]] = []
     for name, groups in tracks:
         notes: list[Sung] = []
         counted: Counter[str] = Counter()
@@ -103,10 +106,11 @@ def sing_project(
                 if sung is not None:
                     notes.append(note)
         if notes:
-            voices.append((get_text(name), notes))
-    counts = [sum(bool(note.lyric) for note in notes) for _, notes in voices]
-    chosen = choose_part(part, [name for name, _ in voices], counts)
-    return assemble(voices[chosen][1], timeline, lang=lang, title=get_text(title))
+            voices.append((get_text(name), notes, groups))
+    counts = [sum(bool(note.lyric) for note in notes) for _, notes, _ in voices]
+    _, notes, groups = voices[choose_part(part, [name for name, _, _ in voices], counts)]
+    name_tuning(names.form, {id(group.source): group.source for group in groups}.values())
+    return assemble(notes, timeline, lang=lang, title=get_text(title))
 
 
 def breath(lyric: str) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from nnsvs_lite.io.atomic import check_regular
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.formats.limits import (
     MAX_BYTES,
@@ -20,9 +21,14 @@ from nnsvs_lite.score.formats.limits import (
 )
 
 LEGACY_ENCODINGS = {"ja": ("cp932",), "zh": ("gb18030", "big5"), "yue": ("big5hkscs",), "ko": ("cp949",)}
-"""Encodings tried after UTF-8 for the lyrics of a language; the others take Windows-1252."""
+"""Encodings tried after UTF-8 for the lyrics of a language; the others take ``_EUROPEAN``."""
+_EUROPEAN = ("cp1252", "cp850", "mac_roman", "cp932")
+_INSIDE = re.compile(r"(?<=\w)[“”„…«»¿¡°](?=\w)")
+_LETTERS = frozenset("äöüßéèêëàâîïôûùçñáíóúìòœæåøãõýÄÖÜÉÈÀÇÑÁÍÓÚ‘’“”„–—…´«»¿¡°·ªº")
+"""Letters of European languages and signs of print: what bytes above 127 are in the right encoding."""
 
 _CHUNK = 1 << 20
+_JUDGED = 100_000  # characters by which an encoding is judged
 
 
 @contextlib.contextmanager
@@ -39,6 +45,7 @@ def naming(path: str | os.PathLike) -> Iterator[None]:
 def read_bytes(path: str | os.PathLike, limit: int = MAX_BYTES) -> bytes:
     """A whole file; raises DataError where it cannot be read, is empty, or larger than ``limit`` bytes."""
     data = b""
+    check_regular(path)
     try:
         # Asked for all at once, Python would first make room for the largest file that is allowed.
         with Path(path).open("rb") as file:
@@ -57,21 +64,41 @@ def decode(data: bytes, lang: str = "ja", named: str | None = None) -> str:
     """Text in an encoding that is marked by a BOM, ``named`` by the file, or found by trying.
 
     UTF-8 goes first, since text in an older encoding is hardly ever valid UTF-8 by chance; then come those of
-    the language of the lyrics (``LEGACY_ENCODINGS``). Raises DataError where none fits.
+    the language of the lyrics, of which the one with the likeliest letters is taken. Raises DataError where
+    none fits.
     """
     boms = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
     encodings = [encoding for mark, encoding in boms.items() if data.startswith(mark)]
+    legacy = () if encodings else LEGACY_ENCODINGS.get(lang, _EUROPEAN)
     if not encodings:
-        encodings = ["utf-8", *LEGACY_ENCODINGS.get(lang, ("cp1252", "cp932"))]
+        encodings = ["utf-8", *legacy]
         if named and re.fullmatch(r"[\w.:-]{1,40}", named):
             encodings.insert(0, named)
+    readings: list[str] = []
     for encoding in encodings:
         # Codecs such as "rot13" or "zip" raise errors of their own, or give bytes.
         with contextlib.suppress(Exception):
             text = data.decode(encoding)
             if isinstance(text, str):
-                return text.replace("\ufeff", "")
+                readings.append(text.replace("\ufeff", ""))
+        if readings and encoding not in legacy:
+            break
+    if readings:
+        return max(readings, key=_likelihood)
     raise DataError(f"the text's encoding is none of {', '.join(encodings)}; save it as UTF-8")
+
+
+def _likelihood(text: str) -> int:
+    """How much more of a text is what texts in the right encoding consist of than what wrong ones give."""
+    text = text[:_JUDGED]
+    return sum(map(_likely, text)) - 2 * len(_INSIDE.findall(text))
+
+
+def _likely(letter: str) -> int:
+    if letter.isascii() or letter in _LETTERS:
+        return int(not letter.isascii() and not letter.isupper())
+    common = [letter.encode(encoding, "ignore")[:1] for encoding in ("gb2312", "big5")]
+    return 1 if b"\xa1" <= common[0] <= b"\xd7" or b"\xa1" <= common[1] <= b"\xc6" else -1
 
 
 def parse_json(data: bytes) -> Any:

@@ -3,6 +3,7 @@
 import inspect
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from nnsvs_lite.score.formats.ustx import read_ustx
 from nnsvs_lite.score.formats.vsqx import read_vpr, read_vsqx
 from nnsvs_lite.score.languages import get_language
 from nnsvs_lite.score.phonemize import attach_phones
-from nnsvs_lite.score.types import Score
+from nnsvs_lite.score.types import Score, joined_rests
 
 READERS: dict[str, tuple[str, Callable[..., Score]]] = {
     **dict.fromkeys((".musicxml", ".xml", ".mxl"), ("MusicXML", read_musicxml)),
@@ -74,11 +75,14 @@ def read_score(path: str | os.PathLike, *, lang: str = "ja", phones: bool = True
     try:
         score = read(path, lang=lang, **options)
         _check_texts(score, phones)
+        if phones and not any(note.phones for note in score.notes):
+            score = attach_phones(score, where=path)
+            score = replace(score, notes=tuple(joined_rests(score.notes)))
+        return score
     except DataError as error:
         # What libraries say can repeat the whole of a damaged file.
         what = error.what if len(error.what) <= MAX_MESSAGE else f"{error.what[:MAX_MESSAGE]} ..."
         raise DataError(what, path if error.where is None else error.where) from None
-    return attach_phones(score, where=path) if phones and not any(n.phones for n in score.notes) else score
 
 
 def _check_texts(score: Score, phones: bool) -> None:

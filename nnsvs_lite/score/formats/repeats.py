@@ -1,11 +1,15 @@
 """The order in which the measures of a score are played: repeats, endings and jumps."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, NamedTuple
 from xml.etree.ElementTree import Element
 
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.io.leftout import left_out
+from nnsvs_lite.score.formats.musicxml_written import WrittenMeasure
 
 MAX_PASSES = 100
 MAX_MEASURES = 50_000
@@ -19,118 +23,189 @@ _WORDS = re.compile(
 
 @dataclass
 class Marks:
-    """What one measure says about the order, gathered from all parts."""
+    """What one stretch says about the order, gathered from all parts; ``ending`` follows from brackets."""
 
-    number: str
+    number: str  # of its measure
     forward: bool = False
-    backward: int = 0  # how often the section is played in all, where a repeat ends here; else 0
-    ending: tuple[int, ...] = ()  # passes in which a measure under a bracket is played
-    ending_starts: bool = False
+    bracket: tuple[int, ...] = ()  # passes of an ending that begins here
     segno: str = ""
     coda: str = ""
+    # What follows holds at its end.
+    backward: int = 0  # how often the section is played in all, where a repeat ends here; else 0
+    closes: tuple[int, ...] = ()  # passes of an ending that ends here
     to_coda: str = ""
     fine: bool = False
     jump: str = ""  # "capo", or "segno" and the label of the segno to go back to
     al_fine: bool = False
     al_coda: bool = False
-    coda_sign: bool = False
+    ending: tuple[int, ...] = ()  # passes in which a stretch under a bracket is played
 
 
-def read_marks(parts: Sequence[Element]) -> list[Marks]:
-    """Marks of each measure; what any part says holds for all.
+class Stretch(NamedTuple):
+    """A measure, or what lies between two marks inside it."""
+
+    measure: int  # its index
+    start: Fraction  # quarters from the measure's beginning
+    end: Fraction
+    marks: Marks
+
+
+_Row = tuple[Fraction, str, Any]
+"""Where a mark stands, a field of :class:`Marks` or ``sign`` (a coda sign without a word), its value."""
+
+_BEGINS = ("forward", "bracket", "segno", "coda")
+
+
+def read_stretches(measures: Sequence[WrittenMeasure]) -> list[Stretch]:
+    """The measures, cut wherever a mark stands inside one, with the marks of all parts.
+
+    Where they are only printed, without a sound that plays them, D.C. and D.S. hold at the measure's end, and
+    To Coda and Fine above its last note hold after that note.
 
     Raises DataError where a repeat's count is not a number from 1 to ``MAX_PASSES``.
     """
-    marks: list[Marks] = []
-    for part in parts:
-        ending: tuple[int, ...] = ()
-        for index, measure in enumerate(part.findall("measure")):
-            if index == len(marks):
-                marks.append(Marks(measure.get("number", str(index + 1))))
-            _read_directions(measure, marks[index])
-            ending = _read_barlines(measure, marks[max(index - 1, 0) : index + 1], ending)
+    rows = []
+    for measure in measures:
+        placed = [(min(max(at, Fraction(0)), measure.length), *mark) for at, *mark in measure.marks]
+        rows.append([row for mark in placed for row in _played(*mark[:2], measure)])
+        rows[-1] += [row for mark in placed for row in _printed(*mark, measure.length)]
+    stretches: list[Stretch] = []
+    first: list[int] = []
+    for index, (measure, row) in enumerate(zip(measures, rows)):
+        first.append(len(stretches))
+        cuts = sorted({Fraction(0), measure.length, *(at for at, *_ in row)})
+        stretches += [Stretch(index, a, b, Marks(str(measure.number))) for a, b in zip(cuts, cuts[1:])]
+    if len(stretches) > MAX_MEASURES:
+        raise DataError(
+            f"its marks make {len(stretches)} stretches of it; at most {MAX_MEASURES} can be read"
+        )
+    starts = {(stretch.measure, stretch.start): i for i, stretch in enumerate(stretches)}
+    marks = [stretch.marks for stretch in stretches]
+    signs: list[tuple[int, int]] = []
+    for index, (row, after) in enumerate(zip(rows, [*first[1:], len(stretches)])):
+        for at, kind, value in row:
+            begins = starts.get((index, at), after)
+            # What a bar line at the beginning ends is the measure before; words there speak of their measure.
+            ends = begins - 1 if at or kind in ("backward", "closes") else after - 1
+            if kind == "sign":
+                signs.append((ends, min(begins, len(stretches) - 1)))
+                continue
+            mark = marks[min(begins, len(stretches) - 1) if kind in _BEGINS else max(ends, 0)]
+            setattr(mark, kind, getattr(mark, kind) or value)
+        if any(m.coda or m.to_coda for m in marks[first[index] : after]):
+            signs = [sign for sign in signs if sign[0] < first[index]]
     # Coda signs without a word: the first is where to leave, the last where to go.
-    signs = [mark for mark in marks if mark.coda_sign and not mark.coda and not mark.to_coda]
-    if any(mark.to_coda for mark in marks) and signs:
-        signs[-1].coda = "coda"
-    elif any(mark.coda for mark in marks) and signs:
-        signs[0].to_coda = "coda"
-    elif len(signs) >= 2:
-        signs[0].to_coda, signs[-1].coda = "coda", "coda"
-    return marks
+    leaves, goes = any(mark.to_coda for mark in marks), any(mark.coda for mark in marks)
+    if signs and (goes or len(signs) > 1) and not leaves:
+        marks[signs[0][0]].to_coda = "coda"
+    if signs and (leaves or len(signs) > 1) and (leaves or not goes):
+        marks[signs[-1][1]].coda = marks[signs[-1][1]].coda or "coda"
+    _hold_endings(marks)
+    return stretches
 
 
-def _read_barlines(measure: Element, marks: Sequence[Marks], ending: tuple[int, ...]) -> tuple[int, ...]:
-    """Reads those of the last of two ``marks``; takes and returns the ending under whose bracket it is."""
-    mark, closes = marks[-1], False
-    for barline in measure.findall("barline"):
-        for bracket in barline.findall("ending"):
-            if bracket.get("type") == "start":
-                ending, mark.ending_starts = _ending_numbers(bracket), True
-            else:
-                ending, closes = ending or _ending_numbers(bracket), True
-        for repeat in barline.findall("repeat"):
+def _played(at: Fraction, item: Element, measure: WrittenMeasure) -> Iterator[_Row]:
+    """What bar lines and sounds say."""
+    if item.tag == "barline":
+        place = {"left": Fraction(0), "middle": at}.get(item.get("location", ""), measure.length)
+        for bracket in item.findall("ending"):
+            yield place, "bracket" if bracket.get("type") == "start" else "closes", _ending_numbers(bracket)
+        for repeat in item.findall("repeat"):
+            times = repeat.get("times", "2")
             if repeat.get("direction") == "forward":
-                mark.forward = True
+                yield place, "forward", True
+            elif re.fullmatch(r"\s*\d{1,9}\s*", times) and 1 <= int(times) <= MAX_PASSES:
+                yield place, "backward", int(times)
             else:
-                times = repeat.get("times", "2")
-                if not re.fullmatch(r"\s*\d{1,9}\s*", times) or not 1 <= int(times) <= MAX_PASSES:
-                    what = f"a repeat of {times[:20]!r} times; 1 to {MAX_PASSES} can be played"
-                    raise DataError(f"measure {mark.number}: {what}")
-                left = barline.get("location") == "left"
-                marks[0 if left else -1].backward = int(times)
-    mark.ending = ending or mark.ending
-    return () if closes else ending
+                what = f"a repeat of {times[:20]!r} times; 1 to {MAX_PASSES} can be played"
+                raise DataError(f"measure {measure.number}: {what}")
+    for sound in [item] if item.tag == "sound" else item.findall("sound"):
+        for kind, name in (("segno", "segno"), ("coda", "coda"), ("to_coda", "tocoda")):
+            if sound.get(name):
+                yield at, kind, sound.get(name)
+        if "fine" in sound.attrib:
+            yield at, "fine", True
+        if sound.get("dacapo") == "yes":
+            yield at, "jump", "capo"
+        elif sound.get("dalsegno"):
+            yield at, "jump", "segno " + sound.get("dalsegno")
+
+
+def _printed(at: Fraction, item: Element, later: bool, length: Fraction) -> Iterator[_Row]:
+    """What signs and words say."""
+    if item.find("direction-type/segno") is not None:
+        yield at, "segno", "segno"
+    if item.find("direction-type/coda") is not None:
+        yield at, "sign", True
+    sounds = {name for sound in item.findall("sound") for name in sound.attrib}
+    for words in item.findall("direction-type/words"):
+        text = " ".join((words.text or "").split())
+        kind = match.lastgroup if (match := _WORDS.match(text)) else ""
+        if kind in ("capo", "segno"):
+            place = at if sounds & {"dacapo", "dalsegno"} else length
+            yield place, "jump", "capo" if kind == "capo" else "segno segno"
+            yield place, "al_fine", "fine" in text.lower()
+            yield place, "al_coda", "coda" in text.lower()
+        elif kind in ("to_coda", "fine"):
+            yield (
+                at if later or sounds & {"tocoda", "fine"} else length,
+                kind,
+                "coda" if kind == "to_coda" else True,
+            )
+        elif kind == "coda":
+            yield at, "coda", "coda"
 
 
 def _ending_numbers(ending: Element) -> tuple[int, ...]:
-    """Passes of an ending: ``1``, ``1, 2`` or ``1-3``; a text such as ``2.`` goes first."""
-    text = ending.get("number", "1")
-    if re.fullmatch(r"\s*\d+\.?\s*", ending.text or ""):
-        text = ending.text
+    """Passes of an ending: ``1``, ``1, 2`` or ``1-3``; a text such as ``[1.-3. time]`` goes first."""
+    text = ending.text if re.search(r"[1-9]", ending.text or "") else ending.get("number", "1")
     numbers: set[int] = set()
-    for first, last in re.findall(r"(\d+)(?:\s*-\s*(\d+))?", text):
+    for first, last in re.findall(r"(\d+)(?:[.\s]*(?:[-‐-―~]|bis|to)\s*(\d+))?", text or ""):
         numbers.update(range(int(first[:4]), min(int(last[:4] or first[:4]), MAX_PASSES) + 1))
     return tuple(sorted(numbers)) or (1,)
 
 
-def _read_directions(measure: Element, mark: Marks) -> None:
-    for sound in [*measure.findall("sound"), *measure.findall("direction/sound")]:
-        mark.segno = mark.segno or sound.get("segno", "")
-        mark.coda = mark.coda or sound.get("coda", "")
-        mark.to_coda = mark.to_coda or sound.get("tocoda", "")
-        mark.fine = mark.fine or "fine" in sound.attrib
-        if sound.get("dacapo") == "yes":
-            mark.jump = "capo"
-        elif sound.get("dalsegno"):
-            mark.jump = "segno " + sound.get("dalsegno")
-    if measure.find("direction/direction-type/segno") is not None:
-        mark.segno = mark.segno or "segno"
-    mark.coda_sign |= measure.find("direction/direction-type/coda") is not None
-    for words in measure.findall("direction/direction-type/words"):
-        text = " ".join((words.text or "").split())
-        kind = match.lastgroup if (match := _WORDS.match(text)) else ""
-        if kind in ("capo", "segno"):
-            mark.jump = mark.jump or ("capo" if kind == "capo" else "segno segno")
-            mark.al_fine |= "fine" in text.lower()
-            mark.al_coda |= "coda" in text.lower()
-        elif kind == "to_coda":
-            mark.to_coda = mark.to_coda or "coda"
-        elif kind == "coda":
-            mark.coda = mark.coda or "coda"
-        mark.fine |= kind == "fine"
+def _hold_endings(marks: Sequence[Marks]) -> None:
+    """Gives each stretch under a bracket its passes; a bracket shorter than its repeat lasts until there."""
+    held: tuple[int, ...] = ()
+    repeats = False
+    for i, mark in enumerate(marks):
+        if mark.bracket:
+            held, repeats = mark.bracket, False
+        mark.ending = mark.ending or held or mark.closes
+        repeats |= mark.backward > 0
+        if mark.closes:
+            held = ()
+            ahead = range(i + 1, len(marks) - 1)
+            stop = next((k for k in ahead if marks[k].bracket or marks[k].forward or marks[k].backward), i)
+            if not repeats and marks[stop].backward and not marks[stop].bracket and marks[stop + 1].bracket:
+                for between in marks[i + 1 : stop + 1]:
+                    between.ending = mark.ending
 
 
 def playing_order(marks: Sequence[Marks]) -> list[tuple[int, int]]:
-    """Indices of measures as played, each with the pass, from 1, which says which verse is sung.
+    """Indices of stretches as played, each with the pass, from 1, which says which verse is sung.
 
     A repeat without a beginning goes back to the end of the repeat before it, or to the
     start. After a jump (D.C., D.S.) repeats are not taken again and the last ending is
-    played; Fine and the way to the coda count only then.
+    played; Fine and the way to the coda count only then. An ending that no pass reaches is played
+    like any other measure, with a warning.
 
     Raises DataError where the marks contradict each other.
     """
     _check_jumps(marks)
+    order = _unfolded(marks)
+    played = {index for index, _ in order}
+    lost = [mark for index, mark in enumerate(marks) if mark.ending and index not in played]
+    if not lost:
+        return order
+    left_out("endings that no repeat leads to are played without it", [f"measure {m.number}" for m in lost])
+    for mark in lost:
+        mark.ending = mark.bracket = ()
+    return _unfolded(marks)
+
+
+def _unfolded(marks: Sequence[Marks]) -> list[tuple[int, int]]:
     groups = _ending_groups(marks)
     order: list[tuple[int, int]] = []
     visits = [0] * len(marks)
@@ -201,18 +276,19 @@ def _labelled(labels: Sequence[str], wanted: str) -> int:
 
 
 def _ending_groups(marks: Sequence[Marks]) -> dict[int, tuple[int, int]]:
-    """For each measure under a bracket: the last pass of its group, and the group's end."""
+    """For each stretch under a bracket: the last pass of its group, and the group's end if it repeats."""
     groups: dict[int, tuple[int, int]] = {}
     first, brackets, seen = 0, 0, set()
     for index, mark in enumerate([*marks, Marks("")]):
-        again = mark.ending_starts and bool(seen & set(mark.ending))
+        again = bool(seen & set(mark.bracket))
         if index > first and (again or not mark.ending):
-            alone = brackets == 1 and any(m.backward for m in marks[first:index])
-            groups.update({i: (max(seen) + alone, index - 1) for i in range(first, index)})
+            repeats = any(m.backward for m in marks[first:index])
+            end = index - 1 if repeats else -1
+            groups.update({i: (max(seen) + (brackets == 1 and repeats), end) for i in range(first, index)})
             first, brackets, seen = index, 0, set()
         if not mark.ending:
             first = index + 1
-        elif mark.ending_starts or index == first:
+        elif mark.bracket or index == first:
             brackets += 1
             seen.update(mark.ending)
     return groups

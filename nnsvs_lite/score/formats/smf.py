@@ -5,6 +5,7 @@ music21 reads MIDI as well, but rounds times to a grid, splits voices and guesse
 encoding of lyrics; a score to be sung must keep what stands in the file.
 """
 
+import bisect
 import re
 import struct
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ MAX_LYRIC_BYTES = 1000
 
 _DATA_BYTES = {0x8: 2, 0x9: 2, 0xA: 2, 0xB: 2, 0xC: 1, 0xD: 1, 0xE: 2}
 _TEXT, _TRACK_NAME, _LYRIC, _TEMPO, _METRE, _KEY = 0xFF01, 0xFF03, 0xFF05, 0xFF51, 0xFF58, 0xFF59
+_END = b"\0\xff\x2f\0"
 _NUMBER = rb"([\x80-\xff]{0,3}[\x00-\x7f])"
 _EVENT = re.compile(_NUMBER + rb"(?:(\xff.|[\xf0\xf7])" + _NUMBER + rb"|([\x80-\xef]?))", re.DOTALL)
 """Ticks from the event before, then a meta or exclusive event's kind and length, or a status byte."""
@@ -26,13 +28,14 @@ _EVENT = re.compile(_NUMBER + rb"(?:(\xff.|[\xf0\xf7])" + _NUMBER + rb"|([\x80-\
 
 @dataclass
 class MidiNote:
-    """A note in ticks; ``velocity`` is 1..127."""
+    """A note in ticks; ``velocity`` is 1..127, ``endless`` one that nothing ends."""
 
     start: int
     end: int
     pitch: int
     velocity: int
     channel: int
+    endless: bool = False
 
 
 @dataclass
@@ -43,6 +46,7 @@ class MidiTrack:
     notes: list[MidiNote] = field(default_factory=list)
     lyrics: list[tuple[int, bytes]] = field(default_factory=list)
     texts: list[tuple[int, bytes]] = field(default_factory=list)
+    length: int = 0
 
 
 @dataclass
@@ -54,6 +58,8 @@ class MidiFile:
     tempi: list[tuple[int, float]] = field(default_factory=list)  # (tick, quarter notes a minute)
     metres: list[tuple[int, int, int]] = field(default_factory=list)  # (tick, numerator, denominator)
     keys: list[tuple[int, int]] = field(default_factory=list)  # (tick, sharps), flats negative
+    ends: dict[tuple[int, int], list[int]] = field(default_factory=dict)
+    """Ticks where notes of a (channel, pitch) end that do not sound in that track; channel -1: any."""
 
 
 def parse_midi(data: bytes) -> MidiFile:
@@ -78,14 +84,35 @@ def parse_midi(data: bytes) -> MidiFile:
         position += 8 + size
         if chunk == b"MTrk":
             place = f"track {len(midi.tracks) + 1}"
-            if position > len(data):
+            # Some writers forget a part of the last end-of-track event, which says nothing.
+            if (missing := position - len(data)) > len(_END):
                 raise DataError(f"{place}: the file is cut off")
+            data += _END[len(_END) - max(missing, 0) :]
             events += _read_track(data, position - size, position, midi, place)
             if events > MAX_EVENTS or len(midi.tracks) > MAX_TRACKS:
                 raise DataError(f"it has more than {MAX_EVENTS} events or {MAX_TRACKS} tracks")
     if not midi.tracks:
         raise DataError("the MIDI file is cut off: it holds no track")
+    for ticks in midi.ends.values():
+        ticks.sort()
+    for track in midi.tracks:
+        starts = sorted({note.start for note in track.notes})
+        for note in track.notes:
+            if note.end < 0:
+                _end_note(note, midi, starts, track.length)
     return midi
+
+
+def _end_note(note: MidiNote, midi: MidiFile, starts: list[int], length: int) -> None:
+    """Ends a note that its own track does not end: as another one says, else where the next note begins."""
+    for channel in (note.channel, -1):
+        ticks = midi.ends.get((channel, note.pitch), [])
+        if (i := bisect.bisect_right(ticks, note.start)) < len(ticks):
+            note.end = ticks[i]
+            return
+    note.endless = True
+    i = bisect.bisect_right(starts, note.start)
+    note.end = starts[i] if i < len(starts) else max(length, note.start + midi.ticks)
 
 
 def _read_track(data: bytes, start: int, end: int, midi: MidiFile, place: str) -> int:
@@ -103,6 +130,9 @@ def _read_track(data: bytes, start: int, end: int, midi: MidiFile, place: str) -
         elif 0x80 <= kind <= 0x9F:
             if pending := sounding.get((kind & 0xF, body[0])):
                 pending.pop(0).end = tick
+            else:
+                midi.ends.setdefault((kind & 0xF, body[0]), []).append(tick)
+                midi.ends.setdefault((-1, body[0]), []).append(tick)
         elif kind in (_LYRIC, _TEXT):
             (track.lyrics if kind == _LYRIC else track.texts).append((tick, body[:MAX_LYRIC_BYTES]))
         elif kind == _TRACK_NAME:
@@ -117,10 +147,7 @@ def _read_track(data: bytes, start: int, end: int, midi: MidiFile, place: str) -
             midi.keys.append((tick, sharps))
         if len(track.notes) > room or count > MAX_EVENTS:
             raise DataError(f"{place}: more than {MAX_NOTES} notes or {MAX_EVENTS} events")
-    for note in track.notes:
-        if note.end < 0:
-            what = f"the note of pitch {note.pitch} that begins at tick {note.start}"
-            raise DataError(f"{place}: {what} has no end")
+        track.length = tick
     return count
 
 

@@ -11,6 +11,7 @@ from nnsvs_lite.score.formats.rawfile import get_dict, get_rows, parse_json, rea
 from nnsvs_lite.score.types import Score
 
 _NAMES = Names(
+    "svp",
     ("position", "bpm"),
     ("index", "numerator", "denominator"),
     ("onset", "duration", "pitch", "lyrics"),
@@ -29,7 +30,7 @@ def read_svp(path: str | os.PathLike, *, lang: str = "ja", part: int | str | Non
         raise DataError("not a Synthesizer V project: it has no tracks")
     time = get_dict(value.get("time"), "time")
     tempi, metres = (get_rows(time.get(name), f"time.{name}") for name in ("tempo", "meter"))
-    library = {str(row.get("uuid")): row.get("notes") for row in get_rows(value.get("library"), "library")}
+    library = {str(row.get("uuid")): row for row in get_rows(value.get("library"), "library")}
     tracks = [
         (row.get("name"), _groups(row, library, f"track {number}"))
         for number, row in enumerate(get_rows(value["tracks"], "tracks"), 1)
@@ -42,15 +43,17 @@ def _groups(track: dict[str, Any], library: dict[str, Any], place: str) -> list[
     placed = []
     if isinstance(track.get("mainGroup"), dict):
         # Some converters give the main group another name than its reference.
-        placed.append((track["mainGroup"].get("notes"), track.get("mainRef") or {}))
+        placed.append((track["mainGroup"], track.get("mainRef") or {}))
     for reference in get_rows(track.get("groups"), f"{place}: groups"):
         name = str(reference.get("groupID"))
         if name not in library:
             raise DataError(f"{place}: it refers to a group {name[:40]!r} that the file does not hold")
         placed.append((library[name], reference))
-    rows = [(notes, get_dict(reference, f"{place}: a group's reference")) for notes, reference in placed]
+    rows = [(group, get_dict(reference, f"{place}: a group's reference")) for group, reference in placed]
     return [
-        Group(place, notes, reference.get("blickOffset", 0), reference.get("pitchOffset", 0))
-        for notes, reference in rows
+        Group(
+            place, group.get("notes"), reference.get("blickOffset", 0), reference.get("pitchOffset", 0), group
+        )
+        for group, reference in rows
         if reference.get("isInstrumental") is not True
     ]

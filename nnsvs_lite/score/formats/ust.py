@@ -14,6 +14,7 @@ from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.formats.assemble import Sung, assemble, bar_positions, timeline_of
 from nnsvs_lite.score.formats.limits import MAX_NOTES
 from nnsvs_lite.score.formats.rawfile import decode, get_number, get_text, read_bytes
+from nnsvs_lite.score.formats.tuning import name_tuning
 from nnsvs_lite.score.lyrics import clean_alias
 from nnsvs_lite.score.types import Score
 
@@ -48,6 +49,7 @@ def read_ust(path: str | os.PathLike, *, lang: str = "ja") -> Score:
             pitch = get_number(fields.get("NoteNum"), f"{place}: NoteNum", -1e4, 1e4)
             notes.append(Sung(position, length, pitch, lyric, place=place))
         position += length
+    name_tuning("ust", [dict(sections)])
     found = re.findall(
         r"\(\s*(\d{1,4})\s*/\s*(\d{1,4})\s*/\s*(\d{1,6})\s*\)", setting.get("TimeSignatures", "")
     )

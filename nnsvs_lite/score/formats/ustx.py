@@ -29,6 +29,7 @@ def read_ustx(path: str | os.PathLike, *, lang: str = "ja", part: int | str | No
     if not isinstance(value, dict) or "voice_parts" not in value:
         raise DataError("not an OpenUtau project: it has no voice_parts")
     fields = Names(
+        "ustx",
         ("position", "bpm"),
         ("bar_position", "beat_per_bar", "beat_unit"),
         ("position", "duration", "tone", "lyric"),
@@ -41,7 +42,7 @@ def read_ustx(path: str | os.PathLike, *, lang: str = "ja", part: int | str | No
     for number, row in enumerate(get_rows(value["voice_parts"], "voice_parts"), 1):
         place = f"voice part {number}"
         track = int(get_number(row.get("track_no", 0), f"{place}: track_no", 0, 1e6))
-        groups.setdefault(track, []).append(Group(place, row.get("notes"), row.get("position", 0)))
+        groups.setdefault(track, []).append(Group(place, row.get("notes"), row.get("position", 0), 0, row))
     names = [row.get("track_name") for row in get_rows(value.get("tracks"), "tracks")]
     tracks = [(names[i] if i < len(names) else "", found) for i, found in sorted(groups.items())]
     return sing_project(

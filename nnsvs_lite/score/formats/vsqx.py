@@ -16,15 +16,24 @@ from nnsvs_lite.score.types import Score
 
 _VERSIONS = {
     "vsq3": (
-        Names(("posTick", "bpm"), ("posMes", "nume", "denomi"), ("posTick", "durTick", "noteNum", "lyric")),
+        Names(
+            "vsqx",
+            ("posTick", "bpm"),
+            ("posMes", "nume", "denomi"),
+            ("posTick", "durTick", "noteNum", "lyric"),
+        ),
         ("trackName", "musicalPart", "posTick"),
     ),
-    "vsq4": (Names(("t", "v"), ("m", "nu", "de"), ("t", "dur", "n", "y")), ("name", "vsPart", "t")),
+    "vsq4": (Names("vsqx", ("t", "v"), ("m", "nu", "de"), ("t", "dur", "n", "y")), ("name", "vsPart", "t")),
 }
 """For each root element the names of fields, and those of a track's name, its parts and their position."""
 
 _VPR = Names(
-    ("pos", "value"), ("bar", "numer", "denom"), ("pos", "duration", "number", "lyric"), tempo_unit=0.01
+    "vpr",
+    ("pos", "value"),
+    ("bar", "numer", "denom"),
+    ("pos", "duration", "number", "lyric"),
+    tempo_unit=0.01,
 )
 
 
@@ -45,7 +54,8 @@ def read_vsqx(path: str | os.PathLike, *, lang: str = "ja", part: int | str | No
     tracks = []
     for number, track in enumerate(root.findall("vsTrack"), 1):
         parts = track.findall(part_tag)
-        groups = [Group(f"track {number}", _rows(item, "note"), item.findtext(offset)) for item in parts]
+        place = f"track {number}"
+        groups = [Group(place, _rows(item, "note"), item.findtext(offset), 0, item) for item in parts]
         tracks.append((track.findtext(name), groups))
     return sing_project(
         names._replace(ticks=ticks, tempo_unit=0.01),
@@ -80,7 +90,8 @@ def read_vpr(path: str | os.PathLike, *, lang: str = "ja", part: int | str | Non
     tracks = []
     for number, row in enumerate(get_rows(value.get("tracks"), "tracks"), 1):
         parts = get_rows(row.get("parts"), f"track {number}: parts")
-        groups = [Group(f"track {number}", item.get("notes"), item.get("pos", 0)) for item in parts]
+        place = f"track {number}"
+        groups = [Group(place, item.get("notes"), item.get("pos", 0), 0, item) for item in parts]
         tracks.append((row.get("name"), groups))
     title = value.get("title")
     return sing_project(_VPR, tempi, metres, tracks, part=part, lang=lang, title=title, lyric=breath)

@@ -18,9 +18,9 @@ from nnsvs_lite.score.formats.rawfile import read_bytes
 def read_xml(path: str | os.PathLike, count: str = "note") -> ElementTree.Element:
     """The root element of an XML file, or of the score inside a packed one; tags are without namespaces.
 
-    Documents with entities are refused, since a few lines of them can unfold to gigabytes; so are files
-    over ``MAX_BYTES``, more than ``MAX_NOTES`` elements called ``count`` or ``MAX_NODES`` of any kind, and
-    elements nested more than ``MAX_DEPTH`` deep.
+    Documents with entities or a DTD of their own are refused, since a few lines of these can unfold to
+    gigabytes; so are files over ``MAX_BYTES``, more than ``MAX_NOTES`` elements called ``count`` or
+    ``MAX_NODES`` of any kind, and elements nested more than ``MAX_DEPTH`` deep. A DTD elsewhere is not read.
 
     Raises DataError where the file cannot be read, is not XML, or is refused.
     """
@@ -100,10 +100,14 @@ def _parse(data: bytes, path: Path, count: str) -> ElementTree.Element:
     def entity(name: str, *_rest: object) -> None:
         refuse(f"it has an XML entity ({name}), which scores do not need")
 
+    def declared(*_what: object) -> None:
+        refuse("it brings a DTD of its own, which scores do not need")
+
     parser.buffer_text = True
     parser.StartElementHandler, parser.EndElementHandler = start, end
     parser.CharacterDataHandler = builder.data
     parser.EntityDeclHandler = parser.SkippedEntityHandler = entity
+    parser.AttlistDeclHandler = parser.ElementDeclHandler = parser.NotationDeclHandler = declared
     try:
         parser.Parse(data, True)
     except expat.ExpatError as error:

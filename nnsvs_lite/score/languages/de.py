@@ -4,15 +4,11 @@
 ending *-er*, which is ``ɐ``). Final devoicing (*Tag* is ``t aː k``) goes by the whole word.
 """
 
-from nnsvs_lite.score.languages.base import tables
 from nnsvs_lite.score.languages.espeak import EspeakLanguage
 from nnsvs_lite.score.languages.words import Phones, Word
 
 _DEVOICED = {"b": "p", "d": "t", "ɡ": "k"}
 _VOICELESS = frozenset({"p", "t", "k", "pf", "ts", "tʃ", "f", "s", "ʃ", "ç", "x"})
-
-SPOKEN = tables("de")["spoken"]
-"""Common words that eSpeak NG pronounces otherwise than dictionaries do."""
 
 
 class German(EspeakLanguage):
@@ -22,9 +18,7 @@ class German(EspeakLanguage):
     name = "German"
 
     def tidy(self, phones: Phones, word: Word) -> Phones:
-        """Words of ``SPOKEN`` as they stand there; b, d, g before voiceless consonants as p, t, k."""
-        if word.text in SPOKEN:
-            return tuple(SPOKEN[word.text].split())
+        """b, d, g before voiceless consonants as p, t, k."""
         text = " ".join(phones)
         if "pf" in word.text:
             text = text.replace("p f", "pf")

@@ -6,12 +6,14 @@ by their stem and ending, or by the letter (:mod:`nnsvs_lite.score.languages.let
 """
 
 import functools
+import itertools
+import re
 from collections.abc import Iterable, Sequence
 
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.languages.base import LyricError, tables
 from nnsvs_lite.score.languages.letters import Letters
-from nnsvs_lite.score.languages.words import Phones, SpelledLanguage, Word, plain
+from nnsvs_lite.score.languages.words import Phones, SpelledLanguage, Word, plain, vowel_letters
 
 _TABLES = tables("en")
 
@@ -59,13 +61,26 @@ class English(SpelledLanguage):
         found = []
         for word in words:
             try:
-                found.append(list(_by_parts(word.parts) or pronunciations(word.text)))
+                found.append(list(self._sung(word, words)))
             except LyricError as error:
                 raise LyricError(str(error), word.lyrics[0]) from None
         for word, forms, following in zip(words, found, found[1:]):
             if word.text == "the" and following[0][0] in self.vowels:
                 forms.insert(0, ("dh", "iy"))
         return found
+
+    def _sung(self, word: Word, phrase: Sequence[Word]) -> Sequence[Phones]:
+        """Pronunciations of a word; a lone letter has its name only among others, in capitals (*A B C*)."""
+        letters = word.text.strip("'")
+        initials = [other.text for other in phrase if other.initial]
+        if word.initial and len(initials) > 1 and not set("aio").issuperset(initials):
+            return pronunciations(letters)[-1:]
+        if len(letters) == 1 and letters not in "aio" and (sound := self.by_letters(letters)):
+            return [sound]
+        forms = _by_parts(word.parts) or pronunciations(word.text)
+        if self.vowels.isdisjoint(forms[0]) and vowel_letters(letters):
+            return [self.by_letters(letters)]
+        return forms
 
     def has_room(self, phones: Phones, i: int) -> bool:
         """A reduced vowel before l, m, n, r: *fi-re*, *rhy-thm*."""
@@ -110,13 +125,14 @@ def pronunciations(word: str) -> tuple[Phones, ...]:
             return tuple(dict.fromkeys(from_arpabet(symbols) for symbols in known[form]))
     if bare.endswith("'d"):
         return pronunciations(bare[:-2].rstrip("e") + "ed")
+    if bare.endswith("'st"):
+        return tuple((*form, "s", "t") for form in pronunciations(bare[:-3]))
     if bare.endswith("in'"):
         return tuple((*form[:-1], "n") for form in pronunciations(bare[:-1] + "g"))
     if bare.endswith("'s") or bare.endswith("s'"):
         return tuple(_with_ending(form, "z") for form in pronunciations(bare[:-2]))
-    endings = _by_ending(stripped)
-    if endings:
-        return endings
+    if forms := _regular(stripped):
+        return forms
     letters = stripped.replace("'", "")
     read = _letters().sounds(letters) if letters.isascii() else []
     if not read:
@@ -124,10 +140,24 @@ def pronunciations(word: str) -> tuple[Phones, ...]:
     return (tuple(read),)
 
 
+def _regular(word: str) -> tuple[Phones, ...]:
+    """Pronunciations of *a-flying*, of a word in another spelling (``respelt``), or with a regular ending."""
+    rest = word[1:]
+    if word[:1] == "a" and rest.endswith(("ing", "in")) and (dictionary().get(rest) or _regular(rest)):
+        return tuple(("ax", *form) for form in pronunciations(rest))
+    for pattern, respelt in _TABLES["respelt"]:
+        form = re.sub(pattern, respelt, word)
+        if form != word and (dictionary().get(form) or _by_ending(form)):
+            # What an apostrophe leaves out is not sung: whisp'ring.
+            forms = pronunciations(form)
+            return (*itertools.chain(*map(LANGUAGE.shorter, forms)), *forms) if pattern == "'" else forms
+    return _by_ending(word)
+
+
 def _by_parts(parts: Sequence[str]) -> tuple[Phones, ...]:
     """An unknown compound, cut where a hyphen is and its first part is known: *rose-lipt*."""
     known = dictionary()
-    if len(parts) < 2 or known.get("".join(parts)) or _by_ending("".join(parts)):
+    if len(parts) < 2 or known.get("".join(parts)) or _regular("".join(parts)):
         return ()
     for cut in range(len(parts) - 1, 0, -1):
         first, rest = "".join(parts[:cut]), "".join(parts[cut:])

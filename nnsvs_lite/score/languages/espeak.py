@@ -15,7 +15,7 @@ from typing import Any
 
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.languages.base import LyricError, tables
-from nnsvs_lite.score.languages.words import Phones, SpelledLanguage, Word, plain
+from nnsvs_lite.score.languages.words import Phones, SpelledLanguage, Word, plain, vowel_letters
 
 _SYNCHRONOUS = 2
 _DO_NOT_EXIT = 0x8000
@@ -83,10 +83,18 @@ class EspeakLanguage(SpelledLanguage):
     Attributes:
         fold: IPA symbols of eSpeak NG to phones, space separated, where they differ.
         phrasewise: whether a word's sound hangs on its neighbours (French liaison).
+        alphabet: letters that its words are spelt with; others lose their accents.
+        respelt: spellings, as patterns, and those by which eSpeak NG reads them right.
+        mended: patterns of words, of the phones that it gives them, and the right phones.
+        spoken: phones of whole words.
     """
 
     fold: Mapping[str, str] = {}
     phrasewise = False
+    alphabet = ""
+    respelt: Sequence[tuple[str, str]] = ()
+    mended: Sequence[tuple[str, str, str]] = ()
+    spoken: Mapping[str, str] = {}
 
     def __init__(self) -> None:
         super().__init__()
@@ -95,8 +103,11 @@ class EspeakLanguage(SpelledLanguage):
                 raise ValueError(f"{self.code}: {symbol!r} folds to unknown phones {sorted(unknown)}")
 
     def spelling(self, word: Word) -> str:
-        """What eSpeak NG is given for a word."""
-        return word.text.strip("'")
+        """What eSpeak NG is given for a word: letters of this language alone, ``respelt``."""
+        text = "".join(c if c in self.alphabet else plain(c) for c in word.text.strip("'"))
+        for pattern, respelt in self.respelt:
+            text = re.sub(pattern, respelt, text)
+        return text
 
     def tidy(self, phones: Phones, word: Word) -> Phones:
         """Mends a pronunciation; the default leaves it."""
@@ -108,22 +119,51 @@ class EspeakLanguage(SpelledLanguage):
         # Runs of words without punctuation between them.
         ends = [i for i, word in enumerate(words, 1) if word.breaks or i == len(words)]
         for clause in (words[a:b] for a, b in itertools.pairwise([0, *ends])):
-            spelt = [self.spelling(word) for word in clause]
             spoken: Sequence[Sequence[str]] = ()
             if self.phrasewise:
-                spoken = transcribe(" ".join(spelt), self.code)
+                spoken = transcribe(" ".join(map(self.spelling, clause)), self.code)
             if len(spoken) != len(clause):
-                spoken = [[s for part in transcribe(text, self.code) for s in part] for text in spelt]
+                spoken = [self._alone(word.text) for word in clause]
             for word, symbols in zip(clause, spoken, strict=True):
                 try:
-                    phones = tuple(p for symbol in self._heard(symbols) for p in self._folded(symbol))
-                    phones = self.tidy(phones, word)
+                    phones = self._read(word, symbols)
                 except LyricError as error:
                     raise LyricError(f"{word.text!r}: {error}", word.lyrics[0]) from None
                 if not phones:
                     raise LyricError(f"eSpeak NG has no pronunciation of {word.text!r}", word.lyrics[0])
                 found.append([phones])
         return found
+
+    def _read(self, word: Word, symbols: Sequence[str]) -> Phones:
+        """Phones of a word for eSpeak NG's symbols, or for its letters where they would be spelt aloud."""
+        if word.text in self.spoken:
+            return tuple(self.spoken[word.text].split())
+        phones = self._mended(word, self._phones(word.text, symbols))
+        if phones and not self._is_spelt(word.text, phones):
+            return phones
+        pieces = [(text, self._phones(text, self._alone(text))) for text in word.text.split("'")]
+        said = [self.by_letters(text) if self._is_spelt(text, said) else said for text, said in pieces]
+        return self._mended(word, tuple(itertools.chain(*said))) or ("a",)
+
+    def _mended(self, word: Word, phones: Phones) -> Phones:
+        phones = self.tidy(phones, word)
+        for pattern, heard, right in self.mended:
+            if re.search(pattern, word.text):
+                phones = tuple(re.sub(heard, right, " ".join(phones)).split())
+        return phones
+
+    def _alone(self, text: str) -> list[str]:
+        return [s for part in transcribe(self.spelling(Word((text,), (0,))), self.code) for s in part]
+
+    def _phones(self, text: str, symbols: Sequence[str]) -> Phones:
+        """Phones of symbols; those of its letters where a text has no vowel, or is one letter."""
+        if not vowel_letters(text) or len(text) == 1:
+            return self.by_letters(text)
+        return tuple(p for symbol in self._heard(symbols) for p in self._folded(symbol))
+
+    def _is_spelt(self, text: str, phones: Phones) -> bool:
+        """Whether there are more vowels to hear than to read."""
+        return sum(phone in self.nuclei for phone in phones) > vowel_letters(text)
 
     def _heard(self, symbols: Sequence[str]) -> Sequence[str]:
         """The symbols of a word as this language takes them; the default leaves them."""

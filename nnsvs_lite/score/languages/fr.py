@@ -13,10 +13,7 @@ from nnsvs_lite.score.languages.words import Phones, Word
 
 _MUTE = re.compile(r"[^aeiouyàâéèêëîïôùûüœæ]*(?:[qg]u)?e(?:s|nt)?$")
 _LONE = re.compile(r"(?:n'est|est|dites|allez|donnez|laissez|venez|aimez|voyez)(ce|moi|vous|nous|là)$")
-
-
-RESPELT = {"quéqu'": "kèk", "quèqu'": "kèk", "p'tit": "ptit"}
-"""Short forms that eSpeak NG takes for foreign words, as it reads them."""
+_OPENING = frozenset("ʁlnvbpɡkfj")
 
 
 class French(EspeakLanguage):
@@ -30,30 +27,32 @@ class French(EspeakLanguage):
 
     def spelling(self, word: Word) -> str:
         """With the e that an apostrophe at the end stands for, and the hyphen of *est-ce*."""
-        # eSpeak NG takes words with th for English ones.
-        text = word.text.replace("th", "t") if word.text != "y" else "i"
-        for short, respelt in RESPELT.items():
-            text = text.replace(short, respelt)
-        if text.endswith("'") and len(text) > 2:
-            text = text[:-1] + "e"
+        text = super().spelling(word)
+        if word.text.endswith("'") and len(text) > 1:
+            text += "e"
         return _LONE.sub(lambda m: f"{m.group(0)[: m.start(1) - m.start(0)]}-{m.group(1)}", text)
 
     def tidy(self, phones: Phones, word: Word) -> Phones:
         """What eSpeak NG gives otherwise than dictionaries.
 
-        ɥ, j and ɲ (*nuit*, *rien*, *agneau*: y, i and nj); b as p before s and t; the open o of
-        syllables before the last (*sommeil*), unless it may be spelt ô or au; the closed
-        one before z (*rose*).
+        ɥ, j and ɲ (*nuit*, *rien*, *prier*, *agneau*: y, i and nj), no ɥ in *cruel*; b as p before s and t;
+        the open o of syllables before the last (*sommeil*), unless it may be spelt ô or au; the closed one
+        before z (*rose*); the open œ before a consonant (*fleuve*), but for z, t, d, m.
         """
         closed = re.search("ô|au", word.text) is not None
         tidied: list[str] = []
         for i, phone in enumerate(phones):
             after = phones[i + 1 : i + 2]
             opens = bool(set(after) & self.vowels)
-            if phone == "y" and opens and not set(tidied[-1:]) & self.vowels:
+            if phone == "y" and opens and (after == ("i",) or self._is_light(tidied)):
                 phone = "ɥ"
             elif phone == "i" and opens and self._is_light(tidied):
                 phone = "j"
+            elif phone == "i" and opens and " ".join(tidied[-2:]) in self.onsets.split(", "):
+                tidied.append("i")
+                phone = "j"
+            elif phone == "ø" and after and after[0] in _OPENING:
+                phone = "œ"
             elif phone == "b" and after in (("s",), ("t",)):
                 phone = "p"
             elif phone == "o" and not closed and self._is_inner(phones[i + 1 :]):

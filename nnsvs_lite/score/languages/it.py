@@ -8,7 +8,7 @@ the next (*bel-la* is ``b ɛ l`` | ``l a``), as it is spelt. Words that share a 
 from nnsvs_lite.score.languages.espeak import GlidingLanguage
 from nnsvs_lite.score.languages.words import Phones, Word
 
-_LONG = {"ts": "t", "dz": "d"}
+_LONG = {"ts": "t", "dz": "d", "ɲ": "ɲ", "ʎ": "ʎ", "ʃ": "ʃ"}
 
 
 class Italian(GlidingLanguage):
@@ -19,18 +19,14 @@ class Italian(GlidingLanguage):
     joined = "aeiouhàèéìòù"
 
     def tidy(self, phones: Phones, word: Word) -> Phones:
-        """Palatals once, as they are spelt (*o-gni*); z is long between vowels (*gra-zia*); *o* is a word."""
-        if word.text == "o":
-            return ("o",)
+        """Palatals (*o-gni*) and z (*gra-zia*) are long between vowels."""
         tidied: list[str] = []
+        phones = tuple(p for p, before in zip(phones, ("", *phones)) if p != before or p not in _LONG)
         for i, phone in enumerate(phones):
-            if phone in ("ɲ", "ʎ", "ʃ") and tidied[-1:] == [phone]:
-                continue
-            after = phones[i + 1 : i + 2]
             if (
                 phone in _LONG
                 and self.vowels & set(tidied[-1:])
-                and {*self.vowels, *self.glides} & set(after)
+                and {*self.vowels, *self.glides} & set(phones[i + 1 : i + 2])
             ):
                 tidied.append(_LONG[phone])
             tidied.append(phone)

@@ -13,11 +13,12 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from nnsvs_lite.score.languages.base import Language, LyricError, Reading, tables
 
-_APOSTROPHES = str.maketrans(dict.fromkeys("’‘ʼ´`ʹ′‛", "'"))
+_APOSTROPHES = str.maketrans(dict.fromkeys("’‘ʼʻʽʾʿ´`ʹˈˊˋ′‵‛＇՚ꞌ", "'"))
 _HYPHENS = "-‐‑–—"
 _BREAK = re.compile(r"[.,;:!?…。，、；：！？]")
 _DROPPED = re.compile(r"[.,;:!?…\"“”„«»‹›()\[\]{}*_~¡¿♪|/\\=<>#&%+]")
 _VOWEL_LETTERS = re.compile("[aeiouyæœø]+")
+_CAPITAL = re.compile(r"[A-ZÀ-ÖØ-Þ][.,;:!?]*")
 
 _LONGEST_PART = 100
 _MOST_PARTS = 20
@@ -34,11 +35,13 @@ class Word:
         parts: letters on each of its lyrics, lower case, with apostrophes.
         lyrics: index of the lyric of each part.
         breaks: whether punctuation follows.
+        initial: whether it is one capital letter.
     """
 
     parts: tuple[str, ...]
     lyrics: tuple[int, ...]
     breaks: bool = False
+    initial: bool = False
 
     @property
     def text(self) -> str:
@@ -59,20 +62,21 @@ def words_of(lyrics: Sequence[str], joined: str = "") -> list[Word]:
     words: list[Word] = []
     goes_on = False
     for i, lyric in enumerate(lyrics):
-        text = unicodedata.normalize("NFC", lyric).translate(_APOSTROPHES).lower().replace("\u00ad", "")
+        text = unicodedata.normalize("NFC", lyric).translate(_APOSTROPHES).replace("\u00ad", "")
         # Music fonts write the tie of two words as a private letter.
         text = "".join(" " if c in "\u203f\u2040" or unicodedata.category(c) == "Co" else c for c in text)
         tokens = text.split()
         found = False
         for k, token in enumerate(tokens):
             breaks = bool(_BREAK.search(token))
-            bare = _DROPPED.sub("", token)
-            open_end = k == len(tokens) - 1 and bare.endswith(tuple(_HYPHENS))
+            bare = _DROPPED.sub("", token).lower()
+            # Within a lyric a longer dash is punctuation.
+            open_end = bare.endswith(tuple(_HYPHENS if k == len(tokens) - 1 else _HYPHENS[:4]))
             pieces = [piece for piece in re.split(f"[{_HYPHENS}]+", bare) if piece.strip("'")]
             for n, piece in enumerate(pieces):
                 _check_letters(piece, i)
                 last = n == len(pieces) - 1
-                part = Word((piece,), (i,), breaks and last)
+                part = Word((piece,), (i,), breaks and last, bool(_CAPITAL.fullmatch(token)))
                 before = words[-1] if words else part
                 elided = before.text.endswith("'") and not before.breaks and piece[0] in joined
                 if len(piece) > _LONGEST_PART:
@@ -103,6 +107,11 @@ def _check_letters(text: str, index: int) -> None:
             raise LyricError(f"no reading for {letter!r}", index)
 
 
+def vowel_letters(text: str) -> int:
+    """How many letters of a text are those of vowels."""
+    return sum(map(len, _VOWEL_LETTERS.findall(plain(text))))
+
+
 def plain(text: str) -> str:
     """Letters without accents."""
     return "".join(c for c in unicodedata.normalize("NFD", text) if not unicodedata.combining(c))
@@ -122,6 +131,7 @@ class SpelledLanguage(Language):
         links: whether a word's last consonant begins the next word's first syllable
             where that begins with a vowel, and any onset may have a glide after it.
         joined: see :func:`words_of`.
+        sounds: phones of letters and groups of them, for what is no word: *m*, *pst*.
     """
 
     onsets = ""
@@ -131,6 +141,7 @@ class SpelledLanguage(Language):
     reduced = ""
     links = False
     joined = ""
+    sounds: Mapping[str, str] = {}
     spreads = True
 
     def __init__(self) -> None:
@@ -149,6 +160,11 @@ class SpelledLanguage(Language):
             DataError: where the package that has them is not installed.
         """
         raise NotImplementedError
+
+    def by_letters(self, text: str) -> Phones:
+        """Phones of a text letter by letter, by ``sounds``; letters without any are silent."""
+        letters = re.findall("|".join(sorted(self.sounds, key=len, reverse=True)), plain(text))
+        return tuple(phone for letter in letters for phone in self.sounds[letter].split())
 
     def longer(self, phones: Phones) -> Iterable[Phones]:
         """Pronunciations with a syllable more, as in verse: a vowel for a glide, or a reduced vowel more."""

@@ -32,7 +32,8 @@ class Task:
         data: folder of data dirs of the same names, for tasks that hear recordings.
 
     Attributes:
-        units: what losses are means over. only: options that this task takes and others refuse.
+        units: what losses are means over. left_out: which of them are not learnt from.
+        only: options that this task takes and others refuse.
         needs: options of :class:`DumpDataset`. model: what is kept.
         draw: makes an epoch's version of an utterance by chance; None where all see the same.
 
@@ -40,6 +41,7 @@ class Task:
     """
 
     units: ClassVar[str]
+    left_out: ClassVar[str] = ""
     only: ClassVar[tuple[str, ...]] = ()
     needs: ClassVar[dict[str, Any]] = {}
     draw: Callable[[Example, np.random.Generator], Example] | None = None

@@ -1,0 +1,34 @@
+"""What of an input is not used as it stands: counted in a warning, or refused where ``--strict`` is on."""
+
+import contextlib
+import logging
+from collections.abc import Iterator, Sequence
+from contextvars import ContextVar
+
+from nnsvs_lite.io.errors import DataError
+
+log = logging.getLogger(__name__)
+STRICT = ContextVar("strict", default=False)
+
+
+@contextlib.contextmanager
+def strictly(on: bool = True) -> Iterator[None]:
+    """Refuses what would be left out while this context lasts; ``on=False`` leaves things as they are."""
+    token = STRICT.set(on or STRICT.get())
+    try:
+        yield
+    finally:
+        STRICT.reset(token)
+
+
+def left_out(what: str, places: Sequence[object]) -> None:
+    """Warns once for all ``places``: their number, then ``what`` became of them, then the first of them.
+
+    Raises DataError instead inside :func:`strictly`. Nothing happens where there are no places.
+    """
+    if not places:
+        return
+    said = f"{len(places)} {what}, the first at {places[0]}"
+    if STRICT.get():
+        raise DataError(f"{said}; such a score is refused, since strict reading was asked for")
+    log.warning(said)
