@@ -127,7 +127,7 @@ def tempo_without_marks(tempo: float | None) -> float:
     """The tempo of a score that has none: the one asked for, or ``DEFAULT_TEMPO`` with a warning."""
     if tempo is not None:
         return checked_tempo(tempo, "the tempo asked for")
-    log.warning("the score has no tempo; %g quarter notes a minute are taken", DEFAULT_TEMPO)
+    log.warning("the score has no tempo to begin with; %g quarter notes a minute are taken", DEFAULT_TEMPO)
     return DEFAULT_TEMPO
 
 
