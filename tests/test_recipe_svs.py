@@ -395,8 +395,8 @@ def test_the_recipes_table_is_of_the_recipe_as_it_is(recipe: Recipe) -> None:
 def test_another_training_set_has_values_of_its_own(recipe: Recipe) -> None:
     done = recipe.run("--train_set=train_two")
     assert done.returncode == 0, done.stderr
-    assert "validate data/train_two data/dev_two data/eval_two" in recipe.calls
+    assert "validate data/train_two data/dev_two data/eval_two --sound warn --nj 2" in recipe.calls
     assert "--out exp/acoustic_resf0_conv_world_48k_two " in recipe.calls_file.read_text()
     assert (recipe.folder / "RESULTS.two.md").exists() and not (recipe.folder / "RESULTS.md").exists()
     recipe.run("--stage", "0", "--stop-stage", "0", "--train-set", "train_two", "--eval-set", "eval")
-    assert "validate data/train_two data/dev_two data/eval" in recipe.calls
+    assert "validate data/train_two data/dev_two data/eval --sound warn --nj 2" in recipe.calls

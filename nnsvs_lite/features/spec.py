@@ -348,6 +348,14 @@ class Spec:
                 what = "phones" if name == "languages" else name
                 raise DataError(f"the model was trained on features with other {what}; train it again", path)
 
+    def check_set(self, folder: Path) -> None:
+        """Raises DataError where a set of the dump, by its own ``schema.json``, was analysed otherwise."""
+        if (folder / "schema.json").exists():
+            own, held = (s.feature_config.to_dict() for s in (Spec.read(folder, stats=False), self))
+            if keys := ", ".join(key for key in held if own.get(key) != held[key]):
+                what = f"was analysed with other {keys} than {folder.parent / 'schema.json'}"
+                raise DataError(f"{what}: run stage 2 for all sets with one configuration", folder)
+
 
 def current_phones(codes: Iterable[str]) -> tuple[PhoneSet, ...]:
     """The phones of languages as they are now, sorted by code."""

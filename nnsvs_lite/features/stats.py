@@ -75,6 +75,7 @@ def note_lf0(pitch: np.ndarray) -> np.ndarray:
 def compute_stats(dump: str | os.PathLike, train_set: str = "train") -> Stats:
     """Statistics of one set of a dump. Raises DataError where the set is missing, empty or damaged."""
     spec = Spec.read(dump, stats=False)
+    spec.check_set(Path(dump) / train_set)
     folder = Path(dump) / train_set
     if not folder.is_dir():
         raise DataError("no such set in the dump; extract it first", folder)

@@ -158,7 +158,7 @@ if is_due 0; then
     [ -x local/data.sh ] || fail "local/data.sh is missing in $(pwd)"
     # shellcheck disable=SC2086
     one data local/data.sh --db-root "${db_root}" --out "${datadir}" ${local_data_opts}
-    one validate nnsvs-lite validate "${sets[@]/#/${datadir}/}"
+    one validate nnsvs-lite validate "${sets[@]/#/${datadir}/}" --sound warn --nj "${nj}"
 fi
 
 if is_due 1; then

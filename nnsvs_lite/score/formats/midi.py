@@ -24,6 +24,7 @@ from nnsvs_lite.score.formats.assemble import (
     tempo_without_marks,
     timeline_of,
 )
+from nnsvs_lite.score.formats.limits import MAX_NOTES
 from nnsvs_lite.score.formats.rawfile import decode, naming, read_bytes
 from nnsvs_lite.score.formats.smf import MidiFile, MidiNote, MidiTrack, parse_midi
 from nnsvs_lite.score.lyrics import is_continuation
@@ -71,8 +72,15 @@ def read_midi(
         parts = _parts(midi, lang)
         if not parts and any(text.startswith(b"DM:") for track in midi.tracks for _, text in track.texts):
             raise DataError("a sequence of VOCALOID 2; open it in an editor and save it as VSQX or MusicXML")
-        streams = [(track, rows) for track in midi.tracks for rows in (track.lyrics, _texts(track)) if rows]
+        streams = [
+            (track, rows, sorted({tick for tick, _ in rows}))
+            for track in midi.tracks
+            for rows in (track.lyrics, _texts(track))
+            if rows
+        ]
         streams.sort(key=lambda stream: len(stream[1]), reverse=True)
+        if streams and len(streams[0][1]) > MAX_NOTES:
+            raise DataError(f"it has {len(streams[0][1])} lyrics; at most {MAX_NOTES} can be read")
         found = [_best_stream(p, streams, midi.ticks) for p in parts]
         fits = [fit + 0.1 * bool(_VOCAL.search(p.name)) * (fit > 0) for p, (fit, _) in zip(parts, found)]
         index = choose_part(part, [p.name for p in parts], [int(fit == max(fits)) for fit in fits])
@@ -123,15 +131,14 @@ def _texts(track: MidiTrack) -> Syllables:
 
 
 def _best_stream(
-    part: _Part, streams: Sequence[tuple[MidiTrack, Syllables]], ticks: int
+    part: _Part, streams: Sequence[tuple[MidiTrack, Syllables, Sequence[int]]], ticks: int
 ) -> tuple[float, Syllables]:
     """The lyrics that a part's notes begin with, its own before others; and how well they fit, 0 to 1."""
     starts = sorted({note.start for note in part.notes})
-    own = [rows for track, rows in streams if track is part.track]
-    others = [rows for track, rows in streams[:_STREAMS] if track is not part.track]
+    own = [stream for stream in streams if stream[0] is part.track]
+    others = [stream for stream in streams[:_STREAMS] if stream[0] is not part.track]
     best: tuple[float, Syllables] = (0.0, [])
-    for rows in own + others:
-        times = sorted({tick for tick, _ in rows})
+    for _, rows, times in own + others:
         near = sum(_distance(times, start) <= _TOGETHER * ticks for start in starts)
         fit = 2 * near / (len(starts) + len(times))
         if fit > best[0] or not best[1]:

@@ -24,7 +24,11 @@ def sung_measures(
     ``staff`` is one of the part's staves or 0 for all; ``tempo`` is taken where the score has none.
     """
     rows = [[p.measures[i] for p in parts if i < len(p.measures)] for i in range(len(part.measures))]
-    tempi = [sorted((mark for m in row for mark in m.tempi), key=lambda mark: mark[0]) for row in rows]
+    # Of marks at one place the last counts, what is played before what is only printed.
+    tempi = [
+        sorted([t for m in row for t in m.printed] + [t for m in row for t in m.tempi], key=lambda t: t[0])
+        for row in rows
+    ]
     doubled = [
         measure.place(a[0])
         for measure, marks in zip(part.measures, tempi)
@@ -33,7 +37,8 @@ def sung_measures(
     ]
     left_out("tempo marks stand where another does; the last one counts", doubled)
     left_out("tempi that nobody can sing are passed over", [place for p in parts for place in p.absurd])
-    first = next((dict(marks)[marks[0][0]] for marks in tempi if marks), None)
+    # The mark after an upbeat holds from the beginning.
+    first = next((dict(marks)[marks[0][0]] for marks in tempi[:2] if marks), None)
     current = tempo_without_marks(tempo) if first is None else first
     before, velocity = None, UNMARKED
     for measure, row, marks in zip(part.measures, rows, tempi):

@@ -37,6 +37,7 @@ class WrittenNote:
     grace: bool = False
     value: Fraction | None = None  # of a grace note without a slash: quarters as written, 0 where unknown
     small: bool = False  # printed small: another reading
+    cue: bool = False  # not to be played
     breath: bool = False  # a breath mark follows
     velocity: float = UNMARKED  # dynamics, 0..1
     voice: str = ""
@@ -60,6 +61,7 @@ class WrittenMeasure:
     pickup: Fraction = Fraction(0)  # how far into its bar it begins
     tempi: list[tuple[Fraction, float]] = field(default_factory=list)
     """(offset, quarters a minute); of measures to be sung the first stands at offset 0."""
+    printed: list[tuple[Fraction, float]] = field(default_factory=list)  # tempi that no sound plays
     notes: list[WrittenNote] = field(default_factory=list)
     dynamics: list[tuple[Fraction, int, float]] = field(default_factory=list)  # (offset, staff, 0..1)
     marks: list[tuple[Fraction, Element, bool]] = field(default_factory=list)
@@ -123,7 +125,8 @@ class WrittenPart:
             elif item.tag in ("direction", "sound"):
                 offset = at + self._quarters(item, "offset", low=-(10**10))
                 marks.append((offset, item))
-                measure.tempi += [(offset, tempo) for tempo in self._tempi(item)]
+                played, tempi = self._tempi(item)
+                (measure.tempi if played else measure.printed).extend((offset, tempo) for tempo in tempi)
                 for mark in item.findall("direction-type/dynamics/*"):
                     loudness = _DYNAMICS.get(mark.tag, UNMARKED)
                     measure.dynamics.append((offset, self._whole(item, "staff", 0), loudness))
@@ -138,6 +141,13 @@ class WrittenPart:
                 measure.notes.append(note)
                 at = note.end
             furthest = max(furthest, at)
+        # Cue notes are those of others, but for such as have the rhythm of a further verse.
+        cues = [note for note in measure.notes if note.cue]
+        verses = {(note.voice, verse) for note in cues for verse in note.lyrics}
+        further = {voice for voice, _ in verses if (voice, 1) not in verses}
+        for note in cues:
+            if note.voice not in further:
+                note.pitch, note.lyrics = REST, {}
         measure.bar, measure.beat_type, measure.key = self.bar, self.beat_type, self.key
         last = max((note.offset for note in measure.notes if note.pitch != REST), default=Fraction(0))
         measure.marks = [(offset, item, offset < last) for offset, item in marks]
@@ -189,8 +199,8 @@ class WrittenPart:
             raise DataError(f"{self.place}: a time signature of '' beats")
         self.bar, self.beat_type = sum(lengths, Fraction(0)), max(units)
 
-    def _tempi(self, item: Element) -> list[float]:
-        """Quarters a minute said by a direction or sound; what is played goes before what is printed."""
+    def _tempi(self, item: Element) -> tuple[bool, list[float]]:
+        """Whether a direction or sound plays a tempo, and that, or what is printed, in quarters a minute."""
         sounds = [item] if item.tag == "sound" else item.findall("sound")
         texts = [sound.attrib["tempo"] for sound in sounds if "tempo" in sound.attrib]
         tempi = [tempo for text in texts for tempo in self._sane(text)]
@@ -203,7 +213,7 @@ class WrittenPart:
                 # Where both say the same but for rounding, the printed one is exact.
                 if not tempi or abs(printed - tempi[0]) <= 0.001 * tempi[0]:
                     said += self._sane(round(printed, 6))
-        return said[-1:] or [round(tempo, 6) for tempo in tempi[:1]]
+        return bool(tempi), said[-1:] or [round(tempo, 6) for tempo in tempi[:1]]
 
     def _sane(self, tempo: str | float) -> list[float]:
         """A tempo that can be sung, or none."""
@@ -218,10 +228,9 @@ class WrittenPart:
         note = WrittenNote(at, Fraction(0) if grace else self._quarters(item, "duration"), grace=grace)
         if grace and item.find("grace[@slash='yes']") is None:
             note.value = Fraction(_UNITS.get((item.findtext("type") or "").strip(), 0))
-        note.small = item.find("type[@size='cue']") is not None
+        note.cue = item.find("cue") is not None
+        note.small = note.cue or item.find("type[@size='cue']") is not None
         note.staff = self._whole(item, "staff", 0)
-        if item.find("cue") is not None:
-            return note
         for i, lyric in enumerate(item.findall("lyric"), 1):
             verse = re.fullmatch(r"\s*0*([1-9][0-9]{0,5})\s*", lyric.get("number", ""))
             text, goes_on = _syllable(lyric, self.lang)

@@ -6,17 +6,9 @@ from typing import Any
 
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.formats.limits import MAX_TEXT_BYTES
-from nnsvs_lite.score.formats.projects import Group, Names, sing_project
+from nnsvs_lite.score.formats.projects import FORMS, Group, sing_project
 from nnsvs_lite.score.formats.rawfile import get_dict, get_rows, parse_json, read_bytes
 from nnsvs_lite.score.types import Score
-
-_NAMES = Names(
-    "svp",
-    ("position", "bpm"),
-    ("index", "numerator", "denominator"),
-    ("onset", "duration", "pitch", "lyrics"),
-    ticks=705_600_000,
-)
 
 
 def read_svp(path: str | os.PathLike, *, lang: str = "ja", part: int | str | None = None) -> Score:
@@ -35,7 +27,7 @@ def read_svp(path: str | os.PathLike, *, lang: str = "ja", part: int | str | Non
         (row.get("name"), _groups(row, library, f"track {number}"))
         for number, row in enumerate(get_rows(value["tracks"], "tracks"), 1)
     ]
-    return sing_project(_NAMES, tempi, metres, tracks, part=part, lang=lang)
+    return sing_project(FORMS["svp"], tempi, metres, tracks, part=part, lang=lang)
 
 
 def _groups(track: dict[str, Any], library: dict[str, Any], place: str) -> list[Group]:

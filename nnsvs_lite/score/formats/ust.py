@@ -11,10 +11,11 @@ from dataclasses import replace
 from fractions import Fraction
 
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.io.leftout import left_out
 from nnsvs_lite.score.formats.assemble import Sung, assemble, bar_positions, timeline_of
 from nnsvs_lite.score.formats.limits import MAX_NOTES
+from nnsvs_lite.score.formats.projects import FORMS, name_tuning
 from nnsvs_lite.score.formats.rawfile import decode, get_number, get_text, read_bytes
-from nnsvs_lite.score.formats.tuning import name_tuning
 from nnsvs_lite.score.lyrics import clean_alias
 from nnsvs_lite.score.types import Score
 
@@ -35,6 +36,7 @@ def read_ust(path: str | os.PathLike, *, lang: str = "ja") -> Score:
     if "Tempo" in setting:
         tempi.append((Fraction(0), _decimal(setting["Tempo"])))
     notes: list[Sung] = []
+    bare: list[str] = []
     position = Fraction(0)
     for name, fields in sections:
         place = f"[#{name}]"
@@ -45,11 +47,14 @@ def read_ust(path: str | os.PathLike, *, lang: str = "ja") -> Score:
         if lyric is None:
             if notes and notes[-1].end == position:
                 notes[-1] = replace(notes[-1], beats=notes[-1].beats + length)
-        elif lyric not in ("", "R"):
+        elif lyric == "":
+            bare.append(place)
+        elif lyric != "R":
             pitch = get_number(fields.get("NoteNum"), f"{place}: NoteNum", -1e4, 1e4)
             notes.append(Sung(position, length, pitch, lyric, place=place))
         position += length
-    name_tuning("ust", [dict(sections)])
+    left_out("notes without lyrics are left out as rests", bare)
+    name_tuning(FORMS["ust"], [dict(sections)])
     found = re.findall(
         r"\(\s*(\d{1,4})\s*/\s*(\d{1,4})\s*/\s*(\d{1,6})\s*\)", setting.get("TimeSignatures", "")
     )

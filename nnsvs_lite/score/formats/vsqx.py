@@ -9,32 +9,10 @@ from typing import Any
 from xml.etree.ElementTree import Element
 
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.score.formats.projects import Group, Names, breath, sing_project
+from nnsvs_lite.score.formats.projects import FORMS, Group, breath, sing_project
 from nnsvs_lite.score.formats.rawfile import get_dict, get_number, get_rows, parse_json, read_bytes
 from nnsvs_lite.score.formats.xmlfile import read_xml, unpack
 from nnsvs_lite.score.types import Score
-
-_VERSIONS = {
-    "vsq3": (
-        Names(
-            "vsqx",
-            ("posTick", "bpm"),
-            ("posMes", "nume", "denomi"),
-            ("posTick", "durTick", "noteNum", "lyric"),
-        ),
-        ("trackName", "musicalPart", "posTick"),
-    ),
-    "vsq4": (Names("vsqx", ("t", "v"), ("m", "nu", "de"), ("t", "dur", "n", "y")), ("name", "vsPart", "t")),
-}
-"""For each root element the names of fields, and those of a track's name, its parts and their position."""
-
-_VPR = Names(
-    "vpr",
-    ("pos", "value"),
-    ("bar", "numer", "denom"),
-    ("pos", "duration", "number", "lyric"),
-    tempo_unit=0.01,
-)
 
 
 def read_vsqx(path: str | os.PathLike, *, lang: str = "ja", part: int | str | None = None) -> Score:
@@ -44,9 +22,10 @@ def read_vsqx(path: str | os.PathLike, *, lang: str = "ja", part: int | str | No
     Raises DataError where it is no score that can be sung; names track and note.
     """
     root = read_xml(path)
-    if root.tag not in _VERSIONS:
+    if root.tag not in ("vsq3", "vsq4"):
         raise DataError(f"not a VOCALOID sequence (vsq3 or vsq4): its root element is <{root.tag}>")
-    names, (name, part_tag, offset) = _VERSIONS[root.tag]
+    names = FORMS[root.tag]
+    name, part_tag, offset = names.track
     master = root.find("masterTrack")
     if master is None:
         raise DataError("not a VOCALOID sequence: it has no masterTrack")
@@ -58,7 +37,7 @@ def read_vsqx(path: str | os.PathLike, *, lang: str = "ja", part: int | str | No
         groups = [Group(place, _rows(item, "note"), item.findtext(offset), 0, item) for item in parts]
         tracks.append((track.findtext(name), groups))
     return sing_project(
-        names._replace(ticks=ticks, tempo_unit=0.01),
+        names._replace(ticks=ticks),
         _rows(master, "tempo"),
         _rows(master, "timeSig"),
         tracks,
@@ -94,7 +73,7 @@ def read_vpr(path: str | os.PathLike, *, lang: str = "ja", part: int | str | Non
         groups = [Group(place, item.get("notes"), item.get("pos", 0), 0, item) for item in parts]
         tracks.append((row.get("name"), groups))
     title = value.get("title")
-    return sing_project(_VPR, tempi, metres, tracks, part=part, lang=lang, title=title, lyric=breath)
+    return sing_project(FORMS["vpr"], tempi, metres, tracks, part=part, lang=lang, title=title, lyric=breath)
 
 
 def _sequence(names: list[str], _read: Callable[[str], bytes]) -> str:

@@ -6,12 +6,16 @@ vowels are devoiced (found in labels; lyrics never give them).
 """
 
 import functools
+import itertools
 import operator
 import re
 import unicodedata
 from collections.abc import Sequence
 
+from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.languages.base import Language, LyricError, Reading, tables
+from nnsvs_lite.score.languages.en import dictionary, from_arpabet
+from nnsvs_lite.score.languages.words import plain
 
 _TABLES = tables("ja")
 
@@ -26,6 +30,7 @@ _SPELT = re.compile(
 
 _TO_HIRAGANA = {code: code - 0x60 for code in range(ord("ァ"), ord("ヶ") + 1)}
 _VOICED_MARKS = str.maketrans({"゛": "\u3099", "゜": "\u309a"})
+_VOWEL_KANA = dict(zip("aiueo", "あいうえお"))
 _NASAL_G = dict(zip("かきくけこ", "がぎぐげご"))
 _DROPPED = re.compile(r"[\s、。，．,.!?…・「」『』（）()\[\]\"'“”‘’〝〟♪‿_*]+")
 _LONG = "ー~〜-–—―"
@@ -58,9 +63,10 @@ class Japanese(Language):
     def units(self, lyric: str) -> list[list[str]]:
         """Morae of kana, romaji, or text with kanji.
 
-        Kana are read as written: は is ``h a`` and へ is ``h e`` as particles too. A
-        ``ー`` after a mora in the same lyric adds nothing: the note's length says how
-        long it is. 'きっ' gives ``[["k", "i"], ["cl"]]``.
+        Kana are read as written: は is ``h a`` and へ is ``h e`` as particles too. A ``ー`` after
+        a lyric's only mora adds nothing, since the note's length says how long it is; among several,
+        and in kanji, a long vowel is two morae. English words are read as Japanese says them.
+        'きっ' gives ``[["k", "i"], ["cl"]]``.
 
         Raises LyricError where it cannot be read.
         """
@@ -69,15 +75,14 @@ class Japanese(Language):
         text = to_hiragana(lyric)
         if not text:
             raise LyricError("there is nothing to sing in it")
-        latin = re.sub("[\u0302\u0304]", "", unicodedata.normalize("NFD", text))
-        if latin.isascii() and not latin.isdigit():
-            text = _romaji_to_kana(latin.lower())
-        elif _NEEDS_DICTIONARY.search(text):
-            text = _read_text(lyric)
-        morae = _morae(text)
-        if not morae:
-            raise LyricError("a long-vowel mark needs a vowel before it")
-        return morae
+        usual = unicodedata.normalize("NFKC", lyric.translate(_VOICED_MARKS)).lower()
+        usual = "".join(plain(c) if "LATIN" in unicodedata.name(c, "") else c for c in usual)
+        if re.search("[a-z]", usual):
+            pieces = re.findall(r"[a-z'’]+|[^a-z'’\s]+", usual)
+            kinds = [(p, to_hiragana(p)) for p in pieces]
+            read = [_latin(p) if p.isascii() else _japanese(text) for p, text in kinds if text.strip("ー")]
+            return list(itertools.chain(*read))
+        return _japanese(text)
 
     def read_phrase(self, lyrics: Sequence[str]) -> list[Reading]:
         """Kanji read in the words of their phrase: 行 く is い く, though 行 alone is こう."""
@@ -92,6 +97,14 @@ class Japanese(Language):
             return morae == [self.units(before)[-1][-1:]] and morae[0][0] in self.vowels
         except LyricError:
             return False
+
+
+def _japanese(text: str) -> list[list[str]]:
+    """Morae of kana and kanji, spelt as :func:`to_hiragana` does."""
+    morae = _morae(text := _read_text(text) if _NEEDS_DICTIONARY.search(text) else text)
+    if not morae:
+        raise LyricError("a long-vowel mark needs a vowel before it")
+    return _morae(_held(text)) if len(morae) > 1 else morae
 
 
 def _morae(text: str) -> list[list[str]]:
@@ -112,12 +125,38 @@ def _morae(text: str) -> list[list[str]]:
     return morae
 
 
-def _romaji_to_kana(text: str) -> str:
-    """Kana of romaji without blanks; a doubled consonant is っ."""
-    kana = _SPELT.sub(lambda match: _ROMAJI[match.group()], re.sub(r"([^aiueon])(?=\1)", "っ", text))
+def _held(text: str) -> str:
+    """Hiragana with the vowel itself for each ``ー``: がっこー is がっこお."""
+    for i, kana in enumerate(text):
+        if kana == "ー" and (vowel := _VOWEL_KANA.get(_KANA.get(text[i - 1 : i], " ")[-1])):
+            text = f"{text[:i]}{vowel}{text[i + 1 :]}"
+    return text
+
+
+def _latin(word: str) -> list[list[str]]:
+    """Morae of a word in Latin letters: romaji, or English as Japanese says it."""
+    word = word.replace("’", "'").strip("'")
+    bare = word.replace("'", "")
+    kana = _SPELT.sub(lambda match: _ROMAJI[match.group()], re.sub(r"([^aiueon])(?=\1)", "っ", word))
+    kana = _TABLES["words"].get(bare, kana.replace("'", ""))
     if not _KANA_ONLY.fullmatch(kana):
-        raise LyricError(f"{text!r} is neither kana nor romaji; write it in kana")
-    return kana
+        kana = "".join(said for _, said, _ in _words(bare))
+        # What the dictionary does not know it spells aloud, with a mora or more for each letter.
+        if not _KANA_ONLY.fullmatch(kana) or len(_morae(kana)) > len(bare):
+            return _borrowed(word)
+    return _morae(kana if len(_morae(kana)) == 1 else _held(kana))
+
+
+def _borrowed(word: str) -> list[list[str]]:
+    """Morae of an English word, by its phones; a consonant alone takes a vowel."""
+    try:
+        phones = dictionary()[word][0]
+    except (DataError, LookupError):
+        raise LyricError(f"{word!r} is neither kana nor romaji nor English; write it in kana") from None
+    text = " ".join(from_arpabet(phones))
+    for pattern, sound in _TABLES["borrowed"]:
+        text = re.sub(pattern, sound, text)
+    return [mora.split() for mora in text.split("|") if mora.strip()]
 
 
 @functools.lru_cache(maxsize=4096)
@@ -129,10 +168,14 @@ def _words(text: str) -> tuple[tuple[str, str, str], ...]:
         words = pyopenjtalk.run_frontend(text)
     except Exception as error:  # the front end raises bare RuntimeErrors of many kinds
         raise LyricError(f"the dictionary could not read it ({error})") from None
-    return tuple(
-        (word["string"], to_hiragana(word["pron"].replace("’", "")), to_hiragana(word["read"]))
-        for word in words
-    )
+    rows = [
+        [word["string"], *(to_hiragana(word[x].replace("’", "")) for x in ("pron", "read"))] for word in words
+    ]
+    for row, word, after in zip(rows, words, rows[1:]):
+        # 捨|て: the verb's kana are said by the next word.
+        if word["pos"] == "動詞" and not re.search("[ぁ-ゖ]", row[0]) and after[0][:1] == row[1][1:][-1:]:
+            row[1:] = [said[:-1] for said in row[1:]]
+    return tuple((written, spoken, spelt) for written, spoken, spelt in rows)
 
 
 def _read_text(text: str) -> str:
@@ -143,7 +186,7 @@ def _read_text(text: str) -> str:
         if written and not _KANA_ONLY.fullmatch(written):
             if not _KANA_ONLY.fullmatch(spoken):
                 raise LyricError(f"no reading for {word!r}; write it in kana")
-            written = spoken
+            written = _held(spoken)
         readings.append(written)
     return "".join(readings)
 
@@ -165,6 +208,8 @@ def _read_phrase(texts: Sequence[str], lyrics: list[str]) -> list[str]:
         position += len(word)
         parts = ["".join(c for c, n in zip(word, notes) if n == note) for note in dict.fromkeys(notes)]
         shared = _share(parts, spoken) or _share(parts, spelt)
+        if len(parts) == 1 and shared and not _KANA_ONLY.fullmatch(to_hiragana(word)):
+            shared = [_held(shared[0])]
         for note, share in zip(dict.fromkeys(notes), shared or parts):
             shares[note].append(share)
             if not shared:
