@@ -36,11 +36,9 @@ def search_range(pitches: np.ndarray, config: F0Config, where: str = "score") ->
         return config.floor, config.ceil
     lowest, highest = float(sounding.min()), float(sounding.max())
     if midi_to_hz(lowest) < config.floor or midi_to_hz(highest) > config.ceil:
-        raise DataError(
-            f"its notes reach from {midi_to_hz(lowest):.0f} to {midi_to_hz(highest):.0f} Hz, past f0.floor "
-            f"{config.floor:g} or f0.ceil {config.ceil:g}: widen them in the feature configuration",
-            where,
-        )
+        reach = f"its notes reach from {midi_to_hz(lowest):.0f} to {midi_to_hz(highest):.0f} Hz"
+        limits = f"past f0.floor {config.floor:g} or f0.ceil {config.ceil:g}"
+        raise DataError(f"{reach}, {limits}: widen them in the feature configuration", where)
     low = max(config.floor, float(midi_to_hz(lowest - config.margin)))
     high = min(config.ceil, float(midi_to_hz(highest + config.margin)))
     return low, high
