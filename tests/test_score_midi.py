@@ -139,6 +139,7 @@ def test_overlaps_and_chords(tmp_path, caplog):
         (notes(480, pitch=55), [("か", 60, 4.0)]),  # it begins and ends below a held note
         (notes(1440, pitch=55, length=960), [("か", 60, 3.0), ("", 55, 2.0)]),  # it goes on after it
         (notes(480, pitch=55, length=1920), [("か", 60, 4.0)]),
+        (notes(8, pitch=64, length=1912), [("か", 64, 4.0)]),  # a chord, struck from below
     ],
 )
 def test_a_note_that_begins_while_another_sounds(tmp_path, second, expected):
@@ -169,6 +170,7 @@ def test_lyrics_off_their_notes(tmp_path, caplog, ticks, expected, lost):
     [
         (["か", "か"], ["か", "き"]),
         (["か", "か", "か"], ["か", "き"]),
+        (["か", "か ", "\r"], ["か", "き"]),
         (["か", "ん"], ["かん", "き"]),  # two different ones are both sung
     ],
 )
@@ -220,10 +222,11 @@ def test_the_vocal_part_is_the_one_that_its_lyrics_fit(tmp_path):
 @pytest.mark.parametrize(
     ("texts", "expected"),
     [
-        (["@KMIDI", "\\{M}Look -", "at -", "show-", "ing-", "/me"], ["Look", "at", "show-", "ing", "me"]),
+        (["@KMIDI", "\\{M}Look -", "at -", "show-", "ing-", "/me-"], ["Look", "at", "show-", "ing", "me"]),
         (["[Verse] ", "Look ", "at ", "[Solo]me "], ["Look", "at", "me"]),
         (["Look ", "at ", "... ", "me "], ["Look", "at", "", "me"]),
-        (["Hal-", "le-", "lu-", "jah "], ["Hal", "le", "lu", "jah"]),
+        (["Hal-", "le-", "lu-", "jah "], ["Hal-", "le-", "lu-", "jah"]),
+        (["Look\0", " at\0 ", "\0\0", "me"], ["Look", "at", "", "me"]),
     ],
 )
 def test_marks_in_karaoke_texts(tmp_path, texts, expected):

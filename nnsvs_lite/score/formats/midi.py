@@ -158,14 +158,17 @@ def _distance(times: Sequence[int], tick: int) -> int:
 
 def _lyrics(syllables: Syllables, lang: str) -> list[tuple[int, str]]:
     """Text of each syllable, with ``-`` where its word goes on; the same one twice at one tick is one."""
-    syllables = list(dict.fromkeys(sorted(syllables, key=lambda row: row[0])))
-    joined, encoding = b"\0".join(text for _, text in syllables), None
+    once: dict[tuple[int, bytes], tuple[int, bytes]] = {}
+    for tick, text in sorted(syllables, key=lambda row: row[0]):
+        once.setdefault((tick, text.strip()), (tick, text))
+    syllables = list(once.values())
+    joined, encoding = b"\0".join(text.replace(b"\0", b"") for _, text in syllables), None
     for tag, name in ((b"{@JP}", "cp932"), (b"{@LATIN}", "cp1252"), (b"{@LATIN1}", "cp1252")):
         if tag in joined:
             joined, encoding = joined.replace(tag, b""), name
     texts = [_REMARK.sub("", text) for text in decode(joined, lang, encoding).split("\0")]
-    hyphens = sum(text.rstrip().endswith("-") for text in texts)
-    if hyphens > 2 / 3 * len(texts):
+    hyphens = [text.rstrip().endswith("-") for text in texts if text.strip()]
+    if sum(hyphens) > 0.9 * len(hyphens):
         # Here a hyphen follows every syllable; blanks and lines tell words.
         texts = [text.rstrip("\r\n")[:-1] if text.rstrip().endswith("-") else text for text in texts]
     starts = [text[:1].isspace() or text.startswith(("/", "\\")) for text in texts]
@@ -195,10 +198,12 @@ def _one_voice(
     cut = 0
     for note in notes:
         last = voice[-1] if voice else None
-        if last is not None and note.start - last.start <= _TOGETHER * ticks / 2 and last.end > note.start:
-            second.append(note)
-        elif last is None or last.end <= note.start:
+        if last is None or last.end <= note.start:
             voice.append(note)
+        elif note.start - last.start <= _TOGETHER * ticks / 2:
+            higher, lower = (last, note) if last.pitch >= note.pitch else (note, last)
+            voice[-1] = replace(higher, start=last.start)
+            second.append(lower)
         elif (
             note.pitch >= last.pitch
             or _distance(lyrics, note.start) <= _TOGETHER * ticks

@@ -41,13 +41,14 @@ FORMS = {form: Names(**row) for form, row in json.loads(_FORMS).items()}
 
 
 class Group(NamedTuple):
-    """Notes placed together: their name in messages, at which tick, and by how many semitones up."""
+    """Notes placed together: their name in messages, where the file has them, at which tick, and by how many
+    semitones up.
+    """
 
     place: str
-    rows: Any
+    source: Any
     offset: Any = 0
     pitch: Any = 0
-    source: Any = None  # the whole part of the file
 
 
 def sing_project(
@@ -65,12 +66,9 @@ def sing_project(
     """The score of one track.
 
     Args:
-        names: of the fields.
         tempi, metres: one table each.
         tracks: name and groups of each; those without notes are none.
         part: number from 1 or name of the track; the first with lyrics if not given.
-        lang: language of the lyrics.
-        title: of the score.
         lyric: what is sung of a lyric; None for a rest.
         skipped: bars before the piece.
 
@@ -100,7 +98,9 @@ def sing_project(
         notes: list[Sung] = []
         counted: Counter[str] = Counter()
         for group in groups:
-            rows = get_rows(group.rows, f"{group.place}: notes")
+            held = group.source
+            held = xml_rows(held, "note") if isinstance(held, Element) else held.get("notes")
+            rows = get_rows(held, f"{group.place}: notes")
             # A file can place one group many thousand times.
             checked_count(len(notes) + len(rows))
             offset = quarters(group.offset, f"{group.place}: its position") - begin
@@ -156,6 +156,11 @@ def _tuned(value: Any, path: list[str], name: Any) -> Iterator[Any]:
         for key in value if path[0] == "*" else path[:1]:
             called = key if (path[0], name) == ("*", "@") else name if path[1:] else value.get(name[1:], name)
             yield from _tuned(value.get(key), path[1:], called)
+
+
+def xml_rows(parent: Element, tag: str) -> list[dict[str, Any]]:
+    """Tables of what elements hold."""
+    return [{child.tag: child.text or "" for child in item} for item in parent.findall(tag)]
 
 
 def breath(lyric: str) -> str:

@@ -14,7 +14,6 @@ from nnsvs_lite.score.types import Score
 def read_svp(path: str | os.PathLike, *, lang: str = "ja", part: int | str | None = None) -> Score:
     """One track of a Synthesizer V project; phones are attached later.
 
-    ``part`` is the number from 1 or name of the track; the first with lyrics if not given.
     Raises DataError where it is no score that can be sung; names track and note.
     """
     value = parse_json(read_bytes(path, MAX_TEXT_BYTES))
@@ -43,9 +42,7 @@ def _groups(track: dict[str, Any], library: dict[str, Any], place: str) -> list[
         placed.append((library[name], reference))
     rows = [(group, get_dict(reference, f"{place}: a group's reference")) for group, reference in placed]
     return [
-        Group(
-            place, group.get("notes"), reference.get("blickOffset", 0), reference.get("pitchOffset", 0), group
-        )
+        Group(place, group, reference.get("blickOffset", 0), reference.get("pitchOffset", 0))
         for group, reference in rows
         if reference.get("isInstrumental") is not True
     ]

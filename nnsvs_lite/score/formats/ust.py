@@ -33,8 +33,9 @@ def read_ust(path: str | os.PathLike, *, lang: str = "ja") -> Score:
         decode(data, lang, charset[1].decode("ascii", "ignore") if charset else None)
     )
     tempi = []
+    # A computer with another locale writes decimals with a comma.
     if "Tempo" in setting:
-        tempi.append((Fraction(0), _decimal(setting["Tempo"])))
+        tempi.append((Fraction(0), setting["Tempo"].replace(",", ".")))
     notes: list[Sung] = []
     bare: list[str] = []
     position = Fraction(0)
@@ -42,7 +43,7 @@ def read_ust(path: str | os.PathLike, *, lang: str = "ja") -> Score:
         place = f"[#{name}]"
         length = Fraction(get_number(fields.get("Length"), f"{place}: Length", 0, 1e9)) / TICKS
         if fields.get("Tempo", "").strip():
-            tempi.append((position, _decimal(fields["Tempo"])))
+            tempi.append((position, fields["Tempo"].replace(",", ".")))
         lyric = clean_alias(get_text(fields.get("Lyric", "")), lang)
         if lyric is None:
             if notes and notes[-1].end == position:
@@ -87,8 +88,3 @@ def _sections(text: str) -> tuple[dict[str, str], list[tuple[str, dict[str, str]
     if not heads:
         raise DataError("not a UST file: it has no [#...] sections")
     return setting, notes
-
-
-def _decimal(text: str) -> str:
-    """A number that a computer with another locale may have written with a comma."""
-    return text.strip().replace(",", ".")

@@ -16,7 +16,6 @@ from nnsvs_lite.score.types import Score
 def read_ustx(path: str | os.PathLike, *, lang: str = "ja", part: int | str | None = None) -> Score:
     """One track of an OpenUtau project; phones are attached later.
 
-    ``part`` is the number from 1 or name of the track; the first with lyrics if not given.
     Raises DataError where it is no score that can be sung; names track and note.
     """
 
@@ -36,7 +35,7 @@ def read_ustx(path: str | os.PathLike, *, lang: str = "ja", part: int | str | No
     for number, row in enumerate(get_rows(value["voice_parts"], "voice_parts"), 1):
         place = f"voice part {number}"
         track = int(get_number(row.get("track_no", 0), f"{place}: track_no", 0, 1e6))
-        groups.setdefault(track, []).append(Group(place, row.get("notes"), row.get("position", 0), 0, row))
+        groups.setdefault(track, []).append(Group(place, row, row.get("position", 0)))
     names = [row.get("track_name") for row in get_rows(value.get("tracks"), "tracks")]
     tracks = [(names[i] if i < len(names) else "", found) for i, found in sorted(groups.items())]
     return sing_project(

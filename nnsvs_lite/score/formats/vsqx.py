@@ -5,11 +5,9 @@ Positions in VSQX count from the bars before the piece (``preMeasure``), which a
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-from xml.etree.ElementTree import Element
 
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.score.formats.projects import FORMS, Group, breath, sing_project
+from nnsvs_lite.score.formats.projects import FORMS, Group, breath, sing_project, xml_rows
 from nnsvs_lite.score.formats.rawfile import get_dict, get_number, get_rows, parse_json, read_bytes
 from nnsvs_lite.score.formats.xmlfile import read_xml, unpack
 from nnsvs_lite.score.types import Score
@@ -18,7 +16,6 @@ from nnsvs_lite.score.types import Score
 def read_vsqx(path: str | os.PathLike, *, lang: str = "ja", part: int | str | None = None) -> Score:
     """One track of a VOCALOID 3 or 4 sequence; phones are attached later.
 
-    ``part`` is the number from 1 or name of the track; the first with lyrics if not given.
     Raises DataError where it is no score that can be sung; names track and note.
     """
     root = read_xml(path)
@@ -33,13 +30,12 @@ def read_vsqx(path: str | os.PathLike, *, lang: str = "ja", part: int | str | No
     tracks = []
     for number, track in enumerate(root.findall("vsTrack"), 1):
         parts = track.findall(part_tag)
-        place = f"track {number}"
-        groups = [Group(place, _rows(item, "note"), item.findtext(offset), 0, item) for item in parts]
+        groups = [Group(f"track {number}", item, item.findtext(offset)) for item in parts]
         tracks.append((track.findtext(name), groups))
     return sing_project(
         names._replace(ticks=ticks),
-        _rows(master, "tempo"),
-        _rows(master, "timeSig"),
+        xml_rows(master, "tempo"),
+        xml_rows(master, "timeSig"),
         tracks,
         part=part,
         lang=lang,
@@ -47,10 +43,6 @@ def read_vsqx(path: str | os.PathLike, *, lang: str = "ja", part: int | str | No
         lyric=breath,
         skipped=int(get_number(master.findtext("preMeasure", "0"), "preMeasure", 0, 1000)),
     )
-
-
-def _rows(parent: Element, tag: str) -> list[dict[str, Any]]:
-    return [{child.tag: child.text or "" for child in item} for item in parent.findall(tag)]
 
 
 def read_vpr(path: str | os.PathLike, *, lang: str = "ja", part: int | str | None = None) -> Score:
@@ -69,8 +61,7 @@ def read_vpr(path: str | os.PathLike, *, lang: str = "ja", part: int | str | Non
     tracks = []
     for number, row in enumerate(get_rows(value.get("tracks"), "tracks"), 1):
         parts = get_rows(row.get("parts"), f"track {number}: parts")
-        place = f"track {number}"
-        groups = [Group(place, item.get("notes"), item.get("pos", 0), 0, item) for item in parts]
+        groups = [Group(f"track {number}", item, item.get("pos", 0)) for item in parts]
         tracks.append((row.get("name"), groups))
     title = value.get("title")
     return sing_project(FORMS["vpr"], tempi, metres, tracks, part=part, lang=lang, title=title, lyric=breath)
