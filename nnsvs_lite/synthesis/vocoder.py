@@ -79,8 +79,7 @@ def waveform_of(vocoder: VocoderModel, streams: Mapping[str, np.ndarray], seed: 
 class FolderVocoder:
     """Makes waveforms of a decode dir, whose tables it opens once; it can be sent to other processes.
 
-    Args:
-        folder: decode dir. spec: of its features. trained: further arguments of :func:`load_vocoder`.
+    ``trained`` are further arguments of :func:`load_vocoder`.
 
     Raises DataError as :func:`load_vocoder`, or where a table is missing.
     """
