@@ -129,7 +129,7 @@ def test_stage_log_frames_the_output(monkeypatch, capsys) -> None:
         print("at work")
         return 3
 
-    install(monkeypatch, run, stage=True)
+    install(monkeypatch, run, stage="out_dir")
     monkeypatch.delenv("NNSVS_LITE_LOGGED", raising=False)
     assert dispatcher.main(["toy-tool", "--out-dir", "a b"]) == 3
     lines = capsys.readouterr().out.splitlines()
@@ -141,7 +141,7 @@ def test_stage_log_frames_the_output(monkeypatch, capsys) -> None:
 
 
 def test_stage_log_under_a_runner_tells_only_versions(monkeypatch, capsys) -> None:
-    install(monkeypatch, lambda args: print("at work"), stage=True)
+    install(monkeypatch, lambda args: print("at work"), stage="out_dir")
     monkeypatch.setenv("NNSVS_LITE_LOGGED", "1")
     assert dispatcher.main(["toy-tool", "--out-dir", "x"]) == 0
     lines = capsys.readouterr().out.splitlines()

@@ -237,7 +237,7 @@ with atomic.atomic_dir(folder / "data") as tmp:
 """
 
 
-@pytest.mark.parametrize("at", [1, -1, 2, -2, 3, -3, 4, -4])
+@pytest.mark.parametrize("at", [1, -1, 2, -2, 3, -3, 4, -4, 5, -5])
 def test_killed_before_and_after_every_rename_then_run_again(tmp_path, at):
     """The end is the same as without the kill, and nothing half-written stands under a final name."""
     (tmp_path / "data").mkdir()
@@ -254,7 +254,7 @@ def test_killed_before_and_after_every_rename_then_run_again(tmp_path, at):
     subprocess.run([*script, "99"], check=True)
     assert names(tmp_path / "data") == ["new"]
     assert names(tmp_path) == ["data", "dump"]
-    assert names(tmp_path / "dump") == ["mgc.ark", "mgc.scp"]
+    assert names(tmp_path / "dump") == ["mgc.ark", "mgc.crc", "mgc.scp"]
 
 
 def test_what_a_running_process_writes_is_left_alone(tmp_path):

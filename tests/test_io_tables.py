@@ -1,5 +1,6 @@
 """Text tables, CTM and feature tables; damage to them is named, never a traceback."""
 
+import hashlib
 import os
 import struct
 import subprocess
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from nnsvs_lite.io.ctm import Segment, read_ctm, write_ctm
-from nnsvs_lite.io.done import Done, fingerprint, stamp
+from nnsvs_lite.io.done import Done, digest, stamp
 from nnsvs_lite.io.errors import DataError, nearest
 from nnsvs_lite.io.tables import FeatureReader, FeatureWriter, parse_ark_ref, read_table, write_table
 
@@ -260,16 +261,62 @@ def test_done_follows_inputs_options_and_outputs(tmp_path):
         assert not done(a=1).is_current()
 
 
-def test_fingerprint_of_a_folder_leaves_out_what_is_hidden(tmp_path):
+@pytest.mark.parametrize("damage", [b"", b"abcdefgx", b"abcdefghi", None])
+def test_a_marker_is_not_believed_against_its_outputs(tmp_path, damage, capsys):
+    out = tmp_path / "out"
+    (out / "sub").mkdir(parents=True)
+    put(out / "sub" / "x", "abcdefgh")
+    put(out / "shared", "1")
+    Done(out, "stage", [], {}).set([out / "sub" / "x"], [out / "shared"])
+    put(out / "shared", "2")
+    assert Done(out, "stage", [], {}).is_current()
+    times = (out / "sub" / "x").stat()
+    if damage is None:
+        (out / "sub" / "x").unlink()
+    else:
+        put(out / "sub" / "x", damage)
+        os.utime(out / "sub" / "x", ns=(times.st_atime_ns, times.st_mtime_ns))
+    done = Done(out, "stage", [], {})
+    assert not done.is_current() and done.damaged == ["sub/x"]
+    assert "sub/x is not as it was written" in capsys.readouterr().out
+
+
+def test_inputs_count_as_they_were_when_a_stage_began(tmp_path):
+    put(tmp_path / "in", "1")
+    done = Done(tmp_path, "stage", [tmp_path / "in"], {})
+    done.clear()
+    put(tmp_path / "in", "2")
+    done.set([])
+    assert not Done(tmp_path, "stage", [tmp_path / "in"], {}).is_current()
+
+
+def test_a_marker_moves_with_its_working_folder(tmp_path, monkeypatch):
+    here, there = tmp_path / "here", tmp_path / "there"
+    (here / "exp").mkdir(parents=True)
+    monkeypatch.chdir(here)
+    put(here / "in", "1")
+    put(here / "exp" / "x", "1")
+    Done("exp", "stage", [here / "in"], {}).set([here / "exp" / "x"])
+    assert Done(here / "exp", "stage", ["in"], {}).is_current()
+    here.rename(there)
+    monkeypatch.chdir(there)
+    assert Done("exp", "stage", ["in"], {}).is_current()
+    # What lies elsewhere is another input where its path is another, whatever it holds.
+    put(tmp_path / "a", "1")
+    put(tmp_path / "b", "1")
+    assert stamp(tmp_path / "a")[0] != stamp(tmp_path / "b")[0]
+
+
+def test_the_hash_of_a_folder_leaves_out_what_is_hidden(tmp_path):
     (tmp_path / "d" / "sub").mkdir(parents=True)
     put(tmp_path / "d" / "sub" / "a", "1")
-    before = fingerprint([tmp_path / "d"], {})
+    before = digest(tmp_path / "d")
     (tmp_path / "d" / ".data.host.1.tmp").mkdir()
     put(tmp_path / "d" / ".data.host.1.tmp" / "x", "1")
     put(tmp_path / "d" / ".done.x", "1")
-    assert fingerprint([tmp_path / "d"], {}) == before
+    assert digest(tmp_path / "d") == before
     (tmp_path / "d" / "sub" / "a").rename(tmp_path / "d" / "sub" / "b")
-    assert fingerprint([tmp_path / "d"], {}) != before
+    assert digest(tmp_path / "d") != before
 
 
 def test_errors_are_one_line_with_their_place():
@@ -280,14 +327,21 @@ def test_errors_are_one_line_with_their_place():
     assert nearest("xyz", ["train", "eval"]) == ""
 
 
-def test_a_stamp_changes_with_the_file(tmp_path):
+def test_a_stamp_changes_with_the_contents_alone(tmp_path):
     path = tmp_path / "a.wav"
     assert stamp(path) == [str(path), "missing"]
     path.write_bytes(b"abc")
+    os.utime(path, ns=(7, 7))
     before = stamp(path)
-    assert before[:2] == [str(path), 3] and stamp(path) == before
+    assert before == [str(path), hashlib.sha256(b"abc").hexdigest()]
     os.utime(path, ns=(0, 0))
-    assert stamp(path) == [str(path), 3, 0]
+    assert stamp(path) == before
+    path.write_bytes(b"abd")
+    os.utime(path, ns=(7, 7))
+    assert stamp(path) != before
+    path.unlink()
+    os.mkfifo(path)
+    assert stamp(path) == [str(path), "missing"]
 
 
 def test_every_flipped_bit_of_an_ark_is_noticed(tmp_path):

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import pickle
+import re
 import shutil
 import sys
 import zipfile
@@ -239,6 +240,41 @@ def test_foreign_and_newer_archives(packed, tmp_path):
     assert "corpus must be text, not None" in said
     said = refused(rewritten(packed, out, lambda f: f.update({"LICENCE.txt": b"other"})))
     assert "LICENCE.txt is not what was packed" in said
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"corpus": ["a"]}, "corpus must be text"),
+        ({"singers": "toy"}, "singers must be a list"),
+        ({"sample_rate": -1}, "sample_rate must be within"),
+        ({"sample_rate": 48000}, "its manifest is of other models"),
+        ({"singers": ["another"]}, "its manifest is of other models"),
+        ({"languages": ["en"]}, "its manifest is of other models"),
+        ({"more": 1}, "unknown key more"),
+        ({"models": {}}, "a voice's models are timelag, duration, acoustic, vocoder"),
+        (
+            {"models": {"timelag": {"file": "models/acoustic.pt"}}},
+            "models.timelag.class must be text, not None",
+        ),
+        ({"files": {}}, "lists other files than its models and licence"),
+        ({"files": {"../x": {"size": 1, "sha256": "0"}}}, "lists other files than its models and licence"),
+        ({"files": {"a": {"size": 1.5, "sha256": "0"}}}, "files.a.size must be a whole number"),
+        ({"version": 10**400}, "has version 10+ of the format"),
+    ],
+)
+def test_a_forged_manifest_is_refused(values, message, packed, tmp_path):
+    def change(content):
+        content[MANIFEST] = json.dumps(json.loads(content[MANIFEST]) | values).encode()
+
+    said = refused(rewritten(packed, tmp_path / "x.nnsvs", change))
+    assert re.search(message, said), said
+
+
+def test_a_manifest_of_many_brackets_is_refused(packed, tmp_path):
+    for text in (b"[" * 100_000, b'{"format": ' + b"9" * 5000 + b"}"):
+        said = refused(rewritten(packed, tmp_path / "x.nnsvs", lambda f, t=text: f.update({MANIFEST: t})))
+        assert "damaged" in said
 
 
 def test_compressed_archives_are_not_unpacked(packed, tmp_path):

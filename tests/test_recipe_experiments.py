@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -12,6 +13,7 @@ from forked import forked
 from models_common import ROOT
 
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.io.tables import FeatureReader, FeatureWriter
 from nnsvs_lite.training import run as run_module
 
 QUICK = "--training.epochs 1 --training.min_steps 0"
@@ -74,6 +76,68 @@ def test_other_data_are_refused(toy_dump, exp, tmp_path):
     (dump / "schema.json").write_text(json.dumps(schema | {"sample_rate": 16000}))
     with pytest.raises(DataError, match=r"features\.sample_rate 24000 -> 16000"):
         train(dump, exp)
+
+
+@pytest.mark.parametrize("name", ["train", "dev"])
+@pytest.mark.parametrize("finished", [True, False])
+def test_changed_features_of_the_same_utterances_are_other_data(toy_dump, exp, tmp_path, name, finished):
+    dump = shutil.copytree(toy_dump, tmp_path / "dump")
+    ark = dump / name / "duration.ark"
+    times = ark.stat()
+    reader = FeatureReader(dump / name / "duration.scp")
+    with FeatureWriter(dump / name, "duration") as writer:
+        for utt, value in {utt: reader[utt] for utt in reader}.items():
+            writer.write(utt, value[::-1])
+    os.utime(ark, ns=(times.st_atime_ns, times.st_mtime_ns))
+    if not finished:
+        next(exp.glob(".done*")).unlink()
+    before = contents(exp)
+    with pytest.raises(DataError, match=rf"{name}_set\.contents .* -> "):
+        train(dump, exp)
+    assert contents(exp) == before
+
+
+@pytest.mark.parametrize(
+    ("set_name", "key", "value"),
+    [("dev", "frame_shift", 0.01), ("train", "frame_shift", 0.0025), ("dev", "sample_rate", 16000)],
+)
+def test_sets_that_were_analysed_otherwise_are_refused(toy_dump, tmp_path, set_name, key, value):
+    dump = shutil.copytree(toy_dump, tmp_path / "dump")
+    for subset in ("train", "dev"):
+        schema = json.loads((dump / "schema.json").read_text())
+        if subset == set_name:
+            schema["feature_config"][key] = value
+        (dump / subset / "schema.json").write_text(json.dumps(schema))
+    with pytest.raises(DataError, match=rf"{set_name}: was analysed with other {key} than .*schema\.json"):
+        train(dump, tmp_path / "exp")
+    assert not (tmp_path / "exp" / "model.pt").exists()
+
+
+@pytest.mark.parametrize("name", ["model.pt", "config.yaml", "losses.jsonl", "trained.json"])
+@pytest.mark.parametrize("change", ["cut", "flipped", "gone"])
+def test_a_damaged_experiment_is_mended(toy_dump, trained, exp, name, change):
+    whole = (exp / name).read_bytes()
+    half = len(whole) // 2
+    damaged = whole[:half] if change == "cut" else whole[:half] + bytes([whole[half] ^ 1]) + whole[half + 1 :]
+    (exp / name).unlink()
+    if change != "gone":
+        (exp / name).write_bytes(damaged)
+    assert train(toy_dump, exp)
+    for file in ("model.pt", "last.pt", "losses.jsonl", "config.yaml", "data.json", "trained.json"):
+        expected = (trained / file).read_bytes()
+        if name == file == "trained.json":  # at which commit nobody knows any more
+            expected = re.sub(rb'("commit": )".*"', rb'\1""', expected)
+        assert (exp / file).read_bytes() == expected, file
+    assert train(toy_dump, exp) is False
+
+
+def test_what_trained_a_model_stands_beside_it(toy_dump, tmp_path):
+    out = tmp_path / "exp"
+    train(toy_dump, out, "--training.clip=2", seed=3)
+    told = json.loads((out / "trained.json").read_text())
+    assert (told["config"], told["seed"]) == ("mdn", 3)
+    assert told["options"] == [*QUICK.split(), "--training.clip=2"]
+    assert set(told) == {"config", "seed", "options", "commit"}
 
 
 def test_overwriting_leaves_nothing_of_the_old_one(toy_dump, exp, tmp_path):

@@ -7,6 +7,7 @@ import scorefiles
 from scorefiles import JAPANESE, tune, zipped
 
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.io.leftout import strictly
 from nnsvs_lite.score.formats.readers import read_score
 from nnsvs_lite.score.lyrics import clean_alias
 
@@ -139,7 +140,9 @@ def test_ust_tempi_that_are_absurd_or_out_of_place(tmp_path, caplog, setting, on
         lines += [f"Tempo={on_notes[number]}"] if number in on_notes else []
     notes = read_score(write(tmp_path, "a.ust", "\n".join(lines))).notes
     assert [note.start for note in notes[1:4]] == pytest.approx(starts, abs=1e-6)
-    assert "passed over; the first: quarter" in caplog.text
+    assert "passed over, the first at quarter" in caplog.text
+    with strictly(), pytest.raises(DataError, match="tempi are passed over"):
+        read_score(tmp_path / "a.ust")
 
 
 def test_two_tempi_at_one_place(tmp_path, caplog):
@@ -150,7 +153,10 @@ def test_two_tempi_at_one_place(tmp_path, caplog):
             caplog.clear()
             form = {"a.mid": scorefiles.midi}.get(name) or getattr(scorefiles, name[2:])
             assert read_score(write(tmp_path, name, form(song))).notes[0].end == pytest.approx(60 / 90)
-            assert ("two tempi, 60 and 90; the last is taken" in caplog.text) == warned, name
+            assert (
+                "1 tempo marks stand where another does; the last one counts, the first at quarter 1"
+                in caplog.text
+            ) == warned, name
 
 
 @pytest.mark.parametrize(
@@ -167,6 +173,22 @@ def test_ustx_notes_that_overlap_a_little(tmp_path, caplog, position, duration, 
     )
     assert [round(n.beats * 480) for n in read_score(path).notes if n.pitch] == lengths
     assert "1 notes that ran into the next were shortened" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["a.ust", "a.ustx", "a.svp", "a.vsqx", "a.mid"])
+def test_notes_without_lyrics(tmp_path, caplog, name):
+    """After a rest they are rests, which is counted; after a syllable they hold it, but for UST's."""
+    song = tune("60 1 x, 62 1 か, r 1, 62 1 x, 64 1 き, 65 1 x, 67 3 く")
+    song.notes = [(start, beats, pitch, lyric.strip("x")) for start, beats, pitch, lyric in song.notes]
+    path = write(
+        tmp_path, name, {"a.mid": scorefiles.midi}.get(name, getattr(scorefiles, name[2:], None))(song)
+    )
+    phones = [note.phones for note in read_score(path).notes if not note.is_rest]
+    held = [] if name == "a.ust" else [("i",)]
+    assert phones == [("k", "a"), ("k", "i"), *held, ("k", "u")]
+    assert f"{3 - len(held)} notes without lyrics are left out as rests" in caplog.text
+    with strictly(), pytest.raises(DataError, match="strict reading was asked for"):
+        read_score(path)
 
 
 def test_ustx_conventions(tmp_path):

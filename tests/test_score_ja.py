@@ -93,6 +93,11 @@ def sung(lyric: str) -> str:
         ("君とLOVE", "k i m i t o r a b u"),
         ("Christmas", "k u r i s u m a s u"),
         ("kon'ya", "k o N y a"),
+        # A mora of romaji is no English word.
+        ("she", "sh e"),
+        ("hi", "h i"),
+        ("go", "g o"),
+        ("Be", "b e"),
         ("À", "a"),
     ],
 )

@@ -92,6 +92,20 @@ def test_full_fields_of_labels(tmp_path, caplog, centiseconds, tempo, length, ti
     assert ("last as the label's own times say" in caplog.text) == believed
 
 
+@pytest.mark.parametrize(("first", "left"), [(True, "h a"), (False, "r u")])
+def test_labels_with_notes_without_phones(tmp_path, caplog, first, left):
+    """After a rest such a note is one as well."""
+    lines = full_label().decode().splitlines()
+    consonant = "-h+" if first else "-r+"
+    at = next(i for i, line in enumerate(lines) if consonant in line)
+    lines[at : at + 2] = [lines[at].replace(consonant, "-xx+")]
+    text = "\n".join(lines[: at if first else at - 2] + lines[at:])
+    notes = read_score(write(tmp_path, "a.lab", text)).notes
+    assert left not in " ".join(phone for note in notes for phone in note.phones)
+    assert notes[0].is_rest and not notes[1].is_rest and contiguous(notes)
+    assert "1 notes without phones are left out as rests, the first at measure 1" in caplog.text
+
+
 def test_faulty_labels(tmp_path):
     text = full_label().decode()
     assert "give the score" in failure(write(tmp_path, "a.lab", "0 100 pau\n100 200 a\n"))

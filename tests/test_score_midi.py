@@ -139,6 +139,7 @@ def test_overlaps_and_chords(tmp_path, caplog):
         (notes(480, pitch=55), [("か", 60, 4.0)]),  # it begins and ends below a held note
         (notes(1440, pitch=55, length=960), [("か", 60, 3.0), ("", 55, 2.0)]),  # it goes on after it
         (notes(480, pitch=55, length=1920), [("か", 60, 4.0)]),
+        (notes(8, pitch=64, length=1912), [("か", 64, 4.0)]),  # a chord, struck from below
     ],
 )
 def test_a_note_that_begins_while_another_sounds(tmp_path, second, expected):
@@ -169,6 +170,7 @@ def test_lyrics_off_their_notes(tmp_path, caplog, ticks, expected, lost):
     [
         (["か", "か"], ["か", "き"]),
         (["か", "か", "か"], ["か", "き"]),
+        (["か", "か ", "\r"], ["か", "き"]),
         (["か", "ん"], ["かん", "き"]),  # two different ones are both sung
     ],
 )
@@ -220,10 +222,11 @@ def test_the_vocal_part_is_the_one_that_its_lyrics_fit(tmp_path):
 @pytest.mark.parametrize(
     ("texts", "expected"),
     [
-        (["@KMIDI", "\\{M}Look -", "at -", "show-", "ing-", "/me"], ["Look", "at", "show-", "ing", "me"]),
+        (["@KMIDI", "\\{M}Look -", "at -", "show-", "ing-", "/me-"], ["Look", "at", "show-", "ing", "me"]),
         (["[Verse] ", "Look ", "at ", "[Solo]me "], ["Look", "at", "me"]),
         (["Look ", "at ", "... ", "me "], ["Look", "at", "", "me"]),
-        (["Hal-", "le-", "lu-", "jah "], ["Hal", "le", "lu", "jah"]),
+        (["Hal-", "le-", "lu-", "jah "], ["Hal-", "le-", "lu-", "jah"]),
+        (["Look\0", " at\0 ", "\0\0", "me"], ["Look", "at", "", "me"]),
     ],
 )
 def test_marks_in_karaoke_texts(tmp_path, texts, expected):
@@ -250,6 +253,8 @@ def test_texts_that_are_no_lyrics(tmp_path):
     """Comments before the music, and a few among many notes."""
     maker = [(0, meta(1, b"creator: ")), (0, meta(1, b"GNU LilyPond 2.22"))]
     assert "the MIDI file has no lyric events" in failure(write(tmp_path, maker, notes(0, 480)))
+    many = [(i, meta(5, b"a")) for i in range(50_001)]
+    assert "it has 50001 lyrics; at most 50000 can be read" in failure(write(tmp_path, many, notes(0, 480)))
     reset = [event for i in range(60) for event in notes(i * 480)]
     assert "no lyric events" in failure(write(tmp_path, [*reset, lyric(480, "Reset Volume", kind=1)]))
 
@@ -287,6 +292,13 @@ def test_running_status_and_ends_by_velocity_zero(tmp_path):
     path = tmp_path / "a.mid"
     path.write_bytes(data.replace(b"\0\x01\0\x01", b"\0\x01\0\x02", 1))
     assert [(n.pitch, n.beats) for n in read_score(path).notes[:2]] == [(60, 1.0), (62, 1.0)]
+    # A meta event between does not end it, as many writers have it.
+    between = body.replace(b"\x83\x60\x3c\x00", b"\0" + meta(6, b"x") + b"\x83\x60\x3c\x00", 1)
+    path.write_bytes(
+        midi_file(track([(0, TEMPO)])).replace(b"\0\x01\0\x01", b"\0\x01\0\x02", 1)
+        + b"MTrk" + struct.pack(">I", len(between)) + between
+    )  # fmt: skip
+    assert [(n.pitch, n.beats) for n in read_score(path).notes[:2]] == [(60, 1.0), (62, 1.0)]
     riff = b"RIFF" + struct.pack("<I", len(data) + 12) + b"RMIDdata" + struct.pack("<I", len(data)) + data
     assert len(parse_midi(riff).tracks) == 2
 
@@ -317,7 +329,7 @@ def test_absurd_tempo(tmp_path, caplog, microseconds):
     mark = meta(0x51, microseconds.to_bytes(3, "big"))
     song = [lyric(0, "か"), *notes(0, 480)]
     assert read_score(write(tmp_path, [*song, (480, mark)])).notes[1].duration == 0.5
-    assert "1 tempi are passed over; the first: quarter 2: a tempo of" in caplog.text
+    assert "1 tempi are passed over, the first at quarter 2: a tempo of" in caplog.text
     path = tmp_path / "b.mid"
     path.write_bytes(midi_file(track([*song, (0, mark)])))
     assert failure(path).startswith("quarter 1: a tempo of")

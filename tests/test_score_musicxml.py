@@ -62,6 +62,27 @@ def test_played_tempo_goes_before_printed_one(tmp_path):
     assert score.notes[0].tempo == 120.0
 
 
+PRINTED = (
+    "<direction><direction-type><metronome><beat-unit>quarter</beat-unit><per-minute>{}</per-minute>"
+    "</metronome></direction-type></direction>"
+)
+
+
+@pytest.mark.parametrize(
+    ("piano", "seconds"), [(PRINTED.format(30), 4), (tempo(30), 8), (PRINTED.format(60), 4)]
+)
+def test_played_tempo_goes_before_what_another_part_prints(tmp_path, piano, seconds):
+    parts = (measure(f"{attributes()}, {tempo(60)}, C4 4 か"), measure(f"{attributes()}, {piano}, C3 4"))
+    assert read(tmp_path, document(*parts)).duration == seconds
+
+
+@pytest.mark.parametrize(("bar", "starts"), [(1, [0, 4, 8, 12]), (2, [0, 4, 8, 12]), (3, [0, 2, 4, 8])])
+def test_first_tempo_mark_holds_from_the_beginning_if_it_stands_there(tmp_path, caplog, bar, starts):
+    measures = [f"{tempo(60) if i == bar else ''}, C4 4 {lyric}" for i, lyric in enumerate("かきくけ", 1)]
+    assert [n.start for n in read(tmp_path, song(*measures, bpm=None)).notes] == starts
+    assert ("no tempo to begin with" in caplog.text) == (bar == 3)
+
+
 def test_score_without_tempo(tmp_path, caplog):
     text = song("C4 4 か", bpm=None)
     assert read(tmp_path, text).duration == 2.0
@@ -221,6 +242,19 @@ def test_cue_notes_are_left_out(tmp_path):
     assert rows(score) == [(60, 1.0, "か"), (0, 1.0, "")]
 
 
+@pytest.mark.parametrize(
+    ("lyric", "sung"),
+    [("", [(60, "か"), (62, "き")]), ("か", [(60, "か"), (62, "き")]), ("|さ", [(64, "さ")])],
+)
+def test_cue_notes_with_words_of_a_further_verse_are_sung_in_it(tmp_path, lyric, sung):
+    text = two_voices("C4 2 か|, D4 2 き|し", f"E4 4 {lyric}")
+    text = text.replace("<note><pitch><step>E", "<note><cue/><pitch><step>E")
+    assert [(n.pitch, n.lyric) for n in read(tmp_path, text).notes] == [(60, "か"), (62, "き")]
+    if lyric.startswith("|"):
+        text = text.replace("し", "", 1).replace("<text></text>", "")
+        assert [(n.pitch, n.lyric) for n in read(tmp_path, text, verse=2).notes] == sung
+
+
 def test_rests_of_no_length_are_dropped(tmp_path):
     score = read(tmp_path, song("C4 2 か, r 0, D4 2 き"))
     assert rows(score) == [(60, 1.0, "か"), (62, 1.0, "き")]
@@ -341,6 +375,30 @@ def test_triplets_add_up(tmp_path):
 
 def test_verse_number_before_a_syllable_is_dropped(tmp_path):
     assert lyrics(read(tmp_path, song("C4 2 1.か, D4 2 ２．き"))) == "かき"
+
+
+@pytest.mark.parametrize(
+    ("text", "lyric"),
+    [
+        ("[2.] Er", "Er"),
+        ("1-4. Dein", "Dein"),
+        ("1-3 mög", "mög"),
+        ("1 &amp; 2. Be", "Be"),
+        ("4. « Je", "« Je"),
+        ("[1. Dé", "Dé"),
+        ("bé.1]", "bé"),
+        ("te\u035cà", "te à"),
+        ("1.", ""),
+        ("2001", "2001"),
+    ],
+)
+def test_verse_marks(tmp_path, text, lyric):
+    assert read(tmp_path, song(f"C4 2 la, D4 2 {text}"), lang="fr").notes[1].lyric == lyric
+
+
+def test_grace_note_before_a_rest_belongs_to_the_note_before(tmp_path):
+    score = read(tmp_path, song("C4 2 か, gD4 0, r 1, E4 1 き", bpm=60))
+    assert rows(score) == [(60, 1.875, "か"), (62, 0.125, "~"), (0, 1.0, ""), (64, 1.0, "き")]
 
 
 def test_syllables_of_a_word_are_joined_by_hyphens_where_words_are_spelt(tmp_path):

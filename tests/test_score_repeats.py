@@ -95,6 +95,8 @@ def test_order(tmp_path, marks, order):
         (("1.–3.", "4."), "あいあいあいあう"),
         (("", ""), "あいあう"),
         (("Da capo", "Schluss"), "あいあう"),
+        # These name verses of which the first stands elsewhere; the numbers make sense.
+        (("2.", "3."), "あいあう"),
     ],
 )
 def test_text_of_an_ending_goes_before_its_number(tmp_path, texts, order):
@@ -103,6 +105,27 @@ def test_text_of_an_ending_goes_before_its_number(tmp_path, texts, order):
         start = f'<ending number="{number}" type="start"'
         text = text.replace(f"{start}/>", f"{start}>{words}</ending>")
     assert "".join(n.lyric for n in read_musicxml(write(tmp_path, text)).notes) == order
+
+
+@pytest.mark.parametrize(
+    ("marks", "order", "warning"),
+    [
+        (
+            ("|:", "", "|:", ":|", ""),
+            "あいうえうえお",
+            "1 repeats without an end are passed over, the first at measure 4",
+        ),
+        (("|:", "|:", "[=1;];:|", "[=2;]"), "あいういえ", "1 repeats without an end"),
+        (
+            ("", SOUND.format('tocoda="x"'), SOUND.format('dacapo="yes"')),
+            "あいうあいう",
+            "1 ways to a coda that is not marked are passed over, the first at measure 2",
+        ),
+    ],
+)
+def test_marks_that_lead_nowhere_are_passed_over(tmp_path, caplog, marks, order, warning):
+    assert played(tmp_path, *marks) == order
+    assert warning in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -125,7 +125,6 @@ BAD = {
     "cut off": GOOD[:200],
     "nothing": "",
     "entities": '<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b "c">]><score-partwise>&b;</score-partwise>',
-    "absurd tempo": xml_song("C4 4 さ", bpm=100000),
     "not xml": "hello",
 }
 
@@ -144,12 +143,12 @@ def test_a_bad_score_says_what_the_command_says(client, toy_voice, tmp_path, cap
 
 
 def test_a_lyric_that_cannot_be_read_can_be_mended(client):
-    found = send(client, xml_song("C4 1 さ, D4 1 ☃, E4 2 ら")).json()
+    found = send(client, xml_song("C4 1 さ, D4 1 Ж, E4 2 ら")).json()
     assert len(found["song"]["notes"]) == 3
-    assert found["warning"].startswith("song.musicxml: measure 1, beat 2: cannot read lyric '☃'")
+    assert found["warning"].startswith("song.musicxml: measure 1, beat 2: cannot read lyric 'Ж'")
     # Sung as it is, it fails with the same place.
     job = finished(client, client.post("/api/jobs", json={"song": found["song"]}).json())
-    assert job["state"] == "failed" and "measure 1, beat 2: cannot read lyric '☃'" in job["error"]
+    assert job["state"] == "failed" and "measure 1, beat 2: cannot read lyric 'Ж'" in job["error"]
 
 
 def test_reading_has_memory_for_dictionaries_and_no_more(client, place, tmp_path):

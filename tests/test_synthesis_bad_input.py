@@ -72,7 +72,7 @@ def test_paths_that_are_no_score(voice, tmp_path, capfd):
     assert "song.txt" in sing_fails(capfd, tmp_path, tmp_path / "song.txt", voice)
 
 
-@pytest.mark.parametrize("lyric", ["Привет", "שלום", "♪", "さ☃"])
+@pytest.mark.parametrize("lyric", ["Привет", "שלום", "さж"])
 def test_lyrics_that_cannot_be_read_name_the_measure(lyric, voice, tmp_path, capfd):
     path = write(tmp_path, song("C4 2 さ, D4 2 く", f"E4 4 {lyric}"))
     said = sing_fails(capfd, tmp_path, path, voice)

@@ -13,6 +13,7 @@ from nnsvs_lite.models.checkpoint import load, load_model
 from nnsvs_lite.training import run as run_module
 from nnsvs_lite.training.keep import Keeper, State
 from nnsvs_lite.training.loop import Loop
+from nnsvs_lite.training.tasks.base import Task
 from nnsvs_lite.training.update import Updater
 
 DURATION = ROOT / "conf" / "duration" / "mdn.yaml"
@@ -161,9 +162,27 @@ def test_half_precision_trains(toy_dump, tmp_path):
 
 def test_a_loss_that_is_not_finite_is_an_error_of_the_configuration(toy_dump, tmp_path, monkeypatch):
     monkeypatch.setattr(Loop, "_evaluate", lambda self: {"loss": float("nan")})
-    with pytest.raises(DataError, match="not finite in epoch 0; lower training.lr"):
+    with pytest.raises(DataError, match="not finite in epoch 0, .* lower training.lr"):
         train(DURATION, toy_dump, tmp_path)
     assert not (tmp_path / "model.pt").exists()
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("step", [1, 9])
+def test_the_batch_at_which_a_loss_diverged_is_named(toy_dump, tmp_path, monkeypatch, value, step):
+    batches, real = [], Task.step
+
+    def diverge(self, batch, update):
+        batches.append(batch.utts)
+        losses = real(self, batch, update)
+        return losses | {"loss": losses["loss"] * value} if len(batches) >= step else losses
+
+    monkeypatch.setattr(Task, "step", diverge)
+    with pytest.raises(DataError, match=r"not finite in epoch [15], first in the batch of toy_") as error:
+        train(DURATION, toy_dump, tmp_path, "--training.epochs=20")
+    assert f"of {', '.join(batches[step - 1][:3])}" in str(error.value)
+    # What was kept before is still a model.
+    assert load_model(tmp_path, "duration")
 
 
 def test_a_missing_set_is_named(toy_dump, tmp_path):

@@ -15,14 +15,15 @@ class Command(NamedTuple):
     Attributes:
         help: one line. run: does the work; a number that it returns is the exit status.
         arguments: what it takes; or, of a command of several tools, each tool's help and arguments.
-        stage: a step of a recipe: its output begins with command, versions and host and ends with the time.
+        stage: of a step of a recipe, the option that names the folder to write, or ``option.parent``: one run
+            at a time writes it, and its output begins with command, versions and host, ends with the time.
         overrides: whether ``--any.key value`` may follow, for values of a YAML; these are ``args.overrides``.
     """
 
     help: str
     run: Callable[[argparse.Namespace], int | None]
     arguments: tuple[Argument, ...] | Mapping[str, tuple[str, tuple[Argument, ...]]]
-    stage: bool = False
+    stage: str = ""
     overrides: bool = False
 
     def declare(self, parser: argparse.ArgumentParser) -> None:
@@ -40,7 +41,7 @@ COMMANDS: dict[str, Command] = {}
 """All commands by name."""
 
 
-def command(text: str, *arguments: Any, stage: bool = False, overrides: bool = False) -> Callable:
+def command(text: str, *arguments: Any, stage: str = "", overrides: bool = False) -> Callable:
     """Enters a function under its own name, with hyphens, as a command of these arguments."""
 
     def enter(run: Callable) -> Callable:

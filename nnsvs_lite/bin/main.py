@@ -8,14 +8,16 @@ import signal
 import sys
 from collections import deque
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
+from pathlib import Path
 from typing import Any
 
 from nnsvs_lite import __version__
 from nnsvs_lite.bin import stages, tools  # noqa: F401 - they fill the table
-from nnsvs_lite.bin.command import COMMANDS
+from nnsvs_lite.bin.command import COMMANDS, Command
 from nnsvs_lite.io.errors import DataError, nearest
 from nnsvs_lite.io.leftout import strictly
+from nnsvs_lite.io.lock import locked
 
 PROGRAM = "nnsvs-lite"
 _INTERRUPTED = 130
@@ -140,6 +142,16 @@ def _stop(number: int, frame: object) -> None:
     raise SystemExit(128 + number)
 
 
+def _stop_again(lost: Any) -> None:
+    """Takes up an end that a library's callback (of a sound file) has swallowed."""
+    if not issubclass(lost.exc_type, (SystemExit, KeyboardInterrupt)):
+        sys.__unraisablehook__(lost)
+        return
+    number = signal.SIGINT if issubclass(lost.exc_type, KeyboardInterrupt) else signal.SIGTERM
+    signal.signal(signal.SIGALRM, lambda _, frame: _stop(number, frame))
+    signal.setitimer(signal.ITIMER_REAL, 0.05)
+
+
 def _follow_runner() -> None:
     """Ends a runner's job (``NNSVS_LITE_LOGGED``) with its runner, where that is killed (Linux alone)."""
     with suppress(OSError, AttributeError):
@@ -153,7 +165,18 @@ def _run(name: str, argv: Sequence[str]) -> int:
             return int(command.run(args) or 0)
         from nnsvs_lite.io.stagelog import run_logged
 
-        return run_logged([PROGRAM, name, *argv], lambda: int(command.run(args) or 0))
+        words = [PROGRAM, name, *argv]
+        return run_logged(words, lambda: _run_alone(command, args, words))
+
+
+def _run_alone(command: Command, args: argparse.Namespace, words: Sequence[str]) -> int:
+    """Runs a stage while no other run writes its folder; jobs share it, of several ranks the first writes."""
+    option, _, parent = command.stage.partition(".")
+    folder = Path(getattr(args, option))
+    is_first = all(os.environ.get(name, "0") == "0" for name in ("RANK", "LOCAL_RANK", "SLURM_PROCID"))
+    lock = locked(folder.parent if parent else folder, words, shared=getattr(args, "job", None) is not None)
+    with lock if is_first else nullcontext():
+        return int(command.run(args) or 0)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -167,6 +190,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         _say("", f"unknown {kind} {argv[0]!r}{nearest(name, COMMANDS)}; {PROGRAM} --help lists the commands")
         return 1
     signal.signal(signal.SIGTERM, _stop)
+    if is_program:
+        sys.unraisablehook = _stop_again
     if is_program and signal.getsignal(signal.SIGINT) == signal.default_int_handler:
         signal.signal(signal.SIGINT, _stop)
     if is_program and "NNSVS_LITE_LOGGED" in os.environ:

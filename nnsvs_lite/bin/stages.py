@@ -9,7 +9,7 @@ from nnsvs_lite.bin import command as options
 from nnsvs_lite.bin.command import arg, flag, many
 from nnsvs_lite.io.errors import DataError
 
-stage = partial(options.command, stage=True)
+stage = partial(options.command, stage="out")
 
 
 def _truth(value: str) -> bool:
@@ -147,7 +147,12 @@ def extract(args: Namespace) -> None:
     print(f"{args.out}: {len(work.data.utts)} utterances, {sizes}")
 
 
-@stage("stage 2: statistics of the training set's features, stats.json", options.DUMP, options.TRAIN_SET)
+@stage(
+    "stage 2: statistics of the training set's features, stats.json",
+    options.DUMP,
+    options.TRAIN_SET,
+    stage="dump",
+)
 def stats(args: Namespace) -> None:
     from nnsvs_lite.features.stats import compute_stats, stats_done
 
@@ -226,6 +231,7 @@ def decode(args: Namespace) -> None:
     options.PROCESSES,
     options.GPUS,
     options.TRUST_CODE,
+    stage="decode_dir",
 )
 def vocode(args: Namespace) -> None:
     from nnsvs_lite.synthesis.vocode import vocode
@@ -249,6 +255,7 @@ def vocode(args: Namespace) -> None:
     arg("--command", "command line to state in RESULTS.md", default=""),
     flag("--espnet", "compute the metrics of ESPnet too (slower); needs --data"),
     options.PROCESSES,
+    stage="out.parent",
 )
 def evaluate(args: Namespace) -> int:
     from nnsvs_lite.evaluation.scoring import Material
@@ -268,6 +275,7 @@ def evaluate(args: Namespace) -> int:
     options.EXPERIMENTS,
     options.NATURAL_DATA,
     options.MEGABYTES,
+    stage="out.parent",
 )
 def report(args: Namespace) -> None:
     from nnsvs_lite.evaluation.system import named_paths

@@ -64,5 +64,8 @@ def prepare(
     if faults:
         more = f" ({len(faults)} faults in all; nnsvs-lite validate lists them)"
         raise DataError(faults[0].what + more, faults[0].place)
-    done.set(sorted(path for part in parts.values() for path in part.path.iterdir()))
+    written = {path for part in parts.values() for path in part.path.iterdir()}
+    # Stage 1 carves the breaths that it hears into the scores.
+    scores = {path for path in written if path.name == "score"}
+    done.set(sorted(written - scores), sorted(scores))
     return True

@@ -231,6 +231,7 @@ class Reference:
         if not self.path.is_dir():
             raise DataError("no such set in the dump; run feature extraction first", self.path)
         self.spec = Spec.read(dump, stats=False)
+        self.spec.check_set(self.path)
         if not {"lf0", "vuv"} <= self.spec.streams.keys():
             raise DataError("names no lf0 and vuv among its streams", Path(dump) / "schema.json")
         self._scores = read_table(self.path / "score")

@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from nnsvs_lite.corpus.datadir import DataDir
+from nnsvs_lite.corpus.datadir import DataDir, audio_files
 from nnsvs_lite.features.config import FeatureConfig
 from nnsvs_lite.features.spec import SCORE_TABLES, Spec, current_phones
 from nnsvs_lite.io.atomic import atomic_dir, read_json, write_json
-from nnsvs_lite.io.done import Done
+from nnsvs_lite.io.done import Done, digest
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.jobs import run_jobs
 from nnsvs_lite.io.tables import FeatureReader, read_table, write_features, write_table
@@ -43,6 +43,7 @@ class Extraction:
     def __init__(self, data: str | os.PathLike, out: str | os.PathLike, config: FeatureConfig):
         self.data_path, self.out, self.config = Path(data), Path(out), config
         self.names = (*SCORE_TABLES, *config.streams)
+        self._heard: dict[Path, str] = {}
 
     @cached_property
     def data(self) -> DataDir:
@@ -70,12 +71,11 @@ class Extraction:
 
     def done(self) -> Done:
         """The marker of the collected tables."""
-        wavs = sorted(set(read_table(self.data_path / "wav.scp").values()))
-        options = {"analysis": ANALYSIS, "config": self.config.to_dict(), "audio": [_stamp(w) for w in wavs]}
+        options: dict[str, Any] = {"analysis": ANALYSIS, "config": self.config.to_dict()}
         if (self.data_path / "utt2lang").exists():
             codes = read_table(self.data_path / "utt2lang").values()
             options["phones"] = [dataclasses.asdict(phones) for phones in current_phones(codes)]
-        return Done(self.out, "extract", [self.data_path], options)
+        return Done(self.out, "extract", [self.data_path, *audio_files(self.data_path)], options)
 
     def folder(self, block: int) -> Path:
         """Where a block's features are kept until they are collected."""
@@ -88,7 +88,9 @@ class Extraction:
             wav, start, end = self.data.place(utt)
             score = self.data.scores.get(utt)
             labels = self.data.labels.get(utt, [])
-            rows.append([utt, _stamp(wav), start, end, score and score.to_json(), labels])
+            if wav not in self._heard:
+                self._heard[wav] = digest(wav)
+            rows.append([utt, self._heard[wav], start, end, score and score.to_json(), labels])
         codes = {self.data.scores[utt].lang for utt in self.blocks[block] if utt in self.data.scores}
         phones = [dataclasses.asdict(p) for p in current_phones(codes)]
         value = [ANALYSIS, self.config.to_dict(), phones, rows]
@@ -97,7 +99,7 @@ class Extraction:
     def is_done(self, block: int) -> bool:
         """Whether a block was analysed from its present input."""
         marker = self.folder(block) / "done.json"
-        return marker.exists() and read_json(marker).get("fingerprint") == self.fingerprint(block)
+        return marker.exists() and read_json(marker) == {"fingerprint": self.fingerprint(block)}
 
     def analyse(self, block: int) -> list[str]:
         """Analyses one block, unless that is done. Returns what is wrong, a line an utterance."""
@@ -163,7 +165,7 @@ class Extraction:
         merged.write(self.out.parent)
         outputs = [self.out / f"{name}.{end}" for name in self.names for end in ("ark", "scp")]
         outputs += [self.out / name for name in (*tables, "schema.json")]
-        done.set([*outputs, self.out.parent / "schema.json"])
+        done.set(outputs, [self.out.parent / "schema.json"])
         shutil.rmtree(self.out / ".shards", ignore_errors=True)
         return merged
 
@@ -180,7 +182,7 @@ def check_lengths(value: dict[str, np.ndarray], spec: Spec, code: str, where: st
     """Raises DataError naming the first table whose rows or columns do not fit the others or its language."""
     language = spec.phone_set(code)
     notes, phones = len(value["note_time"]), len(value["duration"])
-    frames = int(value["duration"].sum())
+    frames = int(value["duration"].clip(0, 1e9).sum())
     shapes = {
         "note_context": (notes, len(language.columns("note"))),
         "phone_context": (phones, len(language.columns("phone"))),
@@ -192,6 +194,9 @@ def check_lengths(value: dict[str, np.ndarray], spec: Spec, code: str, where: st
     for name, shape in shapes.items():
         if value[name].shape != shape:
             raise DataError(f"{name} is {value[name].shape}, {shape} is needed", where)
+    index, durations = value["note_index"], value["duration"]
+    if not ((index >= 0) & (index < notes) & (durations >= 0)).all():
+        raise DataError("a phone's note_index or duration cannot be", where)
 
 
 def _of_all_sets(spec: Spec, dump: Path) -> Spec:
@@ -212,15 +217,6 @@ def _of_all_sets(spec: Spec, dump: Path) -> Spec:
         speakers=tuple(sorted(speakers, key=str.encode)),
         languages=tuple(languages[code] for code in sorted(languages)),
     )
-
-
-def _stamp(path: str | os.PathLike) -> list[Any]:
-    """A file by name, size and time of change; audio is too large to hash at every call."""
-    try:
-        status = Path(path).stat()
-        return [os.fspath(path), status.st_size, status.st_mtime_ns]
-    except OSError:
-        return [os.fspath(path), "missing"]
 
 
 def _report(faults: Iterable[str], where: Path) -> None:

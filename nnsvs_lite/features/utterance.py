@@ -34,11 +34,8 @@ def extract(data: DataDir, utt: str, config: FeatureConfig) -> dict[str, np.ndar
     tables = score_tables(score, labels, config.frame_shift, where)
     x, rate = data.audio(utt)
     if rate != config.sample_rate and not config.resample:
-        raise DataError(
-            f"is recorded at {rate} Hz, the configuration has {config.sample_rate} Hz "
-            "('resample: true' converts)",
-            where,
-        )
+        rates = f"is recorded at {rate} Hz, the configuration has {config.sample_rate} Hz"
+        raise DataError(f"{rates} ('resample: true' converts)", where)
     x = audio.resample(x, rate, config.sample_rate)
     durations = tables["duration"][:, 0].astype(np.int64)
     missing = labels[-1].end - len(x) / config.sample_rate

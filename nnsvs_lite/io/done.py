@@ -1,83 +1,99 @@
-"""Done markers: a stage runs again when its inputs or options differ, or an output is missing."""
+"""Done markers: a stage runs again when its inputs or options differ, or an output is missing or damaged."""
 
 import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from nnsvs_lite.io.atomic import write_json
 
-_WHOLE = 8 << 20
+StrPath = str | os.PathLike
 
 
-def stamp(path: str | os.PathLike) -> list[Any]:
-    """A file by name, size and time of change, for what is too large to hash at every call."""
-    try:
-        status = Path(path).stat()
-        return [os.fspath(path), status.st_size, status.st_mtime_ns]
-    except OSError:
-        return [os.fspath(path), "missing"]
+def portable(path: StrPath) -> str:
+    """A path that stays true where the working folder is moved: relative to it where it lies in it."""
+    given = Path(path)
+    return os.path.normpath(given.relative_to(Path.cwd()) if given.is_relative_to(Path.cwd()) else given)
 
 
-def fingerprint(inputs: Iterable[str | os.PathLike], options: Mapping[str, Any]) -> str:
-    """A hash over input files and options.
+def digest(path: StrPath) -> str:
+    """A hash of a file's contents; of a folder, of all files below it by name, hidden ones left out.
 
-    Files up to 8 MiB count by content, larger ones by size and time of change.
-    A folder counts as all files below it, hidden ones left out. A missing input
-    counts as missing.
+    What is missing, or no file, is ``missing``.
     """
-    digest = hashlib.sha256(json.dumps(dict(options), sort_keys=True, default=str).encode())
-    for root in map(Path, inputs):
-        files = sorted(p for p in root.rglob("*") if p.is_file()) if root.is_dir() else [root]
-        for file in files:
-            if any(part.startswith(".") for part in file.relative_to(root).parts):
-                continue
-            mark = stamp(file)
-            if mark[1] != "missing" and mark[1] <= _WHOLE:
-                mark[1:] = [hashlib.sha256(file.read_bytes()).hexdigest()]
-            digest.update(json.dumps(mark).encode())
-    return digest.hexdigest()
+    root, found = Path(path), hashlib.sha256()
+    if root.is_dir():
+        for file in sorted(root.rglob("*")):
+            name = file.relative_to(root)
+            if file.is_file() and not any(part.startswith(".") for part in name.parts):
+                found.update(os.fsencode(name) + b"\0" + digest(file).encode())
+        return found.hexdigest()
+    if not root.is_file():
+        return "missing"
+    with root.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            found.update(block)
+    return found.hexdigest()
+
+
+def stamp(path: StrPath) -> list[str]:
+    """A file by name and contents."""
+    return [portable(path), digest(path)]
 
 
 class Done:
-    """The marker ``<folder>/.done.<stage>``.
+    """The marker ``<folder>/.done.<stage>``, with hashes of all that was read and written.
 
     Args:
         folder: where the stage writes.
         inputs: files and folders that the stage reads.
         options: options that change what it writes; keep job counts out.
+
+    Attributes:
+        damaged: outputs that :meth:`is_current` found missing or changed, where all else is as it was.
     """
 
-    def __init__(
-        self,
-        folder: str | os.PathLike,
-        stage: str,
-        inputs: Iterable[str | os.PathLike],
-        options: Mapping[str, Any],
-    ):
+    def __init__(self, folder: StrPath, stage: str, inputs: Iterable[StrPath], options: Mapping[str, Any]):
         self.path = Path(folder) / f".done.{stage}"
-        self._inputs = list(inputs)
-        self._options = dict(options)
+        self._inputs, self._options = list(inputs), dict(options)
+        self.damaged: list[str] = []
+
+    @cached_property
+    def _fingerprint(self) -> str:
+        value = [[stamp(path) for path in self._inputs], self._options]
+        return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
 
     def is_current(self) -> bool:
-        """Whether the stage finished with these inputs and its outputs are there."""
+        """Whether the stage finished with these inputs, and its outputs are as it left them."""
+        folder = self.path.parent
         try:
             mark = json.loads(self.path.read_text(encoding="utf-8"))
-            outputs = [Path(name) for name in mark["outputs"]]
-            recorded = mark["fingerprint"]
-        except (OSError, ValueError, KeyError, TypeError):
+            if mark["fingerprint"] != self._fingerprint:
+                return False
+            for name, held in mark["outputs"].items():
+                path = folder / name
+                if not (digest(path) == held if held else path.exists()):
+                    self.damaged.append(name)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return False
-        if not all(path.exists() for path in outputs):
-            return False
-        return recorded == fingerprint(self._inputs, self._options)
+        if self.damaged:
+            print(f"{folder / self.damaged[0]} is not as it was written: it is made again")
+        return not self.damaged
 
     def clear(self) -> None:
-        """Removes the marker: the stage's outputs are about to change."""
+        """Removes the marker: the stage's outputs are about to change. Inputs count as they are now."""
+        _ = self._fingerprint
         self.path.unlink(missing_ok=True)
 
-    def set(self, outputs: Iterable[str | os.PathLike]) -> None:
-        """Marks the stage as finished; ``outputs`` must exist for it to stay so."""
-        names = [os.fspath(path) for path in outputs]
-        write_json(self.path, {"fingerprint": fingerprint(self._inputs, self._options), "outputs": names})
+    def set(self, outputs: Iterable[StrPath], shared: Iterable[StrPath] = ()) -> None:
+        """Marks the stage as finished.
+
+        Args:
+            outputs: what must stay as it is. shared: what other stages change, which need only be there.
+        """
+        held = {os.path.relpath(path, self.path.parent): digest(path) for path in outputs}
+        held |= {os.path.relpath(path, self.path.parent): "" for path in shared}
+        write_json(self.path, {"fingerprint": self._fingerprint, "outputs": held})

@@ -10,6 +10,7 @@ import fcntl
 import itertools
 import multiprocessing
 import os
+import pickle
 import signal
 import sys
 import traceback
@@ -96,7 +97,7 @@ def _start(context: Any, function: Callable, processes: dict) -> connection.Conn
     """Starts a worker; the server and its children inherit that no Ctrl-C reaches them."""
     pipe, end = context.Pipe()
     # A daemon: where this program is interrupted in here, it does not wait for the worker.
-    process = context.Process(target=_work, args=(function, end), daemon=True)
+    process = context.Process(target=_work, args=(pickle.dumps(function), end), daemon=True)
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
         process.start()
@@ -129,10 +130,12 @@ def _lost(process: BaseProcess) -> DataError:
     return DataError(f"a worker process was ended {how}; if memory ran out, use fewer jobs (--nj)")
 
 
-def _work(function: Callable, pipe: connection.Connection) -> None:
+def _work(pickled: bytes, pipe: connection.Connection) -> None:
     """A worker's life."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _end_with_parent()
+    # Only now, since this imports what may take long.
+    function = pickle.loads(pickled)
     while True:
         try:
             job = pipe.recv()

@@ -90,7 +90,7 @@ class ArkRef:
     offset: int
     where: str
 
-    def load(self, utt: str = "", crc: str | None = None) -> np.ndarray:
+    def load(self, utt: str = "", crc: int | None = None) -> np.ndarray:
         """Reads the matrix (rows, columns) or vector that starts here, of an utterance with a checksum.
 
         Raises DataError where the archive is missing, ends early, has no Kaldi binary matrix here, or another
@@ -115,6 +115,8 @@ class ArkRef:
                 file.seek(self.offset)
                 if crc is not None and _crc(utt, file.read(length)) != crc:
                     raise ValueError(f"{utt} is not as it was written")
+                if not np.isfinite(value).all():
+                    raise ValueError(f"{utt} has numbers that are not finite")
         except FileNotFoundError:
             raise DataError(f"archive {self.path} does not exist", self.where) from None
         except _DAMAGE as error:
@@ -123,8 +125,18 @@ class ArkRef:
         return value
 
 
-def _crc(utt: str, data: bytes) -> str:
-    return f"{zlib.crc32(data, zlib.crc32(utt.encode())):08x}"
+def _crc(utt: str, data: bytes) -> int:
+    return zlib.crc32(data, zlib.crc32(utt.encode()))
+
+
+def _read_sums(path: Path) -> dict[str, int]:
+    """The checksums beside an archive, where there are any."""
+    if not path.exists():
+        return {}
+    try:
+        return {utt: int(crc, 16) for utt, crc in read_table(path).items()}
+    except ValueError as error:
+        raise DataError(f"is damaged: {error}; remove it and run its stage again", path) from None
 
 
 def _check_size(head: bytes, there: int) -> None:
@@ -139,11 +151,12 @@ def _check_size(head: bytes, there: int) -> None:
         raise ValueError(f"{rows} x {columns} values are stated, {there} bytes are there")
 
 
-def parse_ark_ref(value: str, where: str, folder: Path) -> ArkRef:
+def parse_ark_ref(value: str, where: str, folder: Path, known: dict[str, Path] | None = None) -> ArkRef:
     """Reads the right-hand side of an scp line.
 
     A relative path is taken from the working folder, as Kaldi does; if nothing is
-    there, from the folder of the scp, so that a moved dump still opens.
+    there, from the folder of the scp, so that a moved dump still opens. Where it was found is kept in
+    ``known``: the lines of a table name few archives.
 
     Raises DataError for a shell pipe (``cmd |``), which is never run, or where it is not ``path:offset``.
     """
@@ -152,10 +165,12 @@ def parse_ark_ref(value: str, where: str, folder: Path) -> ArkRef:
     match = _REF.match(value)
     if match is None:
         raise DataError(f"malformed archive reference {value!r}, 'path:offset' is needed", where)
-    path = Path(match["path"])
-    if not path.exists() and (folder / path.name).exists():
-        path = folder / path.name
-    return ArkRef(path, int(match["offset"]), where)
+    known = {} if known is None else known
+    if match["path"] not in known:
+        path = Path(match["path"])
+        moved = not path.exists() and (folder / path.name).exists()
+        known[match["path"]] = folder / path.name if moved else path
+    return ArkRef(known[match["path"]], int(match["offset"]), where)
 
 
 class FeatureReader(Mapping[str, np.ndarray]):
@@ -166,25 +181,30 @@ class FeatureReader(Mapping[str, np.ndarray]):
 
     def __init__(self, scp: str | os.PathLike):
         self.scp = Path(scp)
-        folder = self.scp.parent
-        self.refs = {k: parse_ark_ref(v, f"{scp}:{number}", folder) for number, k, v in table_lines(scp)}
-        tables = {ref.path: ref.path.with_suffix(".crc") for ref in self.refs.values()}
-        self._sums = {ark: read_table(table) for ark, table in tables.items() if table.exists()}
+        # Archive, offset, line and checksum: little, since a set may have very many utterances.
+        self._places: dict[str, tuple[Path, int, int, int | None]] = {}
+        known: dict[str, Path] = {}
+        sums: dict[Path, dict[str, int]] = {}
+        for number, utt, value in table_lines(scp):
+            ref = parse_ark_ref(value, f"{scp}:{number}", self.scp.parent, known)
+            if ref.path not in sums:
+                sums[ref.path] = _read_sums(ref.path.with_suffix(".crc"))
+            self._places[utt] = (ref.path, ref.offset, number, sums[ref.path].get(utt))
 
     def __getitem__(self, utt: str) -> np.ndarray:
-        if utt not in self.refs:
+        if utt not in self._places:
             raise DataError(f"no entry for {utt!r}", self.scp)
-        ref = self.refs[utt]
-        return ref.load(utt, self._sums.get(ref.path, {}).get(utt))
+        ark, offset, number, crc = self._places[utt]
+        return ArkRef(ark, offset, f"{self.scp}:{number}").load(utt, crc)
 
     def __contains__(self, utt: object) -> bool:
-        return utt in self.refs
+        return utt in self._places
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.refs)
+        return iter(self._places)
 
     def __len__(self) -> int:
-        return len(self.refs)
+        return len(self._places)
 
 
 class FeatureWriter:
@@ -211,7 +231,7 @@ class FeatureWriter:
         self._file = open(ark_tmp, "wb")
         self._stack.callback(self._file.close)
         self._places: dict[str, int] = {}
-        self._sums: dict[str, str] = {}
+        self._sums: dict[str, int] = {}
         self._last = b""
         return self
 
@@ -240,7 +260,7 @@ class FeatureWriter:
     def _finish(self, kind: type[BaseException] | None, *_) -> None:
         """Writes the scp, where the archive was closed without an error."""
         if kind is None:
-            write_table(self._crc_tmp, self._sums)
+            write_table(self._crc_tmp, {utt: f"{crc:08x}" for utt, crc in self._sums.items()})
             write_table(self._scp_tmp, {utt: f"{self.ark}:{at}" for utt, at in self._places.items()})
             # An older scp must not be taken for that of the new archive.
             self.scp.unlink(missing_ok=True)

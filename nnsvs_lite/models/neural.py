@@ -28,16 +28,10 @@ class NeuralAcoustic(AcousticModel):
 
     A system gives :meth:`outputs`. Its inner vectors take up ``Conditions(spec, self.options, dim)``,
     which it makes itself, since it alone knows their size and place.
-
-    Args:
-        spec: of the dump. options: see :class:`AcousticOptions`.
-        pitch: see :class:`OutputSpace`. weights: see :data:`StreamWeights`.
-
-    Attributes:
-        diffused: streams that are made from noise: an untrained model gives noise for them.
     """
 
     diffused: tuple[str, ...] = ()
+    """Streams that are made from noise: an untrained model gives noise for them."""
 
     def __init__(
         self,

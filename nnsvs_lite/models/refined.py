@@ -19,7 +19,6 @@ class PostnetAcoustic(NeuralAcoustic):
     """Pitch is the score's plus a number; spectra are learnt before and after a postnet.
 
     Args:
-        spec, options, weights: see :class:`NeuralAcoustic`.
         embedded: sizes of the parts of :class:`ScoreEmbedding`; systems take their names as ``inputs``.
         postnet_layers: 0 for none. postnet_channels: of its convolutions.
         dim: of the frame vectors that :class:`StreamHeads` of all streams take; None where there are none.

@@ -1,10 +1,10 @@
 """Stage 6, scoring: decode folders of several systems to ``results.json`` and ``RESULTS.md``."""
 
-import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from nnsvs_lite.corpus.datadir import audio_files
 from nnsvs_lite.evaluation.reference import Reference
 from nnsvs_lite.evaluation.results import collect, write_results
 from nnsvs_lite.evaluation.scoring import NATURAL, Material, make_jobs, score_utterance
@@ -13,21 +13,13 @@ from nnsvs_lite.io.atomic import write_text
 from nnsvs_lite.io.done import Done
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.jobs import run_jobs
+from nnsvs_lite.io.stagelog import git_commit
 from nnsvs_lite.report.comparison import Comparison
 from nnsvs_lite.report.experiments import read_experiment
 from nnsvs_lite.report.markdown import results_md, summary
 
 SCORING = 4
 """Number of the scoring; raised whenever the same waveforms would give other results."""
-
-
-def git_commit(folder: Path) -> str:
-    """Short commit of the repository around ``folder``; empty where there is none."""
-    command = ["git", "rev-parse", "--short", "HEAD"]
-    try:
-        return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return ""
 
 
 def evaluate(
@@ -63,8 +55,11 @@ def evaluate(
     reference = Reference(material.dump, material.set_name)
     opened = {name: System(name, path) for name, path in systems.items()}
     inputs = [material.dump / "schema.json", reference.path, *(p for p in (data, truth) if p is not None)]
+    inputs += audio_files(data) if data is not None else []
     inputs += [path for system in opened.values() for path in system.inputs]
-    inputs += [path / name for path in experiments.values() for name in ("config.yaml", "model.pt")]
+    inputs += [
+        path / name for path in experiments.values() for name in ("config.yaml", "model.pt", "trained.json")
+    ]
     folders = {name: str(path) for name, path in systems.items()}
     told = {"systems": folders, "title": title, "command": command}
     settings = told | {"scoring": SCORING, "results_md": str(table), "espnet": material.espnet}
@@ -89,7 +84,7 @@ def evaluate(
     if table is not None:
         recorded = [o.f0 for o in outcomes if o.system == NATURAL and o.f0 is not None]
         seconds = sum(map(len, recorded)) * reference.spec.frame_shift
-        more = {"commit": git_commit(Path.cwd()), "n_utts": len(reference.utts), "seconds": seconds}
+        more = {"commit": git_commit(), "n_utts": len(reference.utts), "seconds": seconds}
         write_text(table, results_md(comparison, found, setup | more))
         outputs.append(table)
     for line in summary(comparison):

@@ -11,10 +11,9 @@ from nnsvs_lite.evaluation.results import REFERENCES, read_results
 from nnsvs_lite.io.atomic import write_text
 from nnsvs_lite.io.done import Done
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.io.stagelog import versions
+from nnsvs_lite.io.stagelog import git_commit, versions
 from nnsvs_lite.report import media, plots
 from nnsvs_lite.report.comparison import Comparison, Grid, read_setup
-from nnsvs_lite.report.evaluate import git_commit
 from nnsvs_lite.report.experiments import Experiment, read_experiment
 from nnsvs_lite.report.phrases import PhraseSources, build_phrase, gather
 
@@ -63,7 +62,7 @@ def interval_charts(numbers: Grid, baseline: str) -> list[str]:
 
 def environment() -> dict[str, str]:
     """Where the page was made: commit, machine, versions."""
-    found = {"commit": git_commit(Path.cwd()), "machine": f"{platform.platform()}, {os.cpu_count()} CPUs"}
+    found = {"commit": git_commit(), "machine": f"{platform.platform()}, {os.cpu_count()} CPUs"}
     return {name: text for name, text in found.items() if text} | versions()
 
 

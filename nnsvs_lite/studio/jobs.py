@@ -111,7 +111,6 @@ class Worker:
         return self._answer(START_SECONDS, None)
 
     def _send(self, value: dict[str, Any]) -> None:
-        assert self._process is not None and self._process.stdin is not None
         try:
             self._process.stdin.write(json.dumps(value) + "\n")
             self._process.stdin.flush()
@@ -120,7 +119,6 @@ class Worker:
 
     def _answer(self, seconds: float, heard: Callable[[dict[str, Any]], None] | None) -> Any:
         process = self._process
-        assert process is not None and process.stdout is not None
         late = DataError(f"it took longer than {seconds:g} seconds and was stopped")
         timer = threading.Timer(seconds, self.end, [late])
         timer.daemon = True

@@ -49,8 +49,13 @@ def decode(
     dump, out = Path(dump), Path(out)
     folder = dump / subset
     models = [_checkpoint(path) for path in (timelag, duration, acoustic)]
-    inputs = [folder / f"{n}.scp" for n in ("note_context", "phone_context", "note_time")]
-    done = Done(out, "decode", [*inputs, folder / "score", folder / "segments", *models], {"seed": seed})
+    inputs = [
+        folder / f"{n}.{end}"
+        for n in ("note_context", "phone_context", "note_time")
+        for end in ("scp", "ark")
+    ]
+    inputs += [dump / "schema.json", *(folder / name for name in (*COPIED, "utt2lang")), *models]
+    done = Done(out, "decode", inputs, {"seed": seed})
     if done.is_current():
         return False
 
@@ -89,7 +94,8 @@ def decode(
     spec.write(out)
     if Path(acoustic).is_dir():
         outputs += assemble(acoustic, models[0], models[1])
-    done.set([*outputs, out / "timing.json", out / "schema.json"])
+    # Vocoding adds to the times.
+    done.set([*outputs, out / "schema.json"], [out / "timing.json"])
     return True
 
 
@@ -97,7 +103,7 @@ def decode_natural(dump: str | os.PathLike, subset: str, out: str | os.PathLike)
     """The recordings' own features and times as a decode dir: vocoded, the ceiling of acoustic models."""
     dump, out = Path(dump), Path(out)
     folder = dump / subset
-    inputs = [dump / "schema.json", *sorted(folder.glob("*.scp")), folder / "score"]
+    inputs = [dump / "schema.json", folder]
     done = Done(out, "decode", inputs, {"natural": True})
     if done.is_current():
         return False

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models import checkpoint
 from nnsvs_lite.models.base import SvsModel
 from nnsvs_lite.models.config import Config
@@ -50,6 +51,13 @@ class State:
     def take_up(self, states: dict[str, Any]) -> None:
         for name, thing in self._things.items():
             thing.load_state_dict(states[name])
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        return bool(checkpoint.load(path))
+    except DataError:
+        return False
 
 
 class Keeper:
@@ -97,9 +105,9 @@ class Keeper:
                 path.unlink()
 
     def missing(self) -> list[Path]:
-        """Files that should be there and are not."""
+        """Files that should be there and are not, or are damaged."""
         paths = [self._path(at) for _, at in self.kept] if self.count > 1 else []
-        return [path for path in (self.out / "model.pt", *paths) if not path.exists()]
+        return [path for path in (self.out / "model.pt", *paths) if not _is_whole(path)]
 
     def finish(self) -> None:
         """Puts the mean of the weights of all kept models into ``model.pt``."""

@@ -50,6 +50,7 @@ class Loop:
         self.history: list[dict[str, Any]] = []
         self.tests = self.stale = self.step = self.batch = 0
         self.epoch, self.seen = 1, 0.0
+        self._watched: list[tuple[Sequence[str], Tensor]] = []
         self.state = State(self.out / "last.pt", task.identity)
         self.networks: dict[str, nn.Module] = {}
         self.updaters: dict[str, Updater] = {}
@@ -125,11 +126,12 @@ class Loop:
         torch.manual_seed(self.options.seed * 1_000_003 + self.tests * 1009 + fabric.global_rank + 1)
         for network in self.networks.values():
             network.train()
-        means = Means()
+        means, self._watched = Means(), []
         for batch in self._batches():
             with fabric.autocast():
                 losses = self.task.step(batch, self._update)
             means.add(losses, self._share)
+            self._watched.append((batch.utts, losses["loss"].detach()))
             if self._is_last:
                 self.step += 1
                 if self.average is not None:
@@ -174,7 +176,9 @@ class Loop:
         means = Means()
         for batch in self._load(self.task.dev_data, mine or batches[:1]):
             with fabric.autocast():
-                means.add(model.loss(batch), share)
+                losses = model.loss(batch)
+            means.add(losses, share)
+            self._watched.append((batch.utts, losses["loss"]))
         losses, weight = means.reduce(fabric)
         self._need(weight, self.task.dev_data)
         return losses
@@ -202,10 +206,11 @@ class Loop:
             print(f"{gone[0]} is gone: training starts anew", flush=True)
             return
         self.state.take_up(states)
+        self._record()
         print(f"resuming after {self.unit} {self._now()}", flush=True)
 
-    def _record(self, row: dict[str, Any]) -> None:
-        self.history.append(row)
+    def _record(self, *rows: dict[str, Any]) -> None:
+        self.history.extend(rows)
         write_text(self.out / "losses.jsonl", "".join(json.dumps(r) + "\n" for r in self.history))
 
     def run(self) -> None:
@@ -265,7 +270,14 @@ class Loop:
         self.tests += 1
         now, loss = self._now(), dev["loss"]
         if not math.isfinite(loss) or not math.isfinite(train.get("loss", 0.0)):
-            raise DataError(f"the loss is not finite in {self.unit} {now}; lower training.lr", self.out)
+            # Only now, since looking at each loss would wait for the device.
+            utts = next((utts for utts, value in self._watched if not value.isfinite()), ["another rank"])
+            some = f"{', '.join(utts[:3])}{f' and {len(utts) - 3} more' if len(utts) > 3 else ''}"
+            raise DataError(
+                f"the loss is not finite in {self.unit} {now}, first in the batch of {some}: lower "
+                "training.lr or training.clip, or look for faults in these utterances; what was kept stays",
+                self.out,
+            )
         improved = loss < self.keeper.best
         self.stale = 0 if improved else self.stale + 1
         self.keeper.offer(loss, now)

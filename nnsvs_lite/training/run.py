@@ -10,13 +10,17 @@ from typing import Any
 
 import yaml
 
+from nnsvs_lite.corpus.datadir import audio_files
 from nnsvs_lite.io.atomic import read_json, read_text, write_json
-from nnsvs_lite.io.done import Done
+from nnsvs_lite.io.done import Done, digest
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.settings import read_settings
+from nnsvs_lite.io.stagelog import git_commit
 from nnsvs_lite.models.config import FAMILIES, Config
 
-_TRAINED = ("last.pt", "losses.jsonl", "tensorboard", "best", "data.json", "config.yaml", "model.pt")
+TRAINED = "trained.json"
+"""By what a model was trained: configuration, options, seed, commit."""
+_WRITTEN = ("last.pt", "losses.jsonl", "tensorboard", "best", "data.json", "config.yaml", TRAINED, "model.pt")
 """What training writes, the model last: it tells that there is something to lose."""
 _NAMED = 3
 """Differences that a refusal names."""
@@ -50,10 +54,11 @@ def train(
     """
     out, dump = Path(out), Path(dump)
     inputs = [dump / "schema.json", dump / "stats.json", dump / train_set, dump / dev_set]
-    inputs += [Path(data) / name for name in (train_set, dev_set)] if data is not None else []
-    for path in inputs:
+    folders = [] if data is None else [Path(data) / name for name in (train_set, dev_set)]
+    for path in inputs + folders:
         if not path.exists():
             raise DataError("no such file or folder; run stage 2 first", path)
+    inputs += [path for folder in folders for path in (folder, *audio_files(folder))]
     settings = read_settings(config_path, FAMILIES).value
     options = {"config": settings, "overrides": list(overrides), "seed": seed}
     done = Done(out, "train", inputs, options)
@@ -70,8 +75,9 @@ def train(
     config = Config.read(config_path, overrides)
     if seed is not None:
         config.training.seed = seed
-    source = identity(dump, train_set, dev_set)
-    changes = differences(out, config.to_dict(), source)
+    source = identity(dump, train_set, dev_set, data)
+    # Of damage it is known that nothing else differs.
+    changes = [] if done.damaged else differences(out, config.to_dict(), source)
     if changes and not overwrite:
         more = f", and {len(changes) - _NAMED} more" if len(changes) > _NAMED else ""
         raise DataError(
@@ -94,31 +100,36 @@ def train(
     loop = Loop(task, out, fabric)
     if fabric.is_global_zero:
         done.clear()
-        if changes:
+        if changes or "model.pt" in done.damaged:
             _remove(out)
+        is_new = not (out / "model.pt").exists()
+        if is_new or TRAINED in done.damaged or not (out / TRAINED).exists():
+            told = {"config": Path(config_path).stem, "options": list(overrides)}
+            told |= {"seed": config.training.seed, "commit": git_commit() if is_new else ""}
+            write_json(out / TRAINED, told)
         write_json(out / "data.json", source)
         config.write(out / "config.yaml")
     fabric.barrier()
     loop.run()
     if fabric.is_global_zero:
-        done.set([out / "model.pt", out / "config.yaml", out / "losses.jsonl"])
+        done.set([out / name for name in ("model.pt", "config.yaml", "losses.jsonl", TRAINED)])
     return True
 
 
-def identity(dump: Path, train_set: str, dev_set: str) -> dict[str, Any]:
+def identity(
+    dump: Path, train_set: str, dev_set: str, data: str | os.PathLike | None = None
+) -> dict[str, Any]:
     """What a model is trained on, as ``data.json`` of its exp dir holds it."""
-
-    def digest(path: Path) -> str:
-        return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
-
     found: dict[str, Any] = {
         "features": read_json(dump / "schema.json"),
-        "stats": digest(dump / "stats.json"),
+        "stats": digest(dump / "stats.json")[:12],
     }
     for name, subset in (("train_set", train_set), ("dev_set", dev_set)):
-        table = dump / subset / "utt2spk"
-        utterances = len(read_text(table).splitlines())
-        found[name] = {"name": subset, "utterances": utterances, "utt2spk": digest(table)}
+        utterances = len(read_text(dump / subset / "utt2spk").splitlines())
+        found[name] = {"name": subset, "utterances": utterances, "contents": digest(dump / subset)[:12]}
+        if data is not None:
+            heard = [digest(path) for path in audio_files(Path(data) / subset)]
+            found[name]["recordings"] = hashlib.sha256("".join(heard).encode()).hexdigest()[:12]
     return found
 
 
@@ -163,7 +174,7 @@ def _short(value: Any) -> str:
 
 
 def _remove(out: Path) -> None:
-    for name in _TRAINED:
+    for name in _WRITTEN:
         if (out / name).is_dir():
             shutil.rmtree(out / name)
         else:

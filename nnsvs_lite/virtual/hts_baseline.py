@@ -68,11 +68,8 @@ def perform(singer: VirtualSinger, score: Score) -> VirtualSong:
     mgc = singer.mel_cepstra(states, durations)
     mgc[:, 0] += (LEVEL - singer.level) * np.log(10) / 20
     ends = np.cumsum(durations.sum(axis=1)) * FRAME
-    starts = np.concatenate([[0.0], ends[:-1]])
-    phones = [
-        Phone(symbol, round(float(start), 7), round(float(end), 7), note)
-        for symbol, start, end, note in zip(score.phones, starts, ends, score.note_index)
-    ]
+    times = [0.0, *(round(float(end), 7) for end in ends)]
+    phones = list(map(Phone, score.phones, times, times[1:], score.note_index))
     return VirtualSong(phones, f0_trajectory(singer, states, durations), mgc)
 
 
@@ -111,9 +108,8 @@ def sing_baseline(data: str | os.PathLike, out: str | os.PathLike, *, sample_rat
         seconds["acoustic_seconds"] += middle - begin
         seconds["vocoder_seconds"] += time.perf_counter() - middle
         seconds["audio_seconds"] += len(wav) / sample_rate
-        path = out / "wav" / f"{utt}.wav"
-        write_audio(path, wav, sample_rate, PEAK)
-        wavs[utt] = os.fspath(path)
+        wavs[utt] = os.fspath(out / "wav" / f"{utt}.wav")
+        write_audio(wavs[utt], wav, sample_rate, PEAK)
         times[utt] = segments(rendition.phones)
     write_table(out / "wav.scp", wavs)
     write_ctm(out / "pred.ctm", times)

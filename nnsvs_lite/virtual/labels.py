@@ -75,10 +75,8 @@ def _marked(marks: str, values: Iterable[Any] | None) -> str:
 def _place(marks: str, number: int, count: int, start: float, total: float, ticks: int, whole: int) -> str:
     """Where a note stands in a measure or phrase: in counts, seconds, 96ths of a whole note and percent."""
     percent = int(100 * ticks / whole) if whole else 0
-    seconds = _units(start, 10), _units(total - start, 10)
-    return _marked(
-        marks, (number, count - number + 1, *seconds, ticks, whole - ticks, percent, 100 - percent)
-    )
+    places = number, count - number + 1, _units(start, 10), _units(total - start, 10)
+    return _marked(marks, (*places, ticks, whole - ticks, percent, 100 - percent))
 
 
 def _measure_places(score: Score) -> list[str]:
@@ -207,8 +205,7 @@ def singing_labels(score: Score) -> list[str]:
                 vowels = (k for k in range(position + 1, count) if syllable.phones[k] in _VOWELS)
                 to_vowel = next((str(k - position) for k in vowels), "xx")
             labels.append(
-                f"{_kind(symbol)}@{around[0]}^{around[1]}-{around[2]}+{around[3]}={around[4]}"
-                f"_{flags[0]}%{flags[1]}^{flags[2]}_{flags[3]}~{flags[4]}"
+                f"{_kind(symbol)}@{_marked('^-+=', around)}_{_marked('%^_~', flags)}"
                 f"-{position + 1}!{count - position}[xx${to_vowel}]xx{context}"
             )
             at += 1

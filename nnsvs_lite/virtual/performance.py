@@ -31,9 +31,9 @@ def speech_lengthening(symbol: str, lang: str = "ja") -> float:
     return next((factor for name, factor in _SPEECH_TO_SINGING.items() if name in names), 1.0)
 
 
-def note_lag(note: Note, previous: Note | None, style: SingingStyle) -> float:
+def note_lag(note: Note, previous: Note, style: SingingStyle) -> float:
     """The part of a note's lag that is a rule: seconds from its beat to its vowel."""
-    if previous is None or previous.is_rest:
+    if previous.is_rest:
         return style.phrase_lag
     lag = style.leap_lag * min(max(note.pitch - previous.pitch - 2, 0), 4)
     return lag - style.short_lead * (note.duration < 0.25)
@@ -58,12 +58,11 @@ def place_phones(
     noise = np.clip(rng.standard_normal(len(notes)), -2.5, 2.5) * style.onset_sigma
     total = round(score.duration / FRAME)
 
-    beats = []
-    for i, note in enumerate(notes):
+    beats = [0]
+    for before, note, chance in zip(notes, notes[1:], noise[1:]):
         # The last vowel before a rest rings on into it.
-        lag = style.release if note.is_rest else note_lag(note, notes[i - 1], style)
-        beats.append(round((note.start + lag + noise[i] * (0.5 if note.slur else 1.0)) / FRAME))
-    beats[0] = 0
+        lag = style.release if note.is_rest else note_lag(note, before, style)
+        beats.append(round((note.start + lag + chance * (0.5 if note.slur else 1.0)) / FRAME))
     beats.append(total)
     for i in range(1, len(beats)):
         beats[i] = min(max(beats[i], beats[i - 1] + SHORTEST_PHONE), total)
@@ -107,9 +106,7 @@ def _phone_lengths(
 def _shrink(lengths: list[int], limit: int) -> list[int]:
     """Shortens lengths in proportion so that they sum to at most ``limit``."""
     total = sum(lengths)
-    if total <= limit:
-        return lengths
-    return [max(2, int(length * limit / total)) for length in lengths]
+    return lengths if total <= limit else [max(2, int(length * limit / total)) for length in lengths]
 
 
 def _share(phones: Sequence[str], lengths: list[int], body: int, language) -> list[int]:

@@ -6,6 +6,7 @@ systems that give overshoot after a change and preparation before it; vibrato of
 done in cents. Their fine fluctuation is ``style.jitter``; ``style.flutter``, a slow drift, is a departure.
 """
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -86,12 +87,11 @@ def f0_curve(
 def _spans(phones: Sequence[Phone]) -> dict[int, tuple[float, float, float]]:
     """For each note where it starts, where its first vowel starts, and where it ends."""
     spans: dict[int, tuple[float, float, float]] = {}
-    for p in phones:
-        first, vowel, _ = spans.get(p.note, (p.start, -1.0, 0.0))
-        if vowel < 0 and p.symbol in "aiueoN":
-            vowel = p.start
-        spans[p.note] = (first, vowel, p.end)
-    return {i: (first, first if vowel < 0 else vowel, last) for i, (first, vowel, last) in spans.items()}
+    for _, group in itertools.groupby(phones, key=lambda phone: phone.note):
+        mine = list(group)
+        vowel = next((p for p in mine if p.symbol in "aiueoN"), mine[0])
+        spans[vowel.note] = (mine[0].start, vowel.start, mine[-1].end)
+    return spans
 
 
 def _vibrato(

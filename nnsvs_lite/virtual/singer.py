@@ -135,11 +135,9 @@ class VirtualSinger:
 
     def render(self, performance: VirtualSong, sample_rate: int) -> np.ndarray:
         """The waveform, full scale 1. Raises DataError for a rate below 8000 Hz or above the voice's."""
-        if not 8000 <= sample_rate <= self.voice.sample_rate:
-            raise DataError(
-                f"a sampling rate of 8000 to {self.voice.sample_rate} Hz is needed, not {sample_rate}",
-                self.voice.path,
-            )
+        if not 8000 <= sample_rate <= (highest := self.voice.sample_rate):
+            what = f"a sampling rate of 8000 to {highest} Hz is needed, not {sample_rate}"
+            raise DataError(what, self.voice.path)
         # For F0 down to 71 Hz.
         fft = pyworld.get_cheaptrick_fft_size(sample_rate, 71.0)
         spectra = self.spectra(performance.mgc, performance.f0, sample_rate, fft)

@@ -13,10 +13,8 @@ from nnsvs_lite.models.options import AcousticOptions
 
 STYLE = 256
 """Size of a style vector."""
-
 CHANNELS = (32, 32, 64, 64, 128, 128)
 """Of the reference encoder's convolutions."""
-
 HEADS = 4
 """Of the attention over tokens, which share the style vector."""
 

@@ -20,14 +20,10 @@ def dynamics(x: Tensor) -> Tensor:
 
 
 def generate(means: Tensor, precisions: Tensor, mask: Tensor) -> Tensor:
-    """The most likely static trajectories.
+    """The most likely static trajectories, (B, T, D), on padding 0.
 
-    Args:
-        means: (B, T, 3 D) of :func:`dynamics`. precisions: likewise, inverse variances.
-        mask: (B, T) bool. Windows that reach over an end of an utterance count for nothing.
-
-    Returns:
-        (B, T, D); on padding 0.
+    ``means`` are (B, T, 3 D) of :func:`dynamics`, ``precisions`` likewise inverse variances. Windows that
+    reach over an end of an utterance, as ``mask`` (B, T) has it, count for nothing.
     """
     static, delta, second = precisions.chunk(WINDOWS, dim=-1)
     m_static, m_delta, m_second = means.chunk(WINDOWS, dim=-1)

@@ -14,7 +14,6 @@ BARK_HZ = (
     *(3700, 4400, 5300, 6400, 7700, 9500, 12000, 15500, 20500),
 )
 """Edges of the critical bands (Zwicker)."""
-
 FULL_SCALE_DB = 96.0
 """Sound pressure level of a sine of amplitude 1: 16 bits above the threshold. The paper gives none."""
 

@@ -10,10 +10,8 @@ from nnsvs_lite.models.layers.expand import note_column, phone_of_frame
 
 SKIP = 2
 """Mel-cepstra that are left as they are: loudness and tilt."""
-
 SKIP_HZ = 1200.0
 """Mel bands centred below are left as they are (NNSVS)."""
-
 MAX_GAIN = 10.0
 """Largest factor: a coefficient that hardly moves is not blown up."""
 
@@ -22,9 +20,7 @@ class VarianceScaling(nn.Module):
     """Silén et al. 2012, as in NNSVS: over the notes of each utterance, every coefficient is
     stretched about its mean until it has the variance of the training set's utterances.
 
-    Args:
-        spec: with the statistic ``gv``. strength: 0 leaves all as it is, 1 is the whole way; between
-            them the gain's logarithm is scaled.
+    A ``strength`` of 0 leaves all as it is, 1 is the whole way; between them the gain's logarithm is scaled.
 
     Raises DataError where ``strength`` asks for a statistic that is not there.
     """

@@ -13,6 +13,7 @@ from fractions import Fraction
 from typing import Any
 
 from nnsvs_lite.io.errors import DataError, nearest
+from nnsvs_lite.io.leftout import left_out
 from nnsvs_lite.score.formats.limits import (
     MAX_QUARTERS,
     checked_count,
@@ -94,6 +95,7 @@ def _sensible(tempi: Iterable[tuple[Fraction, Any]], unit: float) -> list[tuple[
     """The tempi that can be sung; where there is none, the first one's fault is raised."""
     kept: dict[Fraction, float] = {}
     faults: list[DataError] = []
+    doubled: list[str] = []
     for position, value in tempi:
         try:
             bpm = get_number(value, f"{_quarter(position)}: a tempo") * unit
@@ -102,14 +104,12 @@ def _sensible(tempi: Iterable[tuple[Fraction, Any]], unit: float) -> list[tuple[
             faults.append(fault)
             continue
         if kept.get(position, bpm) != bpm:
-            log.warning(
-                "%s: two tempi, %g and %g; the last is taken", _quarter(position), kept[position], bpm
-            )
+            doubled.append(_quarter(position))
         kept[position] = bpm
     if faults and not kept:
         raise faults[0]
-    for fault in faults[:1]:
-        log.warning("%d tempi are passed over; the first: %s", len(faults), fault)
+    left_out("tempi are passed over", faults)
+    left_out("tempo marks stand where another does; the last one counts", doubled)
     return list(kept.items())
 
 
@@ -120,14 +120,14 @@ def _in_order(rows: Iterable[tuple[Fraction, Any]]) -> list[tuple[Fraction, Any]
 
 
 def _quarter(position: Fraction) -> str:
-    return f"quarter {float(position) + 1:g}"
+    return f"quarter {max(float(position), 0.0) + 1:g}"
 
 
 def tempo_without_marks(tempo: float | None) -> float:
     """The tempo of a score that has none: the one asked for, or ``DEFAULT_TEMPO`` with a warning."""
     if tempo is not None:
         return checked_tempo(tempo, "the tempo asked for")
-    log.warning("the score has no tempo; %g quarter notes a minute are taken", DEFAULT_TEMPO)
+    log.warning("the score has no tempo to begin with; %g quarter notes a minute are taken", DEFAULT_TEMPO)
     return DEFAULT_TEMPO
 
 
@@ -224,14 +224,15 @@ def _checked(note: Sung, timeline: Timeline) -> Sung:
 def _one_voice(notes: Sequence[Sung], timeline: Timeline) -> list[Sung]:
     """Notes without overlaps, small gaps closed."""
     voice: list[Sung] = []
-    chords = cut = 0
+    chords: list[str] = []
+    cut = 0
     for note in notes:
         last = voice[-1] if voice else None
         gap = note.start - last.end if last is not None else SHORT
         if gap < 0 and _is_chord(last, note):
             lyric = last.lyric or note.lyric
             voice[-1] = replace(last, pitch=max(last.pitch, note.pitch), lyric=lyric)
-            chords += 1
+            chords.append(_place(note, timeline))
             continue
         if gap < 0 and (-gap > max(SHORT, last.beats / 2) or last.beats + gap < SHORT / 4):
             raise DataError(
@@ -242,8 +243,7 @@ def _one_voice(notes: Sequence[Sung], timeline: Timeline) -> list[Sung]:
         if gap < SHORT:
             voice[-1] = replace(last, beats=note.start - last.start)
         voice.append(note)
-    if chords:
-        log.warning("%d chords are sung on their highest note", chords)
+    left_out("chords are sung on their highest note", chords)
     if cut:
         log.warning("%d notes that ran into the next were shortened", cut)
     return voice

@@ -19,6 +19,7 @@ from typing import NamedTuple
 from nnsvs_lite.io.atomic import read_text
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.io.leftout import left_out
 from nnsvs_lite.score.formats.assemble import carried
 from nnsvs_lite.score.formats.limits import (
     MAX_SECONDS,
@@ -30,7 +31,7 @@ from nnsvs_lite.score.formats.limits import (
 from nnsvs_lite.score.formats.rawfile import read_bytes
 from nnsvs_lite.score.languages import get_language, language_codes
 from nnsvs_lite.score.timeline import Timeline
-from nnsvs_lite.score.types import REST, Note, Score
+from nnsvs_lite.score.types import REST, Note, Score, joined_rests
 
 log = logging.getLogger(__name__)
 
@@ -219,19 +220,19 @@ def read_label(path: str | os.PathLike, *, lang: str = "ja") -> Score:
     checked_length(score.duration)
     language = get_language(lang) if lang in language_codes() else None
     notes: list[Note] = []
+    bare: list[str] = []
     for note in score.notes:
         if note.end <= note.start:
             raise DataError(f"{note.place}: a note of no length")
         last = notes[-1] if notes else None
-        if note.is_rest and last is not None and last.is_rest:
-            notes[-1] = replace(last, end=note.end, beats=last.beats + note.beats)
-            continue
         if not note.is_rest:
             checked_pitch(note.pitch, note.place)
             phones, slur = note.phones, note.slur
+            if not phones and (last is None or last.is_rest):
+                bare.append(note.place)
+                notes.append(replace(note, pitch=REST, phones=("pau",), slur=False))
+                continue
             if not phones:
-                if last is None or last.is_rest:
-                    raise DataError(f"{note.place}: a note without phones")
                 before, phones = carried(last.phones, language)
                 notes[-1], slur = replace(last, phones=tuple(before)), True
             if language is not None:
@@ -240,4 +241,5 @@ def read_label(path: str | os.PathLike, *, lang: str = "ja") -> Score:
         notes.append(note)
     if all(note.is_rest for note in notes):
         raise DataError("the score is empty: it has no notes")
-    return replace(score, notes=tuple(notes))
+    left_out("notes without phones are left out as rests", bare)
+    return replace(score, notes=tuple(joined_rests(notes)))

@@ -24,6 +24,7 @@ from nnsvs_lite.score.formats.assemble import (
     tempo_without_marks,
     timeline_of,
 )
+from nnsvs_lite.score.formats.limits import MAX_NOTES
 from nnsvs_lite.score.formats.rawfile import decode, naming, read_bytes
 from nnsvs_lite.score.formats.smf import MidiFile, MidiNote, MidiTrack, parse_midi
 from nnsvs_lite.score.lyrics import is_continuation
@@ -71,8 +72,15 @@ def read_midi(
         parts = _parts(midi, lang)
         if not parts and any(text.startswith(b"DM:") for track in midi.tracks for _, text in track.texts):
             raise DataError("a sequence of VOCALOID 2; open it in an editor and save it as VSQX or MusicXML")
-        streams = [(track, rows) for track in midi.tracks for rows in (track.lyrics, _texts(track)) if rows]
+        streams = [
+            (track, rows, sorted({tick for tick, _ in rows}))
+            for track in midi.tracks
+            for rows in (track.lyrics, _texts(track))
+            if rows
+        ]
         streams.sort(key=lambda stream: len(stream[1]), reverse=True)
+        if streams and len(streams[0][1]) > MAX_NOTES:
+            raise DataError(f"it has {len(streams[0][1])} lyrics; at most {MAX_NOTES} can be read")
         found = [_best_stream(p, streams, midi.ticks) for p in parts]
         fits = [fit + 0.1 * bool(_VOCAL.search(p.name)) * (fit > 0) for p, (fit, _) in zip(parts, found)]
         index = choose_part(part, [p.name for p in parts], [int(fit == max(fits)) for fit in fits])
@@ -123,15 +131,14 @@ def _texts(track: MidiTrack) -> Syllables:
 
 
 def _best_stream(
-    part: _Part, streams: Sequence[tuple[MidiTrack, Syllables]], ticks: int
+    part: _Part, streams: Sequence[tuple[MidiTrack, Syllables, Sequence[int]]], ticks: int
 ) -> tuple[float, Syllables]:
     """The lyrics that a part's notes begin with, its own before others; and how well they fit, 0 to 1."""
     starts = sorted({note.start for note in part.notes})
-    own = [rows for track, rows in streams if track is part.track]
-    others = [rows for track, rows in streams[:_STREAMS] if track is not part.track]
+    own = [stream for stream in streams if stream[0] is part.track]
+    others = [stream for stream in streams[:_STREAMS] if stream[0] is not part.track]
     best: tuple[float, Syllables] = (0.0, [])
-    for rows in own + others:
-        times = sorted({tick for tick, _ in rows})
+    for _, rows, times in own + others:
         near = sum(_distance(times, start) <= _TOGETHER * ticks for start in starts)
         fit = 2 * near / (len(starts) + len(times))
         if fit > best[0] or not best[1]:
@@ -151,14 +158,17 @@ def _distance(times: Sequence[int], tick: int) -> int:
 
 def _lyrics(syllables: Syllables, lang: str) -> list[tuple[int, str]]:
     """Text of each syllable, with ``-`` where its word goes on; the same one twice at one tick is one."""
-    syllables = list(dict.fromkeys(sorted(syllables, key=lambda row: row[0])))
-    joined, encoding = b"\0".join(text for _, text in syllables), None
+    once: dict[tuple[int, bytes], tuple[int, bytes]] = {}
+    for tick, text in sorted(syllables, key=lambda row: row[0]):
+        once.setdefault((tick, text.strip()), (tick, text))
+    syllables = list(once.values())
+    joined, encoding = b"\0".join(text.replace(b"\0", b"") for _, text in syllables), None
     for tag, name in ((b"{@JP}", "cp932"), (b"{@LATIN}", "cp1252"), (b"{@LATIN1}", "cp1252")):
         if tag in joined:
             joined, encoding = joined.replace(tag, b""), name
     texts = [_REMARK.sub("", text) for text in decode(joined, lang, encoding).split("\0")]
-    hyphens = sum(text.rstrip().endswith("-") for text in texts)
-    if hyphens > 2 / 3 * len(texts):
+    hyphens = [text.rstrip().endswith("-") for text in texts if text.strip()]
+    if sum(hyphens) > 0.9 * len(hyphens):
         # Here a hyphen follows every syllable; blanks and lines tell words.
         texts = [text.rstrip("\r\n")[:-1] if text.rstrip().endswith("-") else text for text in texts]
     starts = [text[:1].isspace() or text.startswith(("/", "\\")) for text in texts]
@@ -188,10 +198,12 @@ def _one_voice(
     cut = 0
     for note in notes:
         last = voice[-1] if voice else None
-        if last is not None and note.start - last.start <= _TOGETHER * ticks / 2 and last.end > note.start:
-            second.append(note)
-        elif last is None or last.end <= note.start:
+        if last is None or last.end <= note.start:
             voice.append(note)
+        elif note.start - last.start <= _TOGETHER * ticks / 2:
+            higher, lower = (last, note) if last.pitch >= note.pitch else (note, last)
+            voice[-1] = replace(higher, start=last.start)
+            second.append(lower)
         elif (
             note.pitch >= last.pitch
             or _distance(lyrics, note.start) <= _TOGETHER * ticks

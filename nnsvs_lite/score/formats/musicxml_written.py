@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from xml.etree.ElementTree import Element
@@ -16,6 +17,9 @@ from nnsvs_lite.score.types import REST
 _LIMITS = {"beats": 1000, "beat-type": 1024, "divisions": 10**7, "duration": 10**10, "offset": 10**10}
 """Largest numbers read; of others 1000."""
 
+GRACE_BEATS = Fraction(1, 8)
+"""Length in quarters of a grace note with a slash, or after its note: a 32nd."""
+
 _STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _UNITS = {"long": 16, "breve": 8, "whole": 4, "half": 2, "quarter": 1, "eighth": 1 / 2, "16th": 1 / 4}
 _UNITS |= {"32nd": 1 / 8, "64th": 1 / 16}
@@ -29,7 +33,7 @@ class WrittenNote:
     """A note, chord or rest as written; lengths in quarters, ``offset`` from the measure's start."""
 
     offset: Fraction
-    beats: Fraction  # 0 for a grace note
+    beats: Fraction
     pitch: float = REST  # MIDI number at sounding pitch, the highest of a chord; NaN where it has none
     lyrics: dict[int, tuple[str, bool]] = field(default_factory=dict)  # by verse: text, its word goes on
     lyric: str = ""  # the one that is sung
@@ -37,6 +41,7 @@ class WrittenNote:
     grace: bool = False
     value: Fraction | None = None  # of a grace note without a slash: quarters as written, 0 where unknown
     small: bool = False  # printed small: another reading
+    cue: bool = False  # not to be played
     breath: bool = False  # a breath mark follows
     velocity: float = UNMARKED  # dynamics, 0..1
     voice: str = ""
@@ -60,6 +65,7 @@ class WrittenMeasure:
     pickup: Fraction = Fraction(0)  # how far into its bar it begins
     tempi: list[tuple[Fraction, float]] = field(default_factory=list)
     """(offset, quarters a minute); of measures to be sung the first stands at offset 0."""
+    printed: list[tuple[Fraction, float]] = field(default_factory=list)  # tempi that no sound plays
     notes: list[WrittenNote] = field(default_factory=list)
     dynamics: list[tuple[Fraction, int, float]] = field(default_factory=list)  # (offset, staff, 0..1)
     marks: list[tuple[Fraction, Element, bool]] = field(default_factory=list)
@@ -123,7 +129,8 @@ class WrittenPart:
             elif item.tag in ("direction", "sound"):
                 offset = at + self._quarters(item, "offset", low=-(10**10))
                 marks.append((offset, item))
-                measure.tempi += [(offset, tempo) for tempo in self._tempi(item)]
+                played, tempi = self._tempi(item)
+                (measure.tempi if played else measure.printed).extend((offset, tempo) for tempo in tempi)
                 for mark in item.findall("direction-type/dynamics/*"):
                     loudness = _DYNAMICS.get(mark.tag, UNMARKED)
                     measure.dynamics.append((offset, self._whole(item, "staff", 0), loudness))
@@ -138,10 +145,17 @@ class WrittenPart:
                 measure.notes.append(note)
                 at = note.end
             furthest = max(furthest, at)
+        # Cue notes are those of others, but for such as have the rhythm of a further verse.
+        cues = [note for note in measure.notes if note.cue]
+        verses = {(note.voice, verse) for note in cues for verse in note.lyrics}
+        further = {voice for voice, _ in verses if (voice, 1) not in verses}
+        for note in cues:
+            if note.voice not in further:
+                note.pitch, note.lyrics = REST, {}
         measure.bar, measure.beat_type, measure.key = self.bar, self.beat_type, self.key
         last = max((note.offset for note in measure.notes if note.pitch != REST), default=Fraction(0))
         measure.marks = [(offset, item, offset < last) for offset, item in marks]
-        measure.length = furthest
+        measure.length, measure.notes = furthest, _with_graces(measure.notes)
         return measure
 
     def _is_sign(self, item: Element, rest: WrittenNote) -> bool:
@@ -189,8 +203,8 @@ class WrittenPart:
             raise DataError(f"{self.place}: a time signature of '' beats")
         self.bar, self.beat_type = sum(lengths, Fraction(0)), max(units)
 
-    def _tempi(self, item: Element) -> list[float]:
-        """Quarters a minute said by a direction or sound; what is played goes before what is printed."""
+    def _tempi(self, item: Element) -> tuple[bool, list[float]]:
+        """Whether a direction or sound plays a tempo, and that, or what is printed, in quarters a minute."""
         sounds = [item] if item.tag == "sound" else item.findall("sound")
         texts = [sound.attrib["tempo"] for sound in sounds if "tempo" in sound.attrib]
         tempi = [tempo for text in texts for tempo in self._sane(text)]
@@ -203,7 +217,7 @@ class WrittenPart:
                 # Where both say the same but for rounding, the printed one is exact.
                 if not tempi or abs(printed - tempi[0]) <= 0.001 * tempi[0]:
                     said += self._sane(round(printed, 6))
-        return said[-1:] or [round(tempo, 6) for tempo in tempi[:1]]
+        return bool(tempi), said[-1:] or [round(tempo, 6) for tempo in tempi[:1]]
 
     def _sane(self, tempo: str | float) -> list[float]:
         """A tempo that can be sung, or none."""
@@ -218,10 +232,9 @@ class WrittenPart:
         note = WrittenNote(at, Fraction(0) if grace else self._quarters(item, "duration"), grace=grace)
         if grace and item.find("grace[@slash='yes']") is None:
             note.value = Fraction(_UNITS.get((item.findtext("type") or "").strip(), 0))
-        note.small = item.find("type[@size='cue']") is not None
+        note.cue = item.find("cue") is not None
+        note.small = note.cue or item.find("type[@size='cue']") is not None
         note.staff = self._whole(item, "staff", 0)
-        if item.find("cue") is not None:
-            return note
         for i, lyric in enumerate(item.findall("lyric"), 1):
             verse = re.fullmatch(r"\s*0*([1-9][0-9]{0,5})\s*", lyric.get("number", ""))
             text, goes_on = _syllable(lyric, self.lang)
@@ -252,6 +265,48 @@ class WrittenPart:
         note.pitch = max(note.pitch, other.pitch) if note.pitch == note.pitch else other.pitch
         note.tied, note.breath, note.chord = note.tied or other.tied, note.breath or other.breath, True
         note.lyrics = other.lyrics | note.lyrics
+
+
+def _with_graces(notes: Sequence[WrittenNote]) -> list[WrittenNote]:
+    """The notes; grace notes take time from the note they lead to or, without one, from the note before."""
+    timed: list[WrittenNote] = []
+    waiting: dict[str, list[WrittenNote]] = {}
+    last: dict[str, WrittenNote] = {}
+    ends = [WrittenNote(Fraction(0), Fraction(0), voice=v) for v in dict.fromkeys(n.voice for n in notes)]
+    for note in [*notes, *ends]:
+        if note.grace:
+            waiting.setdefault(note.voice, []).extend([note] if note.pitch != REST else [])
+            continue
+        graces = waiting.pop(note.voice, [])
+        if note.pitch != REST:
+            last[note.voice] = note
+        if graces and note.voice in last:
+            _share(last[note.voice], graces, before=note.pitch != REST)
+            timed += graces
+        timed.append(note)
+    return [note for note in timed if note.beats or note.pitch != REST]
+
+
+def _share(note: WrittenNote, graces: Sequence[WrittenNote], before: bool) -> None:
+    """Gives the beginning or end of a note to the grace notes before or after it, in order.
+
+    One without a slash takes half of the note, several what they are written as, up to half, as notation
+    programs play them. A syllable begins on the first of them.
+    """
+    taken = note.beats / 2
+    if not before or any(grace.value is None for grace in graces):
+        taken = min(GRACE_BEATS * len(graces), taken)
+    elif len(graces) > 1 and all(grace.value for grace in graces):
+        taken = min(sum(grace.value for grace in graces), taken)
+    note.beats -= taken
+    start = note.offset if before else note.end
+    for i, grace in enumerate(graces):
+        grace.beats = taken / len(graces)
+        grace.offset = start + i * grace.beats
+    if before:
+        note.offset += taken
+        if not any(grace.lyrics for grace in graces):
+            graces[0].lyrics, note.lyrics = note.lyrics, {}
 
 
 _CLOSED = re.compile(r"[\s.]*[0-9]{1,2}\s*[])）】」]$")

@@ -4,37 +4,51 @@ Each has tempi, time signatures and tracks of placed groups of notes, under name
 A reader finds where these lie, says what is special, and leaves the rest to :func:`sing_project`.
 """
 
+import itertools
+import json
+import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
+from importlib import resources
 from typing import Any, NamedTuple
+from xml.etree.ElementTree import Element
 
 from nnsvs_lite.score.formats.assemble import Sung, assemble, bar_positions, choose_part, timeline_of
 from nnsvs_lite.score.formats.limits import checked_count
 from nnsvs_lite.score.formats.rawfile import get_number, get_rows, get_text
-from nnsvs_lite.score.formats.tuning import name_tuning
 from nnsvs_lite.score.types import Score
+
+log = logging.getLogger(__name__)
+_SHOWN = 12
 
 
 class Names(NamedTuple):
     """Names of fields, and units."""
 
-    form: str  # of the file
-    tempo: tuple[str, str]  # of a tempo's position and its quarter notes a minute
-    metre: tuple[str, str, str]  # of a time signature's bar (from 0), upper and lower number
-    note: tuple[str, str, str, str]  # of a note's position, length, pitch and lyric
+    tempo: Sequence[str] = ()  # of a tempo's position and its quarter notes a minute
+    metre: Sequence[str] = ()  # of a time signature's bar (from 0), upper and lower number
+    note: Sequence[str] = ()  # of a note's position, length, pitch and lyric
+    track: Sequence[str] = ()  # of a track's name, its parts and their position
     ticks: int = 480  # positions and lengths count these to a quarter
     tempo_unit: float = 1.0  # what tempi are multiplied with
+    tuning: Mapping[str, str] = {}  # paths to what shapes the singing, and how it is called: see _tuned
+
+
+_FORMS = resources.files(__package__).joinpath("projects.json").read_text(encoding="utf-8")
+FORMS = {form: Names(**row) for form, row in json.loads(_FORMS).items()}
+"""By format."""
 
 
 class Group(NamedTuple):
-    """Notes placed together: their name in messages, at which tick, and by how many semitones up."""
+    """Notes placed together: their name in messages, where the file has them, at which tick, and by how many
+    semitones up.
+    """
 
     place: str
-    rows: Any
+    source: Any
     offset: Any = 0
     pitch: Any = 0
-    source: Any = None  # the whole part of the file
 
 
 def sing_project(
@@ -52,12 +66,9 @@ def sing_project(
     """The score of one track.
 
     Args:
-        names: of the fields.
         tempi, metres: one table each.
         tracks: name and groups of each; those without notes are none.
         part: number from 1 or name of the track; the first with lyrics if not given.
-        lang: language of the lyrics.
-        title: of the score.
         lyric: what is sung of a lyric; None for a rest.
         skipped: bars before the piece.
 
@@ -87,7 +98,9 @@ def sing_project(
         notes: list[Sung] = []
         counted: Counter[str] = Counter()
         for group in groups:
-            rows = get_rows(group.rows, f"{group.place}: notes")
+            held = group.source
+            held = xml_rows(held, "note") if isinstance(held, Element) else held.get("notes")
+            rows = get_rows(held, f"{group.place}: notes")
             # A file can place one group many thousand times.
             checked_count(len(notes) + len(rows))
             offset = quarters(group.offset, f"{group.place}: its position") - begin
@@ -109,8 +122,45 @@ def sing_project(
             voices.append((get_text(name), notes, groups))
     counts = [sum(bool(note.lyric) for note in notes) for _, notes, _ in voices]
     _, notes, groups = voices[choose_part(part, [name for name, _, _ in voices], counts)]
-    name_tuning(names.form, {id(group.source): group.source for group in groups}.values())
+    name_tuning(names, {id(group.source): group.source for group in groups}.values())
     return assemble(notes, timeline, lang=lang, title=get_text(title))
+
+
+def name_tuning(names: Names, parts: Iterable[Any]) -> None:
+    """One warning of the pitch bends, vibrato and other curves in parts of a file, since none is sung."""
+    tuned = (_tuned(part, path.split("."), name) for part in parts for path, name in names.tuning.items())
+    found = list(dict.fromkeys(get_text(name)[:40] for name in itertools.chain.from_iterable(tuned)))
+    if found:
+        shown = ", ".join(found[:_SHOWN]) + (" and more" if len(found) > _SHOWN else "")
+        log.warning("the file's own %s are not sung: the voice makes its own", shown)
+
+
+def _tuned(value: Any, path: list[str], name: Any) -> Iterator[Any]:
+    """What is called ``name`` at the end of a path, unless it is nothing or zero.
+
+    ``@x`` is what the field x beside the last one says, ``@`` the one that ``*`` stands for.
+    """
+    if not path:
+        if str(value).strip(" 0.,-[]{}") not in ("", "None", "False"):
+            yield name
+    elif isinstance(value, list):
+        for item in value:
+            yield from _tuned(item, path, name)
+    elif isinstance(value, Element):
+        for child in value.iterfind(path[0]):
+            if path[1:]:
+                yield from _tuned(child, path[1:], name)
+            else:
+                yield from _tuned(child.text, [], child.get(name[1:], name))
+    elif isinstance(value, dict):
+        for key in value if path[0] == "*" else path[:1]:
+            called = key if (path[0], name) == ("*", "@") else name if path[1:] else value.get(name[1:], name)
+            yield from _tuned(value.get(key), path[1:], called)
+
+
+def xml_rows(parent: Element, tag: str) -> list[dict[str, Any]]:
+    """Tables of what elements hold."""
+    return [{child.tag: child.text or "" for child in item} for item in parent.findall(tag)]
 
 
 def breath(lyric: str) -> str:

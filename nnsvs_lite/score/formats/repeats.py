@@ -27,12 +27,12 @@ class Marks:
 
     number: str  # of its measure
     forward: bool = False
-    bracket: tuple[int, ...] = ()  # passes of an ending that begins here
+    bracket: tuple[tuple[int, ...], ...] = ()  # passes of an ending that begins here, by text and by number
     segno: str = ""
     coda: str = ""
     # What follows holds at its end.
     backward: int = 0  # how often the section is played in all, where a repeat ends here; else 0
-    closes: tuple[int, ...] = ()  # passes of an ending that ends here
+    closes: tuple[tuple[int, ...], ...] = ()  # the same of an ending that ends here
     to_coda: str = ""
     fine: bool = False
     jump: str = ""  # "capo", or "segno" and the label of the segno to go back to
@@ -100,7 +100,6 @@ def read_stretches(measures: Sequence[WrittenMeasure]) -> list[Stretch]:
         marks[signs[0][0]].to_coda = "coda"
     if signs and (leaves or len(signs) > 1) and (leaves or not goes):
         marks[signs[-1][1]].coda = marks[signs[-1][1]].coda or "coda"
-    _hold_endings(marks)
     return stretches
 
 
@@ -109,7 +108,11 @@ def _played(at: Fraction, item: Element, measure: WrittenMeasure) -> Iterator[_R
     if item.tag == "barline":
         place = {"left": Fraction(0), "middle": at}.get(item.get("location", ""), measure.length)
         for bracket in item.findall("ending"):
-            yield place, "bracket" if bracket.get("type") == "start" else "closes", _ending_numbers(bracket)
+            number, text = bracket.get("number", "1"), bracket.text or ""
+            passes = [
+                _ending_numbers(said if re.search("[1-9]", said) else number) for said in (text, number)
+            ]
+            yield place, "bracket" if bracket.get("type") == "start" else "closes", passes
         for repeat in item.findall("repeat"):
             times = repeat.get("times", "2")
             if repeat.get("direction") == "forward":
@@ -156,23 +159,22 @@ def _printed(at: Fraction, item: Element, later: bool, length: Fraction) -> Iter
             yield at, "coda", "coda"
 
 
-def _ending_numbers(ending: Element) -> tuple[int, ...]:
-    """Passes of an ending: ``1``, ``1, 2`` or ``1-3``; a text such as ``[1.-3. time]`` goes first."""
-    text = ending.text if re.search(r"[1-9]", ending.text or "") else ending.get("number", "1")
+def _ending_numbers(text: str) -> tuple[int, ...]:
+    """Passes of an ending: ``1``, ``1, 2``, ``1-3`` or ``[1.-3. time]``."""
     numbers: set[int] = set()
-    for first, last in re.findall(r"(\d+)(?:[.\s]*(?:[-‐-―~]|bis|to)\s*(\d+))?", text or ""):
+    for first, last in re.findall(r"(\d+)(?:[.\s]*(?:[-‐-―~]|bis|to)\s*(\d+))?", text):
         numbers.update(range(int(first[:4]), min(int(last[:4] or first[:4]), MAX_PASSES) + 1))
     return tuple(sorted(numbers)) or (1,)
 
 
-def _hold_endings(marks: Sequence[Marks]) -> None:
+def _hold_endings(marks: Sequence[Marks], which: int) -> None:
     """Gives each stretch under a bracket its passes; a bracket shorter than its repeat lasts until there."""
     held: tuple[int, ...] = ()
     repeats = False
     for i, mark in enumerate(marks):
         if mark.bracket:
-            held, repeats = mark.bracket, False
-        mark.ending = mark.ending or held or mark.closes
+            held, repeats = mark.bracket[which], False
+        mark.ending = mark.ending or held or (mark.closes and mark.closes[which])
         repeats |= mark.backward > 0
         if mark.closes:
             held = ()
@@ -194,11 +196,15 @@ def playing_order(marks: Sequence[Marks]) -> list[tuple[int, int]]:
     Raises DataError where the marks contradict each other.
     """
     _check_jumps(marks)
-    order = _unfolded(marks)
-    played = {index for index, _ in order}
-    lost = [mark for index, mark in enumerate(marks) if mark.ending and index not in played]
-    if not lost:
-        return order
+    for which in (0, 1):
+        for mark in marks:
+            mark.ending = ()
+        _hold_endings(marks, which)
+        order = _unfolded(marks)
+        played = {index for index, _ in order}
+        lost = [mark for index, mark in enumerate(marks) if mark.ending and index not in played]
+        if not lost:
+            return order
     left_out("endings that no repeat leads to are played without it", [f"measure {m.number}" for m in lost])
     for mark in lost:
         mark.ending = mark.bracket = ()
@@ -253,7 +259,7 @@ def _check_jumps(marks: Sequence[Marks]) -> None:
     to_coda = next((m for m in marks if m.to_coda), None)
     coda = next((m for m in marks if m.coda), None)
     forwards = 0
-    for mark in marks:
+    for index, mark in enumerate(marks):
         where = f"measure {mark.number}"
         if mark.jump and mark.jump != "capo" and not any(m.segno for m in marks):
             raise DataError(f"{where}: dal segno, but no segno is marked")
@@ -263,11 +269,15 @@ def _check_jumps(marks: Sequence[Marks]) -> None:
             raise DataError(f"{where}: al coda, but no way to a coda is marked")
         forwards += mark.forward
         if mark.backward and forwards > 1:
-            raise DataError(f"{where}: repeats inside repeats cannot be played")
+            if next((m.backward for m in marks[index + 1 :] if m.forward or m.backward), 0):
+                raise DataError(f"{where}: repeats inside repeats cannot be played")
+            left_out("repeats without an end are passed over", [where])
         if mark.backward:
             forwards = 0
-    if to_coda and not coda and any(m.jump for m in marks):
-        raise DataError(f"measure {to_coda.number}: to coda, but no coda is marked")
+    if to_coda and not coda:
+        left_out("ways to a coda that is not marked are passed over", [f"measure {to_coda.number}"])
+        for mark in marks:
+            mark.to_coda = ""
 
 
 def _labelled(labels: Sequence[str], wanted: str) -> int:
@@ -280,7 +290,7 @@ def _ending_groups(marks: Sequence[Marks]) -> dict[int, tuple[int, int]]:
     groups: dict[int, tuple[int, int]] = {}
     first, brackets, seen = 0, 0, set()
     for index, mark in enumerate([*marks, Marks("")]):
-        again = bool(seen & set(mark.bracket))
+        again = mark.bracket and seen & set(mark.ending)
         if index > first and (again or not mark.ending):
             repeats = any(m.backward for m in marks[first:index])
             end = index - 1 if repeats else -1

@@ -161,7 +161,8 @@ def _events(data: bytes, position: int, end: int, place: str) -> Iterator[tuple[
         ticks, meta, length, channel = match.groups()
         tick += _number(ticks)
         if meta:
-            running, kind, size = 0, int.from_bytes(meta, "big"), _number(length)
+            # By the book this ends a running status, but many writers think otherwise.
+            kind, size = int.from_bytes(meta, "big"), _number(length)
         else:
             running = kind = channel[0] if channel else running
             size = _DATA_BYTES.get(kind >> 4, 0)

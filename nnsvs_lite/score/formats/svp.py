@@ -6,23 +6,14 @@ from typing import Any
 
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.formats.limits import MAX_TEXT_BYTES
-from nnsvs_lite.score.formats.projects import Group, Names, sing_project
+from nnsvs_lite.score.formats.projects import FORMS, Group, sing_project
 from nnsvs_lite.score.formats.rawfile import get_dict, get_rows, parse_json, read_bytes
 from nnsvs_lite.score.types import Score
-
-_NAMES = Names(
-    "svp",
-    ("position", "bpm"),
-    ("index", "numerator", "denominator"),
-    ("onset", "duration", "pitch", "lyrics"),
-    ticks=705_600_000,
-)
 
 
 def read_svp(path: str | os.PathLike, *, lang: str = "ja", part: int | str | None = None) -> Score:
     """One track of a Synthesizer V project; phones are attached later.
 
-    ``part`` is the number from 1 or name of the track; the first with lyrics if not given.
     Raises DataError where it is no score that can be sung; names track and note.
     """
     value = parse_json(read_bytes(path, MAX_TEXT_BYTES))
@@ -35,7 +26,7 @@ def read_svp(path: str | os.PathLike, *, lang: str = "ja", part: int | str | Non
         (row.get("name"), _groups(row, library, f"track {number}"))
         for number, row in enumerate(get_rows(value["tracks"], "tracks"), 1)
     ]
-    return sing_project(_NAMES, tempi, metres, tracks, part=part, lang=lang)
+    return sing_project(FORMS["svp"], tempi, metres, tracks, part=part, lang=lang)
 
 
 def _groups(track: dict[str, Any], library: dict[str, Any], place: str) -> list[Group]:
@@ -51,9 +42,7 @@ def _groups(track: dict[str, Any], library: dict[str, Any], place: str) -> list[
         placed.append((library[name], reference))
     rows = [(group, get_dict(reference, f"{place}: a group's reference")) for group, reference in placed]
     return [
-        Group(
-            place, group.get("notes"), reference.get("blickOffset", 0), reference.get("pitchOffset", 0), group
-        )
+        Group(place, group, reference.get("blickOffset", 0), reference.get("pitchOffset", 0))
         for group, reference in rows
         if reference.get("isInstrumental") is not True
     ]

@@ -11,10 +11,11 @@ from dataclasses import replace
 from fractions import Fraction
 
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.io.leftout import left_out
 from nnsvs_lite.score.formats.assemble import Sung, assemble, bar_positions, timeline_of
 from nnsvs_lite.score.formats.limits import MAX_NOTES
+from nnsvs_lite.score.formats.projects import FORMS, name_tuning
 from nnsvs_lite.score.formats.rawfile import decode, get_number, get_text, read_bytes
-from nnsvs_lite.score.formats.tuning import name_tuning
 from nnsvs_lite.score.lyrics import clean_alias
 from nnsvs_lite.score.types import Score
 
@@ -32,24 +33,29 @@ def read_ust(path: str | os.PathLike, *, lang: str = "ja") -> Score:
         decode(data, lang, charset[1].decode("ascii", "ignore") if charset else None)
     )
     tempi = []
+    # A computer with another locale writes decimals with a comma.
     if "Tempo" in setting:
-        tempi.append((Fraction(0), _decimal(setting["Tempo"])))
+        tempi.append((Fraction(0), setting["Tempo"].replace(",", ".")))
     notes: list[Sung] = []
+    bare: list[str] = []
     position = Fraction(0)
     for name, fields in sections:
         place = f"[#{name}]"
         length = Fraction(get_number(fields.get("Length"), f"{place}: Length", 0, 1e9)) / TICKS
         if fields.get("Tempo", "").strip():
-            tempi.append((position, _decimal(fields["Tempo"])))
+            tempi.append((position, fields["Tempo"].replace(",", ".")))
         lyric = clean_alias(get_text(fields.get("Lyric", "")), lang)
         if lyric is None:
             if notes and notes[-1].end == position:
                 notes[-1] = replace(notes[-1], beats=notes[-1].beats + length)
-        elif lyric not in ("", "R"):
+        elif lyric == "":
+            bare.append(place)
+        elif lyric != "R":
             pitch = get_number(fields.get("NoteNum"), f"{place}: NoteNum", -1e4, 1e4)
             notes.append(Sung(position, length, pitch, lyric, place=place))
         position += length
-    name_tuning("ust", [dict(sections)])
+    left_out("notes without lyrics are left out as rests", bare)
+    name_tuning(FORMS["ust"], [dict(sections)])
     found = re.findall(
         r"\(\s*(\d{1,4})\s*/\s*(\d{1,4})\s*/\s*(\d{1,6})\s*\)", setting.get("TimeSignatures", "")
     )
@@ -82,8 +88,3 @@ def _sections(text: str) -> tuple[dict[str, str], list[tuple[str, dict[str, str]
     if not heads:
         raise DataError("not a UST file: it has no [#...] sections")
     return setting, notes
-
-
-def _decimal(text: str) -> str:
-    """A number that a computer with another locale may have written with a comma."""
-    return text.strip().replace(",", ".")

@@ -7,7 +7,7 @@ import re
 
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.formats.limits import MAX_TEXT_BYTES
-from nnsvs_lite.score.formats.projects import Group, Names, sing_project
+from nnsvs_lite.score.formats.projects import FORMS, Group, sing_project
 from nnsvs_lite.score.formats.rawfile import decode, get_number, get_rows, parse_yaml, read_bytes
 from nnsvs_lite.score.lyrics import clean_alias
 from nnsvs_lite.score.types import Score
@@ -16,7 +16,6 @@ from nnsvs_lite.score.types import Score
 def read_ustx(path: str | os.PathLike, *, lang: str = "ja", part: int | str | None = None) -> Score:
     """One track of an OpenUtau project; phones are attached later.
 
-    ``part`` is the number from 1 or name of the track; the first with lyrics if not given.
     Raises DataError where it is no score that can be sung; names track and note.
     """
 
@@ -28,13 +27,7 @@ def read_ustx(path: str | os.PathLike, *, lang: str = "ja", part: int | str | No
     value = parse_yaml(decode(read_bytes(path, MAX_TEXT_BYTES), lang))
     if not isinstance(value, dict) or "voice_parts" not in value:
         raise DataError("not an OpenUtau project: it has no voice_parts")
-    fields = Names(
-        "ustx",
-        ("position", "bpm"),
-        ("bar_position", "beat_per_bar", "beat_unit"),
-        ("position", "duration", "tone", "lyric"),
-        ticks=int(get_number(value.get("resolution", 480), "resolution", 1, 1e6)),
-    )
+    ticks = int(get_number(value.get("resolution", 480), "resolution", 1, 1e6))
     tempi = get_rows(value.get("tempos"), "tempos") or ([{"bpm": value["bpm"]}] if "bpm" in value else [])
     metres = get_rows(value.get("time_signatures"), "time_signatures") or [value]
     metres = [{"beat_per_bar": 4, "beat_unit": 4} | row for row in metres]
@@ -42,9 +35,16 @@ def read_ustx(path: str | os.PathLike, *, lang: str = "ja", part: int | str | No
     for number, row in enumerate(get_rows(value["voice_parts"], "voice_parts"), 1):
         place = f"voice part {number}"
         track = int(get_number(row.get("track_no", 0), f"{place}: track_no", 0, 1e6))
-        groups.setdefault(track, []).append(Group(place, row.get("notes"), row.get("position", 0), 0, row))
+        groups.setdefault(track, []).append(Group(place, row, row.get("position", 0)))
     names = [row.get("track_name") for row in get_rows(value.get("tracks"), "tracks")]
     tracks = [(names[i] if i < len(names) else "", found) for i, found in sorted(groups.items())]
     return sing_project(
-        fields, tempi, metres, tracks, part=part, lang=lang, title=value.get("name"), lyric=sung
+        FORMS["ustx"]._replace(ticks=ticks),
+        tempi,
+        metres,
+        tracks,
+        part=part,
+        lang=lang,
+        title=value.get("name"),
+        lyric=sung,
     )

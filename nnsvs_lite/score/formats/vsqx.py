@@ -5,48 +5,24 @@ Positions in VSQX count from the bars before the piece (``preMeasure``), which a
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-from xml.etree.ElementTree import Element
 
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.score.formats.projects import Group, Names, breath, sing_project
+from nnsvs_lite.score.formats.projects import FORMS, Group, breath, sing_project, xml_rows
 from nnsvs_lite.score.formats.rawfile import get_dict, get_number, get_rows, parse_json, read_bytes
 from nnsvs_lite.score.formats.xmlfile import read_xml, unpack
 from nnsvs_lite.score.types import Score
-
-_VERSIONS = {
-    "vsq3": (
-        Names(
-            "vsqx",
-            ("posTick", "bpm"),
-            ("posMes", "nume", "denomi"),
-            ("posTick", "durTick", "noteNum", "lyric"),
-        ),
-        ("trackName", "musicalPart", "posTick"),
-    ),
-    "vsq4": (Names("vsqx", ("t", "v"), ("m", "nu", "de"), ("t", "dur", "n", "y")), ("name", "vsPart", "t")),
-}
-"""For each root element the names of fields, and those of a track's name, its parts and their position."""
-
-_VPR = Names(
-    "vpr",
-    ("pos", "value"),
-    ("bar", "numer", "denom"),
-    ("pos", "duration", "number", "lyric"),
-    tempo_unit=0.01,
-)
 
 
 def read_vsqx(path: str | os.PathLike, *, lang: str = "ja", part: int | str | None = None) -> Score:
     """One track of a VOCALOID 3 or 4 sequence; phones are attached later.
 
-    ``part`` is the number from 1 or name of the track; the first with lyrics if not given.
     Raises DataError where it is no score that can be sung; names track and note.
     """
     root = read_xml(path)
-    if root.tag not in _VERSIONS:
+    if root.tag not in ("vsq3", "vsq4"):
         raise DataError(f"not a VOCALOID sequence (vsq3 or vsq4): its root element is <{root.tag}>")
-    names, (name, part_tag, offset) = _VERSIONS[root.tag]
+    names = FORMS[root.tag]
+    name, part_tag, offset = names.track
     master = root.find("masterTrack")
     if master is None:
         raise DataError("not a VOCALOID sequence: it has no masterTrack")
@@ -54,13 +30,12 @@ def read_vsqx(path: str | os.PathLike, *, lang: str = "ja", part: int | str | No
     tracks = []
     for number, track in enumerate(root.findall("vsTrack"), 1):
         parts = track.findall(part_tag)
-        place = f"track {number}"
-        groups = [Group(place, _rows(item, "note"), item.findtext(offset), 0, item) for item in parts]
+        groups = [Group(f"track {number}", item, item.findtext(offset)) for item in parts]
         tracks.append((track.findtext(name), groups))
     return sing_project(
-        names._replace(ticks=ticks, tempo_unit=0.01),
-        _rows(master, "tempo"),
-        _rows(master, "timeSig"),
+        names._replace(ticks=ticks),
+        xml_rows(master, "tempo"),
+        xml_rows(master, "timeSig"),
         tracks,
         part=part,
         lang=lang,
@@ -68,10 +43,6 @@ def read_vsqx(path: str | os.PathLike, *, lang: str = "ja", part: int | str | No
         lyric=breath,
         skipped=int(get_number(master.findtext("preMeasure", "0"), "preMeasure", 0, 1000)),
     )
-
-
-def _rows(parent: Element, tag: str) -> list[dict[str, Any]]:
-    return [{child.tag: child.text or "" for child in item} for item in parent.findall(tag)]
 
 
 def read_vpr(path: str | os.PathLike, *, lang: str = "ja", part: int | str | None = None) -> Score:
@@ -90,11 +61,10 @@ def read_vpr(path: str | os.PathLike, *, lang: str = "ja", part: int | str | Non
     tracks = []
     for number, row in enumerate(get_rows(value.get("tracks"), "tracks"), 1):
         parts = get_rows(row.get("parts"), f"track {number}: parts")
-        place = f"track {number}"
-        groups = [Group(place, item.get("notes"), item.get("pos", 0), 0, item) for item in parts]
+        groups = [Group(f"track {number}", item, item.get("pos", 0)) for item in parts]
         tracks.append((row.get("name"), groups))
     title = value.get("title")
-    return sing_project(_VPR, tempi, metres, tracks, part=part, lang=lang, title=title, lyric=breath)
+    return sing_project(FORMS["vpr"], tempi, metres, tracks, part=part, lang=lang, title=title, lyric=breath)
 
 
 def _sequence(names: list[str], _read: Callable[[str], bytes]) -> str:

@@ -138,7 +138,8 @@ def _latin(word: str) -> list[list[str]]:
     word = word.replace("’", "'").strip("'")
     bare = word.replace("'", "")
     kana = _SPELT.sub(lambda match: _ROMAJI[match.group()], re.sub(r"([^aiueon])(?=\1)", "っ", word))
-    kana = _TABLES["words"].get(bare, kana.replace("'", ""))
+    # A mora of romaji is that before all: hi is ひ, not the English word.
+    kana = _ROMAJI.get(word) or _TABLES["words"].get(bare, kana.replace("'", ""))
     if not _KANA_ONLY.fullmatch(kana):
         kana = "".join(said for _, said, _ in _words(bare))
         # What the dictionary does not know it spells aloud, with a mora or more for each letter.

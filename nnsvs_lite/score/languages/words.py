@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from nnsvs_lite.score.languages.base import Language, LyricError, Reading, tables
 
 _APOSTROPHES = str.maketrans(dict.fromkeys("’‘ʼʻʽʾʿ´`ʹˈˊˋ′‵‛＇՚ꞌ", "'"))
-_HYPHENS = "-‐‑–—"
+_HYPHENS = "-‐‑‒–—―"
 _BREAK = re.compile(r"[.,;:!?…。，、；：！？]")
 _DROPPED = re.compile(r"[.,;:!?…\"“”„«»‹›()\[\]{}*_~¡¿♪|/\\=<>#&%+]")
 _VOWEL_LETTERS = re.compile("[aeiouyæœø]+")

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -63,6 +64,8 @@ class Task:
             if getattr(self.options, name) and name not in self.only:
                 raise DataError(f"training.{name} is for {owner}")
         self.spec = Spec.read(dump)
+        for subset in (train_set, dev_set):
+            self.spec.check_set(Path(dump) / subset)
         torch.manual_seed(self.options.seed)
         self.model: SvsModel = config.build(self.spec)
         self.train_data = self.read(dump, train_set, data)
