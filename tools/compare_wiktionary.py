@@ -4,9 +4,9 @@
 
 The file is one of https://github.com/CUNY-CL/wikipron, data/scrape/tsv: deu_latn_broad_filtered,
 fra_latn_broad_filtered, ita_latn_broad_filtered, spa_latn_ca_broad_filtered,
-eng_latn_us_broad_filtered or kor_hang_narrow_filtered. Sounds that our phone set does not tell apart, or that the two
-write differently, are folded first. Prints the figures of docs/languages.md and the
-commonest differences.
+eng_latn_us_broad_filtered or kor_hang_narrow_filtered. Sounds that our phone set does not
+tell apart, or that the two write differently, are folded first. Prints the figures of
+docs/languages.md and the commonest differences.
 """
 
 import random
@@ -26,7 +26,8 @@ _TENSE = [(f" {c}͈ ", f" {c}{c} ") for c in "ptks"] + [(" ɕ͈ ", " ss ")]
 _ITALIAN_I = (r" ([aeouɛɔ]) j (?![aeiouɛɔ] )", r" \1 i ")
 _SPANISH = [(r" ([aeo]) i ", r" \1 j "), (r" ([aeo]) u ", r" \1 w ")]
 _SPANISH += [(rf" {voiced} (?=[ptkθsnml] )", f" {plain} ") for voiced, plain in ("bp", "dt", "ɡk")]
-_ENGLISH = dict(zip("iuʊæʃʒŋθðjhɡʍɫ", "iy uw uh ae sh zh ng th dh y hh g w l".split()))
+_ENGLISH = {"i": "iy", "u": "uw", "ʊ": "uh", "æ": "ae", "ʃ": "sh", "ʒ": "zh", "ŋ": "ng", "θ": "th"}
+_ENGLISH |= {"ð": "dh", "j": "y", "h": "hh", "ɡ": "g", "ʍ": "w", "ɫ": "l"}
 THEIRS: dict[str, list[tuple[str, str]]] = {
     "de": [
         (r" g ", " ɡ "),
