@@ -98,3 +98,11 @@ def test_training_fits_keeps_and_is_repeatable(toy_dump, tmp_path, spec, items):
     with torch.no_grad():
         learnt, blank = model.loss(batch)["loss"], build(HMM, spec).loss(batch)["loss"]
     assert learnt < blank * 0.7
+
+
+def test_a_tree_that_points_anywhere_ends_in_some_leaf():
+    bank, x = TreeBank(1, 20, 2), torch.zeros(5, 6)
+    for feature, branch, depth in ((10**9, 10**9, 10**18), (-1, -1, 3), (6, 39, 2)):
+        bank.feature.fill_(feature), bank.branches.fill_(branch), bank.depth.fill_(depth)
+        node = bank.walk(0, x)
+        assert (node >= 0).all() and (node < 39).all()

@@ -53,8 +53,10 @@ class TreeBank(nn.Module):
     def walk(self, tree: int, questions: Tensor) -> Tensor:
         """(..., Q) to the leaf of each, (...,) long."""
         node = torch.zeros(questions.shape[:-1], dtype=torch.long, device=questions.device)
-        feature, threshold, children = self.feature[tree], self.threshold[tree], self.branches[tree]
-        for _ in range(1 if self.depth.is_meta else int(self.depth)):
+        # A stranger's tree may point anywhere.
+        feature = self.feature[tree].clamp(0, questions.shape[-1] - 1)
+        threshold, children = self.threshold[tree], self.branches[tree].clamp(0, 2 * self.leaves - 2)
+        for _ in range(1 if self.depth.is_meta else min(int(self.depth), self.leaves)):
             value = questions.gather(-1, feature[node][..., None])[..., 0]
             node = children[node, (value > threshold[node]).long()]
         return node
