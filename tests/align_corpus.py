@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from nnsvs_lite.corpora.nit_song070 import add_lyrics
 from nnsvs_lite.corpus.datadir import DataDir
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.score.types import Note, Score
@@ -60,9 +61,8 @@ def random_score(rng: np.random.Generator, notes: int = 7) -> Score:
         found.append(Note(start, round(start + length, 3), pitch, "".join(phones), phones))
     end = found[-1].end
     found.append(Note(end, round(end + 0.4, 3), 0, "", ("pau",)))
-    return Score(
-        tuple(dataclasses.replace(n, measure=i // 4 + 1, beat=float(i % 4)) for i, n in enumerate(found))
-    )
+    placed = (dataclasses.replace(n, measure=i // 4 + 1, beat=float(i % 4)) for i, n in enumerate(found))
+    return add_lyrics(Score(tuple(placed)))
 
 
 def sing(score: Score, rng: np.random.Generator, lag: float = 0.02, spread: float = 0.012):

@@ -1,5 +1,7 @@
 """Statistics: known answers, stable sums, phones."""
 
+import shutil
+
 import numpy as np
 import pytest
 from features_corpus import make_corpus
@@ -10,7 +12,7 @@ from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.features.stats import Accumulator, compute_stats, stats_done
 from nnsvs_lite.io.atomic import read_json
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.io.tables import FeatureReader
+from nnsvs_lite.io.tables import FeatureReader, FeatureWriter
 
 CONFIG = FeatureConfig(24000, 0.005, world=WorldConfig())
 
@@ -143,3 +145,25 @@ def test_what_is_missing_is_named(dump, tmp_path):
         "time_lag",
         "duration",
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("mgc", lambda m: m[:, :-1], "mgc is .*, .* is needed"),
+        ("phone_context", lambda m: m[:, 1:], "phone_context is .* is needed"),
+        ("phone_context", lambda m: m * 0 + 9999, "has phones that schema.json lacks"),
+        ("note_index", lambda m: m + 1000, "a phone.s note_index or duration cannot be"),
+        ("note_index", lambda m: m - 1, "a phone.s note_index or duration cannot be"),
+        ("duration", lambda m: m * 1e30, "lf0 is .* is needed"),
+        ("note_time", lambda m: m[:, 0], "note_time is .* is needed"),
+    ],
+)
+def test_tables_of_another_dump_are_refused(toy_dump, tmp_path, name, change, message):
+    folder = shutil.copytree(toy_dump, tmp_path / "dump")
+    rows = dict(FeatureReader(toy_dump / "train" / f"{name}.scp"))
+    with FeatureWriter(folder / "train", name) as writer:
+        for utt, value in rows.items():
+            writer.write(utt, change(value))
+    with pytest.raises(DataError, match=f"train: toy_train000: {message}"):
+        compute_stats(folder)

@@ -169,3 +169,94 @@ def test_a_full_disk_leaves_the_old_checkpoint(model, saved, monkeypatch):
         save(saved, {"epoch": 4})
     assert saved.read_bytes() == before
     assert [p.name for p in saved.parent.iterdir()] == ["model.pt"]
+
+
+def test_every_changed_value_is_noticed(saved):
+    """By the sum inside, though all is written down anew."""
+    state = torch.load(saved, weights_only=True)
+    name = next(iter(state["weights"]))
+    for place, key, value in (
+        (state, "epoch", 4),
+        (state["config"]["training"], "lr", 0.5),
+        (state["spec"]["stats"]["time_lag"], "mean", (0.25,)),
+        (state["weights"], name, state["weights"][name] + 1e-6),
+        (state["weights"], name, state["weights"][name].double()),
+    ):
+        old, place[key] = place[key], value
+        torch.save(state, saved)
+        refused(saved, "damaged checkpoint: it holds other values than were written; remove it and train")
+        place[key] = old
+    torch.save(state, saved)
+    assert load_model(saved).family == "timelag"
+
+
+def test_flipped_bits_are_noticed_with_and_without_a_sum(saved):
+    rng, whole = np.random.default_rng(1), load(saved)
+    older = torch.load(saved, weights_only=True)
+    del older["sum"]
+    for _ in range(2):
+        data = saved.read_bytes()
+        for at in rng.integers(0, 8 * len(data), 40):
+            broken = bytearray(data)
+            broken[at // 8] ^= 1 << at % 8
+            saved.write_bytes(broken)
+            try:
+                found = load(saved)["weights"]
+            except DataError:
+                continue
+            assert all(torch.equal(value, whole["weights"][name]) for name, value in found.items())
+        torch.save(older, saved)
+
+
+@pytest.mark.parametrize(
+    ("keys", "value", "message"),
+    [
+        (("config", "model", "init_args", "hidden"), 10**9, "init_args.hidden must be within 1..16384"),
+        (("config", "model", "init_args", "hidden"), 4096, "weights do not fit the model: .* another size"),
+        (("config", "model", "init_args", "layers"), 16000, "tensors, the model has more"),
+        (("config", "model", "init_args", "layers"), 0, "layers must be within"),
+        (("config", "model", "init_args", "kernel"), 4, "4 is even; only odd ones"),
+        (("config", "model", "init_args", "dropout"), float("nan"), "dropout must be a number"),
+        (("config", "model", "init_args", "dropout"), -1, "dropout must be at least 0"),
+        (("config", "model", "class_path"), [[]], "class_path must be text"),
+        (("config", "training", "seed"), {"class_path": "os.system"}, "seed must be a whole number"),
+        (("spec", "streams", "mgc"), 10**9, "streams are not those of its feature_config"),
+        (("spec", "feature_config", "world", "fft_size"), 2**40, "fft_size must be within 1..65536"),
+        (("spec", "feature_config", "hop_size"), 10**400, "hop_size must be within 1..19200"),
+        (("spec", "stats", "time_lag", "std"), [0.0], "std.0 must be .*more than 0"),
+        (("spec", "stats", "time_lag", "mean"), [1e30], "mean.0 must be within"),
+        (("spec", "stats", "note_context", "min"), [], "note_context have 0 columns"),
+        (("spec", "stats", "phones"), {"a": None}, "phones.a"),
+        (("spec", "languages"), [], "languages and phones must be there"),
+        (("weights",), {}, "is missing, or of another size"),
+        (("parameters",), None, None),
+    ],
+)
+def test_forged_fields_are_refused_before_they_take_memory(saved, keys, value, message):
+    state = load(saved)
+    place = state
+    for key in keys[:-1]:
+        place = place[key]
+    place[keys[-1]] = value
+    save(saved, state)
+    if message is None:
+        load_model(saved)
+    else:
+        refused(saved, message)
+
+
+def test_values_that_unfold_to_more_than_the_file_are_refused(saved):
+    state = torch.load(saved, weights_only=True)
+    small = torch.zeros(1).expand(10**9)
+    deep: list = []
+    many: list = [0] * 10
+    for _ in range(9):
+        deep, many = [deep], [many] * 10
+    loop: list = []
+    loop.append(loop)
+    for value in (small, many, loop):
+        torch.save({**state, "more": value}, saved)
+        refused(saved, "damaged checkpoint: (its values are more than its bytes|maximum recursion depth)")
+    state["weights"][next(iter(state["weights"]))] = torch.tensor(float("inf")).expand(1)
+    save(saved, {key: value for key, value in state.items() if key != "sum"})
+    refused(saved, "is missing, or of another size")

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import pickle
+import re
 import shutil
 import sys
 import zipfile
@@ -236,9 +237,42 @@ def test_foreign_and_newer_archives(packed, tmp_path):
         refused(rewritten(packed, out, lambda f, m=manifest: f.update({"manifest.json": m})))
     without = b'"corpus": "songs",', b""
     said = refused(rewritten(packed, out, lambda f: f.update({MANIFEST: f[MANIFEST].replace(*without)})))
-    assert "corpus must be text, not None" in said
+    assert "damaged or cut short: 'corpus'" in said
     said = refused(rewritten(packed, out, lambda f: f.update({"LICENCE.txt": b"other"})))
     assert "LICENCE.txt is not what was packed" in said
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"languages": None}, "damaged or cut short"),
+        ({"singers": "toy"}, "its manifest is of other models"),
+        ({"sample_rate": -1}, "its manifest is of other models"),
+        ({"sample_rate": 48000}, "its manifest is of other models"),
+        ({"singers": ["another"]}, "its manifest is of other models"),
+        ({"languages": ["en"]}, "its manifest is of other models"),
+        ({"more": 1}, "its manifest is of other models"),
+        ({"models": {}}, "damaged or cut short: 'timelag'"),
+        ({"models": {"timelag": {"file": "models/timelag.pt"}}}, "damaged or cut short: 'class'"),
+        ({"files": {}}, "damaged or cut short: 'models/timelag.pt'"),
+        ({"files": {"../x": {"size": 1, "sha256": "0"}}}, "damaged: ../x is missing"),
+        ({"files": {"LICENCE.txt": {"size": 1.5}}}, "damaged or cut short: 'sha256'"),
+        ({"files": {"LICENCE.txt": {"size": 1, "sha256": "0"}}}, "LICENCE.txt is not what was packed"),
+        ({"version": 10**400}, "has version 10+ of the format"),
+    ],
+)
+def test_a_forged_manifest_is_refused(values, message, packed, tmp_path):
+    def change(content):
+        content[MANIFEST] = json.dumps(json.loads(content[MANIFEST]) | values).encode()
+
+    said = refused(rewritten(packed, tmp_path / "x.nnsvs", change))
+    assert re.search(message, said), said
+
+
+def test_a_manifest_of_many_brackets_is_refused(packed, tmp_path):
+    for text in (b"[" * 100_000, b'{"format": ' + b"9" * 5000 + b"}"):
+        said = refused(rewritten(packed, tmp_path / "x.nnsvs", lambda f, t=text: f.update({MANIFEST: t})))
+        assert "damaged" in said
 
 
 def test_compressed_archives_are_not_unpacked(packed, tmp_path):

@@ -70,8 +70,13 @@ def test_each_row_of_a_batch_is_what_it_is_alone(name, spec, phrases):
 
 def test_streams_that_do_not_fit_are_an_error(spec, phrases):
     streams = phrases[0].streams
-    for wrong in ({"mgc": streams["mgc"][1:]}, {"bap": streams["bap"] * np.nan}):
-        with pytest.raises(ValueError, match="finite and of one length"):
+    for wrong, message in (
+        ({"mgc": streams["mgc"][1:]}, "finite and of one length"),
+        ({"bap": streams["bap"] * np.nan}, "finite and of one length"),
+        ({"lf0": streams["lf0"] * 0 + 12}, "an F0 above 12000 Hz, half the sampling rate"),
+        ({"mgc": streams["mgc"] * 0 + 1e6}, "no finite waveform"),
+    ):
+        with pytest.raises(DataError, match=message):
             waveform_of(World(spec), streams | wrong)
 
 

@@ -15,6 +15,7 @@ from nnsvs_lite.evaluation.results import read_results
 from nnsvs_lite.io.atomic import read_json, write_json
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.report.comparison import Comparison, compare, find_results, labels, read_words
+from nnsvs_lite.report.experiments import read_experiment
 from nnsvs_lite.report.markdown import comparison_tables, results_md
 
 RMSE, VUV, TUNE = BY_KEY["lf0_rmse_cents"], BY_KEY["vuv_error"], BY_KEY["in_tune_cents"]
@@ -292,3 +293,23 @@ def test_results_hold_what_a_comparison_needs(compared):
     rows = read_json(compared / "quarter" / "decode_mdn_mdn" / "eval" / "results.json")
     assert len(json.dumps(rows)) < 200_000
     assert set(rows["model"]["sums"]["mcd_db"]) == set(rows["natural"]["sums"]["in_tune_cents"])
+
+
+def test_damaged_files_of_an_experiment_are_named(tmp_path):
+    (tmp_path / "config.yaml").write_text("model: {class_path: a.B}\n")
+    (tmp_path / "losses.jsonl").write_text('{"epoch": 1, "train": {"loss": 2.0}}\n')
+    found = read_experiment("acoustic", tmp_path)
+    assert found.class_path == "a.B" and found.curves == {"train loss": [(1.0, 2.0)]}
+    for name, text in (
+        ("losses.jsonl", "[" * 100_000),
+        ("losses.jsonl", "[]"),
+        ("config.yaml", "a: " + "[" * 5000),
+        ("config.yaml", "a: !!python/name:os.system ''"),
+        ("config.yaml", "a: [1"),
+    ):
+        before = (tmp_path / name).read_text()
+        (tmp_path / name).write_text(text)
+        with pytest.raises(DataError, match=name) as caught:
+            read_experiment("acoustic", tmp_path)
+        assert "\n" not in str(caught.value)
+        (tmp_path / name).write_text(before)

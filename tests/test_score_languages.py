@@ -68,7 +68,8 @@ def test_made_up_words_get_phones_on_every_note(code, lyrics):
     try:
         score = attach_phones(Score(notes, code))
     except DataError as error:
-        assert "cannot read lyric" in str(error) or "without lyrics" in str(error)
+        # One alone can be a breath, so that no note is left.
+        assert any(what in str(error) for what in ("cannot read lyric", "without lyrics", "no notes"))
         return
     assert all(note.phones for note in score.notes)
 

@@ -170,6 +170,7 @@ def test_lyrics_off_their_notes(tmp_path, caplog, ticks, expected, lost):
     [
         (["か", "か"], ["か", "き"]),
         (["か", "か", "か"], ["か", "き"]),
+        (["か", "か ", "\r"], ["か", "き"]),
         (["か", "ん"], ["かん", "き"]),  # two different ones are both sung
     ],
 )

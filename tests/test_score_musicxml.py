@@ -377,6 +377,30 @@ def test_verse_number_before_a_syllable_is_dropped(tmp_path):
     assert lyrics(read(tmp_path, song("C4 2 1.か, D4 2 ２．き"))) == "かき"
 
 
+@pytest.mark.parametrize(
+    ("text", "lyric"),
+    [
+        ("[2.] Er", "Er"),
+        ("1-4. Dein", "Dein"),
+        ("1-3 mög", "mög"),
+        ("1 &amp; 2. Be", "Be"),
+        ("4. « Je", "« Je"),
+        ("[1. Dé", "Dé"),
+        ("bé.1]", "bé"),
+        ("te\u035cà", "te à"),
+        ("1.", ""),
+        ("2001", "2001"),
+    ],
+)
+def test_verse_marks(tmp_path, text, lyric):
+    assert read(tmp_path, song(f"C4 2 la, D4 2 {text}"), lang="fr").notes[1].lyric == lyric
+
+
+def test_grace_note_before_a_rest_belongs_to_the_note_before(tmp_path):
+    score = read(tmp_path, song("C4 2 か, gD4 0, r 1, E4 1 き", bpm=60))
+    assert rows(score) == [(60, 1.875, "か"), (62, 0.125, "~"), (0, 1.0, ""), (64, 1.0, "き")]
+
+
 def test_syllables_of_a_word_are_joined_by_hyphens_where_words_are_spelt(tmp_path):
     text = song("C4 2 son, D4 2 ne")
     text = text.replace("single</syllabic><text>son", "begin</syllabic><text>son")

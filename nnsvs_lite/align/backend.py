@@ -8,13 +8,14 @@ import os
 import re
 import shlex
 import subprocess
+import zipfile
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from nnsvs_lite.align.config import AlignConfig
 from nnsvs_lite.align.phrases import AlignPhrase, CorpusFolder
-from nnsvs_lite.align.units import fit_to_score
+from nnsvs_lite.align.units import SILENCES, fit_to_score
 from nnsvs_lite.io.atomic import atomic_dir, atomic_path
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.done import Done
@@ -24,6 +25,7 @@ from nnsvs_lite.io.textgrid import read_textgrid
 
 SHARD = 200
 """Phrases a run: what a killed stage has to do again, and what memory grows with."""
+_LARGEST = 1 << 20
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _FAULT = re.compile(r"error|exception|fail|cannot|could not|not found|no such|invalid|missing|denied", re.I)
 
@@ -61,6 +63,18 @@ def run_program(
         how = f"was ended by signal {-status}" if status < 0 else f"failed with status {status}"
         raise DataError(f"{name} {how}: {telling_line(text)} (full log: {log})")
     return text
+
+
+def phones_of(model: Path) -> set[str]:
+    """Phones of a model of the Montreal Forced Aligner by its ``meta`` file; none where it has no such."""
+    import yaml
+
+    try:
+        with zipfile.ZipFile(model) as file:
+            meta = [i for i in file.infolist() if Path(i.filename).stem == "meta" and i.file_size < _LARGEST]
+            return {str(phone) for phone in yaml.safe_load(file.read(meta[0]))["phones"]}
+    except (OSError, zipfile.BadZipFile, yaml.YAMLError, LookupError, TypeError, ValueError):
+        return set()
 
 
 class Aligner(ABC):
@@ -118,6 +132,7 @@ class Aligner(ABC):
         name for those that could not be aligned.
         """
         model = self.prepare_model(corpus)
+        known = phones_of(self.given_model() or Path(self.options.model))
         found, failed = {}, {}
         for number, start in enumerate(range(0, len(corpus.phrases), SHARD)):
             name, phrases = f"shard{number:03d}", corpus.phrases[start : start + SHARD]
@@ -125,7 +140,13 @@ class Aligner(ABC):
             for phrase in phrases:
                 path = self.work / "aligned" / name / f"{phrase.name}.TextGrid"
                 length = phrase.end - phrase.start
+                names = (corpus.names.get(phone, phone) for phone in dict.fromkeys(phrase.score.phones))
+                lost = [name for name in names if known and name not in {*known, *SILENCES}]
                 try:
+                    if lost:
+                        raise DataError(
+                            f"the model has no phone {lost[0]!r}; phone_map says what it calls ours"
+                        )
                     if not path.exists():
                         raise DataError("the aligner found no path through it")
                     rows = read_textgrid(path)

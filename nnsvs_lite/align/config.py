@@ -98,6 +98,7 @@ class AlignConfig:
     # How many notes go into a piece of a phrase that the back end trains on; 0 to train on whole
     # phrases, as aligners of speech do.
     pieces: int = 1
+    cut: bool = True  # whether songs without labels become phrases once they are aligned
     viter: ViterConfig = field(default_factory=ViterConfig)
     mfa: MfaConfig = field(default_factory=MfaConfig)
     sync: SyncConfig = field(default_factory=SyncConfig)

@@ -1,10 +1,12 @@
 """Labels mended by hand: a TextGrid in ``corrections/`` wins over the automatic one."""
 
+import hashlib
 import os
 from collections.abc import Iterable
 from pathlib import Path
 
 from nnsvs_lite.align.units import check_sung
+from nnsvs_lite.io.atomic import read_json
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.errors import DataError, nearest
 from nnsvs_lite.io.textgrid import read_textgrid
@@ -26,11 +28,29 @@ def find_corrections(folder: str | os.PathLike | None, utts: Iterable[str]) -> d
         raise DataError("no such folder of corrections", folder)
     utts = set(utts)
     found = {}
-    for path in sorted(folder.rglob("*.TextGrid")):
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.lower() != ".textgrid":
+            continue
         if path.stem not in utts:
             raise DataError(f"no utterance {path.stem!r}{nearest(path.stem, sorted(utts))}", path)
+        if path.stem in found:
+            raise DataError(f"{found[path.stem]} is of the same utterance; one of both is needed", path)
         found[path.stem] = path
     return found
+
+
+def edited(folder: Path, record: Path) -> dict[str, Path]:
+    """TextGrids of ``folder`` by utterance that are not as the stage wrote them, as ``record`` has it."""
+    if not record.exists():
+        return {}
+    written = read_json(record)
+    paths = (path for path in sorted(folder.glob("*")) if path.suffix.lower() == ".textgrid")
+    return {path.stem: path for path in paths if written.get(path.name) != file_hash(path)}
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file's bytes."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def read_correction(path: str | os.PathLike, score: Score, duration: float) -> list[Segment]:

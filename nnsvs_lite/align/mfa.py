@@ -67,11 +67,14 @@ class MfaAligner(Aligner):
     model_suffix = ".zip"
 
     def _run(self, words: list[str], log: Path) -> str:
-        root = Path(self.options.root or self.work / "root")
+        root = self._root()
         root.mkdir(parents=True, exist_ok=True)
         environment = {"MFA_ROOT_DIR": str(root.resolve()), "PATH": self._path()}
         environment |= {"TERM": "dumb", "NO_COLOR": "1", "COLUMNS": "200"}
         return run_program("mfa", [*find_command(self.options), *words], log, environment)
+
+    def _root(self) -> Path:
+        return Path(self.options.root or self.work / "root")
 
     def _path(self) -> str:
         """The path with the launcher's own folder first: there lie the programs that MFA calls by name.
@@ -106,7 +109,8 @@ class MfaAligner(Aligner):
         name = self.options.model  # a path, or the name of a downloaded one, which MFA looks up itself
         if ("/" in name or name.endswith(".zip")) and not Path(name).exists():
             raise DataError("no such acoustic model", name)
-        return Path(name) if name else None
+        place = self._root() / "pretrained_models" / "acoustic" / f"{name}.zip"
+        return (place if place.exists() else Path(name)) if name else None
 
     def make_model(self, corpus: CorpusFolder, model: Path) -> None:
         settings = self.work / "train_config.yaml"

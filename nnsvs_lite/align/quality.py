@@ -55,7 +55,9 @@ class Quality:
     faults: list[AlignFault] = field(default_factory=list)  # in order of time
     vowels: float = 1.0  # share of vowels that sound most like themselves; 1 if none can be told
     remarks: list[str] = field(default_factory=list)  # what should be known and is no fault
+    placed: list[str] = field(default_factory=list)  # how its score was moved or transposed
     rejected: str = ""  # why it is kept out of training; empty if it is not
+    whole: bool = True  # whether that holds for all of a song, or for its phrases with such faults
 
 
 def _judge_items(
@@ -160,6 +162,8 @@ class _Utterance:
         confidence = round(max(1.0 - faulty / max(len(by_note), 1), 0.0) * vowels, 3)
         quality = Quality(confidence, faults, vowels)
         quality.rejected = _reject(quality, sync, faulty, len(by_note), self.limits)
+        unsure = bool(quality.confidence < self.limits.min_confidence)
+        quality.whole = unsure or bool(sync_faults(sync, self.limits))
         return quality
 
     def _add(self, kind: str, note: int, frame: int, text: str) -> None:

@@ -105,6 +105,12 @@ def write_report(
         "error_rate_20ms": round(1.0 - figures(best)["within_20ms"], 4) if best else None,
         "published_error_rate_20ms": PUBLISHED,
         "by_phone": {phone: figures(rows) for phone, rows in by_phone.items()},
+        "agreement": figures(
+            pair
+            for utt, rows in labels["refined"].items()
+            if utt in labels["aligner"]
+            for pair in onset_errors(rows, labels["aligner"][utt])
+        ),
         "sync": _sync_figures(list(sync.values())),
         "faults": dict(sorted(kinds.items())),
         "aligner_failed": dict(sorted(failed.items())),
@@ -152,6 +158,23 @@ def report_text(report: Mapping, rejected: Mapping[str, str]) -> str:
             f"boundary error rate at 20 ms: {report['error_rate_20ms']:.1%} (published, on other data: "
             f"{published} % for MFA and for two aligners made for singing)"
         )
+    if report["aligner_failed"]:
+        utt, why = next(iter(report["aligner_failed"].items()))
+        count = f"{len(report['aligner_failed'])} of {report['n_utts']}"
+        lines += ["", f"the aligner could not align {count}: {utt}: {why}"]
+    if report["agreement"]:
+        near, far = (report["agreement"][name] for name in ("within_20ms", "within_50ms"))
+        lines += [
+            "",
+            f"aligner and refinement agree within 20 ms at {near:.1%} of onsets, within 50 ms at {far:.1%}",
+        ]
+    if placed := [f"  {utt}: {why}" for utt, row in report["utterances"].items() for why in row["placed"]]:
+        lines += [
+            "",
+            f"{len(placed)} utterances do not lie in their score's time or pitch:",
+            *placed[:_SHOWN],
+        ]
+        lines += [f"  ... and {len(placed) - _SHOWN} more, all in report.json"] * (len(placed) > _SHOWN)
     if report["faults"]:
         lines += ["", "faults: " + ", ".join(f"{kind} {count}" for kind, count in report["faults"].items())]
     lines += ["", f"{report['n_rejected']} of {report['n_utts']} utterances are kept out of training"]

@@ -6,42 +6,46 @@ import hashlib
 import itertools
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from nnsvs_lite.align.backend import Aligner
 from nnsvs_lite.align.config import AlignConfig
-from nnsvs_lite.align.corpus import GIVEN, AlignCorpus, read_corpus
-from nnsvs_lite.align.corrections import find_corrections, read_correction
+from nnsvs_lite.align.corpus import AlignCorpus, given_tables, read_corpus, restore, write_back
+from nnsvs_lite.align.corrections import edited, file_hash, find_corrections, read_correction
 from nnsvs_lite.align.frames import analyse, load_frames, save_frames
 from nnsvs_lite.align.mfa import MfaAligner
 from nnsvs_lite.align.phrases import AlignPhrase, CorpusFolder, cut_utterance, join_phrases
-from nnsvs_lite.align.quality import Quality, judge, sync_faults
+from nnsvs_lite.align.quality import FATAL, Quality, judge, sync_faults
 from nnsvs_lite.align.refine import refine, to_labels
-from nnsvs_lite.align.report import write_report
+from nnsvs_lite.align.report import onset_errors, write_report
 from nnsvs_lite.align.segmental import LEAST
 from nnsvs_lite.align.slots import Item
-from nnsvs_lite.align.sync import Sync, moved, synchronise
+from nnsvs_lite.align.songs import place_songs
+from nnsvs_lite.align.sync import SHORT, Sync, moved, synchronise
 from nnsvs_lite.align.units import check_texts, units_of
 from nnsvs_lite.align.viter import ViterAligner
 from nnsvs_lite.corpus.datadir import DataDir
 from nnsvs_lite.corpus.labels import reconcile
-from nnsvs_lite.io.atomic import read_json, write_text
+from nnsvs_lite.corpus.segment import segment_at_rests
+from nnsvs_lite.io.atomic import read_json, write_json, write_text
 from nnsvs_lite.io.ctm import Segment, write_ctm
 from nnsvs_lite.io.done import Done, stamp
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.jobs import run_jobs
 from nnsvs_lite.io.settings import plain
-from nnsvs_lite.io.tables import read_table, write_table
+from nnsvs_lite.io.tables import read_table
 from nnsvs_lite.io.textgrid import write_textgrid
 from nnsvs_lite.score.types import Score
 
 ALIGNERS: dict[str, type[Aligner]] = {"viter": ViterAligner, "mfa": MfaAligner}
 """Back ends by the name that the configuration gives them."""
-_VERSION = 3
-_TABLES = ("wav.scp", "segments", "text", "utt2spk", "utt2lang", "label.ctm")
+_VERSION = 4
+_TABLES = ("wav.scp", "segments", "score", "text", "utt2spk", "utt2lang", "label.ctm")
+_FAR = 0.1
+_GRIDS, _RECORD = "textgrids", "textgrids.json"
 
 
 def _measure(folder: Path, config: AlignConfig, data: DataDir) -> tuple[Item, Sync]:
@@ -90,9 +94,10 @@ def align(
     missing = [p for p in paths if not p.is_dir()]
     if missing:
         raise DataError("no such data dir", missing[0])
-    if not realign and all((p / "label.ctm").exists() for p in paths):
+    if not realign and all((given_tables(p) / "label.ctm").exists() for p in paths):
         for path in paths:
             (path / "align.ctm").unlink(missing_ok=True)
+            restore(path)
         say("the corpus comes with labels (label.ctm), they are used; --realign true aligns anyway")
         return None
     corpus = read_corpus(paths)
@@ -112,10 +117,9 @@ def _marker(
     corpus: AlignCorpus, config: AlignConfig, out: Path, corrections: str | os.PathLike | None
 ) -> Done:
     """The done marker of a run with the inputs as they are now."""
-    inputs = [p / name for p in corpus.dirs for name in _TABLES]
-    inputs += [p / (GIVEN if (p / GIVEN).exists() else "score") for p in corpus.dirs]
+    inputs = [given_tables(p) / name for p in corpus.dirs for name in _TABLES]
     model = config.viter.model if config.backend == "viter" else ""
-    inputs += [Path(name) for name in (corrections, model, config.phone_map) if name]
+    inputs += [Path(name) for name in (corrections, model, config.phone_map, out / _GRIDS) if name]
     audio = [stamp(wav) for wav in sorted({w for data in corpus.dirs.values() for w in data.wavs.values()})]
     return Done(out, "align", inputs, {"config": plain(config), "version": _VERSION, "audio": audio})
 
@@ -131,9 +135,16 @@ class _Run:
             say(line)
         if faults:
             raise DataError(f"{len(faults)} faults in lyrics and scores, the first: {faults[0]}")
+        # As stage 0 left them; songs that lie elsewhere are moved.
+        self.before = {path: (dict(data.segments), dict(data.scores)) for path, data in corpus.dirs.items()}
+        self.edited = edited(out / _GRIDS, out / _RECORD)
+        paths = self.edited | find_corrections(corrections, corpus.utts)
+        for utt in self.edited:
+            say(f"{self.edited[utt]} was edited: it is kept, and {paths[utt]} is what counts")
         self.corrections = {
             utt: read_correction(path, corpus.scores[utt], corpus.durations[utt])
-            for utt, path in find_corrections(corrections, corpus.utts).items()
+            for utt, path in paths.items()
+            if utt in corpus.scores
         }
         # Started last, so that nothing is written where the data are faulty.
         self.aligner, self.version = None, "the score alone"
@@ -165,6 +176,12 @@ class _Run:
                 onsets, end = found.onsets[item.utt], corpus.durations[item.utt]
                 refined[item.utt] = to_labels(item, onsets, end, config.refine)
             quality = judge(self.sync, found, config, self.jobs)
+            for utt, rows in aligned.items():
+                late = [abs(seconds) for _, seconds in onset_errors(refined[utt], rows)]
+                far = sum(seconds > _FAR for seconds in late)
+                quality[utt].remarks += [
+                    f"the aligner is over 0.1 s off at {far} of {len(late)} onsets"
+                ] * bool(far)
         else:
             why = {utt: "; ".join(sync_faults(self.sync[utt], config.quality)) for utt in aligned}
             quality = {utt: Quality(1.0, rejected=rejected) for utt, rejected in why.items()}
@@ -173,13 +190,24 @@ class _Run:
         for utt in corpus.utts:
             if utt not in labels:
                 quality[utt] = Quality(rejected=self.short.get(utt) or failed[utt])
+        for utt, remark in self.placed.items():
+            quality[utt].placed.append(remark)
         scores = self._carve(labels, quality)
         used = {utt: rows for utt, rows in labels.items() if not quality[utt].rejected}
-        self._write_labels(labels, scores, used)
+        self._write_textgrids(labels, scores)
         compared = {"aligner": aligned, "refined": refined, "used": used}
-        return write_report(
-            self.out, corpus, config, self.version, compared, quality, self.sync, failed, self.say
+        sync = {utt: self.sync[utt] for utt in corpus.utts}
+        report = write_report(
+            self.out, corpus, config, self.version, compared, quality, sync, failed, self.say
         )
+        if not self._write_labels(labels, scores, quality):
+            first = min(utt for utt in quality if quality[utt].rejected)
+            raise DataError(
+                f"nothing is kept for training: all {len(quality)} utterances are out; {first}: "
+                f"{quality[first].rejected}",
+                self.out / "report.txt",
+            )
+        return report
 
     def _analyse(self) -> list[Item]:
         """Measures all utterances; returns those that are long enough, with their evidence on disk."""
@@ -188,10 +216,20 @@ class _Run:
         self.sync: dict[str, Sync] = {}
         self.short: dict[str, str] = {}
         items, keep = [], set()
-        measure = functools.partial(_measure, folder, self.config)
-        for item, sync in run_jobs(measure, (corpus.of[u].subset([u]) for u in corpus.utts), self.jobs):
-            self.sync[item.utt] = sync
-            keep.add(item.cache)
+        found: dict[str, Item] = {}
+
+        def measure(parts: Iterable[DataDir]) -> list[Sync]:
+            rows = []
+            for item, sync in run_jobs(functools.partial(_measure, folder, self.config), parts, self.jobs):
+                keep.add(item.cache)
+                found[item.utt], self.sync[item.utt] = item, sync
+                rows.append(sync)
+            return rows
+
+        measure(corpus.of[utt].subset([utt]) for utt in corpus.utts)
+        self.placed = place_songs(corpus, self.sync, self.config, measure)
+        measure(corpus.of[utt].subset([utt]) for utt in self.placed)
+        for item in (found[utt] for utt in corpus.utts):
             phones = item.score.phones
             if item.frames < 2 * LEAST * len(phones):
                 seconds = corpus.durations[item.utt]
@@ -233,7 +271,7 @@ class _Run:
         scores = dict(self.corpus.scores)
         for utt, rows in labels.items():
             judged = quality.setdefault(utt, Quality(confidence=1.0))
-            if judged.rejected or [s.label for s in rows] == scores[utt].phones:
+            if (judged.rejected and judged.whole) or [s.label for s in rows] == scores[utt].phones:
                 continue
             try:
                 mended = reconcile(scores[utt], rows, where=utt, duration=self.corpus.durations[utt])
@@ -248,24 +286,66 @@ class _Run:
         self,
         labels: Mapping[str, list[Segment]],
         scores: Mapping[str, Score],
-        used: Mapping[str, list[Segment]],
-    ) -> None:
-        """``align.ctm`` and, where breaths were found, ``score`` of each data dir; TextGrids of all."""
-        for path, data in self.corpus.dirs.items():
-            for utt in data.utts:
-                if utt in labels:
-                    self._write_textgrid(utt, labels[utt], scores[utt])
-            if any(scores[utt] != self.corpus.scores[utt] for utt in data.utts) or (path / GIVEN).exists():
-                if not (path / GIVEN).exists():
-                    write_text(path / GIVEN, (path / "score").read_text(encoding="utf-8"))
-                write_table(path / "score", {utt: scores[utt].to_json() for utt in data.utts})
-            write_ctm(path / "align.ctm", {utt: used[utt] for utt in data.utts if utt in used})
+        quality: Mapping[str, Quality],
+    ) -> int:
+        """Each data dir's ``align.ctm``, and tables that changed; returns how many utterances are kept.
 
-    def _write_textgrid(self, utt: str, labels: list[Segment], score: Score) -> None:
+        Songs are cut into phrases where their labels have pauses. Where nothing is kept nothing is written.
+        """
+        made: dict[Path, DataDir] = {}
+        for path, data in self.corpus.dirs.items():
+            rows = {utt: labels[utt] for utt in data.utts if utt in labels}
+            mine = {utt: scores[utt] for utt in data.utts}
+            given = {utt: self.corpus.given[utt] for utt in data.utts if utt in self.corpus.given}
+            whole = dataclasses.replace(data, scores=mine, labels=rows, given=given, label_name="align.ctm")
+            made[path] = self._cut(whole, quality)
+        kept = sum(len(data.labels) for data in made.values())
+        for path, data in made.items():
+            if not kept:
+                (path / "align.ctm").unlink(missing_ok=True)
+            elif (
+                given_tables(path) != path
+                or data.segments != self.before[path][0]
+                or data.scores != self.before[path][1]
+            ):
+                write_back(path, data)
+            else:
+                write_ctm(path / "align.ctm", data.labels)
+        return kept
+
+    def _cut(self, data: DataDir, quality: Mapping[str, Quality]) -> DataDir:
+        """Phrases of the songs in a data dir without segments and labels; labels of what is kept alone."""
+        long = any(self.corpus.durations[utt] > SHORT for utt in data.utts)
+        if not self.config.cut or data.segments or data.given or not long:
+            kept = {utt: rows for utt, rows in data.labels.items() if not quality[utt].rejected}
+            return dataclasses.replace(data, labels=kept)
+        fit = {u: rows for u, rows in data.labels.items() if [s.label for s in rows] == data.scores[u].phones}
+        phrases = segment_at_rests(dataclasses.replace(data, labels=fit))
+        for utt, (song, start, end) in phrases.segments.items():
+            judged = quality[song]
+            times = [fault.time for fault in judged.faults if fault.kind in FATAL]
+            if judged.rejected and (judged.whole or any(start <= time <= end for time in times)):
+                phrases.labels.pop(utt, None)
+        count = f"{len(phrases.utts)} phrases, {len(phrases.labels)} of them with labels"
+        self.say(f"{len(data.utts)} songs became {count}")
+        return phrases
+
+    def _write_textgrids(self, labels: Mapping[str, list[Segment]], scores: Mapping[str, Score]) -> None:
+        """A TextGrid for every utterance but those that somebody has edited."""
+        written = {}
+        for utt in self.corpus.utts:
+            path = self.out / _GRIDS / f"{utt}.TextGrid"
+            if utt in labels and utt not in self.edited:
+                self._write_textgrid(path, labels[utt], scores[utt], self.corpus.durations[utt])
+                written[path.name] = file_hash(path)
+        write_json(self.out / _RECORD, written)
+
+    @staticmethod
+    def _write_textgrid(path: Path, labels: list[Segment], score: Score, duration: float) -> None:
         words, index = [], score.note_index
         if [s.label for s in labels] == score.phones:
             for first, last in units_of(score, "syllable"):
                 lyric = "".join(note.lyric for note in score.notes[index[first] : index[last - 1] + 1])
                 words.append(Segment(labels[first].start, labels[last - 1].end, lyric))
         tiers = {"words": words, "phones": [s for s in labels if s.label != "pau"]}
-        write_textgrid(self.out / "textgrids" / f"{utt}.TextGrid", tiers, self.corpus.durations[utt])
+        write_textgrid(path, tiers, duration)

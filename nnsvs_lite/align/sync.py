@@ -18,10 +18,11 @@ from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.types import Note, Score
 
 _CENTS, _VOICED = 70.0, 0.6
-_SHORT = 15.0
+SHORT = 15.0
 """Seconds: in less than this a drift cannot be told from late and early notes."""
 _PLATEAU = 0.003
-_LEAST_MATCH = 0.3
+LEAST_MATCH = 0.3
+"""Share of agreement from which recording and score belong together."""
 _PREFERENCE = 0.01
 """Share of agreement that a shift of the whole ``search`` range must bring to be believed."""
 
@@ -65,32 +66,37 @@ def synchronise(frames: Frames, score: Score, config: SyncConfig) -> Sync:
     edges = np.array([note.start for note in score.notes] + [score.notes[-1].end])
     offsets = np.arange(-config.search, config.search + 1e-9, shift)
     stretches = np.array([1.0])
-    if score.duration > _SHORT and config.max_drift > 0:
+    if score.duration > SHORT and config.max_drift > 0:
         # A drift moves the end of the score by no more than the steps between offsets.
         count = max(1, int(np.ceil(config.max_drift * score.duration / (4 * shift))))
         stretches = 1.0 + config.max_drift * np.arange(-count, count + 1) / count
     penalty = 1.0 - _PREFERENCE * (np.abs(offsets) / max(config.search, 1e-6))[:, None]
-    best = Sync(agreement=-1.0)
+    # The transposition is found on every fourth offset, since notes are longer than that.
+    coarse, middle = slice(None, None, 4), len(stretches) // 2
+    best, found = -1.0, 0
     for semitones in _transpositions(midi, pitches):
-        agreement = _agreement(midi - semitones, voiced, pitches, edges, offsets, stretches, shift)
-        value = agreement * penalty * (1.0 - _PREFERENCE * (abs(semitones) > 0))
-        i, k = np.unravel_index(int(value.argmax()), value.shape)
-        if value[i, k] > best.agreement + 0.005:
-            # The best is a plateau rather than a point: its middle, near the best point.
-            weight = np.exp((value - value[i, k]) / _PLATEAU)
-            weight[np.abs(offsets - offsets[i]) > 0.1] = 0.0
-            weight /= weight.sum()
-            offset = float((weight * offsets[:, None]).sum())
-            stretch = float((weight * stretches[None, :]).sum())
-            best = Sync(offset, stretch, float(semitones), float(value[i, k]))
+        agreement = _agreement(
+            midi - semitones, voiced, pitches, edges, offsets[coarse], stretches[middle % 2 :: 2], shift
+        )
+        top = float((agreement * penalty[coarse]).max()) * (1.0 - _PREFERENCE * (abs(semitones) > 0))
+        if top > best + 0.005:
+            best, found = top, semitones
+    value = penalty * _agreement(midi - found, voiced, pitches, edges, offsets, stretches, shift)
+    i, k = np.unravel_index(int(value.argmax()), value.shape)
+    # The best is a plateau rather than a point: its middle, near the best point.
+    weight = np.exp((value - value[i, k]) / _PLATEAU)
+    weight[np.abs(offsets - offsets[i]) > 0.1] = 0.0
+    weight /= weight.sum()
+    offset = float((weight * offsets[:, None]).sum())
+    stretch = float((weight * stretches[None, :]).sum())
     # The score's pitch at each frame, 0 in rests and outside the score.
-    note = np.searchsorted(edges, (np.arange(len(midi)) * shift - best.offset) / best.stretch, side="right")
+    note = np.searchsorted(edges, (np.arange(len(midi)) * shift - offset) / stretch, side="right")
     sung = np.array([0, *pitches, 0])[note]
     error = (midi - sung)[voiced & (sung > 0)]
-    near = error[np.abs(error - best.transposition) < 1.0]
-    transposition = float(np.median(near)) if len(near) else best.transposition
-    rounded = round(best.offset, 3), round(best.stretch, 5), round(transposition, 2)
-    return Sync(*rounded, round(max(best.agreement, 0.0), 3))
+    near = error[np.abs(error - found) < 1.0]
+    transposition = float(np.median(near)) if len(near) else float(found)
+    rounded = round(offset, 3), round(stretch, 5), round(transposition, 2)
+    return Sync(*rounded, round(max(float(value[i, k]), 0.0), 3))
 
 
 def _transpositions(midi: np.ndarray, pitches: np.ndarray) -> list[int]:
@@ -108,10 +114,12 @@ def _agreement(midi, voiced, pitches, edges, offsets, stretches, shift) -> np.nd
     # Rests are worth less: a singer holds notes into them and reverberation fills them.
     fits[rows == 0] = np.where(voiced, 0.0, 0.5)
     sums = running_sums(fits)
-    times = offsets[:, None, None] + stretches[None, :, None] * edges
-    place = np.clip(np.round(times / shift), 0, len(midi)).astype(np.int64)
-    total = (sums[which, place[..., 1:]] - sums[which, place[..., :-1]]).sum(axis=-1)
     weight = np.where(pitches > 0, 1.0, 0.5) * np.diff(edges)
+    total = np.empty((len(offsets), len(stretches)))
+    for k, stretch in enumerate(stretches):  # one at a time bounds the memory of a whole song
+        times = offsets[:, None] + stretch * edges
+        place = np.clip(np.round(times / shift), 0, len(midi)).astype(np.int64)
+        total[:, k] = (sums[which, place[:, 1:]] - sums[which, place[:, :-1]]).sum(axis=-1)
     return total * shift / weight.sum()
 
 
@@ -166,7 +174,7 @@ def move_scores(data: DataDir, config: SyncConfig | None = None) -> tuple[DataDi
             raise DataError("has labels; only songs without labels are moved", where)
         audio, rate = data.audio(utt)
         sync = synchronise(analyse(audio, rate), data.scores[utt], config)
-        if sync.agreement < _LEAST_MATCH:
+        if sync.agreement < LEAST_MATCH:
             raise DataError(
                 f"the recording does not sound like the score (at best, {sync.offset:+.2f} s moved, they "
                 f"agree for {sync.agreement:.0%} of the time)",

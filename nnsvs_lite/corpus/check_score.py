@@ -3,13 +3,12 @@
 import dataclasses
 import math
 from collections.abc import Sequence
-from functools import lru_cache
 from pathlib import Path
 
 from nnsvs_lite.corpus.faults import Faults, TableRow
 from nnsvs_lite.io.ctm import Segment, parse_segment
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.score.languages import Language, LyricError
+from nnsvs_lite.score.languages import Language
 from nnsvs_lite.score.phonemize import attach_phones, continues
 from nnsvs_lite.score.timing import find_difference
 from nnsvs_lite.score.types import Note, Score
@@ -34,7 +33,7 @@ def check_score(score: Score, language: Language | None) -> list[str]:
     for number, note in enumerate(score.notes, start=1):
         what += [f"note {number} ({note.place}){text}" for text in _check_note(note, before, language)]
         before = note
-    if language is not None and not what and not _reads_plainly(score, language):
+    if language is not None and not what:
         what += _check_lyrics(score)
     return what
 
@@ -67,24 +66,6 @@ def _check_note(note: Note, before: Note | None, language: Language | None) -> l
                 f" is {'a rest' if note.is_rest else 'sung'} but has phones {' '.join(note.phones)!r}"
             )
     return what
-
-
-@lru_cache(maxsize=1 << 16)
-def _read_alone(language: Language, lyric: str) -> tuple[str, ...] | None:
-    try:
-        return tuple(phone for unit in language.units(lyric) for phone in unit)
-    except LyricError:
-        return None
-
-
-def _reads_plainly(score: Score, language: Language) -> bool:
-    """Whether each note's lyric alone reads as its phones: most scores, and quickly found."""
-    if type(language).read_phrase is not Language.read_phrase:
-        return False
-    return all(
-        note.is_rest or (not continues(note) and _read_alone(language, note.lyric) == note.phones)
-        for note in score.notes
-    )
 
 
 def _check_lyrics(score: Score) -> list[str]:

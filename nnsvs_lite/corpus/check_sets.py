@@ -23,7 +23,7 @@ NAMED = 10
 _OFFSET = 0.08  # seconds; reconciled corpora stay below
 _OVERLAP = 0.2  # seconds
 _PHRASE = 6  # notes that make a phrase to be known again
-_LIKELY, _SAME = 0.95, 0.98
+_LIKELY, _SAME = 0.985, 0.98
 _RATES = np.arange(0.25, 16, 0.25)  # Hz
 
 

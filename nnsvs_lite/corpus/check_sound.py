@@ -21,7 +21,7 @@ HOP = 0.01
 _SILENT, _QUIET = 1e-4, 0.02
 _BIAS, _LEAST_BIAS = 0.05, 2e-4  # of the mean to the deviation, and of full scale
 _PLATEAUS, _FLAT = 4, 2  # clipped peaks, and samples of the least
-_OFF_KEY = 0.7  # semitones
+_OFF_KEY = 0.6  # semitones
 _REACH, _NEAR = 50, 4  # frames that labels are moved by, and that are no fault
 _LOWEST_RATE = 8000
 
@@ -72,7 +72,9 @@ def _language_of(score: Score | None) -> Language | None:
         language = get_language(score.lang)
     except DataError:
         return None
-    return language if all(phone in language for phone in score.phones) else None
+    phones = ((phone, note.is_rest) for note in score.notes for phone in note.phones)
+    right = all(phone in language and language.is_silence(phone) == rest for phone, rest in phones)
+    return language if right else None
 
 
 def _check_level(x: np.ndarray, peak: float) -> Iterator[tuple[str, str]]:

@@ -64,6 +64,7 @@ class DataDir:
         utt2lang: utterance to language code.
         labels: utterance to phone labels in seconds from the utterance's start.
         label_name: the file that the labels come from and are written to.
+        given: the corpus' own labels (``label.ctm``), where ``labels`` are those of ``align.ctm``.
     """
 
     path: Path
@@ -75,6 +76,7 @@ class DataDir:
     utt2lang: dict[str, str] = field(default_factory=dict)
     labels: dict[str, list[Segment]] = field(default_factory=dict)
     label_name: str = "label.ctm"
+    given: dict[str, list[Segment]] = field(default_factory=dict)
 
     @cached_property
     def utts(self) -> list[str]:
@@ -138,6 +140,9 @@ class DataDir:
             utt2lang=lang | _optional(path / "utt2lang"),
             labels=read_ctm(path / label_name) if (path / label_name).exists() else {},
             label_name=label_name,
+            given=read_ctm(path / "label.ctm")
+            if label_name == "align.ctm" and (path / "label.ctm").exists()
+            else {},
         )
 
     def write(self, path: str | os.PathLike | None = None) -> DataDir:
@@ -155,6 +160,8 @@ class DataDir:
                     write_table(tmp / name, table)
             if self.labels:
                 write_ctm(tmp / self.label_name, self.labels)
+            if self.given:
+                write_ctm(tmp / "label.ctm", self.given)
         return replace(self, path=target)
 
     def put(self, utt: str, speaker: str, score: Score, labels: list[Segment]) -> None:
@@ -228,7 +235,7 @@ class DataDir:
         def part(table: Mapping[str, Any], ids: Iterable[str]) -> dict[str, Any]:
             return {key: table[key] for key in ids if key in table}
 
-        names = ("utt2spk", "segments", "text", "scores", "utt2lang", "labels")
+        names = ("utt2spk", "segments", "text", "scores", "utt2lang", "labels", "given")
         tables = {name: part(getattr(self, name), keep) for name in names}
         return replace(self, wavs=part(self.wavs, sort_ids(recs)), **tables)
 

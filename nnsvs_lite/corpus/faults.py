@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from nnsvs_lite.io.atomic import check_regular
-from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.io.errors import DataError, printable
 from nnsvs_lite.io.tables import bad_id, split_line
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
@@ -41,7 +41,7 @@ class Faults(list[DataFault]):
 
     def add(self, path: str | os.PathLike, line: int, what: object) -> None:
         """Notes one fault; ``what`` is brought to one line."""
-        self.append(DataFault(os.fspath(path), line, " ".join(str(what).split())))
+        self.append(DataFault(os.fspath(path), line, printable(" ".join(str(what).split()))))
 
     def sorted(self) -> list[DataFault]:
         """Without repetition, by file and line."""

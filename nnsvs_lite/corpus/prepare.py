@@ -55,10 +55,11 @@ def finish(
     both = sorted(set(eval_ids) & set(dev_ids))
     if both:
         raise DataError(f"{both[0]} stands in both dev and eval songs", songs.path)
-    phrases = segment_at_rests(songs, **cutting)
+    # Songs without labels are cut by stage 1, which finds where their pauses are sung.
+    phrases = segment_at_rests(songs, **cutting) if songs.labels else songs
     parts: dict[str, list[str]] = {name: [] for name in PARTS}
     for utt in phrases.utts:
-        song = song_of(utt)
+        song = song_of(utt) if songs.labels else utt
         parts["eval" if song in eval_ids else "dev" if song in dev_ids else "train"].append(utt)
     if not parts["dev"]:
         count = max(1, round(len(parts["train"]) / 10)) if dev_phrases is None else dev_phrases

@@ -21,38 +21,24 @@ DRAWS = 1000
 
 
 class Estimate(NamedTuple):
-    """A number and how sure it is, as stored.
+    """A number and how sure it is, as stored."""
 
-    Attributes:
-        value: the mean over runs of the number pooled over utterances.
-        interval: low and high end, 95 %; None for fewer than two utterances.
-        seeds, utterances: number of runs, and of utterances in all of them.
-        spread: standard deviation between runs (n - 1); None for one run.
-    """
-
-    value: float
-    interval: tuple[float, float] | None
+    value: float  # the mean over runs of the number pooled over utterances
+    interval: tuple[float, float] | None  # 95 %; None for fewer than two utterances
     seeds: int
-    utterances: int
-    spread: float | None
+    utterances: int  # in all runs
+    spread: float | None  # standard deviation between runs (n - 1); None for one run
 
 
 class Gain(NamedTuple):
-    """How much one system is better than another on one measure.
-
-    Attributes:
-        measure: which. value, floor: the two numbers.
-        absolute: positive where ``value`` is the better one, in the measure's unit.
-        relative: ``absolute / |floor|``; None where the floor is 0.
-        interval: 95 % interval of ``absolute``, paired over utterances.
-    """
+    """How much one system is better than another on one measure."""
 
     measure: Measure
     value: float
     floor: float
-    absolute: float
-    relative: float | None
-    interval: tuple[float, float] | None
+    absolute: float  # positive where ``value`` is the better one, in the measure's unit
+    relative: float | None  # ``absolute / |floor|``; None where the floor is 0
+    interval: tuple[float, float] | None  # of ``absolute``, 95 %, paired over utterances
 
     @property
     def verdict(self) -> str:

@@ -22,19 +22,13 @@ NATURAL = "natural"
 
 
 class Material(NamedTuple):
-    """What systems are compared with; paths only, so that it travels to a worker process.
-
-    Attributes:
-        dump: dump dir. set_name: its set. data: data dir of the set, for the natural recordings.
-        truth: folder with the known truth of synthetic recordings; needs ``data``.
-        espnet: whether to compute the metrics of ESPnet too, which takes longer; needs ``data``.
-    """
+    """What systems are compared with; paths only, so that it travels to a worker process."""
 
     dump: Path
     set_name: str
-    data: Path | None
-    truth: Path | None
-    espnet: bool
+    data: Path | None  # data dir of the set, for the natural recordings
+    truth: Path | None  # folder with the known truth of synthetic recordings; needs ``data``
+    espnet: bool  # whether to compute the metrics of ESPnet too, which takes longer; needs ``data``
 
 
 class ScoringJob(NamedTuple):

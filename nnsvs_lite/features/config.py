@@ -64,7 +64,7 @@ class WorldConfig:
 
     mgc_order: Annotated[int, Within(1, 200)] = 59
     alpha: Annotated[float | None, Within(0, below=1)] = None
-    fft_size: int | None = None
+    fft_size: Annotated[int | None, Within(1, 1 << 16)] = None
     d4c_threshold: Annotated[float, Within(0, 1)] = 0.15
 
 
@@ -80,8 +80,8 @@ class MelConfig:
         log_floor: values below it are raised to it before the logarithm.
     """
 
-    bins: Annotated[int, Within(1)] = 80
-    fft_size: int = 1024
+    bins: Annotated[int, Within(1, 1000)] = 80
+    fft_size: Annotated[int, Within(1, 1 << 16)] = 1024
     win_size: Annotated[int, Within(1)] = 1024
     fmin: NotNegative = 0.0
     fmax: float = 12000.0
@@ -108,7 +108,7 @@ class FeatureConfig:
 
     sample_rate: Annotated[int, Within(8000, 192000)]
     frame_shift: float = 0.0
-    hop_size: int | None = None
+    hop_size: Annotated[int | None, Within(1, 19_200)] = None
     resample: bool = True
     dither: Annotated[float, Within(0, 0.01)] = 1e-5
     f0: F0Config = F0Config()

@@ -99,7 +99,7 @@ class Extraction:
     def is_done(self, block: int) -> bool:
         """Whether a block was analysed from its present input."""
         marker = self.folder(block) / "done.json"
-        return marker.exists() and read_json(marker).get("fingerprint") == self.fingerprint(block)
+        return marker.exists() and read_json(marker) == {"fingerprint": self.fingerprint(block)}
 
     def analyse(self, block: int) -> list[str]:
         """Analyses one block, unless that is done. Returns what is wrong, a line an utterance."""
@@ -182,7 +182,7 @@ def check_lengths(value: dict[str, np.ndarray], spec: Spec, code: str, where: st
     """Raises DataError naming the first table whose rows or columns do not fit the others or its language."""
     language = spec.phone_set(code)
     notes, phones = len(value["note_time"]), len(value["duration"])
-    frames = int(value["duration"].sum())
+    frames = int(value["duration"].clip(0, 1e9).sum())
     shapes = {
         "note_context": (notes, len(language.columns("note"))),
         "phone_context": (phones, len(language.columns("phone"))),
@@ -194,6 +194,9 @@ def check_lengths(value: dict[str, np.ndarray], spec: Spec, code: str, where: st
     for name, shape in shapes.items():
         if value[name].shape != shape:
             raise DataError(f"{name} is {value[name].shape}, {shape} is needed", where)
+    index, durations = value["note_index"], value["duration"]
+    if not ((index >= 0) & (index < notes) & (durations >= 0)).all():
+        raise DataError("a phone's note_index or duration cannot be", where)
 
 
 def _of_all_sets(spec: Spec, dump: Path) -> Spec:

@@ -24,10 +24,7 @@ def midi_to_hz(midi: np.ndarray | float) -> np.ndarray:
 
 
 def search_range(pitches: np.ndarray, config: F0Config, where: str = "score") -> tuple[float, float]:
-    """Where to search for the F0 of a phrase, (low, high) in Hz.
-
-    Args:
-        pitches: MIDI numbers of its notes; 0 is a rest. where: for messages.
+    """Where to search for the F0 of a phrase, (low, high) in Hz, by its MIDI ``pitches``; 0 is a rest.
 
     Raises DataError where a note itself lies outside ``floor`` .. ``ceil``.
     """
@@ -45,14 +42,9 @@ def search_range(pitches: np.ndarray, config: F0Config, where: str = "score") ->
 
 
 def track(x: np.ndarray, config: FeatureConfig, n_frames: int, low: float, high: float) -> np.ndarray:
-    """F0 of a waveform as the tracker gives it.
+    """F0 of ``x`` (samples,) at ``config.sample_rate`` as the tracker gives it, from ``low`` to ``high`` Hz.
 
-    Args:
-        x: (samples,) float64 at ``config.sample_rate``.
-        n_frames: frames wanted; audio that ends early is continued with silence.
-        low, high: search range in Hz.
-
-    Returns (n_frames,) float64 in Hz, 0 where unvoiced.
+    Returns (n_frames,) float64 in Hz, 0 where unvoiced; audio that ends early is continued with silence.
     """
     needed = math.ceil(n_frames * config.frame_shift * config.sample_rate) + 1
     x = np.ascontiguousarray(np.pad(x, (0, max(0, needed - len(x)))), np.float64)
@@ -120,11 +112,8 @@ def clean(f0: np.ndarray, note_midi: np.ndarray | None, config: FeatureConfig) -
     ``fold_octaves``, ``max_deviation``, ``window``); single frames that leave their neighbours take their
     median (``spike``); voiced stretches that are too short are dropped (``min_voiced``).
 
-    Args:
-        f0: (T,) Hz, 0 where unvoiced.
-        note_midi: (T,) the note sung at each frame, 0 in rests; None where no score is known.
-
-    Returns (T,) Hz.
+    ``f0`` is (T,) Hz, 0 where unvoiced, as is what is returned; ``note_midi`` (T,) is the note sung at each
+    frame, 0 in rests, or None where no score is known.
     """
     f0, options = f0.copy(), config.f0
     if note_midi is not None and (note_midi > 0).any():

@@ -52,15 +52,10 @@ def filterbank(sample_rate: int, config: MelConfig) -> np.ndarray:
 
 
 def log_mel(x: np.ndarray, config: FeatureConfig, n_frames: int) -> np.ndarray:
-    """Log-mel spectra of a waveform.
+    """Log-mel spectra (n_frames, bins) of ``x`` (samples,) at ``config.sample_rate``, both float64.
 
     Frame ``t`` is windowed around sample ``round(t * frame_shift * sample_rate)``; the waveform is continued
     with zeros at both ends.
-
-    Args:
-        x: (samples,) float64 at ``config.sample_rate``. n_frames: frames wanted.
-
-    Returns (n_frames, bins) float64.
     """
     options = config.mel
     size, half = options.fft_size, options.fft_size // 2

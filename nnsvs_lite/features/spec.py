@@ -35,16 +35,18 @@ MAX_ITEMS, MAX_TEXT = 10_000, 1_000
 """Largest list, and longest text, in a specification that is read."""
 
 Count = Annotated[int, Within(0, 2**53 - 1)]
+Number = Annotated[float, Within(-1e6, 1e6)]
+Spread = Annotated[float, Within(above=0, high=1e6)]
 
 
 @dataclass(frozen=True)
 class Moments:
     """Statistics over rows, one number a column; ``std`` is the population's, 1 for a constant column."""
 
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    min: tuple[float, ...]
-    max: tuple[float, ...]
+    mean: tuple[Number, ...]
+    std: tuple[Spread, ...]
+    min: tuple[Number, ...]
+    max: tuple[Number, ...]
 
 
 @dataclass(frozen=True)
@@ -60,10 +62,10 @@ class PhoneStats:
 
     count: Count
     frames: Count
-    duration_mean: float
-    duration_std: float
-    vuv_mean: float
-    stream_mean: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    duration_mean: Annotated[float, Within(0, 1e6)]
+    duration_std: Annotated[float, Within(0, 1e6)]
+    vuv_mean: Annotated[float, Within(0, 1)]
+    stream_mean: dict[str, tuple[Number, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ class Stats:
     phones: dict[str, PhoneStats]
     time_lag: Moments
     lf0_residual: Moments
-    gv: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    gv: dict[str, tuple[Annotated[float, Within(0, 1e6)], ...]] = field(default_factory=dict)
 
     def write(self, dump: str | os.PathLike) -> None:
         """Writes ``stats.json`` of a dump, atomically."""
@@ -300,7 +302,8 @@ class Spec:
             given = {f.name: value[f.name] for f in fields(cls) if f.name in value}
             spec = Settings(given, os.fspath(where)).build(cls)
             _check_size(asdict(spec))
-            FeatureConfig.from_dict(given["feature_config"], where)
+            if FeatureConfig.from_dict(given["feature_config"], where).streams != spec.streams:
+                raise ValueError("its streams are not those of its feature_config")
             if not spec.languages or len(set(spec.phones)) < len(spec.phones):
                 raise ValueError("languages and phones must be there, each once")
             derived = spec.to_dict()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from nnsvs_lite.features.extract import check_lengths
 from nnsvs_lite.features.spec import SCORE_TABLES, Moments, PhoneStats, Spec, Stats
 from nnsvs_lite.io.done import Done
 from nnsvs_lite.io.errors import DataError
@@ -97,9 +98,10 @@ def compute_stats(dump: str | os.PathLike, train_set: str = "train") -> Stats:
 
     for utt in utts:
         value = {name: reader[utt] for name, reader in readers.items()}
+        code, where = languages.get(utt, spec.codes[0]), f"{folder}: {utt}"
+        check_lengths(value, spec, code, where)
         for level in ("note", "phone"):
-            name = f"{level}_context"
-            value[name] = spec.joined(level, value[name], languages.get(utt, spec.codes[0]))
+            value[f"{level}_context"] = spec.joined(level, value[f"{level}_context"], code)
         value["time_lag"] = value["time_lag"][1:]
         for name, accumulator in tables.items():
             accumulator.add(value[name])
@@ -113,6 +115,8 @@ def compute_stats(dump: str | os.PathLike, train_set: str = "train") -> Stats:
                 accumulator.add(value[name][pitch > 0].astype(np.float64).var(axis=0, keepdims=True))
         ends = np.cumsum(durations)
         numbers = value["phone_context"][:, phone_column].astype(np.int64) - 1
+        if not set(numbers) <= set(range(len(spec.phones))):
+            raise DataError("has phones that schema.json lacks; extract the features again", where)
         for number, start, end in zip(numbers, ends - durations, ends):
             for name, accumulator in phones[spec.phones[number]].items():
                 accumulator.add(np.array([end - start]) if name == "duration" else value[name][start:end])

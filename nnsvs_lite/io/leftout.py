@@ -9,6 +9,7 @@ from nnsvs_lite.io.errors import DataError
 
 log = logging.getLogger(__name__)
 STRICT = ContextVar("strict", default=False)
+_LISTENERS: ContextVar[tuple[list[str], ...]] = ContextVar("listeners", default=())
 
 
 @contextlib.contextmanager
@@ -19,6 +20,17 @@ def strictly(on: bool = True) -> Iterator[None]:
         yield
     finally:
         STRICT.reset(token)
+
+
+@contextlib.contextmanager
+def listening() -> Iterator[list[str]]:
+    """Gives a list that takes what :func:`left_out` warns of while this context lasts."""
+    said: list[str] = []
+    token = _LISTENERS.set((*_LISTENERS.get(), said))
+    try:
+        yield said
+    finally:
+        _LISTENERS.reset(token)
 
 
 def left_out(what: str, places: Sequence[object]) -> None:
@@ -32,3 +44,5 @@ def left_out(what: str, places: Sequence[object]) -> None:
     if STRICT.get():
         raise DataError(f"{said}; such a score is refused, since strict reading was asked for")
     log.warning(said)
+    for listener in _LISTENERS.get():
+        listener.append(said)

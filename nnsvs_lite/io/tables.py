@@ -115,6 +115,8 @@ class ArkRef:
                 file.seek(self.offset)
                 if crc is not None and _crc(utt, file.read(length)) != crc:
                     raise ValueError(f"{utt} is not as it was written")
+                if not np.isfinite(value).all():
+                    raise ValueError(f"{utt} has numbers that are not finite")
         except FileNotFoundError:
             raise DataError(f"archive {self.path} does not exist", self.where) from None
         except _DAMAGE as error:

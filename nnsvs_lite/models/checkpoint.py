@@ -16,9 +16,8 @@ from torch import Tensor
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from nnsvs_lite.features.spec import Spec
-from nnsvs_lite.io.atomic import check_regular, write_bytes
+from nnsvs_lite.io.atomic import check_regular, check_stored, write_bytes
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.io.stored import check_stored
 from nnsvs_lite.models.base import SvsModel
 from nnsvs_lite.models.config import Config
 
@@ -111,7 +110,9 @@ def _digest(state: Any, size: float = math.inf) -> str:
                 add(item)
         elif isinstance(value, Tensor):
             digest.update(f"{value.dtype} {list(value.shape)} ".encode())
-            digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+            # A copy has usual strides, whatever those of the tensor are.
+            copy = value.detach().cpu().clone(memory_format=torch.contiguous_format)
+            digest.update(copy.reshape(-1).view(torch.uint8).numpy())
         else:
             digest.update(f"{type(value).__name__} {value!r} ".encode())
 
@@ -173,8 +174,8 @@ def load_model(
         _check_weights(config, spec, state["weights"])
         model = config.build(spec)
         model.load_state_dict(state["weights"])
-    except DataError:
-        raise
+    except DataError as error:
+        raise DataError(error.what, error.where or path) from None
     except Exception as error:
         # Foreign sizes can make a constructor raise anything.
         reason = (str(error).splitlines() or [type(error).__name__])[-1].strip()

@@ -5,6 +5,14 @@ from typing import Annotated
 
 from nnsvs_lite.io.settings import Within
 
+Size = Annotated[int, Within(1, 1 << 14)]
+"""Of a layer, or how many there are."""
+Depth = Annotated[int, Within(0, 1 << 14)]
+"""The same, of what there may be none."""
+Rate = Annotated[float, Within(0, below=1)]
+Weight = Annotated[float, Within(0, 1e6)]
+Positive = Annotated[float, Within(above=0, high=1e6)]
+
 
 @dataclass(frozen=True)
 class AcousticOptions:
@@ -25,7 +33,7 @@ class AcousticOptions:
     residual_to_rule: bool = False
     singer: bool = True
     language: bool = True
-    context_dropout: Annotated[float, Within(0, below=1)] = 0.0
-    style_tokens: Annotated[int, Within(0)] = 0
-    perceptual: Annotated[float, Within(0)] = 0.0
+    context_dropout: Rate = 0.0
+    style_tokens: Depth = 0
+    perceptual: Weight = 0.0
     gv: Annotated[float, Within(0, 1)] = 0.0

@@ -19,6 +19,7 @@ from nnsvs_lite.models.layers.expand import full_phone_context, gather_rows
 from nnsvs_lite.models.layers.linguistic import LinguisticFeatures
 from nnsvs_lite.models.layers.mdn import MixtureHead, masked_mean, mixture_nll, mixture_peak
 from nnsvs_lite.models.layers.timing_floor import TimingFloor, first_phones
+from nnsvs_lite.models.options import Rate, Size, Weight
 from nnsvs_lite.score.timing import MAX_LAG, MAX_LAG_REST
 
 Prediction = tuple[Tensor, ...]
@@ -223,14 +224,14 @@ class VpMdn(NeuralTiming):
     def __init__(
         self,
         spec: Spec,
-        hidden: int = 32,
-        layers: int = 3,
-        kernel: int = 3,
-        dropout: float = 0.5,
-        components: int = 4,
+        hidden: Size = 32,
+        layers: Size = 3,
+        kernel: Size = 3,
+        dropout: Rate = 0.5,
+        components: Size = 4,
         residual_to_rule: bool = False,
-        prior: float = 0.0,
-        context_dropout: float = 0.0,
+        prior: Weight = 0.0,
+        context_dropout: Rate = 0.0,
     ):
         super().__init__(spec, residual_to_rule, prior, reach=5.0)
         self.features = LinguisticFeatures(spec, context_dropout)
@@ -255,12 +256,12 @@ class ContextMdn(NeuralTiming):
     def __init__(
         self,
         spec: Spec,
-        hidden: int = 64,
-        layers: int = 3,
-        kernel: int = 3,
-        dropout: float = 0.4,
-        components: int = 2,
-        prior: float = 0.1,
+        hidden: Size = 64,
+        layers: Size = 3,
+        kernel: Size = 3,
+        dropout: Rate = 0.4,
+        components: Size = 2,
+        prior: Weight = 0.1,
     ):
         super().__init__(spec, residual_to_rule=True, prior=prior)
         self.encoder = ContextEncoder(spec, ("phone", "note"), hidden)

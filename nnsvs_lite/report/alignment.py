@@ -10,6 +10,7 @@ import numpy as np
 from nnsvs_lite.align.corpus import read_corpus
 from nnsvs_lite.align.frames import Frames, analyse
 from nnsvs_lite.align.quality import PERIODIC
+from nnsvs_lite.corpus.datadir import DataDir
 from nnsvs_lite.features.config import FeatureConfig, MelConfig
 from nnsvs_lite.features.f0 import hz_to_midi
 from nnsvs_lite.features.mel import log_mel
@@ -141,6 +142,10 @@ def align_report(
         raise DataError("no finished alignment (report.json) here; run nnsvs-lite align first", out)
     report = read_json(out / "report.json")
     corpus = read_corpus([Path(p) for p in paths])
+    for path in paths:  # as the stage left them, but for songs that became phrases
+        data = DataDir.read(path)
+        for utt in set(data.utts) & set(corpus.of):
+            corpus.of[utt], corpus.scores[utt] = data, data.scores[utt]
     rows = report["utterances"]
     for utt in utts:
         if utt not in rows or utt not in corpus.of:

@@ -204,9 +204,7 @@ def compare(words: Sequence[str], baseline: str | None = None, pool_seeds: bool 
 
     Rows that are there for reference (analysis-synthesis, the floor) appear once where all experiments agree
     on them, else once for each experiment that differs; the recording once, as the first experiment has it.
-
-    Args:
-        baseline: what the others are set against; if not given the floor if there is one, else the first.
+    The ``baseline`` is, if not given, the floor if there is one, else the first.
 
     Raises DataError where results are missing, were made by an older version, or are of other utterances than
     those of the first.

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from nnsvs_lite.io.atomic import read_json, read_text
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.io.settings import parse_settings
 
 
 class Experiment(NamedTuple):
@@ -52,12 +53,7 @@ def read_experiment(kind: str, path: str | os.PathLike) -> Experiment:
 
 
 def _class_path(config: str, path: Path) -> str:
-    import yaml
-
-    try:
-        value = yaml.safe_load(config) or {}
-    except yaml.YAMLError as error:
-        raise DataError(f"not YAML: {error}", path / "config.yaml") from None
+    value = parse_settings(config, str(path / "config.yaml")).value
     model = value.get("model") if isinstance(value, dict) else None
     return str(model.get("class_path", "")) if isinstance(model, dict) else ""
 
@@ -75,7 +71,7 @@ def read_curves(path: Path) -> dict[str, list[tuple[float, float]]]:
         try:
             row = json.loads(line)
             x = float(row.get("epoch", row.get("step", number)))
-        except (ValueError, TypeError, AttributeError):
+        except (ValueError, TypeError, AttributeError, RecursionError):
             raise DataError("not a line of losses in JSON", f"{path}:{number}") from None
         for name, value in _numbers(row):
             if name not in ("epoch", "step", "seconds", "lr"):

@@ -23,19 +23,13 @@ TOP_HZ = 12000.0
 
 
 class PhraseSources(NamedTuple):
-    """Where the sounds and curves of all systems are.
-
-    Attributes:
-        reference: the set that was sung. order: systems as they are shown, the recording first.
-        systems: name to decode folder, without the recording. f0: name to the F0 that was scored, Hz.
-        data: data dir of the recordings, if known.
-    """
+    """Where the sounds and curves of all systems are."""
 
     reference: Reference
-    order: Sequence[str]
-    systems: Mapping[str, System]
-    f0: Mapping[str, FeatureReader]
-    data: DataDir | None
+    order: Sequence[str]  # of systems as they are shown, the recording first
+    systems: Mapping[str, System]  # by name, without the recording
+    f0: Mapping[str, FeatureReader]  # that was scored, Hz, by system
+    data: DataDir | None  # of the recordings, if known
 
     def wave(self, name: str, utt: str) -> tuple[np.ndarray, int] | None:
         """Audio and rate of a system's utterance; None where there is none that can be played."""
@@ -59,8 +53,7 @@ def gather(
 ) -> tuple[PhraseSources | None, list[str]]:
     """Sounds and curves of all systems, of several seeds the first, and what could not be found.
 
-    Args:
-        systems, data: decode folders and data dir where they are not those that were scored.
+    ``systems`` and ``data`` are decode folders and data dir where they are not those that were scored.
 
     Raises DataError where a table is damaged, or a folder that is named here is missing.
     """

@@ -62,9 +62,9 @@ _OF_BANKS = _forms(
 _WIDE = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3000: 0x20}
 
 _COUNT = r"\d{1,2}\.?(?:\s*[-‐‑–—,&/+]?\s*\d{1,2}\.?)*"
-_TEXT_FOLLOWS = r"\s*(?:[-‐‑–]\s*)?(?=['’‘\"“„«¿¡「『]*[^\W\d_])"
+_TEXT_FOLLOWS = r"\s*(?:[-‐‑–]\s*)?(?=['’‘\"“„«¿¡「『\s]*[^\W\d_])"
 _NUMBER = re.compile(
-    rf"\s*(?:[(\[{{<（［〔【〈]\s*{_COUNT}[.)]?\s*[)\]}}>）］〕】〉][.:]?|{_COUNT}\s*[.)．）、:：。]"
+    rf"\s*(?:[(\[{{<（［〔【〈]\s*{_COUNT}[.)]?\s*[)\]}}>）］〕】〉][.:]?|[(\[]?{_COUNT}\s*[.)．）、:：。]|\d{{1,2}}[-‐‑–]\d{{1,2}}\s"
     rf"|[①-⑳⑴-⒛❶-❿➀-➓]\.?){_TEXT_FOLLOWS}"
 )
 _BARE_NUMBER = {

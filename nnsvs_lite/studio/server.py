@@ -25,12 +25,9 @@ def serve(
     open_page: bool = False,
     trust_code: bool = False,
 ) -> None:
-    """Runs the studio until it is interrupted.
+    """Runs the studio of a voice, as ``nnsvs-lite sing`` takes it, until it is interrupted.
 
-    Args:
-        model: a voice, as ``nnsvs-lite sing`` takes it. port: of 127.0.0.1; 0 takes any that is free.
-        device: torch device. open_page: whether to open the page in the user's browser.
-        trust_code: see :func:`nnsvs_lite.models.checkpoint.load_model`.
+    A ``port`` of 0 takes any that is free; ``trust_code``: :func:`nnsvs_lite.models.checkpoint.load_model`.
 
     Raises DataError where packages are missing, the port cannot be had, or the voice cannot sing.
     """

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.io.leftout import listening
 
 READER_MEMORY = 4 * 2**30
 """Bytes of address space for reading a score; what needs more is refused."""
@@ -76,15 +77,15 @@ def reader(setup: dict[str, Any]) -> tuple[Any, Task]:
 
     def read(task: dict[str, Any], say: Say) -> dict[str, Any]:
         path = Path(task["path"])
-        score = read_score(path, lang=setup["lang"], phones=False, **task["options"])
-        warning = ""
-        try:
-            # A lyric that cannot be read is no reason not to show the notes, where it can be mended.
-            if not all(note.phones for note in score.notes):
-                attach_phones(score, where=path)
-        except DataError as error:
-            warning = str(error)
-        return {"song": song_of(score).to_json(), "warning": warning}
+        with listening() as said:
+            score = read_score(path, lang=setup["lang"], phones=False, **task["options"])
+            try:
+                # A lyric that cannot be read is no reason not to show the notes, where it can be mended.
+                if not all(note.phones for note in score.notes):
+                    attach_phones(score, where=path)
+            except DataError as error:
+                said.insert(0, str(error))
+        return {"song": song_of(score).to_json(), "warning": "; ".join(said)}
 
     return {}, read
 

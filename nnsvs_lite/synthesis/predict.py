@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.base import AcousticModel, DurationModel, TimeLagModel
 from nnsvs_lite.models.batch import Example, collate
 from nnsvs_lite.score.timing import LEAST_VOWEL, clip_lags, fill_notes, least_lengths, sung_boundaries
@@ -43,6 +44,7 @@ def predict_timing(
         batch = collate(members, shift).to(device)
         lags = timelag.infer(batch)["time_lag"].float().cpu().numpy()
         lengths = {k: v.double().cpu().numpy() for k, v in duration.infer(batch).items()}
+        _check_finite(lags, *lengths.values())
         for row, (i, example) in enumerate(zip(indices, members)):
             n, p = len(example.score.note_context), len(example.score.phone_context)
             times, index = example.score.note_time, example.score.note_index
@@ -82,8 +84,14 @@ def predict_acoustic(
         members = [e.timed(e.score.duration) for e in map(examples.__getitem__, indices)]
         batch = collate(members, model.spec.frame_shift, seed).to(device)
         streams = {name: value.float().cpu().numpy() for name, value in model.infer(batch).items()}
+        _check_finite(*streams.values())
         for row, (i, example) in enumerate(zip(indices, members)):
             yield i, {name: value[row, : example.frames] for name, value in streams.items()}
+
+
+def _check_finite(*values: np.ndarray) -> None:
+    if not all(np.isfinite(value).all() for value in values):
+        raise DataError("the model gives numbers that are not finite: it is damaged, train it again")
 
 
 def _device(model: torch.nn.Module) -> torch.device:

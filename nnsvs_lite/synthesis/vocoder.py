@@ -1,5 +1,6 @@
 """Which vocoder makes a waveform of which features; nothing else asks that."""
 
+import math
 import os
 import time
 from collections.abc import Mapping
@@ -58,23 +59,27 @@ def waveform_of(vocoder: VocoderModel, streams: Mapping[str, np.ndarray], seed: 
     ``streams`` has at least the vocoder's ``inputs``, (T, D) each; ``seed`` is of those that draw by chance.
 
     Returns float64 (samples,), ``round(T * frame_shift * sample_rate)`` of them. The peak may exceed 1.
-    Raises ValueError for lengths that differ, or values that are not finite.
+    Raises DataError for lengths that differ, or numbers no voice has.
     """
     given = {name: np.asarray(streams[name], np.float32) for name in vocoder.inputs}
     lengths = {len(value) for value in given.values()}
     if len(lengths) != 1 or not all(np.isfinite(value).all() for value in given.values()):
-        raise ValueError(f"streams must be finite and of one length, not {sorted(lengths)} frames")
+        raise DataError(f"streams must be finite and of one length, not {sorted(lengths)} frames")
+    highest = vocoder.spec.sample_rate / 2
+    if "lf0" in given and (given["lf0"] > math.log(highest)).any():
+        raise DataError(f"an F0 above {highest:g} Hz, half the sampling rate, is none of a voice")
     batch = collate([Example("utt", streams=given)], vocoder.spec.frame_shift, seed)
     device = next((tensor.device for tensor in vocoder.parameters()), torch.device("cpu"))
     made = vocoder.synthesize(batch.to(device))[0].double().cpu().numpy()
+    if not np.isfinite(made).all():
+        raise DataError("no finite waveform can be made of these streams; they, or the voice, are damaged")
     return made[: vocoder.spec.feature_config.n_samples(lengths.pop())]
 
 
 class FolderVocoder:
     """Makes waveforms of a decode dir, whose tables it opens once; it can be sent to other processes.
 
-    Args:
-        folder: decode dir. spec: of its features. trained: further arguments of :func:`load_vocoder`.
+    ``trained`` are further arguments of :func:`load_vocoder`.
 
     Raises DataError as :func:`load_vocoder`, or where a table is missing.
     """

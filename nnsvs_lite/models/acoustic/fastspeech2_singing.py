@@ -13,7 +13,7 @@ from nnsvs_lite.models.layers.outputs import StreamHeads, zeroed
 from nnsvs_lite.models.layers.score_embedding import ToFrames
 from nnsvs_lite.models.layers.transformer import Transformer
 from nnsvs_lite.models.neural import Streams, StreamWeights
-from nnsvs_lite.models.options import AcousticOptions
+from nnsvs_lite.models.options import AcousticOptions, Depth, Rate, Size, Weight
 from nnsvs_lite.models.refined import PostnetAcoustic
 
 
@@ -56,24 +56,24 @@ class FastSpeech2Singing(PostnetAcoustic):
         self,
         spec: Spec,
         inputs: Sequence[str] = ("phone", "pitch", "length"),
-        dim: int = 256,
-        encoder_layers: int = 4,
-        decoder_layers: int = 4,
-        heads: int = 2,
-        filters: int = 1024,
-        kernels: Sequence[int] = (9, 1),
-        dropout: float = 0.1,
-        attention_dropout: float = 0.1,
-        variance_hidden: int = 256,
-        variance_layers: int = 2,
-        variance_kernel: int = 3,
-        variance_dropout: float = 0.5,
-        embed_kernel: int = 9,
-        energy_weight: float = 1.0,
+        dim: Size = 256,
+        encoder_layers: Size = 4,
+        decoder_layers: Size = 4,
+        heads: Size = 2,
+        filters: Size = 1024,
+        kernels: Sequence[Size] = (9, 1),
+        dropout: Rate = 0.1,
+        attention_dropout: Rate = 0.1,
+        variance_hidden: Size = 256,
+        variance_layers: Size = 2,
+        variance_kernel: Size = 3,
+        variance_dropout: Rate = 0.5,
+        embed_kernel: Size = 9,
+        energy_weight: Weight = 1.0,
         weights: StreamWeights | None = None,
         places: bool = False,
-        postnet_layers: int = 0,
-        postnet_channels: int = 512,
+        postnet_layers: Depth = 0,
+        postnet_channels: Size = 512,
         options: AcousticOptions | None = None,
     ):
         sizes = dict.fromkeys(inputs, dim)

@@ -15,6 +15,7 @@ from nnsvs_lite.models.layers.linguistic import Questions
 from nnsvs_lite.models.layers.losses import LF0_UNIT
 from nnsvs_lite.models.layers.mlpg import WINDOWS, dynamics, generate
 from nnsvs_lite.models.layers.trees import TreeBank
+from nnsvs_lite.models.options import Size
 
 
 class HmmAcoustic(RuleAcoustic):
@@ -35,7 +36,7 @@ class HmmAcoustic(RuleAcoustic):
 
     fits = True
 
-    def __init__(self, spec: Spec, states: int = 5, leaves: int = 256, smallest: int = 120):
+    def __init__(self, spec: Spec, states: Size = 5, leaves: Size = 256, smallest: Size = 120):
         super().__init__(spec)
         self.states, self.smallest = states, smallest
         self.questions = Questions(spec)

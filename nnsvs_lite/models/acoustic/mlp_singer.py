@@ -11,7 +11,7 @@ from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.conditions import Conditions
 from nnsvs_lite.models.layers.score_embedding import ToFrames
-from nnsvs_lite.models.options import AcousticOptions
+from nnsvs_lite.models.options import AcousticOptions, Depth, Rate, Size
 from nnsvs_lite.models.refined import RefinedAcoustic
 
 
@@ -96,17 +96,17 @@ class MlpSinger(RefinedAcoustic):
     def __init__(
         self,
         spec: Spec,
-        phone_dim: int = 256,
-        pitch_dim: int = 32,
-        dim: int = 288,
-        layers: int = 16,
-        chunk: int = 192,
-        overlap: int = 16,
-        expansion: int = 2,
-        dropout: float = 0.5,
+        phone_dim: Size = 256,
+        pitch_dim: Size = 32,
+        dim: Size = 288,
+        layers: Size = 16,
+        chunk: Size = 192,
+        overlap: Depth = 16,
+        expansion: Size = 2,
+        dropout: Rate = 0.5,
         places: bool = False,
-        postnet_layers: int = 0,
-        postnet_channels: int = 512,
+        postnet_layers: Depth = 0,
+        postnet_channels: Size = 512,
         options: AcousticOptions | None = None,
     ):
         sizes = {"phone": phone_dim, "pitch": pitch_dim}

@@ -13,7 +13,7 @@ from nnsvs_lite.models.layers.conv import MaskedConv1d
 from nnsvs_lite.models.layers.expand import gather_rows
 from nnsvs_lite.models.layers.score_embedding import ToFrames
 from nnsvs_lite.models.layers.transformer import PositionalEncoding, SelfAttention
-from nnsvs_lite.models.options import AcousticOptions
+from nnsvs_lite.models.options import AcousticOptions, Depth, Positive, Rate, Size
 from nnsvs_lite.models.refined import RefinedAcoustic
 
 HALF = math.sqrt(0.5)
@@ -76,17 +76,17 @@ class MuskitsGlu(RefinedAcoustic):
     def __init__(
         self,
         spec: Spec,
-        dim: int = 256,
-        encoder_layers: int = 3,
-        decoder_layers: int = 6,
-        heads: int = 4,
-        width: float = 30.0,
-        kernel: int = 3,
-        dropout: float = 0.1,
-        attention_dropout: float = 0.1,
+        dim: Size = 256,
+        encoder_layers: Size = 3,
+        decoder_layers: Size = 6,
+        heads: Size = 4,
+        width: Positive = 30.0,
+        kernel: Size = 3,
+        dropout: Rate = 0.1,
+        attention_dropout: Rate = 0.1,
         places: bool = False,
-        postnet_layers: int = 5,
-        postnet_channels: int = 256,
+        postnet_layers: Depth = 5,
+        postnet_channels: Size = 256,
         options: AcousticOptions | None = None,
     ):
         sizes = {"phone": dim, "pitch": dim}

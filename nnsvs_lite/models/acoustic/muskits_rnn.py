@@ -7,7 +7,7 @@ from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.conditions import Conditions
 from nnsvs_lite.models.layers.recurrent import BiLSTM
 from nnsvs_lite.models.layers.score_embedding import ToFrames
-from nnsvs_lite.models.options import AcousticOptions
+from nnsvs_lite.models.options import AcousticOptions, Depth, Rate, Size
 from nnsvs_lite.models.refined import RefinedAcoustic
 
 
@@ -23,14 +23,14 @@ class MuskitsRnn(RefinedAcoustic):
     def __init__(
         self,
         spec: Spec,
-        dim: int = 512,
-        hidden: int = 512,
-        encoder_layers: int = 3,
-        decoder_layers: int = 5,
-        dropout: float = 0.1,
+        dim: Size = 512,
+        hidden: Size = 512,
+        encoder_layers: Size = 3,
+        decoder_layers: Size = 5,
+        dropout: Rate = 0.1,
         places: bool = False,
-        postnet_layers: int = 5,
-        postnet_channels: int = 512,
+        postnet_layers: Depth = 5,
+        postnet_channels: Size = 512,
         options: AcousticOptions | None = None,
     ):
         sizes = {"phone": dim, "pitch": dim}

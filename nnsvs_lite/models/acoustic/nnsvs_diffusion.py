@@ -1,13 +1,14 @@
 """The diffusion system of NNSVS' later recipes: F0 is autoregressive, spectra come from noise."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor, nn
 
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.io.settings import Within
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.conditions import Conditions
 from nnsvs_lite.models.layers.diffusion import DiffusionStream, Sampler
@@ -15,7 +16,7 @@ from nnsvs_lite.models.layers.ffconvlstm import FFConvLSTM
 from nnsvs_lite.models.layers.linguistic import LinguisticFeatures
 from nnsvs_lite.models.layers.streams import StreamNet, StreamSize
 from nnsvs_lite.models.neural import NeuralAcoustic, Streams
-from nnsvs_lite.models.options import AcousticOptions
+from nnsvs_lite.models.options import AcousticOptions, Depth, Positive, Rate, Size, Weight
 
 
 @dataclass(frozen=True)
@@ -27,15 +28,15 @@ class DiffusionSize:
         cond: of its output. channels, layers, cycle: of the denoiser.
     """
 
-    embed: int = 256
-    ff: int = 512
-    conv: int = 256
-    lstm: int = 128
-    lstm_layers: int = 2
-    cond: int = 256
-    channels: int = 256
-    layers: int = 20
-    cycle: int = 4
+    embed: Depth = 256
+    ff: Size = 512
+    conv: Size = 256
+    lstm: Size = 128
+    lstm_layers: Size = 2
+    cond: Size = 256
+    channels: Size = 256
+    layers: Size = 20
+    cycle: Annotated[int, Within(1, 16)] = 4
 
 
 class DiffusionNet(nn.Module):
@@ -78,12 +79,12 @@ class NnsvsDiffusion(NeuralAcoustic):
         lf0: StreamSize,
         vuv: StreamSize,
         diffused: dict[str, DiffusionSize],
-        steps: int = 100,
-        beta_end: float = 0.06,
-        scale: float = 10.0,
+        steps: Annotated[int, Within(1, 10_000)] = 100,
+        beta_end: Rate = 0.06,
+        scale: Positive = 10.0,
         sampler: Sampler = "ddpm",
-        sampling_steps: int = 100,
-        temperature: float = 1.0,
+        sampling_steps: Annotated[int, Within(1, 10_000)] = 100,
+        temperature: Weight = 1.0,
         linear: bool = False,
         options: AcousticOptions | None = None,
     ):

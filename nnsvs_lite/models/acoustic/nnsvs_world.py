@@ -13,7 +13,7 @@ from nnsvs_lite.models.layers.linguistic import LinguisticFeatures
 from nnsvs_lite.models.layers.recurrent import BiLSTM
 from nnsvs_lite.models.layers.streams import StreamNet, StreamSize, check_order
 from nnsvs_lite.models.neural import NeuralAcoustic, Streams, StreamWeights
-from nnsvs_lite.models.options import AcousticOptions
+from nnsvs_lite.models.options import AcousticOptions, Depth, Size
 
 
 @dataclass(frozen=True)
@@ -25,10 +25,10 @@ class EncoderSize:
         layers: of the LSTM. out: of a linear layer after it.
     """
 
-    embed: int = 256
-    hidden: int = 512
-    layers: int = 3
-    out: int = 1024
+    embed: Depth = 256
+    hidden: Size = 512
+    layers: Size = 3
+    out: Size = 1024
 
 
 class Encoder(nn.Module):

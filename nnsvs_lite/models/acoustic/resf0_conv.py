@@ -1,9 +1,12 @@
 """A convolutional acoustic model that corrects the rule: small, fast, in tune."""
 
+from typing import Annotated
+
 import torch
 from torch import Tensor, nn
 
 from nnsvs_lite.features.spec import Spec
+from nnsvs_lite.io.settings import Within
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.conditions import Conditions
 from nnsvs_lite.models.layers.context import ContextEncoder, hiding
@@ -11,7 +14,7 @@ from nnsvs_lite.models.layers.conv import ConvStack, MaskedConv1d
 from nnsvs_lite.models.layers.expand import POSITIONS, frame_positions, full_phone_context, gather_rows
 from nnsvs_lite.models.layers.outputs import StreamHeads
 from nnsvs_lite.models.neural import NeuralAcoustic, Streams, StreamWeights
-from nnsvs_lite.models.options import AcousticOptions
+from nnsvs_lite.models.options import AcousticOptions, Rate, Size
 
 PITCHES = 128
 """MIDI numbers."""
@@ -67,13 +70,13 @@ class ResF0Conv(NeuralAcoustic):
     def __init__(
         self,
         spec: Spec,
-        hidden: int = 96,
-        f0_hidden: int = 48,
-        phone_layers: int = 2,
-        frame_layers: int = 5,
-        kernel: int = 5,
-        cycle: int = 3,
-        dropout: float = 0.1,
+        hidden: Size = 96,
+        f0_hidden: Size = 48,
+        phone_layers: Size = 2,
+        frame_layers: Size = 5,
+        kernel: Size = 5,
+        cycle: Annotated[int, Within(1, 16)] = 3,
+        dropout: Rate = 0.1,
         weights: StreamWeights | None = None,
         options: AcousticOptions | None = None,
     ):

@@ -16,7 +16,7 @@ from nnsvs_lite.models.layers.losses import LF0_UNIT
 from nnsvs_lite.models.layers.outputs import MAX_RESIDUAL, StreamHeads
 from nnsvs_lite.models.layers.vibrato import VibratoAnalysis, sing_vibrato
 from nnsvs_lite.models.neural import NeuralAcoustic, Streams, StreamWeights
-from nnsvs_lite.models.options import AcousticOptions
+from nnsvs_lite.models.options import AcousticOptions, Rate, Size, Weight
 
 RISE = 0.3
 """Seconds over which the weight rises at a note's start and falls at its end."""
@@ -73,13 +73,13 @@ class Sinsy(NeuralAcoustic):
     def __init__(
         self,
         spec: Spec,
-        ff: int = 2048,
-        conv: int = 1024,
-        lstm: int = 256,
-        lstm_layers: int = 2,
-        dropout: float = 0.0,
+        ff: Size = 2048,
+        conv: Size = 1024,
+        lstm: Size = 256,
+        lstm_layers: Size = 2,
+        dropout: Rate = 0.0,
         vibrato: Literal["none", "diff", "sine"] = "none",
-        prior: float = 0.0,
+        prior: Weight = 0.0,
         weights: StreamWeights | None = None,
         options: AcousticOptions | None = None,
     ):

@@ -12,7 +12,7 @@ from nnsvs_lite.models.layers.conditions import Conditions
 from nnsvs_lite.models.layers.conv import MaskedBatchNorm, MaskedConv1d
 from nnsvs_lite.models.layers.recurrent import BiLSTM
 from nnsvs_lite.models.neural import Streams, StreamWeights
-from nnsvs_lite.models.options import AcousticOptions
+from nnsvs_lite.models.options import AcousticOptions, Depth, Positive, Rate, Size, Weight
 from nnsvs_lite.models.refined import PostnetAcoustic
 
 
@@ -54,20 +54,20 @@ class TacotronSinging(PostnetAcoustic):
         self,
         spec: Spec,
         inputs: Sequence[str] = ("phone", "pitch", "length"),
-        dim: int = 512,
-        conv_layers: int = 3,
-        conv_kernel: int = 5,
-        dropout: float = 0.5,
-        hidden: int = 1024,
-        prenet: int = 256,
-        prenet_dropout: float = 0.5,
-        attention: int = 512,
-        reduction: int = 2,
-        sigma: float = 0.4,
-        guided_weight: float = 1.0,
+        dim: Size = 512,
+        conv_layers: Size = 3,
+        conv_kernel: Size = 5,
+        dropout: Rate = 0.5,
+        hidden: Size = 1024,
+        prenet: Size = 256,
+        prenet_dropout: Rate = 0.5,
+        attention: Size = 512,
+        reduction: Size = 2,
+        sigma: Positive = 0.4,
+        guided_weight: Weight = 1.0,
         weights: StreamWeights | None = None,
-        postnet_layers: int = 5,
-        postnet_channels: int = 512,
+        postnet_layers: Depth = 5,
+        postnet_channels: Size = 512,
         options: AcousticOptions | None = None,
     ):
         sizes = dict.fromkeys(inputs, dim)

@@ -10,7 +10,7 @@ from nnsvs_lite.models.layers.conditions import Conditions
 from nnsvs_lite.models.layers.score_embedding import ToFrames
 from nnsvs_lite.models.layers.transformer import Transformer
 from nnsvs_lite.models.neural import StreamWeights
-from nnsvs_lite.models.options import AcousticOptions
+from nnsvs_lite.models.options import AcousticOptions, Depth, Rate, Size
 from nnsvs_lite.models.refined import RefinedAcoustic
 
 
@@ -27,18 +27,18 @@ class XiaoiceSing(RefinedAcoustic):
         self,
         spec: Spec,
         inputs: Sequence[str] = ("phone", "pitch", "length"),
-        dim: int = 384,
-        encoder_layers: int = 6,
-        decoder_layers: int = 6,
-        heads: int = 2,
-        filters: int = 1536,
-        kernels: Sequence[int] = (3, 1),
-        dropout: float = 0.1,
-        attention_dropout: float = 0.1,
+        dim: Size = 384,
+        encoder_layers: Size = 6,
+        decoder_layers: Size = 6,
+        heads: Size = 2,
+        filters: Size = 1536,
+        kernels: Sequence[Size] = (3, 1),
+        dropout: Rate = 0.1,
+        attention_dropout: Rate = 0.1,
         scaled: bool = False,
         places: bool = False,
-        postnet_layers: int = 0,
-        postnet_channels: int = 512,
+        postnet_layers: Depth = 0,
+        postnet_channels: Size = 512,
         weights: StreamWeights | None = None,
         options: AcousticOptions | None = None,
     ):

@@ -9,6 +9,7 @@ from nnsvs_lite.models.layers.conv import VariancePredictor
 from nnsvs_lite.models.layers.expand import full_phone_context
 from nnsvs_lite.models.layers.mdn import masked_mean
 from nnsvs_lite.models.layers.transformer import Transformer
+from nnsvs_lite.models.options import Depth, Rate, Size, Weight
 from nnsvs_lite.models.timing import NeuralDuration, Prediction, ValueHead
 
 UNIT = 0.02
@@ -35,15 +36,15 @@ class FastSpeechDuration(NeuralDuration):
     def __init__(
         self,
         spec: Spec,
-        hidden: int = 384,
-        layers: int = 2,
-        kernel: int = 3,
-        dropout: float = 0.1,
-        phone_weight: float = 1.0,
-        syllable_weight: float = 1.0,
-        encoder_layers: int = 0,
+        hidden: Size = 384,
+        layers: Size = 2,
+        kernel: Size = 3,
+        dropout: Rate = 0.1,
+        phone_weight: Weight = 1.0,
+        syllable_weight: Weight = 1.0,
+        encoder_layers: Depth = 0,
         residual_to_rule: bool = False,
-        context_dropout: float = 0.0,
+        context_dropout: Rate = 0.0,
     ):
         super().__init__(spec, residual_to_rule)
         self.phone_weight, self.syllable_weight = phone_weight, syllable_weight

@@ -4,6 +4,7 @@ from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.linguistic import LinguisticFeatures
 from nnsvs_lite.models.layers.recurrent import BiLSTM
+from nnsvs_lite.models.options import Rate, Size
 from nnsvs_lite.models.timing import NeuralDuration, Prediction, ValueHead
 
 
@@ -21,11 +22,11 @@ class LstmDuration(NeuralDuration):
     def __init__(
         self,
         spec: Spec,
-        hidden: int = 64,
-        layers: int = 2,
-        dropout: float = 0.5,
+        hidden: Size = 64,
+        layers: Size = 2,
+        dropout: Rate = 0.5,
         residual_to_rule: bool = False,
-        context_dropout: float = 0.0,
+        context_dropout: Rate = 0.0,
     ):
         super().__init__(spec, residual_to_rule)
         self.features = LinguisticFeatures(spec, context_dropout)

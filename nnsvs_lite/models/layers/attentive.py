@@ -101,12 +101,17 @@ def guided_attention(weights: Tensor, phone: Tensor, mask: Tensor, steps: Tensor
 
 
 class Memory(NamedTuple):
-    """What does not change from step to step."""
+    """What does not change from step to step.
 
-    vectors: Tensor  # (B, P, inputs) of the encoder
-    keys: Tensor  # (B, P, attention) of them
-    mask: Tensor  # (B, P) bool
-    control: Tensor  # (B, P) logits of DurationControl
+    Attributes:
+        vectors: (B, P, inputs) of the encoder. keys: (B, P, attention) of them.
+        mask: (B, P) bool. control: (B, P) logits, see ``DurationControl``.
+    """
+
+    vectors: Tensor
+    keys: Tensor
+    mask: Tensor
+    control: Tensor
 
 
 class AttentiveDecoder(nn.Module):
@@ -118,9 +123,8 @@ class AttentiveDecoder(nn.Module):
     The prenet's dropout stays on in singing, as published, with seeded masks.
 
     Args:
-        inputs: size of the encoder's vectors. size: of an output frame.
-        hidden: of both LSTM layers. prenet: of its two layers. dropout: in it.
-        attention: size in which queries and keys meet. reduction: frames a step.
+        inputs: size of the encoder's vectors. size: of an output frame. hidden: of both LSTM layers.
+        prenet: of its two layers. dropout: in it. reduction: frames a step.
     """
 
     def __init__(

@@ -12,6 +12,7 @@ from nnsvs_lite.models.layers.ffconvlstm import FFConvLSTM
 from nnsvs_lite.models.layers.noise import SeededDropout
 from nnsvs_lite.models.layers.outputs import zeroed
 from nnsvs_lite.models.layers.postnet import Postnet
+from nnsvs_lite.models.options import Depth, Rate, Size
 
 
 @dataclass(frozen=True)
@@ -23,20 +24,20 @@ class DecoderSize:
         dropout: of the frame that is heard.
     """
 
-    hidden: int = 256
-    layers: int = 1
-    reduction: int = 2
-    dropout: float = 0.5
+    hidden: Size = 256
+    layers: Size = 1
+    reduction: Size = 2
+    dropout: Rate = 0.5
 
 
 @dataclass(frozen=True)
 class PostnetSize:
     """Of a :class:`Postnet`."""
 
-    layers: int = 5
-    channels: int = 512
-    kernel: int = 5
-    dropout: float = 0.0
+    layers: Size = 5
+    channels: Size = 512
+    kernel: Size = 5
+    dropout: Rate = 0.0
 
 
 @dataclass(frozen=True)
@@ -51,12 +52,12 @@ class StreamSize:
         conditioned_on: streams before this one, besides F0, that enter its network.
     """
 
-    embed: int = 0
-    ff: int = 256
-    conv: int = 128
-    lstm: int = 64
-    lstm_layers: int = 2
-    dropout: float = 0.0
+    embed: Depth = 0
+    ff: Depth = 256
+    conv: Size = 128
+    lstm: Size = 64
+    lstm_layers: Size = 2
+    dropout: Rate = 0.0
     decoder: DecoderSize | None = None
     postnet: PostnetSize | None = None
     conditioned_on: list[str] = field(default_factory=list)

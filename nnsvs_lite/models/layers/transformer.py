@@ -18,12 +18,10 @@ def local_bias(size: int, width: float, device: torch.device) -> Tensor:
 
 
 class SelfAttention(nn.Module):
-    """Heads of scaled dot products over an utterance, without a layer after them.
+    """Heads of scaled dot products over an utterance, without a layer after them; they share ``dim`` evenly.
 
-    Args:
-        dim: of the vectors. heads: they share ``dim`` evenly.
-        dropout: of attention weights. bias: of the layer that makes queries, keys and values.
-        width: frames squared of the locality term, 0 for none; see :func:`local_bias`.
+    ``dropout`` is of attention weights, ``bias`` of the layer that makes queries, keys and values; ``width``
+    is frames squared of the locality term, 0 for none, see :func:`local_bias`.
 
     Raises DataError if ``heads`` does not divide ``dim``.
     """

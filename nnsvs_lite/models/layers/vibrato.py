@@ -25,12 +25,15 @@ CROSSINGS = 5
 
 
 class Vibrato(NamedTuple):
-    """What was found, (B, T, 1) each; amplitude and rate are 0 in frames without vibrato."""
+    """What was found, (B, T, 1) each."""
 
-    level: Tensor  # log F0 with its oscillation taken away
-    flag: Tensor  # bool, frames with vibrato
-    amplitude: Tensor  # cents
-    rate: Tensor  # Hz
+    level: Tensor
+    """Log F0 with its oscillation taken away."""
+    flag: Tensor
+    """Bool, frames with vibrato."""
+    amplitude: Tensor
+    """Cents; 0 elsewhere, as is the rate, in Hz."""
+    rate: Tensor
 
 
 def before(x: Tensor) -> Tensor:

@@ -4,12 +4,15 @@ In tune, but with the sound of phases that were guessed.
 """
 
 from collections.abc import Mapping
+from typing import Annotated
 
 import numpy as np
 
 from nnsvs_lite.features.config import FeatureConfig
 from nnsvs_lite.features.mel import analysis_window, filterbank, frame_centres
 from nnsvs_lite.features.spec import Spec
+from nnsvs_lite.io.settings import Within
+from nnsvs_lite.models.options import Rate
 from nnsvs_lite.models.vocoder.signal import SignalVocoder
 
 
@@ -18,7 +21,7 @@ class GriffinLim(SignalVocoder):
 
     inputs = ("lf0", "vuv", "mel")
 
-    def __init__(self, spec: Spec, iterations: int = 32, momentum: float = 0.99):
+    def __init__(self, spec: Spec, iterations: Annotated[int, Within(0, 10_000)] = 32, momentum: Rate = 0.99):
         super().__init__(spec)
         self.options = {"iterations": iterations, "momentum": momentum}
 

@@ -158,7 +158,10 @@ def _distance(times: Sequence[int], tick: int) -> int:
 
 def _lyrics(syllables: Syllables, lang: str) -> list[tuple[int, str]]:
     """Text of each syllable, with ``-`` where its word goes on; the same one twice at one tick is one."""
-    syllables = list(dict.fromkeys(sorted(syllables, key=lambda row: row[0])))
+    once: dict[tuple[int, bytes], tuple[int, bytes]] = {}
+    for tick, text in sorted(syllables, key=lambda row: row[0]):
+        once.setdefault((tick, text.strip()), (tick, text))
+    syllables = list(once.values())
     joined, encoding = b"\0".join(text.replace(b"\0", b"") for _, text in syllables), None
     for tag, name in ((b"{@JP}", "cp932"), (b"{@LATIN}", "cp1252"), (b"{@LATIN1}", "cp1252")):
         if tag in joined:

@@ -14,9 +14,6 @@ from nnsvs_lite.score.lyrics import clean_alias, is_breath, is_continuation
 from nnsvs_lite.score.timeline import Metre, Timeline
 from nnsvs_lite.score.types import REST, Note, joined_rests
 
-GRACE_BEATS = Fraction(1, 8)
-"""Length in quarters of a grace note with a slash, or after its note: a 32nd."""
-
 
 def play(
     measures: Sequence[WrittenMeasure],
@@ -58,7 +55,7 @@ def play(
         after_rest = not notes or notes[-1].is_rest
         ranks = list(dict.fromkeys((passed + skipped if verse == skipped + 1 else verse, verse, 1)))
         events = _with_lyrics(voices.choose(measure, ranks), ranks, after_rest)
-        for event in _with_rests(_spread_graces(events), measure.length):
+        for event in _with_rests(events, measure.length):
             note = Note(
                 timeline.seconds(at + event.offset),
                 timeline.seconds(at + event.end),
@@ -162,41 +159,3 @@ def _with_rests(events: Iterable[WrittenNote], length: Fraction) -> Iterator[Wri
         yield event
     if position < length:
         yield WrittenNote(position, length - position)
-
-
-def _spread_graces(events: Sequence[WrittenNote]) -> list[WrittenNote]:
-    """Grace notes given a length, taken from the note they lead to or, without one, from the note before."""
-    spread: list[WrittenNote] = []
-    waiting: list[WrittenNote] = []
-    for event in [*events, WrittenNote(Fraction(0), Fraction(0))]:
-        if event.grace:
-            waiting.append(event)
-            continue
-        if waiting and event.pitch != REST:
-            if not any(grace.lyric for grace in waiting):
-                waiting[0].lyric, event.lyric = event.lyric, ""
-            spread += _share(event, waiting, before=True)
-        else:
-            if waiting and spread and spread[-1].pitch != REST:
-                spread += _share(spread.pop(), waiting, before=False)
-            spread.append(event)
-        waiting = []
-    return spread[:-1]
-
-
-def _share(note: WrittenNote, graces: Sequence[WrittenNote], before: bool) -> list[WrittenNote]:
-    """A note that gives its beginning or end to the grace notes before or after it, in order.
-
-    One without a slash takes half of the note, several what they are written as, up to half, as notation
-    programs play them.
-    """
-    taken = note.beats / 2
-    if not before or any(grace.value is None for grace in graces):
-        taken = min(GRACE_BEATS * len(graces), taken)
-    elif len(graces) > 1 and all(grace.value for grace in graces):
-        taken = min(sum(grace.value for grace in graces), taken)
-    each = taken / len(graces)
-    start = note.offset if before else note.end - taken
-    timed = [dataclasses.replace(g, offset=start + i * each, beats=each) for i, g in enumerate(graces)]
-    rest = dataclasses.replace(note, offset=note.offset + before * taken, beats=note.beats - taken)
-    return [*timed, rest] if before else [rest, *timed]

@@ -2,11 +2,11 @@
 
 import bisect
 import math
+import operator
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
-from typing import NamedTuple
 
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.leftout import left_out
@@ -112,37 +112,35 @@ class Voices:
 
         Raises DataError where a note has no pitch or no length.
         """
-        events = _events(measure.notes)
-        names = list(dict.fromkeys(event.voice for event in events if event.pitched))
+        names = list(dict.fromkeys(note.voice for note in measure.notes if note.pitch != REST))
         if self.forced is not None and len(names) > 1:
             names = [name for name in names if name == self.forced]
-            events = [event for event in events if event.voice in names]
-        given = set[int]().union(*(event.verses for event in events if event.pitched))
+        notes = [n for n in measure.notes if n.voice in names and n.pitch != REST]
+        given = set[int]().union(*(note.lyrics for note in notes))
         wanted = set([verse for verse in verses if verse in given][:1]) or given
-        singing = [event.voice for event in events if event.pitched and event.verses & wanted] or names
-        lead = max(singing, key=self.weight.__getitem__, default="")
+        singing = {note.voice for note in notes if wanted & note.lyrics.keys()} or set(names)
+        lead = max(names, key=lambda name: (name in singing, self.weight[name]), default="")
         kept = _Row()
-        worded = [event for event in events if event.verses & wanted or not event.pitched]
-        for event in sorted(worded, key=lambda event: event.voice != lead):
-            kept.add(event)
-        beside = [event for event in events if event.pitched and not event.verses & wanted]
-        for event in beside:
-            if event.voice == lead:
-                kept.add(event)
+        beside = [note for note in notes if not wanted & note.lyrics.keys()]
+        worded = [note for note in notes if wanted & note.lyrics.keys()]
+        for note in sorted(worded, key=lambda note: note.voice != lead):
+            kept.add(note)
+        for note in sorted(beside, key=lambda note: note.voice != lead):
+            if note.voice == lead or (note.voice in singing and kept.ends.get(note.offset) == note.voice):
+                kept.add(note)
         for name in names:
-            row = [event for event in beside if event.voice == name != lead]
-            if name in singing:
-                for event in row:
-                    if kept.ends.get(event.start) == name:
-                        kept.add(event)
-            elif any(event.verses & set(verses) for event in row) and all(map(kept.fits, row)):
-                for event in row:
-                    kept.add(event)
-        for event in events:
-            if event.pitched and (not event.verses or event.verses & wanted):
-                self.places[id(event.note)] = measure.place(event.start)
-        self.sung |= {id(event.note): event.note for event in kept.events}
-        return [_checked(note, measure) for event in kept.events for note in event.notes]
+            row = [note for note in beside if note.voice == name and name not in singing]
+            if any(note.lyrics.keys() & set(verses) for note in row) and all(map(kept.fits, row)):
+                for note in row:
+                    kept.add(note)
+        for note in measure.notes:
+            # A rest counts where words stand on it.
+            if note.pitch == REST and note.lyrics:
+                kept.add(note)
+        for note in [*worded, *(note for note in beside if not note.lyrics)]:
+            self.places[id(note)] = measure.place(note.offset)
+        self.sung |= {id(note): note for note in kept.notes}
+        return [_checked(note, measure) for note in kept.notes]
 
     def tell(self) -> None:
         """Warns of what was not sung in any verse that was chosen."""
@@ -152,69 +150,27 @@ class Voices:
         left_out("notes that sound together with those of the voice sung are left out", silent)
 
 
-class _Event(NamedTuple):
-    """A note or rest with the grace notes that belong to it, in ``notes``."""
-
-    note: WrittenNote
-    notes: list[WrittenNote]
-
-    @property
-    def start(self) -> Fraction:
-        return self.note.offset
-
-    @property
-    def voice(self) -> str:
-        return self.note.voice
-
-    @property
-    def pitched(self) -> bool:
-        return self.note.pitch != REST
-
-    @property
-    def verses(self) -> set[int]:
-        return set().union(*(note.lyrics for note in self.notes))
-
-
-def _events(notes: Sequence[WrittenNote]) -> list[_Event]:
-    """Notes, and rests that carry words; grace notes that lead to nothing go with the note before them."""
-    events: list[_Event] = []
-    waiting: dict[str, list[WrittenNote]] = {}
-    last: dict[str, _Event] = {}
-    for note in notes:
-        if note.grace and note.pitch != REST:
-            waiting.setdefault(note.voice, []).append(note)
-        elif note.pitch != REST:
-            last[note.voice] = _Event(note, [*waiting.pop(note.voice, []), note])
-            events.append(last[note.voice])
-        elif note.lyrics and not note.grace:
-            events.append(_Event(note, [note]))
-    for voice, graces in waiting.items():
-        if voice in last:
-            last[voice].notes.extend(graces)
-    return events
-
-
 class _Row:
-    """Events in order of time, none during another."""
+    """Notes in order of time, none during another."""
 
     def __init__(self) -> None:
-        self.events: list[_Event] = []
+        self.notes: list[WrittenNote] = []
         self.ends: dict[Fraction, str] = {}
-        self._starts: list[Fraction] = []
 
-    def fits(self, event: _Event) -> bool:
-        i = bisect.bisect_right(self._starts, event.start)
-        before = self.events[i - 1].note if i else None
-        free = before is None or (before.end <= event.start and before.offset < event.start)
-        return free and (i == len(self._starts) or event.note.end <= self._starts[i])
+    def fits(self, note: WrittenNote) -> bool:
+        i = bisect.bisect_right(self.notes, note.offset, key=_offset)
+        before = self.notes[i - 1] if i else None
+        free = before is None or (before.end <= note.offset and before.offset < note.offset)
+        return free and (i == len(self.notes) or note.end <= self.notes[i].offset)
 
-    def add(self, event: _Event) -> None:
-        """Adds an event where there is room for it."""
-        if self.fits(event):
-            i = bisect.bisect_right(self._starts, event.start)
-            self._starts.insert(i, event.start)
-            self.events.insert(i, event)
-            self.ends[event.note.end] = event.voice
+    def add(self, note: WrittenNote) -> None:
+        """Adds a note where there is room for it."""
+        if self.fits(note):
+            bisect.insort_right(self.notes, note, key=_offset)
+            self.ends[note.end] = note.voice
+
+
+_offset = operator.attrgetter("offset")
 
 
 def _checked(note: WrittenNote, measure: WrittenMeasure) -> WrittenNote:
@@ -223,6 +179,6 @@ def _checked(note: WrittenNote, measure: WrittenMeasure) -> WrittenNote:
         return note
     if math.isnan(note.pitch):
         raise DataError(f"{place}: a note without pitch cannot be sung")
-    if note.beats <= 0 and not note.grace:
+    if note.beats <= 0:
         raise DataError(f"{place}: a note of no length")
     return replace(note, pitch=checked_pitch(note.pitch, place))

@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from xml.etree.ElementTree import Element
@@ -16,6 +17,9 @@ from nnsvs_lite.score.types import REST
 _LIMITS = {"beats": 1000, "beat-type": 1024, "divisions": 10**7, "duration": 10**10, "offset": 10**10}
 """Largest numbers read; of others 1000."""
 
+GRACE_BEATS = Fraction(1, 8)
+"""Length in quarters of a grace note with a slash, or after its note: a 32nd."""
+
 _STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _UNITS = {"long": 16, "breve": 8, "whole": 4, "half": 2, "quarter": 1, "eighth": 1 / 2, "16th": 1 / 4}
 _UNITS |= {"32nd": 1 / 8, "64th": 1 / 16}
@@ -29,7 +33,7 @@ class WrittenNote:
     """A note, chord or rest as written; lengths in quarters, ``offset`` from the measure's start."""
 
     offset: Fraction
-    beats: Fraction  # 0 for a grace note
+    beats: Fraction
     pitch: float = REST  # MIDI number at sounding pitch, the highest of a chord; NaN where it has none
     lyrics: dict[int, tuple[str, bool]] = field(default_factory=dict)  # by verse: text, its word goes on
     lyric: str = ""  # the one that is sung
@@ -151,7 +155,7 @@ class WrittenPart:
         measure.bar, measure.beat_type, measure.key = self.bar, self.beat_type, self.key
         last = max((note.offset for note in measure.notes if note.pitch != REST), default=Fraction(0))
         measure.marks = [(offset, item, offset < last) for offset, item in marks]
-        measure.length = furthest
+        measure.length, measure.notes = furthest, _with_graces(measure.notes)
         return measure
 
     def _is_sign(self, item: Element, rest: WrittenNote) -> bool:
@@ -261,6 +265,48 @@ class WrittenPart:
         note.pitch = max(note.pitch, other.pitch) if note.pitch == note.pitch else other.pitch
         note.tied, note.breath, note.chord = note.tied or other.tied, note.breath or other.breath, True
         note.lyrics = other.lyrics | note.lyrics
+
+
+def _with_graces(notes: Sequence[WrittenNote]) -> list[WrittenNote]:
+    """The notes; grace notes take time from the note they lead to or, without one, from the note before."""
+    timed: list[WrittenNote] = []
+    waiting: dict[str, list[WrittenNote]] = {}
+    last: dict[str, WrittenNote] = {}
+    ends = [WrittenNote(Fraction(0), Fraction(0), voice=v) for v in dict.fromkeys(n.voice for n in notes)]
+    for note in [*notes, *ends]:
+        if note.grace:
+            waiting.setdefault(note.voice, []).extend([note] if note.pitch != REST else [])
+            continue
+        graces = waiting.pop(note.voice, [])
+        if note.pitch != REST:
+            last[note.voice] = note
+        if graces and note.voice in last:
+            _share(last[note.voice], graces, before=note.pitch != REST)
+            timed += graces
+        timed.append(note)
+    return [note for note in timed if note.beats or note.pitch != REST]
+
+
+def _share(note: WrittenNote, graces: Sequence[WrittenNote], before: bool) -> None:
+    """Gives the beginning or end of a note to the grace notes before or after it, in order.
+
+    One without a slash takes half of the note, several what they are written as, up to half, as notation
+    programs play them. A syllable begins on the first of them.
+    """
+    taken = note.beats / 2
+    if not before or any(grace.value is None for grace in graces):
+        taken = min(GRACE_BEATS * len(graces), taken)
+    elif len(graces) > 1 and all(grace.value for grace in graces):
+        taken = min(sum(grace.value for grace in graces), taken)
+    note.beats -= taken
+    start = note.offset if before else note.end
+    for i, grace in enumerate(graces):
+        grace.beats = taken / len(graces)
+        grace.offset = start + i * grace.beats
+    if before:
+        note.offset += taken
+        if not any(grace.lyrics for grace in graces):
+            graces[0].lyrics, note.lyrics = note.lyrics, {}
 
 
 _CLOSED = re.compile(r"[\s.]*[0-9]{1,2}\s*[])）】」]$")
