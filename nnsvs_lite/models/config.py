@@ -109,12 +109,8 @@ class Config:
         return find_class(self.class_path, Settings({}, self.class_path), trust_code=True)
 
     def build(self, spec: Spec) -> SvsModel:
-        """A new model for a dump. Raises DataError where its arguments make none."""
-        try:
-            return self.model_class(spec, **self.init_args)
-        except (ValueError, RuntimeError, ArithmeticError, AssertionError) as error:
-            reason = str(error).partition("\n")[0] or type(error).__name__
-            raise DataError(f"model.init_args make no {self.model_class.__name__}: {reason}") from error
+        """A new model for a dump."""
+        return self.model_class(spec, **self.init_args)
 
     @staticmethod
     def from_dict(value: Any, where: str, trust_code: bool = False) -> Config:
@@ -147,12 +143,6 @@ def _checked(settings: Settings, trust_code: bool) -> Config:
     place = ("model", "init_args")
     given = settings.arguments(cls, model.get("init_args") or {}, place, skip=("spec",))
     parameters = inspect.signature(cls).parameters.values()
-    for p in parameters:
-        # Sizes and counts: none is 0 that is not so by default.
-        least = 0 if p.default == 0 else 1
-        if type(given.get(p.name)) is int and given[p.name] < least:
-            what = f"model.init_args.{p.name} must be at least {least}, not {given[p.name]}"
-            raise settings.fault(what, (*place, p.name))
     init_args = {p.name: p.default for p in parameters if p.default is not p.empty} | given
     other, training = _batch_key(cls.family, other=True), settings.value.get("training") or {}
     if isinstance(training, dict) and other in training:
