@@ -59,6 +59,12 @@ def test_corrections_belong_to_utterances(tmp_path):
     write(tmp_path / "f001_a.TextGrid", GOOD)
     assert list(find_corrections(tmp_path, ["f001_a", "f001_b"])) == ["f001_a"]
     assert find_corrections(None, []) == {}
+    for name in ("f001_b.textgrid", "f001_c.TEXTGRID"):
+        write(tmp_path / "new" / name, GOOD)
+    assert list(find_corrections(tmp_path / "new", ["f001_b", "f001_c"])) == ["f001_b", "f001_c"]
+    write(tmp_path / "new" / "f001_b.TextGrid", GOOD)
+    with pytest.raises(DataError, match="is of the same utterance; one of both is needed"):
+        find_corrections(tmp_path / "new", ["f001_b", "f001_c"])
     with pytest.raises(DataError, match=r"no utterance 'f001_a' \(did you mean 'f001_aa'\?\)"):
         find_corrections(tmp_path, ["f001_aa"])
     with pytest.raises(DataError, match="no such folder of corrections"):

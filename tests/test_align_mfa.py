@@ -1,19 +1,22 @@
 """The Montreal Forced Aligner's driver, against its real files and a stand-in program."""
 
 import dataclasses
+import json
 import shutil
 import stat
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
 import yaml
 from align_corpus import make_corpus
 
-from nnsvs_lite.align.config import AlignConfig, MfaConfig
+from nnsvs_lite.align.config import AlignConfig, MfaConfig, RefineConfig
 from nnsvs_lite.align.mfa import MfaAligner, training_config
 from nnsvs_lite.align.phrases import CorpusFolder, cut_utterance
+from nnsvs_lite.align.stage import align
 from nnsvs_lite.io.errors import DataError
 
 # A program that takes mfa's arguments and writes, for every transcript, a TextGrid in which all
@@ -291,3 +294,43 @@ def test_model_that_is_not_there(stand_in, folder):
     aligner, log = stand_in(model="japanese_mfa")
     aligner.align(folder)
     assert log.read_text().splitlines()[-1].split()[3] == "japanese_mfa"
+
+
+@pytest.mark.parametrize(("meta", "theirs"), [("meta.json", ""), ("m/meta.yaml", "x"), ("other", "")])
+def test_phones_that_a_model_lacks_are_named(stand_in, folder, tmp_path, meta, theirs):
+    phones = sorted({phone for phrase in folder.phrases for phone in phrase.score.phones} - {"pau"})
+    gone = folder.phrases[1].score.phones[1]
+    with zipfile.ZipFile(tmp_path / "some.zip", "w") as file:
+        file.writestr(meta, json.dumps({"phones": [phone for phone in phones if phone != gone]}))
+    folder.names = {gone: theirs or gone}
+    aligner, _ = stand_in(model=str(tmp_path / "some.zip"))
+    _, failed = aligner.align(folder)
+    reason = f"the model has no phone '{theirs or gone}'; phone_map says what it calls ours"
+    lacking = [p.name for p in folder.phrases if gone in p.score.phones]
+    told = {name: why for name, why in failed.items() if "no phone" in why}
+    assert told == ({} if meta == "other" else dict.fromkeys(lacking, reason))
+
+
+def test_a_downloaded_model_is_found_in_our_root(stand_in, tmp_path):
+    aligner, _ = stand_in(model="japanese_mfa")
+    assert str(aligner.given_model()) == "japanese_mfa"
+    place = tmp_path / "work" / "root" / "pretrained_models" / "acoustic" / "japanese_mfa.zip"
+    place.parent.mkdir(parents=True)
+    place.write_text("model")
+    assert aligner.given_model() == place
+
+
+def test_what_the_aligner_could_not_align_is_counted(stand_in, tmp_path):
+    make_corpus(tmp_path / "data", 4, notes=4)
+    lose = 'if args[0] == "align": [p.unlink() for p in pathlib.Path(args[1]).glob("toy_00[12].*")]'
+    aligner, _ = stand_in(extra=lose)
+    refine = RefineConfig(iterations=2, start="aligner")
+    config = AlignConfig("mfa", mfa=aligner.options, refine=refine)
+    align([tmp_path / "data"], config, tmp_path / "exp", realign=True, say=lambda line: None)
+    text = (tmp_path / "exp" / "report.txt").read_text()
+    assert "could not align 2 of 4: toy_001: mfa: the aligner found no path through it\n" in text
+    assert "aligner and refinement agree within 20 ms at " in text
+    saved = json.loads((tmp_path / "exp" / "report.json").read_text())
+    assert sorted(saved["aligner_failed"]) == ["toy_001", "toy_002"] and saved["agreement"]["n_onsets"] > 0
+    # Those that are lost are refined from the score.
+    assert saved["refined"]["n_onsets"] > saved["aligner"]["n_onsets"]

@@ -12,6 +12,7 @@ from nnsvs_lite.align.config import AlignConfig, RefineConfig
 from nnsvs_lite.align.stage import align
 from nnsvs_lite.bin.main import main
 from nnsvs_lite.corpus.datadir import DataDir
+from nnsvs_lite.corpus.prepare import finish
 from nnsvs_lite.corpus.segment import segment_at_rests
 from nnsvs_lite.corpus.validate import validate
 from nnsvs_lite.io.ctm import Segment, read_ctm
@@ -194,3 +195,14 @@ def test_labels_used_as_they_are_undo_what_alignment_changed(tmp_path):
     assert (tmp_path / "data" / "score").read_bytes() == given
     assert not (tmp_path / "data" / "align.ctm").exists() and not (tmp_path / "data" / "given").exists()
     assert json.loads((tmp_path / "exp" / "report.json").read_text())["n_rejected"] == 0
+
+
+def test_songs_without_labels_are_left_whole_for_the_alignment(tmp_path):
+    data, truth = song(tmp_path)
+    names = ("toy_a", "toy_b", "toy_c")
+    songs = dataclasses.replace(data, wavs={name: data.wavs["toy_song"] for name in names}, utt2spk={})
+    for labels, utts in (([], ["toy_a"]), (truth, [f"toy_a_00{k}" for k in range(1, 5)])):
+        for name in names:
+            songs.put(name, "toy", data.scores["toy_song"], labels)
+        made = finish(dataclasses.replace(songs), tmp_path / "sets", eval_songs=["b"], dev_songs=["c"])
+        assert made["train"].utts == utts and len(made["eval"].utts) == len(made["dev"].utts) == len(utts)

@@ -3,10 +3,10 @@
     .venv/bin/python tools/compare_wiktionary.py de deu_latn_broad_filtered.tsv
 
 The file is one of https://github.com/CUNY-CL/wikipron, data/scrape/tsv: deu_latn_broad_filtered,
-fra_latn_broad_filtered, ita_latn_broad_filtered, spa_latn_ca_broad_filtered or
-kor_hang_narrow_filtered. Sounds that our phone set does not tell apart, or that the two
-write differently, are folded first. Prints the figures of docs/languages.md and the
-commonest differences.
+fra_latn_broad_filtered, ita_latn_broad_filtered, spa_latn_ca_broad_filtered,
+eng_latn_us_broad_filtered or kor_hang_narrow_filtered. Sounds that our phone set does not
+tell apart, or that the two write differently, are folded first. Prints the figures of
+docs/languages.md and the commonest differences.
 """
 
 import random
@@ -23,6 +23,11 @@ WORDS = 2000
 
 # Patterns of their transcriptions (decomposed, symbols with a space around each), in order.
 _TENSE = [(f" {c}͈ ", f" {c}{c} ") for c in "ptks"] + [(" ɕ͈ ", " ss ")]
+_ITALIAN_I = (r" ([aeouɛɔ]) j (?![aeiouɛɔ] )", r" \1 i ")
+_SPANISH = [(r" ([aeo]) i ", r" \1 j "), (r" ([aeo]) u ", r" \1 w ")]
+_SPANISH += [(rf" {voiced} (?=[ptkθsnml] )", f" {plain} ") for voiced, plain in ("bp", "dt", "ɡk")]
+_ENGLISH = {"i": "iy", "u": "uw", "ʊ": "uh", "æ": "ae", "ʃ": "sh", "ʒ": "zh", "ŋ": "ng", "θ": "th"}
+_ENGLISH |= {"ð": "dh", "j": "y", "h": "hh", "ɡ": "g", "ʍ": "w", "ɫ": "l"}
 THEIRS: dict[str, list[tuple[str, str]]] = {
     "de": [
         (r" g ", " ɡ "),
@@ -40,6 +45,10 @@ THEIRS: dict[str, list[tuple[str, str]]] = {
         (r" ([ieouyø]) ", r" \1ː "),
         (r" ɑ ", " a "),
         (r" χ ", " x "),
+        (r"ʰ", ""),
+        (r"^ (f |ts |)ɛ ɐ ", r" \1ɛ r "),
+        (r" ə r $", " ɐ "),
+        (r" aː $", " a "),
     ],
     "fr": [(r"[()]", ""), (r" g ", " ɡ "), (r" ɑ ", " a "), (r" œ̃ ", " ɛ̃ "), (r" r ", " ʁ ")],
     "it": [
@@ -49,6 +58,7 @@ THEIRS: dict[str, list[tuple[str, str]]] = {
         (r"̯", ""),
         (r" [ŋɱ] ", " n "),
         (r" ([ɲʎʃ]) \1 ", r" \1 "),
+        _ITALIAN_I,
     ],
     "es": [
         (r" i̯ ", " j "),
@@ -61,6 +71,25 @@ THEIRS: dict[str, list[tuple[str, str]]] = {
         (r" ð ", " d "),
         (r" ɣ ", " ɡ "),
         (r" z ", " s "),
+        *_SPANISH,
+    ],
+    "en": [
+        (r"[ː̯ʔ]", ""),
+        (r" ([lnm])̩ ", r" ə \1 "),
+        (r" t ʃ | tʃ ", " ch "),
+        (r" d ʒ | dʒ ", " jh "),
+        (r" e ɪ ", " ey "),
+        (r" a ɪ ", " ay "),
+        (r" a ʊ ", " aw "),
+        (r" o ʊ | o (?!ɹ)", " ow "),
+        (r" ɔ ɪ ", " oy "),
+        (r" [ɝɚ] | [ɜəʌ] ɹ ", " er "),
+        (r" ɹ ", " r "),
+        (r" [ɑɒɔo] ", " aa "),
+        (r" [əʌɪ] ", " ax "),
+        (r" [ɛe] ", " eh "),
+        *((f" {theirs} ", f" {ours} ") for theirs, ours in _ENGLISH.items()),
+        (r" ax (?=er )", " "),
     ],
     "ko": [
         (r"[̞̠̹̟̝̥̃̊ːʲʷ̚]", ""),
@@ -91,10 +120,11 @@ THEIRS: dict[str, list[tuple[str, str]]] = {
     ],
 }
 OURS: dict[str, list[tuple[str, str]]] = {
-    "de": [(r" t s ", " ts "), (r" t ʃ ", " tʃ ")],
+    "de": [(r" t s ", " ts "), (r" t ʃ ", " tʃ "), (r" aː $", " a ")],
     "fr": [(r" ɑ ", " a "), (r" œ̃ ", " ɛ̃ ")],
-    "it": [(r" ŋ ", " n "), (r" ([ɲʎʃ]) \1 ", r" \1 ")],
-    "es": [(r" m (?=[bp] )", " n "), (r" ʎ ", " ʝ ")],
+    "it": [(r" ŋ ", " n "), (r" ([ɲʎʃ]) \1 ", r" \1 "), _ITALIAN_I],
+    "es": [(r" m (?=[bp] )", " n "), (r" ʎ ", " ʝ "), *_SPANISH],
+    "en": [(r" (aa|ao) ", " aa "), (r" (ax|ah|ih) ", " ax "), (r" ax r ", " er "), (r" ax (?=er )", " ")],
     "ko": [
         (r" (K|P|T|N|M|L|NG) ", lambda m: f" {dict(K='g', P='b', T='d').get(m[1], m[1].lower())} "),
         (r" r ", " l "),

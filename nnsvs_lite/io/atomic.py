@@ -8,6 +8,7 @@ import platform
 import re
 import shutil
 import stat
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -151,6 +152,14 @@ def check_regular(path: str | os.PathLike) -> None:
         return  # opening it says why
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
         raise DataError("is not a regular file", path)
+
+
+def check_stored(archive: zipfile.ZipFile, size: int, path: str | os.PathLike) -> None:
+    """Raises DataError for a zip file of ``size`` bytes whose members are larger, or compressed."""
+    members = archive.infolist()
+    packed = any(m.compress_type != zipfile.ZIP_STORED for m in members)
+    if packed or sum(m.file_size for m in members) > size:
+        raise DataError("a zip file with compressed data is not read here", path)
 
 
 def read_text(path: str | os.PathLike, limit: float = math.inf) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import json
 import math
 import os
 import types
@@ -32,18 +33,7 @@ MAX_VALUES = 20_000
 MAX_DEPTH = 20
 MAX_FILES = 20
 
-RENAMED = {
-    "average": ("ema_decay",),
-    "budget": ("batch_frames", "batch_phones"),
-    "count": ("sampling_steps",),
-    "drawn": ("diffused",),
-    "floor": ("residual_to_rule",),
-    "forget": ("context_dropout",),
-    "hears": ("conditioned_on",),
-    "last": ("beta_end",),
-    "lf0_weight": ("weights",),
-    "mgc_weight": ("weights",),
-}
+RENAMED = json.loads(Path(__file__).with_name("renamed.json").read_bytes())
 """Former names of keys, and what may have become of them."""
 
 _TAGS = {f"tag:yaml.org,2002:{name}": name for name in ("map", "seq", "str", "int", "float", "bool", "null")}

@@ -16,9 +16,8 @@ from torch import Tensor
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from nnsvs_lite.features.spec import Spec
-from nnsvs_lite.io.atomic import check_regular, write_bytes
+from nnsvs_lite.io.atomic import check_regular, check_stored, write_bytes
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.io.stored import check_stored
 from nnsvs_lite.models.base import SvsModel
 from nnsvs_lite.models.config import Config
 

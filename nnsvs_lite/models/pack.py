@@ -17,11 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nnsvs_lite import __version__
-from nnsvs_lite.features.spec import Count
-from nnsvs_lite.io.atomic import check_regular, read_json, read_text, write_bytes, write_json
+from nnsvs_lite.io.atomic import check_regular, check_stored, read_json, read_text, write_bytes, write_json
 from nnsvs_lite.io.errors import DataError, printable
 from nnsvs_lite.io.settings import Settings
-from nnsvs_lite.io.stored import check_stored
 from nnsvs_lite.io.tables import read_table
 
 if TYPE_CHECKING:
@@ -40,12 +38,6 @@ LICENCE = "LICENCE.txt"
 LICENCE_NAMES = ("LICENSE", "LICENCE", "LICENSE.txt", "LICENCE.txt", "COPYING")
 MAX_SIZE, MAX_TEXT = 1 << 31, 1 << 20
 """Bytes of a packed voice; of its manifest, and of the licence."""
-
-_MANIFEST = {
-    **dict.fromkeys(("format", "made_with", "corpus"), str),
-    **{"version": int, "languages": list[str], "singers": list[str], "sample_rate": Count},
-    **dict.fromkeys(("models", "files"), dict[str, dict[str, Any]]),
-}
 
 
 def assemble(folder: str | os.PathLike, timelag: Path, duration: Path) -> list[Path]:
@@ -131,7 +123,12 @@ class Pack:
                 if file.read(4) != b"PK\x03\x04":
                     raise DataError("not a packed voice; 'nnsvs-lite pack' makes one of an exp dir", path)
             with zipfile.ZipFile(path) as archive:
-                return Pack(path, *_contents(archive, size, path))
+                pack = Pack(path, *_contents(archive, size, path))
+            # What a manifest lacks, or has of another kind, comes to light as it is used.
+            pack.describe()
+            for family in pack.families:
+                pack.checkpoint(family)
+            return pack
         except DataError:
             raise
         except FileNotFoundError:
@@ -188,7 +185,6 @@ def _contents(archive: zipfile.ZipFile, size: int, path: Path) -> tuple[dict[str
         raise DataError(
             f"has version {made!r} of the format, this nnsvs_lite reads {VERSION}; {remedy}", path
         )
-    _check(Settings(manifest, os.fspath(path)))
     files = {}
     for name, entry in manifest["files"].items():
         if name not in archive.namelist():
@@ -197,28 +193,6 @@ def _contents(archive: zipfile.ZipFile, size: int, path: Path) -> tuple[dict[str
         if hashlib.sha256(files[name]).hexdigest() != entry["sha256"]:
             raise DataError(f"damaged: {name} is not what was packed", path)
     return manifest, files
-
-
-def _check(settings: Settings) -> None:
-    """Raises DataError where a manifest is not of the form that :func:`_manifest` gives it."""
-
-    def check(value: Any, hints: dict[str, Any], *path: str) -> None:
-        settings.check_keys(value, hints, path)
-        for name, hint in hints.items():
-            settings.convert(hint, value.get(name), (*path, name))
-
-    manifest = settings.value
-    check(manifest, _MANIFEST)
-    for family, entry in manifest["models"].items():
-        check(entry, {"file": str, "class": str, "parameters": Count}, "models", family)
-    for name, entry in manifest["files"].items():
-        check(entry, {"size": Count, "sha256": str}, "files", name)
-    names = {family: entry["file"] for family, entry in manifest["models"].items()}
-    known = {family: f"models/{family}.pt" for family in (*FILES, "vocoder")}
-    if not FILES.keys() <= names.keys() or not names.items() <= known.items():
-        raise settings.fault(f"damaged: a voice's models are {', '.join(known)}")
-    if manifest["files"].keys() != {LICENCE, *names.values()}:
-        raise settings.fault("damaged: it lists other files than its models and licence")
 
 
 def _manifest(
