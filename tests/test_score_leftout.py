@@ -18,6 +18,11 @@ TWICE = "tempo marks stand where another does; the last one counts, the first at
 BESIDE = "notes that sound together with those of the voice sung are left out, the first at"
 SIGNS = "lyrics are signs that nobody sings, the first at measure 1"
 FAST = "C4 4 か"
+MARK = (
+    "<direction-type><metronome><beat-unit>quarter</beat-unit><per-minute>{}</per-minute></metronome>"
+    "</direction-type>"
+)
+TWO_MARKS = f"<direction>{MARK.format(90)}{MARK.format(60)}</direction>"
 
 
 def sung(score):
@@ -43,6 +48,7 @@ CASES = [
     (song(f"{tempo(30)}, {FAST}", bpm=60), "か0", f"1 {TWICE}"),
     (song(f"C4 2 か, {tempo(90)}, {tempo(30)}, D4 2 き", "C4 4 く", bpm=60), "か0 き2 く6", f"1 {TWICE}"),
     (song(f"{tempo(60)}, {FAST}", bpm=60), "か0", ""),
+    (song(f"{TWO_MARKS}, C4 2 か, D4 2 き", bpm=None), "か0 き2", f"1 {TWICE}"),
     (song("C4 2 か, <backup><duration>24</duration></backup>, D4 3 き", bpm=60), "か0 ,2", f"1 {BESIDE}"),
     (two_voices("C4 2 か, D4 2 き", "E4 4 く").replace('"120"', '"60"'), "か0 き2", f"1 {BESIDE}"),
     (song("C4 4 か, +E4 4", bpm=60), "か0", "1 chords are sung on their highest note"),

@@ -4,6 +4,7 @@ import pytest
 from scorexml import attributes, document, measure, note, repeat, song, tempo, write
 
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.score.formats import repeats
 from nnsvs_lite.score.formats.musicxml import read_musicxml
 
 SAY = "<direction><direction-type><words>{}</words></direction-type></direction>"
@@ -242,6 +243,15 @@ def test_endless_repeats_are_refused_fast(tmp_path):
         read_musicxml(
             write(tmp_path, song(*[f"{repeat('forward')}, C4 4 あ, {repeat('backward', '100')}"] * 600))
         )
+
+
+def test_marks_that_cut_a_score_to_pieces_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(repeats, "MAX_STRETCHES", 3)
+    sign = SIGN.format("segno")
+    path = write(tmp_path, song(f"C4 1 か, {sign}, C4 1 き, {sign}, C4 2 く"))
+    assert "".join(n.lyric for n in read_musicxml(path).notes) == "かきく"
+    with pytest.raises(DataError, match="its marks cut it in 4; at most 3"):
+        read_musicxml(write(tmp_path, song(f"C4 1 か, {sign}, C4 1 き, {sign}, C4 1 く, {sign}, C4 1 け")))
 
 
 def test_repeat_marked_in_another_part_counts(tmp_path):

@@ -21,18 +21,11 @@ MIN_SECONDS = 0.01
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a context matrix.
+    """One column of a context matrix."""
 
-    Attributes:
-        name: unique in its matrix.
-        kind: ``categorical`` (small whole numbers, 0 = none or outside), ``numeric``
-            or ``flag`` (0/1).
-        size: for a categorical column how many values there are, 0 included; else 1.
-    """
-
-    name: str
-    kind: str
-    size: int = 1
+    name: str  # unique in its matrix
+    kind: str  # ``categorical`` (small whole numbers, 0 = none or outside), ``numeric`` or ``flag`` (0/1)
+    size: int = 1  # of a categorical column how many values there are, 0 included
 
 
 _NOTE_NUMERIC = """
@@ -76,15 +69,9 @@ def phone_columns(language: Language) -> list[Column]:
 
 
 def note_context(score: Score, language: Language | None = None) -> np.ndarray:
-    """Context of each note, rests included.
+    """Context of each note, rests included: (notes, columns) float32, columns as :func:`note_columns` says.
 
-    Args:
-        score: with phones attached.
-        language: its phones, where not the score's language as it is now.
-
-    Returns:
-        (notes, columns) float32, columns as :func:`note_columns` says.
-
+    ``language`` names the phones where it is not the score's language as it is now.
     Raises DataError where a note has no phones or one that its language lacks.
     """
     language = language or get_language(score.lang)
@@ -119,13 +106,9 @@ def note_context(score: Score, language: Language | None = None) -> np.ndarray:
 
 
 def phone_context(score: Score, language: Language | None = None) -> np.ndarray:
-    """Context of each phone within its neighbours and its note.
+    """Context of each phone: (phones, columns) float32, columns as :func:`phone_columns` says.
 
-    Takes and raises what :func:`note_context` does, in whose rows the note of a phone is
-    ``score.note_index[i]``.
-
-    Returns:
-        (phones, columns) float32, columns as :func:`phone_columns` says.
+    Takes and raises what :func:`note_context` does; phone i is in its row ``score.note_index[i]``.
     """
     language = language or get_language(score.lang)
     _check_phones(score, language)

@@ -36,10 +36,7 @@ def attach_phones(score: Score, *, where: str | os.PathLike | None = None) -> Sc
     if some notes are marked ``+``, only those do. A note without a syllable, and none before it to
     carry on, becomes a rest, with a warning.
 
-    Args:
-        score: notes with lyrics; ``lang`` names the language.
-        where: file name for messages; the score's title if not given.
-
+    ``where`` is the file name for messages; the score's title if not given.
     Raises DataError where the language is unknown, a lyric cannot be read, or no note has one; names file,
     measure, beat and text.
     """

@@ -178,14 +178,10 @@ class Timeline:
     ) -> Timeline:
         """Reads what :meth:`to_rows` gave, and bars without the signature's lower number.
 
-        Args:
-            value: anything.
-            what: its name, for messages.
-            most: rows of each list. end: the last position.
-            tempo, length: the lowest and highest tempo, and length of a bar in quarters.
+        ``what`` is its name in messages; the others are the most rows of a list, the last position, and the
+        lowest and highest tempo and length of a bar in quarters.
 
-        Raises:
-            DataError: where a field is missing, of the wrong kind or out of range, or rows are out of order.
+        Raises DataError where a field is missing, of the wrong kind or out of range, or rows out of order.
         """
 
         def rows(name: str, *sizes: int) -> list[list[Any]]:

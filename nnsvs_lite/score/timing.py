@@ -42,15 +42,9 @@ def _spread(boundaries: np.ndarray, gaps: np.ndarray) -> np.ndarray:
 
 
 def frame_boundaries(labels: Sequence[Segment], frame_shift: float) -> np.ndarray:
-    """Frames at which the phones of an utterance begin, and the end of the last one.
+    """Frames at which phones begin, and the last one's end: int64 (phones + 1), from 0, strictly increasing.
 
-    Args:
-        labels: contiguous phone labels in seconds, the first from 0.
-        frame_shift: seconds.
-
-    Returns:
-        int64 (phones + 1), from 0, strictly increasing: a phone shorter than a frame
-        takes one from its neighbours.
+    ``labels`` are contiguous, in seconds from 0; a phone shorter than a frame takes one from its neighbours.
     """
     times = np.array([0.0] + [s.end for s in labels])
     return _spread(np.round(times / frame_shift), np.ones(len(labels), np.int64))
@@ -64,15 +58,9 @@ def phone_durations(labels: Sequence[Segment], frame_shift: float) -> np.ndarray
 def find_difference(
     score: Score, labels: Sequence[Segment], aliases: Mapping[str, str] = MappingProxyType({})
 ) -> tuple[int, str] | None:
-    """Where labels first differ from the score's phones: index of the label, and what is wrong.
+    """Where labels first differ from the score's phones: index of the label, and what is wrong; or None.
 
-    Args:
-        score: with phones.
-        labels: one for each phone, in order.
-        aliases: names of labels that may also stand for another phone of the score.
-
-    Returns:
-        None where they hold the same phones; the last label where labels are missing.
+    ``aliases`` are names of labels that may also stand for another phone of the score.
     """
     written = [(phone, note) for note in score.notes for phone in note.phones]
     for k, (label, (phone, note)) in enumerate(zip(labels, written)):
@@ -166,8 +154,7 @@ def fill(
         mean: (phones) expected durations in frames, positive.
         variance: (phones) their variances in frames squared, or None.
         length: whole frames, at least the number of phones.
-        vowels: (phones) which of them are vowels.
-        least: frames.
+        vowels: (phones) which of them are vowels. least: frames.
 
     Returns:
         int64 (phones), each at least 1.
@@ -199,10 +186,8 @@ def fill_notes(
     """Phone durations that fill every sung note exactly (:func:`fill` note by note).
 
     Args:
-        mean: (phones) frames. variance: (phones) or None.
-        note_index: (phones) ascending.
-        boundaries: (notes + 1) from :func:`sung_boundaries`.
-        vowels: (phones) which of them are vowels. least: (notes) frames that a note's vowels get at least.
+        mean, variance, vowels: (phones) as there. note_index: (phones) ascending.
+        boundaries: (notes + 1) from :func:`sung_boundaries`. least: (notes) as there.
 
     Returns:
         int64 (phones), summing to ``boundaries[-1]``.

@@ -217,7 +217,7 @@ class WrittenPart:
                 # Where both say the same but for rounding, the printed one is exact.
                 if not tempi or abs(printed - tempi[0]) <= 0.001 * tempi[0]:
                     said += self._sane(round(printed, 6))
-        return bool(tempi), said[-1:] or [round(tempo, 6) for tempo in tempi[:1]]
+        return bool(tempi), said or [round(tempo, 6) for tempo in tempi]
 
     def _sane(self, tempo: str | float) -> list[float]:
         """A tempo that can be sung, or none."""

@@ -12,7 +12,8 @@ from nnsvs_lite.io.leftout import left_out
 from nnsvs_lite.score.formats.musicxml_written import WrittenMeasure
 
 MAX_PASSES = 100
-MAX_MEASURES = 50_000
+MAX_MEASURES = 50_000  # as played
+MAX_STRETCHES = 10_000
 
 _WORDS = re.compile(
     r"(?:(?P<capo>d\.?\s*c\.?|da\s*capo)|(?P<segno>d\.?\s*s\.?|dal\s*segno)"
@@ -75,10 +76,8 @@ def read_stretches(measures: Sequence[WrittenMeasure]) -> list[Stretch]:
         first.append(len(stretches))
         cuts = sorted({Fraction(0), measure.length, *(at for at, *_ in row)})
         stretches += [Stretch(index, a, b, Marks(str(measure.number))) for a, b in zip(cuts, cuts[1:])]
-    if len(stretches) > MAX_MEASURES:
-        raise DataError(
-            f"its marks make {len(stretches)} stretches of it; at most {MAX_MEASURES} can be read"
-        )
+    if len(stretches) > MAX_STRETCHES:
+        raise DataError(f"its marks cut it in {len(stretches)}; at most {MAX_STRETCHES} can be read")
     starts = {(stretch.measure, stretch.start): i for i, stretch in enumerate(stretches)}
     marks = [stretch.marks for stretch in stretches]
     signs: list[tuple[int, int]] = []
@@ -93,7 +92,8 @@ def read_stretches(measures: Sequence[WrittenMeasure]) -> list[Stretch]:
             mark = marks[min(begins, len(stretches) - 1) if kind in _BEGINS else max(ends, 0)]
             setattr(mark, kind, getattr(mark, kind) or value)
         if any(m.coda or m.to_coda for m in marks[first[index] : after]):
-            signs = [sign for sign in signs if sign[0] < first[index]]
+            while signs and signs[-1][0] >= first[index]:
+                signs.pop()
     # Coda signs without a word: the first is where to leave, the last where to go.
     leaves, goes = any(mark.to_coda for mark in marks), any(mark.coda for mark in marks)
     if signs and (goes or len(signs) > 1) and not leaves:
@@ -176,13 +176,13 @@ def _hold_endings(marks: Sequence[Marks], which: int) -> None:
             held, repeats = mark.bracket[which], False
         mark.ending = mark.ending or held or (mark.closes and mark.closes[which])
         repeats |= mark.backward > 0
-        if mark.closes:
-            held = ()
+        if mark.closes and held and not repeats:
             ahead = range(i + 1, len(marks) - 1)
             stop = next((k for k in ahead if marks[k].bracket or marks[k].forward or marks[k].backward), i)
-            if not repeats and marks[stop].backward and not marks[stop].bracket and marks[stop + 1].bracket:
+            if marks[stop].backward and not marks[stop].bracket and marks[stop + 1].bracket:
                 for between in marks[i + 1 : stop + 1]:
                     between.ending = mark.ending
+        held = () if mark.closes else held
 
 
 def playing_order(marks: Sequence[Marks]) -> list[tuple[int, int]]:

@@ -1,9 +1,7 @@
 """What a language must give: its phones, their phonetic features, and how lyrics are read.
 
-A new language is one module ``nnsvs_lite/score/languages/<code>.py`` with a subclass of
-:class:`Language` and an instance of it called ``LANGUAGE``. It sets ``code``,
-``name`` and ``features`` and writes :meth:`Language.units`; the rest follows. A language
-whose lyrics are read by the word, or have tones, writes :meth:`Language.read_phrase` instead.
+A new language is one module ``<code>.py`` here, with a subclass of :class:`Language` and its instance
+``LANGUAGE``; see ``CONTRIBUTING.md``.
 """
 
 import json
@@ -29,11 +27,7 @@ def tables(name: str) -> dict[str, Any]:
 
 
 class LyricError(ValueError):
-    """A lyric that the language cannot read; its message says why.
-
-    Attributes:
-        index: which of several lyrics that are read together.
-    """
+    """A lyric that the language cannot read, and why; ``index`` says which of those read together."""
 
     def __init__(self, message: str, index: int = 0) -> None:
         super().__init__(message)
@@ -41,17 +35,10 @@ class LyricError(ValueError):
 
 
 class Reading(NamedTuple):
-    """What one lyric is sung as.
+    """What one lyric is sung as; without units, as a part of a word may be, it holds the syllable before."""
 
-    Attributes:
-        units: its syllables, each a non-empty list of phones. None at all where the
-            lyric is a part of a word without a syllable of its own: the syllable before
-            is then held.
-        tone: number of the first syllable's tone in ``Language.tones`` from 1; 0 for none.
-    """
-
-    units: list[list[str]]
-    tone: int = 0
+    units: list[list[str]]  # syllables, each a non-empty list of phones
+    tone: int = 0  # number of the first syllable's tone in ``Language.tones`` from 1; 0 for none
 
 
 class Language:
@@ -60,21 +47,16 @@ class Language:
     Attributes:
         code: ISO 639 code, the module's name.
         name: for people.
-        features: for each phone (silences left out) the names of its features from
-            ``CLASS_NAMES``, space separated. The order is the order of ``phones``; new
-            phones go to the end, since models store phone numbers.
+        features: for each phone but silences the names of its features from ``CLASS_NAMES``, in the
+            order of ``phones``; new phones go to the end, since models store phone numbers.
         silences: the silences, first in ``phones``.
         phones: every symbol.
-        vowels: voiced phones that can be held for as long as a note lasts; the carried
-            part of a syllable sung over several notes.
-        nuclei: phones on which a syllable's note begins; ``vowels`` and those that
-            stand in a vowel's place, such as devoiced vowels.
+        vowels: voiced phones that can be held, which carry a syllable over several notes.
+        nuclei: phones on which a syllable's note begins: ``vowels`` and devoiced vowels.
         class_names: names of what :meth:`classes` gives.
         aliases: other names of phones that corpora use, and what they mean here.
-        tones: names of its lexical tones; scores in a language that has some carry a
-            tone for each note, and contexts a column for it.
-        spreads: whether a lyric of several syllables is spread over the notes that carry
-            it on, one each. If not, the first note sings all of them.
+        tones: names of its lexical tones; contexts have a column for them.
+        spreads: whether notes that carry a lyric on sing a syllable of it each; else the first sings all.
     """
 
     code = ""
@@ -125,18 +107,12 @@ class Language:
         return tuple(float(name in names) for name in CLASS_NAMES)
 
     def units(self, lyric: str) -> list[list[str]]:
-        """The morae or syllables of a lyric read alone, each a non-empty list of phones.
-
-        Raises LyricError where it cannot be read.
-        """
+        """The morae or syllables of a lyric read alone, or a LyricError."""
         return self.read_phrase([lyric])[0].units
 
     def read_phrase(self, lyrics: Sequence[str]) -> list[Reading]:
-        """How the lyrics of the notes between two rests are sung, one reading for each.
-
-        The default reads them one by one, by :meth:`units`.
-
-        Raises LyricError where one cannot be read; its ``index`` says which.
+        """How the lyrics of the notes between two rests are sung, one reading for each; by default by
+        :meth:`units`. Raises LyricError where one cannot be read; its ``index`` says which.
         """
         readings = []
         for i, text in enumerate(lyrics):
@@ -151,10 +127,7 @@ class Language:
         return False
 
     def onset_count(self, phones: Sequence[str]) -> int:
-        """How many of a note's leading phones come before its nucleus, so before its beat.
-
-        0 where the note has no nucleus at all (a closure on a note of its own).
-        """
+        """How many of a note's phones come before its nucleus, so before its beat; 0 without a nucleus."""
         return next((i for i, phone in enumerate(phones) if phone in self.nuclei), 0)
 
     def coda_count(self, phones: Sequence[str]) -> int:

@@ -108,12 +108,7 @@ class English(SpelledLanguage):
 
 @functools.lru_cache(maxsize=1 << 14)
 def pronunciations(word: str) -> tuple[Phones, ...]:
-    """Pronunciations of a word in lower case, the usual one first.
-
-    Raises:
-        LyricError: where it has no letters that English is written with.
-        DataError: where the dictionary is not installed.
-    """
+    """Pronunciations of a word in lower case, the usual one first, or a LyricError for foreign letters."""
     known = dictionary()
     bare = plain(word).replace("æ", "ae").replace("œ", "oe").replace("ø", "o").replace("ß", "ss")
     stripped = bare.strip("'")

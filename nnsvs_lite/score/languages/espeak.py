@@ -49,10 +49,7 @@ def _library() -> Any:
 def transcribe(text: str, voice: str) -> tuple[tuple[str, ...], ...]:
     """IPA symbols of each word that eSpeak NG makes of a text; stressed vowels begin with ``ˈ`` or ``ˌ``.
 
-    Args:
-        text: a few words without punctuation.
-        voice: its name of the language, such as ``de``.
-
+    ``text`` is a few words without punctuation, ``voice`` its name of the language, such as ``de``.
     Raises DataError where the package is not installed, or lacks the language.
     """
     library = _library()

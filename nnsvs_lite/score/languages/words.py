@@ -52,11 +52,7 @@ class Word:
 def words_of(lyrics: Sequence[str], joined: str = "") -> list[Word]:
     """Words of a phrase; every lyric has a part of at least one.
 
-    Args:
-        lyrics: of the notes between two rests, as written.
-        joined: letters before which a word that ends with an apostrophe belongs to the
-            next one, as in French *l' a-mour*.
-
+    A word that ends with an apostrophe belongs to the next one before the letters ``joined`` (*l' a-mour*).
     Raises LyricError for a lyric without letters, with digits or in another script.
     """
     words: list[Word] = []
@@ -155,9 +151,7 @@ class SpelledLanguage(Language):
     def pronounce(self, words: Sequence[Word]) -> list[list[Phones]]:
         """Pronunciations of each word of a phrase, the usual one first.
 
-        Raises:
-            LyricError: where a word cannot be read; its index is that of a lyric.
-            DataError: where the package that has them is not installed.
+        Raises LyricError, with a lyric's index, for what cannot be read; DataError for a missing package.
         """
         raise NotImplementedError
 
@@ -215,10 +209,7 @@ class SpelledLanguage(Language):
         return [Reading(unit) for unit in units]
 
     def syllables(self, phones: Sequence[str]) -> list[Phones]:
-        """Cuts a word before the longest onset of each vowel (the maximal onset principle).
-
-        One piece for each nucleus; one alone for a word without any.
-        """
+        """A word cut before the longest onset of each vowel (maximal onset principle); whole without any."""
         nuclei = [i for i, phone in enumerate(phones) if phone in self.nuclei]
         cuts = [0]
         for left, right in zip(nuclei, nuclei[1:]):
