@@ -106,8 +106,8 @@ def clean_alias(lyric: str, lang: str, bank: bool = True) -> str | None:
 
     None for a mere transition such as ``a k``, which its neighbours sing.
 
-    Aliases other than rests and breaths are those of Japanese. ``bank`` says that it is written for a voice bank
-    (UST, USTX); else only what cannot be text is cleaned.
+    Aliases other than rests and breaths are those of Japanese. ``bank`` says that it is written for
+    a voice bank (UST, USTX); else only what cannot be text is cleaned.
     """
     text = lyric.translate(_WIDE).strip()
     if bank:
