@@ -61,6 +61,23 @@ def test_unknown_command_names_the_nearest(monkeypatch, capsys) -> None:
     assert "unknown command 'toytool' (did you mean 'toy-tool'?)" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("command", "option", "value"),
+    [
+        ("train", "--seed", "-1"),
+        ("decode", "--seed", "99999999999999999999999"),
+        ("demo-corpus", "--seed", "1.5"),
+        ("sing", "--seed", "x"),
+        ("vocode", "--nj", "0"),
+        ("train", "--ngpu", "-2"),
+    ],
+)
+def test_numbers_out_of_range_name_their_option(command, option, value, capsys):
+    assert dispatcher.main([command, option, value]) == 1
+    said = capsys.readouterr().err
+    assert f"argument {option}: must be a whole number within " in said and said.count("\n") == 1
+
+
 @pytest.mark.parametrize("words", [["--out-dir", "x", "--n-jobs=3"], ["--out_dir=x", "--n_jobs", "3"]])
 def test_hyphen_and_underscore_are_the_same(monkeypatch, words: list[str]) -> None:
     seen = []

@@ -344,6 +344,23 @@ def test_results_do_not_depend_on_jobs_and_are_up_to_date(corpus, tmp_path, caps
     assert (one / "RESULTS.md").read_text() == text
 
 
+def test_what_trained_a_model_is_told_and_not_what_was_called_last(corpus, tmp_path):
+    system = decode(corpus, tmp_path / "sung")
+    exp = tmp_path / "exp"
+    exp.mkdir()
+    told = {"config": "mdn", "options": ["--training.epochs", "2|*"], "seed": 3, "commit": "abc1234"}
+    table = tmp_path / "out" / "RESULTS.md"
+    words = ["--exp", f"acoustic={exp}", "--command", "./run.sh --seed 9"]
+    (exp / "trained.json").write_text(json.dumps(told))
+    score(corpus, tmp_path / "out", *words, model=system)
+    options = r"--training.epochs 2\x7c\x2a"
+    assert f"- acoustic: `mdn` trained with seed 3, `{options}`, at commit abc1234\n" in table.read_text()
+    # Another training is another input.
+    (exp / "trained.json").write_text(json.dumps(told | {"seed": 4, "options": [], "commit": ""}))
+    score(corpus, tmp_path / "out", *words, model=system)
+    assert "- acoustic: `mdn` trained with seed 4\n" in table.read_text()
+
+
 def make_truth(corpus: Path, folder: Path) -> Path:
     """A truth that is the labels, and F0 a quarter tone above what was sung."""
     data = DataDir.read(corpus / "data")

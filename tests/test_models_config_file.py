@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from models_common import CONFIGS, name_of
+from models_common import CONFIGS, ROOT, name_of
 
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.config import Config, model_modules
@@ -37,6 +37,33 @@ def test_what_is_written_reads_back_the_same(path, tmp_path):
     config = Config.read(path)
     config.write(tmp_path / "config.yaml")
     assert Config.read(tmp_path / "config.yaml") == config
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--model.hidden=0"], "model.init_args.hidden must be within 1..16384, not 0"),
+        (["--model.hidden", "-3"], "model.init_args.hidden must be within 1..16384, not -3"),
+        (["--model.components=0"], "model.init_args.components must be within 1..16384, not 0"),
+        (["--training.seed=-1"], "training.seed must be within 0.."),
+        (["--training.seed=99999999999999999999"], "training.seed must be within 0.."),
+        (["--training.lr=0"], "training.lr must be more than 0, not 0"),
+        (["--training.lr=nan"], "training.lr must be a number, not 'nan'"),
+        (["--training.epochs=-1"], "training.epochs must be at least 0, not -1"),
+        (["--training.patience=-1"], "training.patience must be at least 0, not -1"),
+        (["--training.batch_phones=0"], "training.batch_phones must be at least 1, not 0"),
+    ],
+)
+def test_numbers_that_train_nothing_are_refused_by_name(conf, words, message):
+    with pytest.raises(DataError) as error:
+        Config.read(conf(), words)
+    assert message in str(error.value) and "\n" not in str(error.value)
+
+
+def test_what_makes_no_model_is_said_in_a_line(spec):
+    path = ROOT / "conf" / "acoustic" / "xiaoicesing_tiny.yaml"
+    with pytest.raises(DataError, match="dropout"):
+        Config.read(path, ["--model.dropout=7.5"]).build(spec)
 
 
 def test_values_not_given_have_their_defaults(conf):

@@ -52,6 +52,8 @@ def sung(path, **options):
         ("R", "R"),
         ("a k", None),
         ("i ch", None),
+        ("- k", None),
+        ("a ky_C4", None),
         ("a a", "a"),
         ("息", "br"),
         ("Br", "br"),

@@ -99,6 +99,8 @@ def sung(lyric: str) -> str:
         ("go", "g o"),
         ("Be", "b e"),
         ("À", "a"),
+        ("k", "k"),
+        ("S", "s"),
     ],
 )
 def test_lyrics_are_read(lyric, phones):

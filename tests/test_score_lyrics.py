@@ -82,6 +82,7 @@ def test_voice_banks_aliases(tmp_path, form, lyrics, phones):
         ("か a·た か_C4 か_強", "k a | t a | k a | k a"),
         ("か ー、 ぜ -。", "k a | a | z e | e"),
         ("か __, ぜ ー。", "k a | a | z e | e"),
+        ("かW か·F4 かPS k", "k a | k a | k a | k"),
         ("①か ぜ (1)か ぜ", "k a | z e | k a | z e"),
         ("[1]か ぜ 1·か ぜ", "k a | z e | k a | z e"),
         ("1.か ぜ １．か ぜ", "k a | z e | k a | z e"),

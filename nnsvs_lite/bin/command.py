@@ -52,8 +52,25 @@ def command(text: str, *arguments: Any, stage: str = "", overrides: bool = False
     return enter
 
 
+BOUNDS = {"--seed": (0, 2**32 - 1), "--nj": (1, 1024), "--ngpu": (0, 1024), "--num-nodes": (1, 1024)}
+"""Of the whole numbers that options of these names take, wherever they stand."""
+
+
+def _within(name: str) -> Callable[[str], int]:
+    low, high = BOUNDS[name]
+
+    def read(word: str) -> int:
+        if not (word.isdecimal() and low <= int(word[:20]) <= high):
+            raise argparse.ArgumentTypeError(f"must be a whole number within {low}..{high}, not {word!r}")
+        return int(word)
+
+    return read
+
+
 def arg(names: str, text: str, **settings: Any) -> Argument:
     """An argument, its names parted by spaces; of the type of its default where no ``type`` is given."""
+    if names in BOUNDS:
+        settings["type"] = _within(names)
     if isinstance(settings.get("default"), (int, float)):
         settings.setdefault("type", type(settings["default"]))
     return names.split(), {"help": text, **settings}

@@ -1,14 +1,13 @@
 """The program ``nnsvs-lite``: finds a command in the table, reads its options, runs it."""
 
 import argparse
-import ctypes
 import errno
 import os
 import signal
 import sys
 from collections import deque
 from collections.abc import Sequence
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from nnsvs_lite.bin.command import COMMANDS, Command
 from nnsvs_lite.io.errors import DataError, nearest
 from nnsvs_lite.io.leftout import strictly
 from nnsvs_lite.io.lock import locked
+from nnsvs_lite.io.parent import end_with_parent
 
 PROGRAM = "nnsvs-lite"
 _INTERRUPTED = 130
@@ -152,12 +152,6 @@ def _stop_again(lost: Any) -> None:
     signal.setitimer(signal.ITIMER_REAL, 0.05)
 
 
-def _follow_runner() -> None:
-    """Ends a runner's job (``NNSVS_LITE_LOGGED``) with its runner, where that is killed (Linux alone)."""
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
-
-
 def _run(name: str, argv: Sequence[str]) -> int:
     args, command = parse(name, argv), COMMANDS[name]
     with strictly(getattr(args, "strict", False)):
@@ -195,7 +189,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if is_program and signal.getsignal(signal.SIGINT) == signal.default_int_handler:
         signal.signal(signal.SIGINT, _stop)
     if is_program and "NNSVS_LITE_LOGGED" in os.environ:
-        _follow_runner()
+        # A runner that is killed takes its job along.
+        end_with_parent(signal.SIGTERM)
     # No process started from here takes modules from the working folder (from Python 3.11 on).
     os.environ["PYTHONSAFEPATH"] = "1"
     try:

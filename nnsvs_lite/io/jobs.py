@@ -61,7 +61,8 @@ def run_jobs(function: Callable[[J], R], jobs: Iterable[J], nj: int = 1) -> Iter
     context = multiprocessing.get_context("forkserver")
     owner = getattr(function, "func", function)  # of a partial
     # Imported by the server once; what is imported later, each worker imports.
-    context.set_forkserver_preload([getattr(owner, "__module__", __name__)])
+    first = "nnsvs_lite.io.forkserver"
+    context.set_forkserver_preload([first, getattr(owner, "__module__", __name__)])
     numbered = enumerate(queue)
     processes: dict[connection.Connection, BaseProcess] = {}
     idle: list[connection.Connection] = []

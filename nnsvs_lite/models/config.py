@@ -55,7 +55,7 @@ class TrainingOptions:
 
     epochs: Annotated[int, Within(0)] = 30
     min_steps: Annotated[int, Within(0)] = 0
-    lr: Annotated[float, Within(0)] = 1e-3
+    lr: Annotated[float, Within(above=0)] = 1e-3
     warmup: Annotated[int, Within(0)] = 50
     weight_decay: Annotated[float, Within(0)] = 0.01
     clip: Annotated[float, Within(0)] = 1.0
@@ -67,7 +67,7 @@ class TrainingOptions:
     stretch: Annotated[float, Within(0, 1)] = 0.0
     balance: Annotated[float, Within(0, 1)] = 0.0
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
-    seed: int = 0
+    seed: Annotated[int, Within(0, 2**32 - 1)] = 0
     updates: Annotated[int, Within(0)] = 0
     eval_updates: Annotated[int, Within(0)] = 0
     accumulate: Annotated[int, Within(1)] = 1

@@ -5,9 +5,9 @@ import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from nnsvs_lite.io.atomic import read_text
+from nnsvs_lite.io.atomic import read_json, read_text
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.settings import parse_settings
 
@@ -19,6 +19,7 @@ class Experiment(NamedTuple):
         kind: what it does, such as ``acoustic``. path: its exp dir.
         config: its ``config.yaml`` as text, class_path: model class; empty if unknown.
         parameters: number of trained parameters, None without a checkpoint.
+        trained: what trained it, as ``trained.json`` has it: configuration, options, seed, commit.
         curves: loss name to points ``(epoch, value)``, from ``losses.jsonl``.
     """
 
@@ -27,6 +28,7 @@ class Experiment(NamedTuple):
     config: str
     class_path: str
     parameters: int | None
+    trained: dict[str, Any]
     curves: dict[str, list[tuple[float, float]]]
 
 
@@ -43,8 +45,11 @@ def read_experiment(kind: str, path: str | os.PathLike) -> Experiment:
     model = path / "model.pt"
     config = read_text(path / "config.yaml") if (path / "config.yaml").exists() else ""
     parameters = count_parameters(model) if model.exists() else None
+    trained = read_json(path / "trained.json") if (path / "trained.json").exists() else {}
+    if not isinstance(trained, dict):
+        raise DataError("not what training writes", path / "trained.json")
     curves = read_curves(path / "losses.jsonl")
-    return Experiment(kind, path, config, _class_path(config, path), parameters, curves)
+    return Experiment(kind, path, config, _class_path(config, path), parameters, trained, curves)
 
 
 def _class_path(config: str, path: Path) -> str:

@@ -107,6 +107,15 @@ def _gain_cells(found: Gain) -> list[str]:
     ]
 
 
+def _trained(told: Mapping[str, Any]) -> str:
+    """What trained a model, in a line."""
+    words = [f"`{_safe(str(told.get('config')))}` trained with seed {_safe(str(told.get('seed')))}"]
+    if options := told.get("options"):
+        words.append(f"`{_safe(' '.join(map(str, options)))}`")
+    commit = told.get("commit")
+    return ", ".join(words) + (f", at commit {_safe(str(commit))}" if commit else "")
+
+
 def results_md(comparison: Comparison, experiments: Sequence[Experiment], setup: Mapping[str, Any]) -> str:
     """``RESULTS.md``: command, models, tables, definitions; no date and no running time, to be comparable.
 
@@ -116,7 +125,7 @@ def results_md(comparison: Comparison, experiments: Sequence[Experiment], setup:
     """
     lines = [f"# {_safe(setup['title'])}", "", "Made by", "", f"    {printable(setup['command'])}", ""]
     if setup["commit"]:
-        lines += [f"at commit {setup['commit']}.", ""]
+        lines += [f"scored at commit {setup['commit']}.", ""]
     failed = comparison.failed
     if failed:
         lines += [f"**{len(failed)} utterances could not be scored; their rows are incomplete:**", ""]
@@ -126,6 +135,7 @@ def results_md(comparison: Comparison, experiments: Sequence[Experiment], setup:
         sizes = ["–" if e.parameters is None else f"{e.parameters:,}" for e in experiments]
         rows = zip((_safe(e.kind) for e in experiments), classes, sizes)
         lines += ["## Models", "", *_table(["part", "class", "parameters"], rows), ""]
+        lines += [f"- {_safe(e.kind)}: {_trained(e.trained)}" for e in experiments if e.trained] + [""]
     sung = f"{setup['n_utts']} utterances, {setup['seconds']:.1f} s"
     about = f"{sung}, features of `{_safe(setup['dump'])}`. Lower is better."
     head, *rows = _numbers(comparison, "main")

@@ -26,7 +26,7 @@ def _any(*names: str) -> str:
 _BREATH = re.compile(r"(?:br|\(br\)|\[br\])[_ ]?\d*", re.IGNORECASE)
 _PITCH = r"[A-Ga-g][#b♯♭]?-?\d"
 _MARK = rf"{_PITCH}|\d+|[#♯♭↑↓→←'’・*.~!?-]+"
-_TAIL = rf"(?:_*(?:{_MARK})|_+(?:[A-Z]{{1,2}}|(?i:{_any('colours')})))*_*"
+_TAIL = rf"(?:[_ ]*(?:{_MARK})|_+(?:[A-Z]{{1,2}}|(?i:{_any('colours')})))*_*"
 """What may follow an alias anywhere; in a bank's own files colours need no underscore."""
 _BANK_TAIL = rf"(?:[_\s(（\[【]*(?:{_MARK}|[A-Z]{{1,2}}|(?i:{_any('colours')}))[)）\]】]*)*(?:_[^ぁ-ヺー]*)?"
 _HEAD = r"(?:(?:[aiueonN*・_-]|ng) +)?"
@@ -35,7 +35,7 @@ _STOP = "['’‘ʔ・*]"
 _KANA = r"[ぁ-ゖァ-ヺｦ-ﾟーゝゞ゛゜\u3099\u309a]"
 _MORA = r"[ぁ-ゖァ-ヺ][ゃゅょぁぃぅぇぉゎャュョァィゥェォヮ]?[゛゜\u3099\u309a]?ー?"
 _ROMAJI = r"(?:ch|sh|ts|[kgsztdnhbpmyrwfjv]y?)?[aiueo]|N"
-_TRANSITION = re.compile(rf"[aiueonN] (?![aiueoN]$)[bcdfghjklmnpqrstvwxyz']{{1,3}}(?:_?{_PITCH})?")
+_TRANSITION = re.compile(rf"[aiueonN-] (?![aiueoN]$)[bcdfghjklmnpqrstvwxyz']{{1,3}}(?:_?{_PITCH})?")
 _RELEASE = re.compile(r"(?:[a-z]{1,3}|[aiueonN]|[ぁ-ん]) [Rr-]")
 
 
@@ -49,7 +49,9 @@ def _forms(head: str, tail: str, rests: str, breaths: str, kana: str) -> tuple[r
     )
 
 
-_ANYWHERE = _forms(_HEAD, _TAIL, _any("rests"), rf"(?i:{_any('breaths')})|息\d+", rf"({_KANA}+){_TAIL}")
+_ANYWHERE = _forms(
+    _HEAD, _TAIL, _any("rests"), rf"(?i:{_any('breaths')})|息\d+", rf"({_KANA}+){_TAIL}|({_MORA})[A-Z]{{1,2}}"
+)
 _OF_BANKS = _forms(
     _BANK_HEAD,
     _BANK_TAIL,

@@ -86,6 +86,7 @@ decode_label() {
 for number in stage stop_stage nj ngpu threads seed; do
     [[ ${!number} =~ ^-?[0-9]+$ ]] || fail "--${number//_/-} must be a whole number, not '${!number}'"
 done
+[ "${seed}" -ge 0 ] || fail "--seed must be at least 0, not ${seed}"
 [ "${nj}" -ge 1 ] || fail "--nj must be at least 1, not ${nj}"
 for choice in realign overwrite trust_code; do
     case ${!choice} in true | false) ;; *) fail "--${choice//_/-} must be true or false, not '${!choice}'" ;; esac

@@ -137,6 +137,8 @@ def _latin(word: str) -> list[list[str]]:
     """Morae of a word in Latin letters: romaji, or English as Japanese says it."""
     word = word.replace("’", "'").strip("'")
     bare = word.replace("'", "")
+    if len(bare) == 1 and bare in _TABLES["features"] and bare not in _ROMAJI:
+        return [[bare]]  # a consonant, which the dictionary would call by its name
     kana = _SPELT.sub(lambda match: _ROMAJI[match.group()], re.sub(r"([^aiueon])(?=\1)", "っ", word))
     # A mora of romaji is that before all: hi is ひ, not the English word.
     kana = _ROMAJI.get(word) or _TABLES["words"].get(bare, kana.replace("'", ""))
