@@ -172,6 +172,20 @@ def test_a_textgrid_edited_in_place_wins(tmp_path, name):
     assert (grids / name).read_bytes() == edited
 
 
+def test_textgrids_of_a_killed_run_do_not_pass_for_edited(tmp_path):
+    make_corpus(tmp_path / "data", 2, notes=4)
+    grid = tmp_path / "exp" / "textgrids" / "toy_001.TextGrid"
+    config = dataclasses.replace(CONFIG, refine=RefineConfig(iterations=0))
+    run(tmp_path / "data", tmp_path / "exp", config, realign=True)
+    before = grid.read_bytes()
+    run(tmp_path / "data", tmp_path / "exp", realign=True)
+    after = grid.read_bytes()
+    grid.write_bytes(before)  # killed before it was replaced
+    _, lines = run(tmp_path / "data", tmp_path / "exp", realign=True)
+    assert after != before and grid.read_bytes() == after
+    assert not any("was edited" in line for line in lines)
+
+
 def test_a_subset_keeps_the_labels_that_came_with_the_corpus(tmp_path):
     make_corpus(tmp_path / "data", 3, notes=4)
     run(tmp_path / "data", tmp_path / "exp", realign=True)

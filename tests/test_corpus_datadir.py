@@ -153,3 +153,18 @@ def test_a_missing_folder_is_named(tmp_path):
 
 def test_song_of():
     assert song_of("spk_004_012") == "spk_004"
+
+
+def test_a_recipe_may_be_moved(tmp_path, monkeypatch):
+    here, there, elsewhere = (tmp_path / name for name in ("my recipe", "moved to", "corpora"))
+    wavs = {"a": here / "downloads" / "a.wav", "b": elsewhere / "b.wav"}
+    for path in wavs.values():
+        path.parent.mkdir(parents=True)
+        soundfile.write(str(path), np.full(800, 0.1), 8000)
+    monkeypatch.chdir(here)
+    DataDir(here / "data", wavs, dict.fromkeys(wavs, "x")).write()
+    assert (here / "data" / "wav.scp").read_text() == f"a downloads/a.wav\nb {elsewhere / 'b.wav'}\n"
+    here.rename(there)
+    monkeypatch.chdir(there)
+    data = DataDir.read("data")
+    assert [len(data.audio(utt)[0]) for utt in "ab"] == [800, 800]

@@ -45,7 +45,7 @@ def edited(folder: Path, record: Path) -> dict[str, Path]:
         return {}
     written = read_json(record)
     paths = (path for path in sorted(folder.glob("*")) if path.suffix.lower() == ".textgrid")
-    return {path.stem: path for path in paths if written.get(path.name) != file_hash(path)}
+    return {path.stem: path for path in paths if file_hash(path) not in written.get(path.name, ())}
 
 
 def file_hash(path: Path) -> str:

@@ -193,8 +193,8 @@ def refine(items: Sequence[Item], config: RefineConfig, jobs: int = 1) -> Refine
     known = {slot.key: slot.group for item in items for slot in slots_of(item, config)}
     models: Models | None = None
     onsets: dict[str, np.ndarray] = {}
-    number = starts = 0
-    while number <= config.iterations:
+    number, starts, rounds = 0, 0, max(config.iterations, 1)
+    while number <= rounds:
         work = functools.partial(_work, config, norms, models, priors)
         batches = [items[i : i + BATCH] for i in range(0, len(items), BATCH)]
         sums, before, onsets = Sums(), onsets, {}
@@ -209,7 +209,7 @@ def refine(items: Sequence[Item], config: RefineConfig, jobs: int = 1) -> Refine
                 items = [replace(item, offset=item.offset + move) for item, move in zip(items, moves)]
                 models, priors, onsets, number, starts = None, general, {}, 0, starts + 1
                 continue
-        if number < config.iterations:
+        if number < rounds:
             models = estimate(sums, known)
             if number >= _LEARN_AFTER:
                 priors = learn_priors(items, onsets, config, general)

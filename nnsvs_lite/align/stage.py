@@ -152,9 +152,7 @@ class _Run:
             self.aligner = ALIGNERS[config.backend](config, self.work / config.backend, self.jobs)
             self.version = self.aligner.check()
         elif not config.refine.enabled:
-            raise DataError(
-                "without an aligner (backend: score) and without refine: enabled nothing is aligned"
-            )
+            raise DataError("without an aligner and without refine: enabled nothing is aligned")
 
     def run(self) -> dict:
         """Runs all steps."""
@@ -179,9 +177,8 @@ class _Run:
             for utt, rows in aligned.items():
                 late = [abs(seconds) for _, seconds in onset_errors(refined[utt], rows)]
                 far = sum(seconds > _FAR for seconds in late)
-                quality[utt].remarks += [
-                    f"the aligner is over 0.1 s off at {far} of {len(late)} onsets"
-                ] * bool(far)
+                said = f"the aligner is over 0.1 s off at {far} of {len(late)} onsets"
+                quality[utt].remarks += [said] * bool(far)
         else:
             why = {utt: "; ".join(sync_faults(self.sync[utt], config.quality)) for utt in aligned}
             quality = {utt: Quality(1.0, rejected=rejected) for utt, rejected in why.items()}
@@ -202,11 +199,8 @@ class _Run:
         )
         if not self._write_labels(labels, scores, quality):
             first = min(utt for utt in quality if quality[utt].rejected)
-            raise DataError(
-                f"nothing is kept for training: all {len(quality)} utterances are out; {first}: "
-                f"{quality[first].rejected}",
-                self.out / "report.txt",
-            )
+            why = f"all {len(quality)} utterances are out; {first}: {quality[first].rejected}"
+            raise DataError(f"nothing is kept for training: {why}", self.out / "report.txt")
         return report
 
     def _analyse(self) -> list[Item]:
@@ -332,13 +326,18 @@ class _Run:
 
     def _write_textgrids(self, labels: Mapping[str, list[Segment]], scores: Mapping[str, Score]) -> None:
         """A TextGrid for every utterance but those that somebody has edited."""
-        written = {}
+        record, folder, written = self.out / _RECORD, self.out / _GRIDS, {}
+        before = read_json(record) if record.exists() else {}
         for utt in self.corpus.utts:
-            path = self.out / _GRIDS / f"{utt}.TextGrid"
+            path = self.out / f".{_GRIDS}" / f"{utt}.TextGrid"
             if utt in labels and utt not in self.edited:
                 self._write_textgrid(path, labels[utt], scores[utt], self.corpus.durations[utt])
-                written[path.name] = file_hash(path)
-        write_json(self.out / _RECORD, written)
+                written[path.name] = [file_hash(path), *before.get(path.name, [])[:1]]
+        # Old and new ones are known as ours, so that those of a killed run do not pass for edited.
+        write_json(record, written)
+        folder.mkdir(exist_ok=True)
+        for name in written:
+            (self.out / f".{_GRIDS}" / name).replace(folder / name)
 
     @staticmethod
     def _write_textgrid(path: Path, labels: list[Segment], score: Score, duration: float) -> None:

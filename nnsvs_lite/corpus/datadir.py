@@ -15,6 +15,7 @@ import numpy as np
 from nnsvs_lite.corpus.check_audio import PIPE, audio_info
 from nnsvs_lite.io.atomic import atomic_dir, check_regular
 from nnsvs_lite.io.ctm import Segment, read_ctm, write_ctm
+from nnsvs_lite.io.done import portable
 from nnsvs_lite.io.errors import DataError, nearest
 from nnsvs_lite.io.tables import bad_id, read_table, table_lines, write_table
 from nnsvs_lite.score.types import Score
@@ -149,7 +150,7 @@ class DataDir:
         """Writes all tables, sorted, in place of any folder that is there; returns self with its new path."""
         target = Path(self.path if path is None else path)
         with atomic_dir(target) as tmp:
-            write_table(tmp / "wav.scp", {rec: os.fspath(wav) for rec, wav in self.wavs.items()})
+            write_table(tmp / "wav.scp", {rec: portable(wav) for rec, wav in self.wavs.items()})
             write_table(tmp / "utt2spk", self.utt2spk)
             write_table(tmp / "spk2utt", {spk: " ".join(utts) for spk, utts in self.spk2utt.items()})
             segments = {u: f"{rec} {start:.7f} {end:.7f}" for u, (rec, start, end) in self.segments.items()}

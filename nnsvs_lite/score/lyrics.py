@@ -69,11 +69,7 @@ _NUMBER = re.compile(
     rf"\s*(?:[(\[{{<（［〔【〈]\s*{_COUNT}[.)]?\s*[)\]}}>）］〕】〉][.:]?|[(\[]?{_COUNT}\s*[.)．）、:：。]|\d{{1,2}}[-‐‑–]\d{{1,2}}\s"
     rf"|[①-⑳⑴-⒛❶-❿➀-➓]\.?){_TEXT_FOLLOWS}"
 )
-_BARE_NUMBER = {
-    "ja": re.compile(r"\d{1,2}(?:\s+(?=[^\W\d_])|(?=[ぁ-ゖァ-ヺ])(?![つツ]))"),
-    "zh": re.compile(r"\d{1,2}\s+(?=[^\W\d_])"),
-    "ko": re.compile(r"\d{1,2}\s+(?=[^\W\d_])"),
-}
+_BARE_NUMBER = re.compile(r"\d{1,2}(?:\s+(?=[^\W\d_])|(?=[ぁ-ゖァ-ヺ])(?![つツ]))")
 _CAPITAL = re.compile(r"\d{1,2}\s*(?=[A-ZÀ-ÖØ-Þ])")
 
 
@@ -99,7 +95,7 @@ def without_number(lyric: str, lang: str) -> str:
     A number that may be sung stays: 2人, 1つ, 4ever.
     """
     text = lyric.translate(_WIDE)
-    for pattern in (_NUMBER, _BARE_NUMBER.get(lang, _CAPITAL)):
+    for pattern in (_NUMBER, _BARE_NUMBER if lang in ("ja", "zh", "ko") else _CAPITAL):
         if found := pattern.match(text):
             return lyric[found.end() :]
     return lyric
@@ -110,10 +106,8 @@ def clean_alias(lyric: str, lang: str, bank: bool = True) -> str | None:
 
     None for a mere transition such as ``a k``, which its neighbours sing.
 
-    Args:
-        lyric: as written.
-        lang: language; aliases other than rests and breaths are those of Japanese.
-        bank: whether it is written for a voice bank (UST, USTX); else only what cannot be text is cleaned.
+    Aliases other than rests and breaths are those of Japanese. ``bank`` says that it is written for
+    a voice bank (UST, USTX); else only what cannot be text is cleaned.
     """
     text = lyric.translate(_WIDE).strip()
     if bank:

@@ -124,10 +124,8 @@ def sung_boundaries(
         note_time: (notes, 2) start and end in the score, seconds, contiguous from 0.
         lags: (notes) frames; the first is taken as 0.
         least: (notes) frames that a note gets at least: one for each of its phones or more.
-        frame_shift: seconds.
 
-    Returns:
-        int64 (notes + 1): starts, and the end of the last note, which no lag moves.
+    Returns int64 (notes + 1): starts, and the end of the last note, which no lag moves.
     """
     starts = note_time[:, 0] / frame_shift + lags
     starts[0] = 0.0
@@ -156,8 +154,7 @@ def fill(
         length: whole frames, at least the number of phones.
         vowels: (phones) which of them are vowels. least: frames.
 
-    Returns:
-        int64 (phones), each at least 1.
+    Returns int64 (phones), each at least 1.
     """
     durations = np.zeros(1)  # none yet
     if variance is not None and variance.sum() > 0:
@@ -189,8 +186,7 @@ def fill_notes(
         mean, variance, vowels: (phones) as there. note_index: (phones) ascending.
         boundaries: (notes + 1) from :func:`sung_boundaries`. least: (notes) as there.
 
-    Returns:
-        int64 (phones), summing to ``boundaries[-1]``.
+    Returns int64 (phones), summing to ``boundaries[-1]``.
     """
     out = np.zeros(len(mean), np.int64)
     edges = np.searchsorted(note_index, np.arange(len(boundaries)))

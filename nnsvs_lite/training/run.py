@@ -109,6 +109,7 @@ def train(
             write_json(out / TRAINED, told)
         write_json(out / "data.json", source)
         config.write(out / "config.yaml")
+        print(f"training {Path(config_path).stem}", flush=True)
     fabric.barrier()
     loop.run()
     if fabric.is_global_zero:
