@@ -139,7 +139,7 @@ def test_the_written_configuration_repeats_the_run(toy_dump, whole, tmp_path):
 
 
 def test_patience_ends_a_run_that_learns_nothing(toy_dump, tmp_path):
-    train(DURATION, toy_dump, tmp_path, "--training.patience=2", "--training.lr=0", "--training.epochs=9")
+    train(DURATION, toy_dump, tmp_path, "--training.patience=2", "--training.lr=1e-30", "--training.epochs=9")
     assert len((tmp_path / "losses.jsonl").read_text().splitlines()) == 3
 
 

@@ -111,12 +111,13 @@ class ArkRef:
                 _check_size(head, size - self.offset)
                 file.seek(self.offset)
                 value = kaldiio.matio.read_kaldi(file)
+                if len(bad := np.argwhere(~np.isfinite(value))):
+                    first = ", ".join(map(str, bad[0]))
+                    raise ValueError(f"{len(bad)} values are NaN or infinite, the first at [{first}]")
                 length = file.tell() - self.offset
                 file.seek(self.offset)
                 if crc is not None and _crc(utt, file.read(length)) != crc:
                     raise ValueError(f"{utt} is not as it was written")
-                if not np.isfinite(value).all():
-                    raise ValueError(f"{utt} has numbers that are not finite")
         except FileNotFoundError:
             raise DataError(f"archive {self.path} does not exist", self.where) from None
         except _DAMAGE as error:
@@ -129,7 +130,7 @@ def _crc(utt: str, data: bytes) -> int:
     return zlib.crc32(data, zlib.crc32(utt.encode()))
 
 
-def _read_sums(path: Path) -> dict[str, int]:
+def read_sums(path: Path) -> dict[str, int]:
     """The checksums beside an archive, where there are any."""
     if not path.exists():
         return {}
@@ -188,7 +189,7 @@ class FeatureReader(Mapping[str, np.ndarray]):
         for number, utt, value in table_lines(scp):
             ref = parse_ark_ref(value, f"{scp}:{number}", self.scp.parent, known)
             if ref.path not in sums:
-                sums[ref.path] = _read_sums(ref.path.with_suffix(".crc"))
+                sums[ref.path] = read_sums(ref.path.with_suffix(".crc"))
             self._places[utt] = (ref.path, ref.offset, number, sums[ref.path].get(utt))
 
     def __getitem__(self, utt: str) -> np.ndarray:
