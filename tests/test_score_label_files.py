@@ -103,7 +103,7 @@ def test_labels_with_notes_without_phones(tmp_path, caplog, first, left):
     notes = read_score(write(tmp_path, "a.lab", text)).notes
     assert left not in " ".join(phone for note in notes for phone in note.phones)
     assert notes[0].is_rest and not notes[1].is_rest and contiguous(notes)
-    assert "1 notes without phones are left out as rests, the first at measure 1" in caplog.text
+    assert "notes without phones are left out as rests: 1, the first at measure 1" in caplog.text
 
 
 def test_faulty_labels(tmp_path):

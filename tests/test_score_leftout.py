@@ -11,12 +11,12 @@ from nnsvs_lite.io.leftout import left_out, strictly
 from nnsvs_lite.score.formats.musicxml import read_musicxml
 from nnsvs_lite.score.formats.readers import read_score
 
-ON_REST = "words on rests are left out, the first at"
-BARE = "notes without lyrics are left out as rests, the first at"
-TEMPO = "tempi that nobody can sing are passed over, the first at measure 1"
-TWICE = "tempo marks stand where another does; the last one counts, the first at measure 1"
-BESIDE = "notes that sound together with those of the voice sung are left out, the first at"
-SIGNS = "lyrics are signs that nobody sings, the first at measure 1"
+ON_REST = "words on rests are left out: {}, the first at"
+BARE = "notes without lyrics are left out as rests: {}, the first at"
+TEMPO = "tempi that nobody can sing are passed over: {}, the first at measure 1"
+TWICE = "tempo marks stand where another does; the last one counts: {}, the first at measure 1"
+BESIDE = "notes that sound together with those of the voice sung are left out: {}, the first at"
+SIGNS = "lyrics are signs that nobody sings: {}, the first at measure 1"
 FAST = "C4 4 か"
 MARK = (
     "<direction-type><metronome><beat-unit>quarter</beat-unit><per-minute>{}</per-minute></metronome>"
@@ -32,26 +32,38 @@ def sung(score):
 
 
 CASES = [
-    (song("C4 1 か, r 1 ん, D4 1 が, r 1", bpm=60), "か0 ,1 が2 ,3", f"1 {ON_REST} measure 1, beat 2"),
-    (song("C4 1 か, r 1 (間奏), r 2 V", bpm=60), "か0 ,1", f"2 {ON_REST} measure 1, beat 2"),
+    (
+        song("C4 1 か, r 1 ん, D4 1 が, r 1", bpm=60),
+        "か0 ,1 が2 ,3",
+        ON_REST.format(1) + " measure 1, beat 2",
+    ),
+    (song("C4 1 か, r 1 (間奏), r 2 V", bpm=60), "か0 ,1", ON_REST.format(2) + " measure 1, beat 2"),
     (song("C4 1 か, r 1 息, D4 2 が", bpm=60), "か0 br1 が2", ""),
     (song("C4 1 か, r 1 AP, r 2 ー", bpm=60), "か0 br1 ,2", ""),
-    (song("C4 1, D4 1, r 2", "E4 4 か", bpm=60), ",0 か4", f"2 {BARE} measure 1, beat 1"),
-    (song("C4 1 か, r 1, D4 1, r 1", "E4 4 き", bpm=60), "か0 ,1 き4", f"1 {BARE} measure 1, beat 3"),
-    (song("C4 1 か, D4 1, r 1, D4 1 ー", "E4 4 き", bpm=60), "か0 ~1 ,2 き4", f"1 {BARE} measure 1, beat 4"),
-    (song("C4 2 か, D4 2 ♪", bpm=60), "か0 ~2", f"1 {SIGNS}"),
+    (song("C4 1, D4 1, r 2", "E4 4 か", bpm=60), ",0 か4", BARE.format(2) + " measure 1, beat 1"),
+    (song("C4 1 か, r 1, D4 1, r 1", "E4 4 き", bpm=60), "か0 ,1 き4", BARE.format(1) + " measure 1, beat 3"),
+    (
+        song("C4 1 か, D4 1, r 1, D4 1 ー", "E4 4 き", bpm=60),
+        "か0 ~1 ,2 き4",
+        BARE.format(1) + " measure 1, beat 4",
+    ),
+    (song("C4 2 か, D4 2 ♪", bpm=60), "か0 ~2", SIGNS.format(1)),
     (song("C4 2 か, D4 1 。, D4 1 ！", bpm=60), "か0 ~2 ~3", ""),
     *[
-        (song(FAST, f"{tempo(value)}, D4 4 き", bpm=60).replace("∞", "inf"), "か0 き4", f"1 {TEMPO[:-1]}2")
+        (
+            song(FAST, f"{tempo(value)}, D4 4 き", bpm=60).replace("∞", "inf"),
+            "か0 き4",
+            TEMPO.format(1)[:-1] + "2",
+        )
         for value in (9.9, 1001, -60, 0, float("nan"), float("inf"), "fast", "500k")
     ],
-    (song(f"{tempo(30)}, {FAST}", bpm=60), "か0", f"1 {TWICE}"),
-    (song(f"C4 2 か, {tempo(90)}, {tempo(30)}, D4 2 き", "C4 4 く", bpm=60), "か0 き2 く6", f"1 {TWICE}"),
+    (song(f"{tempo(30)}, {FAST}", bpm=60), "か0", TWICE.format(1)),
+    (song(f"C4 2 か, {tempo(90)}, {tempo(30)}, D4 2 き", "C4 4 く", bpm=60), "か0 き2 く6", TWICE.format(1)),
     (song(f"{tempo(60)}, {FAST}", bpm=60), "か0", ""),
-    (song(f"{TWO_MARKS}, C4 2 か, D4 2 き", bpm=None), "か0 き2", f"1 {TWICE}"),
-    (song("C4 2 か, <backup><duration>24</duration></backup>, D4 3 き", bpm=60), "か0 ,2", f"1 {BESIDE}"),
-    (two_voices("C4 2 か, D4 2 き", "E4 4 く").replace('"120"', '"60"'), "か0 き2", f"1 {BESIDE}"),
-    (song("C4 4 か, +E4 4", bpm=60), "か0", "1 chords are sung on their highest note"),
+    (song(f"{TWO_MARKS}, C4 2 か, D4 2 き", bpm=None), "か0 き2", TWICE.format(1)),
+    (song("C4 2 か, <backup><duration>24</duration></backup>, D4 3 き", bpm=60), "か0 ,2", BESIDE.format(1)),
+    (two_voices("C4 2 か, D4 2 き", "E4 4 く").replace('"120"', '"60"'), "か0 き2", BESIDE.format(1)),
+    (song("C4 4 か, +E4 4", bpm=60), "か0", "chords are sung on their highest note: 1"),
 ]
 
 
@@ -84,7 +96,7 @@ def test_strict_is_an_option_of_commands_that_read_scores(tmp_path, monkeypatch,
     path = str(write(tmp_path, song("C4 1 か, r 3 ん")))
     assert main(["probe", path]) == 0
     assert main(["probe", path, "--strict"]) == 1
-    assert f"{path}: 1 words on rests are left out" in capsys.readouterr().err
+    assert f"{path}: words on rests are left out: 1" in capsys.readouterr().err
 
 
 def voices(first, second, verses="1"):
@@ -123,7 +135,7 @@ def test_small_notes_are_another_reading(tmp_path, caplog):
     small = text.replace("<voice>1</voice>", '<voice>1</voice><type size="cue">quarter</type>')
     assert sung(read_musicxml(write(tmp_path, text))) == "か0 き1 く2"
     assert sung(read_musicxml(write(tmp_path, small))) == "か0 き2"
-    assert f"3 {BESIDE} measure 1, beat 1" in caplog.text
+    assert BESIDE.format(3) + " measure 1, beat 1" in caplog.text
 
 
 def test_voice_with_words_goes_on_through_a_melisma(tmp_path):

@@ -118,7 +118,7 @@ def test_empty_lyric_with_an_extension_line_is_a_melisma(tmp_path):
 def test_chord_is_sung_on_its_highest_note(tmp_path, caplog):
     score = read(tmp_path, song("C4 2 か, +E4 2, G3 2 き"))
     assert rows(score) == [(64, 1.0, "か"), (55, 1.0, "き")]
-    assert "1 chords" in caplog.text
+    assert "chords are sung on their highest note: 1" in caplog.text
 
 
 def test_grace_notes_take_time_from_the_note_they_lead_to(tmp_path):

@@ -114,13 +114,13 @@ def test_text_of_an_ending_goes_before_its_number(tmp_path, texts, order):
         (
             ("|:", "", "|:", ":|", ""),
             "あいうえうえお",
-            "1 repeats without an end are passed over, the first at measure 4",
+            "repeats without an end are passed over: 1, the first at measure 4",
         ),
-        (("|:", "|:", "[=1;];:|", "[=2;]"), "あいういえ", "1 repeats without an end"),
+        (("|:", "|:", "[=1;];:|", "[=2;]"), "あいういえ", "repeats without an end are passed over: 1"),
         (
             ("", SOUND.format('tocoda="x"'), SOUND.format('dacapo="yes"')),
             "あいうあいう",
-            "1 ways to a coda that is not marked are passed over, the first at measure 2",
+            "ways to a coda that is not marked are passed over: 1, the first at measure 2",
         ),
     ],
 )
@@ -145,7 +145,7 @@ def test_marks_that_lead_nowhere_are_passed_over(tmp_path, caplog, marks, order,
 )
 def test_brackets_apart_from_their_repeat(tmp_path, caplog, marks, order, lost):
     assert played(tmp_path, *marks) == order
-    assert (f"{lost} endings that no repeat leads to" in caplog.text) == (lost > 0)
+    assert (f"endings that no repeat leads to are played without it: {lost}" in caplog.text) == (lost > 0)
 
 
 MIDDLE = '<barline location="middle"><repeat direction="{}"/></barline>'

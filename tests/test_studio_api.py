@@ -155,7 +155,7 @@ def test_reading_has_memory_for_dictionaries_and_no_more(client, place, tmp_path
     assert send(client, xml_song("C4 2 桜, D4 2 花")).json()["warning"] == ""
     warning = send(client, xml_song("C4 1 桜, r 1 ん, D4 2 ")).json()["warning"]
     assert warning.startswith(
-        "1 words on rests are left out, the first at measure 1, beat 2; 1 notes without lyrics"
+        "words on rests are left out: 1, the first at measure 1, beat 2; notes without lyrics"
     )
     if sys.platform == "linux":
         limits = Path(f"/proc/{place.reader._process.pid}/limits").read_text()

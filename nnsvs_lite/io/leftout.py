@@ -34,13 +34,13 @@ def listening() -> Iterator[list[str]]:
 
 
 def left_out(what: str, places: Sequence[object]) -> None:
-    """Warns once for all ``places``: their number, then ``what`` became of them, then the first of them.
+    """Warns once for all ``places``: ``what`` became of them, how many they are, and the first of them.
 
     Raises DataError instead inside :func:`strictly`. Nothing happens where there are no places.
     """
     if not places:
         return
-    said = f"{len(places)} {what}, the first at {places[0]}"
+    said = f"{what}: {len(places)}, the first at {places[0]}"
     if STRICT.get():
         raise DataError(f"{said}; such a score is refused, since strict reading was asked for")
     log.warning(said)

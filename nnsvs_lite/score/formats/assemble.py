@@ -245,7 +245,7 @@ def _one_voice(notes: Sequence[Sung], timeline: Timeline) -> list[Sung]:
         voice.append(note)
     left_out("chords are sung on their highest note", chords)
     if cut:
-        log.warning("%d notes that ran into the next were shortened", cut)
+        log.warning("notes that ran into the next were shortened: %d", cut)
     return voice
 
 

@@ -215,7 +215,7 @@ def _one_voice(
         else:
             second.append(note)
     if cut:
-        log.warning("%d notes that ran into the next were shortened", cut)
+        log.warning("notes that ran into the next were shortened: %d", cut)
     places = [timeline.place(Fraction(note.start, ticks)) for note in second]
     left_out("notes of a second voice or of chords are left out", places)
     return voice
