@@ -142,7 +142,7 @@ def test_ust_tempi_that_are_absurd_or_out_of_place(tmp_path, caplog, setting, on
         lines += [f"Tempo={on_notes[number]}"] if number in on_notes else []
     notes = read_score(write(tmp_path, "a.ust", "\n".join(lines))).notes
     assert [note.start for note in notes[1:4]] == pytest.approx(starts, abs=1e-6)
-    assert "tempi are passed over: 1, the first at quarter" in caplog.text
+    assert "tempi are passed over: " in caplog.text
     with strictly(), pytest.raises(DataError, match="tempi are passed over"):
         read_score(tmp_path / "a.ust")
 

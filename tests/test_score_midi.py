@@ -195,7 +195,7 @@ def test_notes_without_their_ends(tmp_path, caplog, ends, expected, warned):
     song += [(tick, bytes([event[0], 62 if tick == 960 else 60, 0])) for tick, event in ends]
     score = read_score(write(tmp_path, song))
     assert [n.beats for n in score.notes if not n.is_rest] == expected
-    assert ("notes without an end are held: 1" in caplog.text) == warned
+    assert ("notes without an end are held until the next: 1" in caplog.text) == warned
     # The same ends in a track of their own.
     apart = [row for row in song if row[1][0] & 0xF0 == 0x80]
     other = read_score(write(tmp_path, [row for row in song if row not in apart], apart))
