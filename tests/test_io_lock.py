@@ -76,10 +76,10 @@ def test_parts_of_one_folder_are_shared_and_no_whole_beside_them(tmp_path):
     with locked(tmp_path, ["x"], shared=True):
         pass
     for holder in holders:
-        with pytest.raises(DataError, match="another run"), locked(tmp_path, ["x"]):
+        with pytest.raises(DataError, match="another run"), locked(tmp_path, ["y"]):
             pass
         end(holder)
-    with locked(tmp_path, ["x"]), pytest.raises(DataError), locked(tmp_path, ["x"], shared=True):
+    with locked(tmp_path, ["x"]), pytest.raises(DataError), locked(tmp_path, ["y"], shared=True):
         pass
 
 
@@ -89,6 +89,15 @@ def test_a_run_waits_a_moment_for_one_that_ends(tmp_path, monkeypatch):
     threading.Timer(0.3, end, [holder]).start()
     with locked(tmp_path, ["x"]):
         assert holder.poll() is not None
+
+
+def test_a_run_of_the_same_command_is_waited_for(tmp_path, capfd):
+    holder = hold(tmp_path)
+    threading.Timer(1.0, end, [holder]).start()
+    with locked(tmp_path, ["nnsvs-lite", "train", "a b"]):
+        assert holder.poll() is not None
+    said = capfd.readouterr().err
+    assert said.count(f"waiting for pid {holder.pid} on ") == 1
 
 
 @pytest.mark.parametrize("fault", [DataError("no"), KeyboardInterrupt(), None])

@@ -4,6 +4,7 @@ import fcntl
 import os
 import platform
 import shlex
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -24,16 +25,17 @@ def locked(folder: str | os.PathLike, command: Sequence[str], shared: bool = Fal
         command: what runs, for the message of another run.
         shared: whether others that share may write here too: jobs with a part of one work each.
 
+    A run of the same command is waited for: experiments that run side by side share their references.
     Raises DataError where another run holds it. A folder that cannot be written to is not locked.
     """
-    path, end = Path(folder) / ".lock", time.monotonic() + PATIENCE
+    path, words = Path(folder) / ".lock", shlex.join(command)
     made = [parent for parent in (path.parent, *path.parent.parents) if not parent.exists()]
     file = None
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = _take(path, shared, end)
+        file = _take(path, shared, words)
         os.ftruncate(file, 0)
-        told = f"pid {os.getpid()} on {platform.node()}: {shlex.join(command)}"
+        told = f"pid {os.getpid()} on {platform.node()}: {words}"
         os.write(file, told.encode(errors="replace")[:4000])
     try:
         yield
@@ -49,8 +51,9 @@ def locked(folder: str | os.PathLike, command: Sequence[str], shared: bool = Fal
                 parent.rmdir()
 
 
-def _take(path: Path, shared: bool, end: float) -> int:
+def _take(path: Path, shared: bool, words: str) -> int:
     """The locked file at ``path``, open."""
+    end, said = time.monotonic() + PATIENCE, False
     while True:
         file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
@@ -61,11 +64,15 @@ def _take(path: Path, shared: bool, end: float) -> int:
         except BlockingIOError:
             if time.monotonic() > end:
                 holder = os.read(file, 4000).decode(errors="replace") or "it says not who"
-                os.close(file)
-                raise DataError(
-                    f"another run writes here ({holder}): wait for it or end it, or choose another folder",
-                    path.parent,
-                ) from None
+                who, _, theirs = holder.partition(": ")
+                if theirs != words:
+                    os.close(file)
+                    what = f"another run writes here ({holder})"
+                    hint = "wait for it or end it, or choose another folder"
+                    raise DataError(f"{what}: {hint}", path.parent) from None
+                if not said:
+                    print(f"{path.parent}: waiting for {who}, which runs the same command", file=sys.stderr)
+                said = True
             time.sleep(0.05)
         except OSError:
             os.close(file)
