@@ -98,7 +98,7 @@ find_family() {
 }
 stop_jobs() {
     trap '' INT TERM HUP
-    local one sent=-1 end=$((SECONDS + 3))
+    local one tries sent=-1 end=$((SECONDS + 3))
     while find_family && [ ${#family[@]} -gt 0 ] && [ "${SECONDS}" -lt "${end}" ]; do
         [ "${sent}" -eq "${SECONDS}" ] || kill -TERM "${!family[@]}" 2>/dev/null || true
         sent=${SECONDS}
@@ -107,7 +107,10 @@ stop_jobs() {
     [ ${#family[@]} -eq 0 ] || kill -KILL "${!family[@]}" 2>/dev/null || true
     if [ ${#copiers[@]} -gt 0 ]; then
         # They end with what they copy, unless somebody else has got hold of it.
-        sleep 0.1 || true
+        for ((tries = 0; tries < 15; tries++)); do
+            kill -0 "${!copiers[@]}" 2>/dev/null || break
+            sleep 0.1 || true
+        done
         kill -KILL "${!copiers[@]}" 2>/dev/null || true
     fi
     wait
