@@ -212,7 +212,7 @@ def test_flipped_bits_are_noticed_with_and_without_a_sum(saved):
     ("keys", "value", "message"),
     [
         (("config", "model", "init_args", "hidden"), 10**9, "init_args.hidden must be within 1..16384"),
-        (("config", "model", "init_args", "hidden"), 4096, "weights do not fit the model: .* another size"),
+        (("config", "model", "init_args", "hidden"), 4096, "weights do not fit the model: .* larger ones"),
         (("config", "model", "init_args", "layers"), 16000, "tensors, the model has more"),
         (("config", "model", "init_args", "layers"), 0, "layers must be within"),
         (("config", "model", "init_args", "kernel"), 4, "4 is even; only odd ones"),

@@ -1,6 +1,5 @@
 """Labels mended by hand: a TextGrid in ``corrections/`` wins over the automatic one."""
 
-import hashlib
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 from nnsvs_lite.align.units import check_sung
 from nnsvs_lite.io.atomic import read_json
 from nnsvs_lite.io.ctm import Segment
+from nnsvs_lite.io.done import digest
 from nnsvs_lite.io.errors import DataError, nearest
 from nnsvs_lite.io.textgrid import read_textgrid
 from nnsvs_lite.score.types import Score
@@ -45,12 +45,7 @@ def edited(folder: Path, record: Path) -> dict[str, Path]:
         return {}
     written = read_json(record)
     paths = (path for path in sorted(folder.glob("*")) if path.suffix.lower() == ".textgrid")
-    return {path.stem: path for path in paths if file_hash(path) not in written.get(path.name, ())}
-
-
-def file_hash(path: Path) -> str:
-    """SHA-256 of a file's bytes."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return {path.stem: path for path in paths if digest(path) not in written.get(path.name, ())}
 
 
 def read_correction(path: str | os.PathLike, score: Score, duration: float) -> list[Segment]:

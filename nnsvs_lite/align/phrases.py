@@ -168,6 +168,7 @@ class CorpusFolder:
         """
         words = Dictionary()
         wanted: set[Path] = set()
+        heard: dict[Path, list[str]] = {}
         for phrase in phrases:
             if not _SAFE.fullmatch(phrase.name):
                 raise DataError(f"the id {phrase.utt!r} cannot be a file name; use letters, digits, . _ + -")
@@ -183,7 +184,9 @@ class CorpusFolder:
                 _write_changed(path.with_suffix(".lab"), line)
             wav, start, _ = dirs[phrase.utt].place(phrase.utt)
             cuts = [[piece.start, piece.end] for piece in list(pieces.values())[1:]]
-            made_of = [*stamp(wav.resolve()), start, phrase.start, phrase.end, NOISE_DB, cuts]
+            if wav not in heard:
+                heard[wav] = stamp(wav.resolve())
+            made_of = [*heard[wav], start, phrase.start, phrase.end, NOISE_DB, cuts]
             # The stamp is written last: while it is missing, the audio is not whole.
             mark, text = audio.with_suffix(".stamp"), json.dumps(made_of) + "\n"
             if not all(path.exists() for path in (mark, *pieces)) or read_text(mark) != text:

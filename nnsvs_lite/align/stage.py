@@ -14,7 +14,7 @@ import numpy as np
 from nnsvs_lite.align.backend import Aligner
 from nnsvs_lite.align.config import AlignConfig
 from nnsvs_lite.align.corpus import AlignCorpus, given_tables, read_corpus, restore, write_back
-from nnsvs_lite.align.corrections import edited, file_hash, find_corrections, read_correction
+from nnsvs_lite.align.corrections import edited, find_corrections, read_correction
 from nnsvs_lite.align.frames import analyse, load_frames, save_frames
 from nnsvs_lite.align.mfa import MfaAligner
 from nnsvs_lite.align.phrases import AlignPhrase, CorpusFolder, cut_utterance, join_phrases
@@ -32,7 +32,7 @@ from nnsvs_lite.corpus.labels import reconcile
 from nnsvs_lite.corpus.segment import segment_at_rests
 from nnsvs_lite.io.atomic import read_json, write_json, write_text
 from nnsvs_lite.io.ctm import Segment, write_ctm
-from nnsvs_lite.io.done import Done, stamp
+from nnsvs_lite.io.done import Done, digest, stamp
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.jobs import run_jobs
 from nnsvs_lite.io.settings import plain
@@ -48,11 +48,13 @@ _FAR = 0.1
 _GRIDS, _RECORD = "textgrids", "textgrids.json"
 
 
-def _measure(folder: Path, config: AlignConfig, data: DataDir) -> tuple[Item, Sync]:
+def _measure(
+    folder: Path, config: AlignConfig, audio: Mapping[Path, list[str]], data: DataDir
+) -> tuple[Item, Sync]:
     """One job: the only utterance of a data dir, its evidence from the cache if it is there."""
     (utt,), shift = data.utts, config.refine.frame_shift
     wav, start, end = data.place(utt)
-    key = json.dumps([stamp(wav), start, end, shift, _VERSION])
+    key = json.dumps([audio[wav], start, end, shift, _VERSION])
     cache = folder / f"{utt}.{hashlib.sha256(key.encode()).hexdigest()[:12]}.npz"
     score = data.scores[utt]
     try:
@@ -101,34 +103,41 @@ def align(
         say("the corpus comes with labels (label.ctm), they are used; --realign true aligns anyway")
         return None
     corpus = read_corpus(paths)
-    done = _marker(corpus, config, out, corrections)
+    # Once, and not for each of the phrases of a recording.
+    audio = {wav: stamp(wav) for wav in sorted({w for d in corpus.dirs.values() for w in d.wavs.values()})}
+    done = _marker(corpus, config, out, corrections, audio)
     if done.is_current():
         say("alignment is up to date")
         return read_json(out / "report.json")
     done.clear()
-    report = _Run(corpus, config, out, corrections, jobs, say).run()
+    report = _Run(corpus, config, out, corrections, jobs, say, audio).run()
     # Made anew: where breaths were carved into a score, its table as it was is an input from now on.
-    done = _marker(corpus, config, out, corrections)
+    done = _marker(corpus, config, out, corrections, audio)
     done.set([out / "report.json", out / "rejected", *[p / "align.ctm" for p in paths]])
     return report
 
 
 def _marker(
-    corpus: AlignCorpus, config: AlignConfig, out: Path, corrections: str | os.PathLike | None
+    corpus: AlignCorpus,
+    config: AlignConfig,
+    out: Path,
+    corrections: str | os.PathLike | None,
+    audio: Mapping[Path, list[str]],
 ) -> Done:
     """The done marker of a run with the inputs as they are now."""
     inputs = [given_tables(p) / name for p in corpus.dirs for name in _TABLES]
     model = config.viter.model if config.backend == "viter" else ""
     inputs += [Path(name) for name in (corrections, model, config.phone_map, out / _GRIDS) if name]
-    audio = [stamp(wav) for wav in sorted({w for data in corpus.dirs.values() for w in data.wavs.values()})]
-    return Done(out, "align", inputs, {"config": plain(config), "version": _VERSION, "audio": audio})
+    options = {"config": plain(config), "version": _VERSION, "audio": list(audio.values())}
+    return Done(out, "align", inputs, options)
 
 
 class _Run:
     """One run of the stage; see :func:`align`."""
 
-    def __init__(self, corpus, config, out, corrections, jobs, say):
+    def __init__(self, corpus, config, out, corrections, jobs, say, audio):
         self.corpus, self.config, self.out, self.jobs, self.say = corpus, config, out, max(1, jobs), say
+        self.audio = audio
         self.work = out / "work"
         faults = check_texts(corpus.scores, corpus.utts)
         for line in faults:
@@ -214,7 +223,8 @@ class _Run:
 
         def measure(parts: Iterable[DataDir]) -> list[Sync]:
             rows = []
-            for item, sync in run_jobs(functools.partial(_measure, folder, self.config), parts, self.jobs):
+            job = functools.partial(_measure, folder, self.config, self.audio)
+            for item, sync in run_jobs(job, parts, self.jobs):
                 keep.add(item.cache)
                 found[item.utt], self.sync[item.utt] = item, sync
                 rows.append(sync)
@@ -332,7 +342,7 @@ class _Run:
             path = self.out / f".{_GRIDS}" / f"{utt}.TextGrid"
             if utt in labels and utt not in self.edited:
                 self._write_textgrid(path, labels[utt], scores[utt], self.corpus.durations[utt])
-                written[path.name] = [file_hash(path), *before.get(path.name, [])[:1]]
+                written[path.name] = [digest(path), *before.get(path.name, [])[:1]]
         # Old and new ones are known as ours, so that those of a killed run do not pass for edited.
         write_json(record, written)
         folder.mkdir(exist_ok=True)

@@ -62,8 +62,13 @@ class Done:
         self.damaged: list[str] = []
 
     @cached_property
+    def hashes(self) -> dict[Path, str]:
+        """Of each input, the hash of its contents as they were when it was first asked for."""
+        return {path: digest(path) for path in map(Path, self._inputs)}
+
+    @cached_property
     def _fingerprint(self) -> str:
-        value = [[stamp(path) for path in self._inputs], self._options]
+        value = [[[portable(path), held] for path, held in self.hashes.items()], self._options]
         return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
 
     def is_current(self) -> bool:

@@ -111,7 +111,8 @@ class ArkRef:
                 _check_size(head, size - self.offset)
                 file.seek(self.offset)
                 value = kaldiio.matio.read_kaldi(file)
-                if len(bad := np.argwhere(~np.isfinite(value))):
+                if not np.isfinite(value).all():
+                    bad = np.argwhere(~np.isfinite(value))
                     first = ", ".join(map(str, bad[0]))
                     raise ValueError(f"{len(bad)} values are NaN or infinite, the first at [{first}]")
                 length = file.tell() - self.offset

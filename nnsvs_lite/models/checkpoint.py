@@ -13,7 +13,10 @@ from typing import Any, BinaryIO
 
 import torch
 from torch import Tensor
-from torch.nn.modules.module import register_module_parameter_registration_hook
+from torch.nn.modules.module import (
+    register_module_buffer_registration_hook,
+    register_module_parameter_registration_hook,
+)
 
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.atomic import check_regular, check_stored, write_bytes
@@ -171,8 +174,7 @@ def load_model(
     if found != (family or found):
         raise DataError(f"holds a {found} model, a {family} model is needed", path)
     try:
-        _check_weights(config, spec, state["weights"])
-        model = config.build(spec)
+        model = _build(config, spec, state["weights"])
         model.load_state_dict(state["weights"])
     except DataError as error:
         raise DataError(error.what, error.where or path) from None
@@ -183,22 +185,32 @@ def load_model(
     return model.eval()
 
 
-def _check_weights(config: Config, spec: Spec, weights: dict[str, Any]) -> None:
-    """Raises ValueError where weights are not those of the model, before it takes any memory."""
-    count = 0
+def _build(config: Config, spec: Spec, weights: dict[str, Any]) -> SvsModel:
+    """The model, of the same names and sizes as these weights; none of its own is filled where it has more.
 
-    def bound(*_: Any) -> None:
-        nonlocal count
-        count += 1
-        if count > 2 * len(weights) + 100:
-            raise ValueError(f"the file has {len(weights)} tensors, the model has more")
+    Raises ValueError where weights are not those of the model.
+    """
+    tensors = [value for value in weights.values() if isinstance(value, Tensor)]
+    # What is registered twice, or not stored, has room too.
+    count, room = 2 * len(weights) + 100, 4 * sum(value.numel() for value in tensors) + (1 << 20)
 
-    hook = register_module_parameter_registration_hook(bound)
+    def bound(module: object, name: str, value: Tensor | None) -> None:
+        # Called with memory that is asked for and not yet written to, so that it takes none.
+        nonlocal count, room
+        count, room = count - 1, room - (0 if value is None else value.numel())
+        if count < 0 or room < 0:
+            raise ValueError(f"the file has {len(weights)} tensors, the model has more, or larger ones")
+
+    hooks = [
+        register_module_parameter_registration_hook(bound),
+        register_module_buffer_registration_hook(bound),
+    ]
     try:
-        with torch.device("meta"):
-            outline = config.build(spec).state_dict()
+        model = config.build(spec)
     finally:
-        hook.remove()
+        for hook in hooks:
+            hook.remove()
+    outline = model.state_dict()
     for name in [*outline, *weights]:
         own, given = outline.get(name), weights.get(name)
         fits = isinstance(own, Tensor) and isinstance(given, Tensor) and own.dtype == given.dtype
@@ -206,3 +218,4 @@ def _check_weights(config: Config, spec: Spec, weights: dict[str, Any]) -> None:
             raise ValueError(f"{name} is missing, or of another size")
         if given.is_floating_point() and not given.isfinite().all():
             raise ValueError(f"{name} holds numbers that are not finite")
+    return model

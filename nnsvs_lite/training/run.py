@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import yaml
 
 from nnsvs_lite.corpus.datadir import audio_files
 from nnsvs_lite.io.atomic import read_json, read_text, write_json
-from nnsvs_lite.io.done import Done, digest
+from nnsvs_lite.io.done import Done
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.settings import read_settings
 from nnsvs_lite.io.stagelog import git_commit
@@ -75,7 +75,7 @@ def train(
     config = Config.read(config_path, overrides)
     if seed is not None:
         config.training.seed = seed
-    source = identity(dump, train_set, dev_set, data)
+    source = _identity(dump, train_set, dev_set, data, done.hashes)
     # Of damage it is known that nothing else differs.
     changes = [] if done.damaged else differences(out, config.to_dict(), source)
     if changes and not overwrite:
@@ -117,19 +117,19 @@ def train(
     return True
 
 
-def identity(
-    dump: Path, train_set: str, dev_set: str, data: str | os.PathLike | None = None
+def _identity(
+    dump: Path, train_set: str, dev_set: str, data: str | os.PathLike | None, hashes: Mapping[Path, str]
 ) -> dict[str, Any]:
     """What a model is trained on, as ``data.json`` of its exp dir holds it."""
     found: dict[str, Any] = {
         "features": read_json(dump / "schema.json"),
-        "stats": digest(dump / "stats.json")[:12],
+        "stats": hashes[dump / "stats.json"][:12],
     }
     for name, subset in (("train_set", train_set), ("dev_set", dev_set)):
         utterances = len(read_text(dump / subset / "utt2spk").splitlines())
-        found[name] = {"name": subset, "utterances": utterances, "contents": digest(dump / subset)[:12]}
+        found[name] = {"name": subset, "utterances": utterances, "contents": hashes[dump / subset][:12]}
         if data is not None:
-            heard = [digest(path) for path in audio_files(Path(data) / subset)]
+            heard = [hashes[path] for path in audio_files(Path(data) / subset)]
             found[name]["recordings"] = hashlib.sha256("".join(heard).encode()).hexdigest()[:12]
     return found
 
