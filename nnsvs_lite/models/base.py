@@ -24,12 +24,12 @@ class SvsModel(nn.Module):
     Attributes:
         family: ``timelag``, ``duration``, ``acoustic`` or ``vocoder``.
         trains: whether it learns by gradients; a rule does not.
-        fits: whether it learns in one pass over the data, by :meth:`fit`.
+        fits: whether it, or a part of it, learns in one pass over the data, by :meth:`fit`: before any step.
     """
 
     family: ClassVar[str]
     trains: ClassVar[bool] = True
-    fits: ClassVar[bool] = False
+    fits: bool = False
 
     def __init__(self, spec: Spec):
         super().__init__()

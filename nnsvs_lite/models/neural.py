@@ -1,6 +1,7 @@
 """What all neural acoustic models share: options, output space, loss, end of inference."""
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -9,8 +10,9 @@ from torch import Tensor
 
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.base import AcousticModel
-from nnsvs_lite.models.batch import Batch
+from nnsvs_lite.models.batch import Batch, Example
 from nnsvs_lite.models.layers.conditions import StyleTokens
+from nnsvs_lite.models.layers.counted import Counted
 from nnsvs_lite.models.layers.expand import phone_of_frame
 from nnsvs_lite.models.layers.losses import StreamLoss
 from nnsvs_lite.models.layers.outputs import OutputSpace, Pitch
@@ -88,6 +90,15 @@ class NeuralAcoustic(AcousticModel):
             losses["loss"] = losses["loss"] + value
             losses[name] = value.detach()
         return losses
+
+    @property
+    def fits(self) -> bool:
+        return any(isinstance(part, Counted) for part in self.modules())
+
+    def fit(self, examples: Sequence[Example]) -> None:
+        for part in self.modules():
+            if isinstance(part, Counted):
+                part.fit(examples)
 
     def infer(self, batch: Batch) -> dict[str, Tensor]:
         batch = self._styled(batch, listen=False)

@@ -217,6 +217,9 @@ class Loop:
         """Trains to the end, from the start or from where a run was cut off."""
         task, fabric = self.task, self.fabric
         print(task.describe(), flush=True)
+        if task.model.fits:
+            # Before weights are averaged or resumed: what is counted is in buffers, which both keep.
+            task.model.fit(task.examples(0))
         if task.model.trains:
             task.start(self.optimise, self.register)
             if self.options.ema_decay:
@@ -225,8 +228,6 @@ class Loop:
             steps = math.ceil(len(self._plan(1)) / self.options.accumulate)
             self.epochs = max(self.options.epochs, math.ceil(self.options.min_steps / steps))
             self._resume()
-        elif task.model.fits:
-            task.model.fit(task.examples(0))
         task.model.to(fabric.device)
         with contextlib.ExitStack() as stack:
             writer = None
