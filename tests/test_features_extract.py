@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 from features_corpus import make_corpus
+from killing import until
 
 from nnsvs_lite.corpus.datadir import DataDir
 from nnsvs_lite.features import extract as stage
@@ -129,6 +130,36 @@ def test_the_schema_of_a_dump_knows_the_speakers_of_all_its_sets(tmp_path):
     # With another configuration a set stands alone until the others follow.
     run(tmp_path / "dev" / "data", tmp_path / "dump" / "dev", dataclasses.replace(WORLD, dither=0.0))
     assert Spec.read(tmp_path / "dump", stats=False).speakers == ("a",)
+
+
+def test_sets_collected_at_one_time_are_all_in_the_schema(tmp_path):
+    """The first process is stopped between reading the other sets and writing what it knows of them."""
+    parts = {}
+    for name, speaker in (("train", "b"), ("dev", "a")):
+        make_corpus(tmp_path / name, n_utts=1)
+        data = DataDir.read(tmp_path / name / "data")
+        dataclasses.replace(data, utt2spk=dict.fromkeys(data.utt2spk, speaker)).write()
+        parts[name] = Extraction(tmp_path / name / "data", tmp_path / "dump" / name, WORLD)
+        parts[name].run_all(1)
+    merge, waiting, go = stage._of_all_sets, tmp_path / "waiting", tmp_path / "go"
+
+    def slow(spec, dump):
+        found = merge(spec, dump)
+        if not waiting.exists():
+            waiting.touch()
+            until(go.exists)
+        return found
+
+    pid = os.fork()
+    if pid == 0:
+        stage._of_all_sets = slow
+        parts["train"].collect()
+        os._exit(0)
+    until(waiting.exists)
+    parts["dev"].collect()
+    go.touch()
+    assert os.waitpid(pid, 0)[1] == 0
+    assert Spec.read(tmp_path / "dump", stats=False).speakers == ("a", "b")
 
 
 def test_any_sharing_of_the_work_gives_the_same_bytes(corpus, tmp_path):

@@ -1,5 +1,6 @@
 """Statistics: known answers, stable sums, phones."""
 
+import re
 import shutil
 
 import numpy as np
@@ -107,6 +108,30 @@ def test_file_round_trip_and_contract(dump):
     assert set(raw) >= {"streams", "note_context", "phone_context", "phones", "time_lag", "lf0_residual"}
     assert set(raw["phones"]["a"]["stream_mean"]) == {"mgc", "bap"}
     assert {"mean", "std"} <= set(raw["time_lag"])
+
+
+@pytest.mark.parametrize("name", ["schema.json", "stats.json"])
+def test_every_changed_digit_is_noticed(dump, tmp_path, name):
+    shutil.copytree(dump, tmp_path / "dump")
+    compute_stats(tmp_path / "dump").write(tmp_path / "dump")
+    path = tmp_path / "dump" / name
+    whole, spec = path.read_text(), Spec.read(tmp_path / "dump")
+    digits = [i for i, c in enumerate(whole) if c.isdigit()]
+    assert len(digits) > 100
+    noticed = 0
+    for at in digits[:: len(digits) // 100 + 1]:
+        path.write_text(whole[:at] + str((int(whole[at]) + 1) % 10) + whole[at + 1 :])
+        try:
+            # The last of seventeen digits may say nothing.
+            assert Spec.read(tmp_path / "dump") == spec
+        except DataError as error:
+            assert str(path.parent) in str(error)
+            noticed += "is not as it was written; remove it" in str(error)
+    assert noticed > 40
+    # Files of older versions have no sum.
+    path.write_text(re.sub(r',\s*"crc": "[0-9a-f]{8}"', "", whole))
+    assert "crc" in whole and "crc" not in path.read_text()
+    assert Spec.read(tmp_path / "dump") == spec
 
 
 def test_only_the_training_set_counts(dump, tmp_path):

@@ -133,7 +133,7 @@ def test_world_is_chosen_where_there_is_any(config):
         choose_vocoder(spec_of(dataclasses.replace(config, mel=None)))
 
 
-def test_a_decode_dir_of_mel_spectra_is_made_audible(tmp_path, config):
+def test_a_decode_dir_of_mel_spectra_is_made_audible(tmp_path, config, monkeypatch):
     from nnsvs_lite.features.audio import read_wav
 
     _, streams = tone(220.0, config)
@@ -145,3 +145,5 @@ def test_a_decode_dir_of_mel_spectra_is_made_audible(tmp_path, config):
     y = read_wav(tmp_path / "wav" / "toy_a.wav")[0]
     assert np.abs(cents_off(y.astype(np.float64), streams["lf0"], config)).max() < 10
     assert not vocode(tmp_path), "nothing has changed"
+    monkeypatch.setattr("nnsvs_lite.synthesis.vocode.VOCODING", 0)
+    assert vocode(tmp_path), "the program has changed"

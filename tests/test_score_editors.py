@@ -174,7 +174,12 @@ def test_ustx_notes_that_overlap_a_little(tmp_path, caplog, position, duration, 
         tmp_path, "a.ustx", text.replace(old, f"  - position: {position - 240}\n    duration: {duration}")
     )
     assert [round(n.beats * 480) for n in read_score(path).notes if n.pitch] == lengths
-    assert "notes that ran into the next were shortened: 1" in caplog.text
+    said = (
+        f"{tmp_path / 'a.ustx'}: notes that ran into the next were shortened: 1, the first at measure 1, beat"
+    )
+    assert said in caplog.text
+    with strictly(), pytest.raises(DataError, match="were shortened: 1"):
+        read_score(path)
 
 
 @pytest.mark.parametrize("name", ["a.ust", "a.ustx", "a.svp", "a.vsqx", "a.mid"])
@@ -197,12 +202,12 @@ def test_ustx_conventions(tmp_path):
     song = tune("60 1 a か, 62 1 +, 64 1 き [k i], 65 1 -, 67 1 no, 69 1 ~, 71 1 1_0", [(0, 120.0)])
     path = write(tmp_path, "a.ustx", scorefiles.ustx(song))
     assert sung(path) == [
-        ("か", 60), ("", 62), ("き", 64), ("", 65), ("no", 67), ("", 69), ("1_0", 71), ("", 0)
+        ("か", 60), ("", 62), ("き[k i]", 64), ("", 65), ("no", 67), ("", 69), ("1_0", 71), ("", 0)
     ]  # fmt: skip
     english = tune("60 1 beautiful, 62 1 +, 64 1 +, 65 1 +~, 67 1 love[l ah v], 69 1 R, 71 2 no")
     path = write(tmp_path, "b.ustx", scorefiles.ustx(english))
     assert sung(path, lang="en") == [
-        ("beautiful", 60), ("+", 62), ("+", 64), ("", 65), ("love", 67), ("", 0), ("no", 71)
+        ("beautiful", 60), ("+", 62), ("+", 64), ("", 65), ("love[en/l ah v]", 67), ("", 0), ("no", 71)
     ]  # fmt: skip
 
 
@@ -374,8 +379,13 @@ def test_curves_and_vibrato_are_named(tmp_path, caplog):
         ("a.ust", ust, "pitch bends, vibrato"),
     ):
         caplog.clear()
-        assert read_score(write(tmp_path, name, data)).lyrics == "か き く"
-        assert caplog.messages == [f"the file's own {named} are not sung: the voice makes its own"], name
+        path = write(tmp_path, name, data)
+        assert read_score(path).lyrics == "か き く"
+        said = f"{path}: the file's own {named} are not sung: the voice makes its own"
+        assert caplog.messages == [said], name
+        with strictly(), pytest.raises(DataError, match="strict") as caught:
+            read_score(path)
+        assert str(caught.value).startswith(said)
     for name, form in (("a.ustx", "ustx"), ("a.svp", "svp"), ("a.vsqx", "vsqx"), ("a.ust", "ust")):
         caplog.clear()
         plain = getattr(scorefiles, form)(SONG).replace(b"</note>", style.format(0).encode())

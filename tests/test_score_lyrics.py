@@ -7,6 +7,7 @@ import scorefiles
 from scorefiles import Tune
 
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.io.leftout import strictly
 from nnsvs_lite.score.formats.readers import read_score
 from nnsvs_lite.score.lyrics import clean_alias, is_breath, is_continuation, without_number
 from nnsvs_lite.score.phonemize import attach_phones
@@ -105,6 +106,40 @@ def test_a_hint_alone_is_sung(tmp_path):
     assert phones_of(tmp_path, "ustx", "love[l·ah·v] [m·iy] no [hh·ax]", "en").startswith("l ah v | m iy |")
     with pytest.raises(DataError, match=r"cannot read lyric '\[xx e\]'"):
         phones_of(tmp_path, "ustx", "か [xx·e] が か")
+
+
+@pytest.mark.parametrize(
+    ("form", "lang", "lyrics", "phones"),
+    [
+        ("ust", "ja", "か[t·a] き強[k·i] く か", "t a | k i | k u | k a"),
+        ("ustx", "ja", "a·か_C4[ts·a] か[ja/z·e] ・あ[N·a] cl", "ts a | z e | N a | cl"),
+        # What is no hint: pitches, colours and text in brackets, rests and holds.
+        ("ust", "ja", "か[強] き[C4] く[れ] た[N]", "k a | k i | k u r e | t a"),
+        ("musicxml", "ja", "か[t·a] き[ts·u] [z·e] か", "t a | ts u | z e | k a"),
+        ("ustx", "de", "Glo[k·l·oː] [r·iː] ja[a] ja", "k l oː | r iː | a | j aː"),
+        ("musicxml", "de", "ja j[a] ja ja", "j aː | j aː | j aː | j aː"),
+        ("svp", "de", "ja[de/n·aɪ·n] ja ja ja", "n aɪ n | j aː | j aː | j aː"),
+        # Syllables of a hint go to notes as those of a word do.
+        ("ustx", "de", "Liebe[l·a·s·ə·n] + ja ja", "l a | s ə n | j aː | j aː"),
+        ("ustx", "ja", "か[k·a·cl] - た た", "k a | a cl | t a | t a"),
+    ],
+)
+def test_hints_behind_a_lyric(tmp_path, caplog, form, lang, lyrics, phones):
+    if lang == "de":
+        pytest.importorskip("espeakng_loader")
+    assert phones_of(tmp_path, form, lyrics, lang) == phones
+    assert "hints" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("form", "lyrics"), [("ustx", "か き[hh·ax] [k·a] か"), ("svp", "か き[xx] [k·a] か")]
+)
+def test_hints_of_other_phones_are_left_out_and_counted(tmp_path, caplog, form, lyrics):
+    assert phones_of(tmp_path, form, lyrics) == "k a | k i | k a | k a"
+    said = "hints that are not phones of Japanese are left out: 1, the first at measure 1, beat 2"
+    assert said in caplog.text
+    with strictly(), pytest.raises(DataError, match=said):
+        phones_of(tmp_path, form, lyrics)
 
 
 def test_a_file_of_another_language_keeps_its_words(tmp_path):

@@ -119,7 +119,9 @@ def test_overlaps_and_chords(tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         score = read_score(write(tmp_path, short))
     assert [n.beats for n in score.notes] == [1.0, 1.0, 2.0]
-    assert "notes that ran into the next were shortened: 1" in caplog.text
+    assert "shortened: 1, the first at measure 1, beat 2" in caplog.text
+    with strictly(), pytest.raises(DataError, match="notes that ran into the next were shortened: 1"):
+        read_score(write(tmp_path, short))
     chord = [lyric(0, "か"), *notes(0), *notes(0, pitch=64), *notes(0, pitch=67)]
     with caplog.at_level(logging.WARNING):
         score = read_score(write(tmp_path, chord))

@@ -161,11 +161,14 @@ class Extraction:
         for name, table in tables.items():
             write_table(self.out / name, table)
         spec.write(self.out)
-        merged = _of_all_sets(spec, self.out.parent)
-        merged.write(self.out.parent)
+        dump, merged = self.out.parent, _of_all_sets(spec, self.out.parent)
+        merged.write(dump)
+        # Another set may be collected beside this one: whichever writes last has seen both.
+        while Spec.read(dump, stats=False) != (merged := _of_all_sets(spec, dump)):
+            merged.write(dump)
         outputs = [self.out / f"{name}.{end}" for name in self.names for end in ("ark", "scp")]
         outputs += [self.out / name for name in (*tables, "schema.json")]
-        done.set(outputs, [self.out.parent / "schema.json"])
+        done.set(outputs, [dump / "schema.json"])
         shutil.rmtree(self.out / ".shards", ignore_errors=True)
         return merged
 

@@ -17,7 +17,7 @@ from typing import Annotated, Any
 import numpy as np
 
 from nnsvs_lite.features.config import FeatureConfig
-from nnsvs_lite.io.atomic import read_json, write_json
+from nnsvs_lite.io.atomic import read_summed, write_summed
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.settings import Settings, Within
 from nnsvs_lite.score import context
@@ -91,7 +91,7 @@ class Stats:
 
     def write(self, dump: str | os.PathLike) -> None:
         """Writes ``stats.json`` of a dump, atomically."""
-        write_json(Path(dump) / "stats.json", asdict(self), indent=None)
+        write_summed(Path(dump) / "stats.json", asdict(self), indent=None)
 
 
 @dataclass(frozen=True)
@@ -335,14 +335,14 @@ class Spec:
     def read(cls, dump: str | os.PathLike, stats: bool = True) -> Spec:
         """Reads ``schema.json`` and, unless told not to, ``stats.json``; raises as :meth:`from_dict`."""
         path = Path(dump) / "schema.json"
-        value = read_json(path)
+        value = read_summed(path)
         if stats and isinstance(value, dict):
-            value["stats"] = read_json(Path(dump) / "stats.json")
+            value["stats"] = read_summed(Path(dump) / "stats.json")
         return cls.from_dict(value, path)
 
     def write(self, folder: str | os.PathLike) -> None:
         """Writes ``schema.json``, without the statistics, atomically."""
-        write_json(Path(folder) / "schema.json", replace(self, stats=None).to_dict())
+        write_summed(Path(folder) / "schema.json", replace(self, stats=None).to_dict())
 
     def check_fits(self, data: Spec, path: str | os.PathLike) -> None:
         """Raises DataError where a model of this spec was made for other phones or frames than ``data``."""

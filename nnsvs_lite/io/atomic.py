@@ -9,6 +9,7 @@ import re
 import shutil
 import stat
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -140,6 +141,26 @@ def write_text(path: str | os.PathLike, text: str) -> None:
 def write_json(path: str | os.PathLike, value: Any, indent: int | None = 1) -> None:
     """Writes ``value`` as JSON atomically. NaN and infinity are refused (ValueError)."""
     write_text(path, json.dumps(value, ensure_ascii=False, indent=indent, allow_nan=False) + "\n")
+
+
+def write_summed(path: str | os.PathLike, value: dict[str, Any], indent: int | None = 1) -> None:
+    """Writes as :func:`write_json`, with a checksum of the values as one more, ``crc``."""
+    write_json(path, value | {"crc": _crc(value)}, indent)
+
+
+def read_summed(path: str | os.PathLike) -> Any:
+    """What :func:`write_summed` was given; a file without a checksum is read as it is.
+
+    Raises DataError where it is not as it was written, or as :func:`read_json`.
+    """
+    value = read_json(path)
+    if isinstance(value, dict) and "crc" in value and value.pop("crc") != _crc(value):
+        raise DataError("is not as it was written; remove it and run its stage again", path)
+    return value
+
+
+def _crc(value: dict[str, Any]) -> str:
+    return f"{zlib.crc32(json.dumps(value, sort_keys=True).encode()):08x}"
 
 
 def check_regular(path: str | os.PathLike) -> None:

@@ -101,6 +101,37 @@ def without_number(lyric: str, lang: str) -> str:
     return lyric
 
 
+def _in_brackets(lyric: str) -> tuple[str, str]:
+    """A lyric and what stands in brackets behind it, or alone; "" for nothing."""
+    text, _, last = lyric.strip().rpartition("[")
+    is_hint = last.find("]") == len(last) - 1 and last[:-1].strip()
+    return (text.rstrip(), last[:-1]) if is_hint else (lyric, "")
+
+
+def split_hint(lyric: str, lang: str) -> tuple[str, list[str]]:
+    """A lyric, and the phones behind it, or alone, that say how it is sung: ``か[k a]``, ``[z e]``.
+
+    Behind letters, where it may be text as well (``glori[a]``), a hint names its language: ``oh[en/ow]``.
+    """
+    text, hint = _in_brackets(lyric)
+    if text and "/" not in hint and not (lang == "ja" and hint.isascii()):
+        return lyric, []
+    return text, [phone.rpartition("/")[2] for phone in hint.split()]
+
+
+def bank_lyric(lyric: str, lang: str) -> str | None:
+    """As :func:`clean_alias`, in a bank's own file; a hint is given back as :func:`split_hint` reads it."""
+    text, hint = _in_brackets(lyric)
+    # Text, colours and pitches may stand in brackets too.
+    other = lang == "ja" and (not hint.isascii() or clean_alias(f"か[{hint}]", lang) == "か")
+    if not text or not hint or other:
+        return clean_alias(lyric, lang)
+    alias = clean_alias(text, lang)
+    if not alias or alias in ("R", "br") or is_continuation(alias):
+        return alias
+    return f"{alias}[{hint if split_hint(lyric, lang)[1] else f'{lang}/{hint}'}]"
+
+
 def clean_alias(lyric: str, lang: str, bank: bool = True) -> str | None:
     """What is sung of a voice bank's alias: か of ``a か``, ``R`` for a rest, ``br``, ``cl`` for a closure.
 

@@ -3,7 +3,6 @@
 import dataclasses
 import itertools
 import os
-import re
 from collections.abc import Sequence
 
 from nnsvs_lite.io.errors import DataError
@@ -14,15 +13,13 @@ from nnsvs_lite.score.lyrics import (
     is_breath,
     is_continuation,
     is_next_syllable,
+    split_hint,
     without_number,
 )
 from nnsvs_lite.score.types import REST, Note, Score
 
 _SHOWN = 40
 """Characters of a lyric that a message repeats."""
-
-_HINT = re.compile(r"\[([^\[\]]+)\]")
-"""A lyric that is only a hint how to sing it, as OpenUtau has them: ``[z e]``."""
 
 
 def attach_phones(score: Score, *, where: str | os.PathLike | None = None) -> Score:
@@ -43,6 +40,9 @@ def attach_phones(score: Score, *, where: str | os.PathLike | None = None) -> Sc
     language = get_language(score.lang)
     where = where if where is not None else (score.title or None)
     notes = _without_bare([_cleaned(note, score.lang) for note in score.notes], where)
+    hints = [(note.place, *split_hint(note.lyric, score.lang)) for note in notes if not continues(note)]
+    odd = [place for place, text, hint in hints if text and hint and not _hinted(hint, language)]
+    left_out(f"hints that are not phones of {language.name} are left out", odd)
     rests = [note.is_rest for note in notes]
     for is_rest, run in itertools.groupby(range(len(notes)), key=rests.__getitem__):
         span = list(run)
@@ -117,25 +117,25 @@ def _read_phrase(
 
 def _readings(lyrics: Sequence[str], language: Language) -> list[Reading]:
     """How the lyrics of a phrase are sung; hints by their phones, what is between them by the language."""
-    hints = [_hinted(lyric, language) for lyric in lyrics]
+    split = [split_hint(lyric, language.code) for lyric in lyrics]
+    hints = [_hinted(hint, language) for _, hint in split]
     readings: list[Reading] = []
     for hinted, run in itertools.groupby(range(len(lyrics)), key=lambda i: bool(hints[i])):
         span = list(run)
         try:
             readings += (
-                [Reading([hints[i]]) for i in span]
+                [Reading(language.syllables(hints[i])) for i in span]
                 if hinted
-                else language.read_phrase([lyrics[i] for i in span])
+                else language.read_phrase([split[i][0] or lyrics[i] for i in span])
             )
         except LyricError as error:
             raise LyricError(str(error), span[0] + error.index) from None
     return readings
 
 
-def _hinted(lyric: str, language: Language) -> list[str]:
-    """Phones of a hint, which may name its language (``ja/z``); empty for any other lyric."""
-    hint = _HINT.fullmatch(lyric.strip())
-    phones = [language.normal(word.rpartition("/")[2]) for word in hint[1].split()] if hint else []
+def _hinted(hint: list[str], language: Language) -> list[str]:
+    """The phones of a hint, none where one is not of the language."""
+    phones = [language.normal(phone) for phone in hint]
     return phones if all(phone in language for phone in phones) else []
 
 

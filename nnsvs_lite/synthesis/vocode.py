@@ -15,6 +15,8 @@ from nnsvs_lite.io.done import Done
 from nnsvs_lite.io.jobs import run_jobs
 from nnsvs_lite.io.tables import read_table, write_table
 
+VOCODING = 1
+"""Number of the way from features to songs; raised whenever the same features would give other samples."""
 FADE, LONGEST_FADE = 0.01, 0.3
 """Seconds over which a phrase fades in and out where it is joined: no click, no step of a rest's noise."""
 QUIET = 1e-4
@@ -49,7 +51,7 @@ def vocode(
         vocoder = Path(vocoder) / "model.pt" if Path(vocoder).is_dir() else Path(vocoder)
     inputs = [folder / "schema.json", folder / "segments", *([vocoder] if vocoder else [])]
     inputs += [folder / f"{name}.ark" for name in spec.streams]
-    done = Done(folder, "vocode", inputs, {})
+    done = Done(folder, "vocode", inputs, {"vocoding": VOCODING})
     if done.is_current():
         return False
     # torch is slow to import; a finished stage must not wait for it.

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from nnsvs_lite.corpus.datadir import audio_files
-from nnsvs_lite.io.atomic import read_json, read_text, write_json
+from nnsvs_lite.io.atomic import read_summed, read_text, write_json
 from nnsvs_lite.io.done import Done
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.settings import read_settings
@@ -122,7 +122,7 @@ def _identity(
 ) -> dict[str, Any]:
     """What a model is trained on, as ``data.json`` of its exp dir holds it."""
     found: dict[str, Any] = {
-        "features": read_json(dump / "schema.json"),
+        "features": read_summed(dump / "schema.json"),
         "stats": hashes[dump / "stats.json"][:12],
     }
     for name, subset in (("train_set", train_set), ("dev_set", dev_set)):

@@ -5,7 +5,6 @@ the beginning of bar 1. ``docs/scores.md`` ("Lyrics", "One voice") says what bec
 and notes without lyrics.
 """
 
-import logging
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +12,7 @@ from fractions import Fraction
 from typing import Any
 
 from nnsvs_lite.io.errors import DataError, nearest
-from nnsvs_lite.io.leftout import left_out
+from nnsvs_lite.io.leftout import left_out, warn
 from nnsvs_lite.score.formats.limits import (
     MAX_QUARTERS,
     checked_count,
@@ -26,8 +25,6 @@ from nnsvs_lite.score.languages import Language
 from nnsvs_lite.score.lyrics import is_breath, is_continuation, is_next_syllable
 from nnsvs_lite.score.timeline import Metre, Timeline
 from nnsvs_lite.score.types import REST, Note, Score
-
-log = logging.getLogger(__name__)
 
 DEFAULT_TEMPO = 120.0
 UNSPACED = frozenset({"ja", "zh", "yue"})
@@ -127,7 +124,7 @@ def tempo_without_marks(tempo: float | None) -> float:
     """The tempo of a score that has none: the one asked for, or ``DEFAULT_TEMPO`` with a warning."""
     if tempo is not None:
         return checked_tempo(tempo, "the tempo asked for")
-    log.warning("the score has no tempo to begin with; %g quarter notes a minute are taken", DEFAULT_TEMPO)
+    warn(f"the score has no tempo to begin with; {DEFAULT_TEMPO:g} quarter notes a minute are taken")
     return DEFAULT_TEMPO
 
 
@@ -225,7 +222,7 @@ def _one_voice(notes: Sequence[Sung], timeline: Timeline) -> list[Sung]:
     """Notes without overlaps, small gaps closed."""
     voice: list[Sung] = []
     chords: list[str] = []
-    cut = 0
+    cut: list[str] = []
     for note in notes:
         last = voice[-1] if voice else None
         gap = note.start - last.end if last is not None else SHORT
@@ -239,13 +236,13 @@ def _one_voice(notes: Sequence[Sung], timeline: Timeline) -> list[Sung]:
                 f"{_place(note, timeline)}: notes overlap: pitch {last.pitch:g} {last.lyric!r} lasts until "
                 f"{timeline.place(last.end)}; one voice is needed: choose another part or move the notes"
             )
-        cut += gap < 0
+        if gap < 0:
+            cut.append(_place(note, timeline))
         if gap < SHORT:
             voice[-1] = replace(last, beats=note.start - last.start)
         voice.append(note)
     left_out("chords are sung on their highest note", chords)
-    if cut:
-        log.warning("notes that ran into the next were shortened: %d", cut)
+    left_out("notes that ran into the next were shortened", cut)
     return voice
 
 

@@ -7,7 +7,6 @@ label format (HTS Working Group, "HTS-demo_NIT-SONG070", ``label_format``); posi
 a whole note are the exact ones (a quarter is 24), those in seconds are rounded.
 """
 
-import logging
 import math
 import os
 import re
@@ -19,7 +18,7 @@ from typing import NamedTuple
 from nnsvs_lite.io.atomic import read_text
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.io.leftout import left_out
+from nnsvs_lite.io.leftout import left_out, warn
 from nnsvs_lite.score.formats.assemble import carried
 from nnsvs_lite.score.formats.limits import (
     MAX_SECONDS,
@@ -32,8 +31,6 @@ from nnsvs_lite.score.formats.rawfile import read_bytes
 from nnsvs_lite.score.languages import get_language, language_codes
 from nnsvs_lite.score.timeline import Timeline
 from nnsvs_lite.score.types import REST, Note, Score, joined_rests
-
-log = logging.getLogger(__name__)
 
 HUNDRED_NS = 1e-7
 
@@ -215,7 +212,7 @@ def read_label(path: str | os.PathLike, *, lang: str = "ja") -> Score:
     checked_count(read_bytes(path, MAX_TEXT_BYTES).count(b"\n") // 8)
     score, _, remarks = read_full(path, lang)
     for remark in remarks:
-        log.warning("%s", remark)
+        warn(remark)
     checked_count(len(score.notes))
     checked_length(score.duration)
     language = get_language(lang) if lang in language_codes() else None

@@ -5,7 +5,6 @@ How parts, lyrics and words are found is said in ``docs/scores.md``; the rest is
 """
 
 import bisect
-import logging
 import os
 import re
 import statistics
@@ -30,8 +29,6 @@ from nnsvs_lite.score.formats.smf import MidiFile, MidiNote, MidiTrack, parse_mi
 from nnsvs_lite.score.lyrics import is_continuation
 from nnsvs_lite.score.timeline import Timeline
 from nnsvs_lite.score.types import Score
-
-log = logging.getLogger(__name__)
 
 _BEAT = Fraction(1)  # quarters within which a lyric finds its note
 _TOGETHER = Fraction(1, 16)  # quarters between what begins together
@@ -194,8 +191,7 @@ def _one_voice(
     and to one that outlasts it; any other begins while a voice above it is held, and is left out.
     """
     voice: list[MidiNote] = []
-    second = []
-    cut = 0
+    second, cut = [], []
     for note in notes:
         last = voice[-1] if voice else None
         if last is None or last.end <= note.start:
@@ -211,13 +207,14 @@ def _one_voice(
         ):
             voice[-1] = replace(last, end=note.start)
             voice.append(note)
-            cut += 1
+            cut.append(note)
         else:
             second.append(note)
-    if cut:
-        log.warning("notes that ran into the next were shortened: %d", cut)
-    places = [timeline.place(Fraction(note.start, ticks)) for note in second]
-    left_out("notes of a second voice or of chords are left out", places)
+    for what, which in (
+        ("notes that ran into the next were shortened", cut),
+        ("notes of a second voice or of chords are left out", second),
+    ):
+        left_out(what, [timeline.place(Fraction(note.start, ticks)) for note in which])
     return voice
 
 

@@ -6,7 +6,6 @@ A reader finds where these lie, says what is special, and leaves the rest to :fu
 
 import itertools
 import json
-import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
@@ -14,12 +13,12 @@ from importlib import resources
 from typing import Any, NamedTuple
 from xml.etree.ElementTree import Element
 
+from nnsvs_lite.io.leftout import leave_out
 from nnsvs_lite.score.formats.assemble import Sung, assemble, bar_positions, choose_part, timeline_of
 from nnsvs_lite.score.formats.limits import checked_count
 from nnsvs_lite.score.formats.rawfile import get_number, get_rows, get_text
 from nnsvs_lite.score.types import Score
 
-log = logging.getLogger(__name__)
 _SHOWN = 12
 
 
@@ -127,12 +126,12 @@ def sing_project(
 
 
 def name_tuning(names: Names, parts: Iterable[Any]) -> None:
-    """One warning of the pitch bends, vibrato and other curves in parts of a file, since none is sung."""
+    """Leaves out the pitch bends, vibrato and other curves in parts of a file, since none is sung."""
     tuned = (_tuned(part, path.split("."), name) for part in parts for path, name in names.tuning.items())
     found = list(dict.fromkeys(get_text(name)[:40] for name in itertools.chain.from_iterable(tuned)))
     if found:
         shown = ", ".join(found[:_SHOWN]) + (" and more" if len(found) > _SHOWN else "")
-        log.warning("the file's own %s are not sung: the voice makes its own", shown)
+        leave_out(f"the file's own {shown} are not sung: the voice makes its own")
 
 
 def _tuned(value: Any, path: list[str], name: Any) -> Iterator[Any]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nnsvs_lite.io.errors import DataError, nearest
+from nnsvs_lite.io.leftout import reading
 from nnsvs_lite.score.formats.diffsinger import read_ds
 from nnsvs_lite.score.formats.htslabel import read_label
 from nnsvs_lite.score.formats.limits import MAX_LYRIC
@@ -73,12 +74,13 @@ def read_score(path: str | os.PathLike, *, lang: str = "ja", phones: bool = True
         if value != nothing and name != "tempo":
             raise DataError(f"{name} {value!r} was asked for, but {form} {reason}", path)
     try:
-        score = read(path, lang=lang, **options)
-        _check_texts(score, phones)
-        if phones and not any(note.phones for note in score.notes):
-            score = attach_phones(score, where=path)
-            score = replace(score, notes=tuple(joined_rests(score.notes)))
-        return score
+        with reading(path):
+            score = read(path, lang=lang, **options)
+            _check_texts(score, phones)
+            if phones and not any(note.phones for note in score.notes):
+                score = attach_phones(score, where=path)
+                score = replace(score, notes=tuple(joined_rests(score.notes)))
+            return score
     except DataError as error:
         # What libraries say can repeat the whole of a damaged file.
         what = error.what if len(error.what) <= MAX_MESSAGE else f"{error.what[:MAX_MESSAGE]} ..."

@@ -16,7 +16,7 @@ from nnsvs_lite.score.formats.assemble import Sung, assemble, bar_positions, tim
 from nnsvs_lite.score.formats.limits import MAX_NOTES
 from nnsvs_lite.score.formats.projects import FORMS, name_tuning
 from nnsvs_lite.score.formats.rawfile import decode, get_number, get_text, read_bytes
-from nnsvs_lite.score.lyrics import clean_alias
+from nnsvs_lite.score.lyrics import bank_lyric
 from nnsvs_lite.score.types import Score
 
 TICKS = 480
@@ -44,7 +44,7 @@ def read_ust(path: str | os.PathLike, *, lang: str = "ja") -> Score:
         length = Fraction(get_number(fields.get("Length"), f"{place}: Length", 0, 1e9)) / TICKS
         if fields.get("Tempo", "").strip():
             tempi.append((position, fields["Tempo"].replace(",", ".")))
-        lyric = clean_alias(get_text(fields.get("Lyric", "")), lang)
+        lyric = bank_lyric(get_text(fields.get("Lyric", "")), lang)
         if lyric is None:
             if notes and notes[-1].end == position:
                 notes[-1] = replace(notes[-1], beats=notes[-1].beats + length)

@@ -3,13 +3,12 @@ and ``time_signatures`` (``bpm``, ``beat_per_bar`` and ``beat_unit`` in older fi
 them (``ustx_version`` 0.1 to 0.7). All voice parts of a track are read together."""
 
 import os
-import re
 
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.formats.limits import MAX_TEXT_BYTES
 from nnsvs_lite.score.formats.projects import FORMS, Group, sing_project
 from nnsvs_lite.score.formats.rawfile import decode, get_number, get_rows, parse_yaml, read_bytes
-from nnsvs_lite.score.lyrics import clean_alias
+from nnsvs_lite.score.lyrics import bank_lyric
 from nnsvs_lite.score.types import Score
 
 
@@ -20,9 +19,8 @@ def read_ustx(path: str | os.PathLike, *, lang: str = "ja", part: int | str | No
     """
 
     def sung(lyric: str) -> str | None:
-        # Phonetic hints after a lyric (``hello[hh ax l ow]``) are left out.
-        lyric = clean_alias(re.sub(r"(?<=\S)\s*\[[^\]]*\]\s*$", "", lyric), lang) or ""
-        return None if lyric == "R" else lyric
+        text = bank_lyric(lyric, lang) or ""
+        return None if text == "R" else text
 
     value = parse_yaml(decode(read_bytes(path, MAX_TEXT_BYTES), lang))
     if not isinstance(value, dict) or "voice_parts" not in value:

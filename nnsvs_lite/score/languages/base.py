@@ -122,6 +122,10 @@ class Language:
                 raise LyricError(str(error), i) from None
         return readings
 
+    def syllables(self, phones: Sequence[str]) -> list[Sequence[str]]:
+        """Phones of a word by syllable; by default as one."""
+        return [phones]
+
     def prolongs(self, before: str, lyric: str) -> bool:
         """Whether a lyric only repeats the vowel that the one before it ends with."""
         return False

@@ -208,7 +208,7 @@ class SpelledLanguage(Language):
             before = word
         return [Reading(unit) for unit in units]
 
-    def syllables(self, phones: Sequence[str]) -> list[Phones]:
+    def syllables(self, phones: Sequence[str]) -> list[Sequence[str]]:
         """A word cut before the longest onset of each vowel (maximal onset principle); whole without any."""
         nuclei = [i for i, phone in enumerate(phones) if phone in self.nuclei]
         cuts = [0]
