@@ -4,6 +4,7 @@ import dataclasses
 import json
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,6 +19,8 @@ from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.tables import FeatureReader, FeatureWriter
 from nnsvs_lite.models.checkpoint import load
 from nnsvs_lite.models.config import Config
+from nnsvs_lite.training import loop as loop_module
+from nnsvs_lite.training.data import DumpDataset
 from nnsvs_lite.training.keep import Keeper, State
 from nnsvs_lite.training.loop import Loop
 from nnsvs_lite.training.run import train
@@ -81,10 +84,11 @@ def test_accumulated_batches_make_the_step_of_one_large_batch(tmp_path):
         torch.testing.assert_close(small["model"][name], value, rtol=1e-4, atol=1e-6)
 
 
-def test_the_mean_of_the_best_is_kept(toy_dump, tmp_path):
+def test_the_mean_of_the_best_is_kept(toy_dump, tmp_path, monkeypatch):
+    enough_data(monkeypatch)
     words = ["--training.n_best=3", "--training.epochs=5"]
     rows = run(toy_dump, tmp_path / "whole", *words)
-    best = sorted((row["dev"]["loss"], row["epoch"]) for row in rows)[:3]
+    best = sorted((row["dev"]["loss"], row["epoch"]) for row in rows[1:])[:3]
     files = sorted(path.name for path in (tmp_path / "whole" / "best").iterdir())
     assert files == sorted(f"{epoch}.pt" for _, epoch in best)
     kept = load(tmp_path / "whole" / "model.pt")
@@ -101,6 +105,74 @@ def test_the_mean_of_the_best_is_kept(toy_dump, tmp_path):
     run(toy_dump, tmp_path / "killed", *words)
     check_same(tmp_path / "killed", tmp_path / "whole")
     assert sorted(path.name for path in (tmp_path / "killed" / "best").iterdir()) == files
+
+
+def enough_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets a toy dump count as one whose dev set can choose."""
+    monkeypatch.setattr(loop_module, "FEW_PHRASES", 1)
+    monkeypatch.setattr(loop_module, "LITTLE", 0.0)
+
+
+FAMILIES = {"timelag": "ffn_tiny", "duration": "lstm_tiny", "acoustic": "resf0_conv"}
+
+
+def against_training(folder: Path, path: Path) -> Path:
+    """A dump whose only dev phrase is sung just as the untrained model sings: whatever is learnt is worse."""
+    dump = make_dump(folder / "dump", {"train": 6, "dev": 1})
+    spec = Spec.read(dump)
+    data = DumpDataset(dump, "dev", spec, streams=True)
+    with torch.no_grad():
+        sung = Config.read(path).build(spec).eval().infer(batch_of([data[0]], spec))
+    if "mean" in sung:
+        sung = {"duration": sung["mean"].round()}
+    for name, rows in sung.items():
+        rows = (rows > 0.5).float() if name == "vuv" else rows
+        with FeatureWriter(dump / "dev", name) as writer:
+            writer.write(data.utts[0], rows.reshape(rows.shape[1], -1).numpy())
+    return dump
+
+
+@pytest.mark.parametrize("enough", [False, True])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_model_that_trains_is_never_left_untrained(family, enough, tmp_path, monkeypatch, capfd):
+    if enough:
+        enough_data(monkeypatch)
+    words = ["--training.epochs=4", "--training.min_steps=0", "--training.lr=0.01"]
+    path = ROOT / "conf" / family / f"{FAMILIES[family]}.yaml"
+    dump = against_training(tmp_path, path)
+    assert train(path, dump, "train", "dev", tmp_path, overrides=words)
+    losses = [json.loads(line)["dev"]["loss"] for line in (tmp_path / "losses.jsonl").open()]
+    assert losses[0] < min(losses[1:]), "the dev phrase speaks against all that is learnt"
+    kept, said = load(tmp_path / "model.pt"), capfd.readouterr().out
+    best = losses.index(min(losses[1:]))
+    assert kept["epoch"] == (best if enough else 4) and kept["dev_loss"] > losses[0]
+    torch.manual_seed(0)
+    untrained = Config.read(path).build(Spec.read(dump)).state_dict()
+    assert any(not torch.equal(value, untrained[name]) for name, value in kept["weights"].items())
+    if enough:
+        assert f"kept the running mean of the weights of epoch {best}, which had the lowest dev loss" in said
+        assert "warning" not in said
+    else:
+        few = "dev has 1 phrase, too few to choose by"
+        assert f"warning: {few}: the last weights will be kept" in said
+        assert f"kept the running mean of the last weights, of epoch 4: {few}" in said
+
+
+@pytest.mark.parametrize("phrases, seconds, latest", [(9, 999, True), (10, 299, True), (10, 300, False)])
+def test_little_data_keeps_the_last_weights(phrases, seconds, latest):
+    data = SimpleNamespace(frames=[100 * seconds, 100 * seconds])
+    task = SimpleNamespace(dev_data=range(phrases), train_data=data, spec=SimpleNamespace(frame_shift=0.005))
+    assert bool(loop_module.too_little(task)) is latest
+
+
+def test_a_warm_up_is_at_most_a_tenth_of_all_steps(toy_dump, tmp_path):
+    words = ["--training.epochs=1", "--training.min_steps=40", "--training.warmup=100", "--training.lr=0.5"]
+    task = DurationTask(Config.read(DURATION, words), toy_dump, "train", "dev")
+    loop = Loop(task, tmp_path, Fabric(accelerator="cpu", devices=1))
+    loop.run()
+    rate = loop.updaters["model"].schedule
+    assert loop.step == 40
+    assert [rate(step, 0.0) for step in (0, 1, 2, 3, 4)] == pytest.approx([0.125, 0.25, 0.375, 0.5, 0.5])
 
 
 class TwoNetworks(DurationTask):
@@ -150,9 +222,9 @@ def test_what_was_learnt_from_is_said(toy_dump, tmp_path, capfd):
     phones = sum(len(table[utt]) for utt in table)
     each = f"learnt from {phones:,} phones of {len(table)} utterances, "
     run(toy_dump, tmp_path / "one", "--training.epochs=1")
-    assert capfd.readouterr().out.splitlines()[-1].startswith(f"{each}{phones:,} in ")
+    assert capfd.readouterr().out.splitlines()[-2].startswith(f"{each}{phones:,} in ")
     run(toy_dump, tmp_path / "three", "--training.epochs=3")
-    assert capfd.readouterr().out.splitlines()[-1].startswith(f"{each}{3 * phones:,} in ")
+    assert capfd.readouterr().out.splitlines()[-2].startswith(f"{each}{3 * phones:,} in ")
     for family in ("timelag", "duration", "acoustic"):
         train(ROOT / "conf" / family / "rule.yaml", toy_dump, "train", "dev", tmp_path / family)
         assert capfd.readouterr().out.splitlines()[-1] == "learnt from nothing: it is a rule"

@@ -154,6 +154,7 @@ def extract(args: Namespace) -> None:
     stage="dump",
 )
 def stats(args: Namespace) -> None:
+    from nnsvs_lite.features.spec import Spec
     from nnsvs_lite.features.stats import compute_stats, stats_done
 
     done = stats_done(args.dump, args.train_set)
@@ -166,6 +167,9 @@ def stats(args: Namespace) -> None:
     done.set([f"{args.dump}/stats.json"])
     frames = sum(phone.frames for phone in stats.phones.values())
     print(f"{args.dump}/stats.json: {frames} frames, {len(stats.phones)} phones")
+    if unheard := Spec.read(args.dump).unheard:
+        named = ", ".join(f"{phone} ({other})" for phone, other in unheard.items())
+        print(f"phones that {args.train_set} never holds, and what each will be sung as: {named}")
 
 
 @stage(

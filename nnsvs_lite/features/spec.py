@@ -22,7 +22,7 @@ from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.settings import Settings, Within
 from nnsvs_lite.score import context
 from nnsvs_lite.score.languages import Language, get_language
-from nnsvs_lite.score.languages.base import SILENCES
+from nnsvs_lite.score.languages.base import CLASS_NAMES, SILENCES
 from nnsvs_lite.score.types import Score
 
 VERSION = 2
@@ -31,6 +31,10 @@ SCORE_TABLES = ("note_context", "phone_context", "note_index", "note_time", "tim
 PHONE_COLUMNS = ("first_phone", "nucleus", "prev_last_phone")
 PHONE_COLUMNS += ("phone", "prev_phone", "next_phone", "prev2_phone", "next2_phone")
 """Context columns whose values are numbers of phones."""
+_FAR = {"voiced": 4.0}
+"""Features that tell more of how alike phones are than others, which count 1."""
+_SONORITY = {"affricate": 0.5, "fricative": 1.0, "nasal": 3.0, "liquid": 4.0, "glide": 5.0, "vowel": 6.0}
+"""Places on the sonority scale, in the same unit: a fricative is nearer to a plosive than to a nasal."""
 MAX_ITEMS, MAX_TEXT = 10_000, 1_000
 """Largest list, and longest text, in a specification that is read."""
 
@@ -183,8 +187,11 @@ class Spec:
 
         A phone's id in context columns is its index plus 1.
         """
-        names = [f"{s.code}/{p.symbol}" if self.languages[1:] else p.symbol for s, p in self._own]
-        return (*SILENCES, *names)
+        return (*SILENCES, *(self.name_of(s.code, p.symbol) for s, p in self._own))
+
+    def name_of(self, code: str, symbol: str) -> str:
+        """What a language's phone is called in :attr:`phones`."""
+        return f"{code}/{symbol}" if self.languages[1:] and symbol not in SILENCES else symbol
 
     def symbols(self, phone_context: np.ndarray) -> list[str]:
         """The phones of a ``phone`` context, (P, columns), as scores of their language have them."""
@@ -246,6 +253,35 @@ class Spec:
         first = self.languages[0].language
         rows = [language.language.classes(phone.symbol) for language, phone in self._own]
         return [(0.0,) * len(first.class_names), *(first.classes(s) for s in SILENCES), *rows]
+
+    def stand_ins(self, timing: bool = False) -> list[int]:
+        """For each phone id 0..len(phones) the phone that stands for it: itself, or, of one that training
+        never held, the nearest by phonetic features that it held; a silence for a silence only, and in
+        ``timing`` what fills notes for what fills notes. Itself too where there is no such phone.
+        """
+        sustained, silent = np.array(self.sustaining), np.arange(len(self.phones) + 1) <= len(SILENCES)
+        kind, frames = silent * 2 + sustained * timing, np.array(self.phone_stat("frames", 0.0))
+        classes, weights = np.array(self.phone_classes), np.array([_FAR.get(n, 1.0) for n in CLASS_NAMES])
+        sonority = classes @ np.array([_SONORITY.get(name, 0.0) for name in CLASS_NAMES])
+        out = list(range(len(frames)))
+        for phone in out[1:]:
+            like = np.flatnonzero((kind == kind[phone]) & (frames > 0))
+            if not frames[phone] and len(like):
+                far = np.abs(classes[like] - classes[phone]) @ weights + np.abs(
+                    sonority[like] - sonority[phone]
+                )
+                # Among equals the one that training knows best.
+                out[phone] = int(like[np.lexsort((-frames[like], far))[0]])
+        return out
+
+    @property
+    def unheard(self) -> dict[str, str]:
+        """The phones that training never held, and what each is sung as."""
+        return {
+            p: self.phones[k - 1]
+            for p, k in zip(self.phones, self.stand_ins()[1:])
+            if p != self.phones[k - 1]
+        }
 
     def phone_stat(self, name: str, default: float) -> list[float]:
         """A scalar statistic for each phone id 0..len(phones); ``default`` where unseen."""

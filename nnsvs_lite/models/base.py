@@ -8,12 +8,13 @@ in and out: normalisation lives inside, in buffers filled from the spec, the sam
 import os
 from abc import abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from nnsvs_lite.features.spec import Spec
+from nnsvs_lite.features.spec import PHONE_COLUMNS, Spec
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.batch import Batch, Example, length_mask
 
@@ -34,6 +35,27 @@ class SvsModel(nn.Module):
     def __init__(self, spec: Spec):
         super().__init__()
         self.spec = spec
+        if spec.stats is not None:
+            near = torch.tensor(spec.stand_ins(self.family in ("timelag", "duration")))
+            self.register_buffer("near", near, persistent=False)
+            self.register_buffer("near_classes", torch.tensor(spec.phone_classes), persistent=False)
+
+    def heard(self, batch: Batch) -> Batch:
+        """The batch with phones that training never held replaced by those that stand for them, in all that
+        contexts say of phones: nothing was learnt of what they say themselves. Training needs none of it.
+        """
+        if batch.score is None:
+            return batch
+        changed = {}
+        for level in ("note", "phone"):
+            columns = [column.name for column in self.spec.columns(level)]
+            places = [i for i, name in enumerate(columns) if name in PHONE_COLUMNS]
+            context = getattr(batch.score, f"{level}_context").clone()
+            context[..., places] = self.near[context[..., places].long().clamp(0, len(self.near) - 1)].float()
+            changed[f"{level}_context"] = context
+        classes = [i for i, name in enumerate(columns) if name.startswith("class_")]
+        context[..., classes] = self.near_classes[context[..., self.spec.column("phone", "phone")].long()]
+        return replace(batch, score=replace(batch.score, **changed))
 
     @abstractmethod
     def loss(self, batch: Batch) -> dict[str, Tensor]:

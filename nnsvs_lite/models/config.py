@@ -33,10 +33,12 @@ class TrainingOptions:
         min_steps: with little data more passes are made, until there are so many steps.
         lr: peak learning rate of AdamW, reached after ``warmup`` steps and lowered to a
             hundredth along a half cosine.
-        warmup: steps. weight_decay: of AdamW. clip: largest gradient norm, 0 for no limit.
+        warmup: steps, at most a tenth of all. weight_decay: of AdamW.
+        clip: largest gradient norm, 0 for no limit.
         batch_frames: padded length of a batch of acoustic models and vocoders.
         batch_phones: padded length of a batch of time-lag and duration models.
-        ema_decay: of the running mean of weights that is tested and kept; 0 for none.
+        ema_decay: of the running mean of weights that is tested and kept; 0 for none. Kept are the weights
+            of the best test, or, with under ten dev phrases or five minutes of training, the last.
         patience: epochs without a better dev loss before training ends; 0 for never.
         transpose: acoustic models also see phrases moved by up to so many semitones, score and
             F0 alike (:mod:`nnsvs_lite.training.augment`).
@@ -50,7 +52,7 @@ class TrainingOptions:
         accumulate: batches whose gradients make one step.
         workers: processes that read batches ahead; results are the same whatever their number.
         crop_frames: vocoders see a random piece of so many frames of each utterance; 0 for all of it.
-        n_best: the model kept is the mean of the weights at so many of the best tests.
+        n_best: the model kept is the mean of the weights at so many of the best, or last, tests.
     """
 
     epochs: Annotated[int, Within(0)] = 30

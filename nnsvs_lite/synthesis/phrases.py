@@ -1,5 +1,6 @@
 """Scores to models' input, in phrases."""
 
+import logging
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -11,6 +12,8 @@ from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.batch import Example, ScoreExample
 from nnsvs_lite.score.types import Score
+
+log = logging.getLogger(__name__)
 
 
 class PhraseToSing(NamedTuple):
@@ -44,16 +47,22 @@ def split(score: Score, labels: Sequence[Segment] = ()) -> list[PhraseToSing]:
 
 
 def check_score(score: Score, spec: Spec) -> None:
-    """Raises DataError where a score's language, or one of its phones, is not the voice's."""
+    """Raises DataError where a score's language, or one of its phones, is not the voice's.
+
+    Warns of phones that the voice's training never held.
+    """
     where = score.title or None
     if score.lang not in spec.codes:
         sung = ", ".join(map(repr, spec.codes))
         raise DataError(f"the score is in {score.lang!r}, the voice sings {sung}", where)
-    known = spec.phone_set(score.lang).language
+    known, unheard = spec.phone_set(score.lang).language, spec.unheard
     for note in score.notes:
         for phone in note.phones:
             if phone not in known:
-                raise DataError(f"{note.place}: the voice has never sung the phone {phone!r}", where)
+                raise DataError(f"{note.place}: the voice has no phone {phone!r}", where)
+    names = {spec.name_of(score.lang, phone) for note in score.notes for phone in note.phones}
+    if told := ", ".join(f"{name} as {unheard[name]}" for name in sorted(names & unheard.keys())):
+        log.warning("the voice's training never held some phones, which are sung as the nearest: %s", told)
 
 
 def example_of(utt: str, score: Score, spec: Spec, singer: int = 0) -> Example:

@@ -42,8 +42,9 @@ def predict_timing(
     for indices in pack([len(e.score.phone_context) for e in examples], budget):
         members = [examples[i].timed(None) for i in indices]
         batch = collate(members, shift).to(device)
-        lags = timelag.infer(batch)["time_lag"].float().cpu().numpy()
-        lengths = {k: v.double().cpu().numpy() for k, v in duration.infer(batch).items()}
+        lags = timelag.infer(timelag.heard(batch))["time_lag"].float().cpu().numpy()
+        predicted = duration.infer(duration.heard(batch))
+        lengths = {k: v.double().cpu().numpy() for k, v in predicted.items()}
         _check_finite(lags, *lengths.values())
         for row, (i, example) in enumerate(zip(indices, members)):
             n, p = len(example.score.note_context), len(example.score.phone_context)
@@ -83,7 +84,8 @@ def predict_acoustic(
     for indices in pack([e.frames for e in examples], budget):
         members = [e.timed(e.score.duration) for e in map(examples.__getitem__, indices)]
         batch = collate(members, model.spec.frame_shift, seed).to(device)
-        streams = {name: value.float().cpu().numpy() for name, value in model.infer(batch).items()}
+        sung = model.infer(model.heard(batch))
+        streams = {name: value.float().cpu().numpy() for name, value in sung.items()}
         _check_finite(*streams.values())
         for row, (i, example) in enumerate(zip(indices, members)):
             yield i, {name: value[row, : example.frames] for name, value in streams.items()}

@@ -1,8 +1,7 @@
-"""What a training keeps: all it needs to go on, and the best model, or the mean of several good ones."""
+"""What a training keeps: all it needs to go on, and a model: the last, the best, or the mean of several."""
 
 import hashlib
 import json
-import math
 from pathlib import Path
 from typing import Any
 
@@ -65,19 +64,15 @@ class Keeper:
 
     Args:
         out: the exp dir. count: models to keep. name: of what is counted: ``epoch`` or ``update``.
+        latest: whether to keep the last ones, where dev losses cannot choose; else those of the lowest.
 
     Attributes:
         kept: (dev loss, epoch or update), best first.
     """
 
-    def __init__(self, out: Path, config: Config, count: int, name: str):
-        self.out, self.config, self.count, self.name = out, config, count, name
+    def __init__(self, out: Path, config: Config, count: int, name: str, latest: bool = False):
+        self.out, self.config, self.count, self.name, self.latest = out, config, count, name, latest
         self.kept: list[tuple[float, int]] = []
-
-    @property
-    def best(self) -> float:
-        """The lowest dev loss."""
-        return self.kept[0][0] if self.kept else math.inf
 
     def state_dict(self) -> dict[str, Any]:
         return {"kept": self.kept}
@@ -87,12 +82,13 @@ class Keeper:
 
     def offer(self, loss: float, at: int) -> None:
         """Notes a test, on all ranks alike."""
-        self.kept = sorted([*self.kept, (loss, at)])[: self.count]
+        rank = (lambda test: -test[1]) if self.latest else None
+        self.kept = sorted([*self.kept, (loss, at)], key=rank)[: self.count]
 
     def write(self, model: SvsModel, loss: float, at: int) -> None:
         """Writes the model just noted, if it is one to keep."""
         extra = {self.name: at, "dev_loss": loss}
-        if self.kept[0] == (loss, at):
+        if self.kept[:1] == [(loss, at)]:
             checkpoint.save_model(self.out / "model.pt", model, self.config, extra)
         if self.count > 1 and (loss, at) in self.kept:
             checkpoint.save_model(self._path(at), model, self.config, extra)
@@ -107,12 +103,14 @@ class Keeper:
     def missing(self) -> list[Path]:
         """Files that should be there and are not, or are damaged."""
         paths = [self._path(at) for _, at in self.kept] if self.count > 1 else []
-        return [path for path in (self.out / "model.pt", *paths) if not _is_whole(path)]
+        model = [self.out / "model.pt"] if self.kept else []
+        return [path for path in (*model, *paths) if not _is_whole(path)]
 
     def finish(self) -> None:
         """Puts the mean of the weights of all kept models into ``model.pt``."""
         if self.count == 1:
             return
+        self.sweep()
         states = [checkpoint.load(self._path(at)) for _, at in self.kept]
         weights = dict(states[0]["weights"])
         for name, value in weights.items():

@@ -11,6 +11,7 @@ import math
 import os
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,13 +30,28 @@ from nnsvs_lite.models.config import TrainingOptions
 from nnsvs_lite.training.data import DumpDataset, read_batch
 from nnsvs_lite.training.keep import Keeper, State
 from nnsvs_lite.training.tasks.base import Task
-from nnsvs_lite.training.update import Means, Updater, running_mean
+from nnsvs_lite.training.update import WARMEST, Means, Updater, running_mean
+
+FEW_PHRASES = 10
+"""Dev phrases below which their loss is more chance than choice: by one, 3 of 10 trainings kept epoch 0."""
+LITTLE = 300.0
+"""Seconds of training data below which a dev set, which is a tenth of it, is as little."""
+
+
+def too_little(task: Task) -> str:
+    """Why dev losses cannot tell which weights are best; empty where they can."""
+    phrases, seconds = len(task.dev_data), sum(task.train_data.frames) * task.spec.frame_shift
+    if phrases < FEW_PHRASES:
+        return f"dev has {phrases} phrase{'s'[: phrases > 1]}, too few to choose by"
+    return f"{seconds:.0f} s of training data are too little to choose by dev" if seconds < LITTLE else ""
 
 
 class Loop:
     """Trains the networks of one task.
 
-    A test follows every epoch, or, where ``training.updates`` is given, every ``eval_updates``.
+    A test follows every epoch, or, where ``training.updates`` is given, every ``eval_updates``. The weights
+    kept, or their running mean, are those of the lowest dev loss; with little data, see :func:`too_little`,
+    the last. Weights without a step are none of them: what is trained is not left untrained.
 
     Args:
         task: data, networks, and what a step is. out: the exp dir.
@@ -46,10 +62,11 @@ class Loop:
         self.task, self.options, self.fabric = task, task.options, fabric
         self.out = Path(out)
         self.unit = "update" if self.options.updates else "epoch"
-        self.keeper = Keeper(self.out, task.config, self.options.n_best, self.unit)
+        self.doubt = too_little(task)
+        self.keeper = Keeper(self.out, task.config, self.options.n_best, self.unit, bool(self.doubt))
         self.history: list[dict[str, Any]] = []
         self.tests = self.stale = self.step = self.batch = 0
-        self.epoch, self.seen = 1, 0.0
+        self.epoch, self.seen, self.lowest = 1, 0.0, math.inf
         self._watched: list[tuple[Sequence[str], Tensor]] = []
         self.state = State(self.out / "last.pt", task.identity)
         self.networks: dict[str, nn.Module] = {}
@@ -70,7 +87,9 @@ class Loop:
             # The scale of losses would change between batches of one step.
             raise DataError("training.accumulate needs precision bf16-mixed or 32-true for this model")
         self.networks[name] = network
-        self.updaters[name] = Updater(self.fabric, network, options or self.options, **more)
+        options = options or self.options
+        options = replace(options, warmup=min(options.warmup, int(self.steps * WARMEST)))
+        self.updaters[name] = Updater(self.fabric, network, options, **more)
         self.register(name, network)
         self.register(f"{name}.optimizer", self.updaters[name].optimizer)
 
@@ -176,7 +195,7 @@ class Loop:
         means = Means()
         for batch in self._load(self.task.dev_data, mine or batches[:1]):
             with fabric.autocast():
-                losses = model.loss(batch)
+                losses = model.loss(model.heard(batch))
             means.add(losses, share)
             self._watched.append((batch.utts, losses["loss"]))
         losses, weight = means.reduce(fabric)
@@ -186,7 +205,7 @@ class Loop:
     def _kept(self):
         return self.task.model if self.average is None else self.average.module
 
-    _COUNTS = ("tests", "stale", "step", "epoch", "batch", "seen")
+    _COUNTS = ("tests", "stale", "step", "epoch", "batch", "seen", "lowest")
 
     def state_dict(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self._COUNTS} | {"history": json.dumps(self.history)}
@@ -221,13 +240,16 @@ class Loop:
             # Before weights are averaged or resumed: what is counted is in buffers, which both keep.
             task.model.fit(task.examples(0))
         if task.model.trains:
+            steps = math.ceil(len(self._plan(1)) / self.options.accumulate)
+            self.epochs = max(self.options.epochs, math.ceil(self.options.min_steps / steps))
+            self.steps = self.options.updates or self.epochs * steps
             task.start(self.optimise, self.register)
             if self.options.ema_decay:
                 self.average = AveragedModel(task.model, avg_fn=running_mean(self.options.ema_decay))
                 self.register("average", self.average)
-            steps = math.ceil(len(self._plan(1)) / self.options.accumulate)
-            self.epochs = max(self.options.epochs, math.ceil(self.options.min_steps / steps))
             self._resume()
+            if self.doubt:
+                print(f"warning: {self.doubt}: the last weights will be kept", flush=True)
         task.model.to(fabric.device)
         with contextlib.ExitStack() as stack:
             writer = None
@@ -236,7 +258,7 @@ class Loop:
 
                 path = str(self.out / "tensorboard")
                 writer = stack.enter_context(SummaryWriter(path, purge_step=self._now() + 1))
-            # The first test is of what has learnt nothing: it may be the best one.
+            # The first test is of what has learnt nothing: it shows what the rest is worth.
             if not self.tests:
                 self._test({}, time.monotonic(), writer)
             if self.updaters:
@@ -257,10 +279,19 @@ class Loop:
                 passes = self.epoch - 1 + self.batch / len(self._plan(self.epoch))
                 each = f"{self.seen / passes:,.0f} {task.units} {of}"
                 print(f"learnt from {each}, {self.seen:,.0f} in {self.step:,} updates", flush=True)
+                print(f"kept {self._choice()}", flush=True)
             elif task.model.fits:
                 print(f"learnt from {sum(task.train_data.frames):,} frames {of}", flush=True)
             else:
                 print("learnt from nothing: it is a rule", flush=True)
+
+    def _choice(self) -> str:
+        """Which weights are kept, and why."""
+        mean = "the running mean of the" if self.average is not None else "the"
+        at = f"{self.unit} {', '.join(str(at) for _, at in self.keeper.kept)}"
+        if self.doubt:
+            return f"{mean} last weights, of {at}: {self.doubt}"
+        return f"{mean} weights of {at}, which had the lowest dev loss"
 
     def _now(self) -> int:
         """What tests are told apart by: epochs or updates made."""
@@ -279,11 +310,14 @@ class Loop:
                 "training.lr or training.clip, or look for faults in these utterances; what was kept stays",
                 self.out,
             )
-        improved = loss < self.keeper.best
+        improved, self.lowest = loss < self.lowest, min(loss, self.lowest)
         self.stale = 0 if improved else self.stale + 1
-        self.keeper.offer(loss, now)
+        candidate = self.step > 0 or not self.updaters or self._is_over()
+        if candidate:
+            self.keeper.offer(loss, now)
         if self.fabric.is_global_zero:
-            self.keeper.write(self._kept(), loss, now)
+            if candidate:
+                self.keeper.write(self._kept(), loss, now)
             self._record({self.unit: now, "train": train, "dev": dev})
             if self.updaters:
                 self.state.save()

@@ -11,6 +11,9 @@ from torch.optim import Optimizer
 
 from nnsvs_lite.models.config import TrainingOptions
 
+WARMEST = 0.1
+"""Share of all steps that a warm-up takes at most: with little data ``warmup`` may be more than there are."""
+
 
 def learning_rate(options: TrainingOptions, step: int, progress: float) -> float:
     """Linear warm-up, then half a cosine down to a hundredth; ``progress``: share 0..1 that is over."""

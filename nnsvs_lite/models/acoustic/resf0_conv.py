@@ -13,11 +13,9 @@ from nnsvs_lite.models.layers.context import ContextEncoder, hiding
 from nnsvs_lite.models.layers.conv import ConvStack, MaskedConv1d
 from nnsvs_lite.models.layers.expand import POSITIONS, frame_positions, full_phone_context, gather_rows
 from nnsvs_lite.models.layers.outputs import StreamHeads
+from nnsvs_lite.models.layers.pitch_bases import PitchBases
 from nnsvs_lite.models.neural import NeuralAcoustic, Streams, StreamWeights
 from nnsvs_lite.models.options import AcousticOptions, Rate, Size
-
-PITCHES = 128
-"""MIDI numbers."""
 
 
 class Tower(nn.Module):
@@ -85,10 +83,8 @@ class ResF0Conv(NeuralAcoustic):
         shape = (phone_layers, frame_layers, kernel, cycle, dropout, hidden_context)
         self.spectrum = Tower(spec, hidden, *shape)
         self.melody = Tower(spec, f0_hidden, *shape)
-        # The envelope of a voice depends on where its harmonics lie, note by note: a number
-        # in semitones cannot say that, a vector for each pitch can. Unsung pitches stay 0.
-        self.pitch = nn.Embedding(PITCHES, hidden)
-        nn.init.zeros_(self.pitch.weight)
+        # The envelope of a voice depends on where its harmonics lie: a number in semitones cannot say that.
+        self.pitch = PitchBases(spec, hidden)
         self._pitch = len(spec.columns("phone")) + spec.column("note", "pitch")
         self.conditions = Conditions(spec, self.options, hidden)
         self.f0_conditions = Conditions(spec, self.options, f0_hidden)
@@ -99,7 +95,7 @@ class ResF0Conv(NeuralAcoustic):
         # The rounded melody against its steps shows where, and which way, the note changes.
         steps = self.space.floor.steps.score_lf0(batch, phone)
         slope = (self.space.floor.pitch_of(batch, phone) - steps) * 10.0
-        pitch = full_phone_context(batch)[..., self._pitch].long().clamp(0, PITCHES - 1)
+        pitch = full_phone_context(batch)[..., self._pitch]
         spectrum = self.spectrum(batch, phone, slope, self.pitch(pitch) + self.conditions(batch))
         melody = self.melody(batch, phone, slope, self.f0_conditions(batch))
         return self.space.decode({**self.heads(spectrum), **self.f0_head(melody)}, base)
