@@ -80,8 +80,9 @@ def test_predictions_have_the_shapes_of_the_family(path, spec, items):
     out = model.infer(batch_of(items, spec))
     size = max(length_of(e, model.family) for e in items)
     if model.family == "acoustic":
+        streams = spec.streams | {name: 1 for name in out if name == "vibrato"}
         assert {n: tuple(v.shape) for n, v in out.items()} == {
-            n: (len(items), size, d) for n, d in spec.streams.items()
+            n: (len(items), size, d) for n, d in streams.items()
         }
         assert (out["vuv"] >= 0).all() and (out["vuv"] <= 1).all()
     else:

@@ -68,6 +68,8 @@ def test_the_voice_says_what_it_can(client):
     voice = client.get("/api/voice").json()
     assert voice["lang"] == "ja" and voice["sample_rate"] == 24000 and voice["singers"] == ["toy"]
     assert {row["name"] for row in voice["options"]} >= {"transpose", "tempo", "vibrato", "gender", "seed"}
+    depth = next(row for row in voice["options"] if row["name"] == "vibrato_depth")
+    assert (depth["low"], depth["high"], depth["neutral"]) == (0, 200, None), "empty: as the voice sings"
     assert ".musicxml" in voice["formats"] and ".ust" in voice["formats"]
     assert client.get("/api/examples").json()[0]["notes"]
 

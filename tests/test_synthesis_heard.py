@@ -9,6 +9,7 @@ import pytest
 from hummer import DEPTH, RATE, RESONANCE, make_hummer
 
 from nnsvs_lite.features.f0 import track
+from nnsvs_lite.features.vibrato import CENTS, find_vibrato
 from nnsvs_lite.features.world import (
     alpha_of,
     analyse,
@@ -86,6 +87,14 @@ def test_vibrato_is_heard(strength, singer):
         cents = heard_cents(song, singer, number)
         assert depth_of(cents) == pytest.approx(strength * DEPTH, abs=4)
         assert abs(np.median(cents)) < 8
+
+
+def test_vibrato_in_absolute_terms_is_heard(singer):
+    song = singer.sing(SCORE, vibrato_depth=80, vibrato_rate=6.5)
+    for number in (1, 2):
+        cents = heard_cents(song, singer, number)
+        found = find_vibrato(cents / CENTS, np.ones(len(cents), bool), 0.005)
+        assert found.rate == pytest.approx(6.5, rel=0.08) and found.extent == pytest.approx(80, rel=0.25)
 
 
 def test_without_deviation_the_score_is_heard(singer):

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from toy import make_score
 
+from nnsvs_lite.features.vibrato import find_vibrato
 from nnsvs_lite.features.world import fft_size_of, mgc_to_spectrum, spectrum_to_mgc
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.batch import Example
+from nnsvs_lite.models.layers.vibrato_habit import HeldVowel, held_vowels
 from nnsvs_lite.models.vocoder.griffin_lim import GriffinLim
 from nnsvs_lite.score import Note, Score
 from nnsvs_lite.score.phonemize import attach_phones
@@ -20,7 +22,6 @@ from nnsvs_lite.synthesis.style import (
     restyle,
     smooth_score,
     vibrato_of,
-    vowels,
 )
 
 SHIFT = 0.005
@@ -99,7 +100,8 @@ def test_the_smoothed_score_is_the_score_away_from_its_steps(example, singer):
 
 
 def test_vowels_are_the_held_parts_of_notes(example, singer):
-    assert list(vowels(example, singer.spec)) == [(100, 490), (500, 900)]
+    a = singer.spec.phones.index("a") + 1
+    assert held_vowels(example.score, singer.spec) == [(1, 100, 490, a), (2, 500, 900, a)]
 
 
 @pytest.mark.parametrize("rate", [4.5, 5.5, 6.5])
@@ -118,24 +120,65 @@ def test_vibrato_is_scaled_and_the_slow_part_stays(example, singer, strength, de
     assert all(out[name] is streams[name] for name in ("vuv", "mgc", "bap"))
 
 
+@pytest.mark.parametrize("own", ["a voice with vibrato", "a voice with a habit", "a straight voice"])
+def test_vibrato_in_absolute_terms_works_for_any_voice(own, example, singer):
+    depth = 0.0 if own == "a straight voice" else 50.0
+    streams = sung(example, singer, depth=depth, drift=0.0)
+    smooth = smooth_score(example, singer.spec)[:, None]
+    if own == "a voice with a habit":
+        held = np.isin(np.arange(len(smooth)), [*range(100, 490), *range(500, 900)])[:, None]
+        streams["vibrato"] = np.where(held, streams["lf0"] - smooth, 0)
+    out = styled(streams, example, singer, vibrato_depth=90, vibrato_rate=6.4, vibrato_delay=0.5)
+    assert list(out) == ["lf0", "vuv", "mgc", "bap"]
+    for _, start, end, _ in held_vowels(example.score, singer.spec):
+        found = find_vibrato(out["lf0"][start:end, 0], np.ones(end - start, bool), SHIFT)
+        assert found.extent == pytest.approx(90, rel=0.2)
+        assert found.rate == pytest.approx(6.4, rel=0.06)
+        assert found.begin * SHIFT == pytest.approx(0.5, abs=0.15)
+    again = styled(streams, example, singer, vibrato_depth=90, vibrato_rate=6.4, vibrato_delay=0.5)
+    np.testing.assert_array_equal(again["lf0"], out["lf0"])
+    still = styled(streams, example, singer, vibrato_depth=0)
+    assert vibrato_cents(still["lf0"], example, singer) < 3
+    # Without a depth there is nothing to be faster where there is no vibrato.
+    faster = styled(streams, example, singer, vibrato_rate=7)
+    if own == "a straight voice":
+        np.testing.assert_allclose(faster["lf0"], streams["lf0"], atol=1e-6)
+    else:
+        found = find_vibrato(faster["lf0"][100:490, 0], np.ones(390, bool), SHIFT)
+        assert found.rate == pytest.approx(7, rel=0.06) and found.extent == pytest.approx(50, rel=0.2)
+
+
+def test_the_vibrato_of_a_habit_is_removed_without_a_trace(example, singer):
+    streams = sung(example, singer, depth=0)
+    rng = np.random.default_rng(0)
+    wave = np.convolve(rng.normal(0, 0.02, example.frames), np.ones(9) / 9, mode="same")[:, None]
+    straight, streams["lf0"] = streams["lf0"], (streams["lf0"] + wave).astype(np.float32)
+    out = styled(streams | {"vibrato": wave.astype(np.float32)}, example, singer, vibrato=0)
+    np.testing.assert_allclose(out["lf0"], straight, atol=2e-6)
+
+
+def vowel(frames: int) -> list[HeldVowel]:
+    return [HeldVowel(0, 0, frames, 1)]
+
+
 def test_a_glide_or_a_drift_is_no_vibrato():
     line = np.linspace(-1, 1, 200)
-    assert np.abs(vibrato_of(line, [(0, 200)], SHIFT)).max() < 1e-9
+    assert np.abs(vibrato_of(line, vowel(200), SHIFT)).max() < 1e-9
     drift = 50 / CENTS * np.sin(2 * np.pi * 1.0 * np.arange(200) * SHIFT)
-    assert np.abs(vibrato_of(drift, [(0, 200)], SHIFT)).max() * CENTS < 6
+    assert np.abs(vibrato_of(drift, vowel(200), SHIFT)).max() * CENTS < 6
     short = np.sin(2 * np.pi * 5.5 * np.arange(40) * SHIFT)
-    assert not vibrato_of(short, [(0, 40)], SHIFT).any(), "a vowel of 0.2 s has none"
+    assert not vibrato_of(short, vowel(40), SHIFT).any(), "a vowel of 0.2 s has none"
     leap = np.repeat([0.0, 1.0], 100)
-    assert not vibrato_of(leap, [(0, 200)], SHIFT).any(), "a vowel that stays nowhere has none"
+    assert not vibrato_of(leap, vowel(200), SHIFT).any(), "a vowel that stays nowhere has none"
 
 
 def test_glides_at_the_ends_of_a_vowel_do_not_ring_in_its_vibrato():
     # Up from a fourth below, and down to a third below, in 0.1 s each, as between notes.
     frames = np.arange(300)
     glide = -500 / CENTS * np.exp(-frames / 10) - 300 / CENTS * np.exp(-frames[::-1] / 10)
-    assert np.abs(vibrato_of(glide, [(0, 300)], SHIFT)).max() * CENTS < 8
+    assert np.abs(vibrato_of(glide, vowel(300), SHIFT)).max() * CENTS < 8
     wave = 50 / CENTS * np.sin(2 * np.pi * 5.5 * frames * SHIFT)
-    found = vibrato_of(glide + wave, [(0, 300)], SHIFT)
+    found = vibrato_of(glide + wave, vowel(300), SHIFT)
     np.testing.assert_allclose(found[60:240] * CENTS, wave[60:240] * CENTS, atol=8)
 
 
@@ -183,6 +226,9 @@ def test_gender_leaves_pitch_alone(example, singer):
 def test_values_out_of_range_are_refused():
     for values, message in (
         ({"vibrato": 3.1}, r"vibrato 3.1 is out of 0..3"),
+        ({"vibrato_depth": 201}, r"vibrato depth 201 is out of 0..200"),
+        ({"vibrato_rate": 3}, r"vibrato rate 3 is out of 4..8"),
+        ({"vibrato_delay": float("nan")}, r"vibrato delay nan is out of 0..2"),
         ({"pitch_deviation": -0.1}, r"pitch deviation -0.1 is out of 0..2"),
         ({"breathiness": float("nan")}, r"breathiness nan is out of -20..20"),
         ({"gender": 2.0}, r"gender 2 is out of 0.7..1.4"),

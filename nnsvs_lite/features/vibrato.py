@@ -1,4 +1,4 @@
-"""Vibrato in the F0 of one note: whether there is any, where, how fast and how wide."""
+"""Vibrato in the F0 of one note: whether there is any, where, how fast and how wide; and its singing."""
 
 from typing import NamedTuple
 
@@ -18,10 +18,16 @@ SMOOTHING = 0.065
 """Seconds over which cubics take jitter away (Savitzky and Golay, 1964); a sine of 6 Hz keeps 99 %."""
 GAP = 0.03
 """Seconds of a break in voicing that is bridged."""
+UNREST = {"rate": 0.05, "extent": 0.12}
+"""Deviations of the logarithms of a sung vibrato's single cycles."""
+HURRY, LAST = 0.15, 0.3
+"""So much faster vibrato becomes towards a note's end (Prame, 1994), and in how many seconds."""
+LEAST_FADE = 0.03
+"""Seconds; a wave that broke off sooner would move faster than vibrato itself does."""
 
 
 class VibratoFound(NamedTuple):
-    """The vibrato of a note: ``extent * fade * sin(2 pi rate t + phase)`` about a level, ``t`` from ``begin``."""
+    """``extent * fade * sin(2 pi rate t + phase)`` about a note's level, ``t`` from ``begin``."""
 
     begin: int
     """First frame, from the start of the note; ``end`` is one past the last."""
@@ -34,6 +40,8 @@ class VibratoFound(NamedTuple):
     """Seconds in which ``fade`` rises evenly from 0 to 1."""
     phase: float
     """Radians, -pi to pi, of the sine at ``begin``."""
+    fade_out: float
+    """Seconds in which ``fade`` falls evenly to 0 at ``end``; 0 where it breaks off."""
 
 
 def find_vibrato(lf0: np.ndarray, voiced: np.ndarray, frame_shift: float) -> VibratoFound | None:
@@ -82,12 +90,46 @@ def find_vibrato(lf0: np.ndarray, voiced: np.ndarray, frame_shift: float) -> Vib
     level = np.interp(
         np.arange(begin, end), (at[:-1] + at[1:])[mids] / 2, (height[:-1] + height[1:])[mids] / 2
     )
-    fade_in, phase = _fit(curve[begin:end] - level, rate, frame_shift)
+    fade_in, fade_out, phase = _fit(curve[begin:end] - level, rate, frame_shift)
     seconds = (at[first + 1 : last + 1] - begin) * frame_shift
-    fade = np.minimum(1, seconds / fade_in) if fade_in else np.ones(len(seconds))
+    fade = _fade(seconds, (end - begin) * frame_shift, fade_in, fade_out)
     full = fade >= min(0.5, fade.max())
     wide = float(np.median(extent[first:last][full] / fade[full]))
-    return VibratoFound(start + begin, start + end, float(rate), wide, fade_in, phase)
+    return VibratoFound(start + begin, start + end, float(rate), wide, fade_in, phase, fade_out)
+
+
+def sing_vibrato(
+    frames: int,
+    frame_shift: float,
+    rate: float,
+    extent: float,
+    delay: float,
+    fade_in: float,
+    fade_out: float,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Vibrato over a note's vowel as :func:`find_vibrato` describes it, to be added to log F0: (frames,).
+
+    It begins at ``delay`` s, upwards or downwards by chance, and is gone at the last frame; where that is
+    below 0 the vowel begins amid the fade-in. No cycle is like the other (``UNREST``), and the last ones
+    hurry. Rate in Hz, its mean; extent in cents, fades in seconds.
+    """
+    time = np.arange(frames) * frame_shift
+    knots = np.arange(0, time[-1] + 2 / rate, 1 / rate)
+    cycles = (rng.standard_normal(len(knots)).clip(-2, 2) for _ in UNREST)
+    pace, swing = (np.exp(s * np.interp(time, knots, c)) for s, c in zip(UNREST.values(), cycles))
+    pace = pace * (1 + HURRY * np.clip(1 - (time[-1] - time) / LAST, 0, 1))
+    on = time >= delay
+    pace = np.where(on, rate * pace / pace[on].mean(), 0.0)
+    phase = 2 * np.pi * np.cumsum(pace) * frame_shift + np.pi * rng.integers(2)
+    fade = _fade(time - delay, time[-1] - delay, fade_in, max(fade_out, LEAST_FADE))
+    return np.where(on, extent / CENTS * swing * np.maximum(fade, 0) * np.sin(phase), 0.0)
+
+
+def _fade(time: np.ndarray, end: float, fade_in: float, fade_out: float) -> np.ndarray:
+    """Factors at times since the begin: up evenly, and down again to ``end``; seconds all."""
+    up = np.minimum(1, time / fade_in) if fade_in else np.ones(len(time))
+    return np.maximum(0, np.minimum(up, (end - time) / fade_out if fade_out else 1))
 
 
 def _longest(flags: np.ndarray, gap: int) -> tuple[int, int]:
@@ -120,14 +162,19 @@ def _turns(curve: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return at + shift, here - (before - after) * shift / 4
 
 
-def _fit(wave: np.ndarray, rate: float, frame_shift: float) -> tuple[float, float]:
-    """The fade-in (s, half of the wave at most) and phase of the sine nearest to it, by least squares."""
+def _fit(wave: np.ndarray, rate: float, frame_shift: float) -> tuple[float, float, float]:
+    """Fade-in and fade-out (s, half of the wave each at most) and phase of the sine nearest to it."""
     time = np.arange(len(wave)) * frame_shift
     sines = np.stack([np.sin(2 * np.pi * rate * time), np.cos(2 * np.pi * rate * time)], axis=1)
-    tried = []
-    for fade_in in np.arange(0, time[-1] / 2, 0.05):
-        basis = sines * (np.minimum(1, time / fade_in)[:, None] if fade_in else 1)
+
+    def misfit(fade_in: float, fade_out: float) -> tuple[float, float, float, np.ndarray]:
+        basis = sines * _fade(time, time[-1], fade_in, fade_out)[:, None]
         found = np.linalg.lstsq(basis, wave, rcond=None)[0]
-        tried.append((float(np.sum((wave - basis @ found) ** 2)), float(fade_in), found))
-    _, fade_in, (sine, cosine) = min(tried, key=lambda row: row[:2])
-    return fade_in, float(np.arctan2(cosine, sine))
+        return float(np.sum((wave - basis @ found) ** 2)), fade_in, fade_out, found
+
+    tried = [float(fade) for fade in np.arange(0, time[-1] / 2, 0.05)]
+    fade_in = min((misfit(fade, 0.0) for fade in tried), key=lambda row: row[:2])[1]
+    _, fade_in, fade_out, (sine, cosine) = min(
+        (misfit(fade_in, fade) for fade in tried), key=lambda row: row[:3]
+    )
+    return fade_in, fade_out, float(np.arctan2(cosine, sine))

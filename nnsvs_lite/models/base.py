@@ -95,7 +95,8 @@ class DurationModel(SvsModel):
 
 class AcousticModel(SvsModel):
     """Phone context and durations to vocoder features. ``infer``: for each stream of the spec a
-    (B, T, D) tensor: ``lf0`` in log Hz, ``vuv`` a probability, ``mgc``, ``bap`` as analysed.
+    (B, T, D) tensor: ``lf0`` in log Hz, ``vuv`` a probability, ``mgc``, ``bap`` as analysed; perhaps
+    ``vibrato`` (B, T, 1), a part of ``lf0`` that can be told from the rest.
     """
 
     family = "acoustic"

@@ -18,6 +18,7 @@ from nnsvs_lite.models.layers.losses import StreamLoss
 from nnsvs_lite.models.layers.outputs import OutputSpace, Pitch
 from nnsvs_lite.models.layers.perceptual import PerceptualEntropy
 from nnsvs_lite.models.layers.postfilter import VarianceScaling
+from nnsvs_lite.models.layers.vibrato_habit import VibratoHabit
 from nnsvs_lite.models.options import AcousticOptions
 
 Streams = dict[str, Tensor]
@@ -48,6 +49,7 @@ class NeuralAcoustic(AcousticModel):
         self.stream_loss = self.before_loss = StreamLoss(spec, weights)
         self.style = StyleTokens(spec, self.options.style_tokens) if self.options.style_tokens else None
         self.perceptual = PerceptualEntropy(spec) if self.options.perceptual else None
+        self.vibrato_habit = VibratoHabit(spec) if self.options.vibrato_habit else None
         self.gv = VarianceScaling(spec, self.options.gv)
 
     @abstractmethod
@@ -104,4 +106,9 @@ class NeuralAcoustic(AcousticModel):
         batch = self._styled(batch, listen=False)
         out = self.predict(batch, teacher=False)
         out["vuv"] = torch.sigmoid(out["vuv_logit"])
-        return self.gv({name: out[name] for name in self.spec.streams}, batch)
+        sung = {name: out[name] for name in self.spec.streams}
+        if self.vibrato_habit is not None:
+            # Beside F0, so that what a musician asks of it needs no guess.
+            sung["vibrato"] = self.vibrato_habit(batch)
+            sung["lf0"] = sung["lf0"] + sung["vibrato"]
+        return self.gv(sung, batch)

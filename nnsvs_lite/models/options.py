@@ -27,6 +27,9 @@ class AcousticOptions:
             training set of no size; see :func:`nnsvs_lite.models.layers.context.hiding`.
         style_tokens: number of global style tokens, 0 for none (published: 10).
         perceptual: weight of the perceptual-entropy loss, 0 for none.
+        vibrato_habit: sing each singer's vibrato, learnt and drawn note by note; see
+            :class:`nnsvs_lite.models.layers.vibrato_habit.VibratoHabit`. A network alone learns the mean of
+            all phases, which is none.
         gv: strength, 0 to 1, of the post-filter that gives sung spectra the variance of recordings.
     """
 
@@ -36,4 +39,5 @@ class AcousticOptions:
     context_dropout: Rate = 0.0
     style_tokens: Depth = 0
     perceptual: Weight = 0.0
+    vibrato_habit: bool = False
     gv: Annotated[float, Within(0, 1)] = 0.0

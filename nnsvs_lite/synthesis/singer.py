@@ -102,6 +102,9 @@ class Singer:
         seed: int = 0,
         singer: int | str | None = None,
         vibrato: float = 1.0,
+        vibrato_depth: float | None = None,
+        vibrato_rate: float | None = None,
+        vibrato_delay: float | None = None,
         pitch_deviation: float = 1.0,
         breathiness: float = 0.0,
         gender: float = 1.0,
@@ -117,7 +120,8 @@ class Singer:
             timing: strength of time lags, 0 to 2; 0 keeps to the score's beats.
             seed: of models that draw by chance, from 0.
             singer: name, or index in :attr:`singers`; the first if not given.
-            vibrato, pitch_deviation, breathiness, gender: see :class:`~nnsvs_lite.synthesis.style.Style`.
+            vibrato, vibrato_depth, vibrato_rate, vibrato_delay, pitch_deviation, breathiness, gender: see
+                :class:`~nnsvs_lite.synthesis.style.Style`.
             labels: phone times to keep to, or a file of them (see
                 :func:`~nnsvs_lite.synthesis.impose.read_labels`); nothing is predicted of time then.
             progress: called now and then with the part that is done, 0 to 1.
@@ -125,7 +129,8 @@ class Singer:
         Raises DataError for a score that cannot be read or is not in the voice's language, a value out of
         range, an unknown singer, or labels of other phones.
         """
-        style = Style(vibrato, pitch_deviation, breathiness, gender)
+        pitch = (vibrato, vibrato_depth, vibrato_rate, vibrato_delay, pitch_deviation)
+        style = Style(*pitch, breathiness, gender)
         check_range("timing", timing, 0, 2)
         if not 0 <= seed <= MAX_SEED:
             raise DataError(f"the seed must lie in 0..{MAX_SEED}")
@@ -177,7 +182,7 @@ class Singer:
         ready = TimedExamples(examples, timings)
         streams = {}
         for i, predicted in predict_acoustic(ready, self.acoustic, seed=seed):
-            streams[i] = restyle(predicted, ready[i], self.spec, self.vocoder, style)
+            streams[i] = restyle(predicted, ready[i], self.spec, self.vocoder, style, seed)
             progress(len(streams) / len(ready))
         return [
             SungPhrase(p.start, p.score, p.first_note, timings[i].time_lag, timings[i].duration, streams[i])

@@ -4,7 +4,7 @@ All neutral values leave the features as they are, bit by bit.
 """
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,10 +12,12 @@ import numpy as np
 from nnsvs_lite.features.config import FeatureConfig
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.features.stats import note_lf0
+from nnsvs_lite.features.vibrato import find_vibrato, sing_vibrato
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.base import VocoderModel
 from nnsvs_lite.models.batch import Example
 from nnsvs_lite.models.layers.acoustic_floor import SCORE_PITCH
+from nnsvs_lite.models.layers.vibrato_habit import HeldVowel, held_vowels, note_chance
 
 VIBRATO_BAND = (3.0, 8.0)
 """Hz within which a held note's F0 counts as vibrato; singers' lies at 4.5 to 7 (Sundberg 1994)."""
@@ -29,8 +31,15 @@ SETTLE = 0.08
 """Seconds after a glide, and before the next, that are still part of it."""
 SCORE_SMOOTHING = 0.025
 """Deviation in seconds of the Gaussian that rounds off the score's steps."""
+LONG = 0.3
+"""Seconds; on a longer vowel of a voice without vibrato ``vibrato_depth`` puts one."""
+USUAL = {"rate": 5.8, "delay": 0.15, "fade_in": 0.2, "fade_out": 0.05}
+"""What is not told of such a vibrato; Hz and seconds."""
 RANGES = {
     "vibrato": (0.0, 3.0),
+    "vibrato_depth": (0.0, 200.0),
+    "vibrato_rate": (4.0, 8.0),
+    "vibrato_delay": (0.0, 2.0),
     "pitch_deviation": (0.0, 2.0),
     "breathiness": (-20.0, 20.0),
     "gender": (0.7, 1.4),
@@ -42,8 +51,11 @@ class Style:
     """Strengths of what the voice does by itself.
 
     Attributes:
-        vibrato: factor of the vibrato that the voice sings: 0 removes it, 1 leaves it, 2
-            doubles it. A voice that sings none gets none.
+        vibrato: factor of the vibrato: 0 removes it, 1 leaves it, 2 doubles it.
+        vibrato_depth: cents of a sung vibrato to either side, on every held note (of any voice, if it is long
+            enough); None leaves it to the voice.
+        vibrato_rate, vibrato_delay: Hz, and seconds from the vowel's start on, of notes that have vibrato;
+            None leaves them to the voice.
         pitch_deviation: factor of all that sets F0 off from the score, vibrato included;
             0 is the score's pitch with its steps rounded off.
         breathiness: dB added to the aperiodicity.
@@ -54,13 +66,23 @@ class Style:
     """
 
     vibrato: float = 1.0
+    vibrato_depth: float | None = None
+    vibrato_rate: float | None = None
+    vibrato_delay: float | None = None
     pitch_deviation: float = 1.0
     breathiness: float = 0.0
     gender: float = 1.0
 
     def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            check_range(field.name.replace("_", " "), getattr(self, field.name), *RANGES[field.name])
+        for name, value in dataclasses.asdict(self).items():
+            if value is not None:
+                check_range(name.replace("_", " "), value, *RANGES[name])
+
+    @property
+    def told(self) -> dict[str, float]:
+        """What is told of vibrato in absolute terms: ``extent``, ``rate`` and ``delay``."""
+        given = {"extent": self.vibrato_depth, "rate": self.vibrato_rate, "delay": self.vibrato_delay}
+        return {name: value for name, value in given.items() if value is not None}
 
 
 def check_range(name: str, value: float, low: float, high: float) -> None:
@@ -70,21 +92,31 @@ def check_range(name: str, value: float, low: float, high: float) -> None:
 
 
 def restyle(
-    streams: Mapping[str, np.ndarray], example: Example, spec: Spec, vocoder: VocoderModel, style: Style
+    streams: Mapping[str, np.ndarray],
+    example: Example,
+    spec: Spec,
+    vocoder: VocoderModel,
+    style: Style,
+    seed: int = 0,
 ) -> dict[str, np.ndarray]:
     """Changes ``streams`` of one phrase, (T, D) each; ``example`` is what the model was told, with durations.
 
-    Returns all streams; those that stay the same are the same arrays. Raises DataError where the voice's
-    vocoder would not let it be heard.
+    Returns all streams of the spec; those that stay the same are the same arrays. ``seed`` is of the
+    irregularity of vibrato. Raises DataError where the voice's vocoder would not let it be heard.
     """
     out = dict(streams)
-    if style.vibrato != 1 or style.pitch_deviation != 1:
+    own = out.pop("vibrato", None)
+    if style.vibrato != 1 or style.pitch_deviation != 1 or style.told:
         _check_control(vocoder, "pitch")
         lf0 = streams["lf0"][:, 0].astype(np.float64)
-        smooth = smooth_score(example, spec)
+        smooth, vowels = smooth_score(example, spec), held_vowels(example.score, spec)
         residual = lf0 - smooth
-        fast = vibrato_of(residual, vowels(example, spec), spec.frame_shift)
-        residual += (style.vibrato - 1) * fast
+        fast = vibrato_of(residual, vowels, spec.frame_shift) if own is None else own[:, 0]
+        wanted = fast
+        if style.told:
+            heard = lf0 if own is None else own[:, 0]
+            wanted = _told_vibrato(heard, fast, streams["vuv"][:, 0] >= 0.5, example, spec, style, seed)
+        residual += style.vibrato * wanted - fast
         out["lf0"] = (smooth + style.pitch_deviation * residual)[:, None].astype(np.float32)
     if style.breathiness:
         # Coded aperiodicity is in dB; above 0 there is no more noise to be had.
@@ -113,19 +145,35 @@ def smooth_score(example: Example, spec: Spec) -> np.ndarray:
     return np.convolve(np.pad(steps, half, mode="edge"), kernel / kernel.sum(), mode="valid")
 
 
-def vowels(example: Example, spec: Spec) -> Iterator[tuple[int, int]]:
-    """First and last+1 frame of each sung note's part that is held: its vowels."""
-    ids = example.score.phone_context[:, spec.column("phone", "phone")].astype(np.int64)
-    held = np.array(spec.sustaining)[np.clip(ids, 0, len(spec.phones))]
-    rest = example.score.note_context[:, spec.column("note", "is_rest")] > 0.5
-    edges = np.append(0, np.cumsum(example.score.duration))
-    for note in np.flatnonzero(~rest):
-        phones = np.flatnonzero((example.score.note_index == note) & held)
-        if len(phones):
-            yield int(edges[phones[0]]), int(edges[phones[-1] + 1])
+def _told_vibrato(
+    heard: np.ndarray,
+    own: np.ndarray,
+    voiced: np.ndarray,
+    example: Example,
+    spec: Spec,
+    style: Style,
+    seed: int,
+) -> np.ndarray:
+    """(T,): vibrato with the depth, rate and delay that ``style`` tells, else as ``heard`` in each note.
+
+    Notes that are not to have any keep their ``own``.
+    """
+    out, shift = own.copy(), spec.frame_shift
+    for vowel, rng in note_chance(example.score, spec, seed):
+        part = slice(vowel.start, vowel.end)
+        found, frames = find_vibrato(heard[part], voiced[part], shift), vowel.end - vowel.start
+        if found is not None:
+            delay, fades = found.begin * shift, {"fade_in": found.fade_in, "fade_out": found.fade_out}
+            usual = {"rate": found.rate, "extent": found.extent, "delay": delay, **fades}
+        elif style.vibrato_depth is not None and frames * shift >= LONG:
+            usual = USUAL
+        else:
+            continue
+        out[part] = sing_vibrato(frames, shift, **usual | style.told, rng=rng)
+    return out
 
 
-def vibrato_of(residual: np.ndarray, spans: Iterator[tuple[int, int]], frame_shift: float) -> np.ndarray:
+def vibrato_of(residual: np.ndarray, vowels: Sequence[HeldVowel], frame_shift: float) -> np.ndarray:
     """The part of an F0 residual that is vibrato.
 
     Vowel by vowel, and there only between the glides at its ends, which are far larger and would ring in it.
@@ -133,7 +181,7 @@ def vibrato_of(residual: np.ndarray, spans: Iterator[tuple[int, int]], frame_shi
     :data:`VIBRATO_BAND` are kept, faded at both ends.
 
     Args:
-        residual: (T,) log F0 less that of the score. spans: first and last+1 frame of each vowel.
+        residual: (T,) log F0 less that of the score.
 
     Returns (T,) float64, 0 outside of vowels.
     """
@@ -141,8 +189,8 @@ def vibrato_of(residual: np.ndarray, spans: Iterator[tuple[int, int]], frame_shi
     from scipy.fft import dct, idct
 
     out = np.zeros(len(residual))
-    for vowel in spans:
-        start, end = _steady(residual, *vowel, round(SETTLE / frame_shift))
+    for vowel in vowels:
+        start, end = _steady(residual, vowel.start, vowel.end, round(SETTLE / frame_shift))
         length = end - start
         if length * frame_shift < SHORTEST_VIBRATO:
             continue

@@ -121,7 +121,7 @@ function options() {
   const values = {};
   for (const input of $("options").querySelectorAll("[name]")) {
     if (input.tagName === "SELECT") values[input.name] = input.value;
-    else if (Number(input.value) !== Number(input.dataset.neutral)) values[input.name] = Number(input.value);
+    else if (input.value !== "" && input.value !== input.dataset.neutral) values[input.name] = Number(input.value);
   }
   return values;
 }
@@ -231,14 +231,14 @@ function addOptions() {
     label.title = row.help;
     const name = Object.assign(document.createElement("span"), { textContent: row.label });
     const number = document.createElement("input");
-    const isSlider = row.name !== "seed";
+    const isSlider = row.name !== "seed" && row.neutral !== null;
     Object.assign(number, { type: isSlider ? "range" : "number", name: row.name, min: row.low, max: row.high, step: row.step });
-    number.value = row.neutral;
-    number.dataset.neutral = row.neutral;
+    number.value = row.neutral ?? "";
+    number.dataset.neutral = number.value;
     const output = document.createElement("output");
     const show = () => {
       output.textContent = isSlider ? (row.neutral === 0 && number.value > 0 ? "+" : "") + number.value : "";
-      label.classList.toggle("set", Number(number.value) !== row.neutral);
+      label.classList.toggle("set", number.value !== number.dataset.neutral);
     };
     number.addEventListener("input", show);
     show();

@@ -1,0 +1,229 @@
+"""Vibrato as a habit of each singer: learnt note by note, and drawn for each note that is sung."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nnsvs_lite.features.spec import Spec
+from nnsvs_lite.features.vibrato import RATES, find_vibrato, sing_vibrato
+from nnsvs_lite.models.batch import Batch, Example, ScoreExample
+from nnsvs_lite.models.layers.acoustic_floor import SCORE_PITCH
+from nnsvs_lite.models.layers.counted import Counted
+
+SHORTEST = 0.15
+"""Seconds; a shorter vowel has no vibrato."""
+WIDEST = 250.0
+"""Cents, the largest extent that is sung."""
+NEVER = -20.0
+"""The logit of vibrato of a singer who was never heard."""
+USUAL = {"delay": 0.1, "rate": np.log(6.0), "extent": np.log(60.0), "fade_in": 0.2, "fade_out": 0.1}
+"""Of a vibrato on a note of middle length; seconds, and logarithms of Hz and cents (Prame, 1994 and 1997)."""
+SPREAD = np.array([0.1, 0.08, 0.4, 0.1, 0.1])
+"""Deviations of these from note to note."""
+ROOTED = np.array([1.0, 1.0, 2.0, 5.0, 3.0])
+"""How many notes each weight's prior counts for, and (``PHONES``) a phone's."""
+PHONES = 8.0
+SURE = 0.1
+"""The same of the weights that tell whether there is vibrato, as a part of those."""
+MOST = 1000
+"""Notes of a singer that are sung again to see how the analysis hears them."""
+KNOWN = 5.0
+"""Notes that ``SPREAD`` counts for."""
+
+
+class HeldVowel(NamedTuple):
+    """The part of a sung note that is held, its vowels; ``end`` is one past its last frame."""
+
+    note: int
+    start: int
+    end: int
+    phone: int
+    """Id of the first of them."""
+
+
+class Row(NamedTuple):
+    """A vowel of the training set."""
+
+    singer: int
+    told: np.ndarray
+    sung: np.ndarray | None
+    """By the names in ``USUAL``; None where it has no vibrato."""
+    frames: int
+
+
+def held_vowels(score: ScoreExample, spec: Spec) -> list[HeldVowel]:
+    """Of each sung note that has any; ``score`` with durations."""
+    ids = score.phone_context[:, spec.column("phone", "phone")].astype(np.int64).clip(0, len(spec.phones))
+    held = np.array(spec.sustaining)[ids]
+    rest = score.note_context[:, spec.column("note", "is_rest")] > 0.5
+    edges = np.append(0, np.cumsum(score.duration))
+    rows = ((n, np.flatnonzero((score.note_index == n) & held)) for n in np.flatnonzero(~rest))
+    return [
+        HeldVowel(int(n), int(edges[p[0]]), int(edges[p[-1] + 1]), int(ids[p[0]])) for n, p in rows if len(p)
+    ]
+
+
+def note_chance(
+    score: ScoreExample, spec: Spec, seed: int
+) -> Iterator[tuple[HeldVowel, np.random.Generator]]:
+    """Held vowels, each with chance of its own.
+
+    It depends on the note itself (pitch, beats, phones) and on how many like it came before: what is drawn
+    for a note stays when others are changed, and is the same whatever is sung beside it.
+    """
+    pitch, beats, first = (spec.column("note", name) for name in (SCORE_PITCH, "length_beats", "first_phone"))
+    seen: Counter = Counter()
+    for vowel in held_vowels(score, spec):
+        note = score.note_context[vowel.note]
+        key = (int(note[pitch]), round(abs(float(note[beats])) * 48), int(note[first]), vowel.phone)
+        seen[key] += 1
+        yield vowel, np.random.default_rng([seed, *key, seen[key]])
+
+
+class VibratoHabit(Counted):
+    """Whether, when, how fast and how wide a singer's held notes have vibrato.
+
+    Presence is a logistic regression; delay, rate, extent and fades a linear one, whose residuals have one
+    normal distribution. Both start from a prior, which a few notes move little and many far. Of several
+    singers each starts from all of them. They are told each note's length and pitch, whether a rest follows,
+    and its vowel. In singing each note's are drawn, and the wave is added to F0.
+    """
+
+    def __init__(self, spec: Spec):
+        super().__init__()
+        self.spec = spec
+        singers, size = max(len(spec.speakers), 1), len(ROOTED) + len(spec.phones) + 1
+        self._rooted = np.append(ROOTED, np.full(size - len(ROOTED), PHONES))
+        self.register_buffer("presence", torch.zeros(singers, size))
+        self.register_buffer("habit", torch.zeros(singers, size, len(USUAL)))
+        self.register_buffer("spread", torch.diag(torch.tensor(SPREAD)).float().repeat(singers, 1, 1))
+        self.presence[:, 0] = NEVER
+        self.habit[:, 0] = torch.tensor(list(USUAL.values()))
+
+    def _told(self, vowel: HeldVowel, score: ScoreExample) -> np.ndarray:
+        """What of a note its vibrato hangs on: (size,)."""
+        note = score.note_context[vowel.note].astype(np.float64)
+        length = (vowel.end - vowel.start) * self.spec.frame_shift
+        pitch = self.spec.column("note", SCORE_PITCH)
+        told = np.zeros(len(self._rooted))
+        told[: len(ROOTED)] = (
+            1.0,
+            # Once there is room for it, vibrato need not grow with the note: two slopes.
+            2 * np.log(np.clip(length, SHORTEST, 0.7) / 0.4),
+            np.log(np.clip(length, 0.7, 3.0) / 0.7),
+            (note[pitch] - self.spec.stats.note_context.mean[pitch]) / 6,
+            note[self.spec.column("note", "next_rest")] > 0.5,
+        )
+        told[len(ROOTED) + vowel.phone] = 1.0
+        return told
+
+    def fit(self, examples: Sequence[Example]) -> None:
+        rows: list[Row] = []
+        for example in examples:
+            lf0, voiced = example.streams["lf0"][:, 0], example.streams["vuv"][:, 0] > 0.5
+            for vowel in held_vowels(example.score, self.spec):
+                part = slice(vowel.start, vowel.end)
+                if vowel.end - vowel.start >= SHORTEST / self.spec.frame_shift:
+                    sung = self._heard(lf0[part], voiced[part])
+                    told = self._told(vowel, example.score)
+                    rows.append(Row(example.singer, told, sung, vowel.end - vowel.start))
+        singers = sorted({row.singer for row in rows})
+        start = (np.zeros(len(self._rooted)), np.zeros(self.habit.shape[1:]))
+        start[1][0] = list(USUAL.values())
+        if len(singers) > 1:
+            start = self._learn(rows, *start)[:2]
+        for singer in singers:
+            own = [row for row in rows if row.singer == singer]
+            presence, habit, spread = self._learn(own, *start)
+            for _ in range(2):
+                habit[0] += self._missed(own[:MOST], habit, spread)
+            for buffer, value in zip((self.presence, self.habit, self.spread), (presence, habit, spread)):
+                buffer[singer] = torch.tensor(value)
+
+    def _heard(self, lf0: np.ndarray, voiced: np.ndarray) -> np.ndarray | None:
+        """A vowel's vibrato by the names in ``USUAL``, or None."""
+        found, shift = find_vibrato(lf0, voiced, self.spec.frame_shift), self.spec.frame_shift
+        if found is None:
+            return None
+        fade_out = (len(lf0) - found.end) * shift + found.fade_out
+        return np.array(
+            [found.begin * shift, np.log(found.rate), np.log(found.extent), found.fade_in, fade_out]
+        )
+
+    def _missed(self, rows: Sequence[Row], habit: np.ndarray, spread: np.ndarray) -> np.ndarray:
+        """By how much vibrato that is drawn for these notes is heard otherwise than theirs, on average.
+
+        What is analysed is not what was sung: a fade-in begins before it is heard, the last cycles fade.
+        """
+        off = []
+        for i, row in enumerate(row for row in rows if row.sung is not None):
+            wave = self._sing(row.frames, row.told @ habit, spread, np.random.default_rng(i))
+            heard = self._heard(wave, np.ones(row.frames, bool))
+            off += [] if heard is None else [row.sung - heard]
+        return np.mean(off, axis=0) if off else np.zeros(len(USUAL))
+
+    def _learn(
+        self, rows, presence: np.ndarray, habit: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Weights of presence and habit, from priors of both, and a factor of the residuals' covariance."""
+        told = np.array([row.told for row in rows])
+        there = np.array([row.sung is not None for row in rows])
+        held, prior = np.diag(self._rooted * SURE), presence
+        for _ in range(20):  # Newton's steps; the penalty makes the loss convex.
+            chance = 1 / (1 + np.exp(-told @ presence))
+            slope = told.T @ (chance - there) + held @ (presence - prior)
+            bend = (told * (chance * (1 - chance))[:, None]).T @ told + held
+            presence = presence - np.linalg.solve(bend, slope).clip(-2, 2)
+        x, y = (
+            told[there],
+            np.array([row.sung for row in rows if row.sung is not None]).reshape(-1, len(USUAL)),
+        )
+        habit = habit + np.linalg.solve(x.T @ x + np.diag(self._rooted), x.T @ (y - x @ habit))
+        left = y - x @ habit
+        covariance = (left.T @ left + KNOWN * np.diag(SPREAD**2)) / (len(left) + KNOWN)
+        return presence, habit, np.linalg.cholesky(covariance)
+
+    def forward(self, batch: Batch) -> Tensor:
+        """The vibrato to add to log F0, (B, T, 1); drawn with ``batch.seed``."""
+        wave = batch.score.note_context.new_zeros(len(batch.utts), batch.max_frames, 1)
+        if wave.device.type == "meta":
+            return wave
+        names = ("note_context", "phone_context", "note_index", "duration")
+        arrays = [getattr(batch.score, name).cpu().numpy() for name in names]
+        weights = [buffer.cpu().double().numpy() for buffer in (self.presence, self.habit, self.spread)]
+        sizes = zip(
+            batch.score.note_lengths.tolist(), batch.score.phone_lengths.tolist(), batch.singer.tolist()
+        )
+        for row, (notes, phones, singer) in enumerate(sizes):
+            notes_in, phones_in, index, duration = (
+                a[row, :n] for a, n in zip(arrays, (notes, phones, phones, phones))
+            )
+            score = ScoreExample(notes_in, phones_in, index, np.zeros((notes, 2)), duration=duration)
+            for vowel, rng in note_chance(score, self.spec, batch.seed):
+                told, frames = self._told(vowel, score), vowel.end - vowel.start
+                presence, habit, spread = (w[min(singer, len(w) - 1)] for w in weights)
+                there = rng.random() < 1 / (1 + np.exp(-told @ presence))
+                if there and frames >= SHORTEST / self.spec.frame_shift:
+                    drawn = self._sing(frames, told @ habit, spread, rng)
+                    wave[row, vowel.start : vowel.end, 0] = torch.tensor(drawn).to(wave)
+        return wave
+
+    def _sing(
+        self, frames: int, usual: np.ndarray, spread: np.ndarray, rng: np.random.Generator
+    ) -> np.ndarray:
+        """One note's vibrato (frames,), within what can be sung."""
+        drawn = dict(zip(USUAL, usual + spread @ rng.standard_normal(len(USUAL)).clip(-2, 2)))
+        return sing_vibrato(
+            frames,
+            self.spec.frame_shift,
+            rate=float(np.exp(drawn["rate"]).clip(*RATES)),
+            extent=float(min(np.exp(drawn["extent"]), WIDEST)),
+            delay=min(drawn["delay"], 0.6 * frames * self.spec.frame_shift),
+            fade_in=max(0.0, drawn["fade_in"]),
+            fade_out=max(0.0, drawn["fade_out"]),
+            rng=rng,
+        )
