@@ -242,3 +242,24 @@ def test_what_the_vocoder_does_not_honour_is_refused(example, singer):
     for control, style in (("gender", {"gender": 1.1}), ("breathiness", {"breathiness": 1.0})):
         with pytest.raises(DataError, match=f"{control} cannot be changed: the voice's vocoder, GriffinLim"):
             styled(streams, example, singer, GriffinLim(singer.spec), **style)
+
+
+@pytest.mark.parametrize("frames", [(100, 15, 100), (15, 15, 15), (6, 6, 6), (100, 15, 3)])
+def test_a_short_note_amid_leaps_reaches_its_pitch(frames, singer):
+    notes = [Note(k * 1.0, k + 1.0, pitch, "ら") for k, pitch in enumerate((60, 72, 60))]
+    example = example_of("x", attach_phones(Score(tuple(notes))), singer.spec)
+    smooth = smooth_score(example.timed(np.array([[1, n - 1] for n in frames]).ravel()), singer.spec)
+    middle = frames[0] + frames[1] // 2
+    assert abs(smooth[middle] - np.log(523.2511)) * CENTS < 20
+    assert np.abs(np.diff(smooth)).max() * CENTS <= 1200
+    # And stays there: of a vowel that is the last third, the first half.
+    vowel = smooth[sum(frames[:2]) - frames[1] // 3 :][: frames[1] // 6]
+    np.testing.assert_allclose(vowel, np.log(523.2511), atol=60 / CENTS)
+
+
+def test_leaps_of_long_notes_are_rounded_by_a_gaussian_of_25_ms(example, singer):
+    smooth = smooth_score(example, singer.spec)
+    steps = np.repeat(np.log([261.6256, 391.9954]), [490, 510])
+    kernel = np.exp(-0.5 * (np.arange(-25, 26) / 5.0) ** 2)
+    known = np.convolve(np.pad(steps, 25, mode="edge"), kernel / kernel.sum(), mode="valid")
+    np.testing.assert_allclose(smooth, known, atol=2 / CENTS)

@@ -35,6 +35,8 @@ _FAR = {"voiced": 4.0}
 """Features that tell more of how alike phones are than others, which count 1."""
 _SONORITY = {"affricate": 0.5, "fricative": 1.0, "nasal": 3.0, "liquid": 4.0, "glide": 5.0, "vowel": 6.0}
 """Places on the sonority scale, in the same unit: a fricative is nearer to a plosive than to a nasal."""
+VOICING_CELLS = 150
+"""Places near a phone's end that are told apart, see :mod:`nnsvs_lite.features.voicing`."""
 MAX_ITEMS, MAX_TEXT = 10_000, 1_000
 """Largest list, and longest text, in a specification that is read."""
 
@@ -83,6 +85,7 @@ class Stats:
         lf0_residual: ``lf0`` less the log F0 of the note, over voiced frames of notes.
         gv: of each spectral stream, the variance over the notes of an utterance, rests left out, as a mean
             over utterances: what the GV post-filter restores.
+        voicing: effects on its logit, see :mod:`nnsvs_lite.features.voicing`; none in older dumps.
     """
 
     streams: dict[str, Moments]
@@ -92,6 +95,7 @@ class Stats:
     time_lag: Moments
     lf0_residual: Moments
     gv: dict[str, tuple[Annotated[float, Within(0, 1e6)], ...]] = field(default_factory=dict)
+    voicing: tuple[Number, ...] = ()
 
     def write(self, dump: str | os.PathLike) -> None:
         """Writes ``stats.json`` of a dump, atomically."""
@@ -361,6 +365,8 @@ class Spec:
         moments += [("phone_context", stats.phone_context, len(self.columns("phone")))]
         moments += [("time_lag", stats.time_lag, 1), ("lf0_residual", stats.lf0_residual, 1)]
         rows = [(name, row, size) for name, m, size in moments for row in asdict(m).values()]
+        if len(stats.voicing) not in (0, len(self.phones) + 1 + 2 * VOICING_CELLS):
+            raise ValueError("its statistics of voicing are of other phones")
         means = [*(seen.stream_mean for seen in stats.phones.values()), stats.gv]
         rows += [(name, row, self.streams.get(name)) for mean in means for name, row in mean.items()]
         for name, row, size in rows:

@@ -11,12 +11,12 @@ import numpy as np
 
 from nnsvs_lite.features.config import FeatureConfig
 from nnsvs_lite.features.spec import Spec
-from nnsvs_lite.features.stats import note_lf0
 from nnsvs_lite.features.vibrato import find_vibrato, sing_vibrato
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.base import VocoderModel
-from nnsvs_lite.models.batch import Example
-from nnsvs_lite.models.layers.acoustic_floor import SCORE_PITCH
+from nnsvs_lite.models.batch import Example, collate
+from nnsvs_lite.models.layers.acoustic_floor import SCORE_PITCH, smooth_pitch
+from nnsvs_lite.models.layers.expand import phone_of_frame
 from nnsvs_lite.models.layers.vibrato_habit import HeldVowel, held_vowels, note_chance
 
 VIBRATO_BAND = (3.0, 8.0)
@@ -29,8 +29,6 @@ GLIDE = 80 * np.log(2) / 1200
 """A vowel's ends count as glides until F0 is this near, in log Hz, to where the vowel stays."""
 SETTLE = 0.08
 """Seconds after a glide, and before the next, that are still part of it."""
-SCORE_SMOOTHING = 0.025
-"""Deviation in seconds of the Gaussian that rounds off the score's steps."""
 LONG = 0.3
 """Seconds; on a longer vowel of a voice without vibrato ``vibrato_depth`` puts one."""
 USUAL = {"rate": 5.8, "delay": 0.15, "fade_in": 0.2, "fade_out": 0.05}
@@ -137,12 +135,9 @@ def _check_control(vocoder: VocoderModel, control: str) -> None:
 
 def smooth_score(example: Example, spec: Spec) -> np.ndarray:
     """(T,) log F0 of the score at each frame, held through rests, its steps rounded off."""
-    pitch = example.score.note_context[:, spec.column("note", SCORE_PITCH)].astype(np.float64)
-    frames = np.repeat(pitch[example.score.note_index], example.score.duration)
-    steps = note_lf0(frames)
-    half = max(1, round(3 * SCORE_SMOOTHING / spec.frame_shift))
-    kernel = np.exp(-0.5 * (np.arange(-half, half + 1) * spec.frame_shift / SCORE_SMOOTHING) ** 2)
-    return np.convolve(np.pad(steps, half, mode="edge"), kernel / kernel.sum(), mode="valid")
+    batch = collate([example.timed(example.score.duration)], spec.frame_shift)
+    curve = smooth_pitch(batch, phone_of_frame(batch), spec.column("note", SCORE_PITCH), spec.frame_shift)
+    return curve[0, :, 0].double().numpy()
 
 
 def _told_vibrato(

@@ -7,23 +7,53 @@ import math
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from nnsvs_lite.features.spec import Spec
+from nnsvs_lite.features.spec import VOICING_CELLS, Spec
+from nnsvs_lite.features.voicing import LIMIT, edge_cell, kinds
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.conv import gaussian_kernel, smooth
-from nnsvs_lite.models.layers.expand import note_column
+from nnsvs_lite.models.layers.expand import note_column, sum_by_note
 
 SCORE_PITCH = "pitch_held"
 """The note column that holds the score's pitch, held through rests."""
 PRIOR = 20.0
 """Frames at the overall mean that are added to each phone's own."""
-DEVIATIONS = {"spectrum": 0.012, "pitch": 0.025}
-"""Seconds, of the Gaussians that round off spectra with voicing, and log F0."""
+DEVIATION = 0.012
+"""Seconds, of the Gaussian that rounds off spectra."""
+LEAP, LEAP_SHARE = 0.025, 0.1
+"""Deviation in seconds of the Gaussian that rounds off a leap of log F0, and its bound as a part of the
+shorter one of the two notes: a note of any length reaches its pitch."""
 
 
 def midi_to_lf0(midi: Tensor) -> Tensor:
     """Natural logarithm of the frequency in Hz of a MIDI number."""
     return math.log(440.0) + (midi - 69.0) * (math.log(2.0) / 12.0)
+
+
+def smooth_pitch(batch: Batch, phone: Tensor, column: int, frame_shift: float) -> Tensor:
+    """(B, T, 1): log F0 of the score, held through rests, each leap between two sung notes rounded off.
+
+    ``phone`` from ``phone_of_frame``, ``column`` that of :data:`SCORE_PITCH`. A leap takes so little of its
+    notes (see :data:`LEAP_SHARE`) that a frame hears of those at its own note's ends alone.
+    """
+    lengths = sum_by_note(batch.score.duration, batch)
+    pitch = midi_to_lf0(batch.score.note_context[..., column])
+    shorter = torch.minimum(lengths[:, 1:], lengths[:, :-1])
+    leap = torch.where(shorter > 0, pitch.diff(), 0.0)  # None to the padding.
+    width = (shorter * LEAP_SHARE).clamp(min=LEAP_SHARE, max=LEAP / frame_shift)
+    place = lengths.cumsum(1)[:, :-1].to(pitch.dtype) - 0.5
+    time = torch.arange(batch.max_frames, device=pitch.device, dtype=pitch.dtype)
+    note = batch.score.note_index.gather(1, phone)
+
+    def passed(sides: tuple[int, int]) -> tuple[Tensor, Tensor]:
+        """The leap at one end of each frame's note, and the part of it that is past."""
+        size, centre, deviation = (F.pad(x, sides, value=v).gather(1, note) for x, v in known)
+        return size, torch.special.ndtr((time - centre) / deviation)
+
+    known = ((leap, 0.0), (place, 0.0), (width, 1.0))
+    (entry, entered), (exit_, left) = passed((1, 0)), passed((0, 1))
+    return (pitch.gather(1, note) - entry * (1 - entered) + exit_ * left)[..., None]
 
 
 class AcousticFloor(nn.Module):
@@ -39,18 +69,36 @@ class AcousticFloor(nn.Module):
             mean = torch.tensor(spec.phone_mean(name))
             mean = (mean * frames + mean[0] * PRIOR) / (frames + PRIOR)
             self.register_buffer(f"mean_{name}", mean, persistent=False)
-        voiced = torch.tensor(spec.phone_stat("vuv_mean", 0.5))[:, None]
-        self.register_buffer("voiced", voiced.clamp(0.02, 0.98), persistent=False)
+        rates = torch.tensor(spec.phone_stat("vuv_mean", 0.5)).logit(eps=1e-3)
+        effects = torch.tensor(spec.stats.voicing or [*rates.tolist(), *[0.0] * (2 * VOICING_CELLS)])
+        sizes = [len(rates), VOICING_CELLS, VOICING_CELLS]
+        for name, effect in zip(("of_phone", "before", "after"), effects.split(sizes)):
+            self.register_buffer(f"voicing_{name}", effect, persistent=False)
+        self.register_buffer("kind", torch.tensor(kinds(spec)), persistent=False)
+        self._shift = spec.frame_shift
 
     def score_lf0(self, batch: Batch, phone: Tensor) -> Tensor:
         """(B, T, 1): log F0 of the score; through rests that of a neighbouring note."""
         return midi_to_lf0(note_column(batch, self._pitch, phone))
 
+    def voiced(self, ids: Tensor, batch: Batch, phone: Tensor) -> Tensor:
+        """(B, T, 1): probability of voicing, phones having ``ids`` (B, P); see ``features/voicing.py``."""
+        length = batch.score.duration
+        time = torch.arange(batch.max_frames, device=phone.device) + 0.5
+        left = length.cumsum(1).gather(1, phone) - time
+        passed = length.gather(1, phone) - left
+        kind = self.kind[F.pad(ids, (1, 1))]  # Outside, as on padding, is silence.
+        own = kind.gather(1, phone + 1)
+        logit = self.voicing_of_phone[ids.gather(1, phone)]
+        logit = logit + self.voicing_before[edge_cell(own, kind.gather(1, phone), passed * self._shift)]
+        logit = logit + self.voicing_after[edge_cell(own, kind.gather(1, phone + 2), left * self._shift)]
+        return torch.sigmoid(logit.clamp(-LIMIT, LIMIT))[..., None]
+
     def forward(self, batch: Batch, phone: Tensor) -> dict[str, Tensor]:
-        """Streams (B, T, D) as steps; ``phone`` (B, T) from ``phone_of_frame``."""
-        ids = batch.score.phone_context[..., self._id].long().gather(1, phone)
-        ids = ids.clamp(0, len(self.voiced) - 1)
-        streams = {"lf0": self.score_lf0(batch, phone), "vuv": self.voiced[ids]}
+        """Streams (B, T, D), all but voicing as steps; ``phone`` (B, T) from ``phone_of_frame``."""
+        ids = batch.score.phone_context[..., self._id].long().clamp(0, len(self.kind) - 1)
+        streams = {"lf0": self.score_lf0(batch, phone), "vuv": self.voiced(ids, batch, phone)}
+        ids = ids.gather(1, phone)
         return streams | {name: getattr(self, f"mean_{name}")[ids] for name in self.names}
 
 
@@ -59,16 +107,15 @@ class SmoothFloor(nn.Module):
 
     def __init__(self, spec: Spec):
         super().__init__()
-        self.steps = AcousticFloor(spec)
-        for name, seconds in DEVIATIONS.items():
-            self.register_buffer(name, gaussian_kernel(seconds, spec.frame_shift), persistent=False)
+        self.steps, self._shift = AcousticFloor(spec), spec.frame_shift
+        self._pitch = spec.column("note", SCORE_PITCH)
+        self.register_buffer("spectrum", gaussian_kernel(DEVIATION, spec.frame_shift), persistent=False)
 
     def pitch_of(self, batch: Batch, phone: Tensor) -> Tensor:
-        """(B, T, 1): log F0 of the score with its steps rounded off."""
-        return smooth(self.steps.score_lf0(batch, phone), batch.frame_mask, self.pitch)
+        """(B, T, 1): see :func:`smooth_pitch`."""
+        return smooth_pitch(batch, phone, self._pitch, self._shift)
 
     def forward(self, batch: Batch, phone: Tensor) -> dict[str, Tensor]:
-        return {
-            name: smooth(value, batch.frame_mask, self.pitch if name == "lf0" else self.spectrum)
-            for name, value in self.steps(batch, phone).items()
-        }
+        steps, mask = self.steps(batch, phone), batch.frame_mask
+        smoothed = {name: smooth(steps[name], mask, self.spectrum) for name in self.steps.names}
+        return steps | {"lf0": self.pitch_of(batch, phone)} | smoothed
