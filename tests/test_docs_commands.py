@@ -29,6 +29,7 @@ ELSEWHERE = {
     "tools/install_mfa.sh": ("tests/test_align_mfa.py", "install_mfa.sh"),
     "tools/fuzz_scores.py": ("tests/test_score_fuzz.py", "scorefuzz"),
     "tools/learn_letters.py": ("tests/test_score_en.py", "learn_letters"),
+    "python tools/spelt.py": ("tests/test_score_espeak.py", "spelt.main"),
     "tools/compare_wiktionary.py": ("docs/languages.md", "Wiktionary"),
     "tools/zoo.py": ("docs/zoo.md", "This page is written by"),
     "python tools/bench_growth.py": ("Makefile", "tools/bench_growth.py"),

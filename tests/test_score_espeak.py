@@ -1,6 +1,7 @@
 """German, French, Italian and Spanish lyrics to phones, by way of eSpeak NG."""
 
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,8 @@ from nnsvs_lite.score.phonemize import attach_phones
 from nnsvs_lite.score.types import Note, Score
 
 pytest.importorskip("espeakng_loader")
+sys.path.insert(0, str(Path(__file__).parents[1] / "tools"))
+import spelt
 
 CODES = ("de", "es", "fr", "it")
 
@@ -153,7 +156,11 @@ RULES = {
         "figlio ogni lascia": "f i ʎ ʎ o, o ɲ ɲ i, l a ʃ ʃ a",
         "scena gli conscio gnomo": "ʃ ɛ n a, ʎ i, k ɔ n ʃ o, ɲ ɔ m o",
     },
-    "es": {"día alegría guía": "d i a, a l e ɡ ɾ i a, ɡ i a", "É à y": "e, a, i"},
+    "es": {
+        "día alegría guía": "d i a, a l e ɡ ɾ i a, ɡ i a",
+        "É à y": "e, a, i",
+        "ser yzenta ya": "s e ɾ, i θ e n t a, ʝ a",
+    },
 }
 
 
@@ -188,6 +195,24 @@ def test_rules(code, word, phones):
 )
 def test_no_letter_is_spelt_aloud(code, lyrics, phones):
     assert sung(code, lyrics) == phones
+
+
+def test_words_that_are_spelt_are_found(tmp_path, capsys, monkeypatch):
+    """The tool's figures, with a language that knows no better than eSpeak NG."""
+    verses = tmp_path / "verses.txt"
+    verses.write_text("o rna ch'io\n\nil fl cor 2\nmia vita\n")
+    score = Score((Note(0, 1, 60, "ml"), Note(1, 2, 60, "-"), Note(2, 3, 0), Note(3, 4, 60, "cor")), "it")
+    monkeypatch.setattr(spelt, "read_score", lambda path, **options: score)
+    paths = [str(verses), str(tmp_path / "a.mid")]
+    spelt.main("it", *paths)
+    assert capsys.readouterr().out.startswith("7 lyrics, 7 different; 0 seem spelt, 1 not read\n")
+    monkeypatch.setattr(espeak.EspeakLanguage, "_is_spelt", lambda *_: False)
+    monkeypatch.setattr(espeak, "vowel_letters", lambda text: 1)
+    spelt.main("it", *paths)
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "7 lyrics, 7 different; 2 seem spelt, 1 not read"
+    assert [line.split(":")[0].split()[-1] for line in said[1:3]] == ["rna", "ml"]
+    assert "no reading for the number in '2'" in said[3]
 
 
 @pytest.mark.parametrize("code", CODES)
