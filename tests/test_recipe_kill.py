@@ -1,10 +1,12 @@
-"""A whole recipe that is killed again and again ends with the same bytes as one that was left in peace."""
+"""A whole recipe that is killed again and again, or moved, ends with the same bytes as one left in peace."""
 
 import contextlib
+import copy
 import hashlib
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -28,7 +30,7 @@ KILLS = [
 
 
 class Recipe:
-    """The real recipe on four etudes, in a folder of its own."""
+    """The real recipe on four etudes, all of it in a folder of its own."""
 
     def __init__(self, folder: Path, corpus: Path):
         self.folder = folder
@@ -41,7 +43,8 @@ class Recipe:
         script = folder / "local" / "data.sh"
         script.write_text('#!/bin/sh\nexec nnsvs-lite prepare demo "$@"\n')
         script.chmod(0o755)
-        self.command = ["./svs.sh", "--stage", "0", "--db-root", os.fspath(corpus), "--threads", "1"]
+        shutil.copytree(corpus, folder / "downloads")
+        self.command = ["./svs.sh", "--stage", "0", "--threads", "1"]
         self.command += ["--features-config", "conf/features/world_24k.yaml"]
         for family, words in (
             ("timelag", "--training.epochs 4 --training.min_steps 0"),
@@ -63,9 +66,11 @@ class Recipe:
                 start_new_session=True,
             )
 
-    def run_whole(self) -> None:
+    def run_whole(self) -> list[str]:
+        """The lines that it prints."""
         status = self.start().wait(timeout=600)
         assert status == 0, self.output.read_text()[-3000:]
+        return self.output.read_text().splitlines()
 
     def run_and_kill(self, stage: int, delay: float) -> bool:
         """Whether the run could be killed before it ended."""
@@ -114,10 +119,49 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory: pytest.TempPathFactory, corpus: Path) -> Recipe:
+    recipe = Recipe(tmp_path_factory.mktemp("left") / "in_peace", corpus)
+    recipe.run_whole()
+    return recipe
+
+
+def written(recipe: Recipe) -> dict[str, int]:
+    """When each file of the recipe's results was written."""
+    paths = [p for name in ("data", "dump", "exp") for p in (recipe.folder / name).rglob("*") if p.is_file()]
+    return {p.relative_to(recipe.folder).as_posix(): p.stat().st_mtime_ns for p in paths}
+
+
 @pytest.mark.slow
-def test_killed_runs_end_with_the_same_bytes(tmp_path: Path, corpus: Path) -> None:
-    reference = Recipe(tmp_path / "left_in_peace", corpus)
-    reference.run_whole()
+def test_a_moved_recipe_is_up_to_date(tmp_path: Path, reference: Recipe) -> None:
+    recipe = copy.copy(reference)
+    recipe.folder = tmp_path / "elsewhere" / "and with blanks"
+    # With the times of its files; nothing may be read where it was.
+    shutil.copytree(reference.folder, recipe.folder, symlinks=True)
+    hidden = reference.folder.rename(tmp_path / "hidden")
+    recipe.output = recipe.folder / "output"
+    before = written(recipe)
+    try:
+        said = recipe.run_whole()
+        assert written(recipe) == before
+        assert sum("up to date" in line for line in said) >= 18
+        # One changed option makes anew what hangs on it, and that alone.
+        at = recipe.command.index("--acoustic-args") + 1
+        options = recipe.command[at].replace("epochs 4", "epochs 5")
+        recipe.command = [*recipe.command[:at], options, *recipe.command[at + 1 :], "--overwrite", "true"]
+        recipe.run_whole()
+    finally:
+        hidden.rename(reference.folder)
+    changed = {name for name, time in written(recipe).items() if before.get(name) != time}
+    model = "exp/acoustic_resf0_conv_world_24k/"
+    assert {name for name in changed if not name.startswith(model)} == set()
+    again = {"model.pt", "losses.jsonl", "decode_mdn_mdn/eval/lf0.ark", "decode_mdn_mdn/eval/results.json"}
+    again |= {"decode_mdn_mdn/dev/lf0.ark", "decode_mdn_mdn/eval/wav.scp"}
+    assert {model + name for name in again} <= changed
+
+
+@pytest.mark.slow
+def test_killed_runs_end_with_the_same_bytes(tmp_path: Path, corpus: Path, reference: Recipe) -> None:
     expected = reference.digest()
     assert any(name.endswith("losses.jsonl") for name in expected)
     assert any(name.endswith("results.json") for name in expected)

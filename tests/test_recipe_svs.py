@@ -98,9 +98,9 @@ class Recipe:
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            # A shell that starts the tests in the background hands SIGINT on as ignored, and
+            # A shell that starts the tests in the background hands SIGINT on as ignored, nohup SIGHUP, and
             # bash cannot trap what was ignored when it started.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            preexec_fn=lambda: [signal.signal(s, signal.SIG_DFL) for s in (signal.SIGINT, signal.SIGHUP)],
         )
 
     def run(self, *options: str, **environment: str) -> subprocess.CompletedProcess:
@@ -253,17 +253,29 @@ def test_alignment_where_labels_are_missing_or_asked_for(recipe: Recipe) -> None
     assert recipe.commands == ["config", "align"]
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_signal_ends_the_jobs(recipe: Recipe, number: int, status: int) -> None:
-    process = recipe.start("--stage", "0", SLEEP="extract")
+@pytest.mark.parametrize(
+    ("numbers", "program"),
+    [
+        ((signal.SIGTERM,), "extract"),
+        ((signal.SIGINT,), "extract"),
+        ((signal.SIGHUP,), "extract"),
+        ((signal.SIGTERM, signal.SIGTERM), "vocode"),
+        ((signal.SIGHUP, signal.SIGTERM), "vocode"),
+    ],
+)
+def test_a_signal_ends_the_jobs(recipe: Recipe, numbers: tuple[int, ...], program: str) -> None:
+    """To svs.sh alone, not to its group."""
+    process = recipe.start("--stage", "0", SLEEP=program)
     pid_file = Path(f"{recipe.calls_file}.pid")
     deadline = time.monotonic() + 30
     while not (pid_file.exists() and pid_file.read_text()) and time.monotonic() < deadline:
         time.sleep(0.02)
     job = int(pid_file.read_text())
-    process.send_signal(number)
+    for number in numbers:
+        process.send_signal(number)
+        time.sleep(0.05)
     _, err = process.communicate(timeout=30)
-    assert process.returncode == status
+    assert process.returncode == 128 + numbers[0]
     assert "stopped" in err
     with pytest.raises(ProcessLookupError):
         os.kill(job, 0)

@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from nnsvs_lite.corpus.faults import Faults, TableRow
@@ -38,34 +38,31 @@ def check_score(score: Score, language: Language | None) -> list[str]:
     return what
 
 
-def _check_note(note: Note, before: Note | None, language: Language | None) -> list[str]:
+def _check_note(note: Note, before: Note | None, language: Language | None) -> Iterator[str]:
     """What is wrong with one note, to be said after its name."""
     # A sum is finite only if all its parts are.
     if not math.isfinite(
         note.start + note.end + note.tempo + note.beats + note.beat + note.measure_beats + note.velocity
     ):
-        return [" holds a number that is not finite"]
-    what = []
+        yield " holds a number that is not finite"
+        return
     if note.end <= note.start:
-        what.append(f" has no length or a negative one ({note.start:g} to {note.end:g} s)")
+        yield f" has no length or a negative one ({note.start:g} to {note.end:g} s)"
     if before is not None and note.start < before.end - _SAME:
-        what.append(f" overlaps the note before ({note.start:g} s, it ends at {before.end:g} s)")
+        yield f" overlaps the note before ({note.start:g} s, it ends at {before.end:g} s)"
     elif before is not None and note.start > before.end + _SAME:
-        what.append(f" leaves a gap after the note before ({before.end:g} to {note.start:g} s)")
+        yield f" leaves a gap after the note before ({before.end:g} to {note.start:g} s)"
     if not note.is_rest and note.pitch not in PITCHES:
-        what.append(f" has pitch {note.pitch}, outside {PITCHES[0]}..{PITCHES[-1]} (and not 0, a rest)")
+        yield f" has pitch {note.pitch}, outside {PITCHES[0]}..{PITCHES[-1]} (and not 0, a rest)"
     if note.tempo <= 0 or note.beats <= 0:
-        what.append(f" has tempo {note.tempo:g} and {note.beats:g} beats, both must be above 0")
+        yield f" has tempo {note.tempo:g} and {note.beats:g} beats, both must be above 0"
     if not note.phones:
-        what.append(" has no phones")
+        yield " has no phones"
     if language is not None:
         unknown = [phone for phone in note.phones if phone not in language]
-        what += [f": phone {phone!r} is not one of language {language.code!r}" for phone in unknown]
+        yield from (f": phone {phone!r} is not one of language {language.code!r}" for phone in unknown)
         if not unknown and any(language.is_silence(phone) != note.is_rest for phone in note.phones):
-            what.append(
-                f" is {'a rest' if note.is_rest else 'sung'} but has phones {' '.join(note.phones)!r}"
-            )
-    return what
+            yield f" is {'a rest' if note.is_rest else 'sung'} but has phones {' '.join(note.phones)!r}"
 
 
 def _check_lyrics(score: Score) -> list[str]:
@@ -78,15 +75,12 @@ def _check_lyrics(score: Score) -> list[str]:
         read = attach_phones(dataclasses.replace(score, notes=tuple(score.notes[i] for i in kept), title=""))
     except DataError as error:
         return [f"lyrics cannot be read: {error}"]
-    what = []
-    for i, note in zip(kept, read.notes, strict=True):
-        there = score.notes[i]
-        if not there.is_rest and there.phones != note.phones:
-            what.append(
-                f"note {i + 1} ({there.place}): lyric {there.lyric!r} reads {' '.join(note.phones)!r},"
-                f" the phones are {' '.join(there.phones)!r}"
-            )
-    return what
+    return [
+        f"note {i + 1} ({there.place}): lyric {there.lyric!r} reads {' '.join(note.phones)!r},"
+        f" the phones are {' '.join(there.phones)!r}"
+        for i, note in zip(kept, read.notes, strict=True)
+        if not (there := score.notes[i]).is_rest and there.phones != note.phones
+    ]
 
 
 def check_text(text: str, score: Score) -> str:
@@ -110,52 +104,48 @@ def read_labels(path: Path, rows: Sequence[TableRow], faults: Faults) -> dict[st
 
 
 def check_labels(
-    path: Path,
-    utt: str,
     labels: Sequence[tuple[int, Segment]],
-    *,
     language: Language | None,
     score: Score | None,
     seconds: float | None,
     tolerance: float,
-    faults: Faults,
-) -> None:
-    """Order, overlaps, gaps, phones and length of one utterance's labels.
+) -> Iterator[tuple[int, str]]:
+    """Lines and words of what is wrong with order, gaps, phones and length of an utterance's labels.
 
     Args:
-        seconds: length of its audio, if known.
+        labels: with their lines. seconds: length of its audio, if known.
         tolerance: how much shorter than the audio the labels may be.
-        faults: where faults go.
     """
     before: Segment | None = None
     for line, segment in labels:
-        start, end, label = segment
-        what = []
-        if start < 0:
-            what.append(" starts before the audio")
-        if end <= start:
-            what.append(f" has no length or a negative one ({end - start:g} s)")
-        if before is None:
-            if start > _JOINT:
-                what.append(" is the first, which must start at 0")
-        elif start < before.start - _SAME:
-            what.append(f" is not sorted, the one before is at {before.start:g} s")
-        elif start < before.end - _SAME:
-            what.append(f" overlaps the one before, which ends at {before.end:g} s")
-        elif start > before.end + _JOINT:
-            what.append(f" leaves a gap after the one before, which ends at {before.end:g} s")
-        if language is not None and label not in language:
-            what.append(f": the phone is not one of language {language.code!r}")
-        for text in what:
-            faults.add(path, line, f"{utt}: label {label!r} at {start:g} s{text}")
+        for text in _check_label(segment, before, language):
+            yield line, f"label {segment.label!r} at {segment.start:g} s{text}"
         before = segment
     line, last = labels[-1]
     if seconds is not None and last.end > seconds + 0.02:
-        faults.add(path, line, f"{utt}: labels end at {last.end:g} s, after the audio ({seconds:.3f} s)")
+        yield line, f"labels end at {last.end:g} s, after the audio ({seconds:.3f} s)"
     elif seconds is not None and last.end < seconds - tolerance:
-        what = f"{utt}: labels end at {last.end:g} s, {seconds - last.end:.3f} s before the audio"
         hint = "; are the times in seconds?" if last.end < seconds / 5 else ""
-        faults.add(path, line, what + hint)
-    found = None if score is None else find_difference(score, [segment for _, segment in labels])
-    if found is not None:
-        faults.add(path, labels[found[0]][0], f"{utt}: {found[1]}")
+        yield line, f"labels end at {last.end:g} s, {seconds - last.end:.3f} s before the audio{hint}"
+    if score is not None and (found := find_difference(score, [segment for _, segment in labels])):
+        yield labels[found[0]][0], found[1]
+
+
+def _check_label(segment: Segment, before: Segment | None, language: Language | None) -> Iterator[str]:
+    """What is wrong with one label, to be said after its name."""
+    start, end, label = segment
+    if start < 0:
+        yield " starts before the audio"
+    if end <= start:
+        yield f" has no length or a negative one ({end - start:g} s)"
+    if before is None:
+        if start > _JOINT:
+            yield " is the first, which must start at 0"
+    elif start < before.start - _SAME:
+        yield f" is not sorted, the one before is at {before.start:g} s"
+    elif start < before.end - _SAME:
+        yield f" overlaps the one before, which ends at {before.end:g} s"
+    elif start > before.end + _JOINT:
+        yield f" leaves a gap after the one before, which ends at {before.end:g} s"
+    if language is not None and label not in language:
+        yield f": the phone is not one of language {language.code!r}"

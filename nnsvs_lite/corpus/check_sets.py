@@ -78,12 +78,16 @@ def _sounds(utts: Sequence[_Utterance]) -> Iterator[Finding]:
             yield kind, utt, what
 
 
+def _by_recording(utts: Sequence[_Utterance]) -> Iterable[list[_Utterance]]:
+    groups = defaultdict(list)
+    for utt in utts:
+        groups[utt.place[0]].append(utt)
+    return groups.values()
+
+
 def _offsets(utts: Sequence[_Utterance]) -> Iterator[Finding]:
     """Recordings whose notes are constantly sung away from the score, by their labels."""
-    apart = defaultdict(list)
-    for utt in utts:
-        apart[utt.place[0]].append(utt)
-    for group in apart.values():
+    for group in _by_recording(utts):
         seconds = [s for utt in group for s in utt.heard.apart]
         if len(seconds) >= _PHRASE and abs(middle := statistics.median(seconds)) > _OFFSET:
             notes = f"the {len(seconds)} notes of its recording are sung"
@@ -102,20 +106,14 @@ def _names(utts: Sequence[_Utterance]) -> Iterator[Finding]:
 
 def _places(utts: Sequence[_Utterance]) -> Iterator[Finding]:
     """Stretches of one recording that stand in two sets."""
-    by_wav = defaultdict(list)
-    for utt in utts:
-        by_wav[utt.place[0]].append(utt)
-    for group in by_wav.values():
+    for group in _by_recording(utts):
         latest: dict[Path, _Utterance] = {}
         for utt in sorted(group, key=lambda utt: utt.place):
             for path, other in latest.items():
                 shared = min(other.place[2], utt.place[2]) - utt.place[1]
                 if path != utt.data.path and shared > _OVERLAP:
-                    yield (
-                        "one recording in two sets",
-                        utt,
-                        f"shares {shared:.2f} s of its recording with {other}",
-                    )
+                    what = f"shares {shared:.2f} s of its recording with {other}"
+                    yield "one recording in two sets", utt, what
             latest[utt.data.path] = max(latest.get(utt.data.path, utt), utt, key=lambda utt: utt.place[2])
 
 

@@ -380,7 +380,7 @@ def _split(note: Note, phones: int, time: float, language: Language) -> tuple[No
     before = dataclasses.replace(note, end=middle, beats=beats, phones=note.phones[:phones], lyric=lyric)
     after = dataclasses.replace(note, start=middle, phones=note.phones[phones:], lyric=rest, slur=not rest)
     after = dataclasses.replace(after, beats=round(note.beats - beats, 6), beat=note.beat + beats)
-    return before, in_measure(after)
+    return before, _in_measure(after)
 
 
 def _split_lyric(note: Note, phones: int, language: Language) -> tuple[str, str]:
@@ -400,13 +400,18 @@ def _split_lyric(note: Note, phones: int, language: Language) -> tuple[str, str]
 
 def _rest_like(note: Note, start: float, end: float, phone: str) -> Note:
     """A rest with the tempo, key and measure of ``note``."""
-    beats = round((end - start) * note.tempo / 60, 6)
-    beat = max(round(note.beat + (start - note.start) * note.tempo / 60, 6), 0.0)
     rest = dataclasses.replace(note, pitch=REST, lyric="", phones=(phone,), slur=False, breath=False)
-    return in_measure(dataclasses.replace(rest, start=start, end=end, beats=beats, beat=beat))
+    return clipped(rest, start, end)
 
 
-def in_measure(note: Note) -> Note:
+def clipped(note: Note, start: float, end: float) -> Note:
+    """A note with other times; its beats and its place in the measure follow."""
+    beats = round((end - start) * note.tempo / 60, 6)
+    beat = max(note.beat + (start - note.start) * note.tempo / 60, 0.0)
+    return _in_measure(dataclasses.replace(note, start=start, end=end, beats=beats, beat=beat))
+
+
+def _in_measure(note: Note) -> Note:
     """The same note with its beat inside a measure."""
     beat, measure = note.beat, note.measure
     while beat >= note.measure_beats > 0:

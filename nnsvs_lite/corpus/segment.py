@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from nnsvs_lite.corpus.datadir import DataDir
-from nnsvs_lite.corpus.labels import in_measure
+from nnsvs_lite.corpus.labels import clipped
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.timing import check_agreement
-from nnsvs_lite.score.types import Note, Score
+from nnsvs_lite.score.types import Score
 
 _SAME = 1e-6
 
@@ -86,13 +86,9 @@ def segment_at_rests(data: DataDir, **cutting: float) -> DataDir:
         for number, (start, end, first_note, part) in enumerate(spans, start=1):
             utt = f"{song}_{number:03d}"
             result.segments[utt] = (rec, round(offset + start, 7), round(offset + end, 7))
-            result.scores[utt] = part
-            result.utt2spk[utt] = data.utt2spk[song]
-            result.utt2lang[utt] = data.utt2lang.get(song, score.lang)
-            result.text[utt] = part.lyrics
-            if labels:
-                first = sum(len(n.phones) for n in score.notes[:first_note])
-                result.labels[utt] = cut_labels(labels[first : first + len(part.phones)], start, end)
+            first = sum(len(n.phones) for n in score.notes[:first_note])
+            sung = cut_labels(labels[first : first + len(part.phones)], start, end)
+            result.put(utt, data.utt2spk[song], part, sung)
     return result
 
 
@@ -177,17 +173,10 @@ def _choose(gaps: list[_Gap], how: Cutting) -> list[_Gap]:
 def _cut_score(score: Score, first: int, last: int, start: float, end: float) -> Score:
     """Notes ``first`` to ``last`` inclusive, the outer ones clipped to ``start``..``end``."""
     notes = list(score.notes[max(first, 0) : last + 1])
-    notes[0] = _clip(notes[0], start, notes[0].end) if notes[0].is_rest else notes[0]
+    notes[0] = clipped(notes[0], start, notes[0].end) if notes[0].is_rest else notes[0]
     if notes[-1].is_rest:
-        notes[-1] = _clip(notes[-1], notes[-1].start, end)
+        notes[-1] = clipped(notes[-1], notes[-1].start, end)
     return dataclasses.replace(score, notes=tuple(notes)).slice(0, len(notes), offset=start)
-
-
-def _clip(note: Note, start: float, end: float) -> Note:
-    """A rest with new times; its beats and its place in the measure follow."""
-    beat = max(note.beat + (start - note.start) * note.tempo / 60, 0.0)
-    beats = round((end - start) * note.tempo / 60, 6)
-    return in_measure(dataclasses.replace(note, start=start, end=end, beats=beats, beat=beat))
 
 
 def cut_labels(labels: list[Segment], start: float, end: float) -> list[Segment]:

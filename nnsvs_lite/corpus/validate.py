@@ -213,13 +213,6 @@ class _DataDirCheck:
         for utt, labels in read_labels(path, rows, self.faults).items():
             score = scores.get(utt)
             code = langs.get(utt) or (score.lang if score else self.lang)
-            check_labels(
-                path,
-                utt,
-                labels,
-                language=_language(code, lambda what: None),
-                score=score,
-                seconds=seconds.get(utt),
-                tolerance=self.tolerance,
-                faults=self.faults,
-            )
+            language = _language(code, lambda what: None)
+            for line, what in check_labels(labels, language, score, seconds.get(utt), self.tolerance):
+                self.faults.add(path, line, f"{utt}: {what}")

@@ -24,7 +24,7 @@ from nnsvs_lite.score.formats.assemble import (
     timeline_of,
 )
 from nnsvs_lite.score.formats.limits import MAX_NOTES
-from nnsvs_lite.score.formats.rawfile import decode, naming, read_bytes
+from nnsvs_lite.score.formats.rawfile import decode, read_bytes
 from nnsvs_lite.score.formats.smf import MidiFile, MidiNote, MidiTrack, parse_midi
 from nnsvs_lite.score.lyrics import is_continuation
 from nnsvs_lite.score.timeline import Timeline
@@ -56,47 +56,46 @@ def read_midi(
     ``part`` is the number from 1 or name of the part; the one that its lyrics fit if not given.
     ``tempo`` (quarter notes a minute) holds in a file that has none of its own.
 
-    Raises DataError where the file is not a score that can be sung; names file, measure and beat.
+    Raises DataError where the file is not a score that can be sung; names measure and beat.
     """
-    with naming(path):
-        midi = parse_midi(read_bytes(path))
-        timeline = timeline_of(
-            [(Fraction(tick, midi.ticks), bpm) for tick, bpm in midi.tempi]
-            or [(Fraction(0), tempo_without_marks(tempo))],
-            [(Fraction(tick, midi.ticks), top, bottom) for tick, top, bottom in midi.metres],
-            [(Fraction(tick, midi.ticks), sharps) for tick, sharps in midi.keys],
+    midi = parse_midi(read_bytes(path))
+    timeline = timeline_of(
+        [(Fraction(tick, midi.ticks), bpm) for tick, bpm in midi.tempi]
+        or [(Fraction(0), tempo_without_marks(tempo))],
+        [(Fraction(tick, midi.ticks), top, bottom) for tick, top, bottom in midi.metres],
+        [(Fraction(tick, midi.ticks), sharps) for tick, sharps in midi.keys],
+    )
+    parts = _parts(midi, lang)
+    if not parts and any(text.startswith(b"DM:") for track in midi.tracks for _, text in track.texts):
+        raise DataError("a sequence of VOCALOID 2; open it in an editor and save it as VSQX or MusicXML")
+    streams = [
+        (track, rows, sorted({tick for tick, _ in rows}))
+        for track in midi.tracks
+        for rows in (track.lyrics, _texts(track))
+        if rows
+    ]
+    streams.sort(key=lambda stream: len(stream[1]), reverse=True)
+    if streams and len(streams[0][1]) > MAX_NOTES:
+        raise DataError(f"it has {len(streams[0][1])} lyrics; at most {MAX_NOTES} can be read")
+    found = [_best_stream(p, streams, midi.ticks) for p in parts]
+    fits = [fit + 0.1 * bool(_VOCAL.search(p.name)) * (fit > 0) for p, (fit, _) in zip(parts, found)]
+    index = choose_part(part, [p.name for p in parts], [int(fit == max(fits)) for fit in fits])
+    lyrics = _lyrics(found[index][1], lang)
+    notes = parts[index].notes
+    if len(lyrics) * _SPARSE < len(notes):
+        raise DataError(
+            f"notes without lyrics: the MIDI file has no lyric events, so none of its {len(notes)}"
+            " notes can be sung; export it with lyrics, or as MusicXML"
         )
-        parts = _parts(midi, lang)
-        if not parts and any(text.startswith(b"DM:") for track in midi.tracks for _, text in track.texts):
-            raise DataError("a sequence of VOCALOID 2; open it in an editor and save it as VSQX or MusicXML")
-        streams = [
-            (track, rows, sorted({tick for tick, _ in rows}))
-            for track in midi.tracks
-            for rows in (track.lyrics, _texts(track))
-            if rows
-        ]
-        streams.sort(key=lambda stream: len(stream[1]), reverse=True)
-        if streams and len(streams[0][1]) > MAX_NOTES:
-            raise DataError(f"it has {len(streams[0][1])} lyrics; at most {MAX_NOTES} can be read")
-        found = [_best_stream(p, streams, midi.ticks) for p in parts]
-        fits = [fit + 0.1 * bool(_VOCAL.search(p.name)) * (fit > 0) for p, (fit, _) in zip(parts, found)]
-        index = choose_part(part, [p.name for p in parts], [int(fit == max(fits)) for fit in fits])
-        lyrics = _lyrics(found[index][1], lang)
-        notes = parts[index].notes
-        if len(lyrics) * _SPARSE < len(notes):
-            raise DataError(
-                f"notes without lyrics: the MIDI file has no lyric events, so none of its {len(notes)}"
-                " notes can be sung; export it with lyrics, or as MusicXML"
-            )
-        for what, odd in (
-            ("notes without an end are held until the next", [n for n in notes if n.endless]),
-            ("notes of no length are left out", [n for n in notes if n.end <= n.start]),
-        ):
-            left_out(what, [timeline.place(Fraction(note.start, midi.ticks)) for note in odd])
-        notes = [note for note in notes if note.end > note.start] or notes
-        notes = _one_voice(notes, [tick for tick, _ in lyrics], midi.ticks, timeline)
-        sung = _sing(notes, lyrics, midi.ticks, timeline, lang)
-        return assemble(sung, timeline, lang=lang, title=_name(midi.tracks[0], lang))
+    for what, odd in (
+        ("notes without an end are held until the next", [n for n in notes if n.endless]),
+        ("notes of no length are left out", [n for n in notes if n.end <= n.start]),
+    ):
+        left_out(what, [timeline.place(Fraction(note.start, midi.ticks)) for note in odd])
+    notes = [note for note in notes if note.end > note.start] or notes
+    notes = _one_voice(notes, [tick for tick, _ in lyrics], midi.ticks, timeline)
+    sung = _sing(notes, lyrics, midi.ticks, timeline, lang)
+    return assemble(sung, timeline, lang=lang, title=_name(midi.tracks[0], lang))
 
 
 def _parts(midi: MidiFile, lang: str) -> list[_Part]:

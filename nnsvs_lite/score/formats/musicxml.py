@@ -14,7 +14,6 @@ from nnsvs_lite.score.formats.limits import MAX_MEASURES
 from nnsvs_lite.score.formats.musicxml_played import play, timeline_of
 from nnsvs_lite.score.formats.musicxml_voices import Voices, part_of, sung_measures
 from nnsvs_lite.score.formats.musicxml_written import WrittenPart
-from nnsvs_lite.score.formats.rawfile import naming
 from nnsvs_lite.score.formats.repeats import playing_order, read_stretches
 from nnsvs_lite.score.formats.xmlfile import read_xml
 from nnsvs_lite.score.languages import get_language, language_codes
@@ -38,22 +37,21 @@ def read_musicxml(
     first with lyrics if not given. ``verse`` counts from 1. ``tempo`` (quarter notes a minute) holds in
     a score that has none of its own.
 
-    Raises DataError where the file is not a score that can be sung; names file, measure and beat.
+    Raises DataError where the file is not a score that can be sung; names measure and beat.
     """
-    with naming(path):
-        root = _partwise(read_xml(Path(path)))
-        parts = [WrittenPart(element, lang) for element in root.findall("part")]
-        chosen, staff = _choose(root, parts, part)
-        left_out("lyrics are signs that nobody sings", chosen.stray)
-        measures = sung_measures(parts, chosen, staff, tempo)
-        stretches = read_stretches(measures)
-        order = playing_order([stretch.marks for stretch in stretches])
-        cut = [part_of(measures[stretch.measure], stretch.start, stretch.end) for stretch in stretches]
-        timeline = timeline_of(cut, order)
-        language = get_language(lang) if lang in language_codes() else None
-        notes = play(cut, order, timeline, verse, Voices(measures, voice), language)
-        title = root.findtext("work/work-title") or root.findtext("movement-title") or ""
-        return Score(tuple(notes), lang, " ".join(title.split()), timeline.floats())
+    root = _partwise(read_xml(Path(path)))
+    parts = [WrittenPart(element, lang) for element in root.findall("part")]
+    chosen, staff = _choose(root, parts, part)
+    left_out("lyrics are signs that nobody sings", chosen.stray)
+    measures = sung_measures(parts, chosen, staff, tempo)
+    stretches = read_stretches(measures)
+    order = playing_order([stretch.marks for stretch in stretches])
+    cut = [part_of(measures[stretch.measure], stretch.start, stretch.end) for stretch in stretches]
+    timeline = timeline_of(cut, order)
+    language = get_language(lang) if lang in language_codes() else None
+    notes = play(cut, order, timeline, verse, Voices(measures, voice), language)
+    title = root.findtext("work/work-title") or root.findtext("movement-title") or ""
+    return Score(tuple(notes), lang, " ".join(title.split()), timeline.floats())
 
 
 def _partwise(root: Element) -> Element:

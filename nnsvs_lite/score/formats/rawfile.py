@@ -5,7 +5,6 @@ import json
 import math
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,17 +28,6 @@ _LETTERS = frozenset("äöüßéèêëàâîïôûùçñáíóúìòœæåøãõ
 
 _CHUNK = 1 << 20
 _JUDGED = 100_000  # characters by which an encoding is judged
-
-
-@contextlib.contextmanager
-def naming(path: str | os.PathLike) -> Iterator[None]:
-    """Gives a :class:`DataError` that names no place the file's name."""
-    try:
-        yield
-    except DataError as error:
-        if error.where is not None:
-            raise
-        raise DataError(error.what, path) from None
 
 
 def read_bytes(path: str | os.PathLike, limit: int = MAX_BYTES) -> bytes:
