@@ -5,6 +5,7 @@ import json
 import pytest
 import scorefiles
 from scorefiles import JAPANESE, tune, zipped
+from test_score_leftout import refused
 
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.leftout import strictly
@@ -154,11 +155,16 @@ def test_two_tempi_at_one_place(tmp_path, caplog):
         for name in ("a.ustx", "a.svp", "a.vsqx", "a.mid"):
             caplog.clear()
             form = {"a.mid": scorefiles.midi}.get(name) or getattr(scorefiles, name[2:])
-            assert read_score(write(tmp_path, name, form(song))).notes[0].end == pytest.approx(60 / 90)
+            path = write(tmp_path, name, form(song))
+            assert read_score(path).notes[0].end == pytest.approx(60 / 90)
             assert (
-                "tempo marks stand where another does; the last one counts: 1, the first at quarter 1"
-                in caplog.text
-            ) == warned, name
+                (
+                    "tempo marks stand where another does; the last one counts: 1, the first at quarter 1"
+                    in caplog.text
+                )
+                == warned
+                == refused(path)
+            ), name
 
 
 @pytest.mark.parametrize(

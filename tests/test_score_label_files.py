@@ -8,6 +8,7 @@ import pytest
 from scorefiles import JAPANESE, musicxml
 from scorefuzz import ds, full_label
 from scorexml import contiguous
+from test_score_leftout import refused
 
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.formats.readers import read_score
@@ -104,6 +105,7 @@ def test_labels_with_notes_without_phones(tmp_path, caplog, first, left):
     assert left not in " ".join(phone for note in notes for phone in note.phones)
     assert notes[0].is_rest and not notes[1].is_rest and contiguous(notes)
     assert "notes without phones are left out as rests: 1, the first at measure 1" in caplog.text
+    assert refused(tmp_path / "a.lab")
 
 
 def test_faulty_labels(tmp_path):

@@ -81,6 +81,17 @@ def test_left_out_with_a_warning_or_refused(tmp_path, caplog, text, expected, wa
             assert str(caught.value).startswith(f"{path}: {warning}")
 
 
+def refused(path):
+    """Whether strict reading refuses a file, by name."""
+    try:
+        with strictly():
+            read_score(path)
+    except DataError as error:
+        assert str(error).startswith(f"{path}: ") and "strict reading was asked for" in str(error)
+        return True
+    return False
+
+
 def test_strict_reading_ends_with_its_context():
     with strictly(), strictly(False), pytest.raises(DataError):
         left_out("things are left out", ["here"])

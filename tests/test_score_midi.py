@@ -5,6 +5,7 @@ import struct
 
 import pytest
 from scorefiles import meta, midi, midi_file, track, tune
+from test_score_leftout import refused
 
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.leftout import strictly
@@ -165,6 +166,7 @@ def test_lyrics_off_their_notes(tmp_path, caplog, ticks, expected, lost):
     path = write(tmp_path, [*words, *notes(480, 960, 1440)])
     assert sung(path) == expected
     assert ("lyrics without a note are left out: 1, the first at measure" in caplog.text) == bool(lost)
+    assert refused(path) == bool(lost)
 
 
 @pytest.mark.parametrize(
@@ -195,9 +197,11 @@ def test_lyrics_at_one_tick(tmp_path, texts, expected):
 def test_notes_without_their_ends(tmp_path, caplog, ends, expected, warned):
     song = [lyric(0, "か"), lyric(480, "き"), on(0, 60), on(480, 62)]
     song += [(tick, bytes([event[0], 62 if tick == 960 else 60, 0])) for tick, event in ends]
-    score = read_score(write(tmp_path, song))
+    path = write(tmp_path, song)
+    score = read_score(path)
     assert [n.beats for n in score.notes if not n.is_rest] == expected
     assert ("notes without an end are held until the next: 1" in caplog.text) == warned
+    assert refused(path) == warned
     # The same ends in a track of their own.
     apart = [row for row in song if row[1][0] & 0xF0 == 0x80]
     other = read_score(write(tmp_path, [row for row in song if row not in apart], apart))
@@ -244,6 +248,7 @@ def test_notes_of_no_length_and_a_lost_end_mark(tmp_path, caplog):
     path = write(tmp_path, song)
     assert [n.beats for n in read_score(path).notes] == [1.0, 3.0]
     assert "notes of no length are left out: 1, the first at measure 1, beat 1.5" in caplog.text
+    assert refused(path)
     for missing in (1, 3, 4):
         path.write_bytes(
             path.read_bytes()[:-1] if missing == 1 else write(tmp_path, song).read_bytes()[:-missing]

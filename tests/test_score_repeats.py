@@ -2,6 +2,7 @@
 
 import pytest
 from scorexml import attributes, document, measure, note, repeat, song, tempo, write
+from test_score_leftout import refused
 
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.formats import repeats
@@ -127,6 +128,7 @@ def test_text_of_an_ending_goes_before_its_number(tmp_path, texts, order):
 def test_marks_that_lead_nowhere_are_passed_over(tmp_path, caplog, marks, order, warning):
     assert played(tmp_path, *marks) == order
     assert warning in caplog.text
+    assert refused(write(tmp_path, marked(*marks)))
 
 
 @pytest.mark.parametrize(
@@ -146,6 +148,7 @@ def test_marks_that_lead_nowhere_are_passed_over(tmp_path, caplog, marks, order,
 def test_brackets_apart_from_their_repeat(tmp_path, caplog, marks, order, lost):
     assert played(tmp_path, *marks) == order
     assert (f"endings that no repeat leads to are played without it: {lost}" in caplog.text) == (lost > 0)
+    assert refused(write(tmp_path, marked(*marks))) == (lost > 0)
 
 
 MIDDLE = '<barline location="middle"><repeat direction="{}"/></barline>'

@@ -149,14 +149,16 @@ def _spread(units: list[list[str]], marks: list[bool], language: Language) -> li
     for k, step in enumerate(steps):
         end = steps[k + 1] if k + 1 < len(steps) else len(marks) + 1
         sung = units[k : k + 1] if k + 1 < len(steps) else units[k:]
-        phones += _carry(tuple(phone for unit in sung for phone in unit), end - step, language)
+        phones += carried([phone for unit in sung for phone in unit], end - step, language)
     return phones
 
 
-def _carry(syllable: tuple[str, ...], count: int, language: Language) -> list[tuple[str, ...]]:
-    """A syllable spread over ``count`` notes."""
+def carried(syllable: Sequence[str], count: int, language: Language | None) -> list[tuple[str, ...]]:
+    """Phones of a syllable that ``count`` notes share: ``k i cl`` becomes ``k i`` and ``i cl``. Without a
+    language the last phone is held.
+    """
     if count == 1:
-        return [syllable]
-    end = len(syllable) - language.coda_count(syllable)
+        return [tuple(syllable)]
+    end = len(syllable) - (language.coda_count(syllable) if language is not None else 0)
     held = syllable[end - 1]
-    return [syllable[:end], *[(held,)] * (count - 2), (held, *syllable[end:])]
+    return [tuple(syllable[:end]), *[(held,)] * (count - 2), (held, *syllable[end:])]

@@ -21,7 +21,6 @@ from nnsvs_lite.score.formats.limits import (
     checked_tempo,
 )
 from nnsvs_lite.score.formats.rawfile import get_number
-from nnsvs_lite.score.languages import Language
 from nnsvs_lite.score.lyrics import is_breath, is_continuation, is_next_syllable
 from nnsvs_lite.score.timeline import Metre, Timeline
 from nnsvs_lite.score.types import REST, Note, Score
@@ -192,14 +191,6 @@ def _with_lyric(note: Note, lyric: str, before: Note | None, lang: str) -> Note:
     if is_next_syllable(lyric) and lang not in UNSPACED:
         return replace(note, lyric="+")
     return replace(note, slur=True)
-
-
-def carried(phones: Sequence[str], language: Language | None) -> tuple[list[str], list[str]]:
-    """Phones of a syllable shared by a note and one that carries it on: ``k i cl`` becomes
-    ``k i`` and ``i cl``. Without a language the last phone is held."""
-    held = [i for i, phone in enumerate(phones) if language is not None and phone in language.vowels]
-    at = held[-1] if held else len(phones) - 1
-    return list(phones[: at + 1]), list(phones[at:])
 
 
 def _place(note: Sung, timeline: Timeline) -> str:

@@ -19,7 +19,7 @@ from itertools import groupby, pairwise
 from typing import Any
 
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.score.formats.assemble import DEFAULT_TEMPO, carried
+from nnsvs_lite.score.formats.assemble import DEFAULT_TEMPO
 from nnsvs_lite.score.formats.htslabel import pitch_number
 from nnsvs_lite.score.formats.limits import (
     MAX_SECONDS,
@@ -32,6 +32,7 @@ from nnsvs_lite.score.formats.limits import (
 from nnsvs_lite.score.formats.rawfile import get_number, get_rows, get_text, parse_json, read_bytes
 from nnsvs_lite.score.languages import Language, get_language, language_codes
 from nnsvs_lite.score.languages.base import CLASS_NAMES
+from nnsvs_lite.score.phonemize import carried
 from nnsvs_lite.score.timeline import Timeline
 from nnsvs_lite.score.types import REST, Note, Score
 
@@ -185,7 +186,7 @@ def _share(
         if row.slur:
             if not before.phones:
                 raise DataError(f"{before.place}: a note without phones")
-            before.phones, row.phones = carried(before.phones, language)
+            before.phones, row.phones = map(list, carried(before.phones, 2, language))
 
 
 def _stays(phone: str, language: Language | None) -> bool:

@@ -19,7 +19,6 @@ from nnsvs_lite.io.atomic import read_text
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.leftout import left_out, warn
-from nnsvs_lite.score.formats.assemble import carried
 from nnsvs_lite.score.formats.limits import (
     MAX_SECONDS,
     MAX_TEXT_BYTES,
@@ -29,6 +28,7 @@ from nnsvs_lite.score.formats.limits import (
 )
 from nnsvs_lite.score.formats.rawfile import read_bytes
 from nnsvs_lite.score.languages import get_language, language_codes
+from nnsvs_lite.score.phonemize import carried
 from nnsvs_lite.score.timeline import Timeline
 from nnsvs_lite.score.types import REST, Note, Score, joined_rests
 
@@ -230,8 +230,8 @@ def read_label(path: str | os.PathLike, *, lang: str = "ja") -> Score:
                 notes.append(replace(note, pitch=REST, phones=("pau",), slur=False))
                 continue
             if not phones:
-                before, phones = carried(last.phones, language)
-                notes[-1], slur = replace(last, phones=tuple(before)), True
+                before, phones = carried(last.phones, 2, language)
+                notes[-1], slur = replace(last, phones=before), True
             if language is not None:
                 phones = [language.normal(phone) for phone in phones]
             note = replace(note, phones=tuple(phones), slur=slur, lyric="" if slur else "".join(phones))
