@@ -158,12 +158,15 @@ def test_options_reach_the_programs(recipe: Recipe) -> None:
         "fast",
         "--stop-stage",
         "5",
+        "--acoustic-init",
+        "exp/a base",
     )
     assert done.returncode == 0, done.stderr
     train = next(
         call for call in recipe.calls if "--out exp/acoustic_resf0_conv_world_48k_small_seed7 " in call
     )
-    assert "--seed 7 " in train
+    assert "--init exp/a base --seed 7 " in train
+    assert sum("--init" in call for call in recipe.calls) == 1
     assert train.endswith("--model.hidden 8 --training.epochs 2")
     decode = [call for call in recipe.calls if call.startswith("decode")]
     assert "--set dev --out exp/acoustic_resf0_conv_world_48k_small_seed7/decode_fast/dev " in decode[0]

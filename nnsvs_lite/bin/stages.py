@@ -181,6 +181,7 @@ def stats(args: Namespace) -> None:
     arg("--data", "folder of the sets' data dirs; for vocoders, which hear recordings"),
     arg("--out", "exp dir to write", required=True),
     arg("--ngpu", "GPUs on this machine; 0 trains on the CPU", default=0),
+    arg("--init", "exp dir of a voice whose weights to start from; default: afresh"),
     arg("--num-nodes", "machines, under torchrun or Slurm", default=1),
     arg("--seed", "in place of training.seed", type=int),
     arg(

@@ -112,6 +112,8 @@ def _trained(told: Mapping[str, Any]) -> str:
     words = [f"`{_safe(str(told.get('config')))}` trained with seed {_safe(str(told.get('seed')))}"]
     if options := told.get("options"):
         words.append(f"`{_safe(' '.join(map(str, options)))}`")
+    if told.get("init"):
+        words.append(f"from the weights of `{_safe(str(told['init']))}`")
     commit = told.get("commit")
     return ", ".join(words) + (f", at commit {_safe(str(commit))}" if commit else "")
 

@@ -12,9 +12,9 @@ from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.atomic import atomic_path, write_json
 from nnsvs_lite.io.ctm import Segment, ctm_lines
 from nnsvs_lite.io.done import Done
-from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.tables import write_features
 from nnsvs_lite.models.pack import assemble
+from nnsvs_lite.training.run import checkpoint_of
 
 TIMES = ("time_lag", "duration")
 COPIED = ("score", "utt2spk", "segments")
@@ -48,7 +48,7 @@ def decode(
     """
     dump, out = Path(dump), Path(out)
     folder = dump / subset
-    models = [_checkpoint(path) for path in (timelag, duration, acoustic)]
+    models = [checkpoint_of(path) for path in (timelag, duration, acoustic)]
     inputs = [
         folder / f"{n}.{end}"
         for n in ("note_context", "phone_context", "note_time")
@@ -120,14 +120,6 @@ def decode_natural(dump: str | os.PathLike, subset: str, out: str | os.PathLike)
     spec.write(out)
     done.set([*outputs, out / "schema.json"])
     return True
-
-
-def _checkpoint(path: str | os.PathLike) -> Path:
-    path = Path(path)
-    path = path / "model.pt" if path.is_dir() else path
-    if not path.is_file():
-        raise DataError("no such model; train it first", path)
-    return path
 
 
 def write_times(

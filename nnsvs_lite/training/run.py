@@ -38,6 +38,7 @@ def train(
     num_nodes: int = 1,
     overwrite: bool = False,
     data: str | os.PathLike | None = None,
+    init: str | os.PathLike | None = None,
 ) -> bool:
     """Trains a model, or takes up its training, unless the exp dir is up to date.
 
@@ -48,6 +49,7 @@ def train(
         num_nodes: machines, as launched by ``torchrun`` or Slurm.
         overwrite: whether a model of another configuration or other data may be replaced.
         data: folder with data dirs of both sets, for vocoders.
+        init: exp dir, or checkpoint, of a voice whose weights are where training starts.
 
     Returns whether anything was done. Raises DataError for bad data or configuration, a loss that is not
     finite, or an exp dir that holds another experiment.
@@ -59,6 +61,8 @@ def train(
         if not path.exists():
             raise DataError("no such file or folder; run stage 2 first", path)
     inputs += [path for folder in folders for path in (folder, *audio_files(folder))]
+    start = None if init is None else checkpoint_of(init)
+    inputs += [] if start is None else [start]
     settings = read_settings(config_path, FAMILIES).value
     options = {"config": settings, "overrides": list(overrides), "seed": seed}
     done = Done(out, "train", inputs, options)
@@ -76,6 +80,8 @@ def train(
     if seed is not None:
         config.training.seed = seed
     source = _identity(dump, train_set, dev_set, data, done.hashes)
+    if start is not None:
+        source["init"] = done.hashes[start][:12]
     # Of damage it is known that nothing else differs.
     changes = [] if done.damaged else differences(out, config.to_dict(), source)
     if changes and not overwrite:
@@ -96,7 +102,9 @@ def train(
     except ValueError as error:
         raise DataError(f"training.precision or devices: {error}", config_path) from None
     fabric.launch()
-    task = TASKS[config.model_class.family](config, dump, train_set, dev_set, data)
+    task = TASKS[config.model_class.family](
+        config, dump, train_set, dev_set, data, None if start is None else (start, source["init"])
+    )
     loop = Loop(task, out, fabric)
     if fabric.is_global_zero:
         done.clear()
@@ -106,6 +114,7 @@ def train(
         if is_new or TRAINED in done.damaged or not (out / TRAINED).exists():
             told = {"config": Path(config_path).stem, "options": list(overrides)}
             told |= {"seed": config.training.seed, "commit": git_commit() if is_new else ""}
+            told |= {} if init is None else {"init": os.fspath(init)}
             write_json(out / TRAINED, told)
         write_json(out / "data.json", source)
         config.write(out / "config.yaml")
@@ -115,6 +124,15 @@ def train(
     if fabric.is_global_zero:
         done.set([out / name for name in ("model.pt", "config.yaml", "losses.jsonl", TRAINED)])
     return True
+
+
+def checkpoint_of(path: str | os.PathLike) -> Path:
+    """The checkpoint that a path, of it or of its exp dir, names. Raises DataError where there is none."""
+    path = Path(path)
+    path = path / "model.pt" if path.is_dir() else path
+    if not path.is_file():
+        raise DataError("no such model; train it first", path)
+    return path
 
 
 def _identity(

@@ -24,6 +24,9 @@ acoustic_config=resf0_conv  # acoustic model
 timelag_args=  # more options for training it, such as '--training.epochs 10'
 duration_args=  # the same for the duration model
 acoustic_args=  # the same for the acoustic model
+timelag_init=  # experiment of another voice, whose weights the time-lag model starts from
+duration_init=  # the same for the duration model
+acoustic_init=  # the same for the acoustic model
 tag=  # added to the names of the experiment folders, to keep apart what their names do not tell
 overwrite=false  # true: train anew where an experiment of this name was trained otherwise
 trust_code=false  # true: sing with a model whose class is of a package of your own
@@ -103,7 +106,8 @@ suffix=${tag:+_${tag}}
 [ "${seed}" -eq 0 ] || suffix+=_seed${seed}
 # Figures depend on these options alone: where all are the recipe's own, RESULTS.md is its table.
 figures=(features_config timelag_config duration_config acoustic_config train_set dev_set eval_set seed tag inference_tag
-    local_data_opts timelag_args duration_args acoustic_args timelag_exp duration_exp acoustic_exp evaluate_args)
+    local_data_opts timelag_args duration_args acoustic_args timelag_init duration_init acoustic_init
+    timelag_exp duration_exp acoustic_exp evaluate_args)
 own_table=false
 ! is_usual "${figures[@]}" && ! is_given results_md || own_table=true
 repeat=./run.sh
@@ -123,7 +127,7 @@ sets=("${train_set}" "${dev_set}" "${eval_set}")
 
 # train FAMILY ARGS: the model of a family, unless it is one that --FAMILY-exp names, and the rule system.
 train() {
-    local family=$1 args=$2 exp=$1_exp config=$1_config
+    local family=$1 args=$2 exp=$1_exp config=$1_config init=$1_init
     need_file "${dump}/stats.json" "run stage 2 first"
     local common=(--dump "${dump}" --train-set "${train_set}" --dev-set "${dev_set}" --overwrite "${overwrite}")
     if [ -n "${named[${family}]}" ]; then
@@ -133,7 +137,7 @@ train() {
         # The words of ${args} are options of their own.
         # shellcheck disable=SC2086
         gpu_one "train_$(basename "${!exp}")" nnsvs-lite train --config "${found}" --out "${!exp}" "${common[@]}" \
-            --seed "${seed}" --ngpu "${ngpu}" ${args}
+            ${!init:+--init "${!init}"} --seed "${seed}" --ngpu "${ngpu}" ${args}
     fi
     # The rule system is of the data alone: it has no seed and no tag.
     find_config "${family}" rule

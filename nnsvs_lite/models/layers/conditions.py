@@ -1,5 +1,7 @@
 """Who sings, in which language and style, as vectors added to a model's inner ones."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import torch
@@ -8,6 +10,7 @@ from torch import Tensor, nn
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.batch import Batch, length_mask
+from nnsvs_lite.models.layers.context import adopt_rows
 from nnsvs_lite.models.layers.conv import MaskedBatchNorm
 from nnsvs_lite.models.options import AcousticOptions
 
@@ -114,12 +117,23 @@ class Conditions(nn.Module):
 
     def __init__(self, spec: Spec, options: AcousticOptions, dim: int):
         super().__init__()
+        self.names = {"singer": spec.speakers, "language": spec.codes}
         counts = (len(spec.speakers) * options.singer, len(spec.languages) * options.language)
         self.singer, self.language = (nn.Embedding(n, dim) if n > 1 else None for n in counts)
         for table in (self.singer, self.language):
             if table is not None:
                 nn.init.normal_(table.weight, std=0.3)
         self.style = nn.Linear(STYLE, dim, bias=False) if options.style_tokens else None
+
+    def adopt(self, other: Conditions) -> None:
+        """Takes up another's vectors by name; new ones start at the mean of the known."""
+        for name in ("singer", "language", "style"):
+            own, old = getattr(self, name), getattr(other, name)
+            if old is not None and own is None or own is not None and old is None and name == "style":
+                raise ValueError(f"only one of the two has vectors of {name}")
+            if own is not None and old is not None:
+                rows, known = (c.names.get(name, range(len(own.weight))) for c in (self, other))
+                adopt_rows(own.weight, old.weight, rows, known)
 
     def forward(self, batch: Batch) -> Tensor:
         """(B, 1, dim), or a zero that can be added to anything."""

@@ -1,11 +1,14 @@
 """Score context to vectors: categories embedded, numbers normalised."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
-from nnsvs_lite.features.spec import Spec
+from nnsvs_lite.features.spec import PHONE_COLUMNS, Spec
+from nnsvs_lite.score.languages.base import SILENCES
 
 CLIP = 3.0
 """Deviations beyond which a number is held: an unseen tempo must not throw a network far off."""
@@ -36,6 +39,32 @@ def context_moments(spec: Spec, levels: Sequence[str]) -> list[tuple[float, ...]
     return [sum((getattr(m, key) for m in moments), ()) for key in ("mean", "std", "min", "max")]
 
 
+def adopt_rows(
+    table: Tensor, other: Tensor, names: Sequence[str | int | None], known: Sequence[str | int | None]
+) -> None:
+    """Puts rows of ``other`` into ``table`` by name; the rest becomes the mean of those of ``other``.
+
+    ``names`` are of the rows of ``table``, ``known`` of ``other``; None where nothing was learnt.
+    Raises ValueError where rows are of other sizes.
+    """
+    if table.shape[1:] != other.shape[1:]:
+        raise ValueError(f"it has vectors of {other.shape[-1]}, {table.shape[-1]} are needed")
+    # Row 0 of categories is what there is none of.
+    place = {name: i for i, name in enumerate(known) if name is not None}
+    rows = [i for name, i in place.items() if name not in ("", 0)]
+    table.data.copy_(other.data[rows].mean(0).expand_as(table))
+    for i, name in enumerate(names):
+        if name in place:
+            table.data[i] = other.data[place[name]]
+
+
+def phone_rows(spec: Spec) -> list[str | None]:
+    """Of each phone id its language and name; None of those that training never held."""
+    own = [f"{language.code}/{phone.symbol}" for language in spec.languages for phone in language.phones]
+    names = [*SILENCES, *own]
+    return ["", *(n if phone in spec.stats.phones else None for n, phone in zip(names, spec.phones))]
+
+
 class ContextEncoder(nn.Module):
     """Named context columns to a vector each row.
 
@@ -59,6 +88,10 @@ class ContextEncoder(nn.Module):
             for kind in ("categorical", "numeric", "flag")
         )
         self.numeric = numeric + flags
+        self.names = [column.name for column in columns]
+        self.rows = {
+            c.name: phone_rows(spec) if c.name in PHONE_COLUMNS else list(range(c.size)) for c in columns
+        }
         self.embeddings = nn.ModuleList(
             nn.Embedding(columns[i].size, dim, padding_idx=0) for i in self.categorical
         )
@@ -71,6 +104,24 @@ class ContextEncoder(nn.Module):
         self.register_buffer("center", torch.tensor(center), persistent=False)
         self.register_buffer("scale", torch.tensor(scale), persistent=False)
         self.linear = nn.Linear(len(self.numeric), dim)
+
+    def adopt(self, other: ContextEncoder) -> None:
+        """Takes up another's weights, by the names of columns and phones, and in this one's units."""
+        place = {other.names[i]: k for k, i in enumerate(other.categorical)}
+        for table, name in zip(self.embeddings, (self.names[i] for i in self.categorical)):
+            if name in place:
+                given = other.embeddings[place[name]].weight
+                adopt_rows(table.weight, given, self.rows[name], other.rows[name])
+        place = {other.names[i]: k for k, i in enumerate(other.numeric)}
+        weight, bias = torch.zeros_like(self.linear.weight), other.linear.bias.detach().clone()
+        for k, name in enumerate(self.names[i] for i in self.numeric):
+            if (j := place.get(name)) is not None:
+                # As the other would have seen this one's mean and deviation, held within its bounds.
+                own, unit = other.linear.weight.detach()[:, j], other.scale[j]
+                bias += own * (unit * (self.center[k] - other.center[j])).clamp(-CLIP, CLIP)
+                weight[:, k] = own * (unit / self.scale[k]).clamp(max=CLIP) if self.scale[k] > 0 else 0.0
+        self.linear.weight.data.copy_(weight)
+        self.linear.bias.data.copy_(bias)
 
     def forward(self, context: Tensor) -> Tensor:
         """(B, L, columns) to (B, L, dim)."""

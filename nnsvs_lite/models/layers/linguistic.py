@@ -1,5 +1,7 @@
 """Score context as plain numbers, without weights: NNSVS' form of input, and what trees may ask."""
 
+from __future__ import annotations
+
 import torch
 from torch import Tensor, nn
 
@@ -36,6 +38,15 @@ class LinguisticFeatures(nn.Module):
         self.register_buffer("scale", torch.tensor([1 / std[i] for i in self._numbers]), persistent=False)
         self.phone_size = self._phones + len(self._numbers) + len(self._flags)
         self.size = self.phone_size + POSITIONS
+        self.names = [*spec.phones, *(columns[i].name for i in self._numbers + self._flags)]
+
+    def adopt(self, other: LinguisticFeatures) -> None:
+        """Raises ValueError where another's numbers are others: layers above know them by their place."""
+        if self.names != other.names:
+            differ = sorted(set(self.names) ^ set(other.names))
+            raise ValueError(
+                f"its context has, or lacks, {', '.join(differ[:3])}, which this one lacks, or has"
+            )
 
     def phones(self, batch: Batch) -> Tensor:
         """(B, P, phone_size)."""

@@ -1,5 +1,7 @@
 """Phones, notes and tempi as vectors, FastSpeech's form of input; and their way to frames."""
 
+from __future__ import annotations
+
 import math
 
 import torch
@@ -9,7 +11,7 @@ from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.acoustic_floor import SmoothFloor
-from nnsvs_lite.models.layers.context import hide
+from nnsvs_lite.models.layers.context import adopt_rows, hide, phone_rows
 from nnsvs_lite.models.layers.expand import POSITIONS, frame_positions, full_phone_context, gather_rows
 from nnsvs_lite.models.layers.outputs import zeroed
 
@@ -72,8 +74,18 @@ class ScoreEmbedding(nn.Module):
             pitch = name == "pitch"
             table = nn.Embedding(PITCHES, dim) if pitch else NumberEmbedding(*RANGES[name], COUNT, dim)
             self.tables[name] = zeroed(table)
+        self.rows = phone_rows(spec)
         if "phone" in sizes:
             nn.init.normal_(self.tables["phone"].weight)
+
+    def adopt(self, other: ScoreEmbedding) -> None:
+        """Takes up another's vectors: of phones by name, of numbers as they are."""
+        if self.tables.keys() != other.tables.keys():
+            raise ValueError(f"it embeds {', '.join(other.tables)}, this one {', '.join(self.tables)}")
+        for name, table in self.tables.items():
+            for own, old in zip(table.parameters(), other.tables[name].parameters()):
+                rows = (e.rows if name == "phone" else range(len(own)) for e in (self, other))
+                adopt_rows(own, old, *rows)
 
     def parts(self, batch: Batch) -> dict[str, Tensor]:
         """Each part's vectors, (B, P, size)."""

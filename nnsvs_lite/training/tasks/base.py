@@ -13,8 +13,10 @@ from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.base import SvsModel
 from nnsvs_lite.models.batch import Batch, Example
+from nnsvs_lite.models.checkpoint import load_model
 from nnsvs_lite.models.config import Config
 from nnsvs_lite.training.data import DumpDataset, Versions, balanced, epoch_batches, pack
+from nnsvs_lite.training.transfer import heir, transfer
 
 Update = Callable[..., None]
 """``update(name, loss, weight=1.0)``: a step of the optimiser of that name, now, on a loss that is a
@@ -30,6 +32,7 @@ class Task:
     Args:
         config: the experiment. dump: dump dir. train_set, dev_set: its sets.
         data: folder of data dirs of the same names, for tasks that hear recordings.
+        init: checkpoint of the voice to start from, and a hash of it; None to start afresh.
 
     Attributes:
         units: what losses are means over. left_out: which of them are not learnt from.
@@ -58,16 +61,22 @@ class Task:
         train_set: str,
         dev_set: str,
         data: str | os.PathLike | None = None,
+        init: tuple[Path, str] | None = None,
     ):
         self.config, self.options = config, config.training
         for name, owner in self._OWNERS.items():
             if getattr(self.options, name) and name not in self.only:
                 raise DataError(f"training.{name} is for {owner}")
-        self.spec = Spec.read(dump)
+        self.spec, self._origin = Spec.read(dump), init and init[1]
         for subset in (train_set, dev_set):
             self.spec.check_set(Path(dump) / subset)
+        if init is not None:
+            base = load_model(init[0], config.model_class.family)
+            self.spec = heir(self.spec, base.spec)
         torch.manual_seed(self.options.seed)
         self.model: SvsModel = config.build(self.spec)
+        if init is not None:
+            transfer(self.model, base, init[0])
         self.train_data = self.read(dump, train_set, data)
         self.dev_data = self.read(dump, dev_set, data)
         lengths = self.lengths(self.train_data)
@@ -118,7 +127,7 @@ class Task:
         config = self.config.to_dict()
         # Their number changes nothing.
         del config["training"]["workers"]
-        return [config, self.spec.to_dict(), self.train_data.utts]
+        return [config, self.spec.to_dict(), self.train_data.utts, self._origin]
 
     def describe(self) -> str:
         """What is trained on what, in a line."""
