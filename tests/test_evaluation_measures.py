@@ -35,7 +35,7 @@ def test_identical_input_has_no_error(f0, mgc):
     known = {"f0": f0, "mgc": mgc, "bap": mgc, "mel": mgc, "pitch": times} | dict.fromkeys(
         ("onset", "nucleus", "phone", "syllable"), times
     )
-    for measure in MEASURES:
+    for measure in (measure for measure in MEASURES if measure.group != "life"):
         perfect = 1.0 if measure.better == "higher" else 0.0
         assert value(measure.key, known[measure.of], known[measure.of]) == pytest.approx(perfect), measure.key
 

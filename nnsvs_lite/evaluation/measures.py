@@ -1,4 +1,4 @@
-"""What is measured: how each number of ``measures.json`` is computed, pooled and shown.
+"""What is measured: how each number is computed, pooled, shown and explained.
 
 Each measure makes a small vector of two renditions of an utterance. Vectors of several utterances are summed
 (or, for medians, joined) before the number is taken: a table pools frames, notes or phones. Frame ``t`` is
@@ -7,16 +7,15 @@ compared with frame ``t`` (no DTW); ESPnet's figures differ, see :mod:`nnsvs_lit
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from nnsvs_lite.evaluation import liveliness as life
 from nnsvs_lite.evaluation.reference import Rendition
-from nnsvs_lite.io.atomic import read_json
 
-FRAME_STREAMS = ("f0", "mgc", "bap", "mel")
-MASKED = ("mgc", "bap", "mel")
+FRAME_STREAMS = ("f0", "mgc", "bap", "mel", "contour", "level")
+MASKED = ("mgc", "bap", "mel", "level")
 TEN_OVER_LN10 = 10.0 / np.log(10.0)
 
 # What follows computes from two arrays of equal length, reference and estimate, the value of each frame,
@@ -175,17 +174,31 @@ def _once(values: np.ndarray, power: float) -> np.ndarray:
     return np.array([np.mean(values**power) ** (1 / power), 1.0]) if values.size else np.zeros(2)
 
 
-POOLINGS = {
-    "mean": Pooling(lambda x: np.array([np.sum(x), np.size(x)], dtype=np.float64), _ratio),
-    "rms": Pooling(lambda x: np.array([np.sum(x**2), np.size(x)]), lambda sums: float(np.sqrt(_ratio(sums)))),
-    "median_abs": Pooling(
-        lambda x: x, lambda x: float(np.median(np.abs(x))) if x.size else np.nan, joined=True
-    ),
-    "pearson": Pooling(_moments, _pearson),
-    "mean_once": Pooling(lambda x: _once(np.asarray(x, np.float64), 1), _ratio),
-    "rms_once": Pooling(lambda x: _once(x, 2), _ratio),
-}
-"""``_once``: each utterance counts once, whatever its length."""
+def _same(values: np.ndarray) -> np.ndarray:
+    return values
+
+
+def _median(values: np.ndarray) -> float:
+    return float(np.median(values)) if values.size else np.nan
+
+
+def _root(sums: np.ndarray) -> float:
+    return float(np.sqrt(_ratio(sums)))
+
+
+MEAN = Pooling(lambda x: np.array([np.sum(x), np.size(x)], dtype=np.float64), _ratio)
+RMS = Pooling(lambda x: np.array([np.sum(x**2), np.size(x)]), _root)
+MEDIAN = Pooling(_same, _median, joined=True)
+MEDIAN_ABS = Pooling(_same, lambda x: _median(np.abs(x)), joined=True)
+PEARSON = Pooling(_moments, _pearson)
+MEAN_ONCE = Pooling(lambda x: _once(np.asarray(x, np.float64), 1), _ratio)
+RMS_ONCE = Pooling(lambda x: _once(x, 2), _ratio)
+"""``_ONCE``: each utterance counts once, whatever its length."""
+RATIO, RMS_OF_SUMS = Pooling(_same, _ratio), Pooling(_same, _root)
+COVERAGE_DISTANCE = Pooling(_same, lambda x: abs(_ratio(x[2:]) - _ratio(x[:2])))
+WASSERSTEIN = Pooling(_same, life.wasserstein, joined=True)
+F0_MODULATION = Pooling(_same, life.modulation_distance)
+VARIANCE_RATIO = Pooling(_same, life.variance_ratio)
 
 
 @dataclass(frozen=True)
@@ -195,9 +208,10 @@ class Measure:
     Attributes:
         key: its name in ``results.json``. label: heading for people.
         unit: unit as shown; ``%`` for shares, which are stored as 0..1.
-        better: ``lower``, ``higher``, or ``zero`` for a signed bias. digits: decimals shown.
-        group: ``main`` and ``more`` are against the recording, ``truth`` against what was meant, ``espnet``
-            against the recording after time warping.
+        better: ``lower``, ``higher``, ``zero`` for a signed bias, or ``natural`` for what should be as the
+            recording has it. digits: decimals shown.
+        group: ``main``, ``life`` and ``more`` are against the recording, ``truth`` against what was meant,
+            ``espnet`` against the recording after time warping.
         of: the attribute of :class:`Rendition` that is compared.
         compute: from the reference's and the system's to values, see above.
         pooling: how these become a number. definition: a sentence for the table's foot.
@@ -265,22 +279,148 @@ class Measure:
         return f"{self.label} ({self.unit})" if self.unit else self.label
 
 
-def _read() -> tuple[Measure, ...]:
-    """The measures of ``measures.json``, in the order of the table."""
-    computes = (distortion_but_c0, f0_cents, wrong_voicing, aperiodicity_distortion, abs_ms, note_cents)
-    computes += (mel_distance, voiced_pairs, pitch_hits, chroma_hits, gross_errors, frame_errors)
-    computes += (voiced_semitone, same_semitone, bias_ms, distortion, log_f0)
-    known = {function.__name__: function for function in computes}
-    known |= {f"within_{ms}ms": within(float(ms)) for ms in (20, 50)}
-    rows = read_json(Path(__file__).with_suffix(".json"))
-    ways = {
-        key: {"compute": known[row["compute"]], "pooling": POOLINGS[row["pooling"]]}
-        for key, row in rows.items()
-    }
-    return tuple(Measure(key, **row | ways[key]) for key, row in rows.items())
-
-
-MEASURES = _read()
+# fmt: off
+MEASURES = (
+    Measure("mcd_db", "MCD", "dB", "lower", 2, "main", "mgc", distortion_but_c0, MEAN,
+            "mel-cepstral distortion, (10/ln 10) √(2 Σ (c − ĉ)²), c0 left out, mean over frames that the "
+            "reference labels call sung (every phone but pau and br)"),
+    Measure("lf0_rmse_cents", "F0 RMSE", "cents", "lower", 1, "main", "f0", f0_cents, RMS,
+            "root mean square of 1200 log2(f̂/f) over frames voiced in both"),
+    Measure("vuv_error", "V/UV error", "%", "lower", 2, "main", "f0", wrong_voicing, MEAN,
+            "frames whose voicing differs, of all frames (also called VDE)"),
+    Measure("bap_db", "BAP", "dB", "lower", 3, "main", "bap", aperiodicity_distortion, MEAN,
+            "distortion of coded band aperiodicity: the formula of MCD over all bands / 10, same frames as "
+            "MCD"),
+    Measure("onset_mae_ms", "Onset", "ms", "lower", 1, "main", "onset", abs_ms, MEAN,
+            "mean absolute error of the start of each sung note's first phone, predicted against labelled"),
+    Measure("vowel_onset_mae_ms", "Vowel onset", "ms", "lower", 1, "main", "nucleus", abs_ms, MEAN,
+            "the same for the start of each sung note's nucleus"),
+    Measure("phone_duration_mae_ms", "Phone duration", "ms", "lower", 1, "main", "phone", abs_ms, MEAN,
+            "mean absolute error of the durations of sung phones"),
+    Measure("in_tune_cents", "In tune", "cents", "lower", 1, "main", "pitch", note_cents, MEDIAN_ABS,
+            "F0 re-estimated from the wav against the pitch in the score: per note of at least 0.2 s the "
+            "median deviation over the middle half of its sung span, then the median of the absolute "
+            "values; a note with no voiced frame there counts as infinitely off; the floor sings the "
+            "score's pitch, so it is in tune by construction"),
+    Measure("mel_db", "Mel distance", "dB", "lower", 2, "more", "mel", mel_distance, MEAN,
+            "mean absolute difference of log-mel spectra over bands, same frames as MCD; only where the "
+            "features have mel spectra"),
+    Measure("f0_correlation", "F0 correlation", "", "higher", 4, "more", "f0", voiced_pairs, PEARSON,
+            "Pearson correlation of F0 in Hz over frames voiced in both"),
+    Measure("rpa", "RPA", "%", "higher", 1, "more", "f0", pitch_hits, MEAN,
+            "raw pitch accuracy: reference-voiced frames within 50 cents"),
+    Measure("rca", "RCA", "%", "higher", 1, "more", "f0", chroma_hits, MEAN,
+            "raw chroma accuracy: RPA with octaves forgiven"),
+    Measure("gpe", "GPE", "%", "lower", 2, "more", "f0", gross_errors, MEAN,
+            "gross pitch errors: frames voiced in both that are off by more than 20 %"),
+    Measure("ffe", "FFE", "%", "lower", 2, "more", "f0", frame_errors, MEAN,
+            "F0 frame error: gross pitch errors and voicing errors, of all frames"),
+    Measure("semitone_accuracy", "Semitone accuracy", "%", "higher", 1, "more", "f0", voiced_semitone, MEAN,
+            "reference-voiced frames that round to the same semitone"),
+    Measure("semitone_accuracy_overall", "Semitone accuracy, all frames", "%", "higher", 1, "more", "f0",
+            same_semitone, MEAN,
+            "the same over all frames, unvoiced as a label of its own"),
+    Measure("onset_bias_ms", "Onset bias", "ms", "zero", 1, "more", "onset", bias_ms, MEAN,
+            "mean signed onset error, late is positive"),
+    Measure("onset_within_50ms", "Onset within 50 ms", "%", "higher", 1, "more", "onset", within(50), MEAN,
+            "notes whose onset is off by at most 50 ms"),
+    Measure("duration_within_20ms", "Duration within 20 ms", "%", "higher", 1, "more", "phone", within(20),
+            MEAN,
+            "sung phones whose duration is off by at most 20 ms"),
+    Measure("duration_within_50ms", "Duration within 50 ms", "%", "higher", 1, "more", "phone", within(50),
+            MEAN,
+            "sung phones whose duration is off by at most 50 ms"),
+    Measure("syllable_duration_mae_ms", "Syllable duration", "ms", "lower", 1, "more", "syllable", abs_ms,
+            MEAN,
+            "mean absolute error of the durations of syllables, from the first phone of a sung note to its "
+            "last"),
+    Measure("syllable_within_20ms", "Syllable within 20 ms", "%", "higher", 1, "more", "syllable", within(20),
+            MEAN,
+            "syllables whose duration is off by at most 20 ms"),
+    Measure("syllable_within_50ms", "Syllable within 50 ms", "%", "higher", 1, "more", "syllable", within(50),
+            MEAN,
+            "syllables whose duration is off by at most 50 ms"),
+    Measure("espnet_mcd_db", "MCD", "dB", "lower", 2, "espnet", "mgc", distortion, MEAN_ONCE,
+            "mel-cepstral distortion as ESPnet's evaluate_mcd.py has it: SPTK mel-cepstra with c0, frames "
+            "paired by time warping, mean over utterances"),
+    Measure("espnet_log_f0_rmse", "Log F0 RMSE", "", "lower", 4, "espnet", "f0", log_f0, RMS_ONCE,
+            "as ESPnet's evaluate_f0.py: natural log of Hz, Harvest from 40 to 800 Hz, frames voiced in "
+            "both after time warping, mean over utterances"),
+    Measure("espnet_semitone_accuracy", "Semitone accuracy", "%", "higher", 1, "espnet", "f0", same_semitone,
+            MEAN_ONCE,
+            "as ESPnet's evaluate_semitone.py: frames of the warped F0 with the same semitone, unvoiced "
+            "included, mean over utterances"),
+    Measure("espnet_vuv_error", "V/UV error", "%", "lower", 2, "espnet", "f0", wrong_voicing, MEAN_ONCE,
+            "as ESPnet's evaluate_vuv.py: frames of the warped F0 whose voicing differs, mean over "
+            "utterances"),
+    Measure("truth_lf0_rmse_cents", "F0 RMSE", "cents", "lower", 1, "truth", "f0", f0_cents, RMS,
+            "F0 of the wav against the F0 that the virtual singer intended, over frames voiced in both"),
+    Measure("truth_onset_mae_ms", "Onset", "ms", "lower", 1, "truth", "onset", abs_ms, MEAN,
+            "onset error against the times that the virtual singer intended"),
+    Measure("truth_vowel_onset_mae_ms", "Vowel onset", "ms", "lower", 1, "truth", "nucleus", abs_ms, MEAN,
+            "the same for the start of each note's nucleus"),
+    Measure("truth_phone_duration_mae_ms", "Phone duration", "ms", "lower", 1, "truth", "phone", abs_ms, MEAN,
+            "duration error against the times that the virtual singer intended"),
+    Measure("slow_f0_rmse_cents", "Slow F0 contour", "cents", "lower", 1, "life", "contour", life.known_error,
+            RMS,
+            "root mean square of the difference of log F0 below 3 Hz, over frames voiced in both"),
+    Measure("f0_movement_cents", "F0 movement, 4.5–7 Hz", "cents", "natural", 1, "life", "f0_modulation",
+            life.movement, RMS_OF_SUMS,
+            "RMS of F0 in that band, within the vowels of notes of at least 0.3 s (as labelled), less 50 "
+            "ms at each end"),
+    Measure("f0_modulation_db", "F0 modulation, distance", "dB", "lower", 1, "life", "f0_modulation",
+            life.both_sums, F0_MODULATION,
+            "RMS difference of the log modulation spectra of F0 there, in bands of 1 Hz from 1 to 12 Hz, "
+            "all notes pooled first"),
+    Measure("vibrato_coverage", "Vibrato coverage", "%", "natural", 0, "life", "vibrato", life.coverage,
+            RATIO,
+            "share of the vowel time of notes of at least 0.3 s that has vibrato: turns of F0 as far apart "
+            "as at 4 to 8.5 Hz, with an extent of at least 15 cents"),
+    Measure("vibrato_rate_hz", "Vibrato rate", "Hz", "natural", 2, "life", "vibrato", life.median_of(2),
+            MEDIAN,
+            "median over these notes, where they have vibrato"),
+    Measure("vibrato_extent_cents", "Vibrato extent", "cents", "natural", 0, "life", "vibrato",
+            life.median_of(3), MEDIAN,
+            "the same of its amplitude, half of what lies between peak and trough"),
+    Measure("vibrato_delay_s", "Vibrato delay", "s", "natural", 2, "life", "vibrato", life.median_of(4),
+            MEDIAN,
+            "the same of the time from the start of the vowel to the start of its vibrato"),
+    Measure("vibrato_coverage_distance", "Coverage, distance", "%", "lower", 0, "life", "vibrato",
+            life.coverages, COVERAGE_DISTANCE,
+            "how far the coverage is from the recording's"),
+    Measure("vibrato_rate_distance", "Rate, distance", "Hz", "lower", 2, "life", "vibrato",
+            life.distributions(2), WASSERSTEIN,
+            "Wasserstein distance from the recording's distribution over notes with vibrato: by how much "
+            "values must move on average for the two to be the same"),
+    Measure("vibrato_extent_distance", "Extent, distance", "cents", "lower", 0, "life", "vibrato",
+            life.distributions(3, 0.0), WASSERSTEIN,
+            "the same of the extent, over all notes of at least 0.3 s: 0 cents where there is no vibrato"),
+    Measure("vibrato_delay_distance", "Delay, distance", "s", "lower", 2, "life", "vibrato",
+            life.distributions(4), WASSERSTEIN,
+            "the same of the delay, over notes with vibrato"),
+    *(Measure(f"{key}_c{low}_{high}", f"{label}, c{low}–{high}", "", "natural", 2, "life", of,
+              life.variances(low, high), VARIANCE_RATIO,
+              f"variance of mel-cepstra {where}, system to recording, mean over c{low}–{high}")
+      for key, label, of, where in life.VARIANCES for low, high in life.GROUPS),
+    Measure("mgc_modulation_db", "Spectral modulation, distance", "dB", "lower", 2, "life", "mgc_modulation",
+            life.known_error, RMS,
+            "RMS difference of the log modulation spectra of mel-cepstra, by phrase, coefficient (c0 left "
+            "out) and octave from 0.5 to 32 Hz"),
+    Measure("level_rmse_db", "Loudness contour", "dB", "lower", 2, "life", "level", life.level_error, RMS,
+            "root mean square of the difference of frame levels (the mean of the WORLD power spectrum), "
+            "each less its mean, same frames as MCD; what is more than 50 dB under the loudest frame "
+            "counts as that"),
+    Measure("level_spread", "Loudness spread", "", "natural", 2, "life", "level", life.level_spread,
+            RMS_OF_SUMS,
+            "standard deviation of the level within utterances, system to recording"),
+    *(Measure(f"vuv_error_{name}", f"V/UV error, {label}", "%", "lower", 1, "life", "voicing",
+              life.voicing_errors(name), MEAN,
+              f"voicing that differs from the recording's in its {label}; each phone is stretched to the "
+              "recording's, so that timing does not count")
+      for name, label in life.VOICING_LABELS.items()),
+)
+"""One entry a measure, in the order of the tables."""
+# fmt: on
 
 PREFIXES = {"truth": "against the truth, ", "espnet": "as ESPnet, "}
 """Said before the label where a group shares labels with another."""

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nnsvs_lite.corpus.datadir import DataDir
+from nnsvs_lite.evaluation import liveliness
 from nnsvs_lite.features.config import MelConfig
 from nnsvs_lite.features.f0 import hz_to_midi
 from nnsvs_lite.features.spec import Spec
@@ -17,6 +18,7 @@ from nnsvs_lite.io.ctm import Segment, read_ctm
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.tables import FeatureReader, read_table
 from nnsvs_lite.score.languages import get_language
+from nnsvs_lite.score.languages.base import Language
 from nnsvs_lite.score.types import Score
 
 TRUE_FRAME_SHIFT = 0.005
@@ -36,6 +38,9 @@ class Rendition:
         onset, nucleus: ``(sung notes,)`` s, starts of each note's first phone and of its nucleus.
         phone: ``(sung phones,)`` s, durations. syllable: ``(sung notes,)`` s, durations.
         pitch: ``(notes on a vowel,)`` MIDI numbers, the score's or as :func:`sung_pitch` finds them.
+        contour, vibrato, f0_modulation, gv, gv_held, mgc_modulation, level: see :mod:`.liveliness`; ``gv`` is
+            over frames of sung phones, ``gv_held`` within vowels.
+        voicing: ``(frames of sung phones, 2)``, class of phone and whether voiced.
     """
 
     f0: np.ndarray | None = None
@@ -48,6 +53,14 @@ class Rendition:
     phone: np.ndarray | None = None
     syllable: np.ndarray | None = None
     pitch: np.ndarray | None = None
+    contour: np.ndarray | None = None
+    vibrato: np.ndarray | None = None
+    f0_modulation: np.ndarray | None = None
+    voicing: np.ndarray | None = None
+    gv: np.ndarray | None = None
+    gv_held: np.ndarray | None = None
+    mgc_modulation: np.ndarray | None = None
+    level: np.ndarray | None = None
 
 
 def f0_in_hertz(lf0: np.ndarray, vuv: np.ndarray) -> np.ndarray:
@@ -153,7 +166,7 @@ class Utterance:
     Attributes:
         utt: its id. score: notes with phones, from time 0.
         phones: labelled phone times, on the frame grid. note_index: note of each phone.
-        frame_shift: seconds. f0: ``(frames,)`` Hz, 0 where unvoiced.
+        spec: of its dump. f0: ``(frames,)`` Hz, 0 where unvoiced.
         mgc, bap, mel: as in :class:`Rendition`; None where the dump has none.
     """
 
@@ -161,11 +174,21 @@ class Utterance:
     score: Score
     phones: list[Segment]
     note_index: np.ndarray
-    frame_shift: float
+    spec: Spec = field(repr=False)
     f0: np.ndarray = field(repr=False)
     mgc: np.ndarray | None = field(default=None, repr=False)
     bap: np.ndarray | None = field(default=None, repr=False)
     mel: np.ndarray | None = field(default=None, repr=False)
+
+    @property
+    def frame_shift(self) -> float:
+        """Seconds."""
+        return self.spec.frame_shift
+
+    @cached_property
+    def language(self) -> Language:
+        """Its phones, as they were when the dump was made."""
+        return self.spec.phone_set(self.score.lang).language
 
     @property
     def seconds(self) -> float:
@@ -179,12 +202,12 @@ class Utterance:
 
     def match(self, phones: Sequence[Segment], where: str, end: float | None = None) -> list[Segment]:
         """Times of its phones in a performance that ends at ``end`` seconds; see :func:`match_sung`."""
-        expected, silences = [phone.label for phone in self.phones], get_language(self.score.lang).silences
+        expected, silences = [phone.label for phone in self.phones], self.language.silences
         return match_sung(phones, expected, silences, self.seconds if end is None else end, where)
 
     @cached_property
     def _sung(self) -> np.ndarray:
-        silences = get_language(self.score.lang).silences
+        silences = self.language.silences
         return np.array([phone.label not in silences for phone in self.phones], dtype=bool)
 
     def times(self, phones: Sequence[Segment]) -> dict[str, np.ndarray]:
@@ -199,12 +222,57 @@ class Utterance:
 
     @cached_property
     def _held(self) -> np.ndarray:
-        vowels = get_language(self.score.lang).vowels
+        vowels = self.language.vowels
         return np.array([self.phones[p].label in vowels for p in self.notes.nucleus], dtype=bool)
 
     def sung_pitch(self, f0: np.ndarray, phones: Sequence[Segment]) -> np.ndarray:
         """``pitch`` of a rendition with this F0 and these phone times."""
         return sung_pitch(f0, self.frame_shift, self.notes.spans(phones)[self._held])
+
+    def _frames(self, phones: Sequence[Segment], count: int) -> np.ndarray:
+        """First and last+1 frame of each phone, ``(phones, 2)``, of ``count`` frames in all."""
+        return np.clip(np.round(_bounds(phones) / self.frame_shift).astype(int), 0, count)
+
+    def liveliness(
+        self, f0: np.ndarray, mgc: np.ndarray | None, phones: Sequence[Segment]
+    ) -> dict[str, np.ndarray]:
+        """``contour`` to ``level`` of a rendition with this F0 (Hz), mel-cepstra and phone times."""
+        language = self.language
+        bounds, own = self._frames(phones, len(f0)), self._frames(self.phones, len(self.f0))
+        vowels = np.array([phone.label in language.vowels for phone in phones], dtype=bool)
+        first, nucleus, last, _ = self.notes
+        long = self._held & (own[last, 1] - own[first, 0] >= round(liveliness.LONG / self.frame_shift))
+        spans = [
+            (bounds[a, 0], bounds[a : b + 1][vowels[a : b + 1]][-1, 1])
+            for a, b in zip(nucleus[long], last[long])
+        ]
+        # Voicing is compared phone by phone, each stretched to the recording's: timing does not count.
+        classes = [liveliness.voicing_class(language, phone.label) for phone in phones]
+        places = [
+            a + (b - a) * (np.arange(y - x) + 0.5) / max(y - x, 1) for (a, b), (x, y) in zip(bounds, own)
+        ]
+        voiced = np.append(f0 > 0, False)
+        sung = np.flatnonzero(self._sung)
+        rows = [
+            np.stack([np.full(len(places[i]), classes[i]), voiced[places[i].astype(int)]], axis=1)
+            for i in sung
+        ]
+        found = {
+            "contour": liveliness.contour(f0, self.frame_shift),
+            "vibrato": liveliness.vibratos(f0, spans, self.frame_shift),
+            "f0_modulation": liveliness.f0_modulation(f0, spans, self.frame_shift),
+            "voicing": np.concatenate(rows or [np.zeros((0, 2))]),
+        }
+        sounding = [mgc[a:b] for a, b in bounds[sung]] if mgc is not None else []
+        if sounding:
+            from nnsvs_lite.features.world import alpha_of
+
+            whole = mgc[bounds[sung[0], 0] : bounds[sung[-1], 1]]
+            found["gv"] = liveliness.variation([np.concatenate(sounding)])
+            found["gv_held"] = liveliness.variation([mgc[a:b] for a, b in bounds[vowels]])
+            found["mgc_modulation"] = liveliness.mgc_modulation(whole, self.frame_shift)
+            found["level"] = liveliness.level(mgc, alpha_of(self.spec.feature_config))
+        return found
 
     @property
     def rendition(self) -> Rendition:
@@ -266,7 +334,7 @@ class Reference:
         phones = list(map(Segment, bounds, bounds[1:], symbols))
         decibel = None if mel is None or config is None else mel_in_decibel(mel, config)
         streams = (f0_in_hertz(value["lf0"], value["vuv"]), value.get("mgc"), value.get("bap"), decibel)
-        return Utterance(utt, score, phones, note_index, self.spec.frame_shift, *streams)
+        return Utterance(utt, score, phones, note_index, self.spec, *streams)
 
 
 class Truth:

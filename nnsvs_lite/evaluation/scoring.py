@@ -103,15 +103,24 @@ def score_utterance(job: ScoringJob) -> Outcome:
     return outcome
 
 
+def _recorded(job: ScoringJob, utterance: Utterance) -> Rendition:
+    """The recording, and how it moves; spectra that the dump lacks are analysed here, if there is audio."""
+    if utterance.mgc is None and job.material.data is not None:
+        mgc, bap = _recorded_spectrum(job.material, job.utt)
+        utterance = replace(utterance, mgc=mgc, bap=bap)
+    known = utterance.liveliness(utterance.f0, utterance.mgc, utterance.phones)
+    return replace(utterance.rendition, **known)
+
+
 def _score_natural(outcome: Outcome, job: ScoringJob, utterance: Utterance) -> None:
     opened = _open(job.material)
-    recorded, f0 = utterance.rendition, utterance.f0
+    recorded, f0 = _recorded(job, utterance), utterance.f0
     if opened.data is not None:
         wave = opened.recording(job.utt, opened.config.sample_rate)
         f0 = tuning_f0(wave, utterance.score, opened.config)
     sung = Rendition(pitch=utterance.sung_pitch(f0, utterance.phones))
     outcome.f0 = utterance.f0
-    outcome.vectors = vectors(recorded, sung, "main", "more")
+    outcome.vectors = vectors(recorded, sung, "main", "more") | vectors(recorded, recorded, "life")
     if opened.truth is not None:
         outcome.vectors |= vectors(opened.truth.rendition(utterance), recorded, "truth")
 
@@ -130,12 +139,10 @@ def _score_system(outcome: Outcome, job: ScoringJob, utterance: Utterance) -> No
     wave = resample(original, rate, config.sample_rate)
     sung = analyse(wave, utterance.score, known, config, where)
     pitch = utterance.sung_pitch(tuning_f0(wave, utterance.score, config), known)
-    sung = replace(sung, pitch=pitch, **({} if phones is None else utterance.times(phones)))
-    if utterance.mgc is None and opened.data is not None:
-        mgc, bap = _recorded_spectrum(job.material, job.utt)
-        utterance = replace(utterance, mgc=mgc, bap=bap)
+    sung = replace(sung, pitch=pitch, **utterance.liveliness(sung.f0, sung.mgc, known))
+    sung = replace(sung, **({} if phones is None else utterance.times(phones)))
     outcome.f0 = sung.f0
-    outcome.vectors = vectors(utterance.rendition, sung, "main", "more")
+    outcome.vectors = vectors(_recorded(job, utterance), sung, "main", "life", "more")
     if opened.truth is not None:
         outcome.vectors |= vectors(opened.truth.rendition(utterance), sung, "truth")
     if job.material.espnet:

@@ -1,6 +1,6 @@
 """Comparisons as text: ``RESULTS.md``, and the tables on standard output. Equal results give equal bytes."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from nnsvs_lite.evaluation.intervals import Estimate, Gain
@@ -18,6 +18,12 @@ corrected by the score), so that all rows are comparable. Frames are compared at
 shorter length. Numbers pool the frames, notes or phones of all utterances. Intervals: 95 %, 1,000 paired
 bootstrap draws over utterances.
 """
+
+
+LIVELY = (
+    "A lively voice has the recording's own values (`natural`); of distances and errors, lower is better, "
+    "but they are least for a frozen mean: read both."
+)
 
 
 def _safe(text: str) -> str:
@@ -74,6 +80,8 @@ def comparison_tables(comparison: Comparison) -> str:
         table = [[f"better than {_safe(comparison.baseline)} by", *(m.heading for m in measures)]]
         table += [[_safe(name), *map(show_difference, cells)] for name, cells in rows]
         lines += ["", *_aligned_table(table)]
+    if table := _liveliness(comparison, lambda m, name: show(m, comparison.estimate(name, m))):
+        lines += ["", *table, "", LIVELY]
     return "\n".join([*lines, *(f"\n{_safe(note)}" for note in comparison.notes)]) + "\n"
 
 
@@ -92,6 +100,14 @@ def _numbers(comparison: Comparison, group: str) -> list[list[str]]:
             cells = [measure.show(value) for measure, value in zip(measures, values)]
             table.append([_safe(name), *cells] + [str(len(run.utts))] * count)
     return table
+
+
+def _liveliness(comparison: Comparison, cell: Callable[[Measure, str], str]) -> list[str]:
+    """A measure a row and a system a column, as there are many measures; empty where there is none."""
+    measures = comparison.measures("life")
+    names = [n for n, runs in comparison.runs.items() if any(runs[0].value(m) is not None for m in measures)]
+    rows = [[m.heading, *(cell(m, name) for name in names)] for m in measures]
+    return _aligned_table([["measure", *map(_safe, names)], *rows]) if rows else []
 
 
 def _gain_cells(found: Gain) -> list[str]:
@@ -149,13 +165,15 @@ def results_md(comparison: Comparison, experiments: Sequence[Experiment], setup:
             shown = _safe(name)
             head = ["metric", shown, FLOOR, f"{shown} better by", "95 % interval", "verdict"]
             lines += ["", f"## `{shown}` against the floor", "", *_table(head, map(_gain_cells, found))]
+    if table := _liveliness(comparison, lambda m, name: m.show(comparison.runs[name][0].value(m))):
+        lines += ["", "## Liveliness", "", LIVELY, "", *table]
     titles = {"truth": "Against what the virtual singer meant", "more": "More metrics"}
     for group, title in (titles | {"espnet": "As ESPnet measures"}).items():
         head, *rows = _numbers(comparison, group)
         if rows:
             lines += ["", f"## {title}", "", *_table(head, rows)]
     lines += ["", HOW]
-    for group in ("main", "truth", "more", "espnet"):
+    for group in ("main", "life", "truth", "more", "espnet"):
         prefix = PREFIXES.get(group, "")
         lines += [f"- **{prefix}{m.label}**: {m.definition}." for m in comparison.measures(group)]
     return "\n".join(lines).rstrip() + "\n"

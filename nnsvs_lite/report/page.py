@@ -15,9 +15,10 @@ from nnsvs_lite.io.stagelog import git_commit, versions
 from nnsvs_lite.report import media, plots
 from nnsvs_lite.report.comparison import Comparison, Grid, read_setup
 from nnsvs_lite.report.experiments import Experiment, read_experiment
+from nnsvs_lite.report.markdown import LIVELY
 from nnsvs_lite.report.phrases import PhraseSources, build_phrase, gather
 
-LAYOUT = 6
+LAYOUT = 7
 """Number of the layout; raised whenever the same results would give another page."""
 
 COMPRESSIONS = {0.35: 60, 0.7: 34, 0.99: 24}
@@ -89,10 +90,11 @@ def renderer(
     blocks = {"trim_blocks": True, "lstrip_blocks": True, "undefined": jinja2.StrictUndefined}
     loader = jinja2.PackageLoader("nnsvs_lite.report")
     templates = jinja2.Environment(loader=loader, autoescape=True, **blocks)
-    numbers = {name: comparison.numbers(name) for name in ("main", "truth", "espnet", "more")}
+    numbers = {name: comparison.numbers(name) for name in ("main", "life", "truth", "espnet", "more")}
     common = {
         "comparison": comparison,
         "numbers": numbers,
+        "lively": LIVELY,
         "interval_charts": interval_charts(numbers["main"], comparison.baseline),
         "heard": heard,
         "shown": [BY_KEY[key] for key in SHOWN],
