@@ -73,7 +73,7 @@ def test_faulty_texts_are_all_reported():
         "b: nothing is sung in its score",
         "c: measure 3, beat 2: lyric 'かx' has no pronunciation",
         "c: measure 4, beat 1: 'q' is no phone of 'ja'",
-        "d: has no score, and its lyrics cannot be aligned without one",
+        "d: has no score; lyrics alone are aligned in a data dir where no other has one",
     ]
 
 

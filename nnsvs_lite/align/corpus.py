@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from nnsvs_lite.align.draft import unplaced
 from nnsvs_lite.corpus.datadir import DataDir, sort_ids
 from nnsvs_lite.io.atomic import atomic_dir
 from nnsvs_lite.io.ctm import Segment
@@ -22,6 +23,8 @@ class AlignCorpus:
     dirs: dict[Path, DataDir] = field(default_factory=dict)  # by path
     of: dict[str, DataDir] = field(default_factory=dict)  # data dir by utterance
     scores: dict[str, Score] = field(default_factory=dict)  # by utterance
+    drafts: set[Path] = field(default_factory=set)  # data dirs of lyrics alone: their scores are drafts
+    faults: dict[str, str] = field(default_factory=dict)  # by utterance: why its lyrics cannot be read
     given: dict[str, list[Segment]] = field(default_factory=dict)  # labels that came with the corpus
     durations: dict[str, float] = field(default_factory=dict)  # seconds of audio by utterance
     utts: list[str] = field(default_factory=list)  # in order
@@ -42,6 +45,15 @@ def read_corpus(paths: Sequence[Path]) -> AlignCorpus:
                 raise DataError(f"{utt} stands in {corpus.of[utt].path} too", path)
             corpus.of[utt] = data
             corpus.durations[utt] = data.duration(utt)
+        if not data.scores and data.text:
+            corpus.drafts.add(path)
+            for utt in data.utts:
+                try:
+                    if utt not in data.text or utt not in data.utt2lang:
+                        raise DataError("has no score, and no line in text or in utt2lang")
+                    data.scores[utt] = unplaced(data.text[utt], data.utt2lang[utt], utt)
+                except DataError as error:
+                    corpus.faults[utt] = error.what
         corpus.scores.update(data.scores)
     corpus.utts = sort_ids(corpus.of)
     return corpus

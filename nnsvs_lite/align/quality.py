@@ -203,7 +203,7 @@ class _Utterance:
             # An octave away the tracker is more likely to be wrong than the singer.
             astray = (np.abs(error) > self.limits.max_pitch) & (np.abs(error) < _OCTAVE)
             length, at = _longest(astray[glide:-glide])
-            if length * self.shift > seconds:
+            if length * self.shift > seconds and not self.item.drafted:
                 off = float(np.median(error[glide + at : glide + at + length]))
                 text = f"{self._ms(length)} are sung {off:+.1f} semitones off"
                 self._add("pitch", note, inside[glide + at], text)
@@ -212,7 +212,7 @@ class _Utterance:
             if length * self.shift > seconds / 3 * noise**2:
                 self._add("gap", note, a + at, f"{self._ms(length)} without voice inside {slot.phone!r}")
         for slot, a, _ in parts:
-            if not np.isnan(slot.expected):
+            if not (np.isnan(slot.expected) or self.item.drafted):
                 lag = a - slot.expected - self.usual.get(slot.kind, (0.0, 0.0))[0]
                 if abs(lag) * self.shift > seconds:
                     side = "late" if lag > 0 else "early"

@@ -111,7 +111,8 @@ def write_report(
             if utt in labels["aligner"]
             for pair in onset_errors(rows, labels["aligner"][utt])
         ),
-        "sync": _sync_figures(list(sync.values())),
+        "n_drafts": len(corpus.utts) - len(sync),
+        "sync": _sync_figures(list(sync.values())) if sync else None,
         "faults": dict(sorted(kinds.items())),
         "aligner_failed": dict(sorted(failed.items())),
         "utterances": {
@@ -146,10 +147,18 @@ def report_text(report: Mapping, rejected: Mapping[str, str]) -> str:
     lines = [
         f"{report['n_utts']} utterances, {report['seconds']:.0f} s, aligned with {report['backend']}, "
         f"one word per {report['unit']}",
-        f"recording against score: offset {sync['median_offset']:+.3f} s (median; largest "
-        f"{sync['largest_offset']:+.3f} s), tempo drift up to {sync['largest_drift']:.2%}, transposition "
-        f"{sync['median_transposition']:+.2f} semitones (median)",
     ]
+    if sync:
+        lines.append(
+            f"recording against score: offset {sync['median_offset']:+.3f} s (median; largest "
+            f"{sync['largest_offset']:+.3f} s), tempo drift up to {sync['largest_drift']:.2%}, transposition "
+            f"{sync['median_transposition']:+.2f} semitones (median)"
+        )
+    if report["n_drafts"]:
+        lines.append(
+            f"{report['n_drafts']} utterances have lyrics alone: data dirs with scores drafted from what is "
+            "heard are in draft/"
+        )
     if report["aligner"] or report["refined"]:
         lines += ["", "onsets against the corpus' own labels:"]
         lines.append(table({name: report[name] for name in ("aligner", "refined", "used")}))

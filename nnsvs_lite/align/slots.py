@@ -49,6 +49,7 @@ class Item:
     transposition: float = 0.0  # semitones by which the singing is above the score
     breaths: bool = True  # whether its score may lack breaths
     floor: float = -100.0  # level of its quietest frames, dB below its loudest
+    drafted: bool = False  # whether its score was made of what is heard
     first: tuple[float, ...] = ()  # seconds at which an aligner has its phones begin, if that is the start
 
 

@@ -6,6 +6,7 @@ import hashlib
 import itertools
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from nnsvs_lite.align.backend import Aligner
 from nnsvs_lite.align.config import AlignConfig
 from nnsvs_lite.align.corpus import AlignCorpus, given_tables, read_corpus, restore, write_back
 from nnsvs_lite.align.corrections import edited, find_corrections, read_correction
+from nnsvs_lite.align.draft import draft, timed
 from nnsvs_lite.align.frames import analyse, load_frames, save_frames
 from nnsvs_lite.align.mfa import MfaAligner
 from nnsvs_lite.align.phrases import AlignPhrase, CorpusFolder, cut_utterance, join_phrases
@@ -62,12 +64,15 @@ def _measure(
     except (ValueError, OSError, EOFError, KeyError):
         frames = analyse(*data.audio(utt), shift)
         save_frames(cache, frames)
-    sync, count = synchronise(frames, score, config.sync), len(frames)
+    count, drafted = len(frames), not score.duration
+    if drafted and count >= 2 * LEAST * len(score.phones):
+        score = draft(score, frames)
+    sync = Sync() if drafted else synchronise(frames, score, config.sync)
     drifts = config.sync.correct and abs(sync.stretch - 1.0) * count * shift >= 0.1
     moved = drifts or (config.sync.correct and abs(sync.offset) >= config.sync.least)
     place = sync.offset if moved else 0.0, sync.stretch if drifts else 1.0, sync.transposition
     floor = float(np.percentile(frames.level, 5.0))
-    return Item(utt, data.utt2spk[utt], score, cache, count, *place, floor=floor), sync
+    return Item(utt, data.utt2spk[utt], score, cache, count, *place, drafted=drafted, floor=floor), sync
 
 
 def align(
@@ -139,7 +144,12 @@ class _Run:
         self.corpus, self.config, self.out, self.jobs, self.say = corpus, config, out, max(1, jobs), say
         self.audio = audio
         self.work = out / "work"
-        faults = check_texts(corpus.scores, corpus.utts)
+        faults = [f"{utt}: {why}" for utt, why in corpus.faults.items()]
+        faults += check_texts(corpus.scores, [utt for utt in corpus.utts if utt not in corpus.faults])
+        names = [path.resolve().name for path in corpus.drafts]
+        faults += [
+            f"{name}: two data dirs of lyrics alone have this name" for name in names if names.count(name) > 1
+        ]
         for line in faults:
             say(line)
         if faults:
@@ -147,16 +157,11 @@ class _Run:
         # As stage 0 left them; songs that lie elsewhere are moved.
         self.before = {path: (dict(data.segments), dict(data.scores)) for path, data in corpus.dirs.items()}
         self.edited = edited(out / _GRIDS, out / _RECORD)
-        paths = self.edited | find_corrections(corrections, corpus.utts)
+        self.mended = self.edited | find_corrections(corrections, corpus.utts)
         for utt in self.edited:
-            say(f"{self.edited[utt]} was edited: it is kept, and {paths[utt]} is what counts")
-        self.corrections = {
-            utt: read_correction(path, corpus.scores[utt], corpus.durations[utt])
-            for utt, path in paths.items()
-            if utt in corpus.scores
-        }
+            say(f"{self.edited[utt]} was edited: it is kept, and {self.mended[utt]} is what counts")
         # Started last, so that nothing is written where the data are faulty.
-        self.aligner, self.version = None, "the score alone"
+        self.aligner, self.version = None, "the lyrics alone" if corpus.drafts else "the score alone"
         if config.backend in ALIGNERS:
             self.aligner = ALIGNERS[config.backend](config, self.work / config.backend, self.jobs)
             self.version = self.aligner.check()
@@ -171,8 +176,13 @@ class _Run:
         items = self._analyse()
         if not items:
             raise DataError("no utterance is long enough to be aligned", next(iter(self.corpus.dirs)))
-        aligned, failed = self._align(items) if self.aligner else ({}, {})
         corpus, config, refined = self.corpus, self.config, {}
+        mended = {
+            utt: read_correction(path, corpus.scores[utt], corpus.durations[utt])
+            for utt, path in self.mended.items()
+            if utt in corpus.scores
+        }
+        aligned, failed = self._align(items) if self.aligner else ({}, {})
         if config.refine.enabled:
             self.say(f"refining {len(items)} utterances with their scores")
             if config.refine.start == "aligner":
@@ -191,8 +201,8 @@ class _Run:
         else:
             why = {utt: "; ".join(sync_faults(self.sync[utt], config.quality)) for utt in aligned}
             quality = {utt: Quality(1.0, rejected=rejected) for utt, rejected in why.items()}
-        labels = (refined or aligned) | self.corrections
-        quality |= {utt: Quality(1.0, remarks=["mended by hand"]) for utt in self.corrections}
+        labels = (refined or aligned) | mended
+        quality |= {utt: Quality(1.0, remarks=["mended by hand"]) for utt in mended}
         for utt in corpus.utts:
             if utt not in labels:
                 quality[utt] = Quality(rejected=self.short.get(utt) or failed[utt])
@@ -202,7 +212,7 @@ class _Run:
         used = {utt: rows for utt, rows in labels.items() if not quality[utt].rejected}
         self._write_textgrids(labels, scores)
         compared = {"aligner": aligned, "refined": refined, "used": used}
-        sync = {utt: self.sync[utt] for utt in corpus.utts}
+        sync = {utt: self.sync[utt] for utt in corpus.utts if not self.found[utt].drafted}
         report = write_report(
             self.out, corpus, config, self.version, compared, quality, sync, failed, self.say
         )
@@ -219,21 +229,23 @@ class _Run:
         self.sync: dict[str, Sync] = {}
         self.short: dict[str, str] = {}
         items, keep = [], set()
-        found: dict[str, Item] = {}
+        self.found: dict[str, Item] = {}
 
         def measure(parts: Iterable[DataDir]) -> list[Sync]:
             rows = []
             job = functools.partial(_measure, folder, self.config, self.audio)
             for item, sync in run_jobs(job, parts, self.jobs):
                 keep.add(item.cache)
-                found[item.utt], self.sync[item.utt] = item, sync
+                self.found[item.utt], self.sync[item.utt] = item, sync
                 rows.append(sync)
             return rows
 
         measure(corpus.of[utt].subset([utt]) for utt in corpus.utts)
+        for item in self.found.values():
+            corpus.scores[item.utt] = corpus.of[item.utt].scores[item.utt] = item.score
         self.placed = place_songs(corpus, self.sync, self.config, measure)
         measure(corpus.of[utt].subset([utt]) for utt in self.placed)
-        for item in (found[utt] for utt in corpus.utts):
+        for item in (self.found[utt] for utt in corpus.utts):
             phones = item.score.phones
             if item.frames < 2 * LEAST * len(phones):
                 seconds = corpus.durations[item.utt]
@@ -275,15 +287,18 @@ class _Run:
         scores = dict(self.corpus.scores)
         for utt, rows in labels.items():
             judged = quality.setdefault(utt, Quality(confidence=1.0))
-            if (judged.rejected and judged.whole) or [s.label for s in rows] == scores[utt].phones:
+            if judged.rejected and judged.whole:
                 continue
-            try:
-                mended = reconcile(scores[utt], rows, where=utt, duration=self.corpus.durations[utt])
-            except DataError as error:
-                judged.rejected = error.what
-                continue
-            labels[utt], scores[utt] = mended.labels, mended.score
-            judged.remarks += mended.remarks
+            if [s.label for s in rows] != scores[utt].phones:
+                try:
+                    mended = reconcile(scores[utt], rows, where=utt, duration=self.corpus.durations[utt])
+                except DataError as error:
+                    judged.rejected = error.what
+                    continue
+                labels[utt], scores[utt] = mended.labels, mended.score
+                judged.remarks += mended.remarks
+            if self.found[utt].drafted:
+                scores[utt] = timed(scores[utt], labels[utt], load_frames(self.found[utt].cache))
         return scores
 
     def _write_labels(
@@ -299,14 +314,23 @@ class _Run:
         made: dict[Path, DataDir] = {}
         for path, data in self.corpus.dirs.items():
             rows = {utt: labels[utt] for utt in data.utts if utt in labels}
+            if path in self.corpus.drafts:
+                data = data.subset(rows)
             mine = {utt: scores[utt] for utt in data.utts}
             given = {utt: self.corpus.given[utt] for utt in data.utts if utt in self.corpus.given}
             whole = dataclasses.replace(data, scores=mine, labels=rows, given=given, label_name="align.ctm")
             made[path] = self._cut(whole, quality)
         kept = sum(len(data.labels) for data in made.values())
+        shutil.rmtree(self.out / "draft", ignore_errors=True)
         for path, data in made.items():
             if not kept:
                 (path / "align.ctm").unlink(missing_ok=True)
+            elif path in self.corpus.drafts:
+                text = {utt: score.lyrics for utt, score in data.scores.items()}
+                dataclasses.replace(data, text=text, given={}).write(self.out / "draft" / path.resolve().name)
+                data = self.corpus.dirs[path]
+                rows = {u: labels[u] for u in data.utts if u in labels and not quality[u].rejected}
+                write_ctm(path / "align.ctm", rows)
             elif (
                 given_tables(path) != path
                 or data.segments != self.before[path][0]

@@ -73,7 +73,9 @@ def check_texts(scores: Mapping[str, Score], utts: Iterable[str]) -> list[str]:
     for utt in utts:
         score = scores.get(utt)
         if score is None:
-            faults.append(f"{utt}: has no score, and its lyrics cannot be aligned without one")
+            faults.append(
+                f"{utt}: has no score; lyrics alone are aligned in a data dir where no other has one"
+            )
             continue
         symbols = get_language(score.lang).phones
         if not any(phone not in SILENCES for phone in score.phones):

@@ -36,13 +36,15 @@ def config(args: Namespace) -> None:
 )
 def validate(args: Namespace) -> int:
     from nnsvs_lite.corpus.check_sets import check_sets
-    from nnsvs_lite.corpus.validate import validate
+    from nnsvs_lite.corpus.validate import lyrics_alone, validate
 
     count = 0
     for path in args.data:
         faults = validate(path, lang=args.lang, tolerance=args.tolerance, dump=args.dump)
         for fault in faults:
             print(fault)
+        if lyrics_alone(Path(path)):
+            print(f"{path}: lyrics without a score, which stage 1 can align and draft a score for")
         count += len(faults)
     for fault in check_sets(args.data, args.nj) if args.sound != "skip" else ():
         print(fault if args.sound == "fault" else f"warning: {fault}")

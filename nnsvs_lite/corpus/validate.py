@@ -18,7 +18,8 @@ from nnsvs_lite.score.languages import Language, get_language
 from nnsvs_lite.score.types import Score
 
 NEEDED = ("wav.scp", "utt2spk", "spk2utt", "utt2lang", "text", "score")
-"""The tables that a data dir must have; ``segments`` and labels are optional."""
+"""The tables that a data dir must have; ``segments`` and labels are optional, and so is a score where there
+are no labels either: lyrics alone can be aligned."""
 
 LABELS = ("label.ctm", "align.ctm")
 
@@ -63,6 +64,11 @@ def validate(
     return faults.sorted()
 
 
+def lyrics_alone(path: Path) -> bool:
+    """Whether a data dir has lyrics, and neither a score nor labels."""
+    return (path / "text").exists() and not any((path / name).exists() for name in ("score", "label.ctm"))
+
+
 def _compare_ids(path: Path, lines: Mapping[str, int], utts: Iterable[str], faults: Faults) -> None:
     """Ids of a table, with their lines, against those of ``utt2spk``, both ways."""
     known = set(utts)
@@ -93,7 +99,12 @@ class _DataDirCheck:
 
     def run(self) -> Iterable[str]:
         """Checks all tables; returns the utterances."""
-        rows = {name: read_rows(self.path / name, self.faults) for name in NEEDED if name != "utt2lang"}
+        needed = [
+            name
+            for name in NEEDED
+            if name != "utt2lang" and not (name == "score" and lyrics_alone(self.path))
+        ]
+        rows = {"score": []} | {name: read_rows(self.path / name, self.faults) for name in needed}
         optional = self.lang is not None and not (self.path / "utt2lang").exists()
         rows["utt2lang"] = [] if optional else read_rows(self.path / "utt2lang", self.faults)
         self.utts = {row.key: row.line for row in rows["utt2spk"]}

@@ -61,6 +61,12 @@ class Extraction:
             data = data.subset(trusted)
         if not data.utts:
             raise DataError("holds no utterance", self.data_path)
+        if not data.scores:
+            raise DataError(
+                "has no score, and lyrics alone cannot be learnt from; stage 1 (align) drafts scores from "
+                "what is heard: look through exp/align_*/draft, and go on with --datadir exp/align_*/draft",
+                self.data_path,
+            )
         return data
 
     @property
