@@ -33,7 +33,7 @@ if args[0] == "train":
 if args[0] == "align":
     import wave
     words = dict(line.split("\\t") for line in pathlib.Path(args[2]).read_text().splitlines())
-    out = pathlib.Path(args[4]); out.mkdir(parents=True)
+    out = pathlib.Path(args[4]); out.mkdir(parents=True, exist_ok=True)
     for lab in sorted(pathlib.Path(args[1]).rglob("*.lab")):
         phones = " ".join(words[w] for w in lab.read_text().split()).split()
         with wave.open(str(lab.with_suffix(".wav"))) as f:
@@ -146,6 +146,7 @@ def test_trains_and_aligns_with_the_commands_that_worked(stand_in, folder, tmp_p
     assert train[4:6] == ["--config_path", str(tmp_path / "work" / "train_config.yaml")]
     shared = ["--clean", "--final_clean", "-j", "2", "--single_speaker", "--no_use_mp", "--quiet"]
     assert train[6:] == shared and align[0] == "align" and align[-7:] == shared
+    assert align[-8] == "--output_analysis"
     # Run again, nothing is done again; a lost TextGrid is made again with the model there is.
     aligner.align(folder)
     assert len(log.read_text().splitlines()) == 3
@@ -334,3 +335,60 @@ def test_what_the_aligner_could_not_align_is_counted(stand_in, tmp_path):
     assert sorted(saved["aligner_failed"]) == ["toy_001", "toy_002"] and saved["agreement"]["n_onsets"] > 0
     # Those that are lost are refined from the score.
     assert saved["refined"]["n_onsets"] > saved["aligner"]["n_onsets"]
+
+
+# Columns as in MFA's documentation of 3.x and as in the source of 3.4.
+ANALYSIS = """file,begin,end,speaker,overall_log_likelihood,speech_log_likelihood,phone_duration_deviation,snr
+toy_000,0.0,4.724208333333333,toy,-44.609,-53.64337515830994,11.07,20.735
+toy_001,0.0,8.6210416,toy,-41.72,-45.226,6.21,27.3
+"""
+ANALYSIS_3_4 = """file,begin,end,speaker,overall_log_likelihood,speech_log_likelihood,\
+phone_duration_deviation,max_running_short_interval,snr,intensity_deviation
+toy_000,0.0,4.7,toy,-44.609,,11.07,0,20.7,
+toy_001,0.0,8.6,toy,-41.72,,6.2,2,27.3,
+toy_002,0.0,8.6,toy,,,,,,
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (ANALYSIS, {"toy_000": -53.64337515830994, "toy_001": -45.226}),
+        (ANALYSIS_3_4, {"toy_000": -44.609, "toy_001": -41.72}),
+        ("file,begin,end\ntoy_000,0.0,1.0\n", {}),
+        (
+            "file,overall_log_likelihood\ntoy_000,-inf\ntoy_001,x\ntoy_002,-40\ntoy_003\n,-2\n",
+            {"toy_002": -40.0},
+        ),
+        ("\x00\xff", {}),
+        ("", {}),
+    ],
+)
+def test_its_likelihoods_are_read_where_there_are_any(tmp_path, text, found):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "alignment_analysis.csv").write_text(text, encoding="latin-1")
+    aligner = MfaAligner(AlignConfig(backend="mfa"), tmp_path / "work")
+    assert aligner.likelihoods(tmp_path) == found and aligner.likelihoods(tmp_path / "work") == {}
+
+
+def test_utterances_that_it_finds_unlikely_are_named(stand_in, tmp_path):
+    make_corpus(tmp_path / "data", 9, notes=3)
+    write = """
+if args[0] == "align":
+    out = pathlib.Path(args[4]); out.mkdir(parents=True)
+    likely = {"toy_%03d" % i: -60 if i == 4 else -45.5 + i % 3 / 4 for i in range(9)}
+    rows = ["%s,0,1,toy,-40,%s,1,20" % row for row in likely.items()]
+    head = "file,begin,end,speaker,overall_log_likelihood,speech_log_likelihood,phone_duration_deviation,snr"
+    (out / "alignment_analysis.csv").write_text("\\n".join([head, *rows]))
+"""
+    aligner, _ = stand_in(extra=write.replace("\\\\n", "\\n"))
+    config = AlignConfig("mfa", mfa=aligner.options, refine=RefineConfig(iterations=2))
+    align([tmp_path / "data"], config, tmp_path / "exp", realign=True, say=lambda line: None)
+    text = (tmp_path / "exp" / "report.txt").read_text()
+    assert (
+        "least sure of 1 utterances (log-likelihood, -45.2 in the middle):\n  toy_004: -60.0, our conf"
+        in text
+    )
+    saved = json.loads((tmp_path / "exp" / "report.json").read_text())
+    assert saved["likelihood"] == {"median": -45.25, "low": {"toy_004": -60.0}}
+    assert saved["utterances"]["toy_003"]["likelihood"] == -45.5

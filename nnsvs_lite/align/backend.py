@@ -125,18 +125,24 @@ class Aligner(ABC):
     def align_folder(self, corpus: CorpusFolder, folder: Path, model: Path, out: Path, log: Path) -> None:
         """Aligns the audio and transcripts in ``folder``; TextGrids go to ``out``."""
 
+    def likelihoods(self, folder: Path) -> dict[str, float]:
+        """Log-likelihoods by phrase name from what was written to ``folder``, where there are any."""
+        return {}
+
     def align(self, corpus: CorpusFolder) -> tuple[dict[str, list[Segment]], dict[str, str]]:
         """Trains or loads the model and aligns all phrases.
 
         Gives labels by phrase name, one for every phone of the phrase's score, and reasons by phrase
-        name for those that could not be aligned.
+        name for those that could not be aligned. ``likely`` has the log-likelihoods of the others.
         """
         model = self.prepare_model(corpus)
         known = phones_of(self.given_model() or Path(self.options.model))
         found, failed = {}, {}
+        self.likely: dict[str, float] = {}
         for number, start in enumerate(range(0, len(corpus.phrases), SHARD)):
             name, phrases = f"shard{number:03d}", corpus.phrases[start : start + SHARD]
             self._align_shard(corpus, name, phrases, model)
+            self.likely |= self.likelihoods(self.work / "aligned" / name)
             for phrase in phrases:
                 path = self.work / "aligned" / name / f"{phrase.name}.TextGrid"
                 length = phrase.end - phrase.start

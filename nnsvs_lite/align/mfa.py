@@ -4,10 +4,13 @@ MFA needs libraries that pip does not have, so it lives in an environment of its
 ``tools/install_mfa.sh``. It is never replaced silently by the other back end.
 """
 
+import csv
+import math
 import os
 import re
 import shlex
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from nnsvs_lite.align.backend import Aligner, run_program, telling_line
@@ -19,6 +22,8 @@ from nnsvs_lite.io.errors import DataError
 TOOLS = Path(__file__).parents[2] / "tools"
 """Where ``install_mfa.sh`` is, which puts the environment beside itself; a package alone has neither."""
 _MAJOR = 3
+_LIKELIHOODS = ("speech_log_likelihood", "overall_log_likelihood")
+"""Columns of ``alignment_analysis.csv``, the better first: that of the phones without silence."""
 _PROGRAMS = ("compute-mfcc-feats", "fstcompile")
 
 
@@ -122,7 +127,26 @@ class MfaAligner(Aligner):
         settings = self.work / "align_config.yaml"
         write_text(settings, f"beam: {self.options.beam}\nretry_beam: {self.options.retry_beam}\n")
         words = ["align", str(folder), str(corpus.dictionary), str(model), str(out)]
-        words += ["--config_path", str(settings)]
+        # From 3.4.0 on its analysis has to be asked for; older ones pass over what they do not know.
+        words += ["--config_path", str(settings), "--output_analysis"]
         self._run([*words, *self._shared(), *self.options.options], log)
         if not any(out.rglob("*.TextGrid")):
             raise DataError(f"mfa align ended well but wrote no TextGrid (full log: {log})")
+
+    def likelihoods(self, folder: Path) -> dict[str, float]:
+        rows: list[dict] = []
+        for path in sorted(folder.rglob("alignment_analysis.csv")):
+            with suppress(csv.Error), open(path, encoding="utf-8", errors="replace", newline="") as file:
+                rows += csv.DictReader(file)
+        for column in _LIKELIHOODS:
+            found = {row["file"]: _number(row.get(column)) for row in rows if row.get("file")}
+            if found := {name: value for name, value in found.items() if math.isfinite(value)}:
+                return found
+        return {}
+
+
+def _number(text: str | None) -> float:
+    try:
+        return float(text or "nan")
+    except ValueError:
+        return math.nan

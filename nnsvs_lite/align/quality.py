@@ -55,6 +55,7 @@ class Quality:
     faults: list[AlignFault] = field(default_factory=list)  # in order of time
     vowels: float = 1.0  # share of vowels that sound most like themselves; 1 if none can be told
     remarks: list[str] = field(default_factory=list)  # what should be known and is no fault
+    likelihood: float | None = None  # the aligner's, of its worst part; None where it gives none
     placed: list[str] = field(default_factory=list)  # how its score was moved or transposed
     rejected: str = ""  # why it is kept out of training; empty if it is not
     whole: bool = True  # whether that holds for all of a song, or for its phrases with such faults

@@ -16,7 +16,7 @@ from nnsvs_lite.io.atomic import write_json, write_text
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.tables import write_table
 
-_SHOWN = 20
+_SHOWN, _FEW, _UNLIKELY = 20, 8, 3.5
 PUBLISHED = {
     "Montreal Forced Aligner on singing": 0.403,
     "aligner made for singing, first": 0.209,
@@ -114,6 +114,9 @@ def write_report(
         "n_drafts": len(corpus.utts) - len(sync),
         "sync": _sync_figures(list(sync.values())) if sync else None,
         "faults": dict(sorted(kinds.items())),
+        "likelihood": _likelihoods(
+            {utt: q.likelihood for utt, q in quality.items() if q.likelihood is not None}
+        ),
         "aligner_failed": dict(sorted(failed.items())),
         "utterances": {
             utt: dataclasses.asdict(quality[utt]) | ({"sync": vars(sync[utt])} if utt in sync else {})
@@ -127,6 +130,17 @@ def write_report(
     for line in text.splitlines():
         say(line)
     return report
+
+
+def _likelihoods(values: Mapping[str, float]) -> dict | None:
+    """Their middle, and those far below it by the modified z-score (Iglewicz and Hoaglin, 1993)."""
+    if len(values) < _FEW:
+        return None
+    middle = float(np.median(list(values.values())))
+    spread = max(1.4826 * float(np.median([abs(v - middle) for v in values.values()])), 1e-3)
+    low = {utt: round(v, 2) for utt, v in sorted(values.items(), key=lambda row: row[1])}
+    low = {utt: v for utt, v in low.items() if v < middle - _UNLIKELY * spread}
+    return {"median": round(middle, 2), "low": low}
 
 
 def _sync_figures(rows: list[Sync]) -> dict:
@@ -177,6 +191,14 @@ def report_text(report: Mapping, rejected: Mapping[str, str]) -> str:
             "",
             f"aligner and refinement agree within 20 ms at {near:.1%} of onsets, within 50 ms at {far:.1%}",
         ]
+    if unsure := (report["likelihood"] or {}).get("low"):
+        count, middle = len(unsure), report["likelihood"]["median"]
+        lines += [
+            "",
+            f"the aligner is least sure of {count} utterances (log-likelihood, {middle:.1f} in the middle):",
+        ]
+        sure = {utt: report["utterances"][utt]["confidence"] for utt in unsure}
+        lines += [f"  {utt}: {unsure[utt]:.1f}, our confidence {sure[utt]:.2f}" for utt in [*unsure][:_SHOWN]]
     if placed := [f"  {utt}: {why}" for utt, row in report["utterances"].items() for why in row["placed"]]:
         lines += [
             "",

@@ -206,6 +206,8 @@ class _Run:
         for utt in corpus.utts:
             if utt not in labels:
                 quality[utt] = Quality(rejected=self.short.get(utt) or failed[utt])
+        for utt in aligned:
+            quality[utt].likelihood = self.likely.get(utt)
         for utt, remark in self.placed.items():
             quality[utt].placed.append(remark)
         scores = self._carve(labels, quality)
@@ -272,6 +274,7 @@ class _Run:
         self.say(f"aligning {len(phrases)} phrases with {self.version}")
         found, failed = self.aligner.align(folder)
         labels: dict[str, list[Segment]] = {}
+        self.likely: dict[str, float] = {}
         reasons: dict[str, str] = {}
         for utt, group in itertools.groupby(phrases, lambda phrase: phrase.utt):
             parts = list(group)
@@ -280,6 +283,10 @@ class _Run:
                 reasons[utt] = f"{self.config.backend}: {lost[0]}"
             else:
                 labels[utt] = join_phrases(parts, found, self.corpus.durations[utt])
+                likely = [
+                    self.aligner.likely[part.name] for part in parts if part.name in self.aligner.likely
+                ]
+                self.likely |= {utt: min(likely)} if likely else {}
         return labels, reasons
 
     def _carve(self, labels: dict[str, list[Segment]], quality: dict[str, Quality]) -> dict[str, Score]:
