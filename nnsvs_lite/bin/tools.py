@@ -204,7 +204,8 @@ STYLE_OPTIONS = (
     arg("--pitch-deviation", "strength of all that sets the pitch off from the score, 0 to 2", default=1.0),
     arg("--breathiness", "dB of more breath, -20 to 20", default=0.0),
     arg("--gender", "factor of the formants, 0.7 (darker) to 1.4 (brighter)", default=1.0),
-    arg("--seed", "of models that draw by chance", default=0),
+    arg("--seed", "of models that draw by chance; another is another take", default=0),
+    arg("--temperature", "how far takes lie apart, 0 to 2", default=1.0),
 )
 """Options that ``Singer.sing`` has by the same name."""
 
@@ -215,6 +216,7 @@ STYLE_OPTIONS = (
     options.VOICE,
     arg("-o --out", "file to write, .wav or .flac", required=True),
     *STYLE_OPTIONS,
+    many("--retake", "notes to sing anew and a seed for them, such as 3,7-9@42", metavar="NOTES@SEED"),
     arg("--label", "file with phone times to keep to: .lab (HTS or seconds), .ctm, .TextGrid"),
     arg("--tables", "also write phone times and features to this folder", metavar="DIR"),
     arg("--vocoder", "exp dir of a trained vocoder, in place of the voice's own"),
@@ -228,10 +230,11 @@ def sing(args: Namespace) -> None:
     # Before anything slow is done.
     container_of(args.out)
     from nnsvs_lite.synthesis.singer import Singer
+    from nnsvs_lite.synthesis.takes import read_retake
 
     style = {name: getattr(args, name) for name in options.keys(STYLE_OPTIONS)}
     voice = Singer.load(args.model, args.device, args.vocoder, args.trust_code)
-    song = voice.sing(args.score, labels=args.label, **style)
+    song = voice.sing(args.score, labels=args.label, retake=[*map(read_retake, args.retake)], **style)
     if args.tables:
         song.write_tables(args.tables)
     song.write(args.out)

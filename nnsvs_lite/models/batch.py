@@ -20,6 +20,7 @@ class ScoreExample:
         note_context: (N, Cn) float32. phone_context: (P, Cp) float32.
         note_index: (P,) of each phone's note. note_time: (N, 2) score start and end, seconds.
         time_lag: (N,) frames, or None. duration: (P,) whole frames, or None.
+        note_seed: (N,) int64, of chance, for each note; None where that comes from the batch's seed alone.
     """
 
     note_context: np.ndarray
@@ -28,6 +29,22 @@ class ScoreExample:
     note_time: np.ndarray
     time_lag: np.ndarray | None = None
     duration: np.ndarray | None = None
+    note_seed: np.ndarray | None = None
+
+
+def note_seeds(seed: int, count: int, first: int = 0) -> np.ndarray:
+    """(count,) int64, at least 0: for each note of a song, from ``first`` on, what ``seed`` means for it.
+
+    The numbers of SplitMix64 (Steele et al. 2014, OOPSLA, fig. 14) from the state ``seed`` on, halved.
+    """
+    with np.errstate(over="ignore"):
+        state = np.uint64(seed) + np.arange(first + 1, first + count + 1, dtype=np.uint64) * _GAMMA
+        state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return ((state ^ (state >> np.uint64(31))) >> np.uint64(1)).astype(np.int64)
+
+
+_GAMMA = np.uint64(0x9E3779B97F4A7C15)
 
 
 @dataclass
@@ -61,7 +78,7 @@ class Example:
 @dataclass
 class ScoreBatch:
     """The scores of B utterances, padded with zeros: as of :class:`ScoreExample`, but that
-    ``note_frames`` (B, N, 2) has score starts and ends in frames; lengths are (B,) long.
+    ``note_frames`` (B, N, 2) has score starts and ends in frames, and notes a seed. Lengths are (B,) long.
     """
 
     note_context: Tensor
@@ -70,6 +87,7 @@ class ScoreBatch:
     note_frames: Tensor
     note_lengths: Tensor
     phone_lengths: Tensor
+    note_seed: Tensor
     time_lag: Tensor | None = None
     duration: Tensor | None = None
 
@@ -92,7 +110,7 @@ class Batch:
         frame_lengths: (B,) long; all 0 where neither durations nor streams are known.
         max_frames: T, frames of the longest utterance; known without asking the device.
         singer, language: (B,) long. streams: name to (B, T, D). score: None where there is none.
-        seed: of models that draw by chance in inference.
+        seed: of models that draw by chance in inference; temperature: a factor of what they draw.
         style: (B, D) style vectors, which a model with style tokens puts in itself.
     """
 
@@ -104,6 +122,7 @@ class Batch:
     streams: dict[str, Tensor] = field(default_factory=dict)
     score: ScoreBatch | None = None
     seed: int = 0
+    temperature: float = 1.0
     style: Tensor | None = None
 
     def to(self, device: torch.device | str) -> Batch:
@@ -135,8 +154,9 @@ def _pad(arrays: Sequence[np.ndarray], dtype: torch.dtype) -> Tensor:
     return pad_sequence([torch.tensor(array).to(dtype) for array in arrays], batch_first=True)
 
 
-def _collate_scores(scores: Sequence[ScoreExample], frame_shift: float) -> ScoreBatch:
+def _collate_scores(scores: Sequence[ScoreExample], frame_shift: float, seed: int) -> ScoreBatch:
     first = scores[0]
+    seeds = [note_seeds(seed, len(s.note_context)) if s.note_seed is None else s.note_seed for s in scores]
     return ScoreBatch(
         note_context=_pad([s.note_context for s in scores], torch.float32),
         phone_context=_pad([s.phone_context for s in scores], torch.float32),
@@ -144,13 +164,16 @@ def _collate_scores(scores: Sequence[ScoreExample], frame_shift: float) -> Score
         note_frames=_pad([s.note_time / frame_shift for s in scores], torch.float32),
         note_lengths=torch.tensor([len(s.note_context) for s in scores]),
         phone_lengths=torch.tensor([len(s.phone_context) for s in scores]),
+        note_seed=_pad(seeds, torch.long),
         time_lag=None if first.time_lag is None else _pad([s.time_lag for s in scores], torch.float32),
         duration=None if first.duration is None else _pad([s.duration for s in scores], torch.long),
     )
 
 
-def collate(examples: Sequence[Example], frame_shift: float, seed: int = 0) -> Batch:
-    """Pads examples to one batch. ``frame_shift`` in seconds; ``seed`` for inference."""
+def collate(
+    examples: Sequence[Example], frame_shift: float, seed: int = 0, temperature: float = 1.0
+) -> Batch:
+    """Pads examples to one batch. ``frame_shift`` in seconds; ``seed`` and ``temperature`` for inference."""
     first = examples[0]
     lengths = [e.frames for e in examples]
     return Batch(
@@ -160,6 +183,9 @@ def collate(examples: Sequence[Example], frame_shift: float, seed: int = 0) -> B
         singer=torch.tensor([e.singer for e in examples]),
         language=torch.tensor([e.language for e in examples]),
         streams={name: _pad([e.streams[name] for e in examples], torch.float32) for name in first.streams},
-        score=None if first.score is None else _collate_scores([e.score for e in examples], frame_shift),
+        score=None
+        if first.score is None
+        else _collate_scores([e.score for e in examples], frame_shift, seed),
         seed=seed,
+        temperature=temperature,
     )

@@ -77,13 +77,17 @@ class TimedExamples(Sequence[Example]):
 
 @torch.inference_mode()
 def predict_acoustic(
-    examples: Sequence[Example], model: AcousticModel, budget: int = FRAMES, seed: int = 0
+    examples: Sequence[Example],
+    model: AcousticModel,
+    budget: int = FRAMES,
+    seed: int = 0,
+    temperature: float = 1.0,
 ) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
     """Index and streams, (T, D) float32, of utterances with durations; shortest first, read as needed."""
     device = _device(model)
     for indices in pack([e.frames for e in examples], budget):
         members = [e.timed(e.score.duration) for e in map(examples.__getitem__, indices)]
-        batch = collate(members, model.spec.frame_shift, seed).to(device)
+        batch = collate(members, model.spec.frame_shift, seed, temperature).to(device)
         sung = model.infer(model.heard(batch))
         streams = {name: value.float().cpu().numpy() for name, value in sung.items()}
         _check_finite(*streams.values())

@@ -27,6 +27,7 @@ import numpy as np
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.errors import DataError, nearest
 from nnsvs_lite.models.base import AcousticModel, DurationModel, TimeLagModel, VocoderModel
+from nnsvs_lite.models.batch import note_seeds
 from nnsvs_lite.models.pack import load_voice
 from nnsvs_lite.score.change import change
 from nnsvs_lite.score.formats.readers import read_score
@@ -38,6 +39,7 @@ from nnsvs_lite.synthesis.performance import Performance, SungPhrase
 from nnsvs_lite.synthesis.phrases import check_score, example_of, split
 from nnsvs_lite.synthesis.predict import TimedExamples, Timing, predict_acoustic, predict_timing
 from nnsvs_lite.synthesis.style import Style, check_range, restyle
+from nnsvs_lite.synthesis.takes import Retake, join_takes, share_of_new, with_seeds
 from nnsvs_lite.synthesis.vocode import join
 from nnsvs_lite.synthesis.vocoder import choose_vocoder, load_vocoder, waveform_of
 from nnsvs_lite.training.device import find_device
@@ -100,6 +102,8 @@ class Singer:
         tempo: float = 1.0,
         timing: float = 1.0,
         seed: int = 0,
+        temperature: float = 1.0,
+        retake: Sequence[Retake | tuple[Sequence[int], int]] = (),
         singer: int | str | None = None,
         vibrato: float = 1.0,
         vibrato_depth: float | None = None,
@@ -118,7 +122,10 @@ class Singer:
             part, voice, verse: of a file with several. lang: of its lyrics; the voice's first if not given.
             transpose: semitones. tempo: factor; 2 is twice as fast.
             timing: strength of time lags, 0 to 2; 0 keeps to the score's beats.
-            seed: of models that draw by chance, from 0.
+            seed: of models that draw by chance, from 0; another seed is another take.
+            temperature: how far takes lie apart, 0 to 2; at 0 models that draw by chance sing the middle way.
+            retake: notes to sing anew, each time with a seed of their own, one after the other; all frames of
+                other notes stay as they are. See :class:`~nnsvs_lite.synthesis.takes.Retake`.
             singer: name, or index in :attr:`singers`; the first if not given.
             vibrato, vibrato_depth, vibrato_rate, vibrato_delay, pitch_deviation, breathiness, gender: see
                 :class:`~nnsvs_lite.synthesis.style.Style`.
@@ -132,7 +139,9 @@ class Singer:
         pitch = (vibrato, vibrato_depth, vibrato_rate, vibrato_delay, pitch_deviation)
         style = Style(*pitch, breathiness, gender)
         check_range("timing", timing, 0, 2)
-        if not 0 <= seed <= MAX_SEED:
+        check_range("temperature", temperature, 0, 2)
+        takes = [Retake(*one) for one in retake]
+        if not all(0 <= number <= MAX_SEED for number in (seed, *(one.seed for one in takes))):
             raise DataError(f"the seed must lie in 0..{MAX_SEED}")
         if labels is not None and (tempo != 1 or timing != 1):
             raise DataError("labels give the times themselves: tempo and timing must be left at 1")
@@ -151,7 +160,14 @@ class Singer:
         imposed: Sequence[Segment] = ()
         if labels is not None:
             score, imposed = fit_labels(score, labels, where)
-        sung = self._predict(score, imposed, number, timing, seed, style, lambda part: progress(part / 2))
+        last = len(score.notes) - 1
+        for note in (note for one in takes for note in one.notes):
+            if not 0 <= note <= last:
+                raise DataError(f"there is no note {note} to retake; the song's are 0..{last}")
+        takes.insert(0, Retake(range(last + 1), seed))
+        sung = self._predict(
+            score, imposed, number, timing, takes, temperature, style, lambda part: progress(part / 2)
+        )
         rate, shift = self.spec.sample_rate, self.spec.frame_shift
         pieces = []
         for phrase in sung:
@@ -166,11 +182,12 @@ class Singer:
         imposed: Sequence[Segment],
         singer: int,
         timing: float,
-        seed: int,
+        takes: Sequence[Retake],
+        temperature: float,
         style: Style,
         progress: Callable[[float], None],
     ) -> list[SungPhrase]:
-        """Times and features of all phrases of a song."""
+        """Times and features of all phrases of a song; ``takes`` begin with that of all notes."""
         phrases = split(score, imposed)
         examples = [example_of(f"phrase{i:04d}", p.score, self.spec, singer) for i, p in enumerate(phrases)]
         if imposed:
@@ -180,10 +197,24 @@ class Singer:
         else:
             timings = predict_timing(examples, self.timelag, self.duration, strength=timing)
         ready = TimedExamples(examples, timings)
-        streams = {}
-        for i, predicted in predict_acoustic(ready, self.acoustic, seed=seed):
-            streams[i] = restyle(predicted, ready[i], self.spec, self.vocoder, style, seed)
-            progress(len(streams) / len(ready))
+        streams: dict[int, dict[str, np.ndarray]] = {}
+        seeds, done = np.zeros(len(score.notes), np.int64), 0
+        for notes, seed in takes:
+            chosen = np.isin(np.arange(len(seeds)), notes)
+            seeds[chosen] = note_seeds(seed, len(seeds))[chosen]
+            spans = [slice(p.first_note, p.first_note + len(p.score.notes)) for p in phrases]
+            anew = [i for i, span in enumerate(spans) if chosen[span].any()]
+            seeded = [with_seeds(ready[i], seeds[spans[i]]) for i in anew]
+            for k, new in predict_acoustic(seeded, self.acoustic, seed=seed, temperature=temperature):
+                i = anew[k]
+                if i in streams:
+                    share = share_of_new(ready[i], chosen[spans[i]], self.spec.frame_shift)
+                    new = join_takes(streams[i], new, share)
+                streams[i] = new
+                done += 1
+                progress(done / (len(ready) * len(takes)))
+        for i, sung in streams.items():
+            streams[i] = restyle(sung, ready[i], self.spec, self.vocoder, style, takes[0].seed)
         return [
             SungPhrase(p.start, p.score, p.first_note, timings[i].time_lag, timings[i].duration, streams[i])
             for i, p in enumerate(phrases)

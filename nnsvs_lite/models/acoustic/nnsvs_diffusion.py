@@ -49,12 +49,12 @@ class DiffusionNet(nn.Module):
         self.stream = DiffusionStream(dim, s.cond, s.channels, s.layers, s.cycle, *diffusion)
 
     def forward(
-        self, x: Tensor, mask: Tensor, true: Tensor | None, seed: int
+        self, x: Tensor, mask: Tensor, true: Tensor | None, seed: int, temperature: float
     ) -> tuple[Tensor | None, Tensor]:
         """The loss, if there are true numbers, and numbers (B, T, dim): in sight, or sung."""
         cond = self.out(self.encoder(x, mask))
         if true is None:
-            return None, self.stream.sing(cond, mask, seed)
+            return None, self.stream.sing(cond, mask, seed, temperature)
         return self.stream.learn(true, cond, mask, seed)
 
 
@@ -112,7 +112,9 @@ class NnsvsDiffusion(NeuralAcoustic):
         x = torch.cat([x, self.space.standard_lf0(batch.streams["lf0"] if true else sung)], dim=-1)
         losses = {}
         for name, net in self.nets.items():
-            losses[f"loss_noise_{name}"], numbers[name] = net(x, mask, true.get(name), seed)
+            losses[f"loss_noise_{name}"], numbers[name] = net(
+                x, mask, true.get(name), seed, batch.temperature
+            )
         known = true or numbers
         x = torch.cat([x, *(known[n] for n in self._conditioned_on)], dim=-1)
         numbers["vuv"] = self.vuv(x, mask, None, seed)[1]

@@ -1,12 +1,14 @@
 """Denoising diffusion: schedule, samplers, and a stream that is made by them.
 
 Steps are numbered 0..K-1 from little noise to much; -1 is clean data. Samplers share one form,
-``(schedule, model, x, steps, noise)``: ``steps`` descend, and ``x`` (B, T, D) is at ``steps[0]``.
+``(path, model, x, steps, noise)``: ``steps`` go towards the data, and ``x`` (B, T, D) is at ``steps[0]``. A
+path says in ``clean`` which step the data is, and goes in ``transfer`` from one step to another: a
+:class:`Schedule`, or :class:`~nnsvs_lite.models.layers.flow.Straight`, on which ``ddim`` is Euler's method.
 """
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -80,6 +82,8 @@ class Schedule(nn.Module):
     The first of K ``steps`` adds noise of variance 1e-4, the last of ``beta_end``.
     """
 
+    clean = -1
+
     def __init__(self, steps: int = 100, beta_end: float = 0.06):
         super().__init__()
         self.steps = steps
@@ -112,9 +116,10 @@ def even_steps(depth: int, count: int) -> list[int]:
     return [depth * (count - i) // count - 1 for i in range(count)]
 
 
-def _pairs(steps: Sequence[int], x: Tensor) -> list[tuple[Tensor, Tensor]]:
-    """Each step and the next one, -1 at the end, for every member of a batch."""
-    rows = [torch.full((len(x),), t, dtype=torch.long, device=x.device) for t in [*steps, -1]]
+def pairs(path: Any, steps: Sequence[float], x: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """Each step and the next one, clean data at the end, for every member of a batch."""
+    kind = torch.long if isinstance(path.clean, int) else torch.float32
+    rows = [torch.full((len(x),), t, dtype=kind, device=x.device) for t in [*steps, path.clean]]
     return list(zip(rows, rows[1:]))
 
 
@@ -123,7 +128,7 @@ def ddpm(schedule: Schedule, model: Model, x: Tensor, steps: Sequence[int], nois
 
     Steps may be left out: it is DDIM with eta 1, which over all steps is the same.
     """
-    for step, (t, to) in zip(steps, _pairs(steps, x)):
+    for step, (t, to) in zip(steps, pairs(schedule, steps, x)):
         data = schedule.data_in(x, t, model(x, t)).clamp(-1.0, 1.0)
         a, b = schedule.alpha_bar(t), schedule.alpha_bar(to)
         left, share = 1 - a / b, (1 - b) / (1 - a)
@@ -132,10 +137,10 @@ def ddpm(schedule: Schedule, model: Model, x: Tensor, steps: Sequence[int], nois
     return x
 
 
-def ddim(schedule: Schedule, model: Model, x: Tensor, steps: Sequence[int], noise: Noise) -> Tensor:
+def ddim(path: Any, model: Model, x: Tensor, steps: Sequence[float], noise: Noise | None = None) -> Tensor:
     """The deterministic sampler of Song et al. 2021 (arXiv:2010.02502); ``noise`` is not used."""
-    for t, to in _pairs(steps, x):
-        x = schedule.transfer(x, model(x, t), t, to)
+    for t, to in pairs(path, steps, x):
+        x = path.transfer(x, model(x, t), t, to)
     return x
 
 
@@ -143,18 +148,18 @@ _PLMS = ((1.0,), (1.5, -0.5), (23 / 12, -16 / 12, 5 / 12), (55 / 24, -59 / 24, 3
 """Adams-Bashforth weights of this step's noise and those before, by how many there are."""
 
 
-def plms(schedule: Schedule, model: Model, x: Tensor, steps: Sequence[int], noise: Noise) -> Tensor:
+def plms(path: Any, model: Model, x: Tensor, steps: Sequence[float], noise: Noise | None = None) -> Tensor:
     """Pseudo linear multi-steps (Liu et al. 2022, arXiv:2202.09778); ``noise`` is not used.
 
     As in DiffSinger, the first step takes the mean of the noise here and where Euler's step leads.
     """
     seen: list[Tensor] = []
-    for step, (t, to) in enumerate(_pairs(steps, x)):
+    for step, (t, to) in enumerate(pairs(path, steps, x)):
         seen = [model(x, t), *seen[:3]]
         guess = sum(w * e for w, e in zip(_PLMS[len(seen) - 1], seen))
         if step == 0 and len(steps) > 1:
-            guess = (guess + model(schedule.transfer(x, guess, t, to), to)) / 2
-        x = schedule.transfer(x, guess, t, to)
+            guess = (guess + model(path.transfer(x, guess, t, to), to)) / 2
+        x = path.transfer(x, guess, t, to)
     return x
 
 
@@ -221,13 +226,16 @@ class DiffusionStream(nn.Module):
         error = ((found.float() - noise).abs() * mask[..., None]).sum()
         return error / (mask.sum() * self.dim).clamp(min=1), self.schedule.data_in(x, t, found) * self.scale
 
-    def sing(self, cond: Tensor, mask: Tensor, seed: int) -> Tensor:
-        """Frames from noise: (B, T, dim); what a row gets depends on its own length alone."""
-        lengths, size = mask.sum(1), mask.shape[1]
+    def sing(self, cond: Tensor, mask: Tensor, seed: int, temperature: float = 1.0) -> Tensor:
+        """Frames from noise: (B, T, dim); what a row gets depends on its own length alone.
+
+        ``temperature`` is one more factor of the noise.
+        """
+        lengths, size, temperature = mask.sum(1), mask.shape[1], temperature * self.temperature
 
         def noise(step: int) -> Tensor:
             # Of each step its own; the numbers only need to differ.
-            return frame_noise(lengths, size, self.dim, seed * 10_007 + step) * self.temperature
+            return frame_noise(lengths, size, self.dim, seed * 10_007 + step) * temperature
 
         def model(x: Tensor, t: Tensor) -> Tensor:
             return self.noise_in(x, t, cond, mask)

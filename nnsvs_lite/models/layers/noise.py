@@ -17,6 +17,21 @@ def frame_noise(lengths: Tensor, size: int, dim: int, seed: int) -> Tensor:
     return out.to(lengths.device)
 
 
+def note_noise(seeds: Tensor, lengths: Tensor, size: int, dim: int) -> Tensor:
+    """Standard normal noise (B, size, dim), note by note: one of ``lengths`` (B, N) frames has what its seed
+    in ``seeds`` (B, N) says, whatever the others are.
+    """
+    out = torch.zeros(len(seeds), size, dim)
+    if seeds.device.type != "meta":
+        for row, row_seeds, row_lengths in zip(out, seeds.tolist(), lengths.tolist()):
+            drawn = [
+                torch.randn(length, dim, generator=torch.Generator().manual_seed(seed))
+                for seed, length in zip(row_seeds, row_lengths)
+            ]
+            row[: sum(row_lengths)] = torch.cat(drawn)
+    return out.to(seeds.device)
+
+
 class SeededDropout:
     """Dropout that stays on in inference, one mask a step, shared by the members of a batch."""
 
