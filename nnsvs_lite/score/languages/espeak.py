@@ -172,33 +172,18 @@ class EspeakLanguage(SpelledLanguage):
         held = sum(_LETTERS.get(vowel, vowel) in plain(part) for vowel, part in zip(vowels, parts))
         return super()._agreement(parts, syllables) + held
 
-    def _folded(self, symbol: str) -> list[str]:
-        """Phones of one symbol of eSpeak NG."""
+    def _folded(self, symbol: str, steps: int = 4) -> list[str]:
+        """Phones of one symbol of eSpeak NG; of a sound of another language by as many steps as it takes."""
         symbol = symbol.lstrip("ˈˌ").rstrip("-\u0361\u200d")
-        for form in (symbol, symbol.rstrip("ː")):
+        bare = plain(symbol).rstrip("ː")
+        for form in (symbol, symbol.rstrip("ː"), bare, bare + "ː"):
             if form in self.fold:
                 return self.fold[form].split()
             if form in self.features or not form:
                 return [form] if form else []
-        bare = plain(symbol).rstrip("ː")
-        if bare in self.features:
-            return [bare]
-        if bare in _FOREIGN:
-            return [phone for part in _FOREIGN[bare].split() for phone in self._nearest(part)]
-        raise LyricError(f"eSpeak NG gives {symbol!r}, which is no phone of {self.name}")
-
-    def _nearest(self, symbol: str) -> list[str]:
-        """The phone for a sound of another language, by as many steps as it takes."""
-        for _ in range(4):
-            for form in (symbol, symbol + "ː"):
-                if form in self.fold:
-                    return self.fold[form].split()
-                if form in self.features:
-                    return [form]
-            if symbol not in _FOREIGN:
-                break
-            symbol = _FOREIGN[symbol]
-        raise LyricError(f"eSpeak NG gives {symbol!r}, which is no phone of {self.name}")
+        if not steps or bare not in _FOREIGN:
+            raise LyricError(f"eSpeak NG gives {symbol!r}, which is no phone of {self.name}")
+        return [phone for part in _FOREIGN[bare].split() for phone in self._folded(part, steps - 1)]
 
 
 class GlidingLanguage(EspeakLanguage):
