@@ -218,6 +218,9 @@ STYLE_OPTIONS = (
     *STYLE_OPTIONS,
     many("--retake", "notes to sing anew and a seed for them, such as 3,7-9@42", metavar="NOTES@SEED"),
     arg("--label", "file with phone times to keep to: .lab (HTS or seconds), .ctm, .TextGrid"),
+    arg(
+        "--curves", "NPZ file of loudness, breathiness, voicing, tension; see docs/singing.md", metavar="NPZ"
+    ),
     arg("--tables", "also write phone times and features to this folder", metavar="DIR"),
     arg("--vocoder", "exp dir of a trained vocoder, in place of the voice's own"),
     options.STRICT,
@@ -234,7 +237,8 @@ def sing(args: Namespace) -> None:
 
     style = {name: getattr(args, name) for name in options.keys(STYLE_OPTIONS)}
     voice = Singer.load(args.model, args.device, args.vocoder, args.trust_code)
-    song = voice.sing(args.score, labels=args.label, retake=[*map(read_retake, args.retake)], **style)
+    takes = [*map(read_retake, args.retake)]
+    song = voice.sing(args.score, labels=args.label, curves=args.curves, retake=takes, **style)
     if args.tables:
         song.write_tables(args.tables)
     song.write(args.out)

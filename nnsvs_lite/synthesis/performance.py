@@ -12,6 +12,7 @@ from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.tables import write_features, write_table
 from nnsvs_lite.score.types import Phone, Score
+from nnsvs_lite.synthesis.curves import song_curves, write_curves
 from nnsvs_lite.synthesis.decode import phone_times, write_times
 from nnsvs_lite.synthesis.impose import write_lab
 
@@ -77,22 +78,42 @@ class Performance:
         return out
 
     @property
+    def _frames(self) -> int:
+        ends = [round(p.start / self.frame_shift) + len(p.streams["lf0"]) for p in self.phrases]
+        return max(int(np.ceil(self.duration / self.frame_shift - 1e-6)), *ends)
+
+    @property
     def f0(self) -> np.ndarray:
         """(T,) Hz, a value each ``frame_shift`` from 0 to the song's end; 0 where unvoiced."""
-        ends = [round(p.start / self.frame_shift) + len(p.streams["lf0"]) for p in self.phrases]
-        out = np.zeros(max(int(np.ceil(self.duration / self.frame_shift - 1e-6)), *ends))
+        out = np.zeros(self._frames)
         for phrase in self.phrases:
             first = round(phrase.start / self.frame_shift)
             value = f0_in_hertz(phrase.streams["lf0"], phrase.streams["vuv"])
             out[first : first + len(value)] = np.maximum(out[first : first + len(value)], value)
         return out
 
+    @property
+    def curves(self) -> dict[str, np.ndarray]:
+        """Loudness, breathiness, voicing and tension in dB, (T,) float32 each, at the frames of :attr:`f0`.
+
+        See :mod:`nnsvs_lite.features.variance`; a voice of mel spectra has a loudness alone.
+        """
+        phrases = [(round(p.start / self.frame_shift), p.streams) for p in self.phrases]
+        return song_curves(phrases, self._frames, self.spec.feature_config)
+
+    def write_curves(self, path: str | os.PathLike) -> None:
+        """Writes :attr:`curves` as an NPZ file: change it and sing with it."""
+        write_curves(path, self.curves, self.frame_shift)
+
     def write(self, path: str | os.PathLike) -> float:
         """Writes a wav or flac; returns the gain applied, 1.0 unless it was too loud. Raises DataError."""
         return write_audio(path, self.waveform, self.sample_rate)
 
     def write_tables(self, folder: str | os.PathLike) -> None:
-        """Writes the phrases as a decode dir; ``song.lab`` has the song's phone times, to be sung to."""
+        """Writes the phrases as a decode dir.
+
+        ``song.lab`` has the song's phone times and ``curves.npz`` its curves, to be sung to.
+        """
         out = Path(folder)
         song = f"{self.singer}_song"
         utts = {f"{song}_{k:03d}": phrase for k, phrase in enumerate(self.phrases, start=1)}
@@ -100,6 +121,7 @@ class Performance:
         rows = ((u, p.score.phones, p.time_lag, p.duration) for u, p in utts.items())
         write_times(out, rows, self.frame_shift)
         write_lab(out / "song.lab", [Segment(p.start, p.end, p.symbol) for p in self.phones])
+        self.write_curves(out / "curves.npz")
         write_table(out / "score", {u: p.score.to_json() for u, p in utts.items()})
         write_table(out / "utt2spk", dict.fromkeys(utts, self.singer))
         ends = {u: p.start + p.duration.sum() * self.frame_shift for u, p in utts.items()}

@@ -18,7 +18,7 @@ lines, with ``voice`` a small one that is made for them.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,6 +34,7 @@ from nnsvs_lite.score.formats.readers import read_score
 from nnsvs_lite.score.phonemize import attach_phones
 from nnsvs_lite.score.timing import phone_durations, time_lags
 from nnsvs_lite.score.types import Score
+from nnsvs_lite.synthesis.curves import Curves
 from nnsvs_lite.synthesis.impose import fit_labels, read_labels
 from nnsvs_lite.synthesis.performance import Performance, SungPhrase
 from nnsvs_lite.synthesis.phrases import check_score, example_of, split
@@ -113,6 +114,7 @@ class Singer:
         breathiness: float = 0.0,
         gender: float = 1.0,
         labels: Sequence[Segment] | str | os.PathLike | None = None,
+        curves: Mapping[str, np.ndarray] | str | os.PathLike | None = None,
         progress: Callable[[float], None] = lambda done: None,
     ) -> Performance:
         """Sings a score.
@@ -131,10 +133,12 @@ class Singer:
                 :class:`~nnsvs_lite.synthesis.style.Style`.
             labels: phone times to keep to, or a file of them (see
                 :func:`~nnsvs_lite.synthesis.impose.read_labels`); nothing is predicted of time then.
+            curves: loudness, breathiness, voicing and tension over the song, by name, or an NPZ file of them:
+                see :mod:`nnsvs_lite.synthesis.curves`; a number a frame of the voice from time 0.
             progress: called now and then with the part that is done, 0 to 1.
 
         Raises DataError for a score that cannot be read or is not in the voice's language, a value out of
-        range, an unknown singer, or labels of other phones.
+        range, an unknown singer, labels of other phones, or curves of another length.
         """
         pitch = (vibrato, vibrato_depth, vibrato_rate, vibrato_delay, pitch_deviation)
         style = Style(*pitch, breathiness, gender)
@@ -165,15 +169,21 @@ class Singer:
             if not 0 <= note <= last:
                 raise DataError(f"there is no note {note} to retake; the song's are 0..{last}")
         takes.insert(0, Retake(range(last + 1), seed))
-        sung = self._predict(
-            score, imposed, number, timing, takes, temperature, style, lambda part: progress(part / 2)
-        )
         rate, shift = self.spec.sample_rate, self.spec.frame_shift
+        end = max([score.duration, *(label.end for label in imposed[-1:])])
+        drawn = None
+        if curves is not None:
+            drawn = (Curves.of if isinstance(curves, Mapping) else Curves.read)(curves, shift)
+            drawn.check_heard(self.vocoder)
+            drawn.check_length(end)
+        sung = self._predict(
+            score, imposed, number, timing, takes, temperature, style, drawn, lambda part: progress(part / 2)
+        )
         pieces = []
         for phrase in sung:
             pieces.append((phrase.start, waveform_of(self.vocoder, phrase.streams, seed)))
             progress(0.5 + 0.5 * len(pieces) / len(sung))
-        waveform = join(pieces, rate, max([score.duration, *(label.end for label in imposed[-1:])]))
+        waveform = join(pieces, rate, end)
         return Performance(waveform, rate, shift, score, sung, name, self.spec)
 
     def _predict(
@@ -185,6 +195,7 @@ class Singer:
         takes: Sequence[Retake],
         temperature: float,
         style: Style,
+        curves: Curves | None,
         progress: Callable[[float], None],
     ) -> list[SungPhrase]:
         """Times and features of all phrases of a song; ``takes`` begin with that of all notes."""
@@ -215,6 +226,8 @@ class Singer:
                 progress(done / (len(ready) * len(takes)))
         for i, sung in streams.items():
             streams[i] = restyle(sung, ready[i], self.spec, self.vocoder, style, takes[0].seed)
+            if curves is not None:
+                streams[i] = curves.drawn(streams[i], phrases[i].start, self.spec.feature_config)
         return [
             SungPhrase(p.start, p.score, p.first_note, timings[i].time_lag, timings[i].duration, streams[i])
             for i, p in enumerate(phrases)
