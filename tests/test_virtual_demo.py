@@ -108,6 +108,24 @@ def test_numbers_out_of_range_are_named(tmp_path):
     assert not (tmp_path / "x").exists()
 
 
+def test_singers_go_by_name_and_etudes_alone_have_parts_too(tmp_path):
+    words = ["demo-corpus", "--out", str(tmp_path), "--speakers", "mei", "mei-deep", "--no-songs"]
+    assert main([*words, "--etudes", "3", "--sample-rate", "16000"]) == 0
+    parts = read_table(tmp_path / "parts")
+    assert parts == {"etude01": "train", "etude02": "dev", "etude03": "eval"}
+    singers = ("mei", "mei-deep")
+    utts = {f"{singer}_{name}" for singer in singers for name in parts}
+    assert {path.stem for path in (tmp_path / "wav").iterdir()} == utts
+    waves = [soundfile.read(tmp_path / "wav" / f"{singer}_etude01.wav")[0] for singer in singers]
+    means = [np.abs(np.fft.rfft(wave, 1 << 20))[: 1 << 19] for wave in waves]
+    centroids = [float((np.arange(1 << 19) * spectrum).sum() / spectrum.sum()) for spectrum in means]
+    assert centroids[1] < 0.97 * centroids[0], "a larger head has lower formants"
+    dirs = prepare(tmp_path, tmp_path / "data")
+    assert set(dirs["train"].utt2spk.values()) == set(singers)
+    with pytest.raises(DataError, match="no singer 'mei-dep' \\(did you mean 'mei-deep'"):
+        make_demo_corpus(tmp_path / "x", speakers=["mei-dep"])
+
+
 @pytest.mark.slow
 def test_same_seed_same_bytes_for_any_number_of_jobs(tmp_path, monkeypatch):
     monkeypatch.setattr(demo, "songs", lambda: FEW)

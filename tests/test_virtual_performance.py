@@ -172,6 +172,16 @@ def test_mel_cepstra_to_spectra():
     assert np.log(ours) / 2 + np.log(32768) == pytest.approx(theirs, abs=1e-5)
 
 
+def test_formants_move_by_their_factor():
+    """With factor 2 what was at bin k lies at bin 2 k; beyond the voice its highest stays."""
+    mgc = np.random.default_rng(0).normal(0, 0.3, (3, 20))
+    plain = render.power_spectra(mgc, 48000, 0.55, 48000, 1024)
+    large, small = (render.power_spectra(mgc, 48000, 0.55, 48000, 1024, factor) for factor in (2.0, 0.5))
+    np.testing.assert_allclose(large[:, ::2], plain[:, :257], rtol=1e-9)
+    np.testing.assert_allclose(small[:, :257], plain[:, ::2], rtol=1e-9)
+    np.testing.assert_allclose(small[:, 257:], plain[:, -1:].repeat(256, 1), rtol=1e-9)
+
+
 @pytest.mark.parametrize("speaker", ["f001", "mei"])
 def test_what_is_rendered_is_what_was_meant(speaker):
     if speaker == "f001" and importlib.util.find_spec("pysinsy") is None:

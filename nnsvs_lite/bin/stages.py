@@ -25,6 +25,8 @@ def _truth(value: str) -> bool:
     arg("--seed", "seed of the performance", default=0),
     arg("--sample-rate", "sampling rate in Hz", default=24000),
     arg("--singers", "number of singers, 1 or 2", default=1),
+    arg("--speakers", "singers by name, such as mei mei-deep, in place of --singers", nargs="+", default=()),
+    flag("--no-songs", "etudes alone: the last is for eval, the one before it for dev"),
     arg("--etudes", "number of etudes, up to 60", default=60),
     arg("--nj", "processes", default=2),
     arg(
@@ -43,7 +45,10 @@ def demo_corpus(args: Namespace) -> None:
 
     from nnsvs_lite.virtual.demo import make_demo_corpus
 
-    settings = {name: getattr(args, name) for name in ("seed", "sample_rate", "singers", "etudes")}
+    settings = {
+        name: getattr(args, name) for name in ("seed", "sample_rate", "singers", "etudes", "speakers")
+    }
+    settings["with_songs"] = not args.no_songs
     made = make_demo_corpus(args.out, jobs=args.nj, **settings)
     print(f"demo corpus {'written to' if made else 'is up to date:'} {args.out}")
 

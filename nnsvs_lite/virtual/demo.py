@@ -20,6 +20,7 @@ What lies in the folder afterwards:
 import importlib.metadata
 import os
 import zlib
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -40,7 +41,7 @@ from nnsvs_lite.virtual.performance import segments
 from nnsvs_lite.virtual.render import PEAK, active_level
 from nnsvs_lite.virtual.sheets import etudes as all_etudes
 from nnsvs_lite.virtual.sheets import songs
-from nnsvs_lite.virtual.voices import LICENSE, SOURCES, load_singer, voice_path
+from nnsvs_lite.virtual.voices import LICENSE, SOURCES, load_singer, source, voice_path
 
 _FORMAT = 3
 
@@ -62,6 +63,8 @@ def make_demo_corpus(
     singers: int = 1,
     etudes: int = 60,
     jobs: int = 1,
+    speakers: Sequence[str] = (),
+    with_songs: bool = True,
 ) -> bool:
     """Writes the demo corpus; does nothing if it is there already.
 
@@ -70,19 +73,22 @@ def make_demo_corpus(
     Args:
         out: folder to write. seed: of the singers' noise. sample_rate: Hz, 8000 to 48000. singers: 1 or 2.
         etudes: how many of the etudes, from the first on; phonetic balance takes all 60. jobs: processes.
+        speakers: ids of the singers, variants too, in place of ``singers``. with_songs: without them the last
+            etude is for testing, and the one before it for dev.
 
     Returns whether anything had to be made. Raises DataError if a number is out of range, or a voice is not
     installed.
     """
+    least = 1 if with_songs else 3
     for option, value, low, high in (
         ("--singers", singers, 1, len(SOURCES)),
-        ("--etudes", etudes, 1, len(all_etudes())),
+        ("--etudes", etudes, least, len(all_etudes())),
         ("--sample-rate", sample_rate, 8000, 48000),
     ):
         if not low <= value <= high:
             raise DataError(f"{option}: {low} to {high} are possible, not {value}")
     out = Path(out)
-    sources = SOURCES[:singers]
+    sources = tuple(map(source, speakers)) or SOURCES[:singers]
     options = {
         "format": _FORMAT,
         "seed": seed,
@@ -91,7 +97,10 @@ def make_demo_corpus(
         "singers": [asdict(s) for s in sources],
         "versions": {n: importlib.metadata.version(n) for n in ("pyworld", "numpy", "scipy")},
     }
-    sheets = [*songs(), *all_etudes()[:etudes]]
+    sheets = [*(songs() if with_songs else ()), *all_etudes()[:etudes]]
+    parts = {sheet.name: sheet.part for sheet in sheets}
+    if not with_songs:
+        parts |= {sheet.name: part for sheet, part in zip(sheets[-2:], ("dev", "eval"))}
     inputs = [*(voice_path(s) for s in sources), *(sheet.path for sheet in sheets)]
     done = Done(out, "demo_corpus", inputs, options)
     if done.is_current():
@@ -110,8 +119,8 @@ def make_demo_corpus(
     made = {wav.stem: take for wav, take in zip(wavs, run_jobs(sing, recordings, jobs), strict=True)}
     takes = {utt: made[utt] for utt in sorted(made, key=str.encode)}
     outputs = [*scores.values(), *wavs, *_write_truth(out, takes)]
-    write_table(out / "parts", {sheet.name: sheet.part for sheet in sheets})
-    voices = "\n".join(f"- {source.speaker}: {source.attribution}" for source in sources)
+    write_table(out / "parts", parts)
+    voices = "\n".join(f"- {s.speaker}: {s.attribution}" for s in sources)
     texts = "\n".join(f"- {sheet.title} ({sheet.name}). {sheet.rights}" for sheet in songs())
     write_text(out / "LICENSE", LICENSE.format(voices=voices, songs=texts))
     levels = {utt: round(take.level, 2) for utt, take in takes.items()}

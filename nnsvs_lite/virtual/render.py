@@ -17,15 +17,18 @@ def warped_frequencies(frequencies: np.ndarray, sample_rate: int, alpha: float) 
     return omega + 2 * np.arctan(alpha * np.sin(omega) / (1 - alpha * np.cos(omega)))
 
 
-def power_spectra(mgc: np.ndarray, voice_rate: int, alpha: float, sample_rate: int, fft: int) -> np.ndarray:
+def power_spectra(
+    mgc: np.ndarray, voice_rate: int, alpha: float, sample_rate: int, fft: int, formants: float = 1.0
+) -> np.ndarray:
     """Power spectra (frames, fft // 2 + 1), full scale 1, on the FFT grid of another sampling rate.
 
     Args:
         mgc: (frames, order + 1) mel-cepstra of the log amplitude, int16 scale.
         voice_rate: the sampling rate they belong to, Hz. alpha: their all-pass constant.
         sample_rate: the rate wanted, not above ``voice_rate``. fft: FFT size at ``sample_rate``.
+        formants: factor of all frequencies of the spectra; beyond the voice's they stay as at its highest.
     """
-    frequencies = np.arange(fft // 2 + 1) * sample_rate / fft
+    frequencies = np.minimum(np.arange(fft // 2 + 1) * sample_rate / fft / formants, voice_rate / 2)
     axis = warped_frequencies(frequencies, voice_rate, alpha)
     log_amplitude = mgc @ np.cos(np.outer(np.arange(mgc.shape[1]), axis)) - np.log(_FULL_SCALE)
     # The rates differ: a flat power density must keep its density.

@@ -49,6 +49,7 @@ class VirtualSinger:
             make up for the flatness of MLPG; see :func:`measure_spread`.
         centre: (order + 1,). level: dBFS of the voice's vowels on the whole.
         smooth: whether the voice's spectra show single harmonics, which are then smoothed away.
+        formants: factor of all frequencies of the spectra.
     """
 
     voice: HtsVoice
@@ -57,6 +58,7 @@ class VirtualSinger:
     centre: np.ndarray
     level: float
     smooth: bool
+    formants: float = 1.0
 
     def perform(self, score: Score, rng: np.random.Generator) -> VirtualSong:
         """Times, F0 and spectra of a score; noise is ``rng``'s. Raises DataError as :func:`place_phones`."""
@@ -130,7 +132,8 @@ class VirtualSinger:
 
     def spectra(self, mgc: np.ndarray, f0: np.ndarray, sample_rate: int, fft: int) -> np.ndarray:
         """Power spectra (frames, fft // 2 + 1), full scale 1, of mel-cepstra sung at an F0."""
-        spectra = render.power_spectra(mgc, self.voice.sample_rate, self.voice.alpha, sample_rate, fft)
+        rate, alpha = self.voice.sample_rate, self.voice.alpha
+        spectra = render.power_spectra(mgc, rate, alpha, sample_rate, fft, self.formants)
         return render.smooth_over_harmonics(spectra, f0, sample_rate) if self.smooth else spectra
 
     def render(self, performance: VirtualSong, sample_rate: int) -> np.ndarray:

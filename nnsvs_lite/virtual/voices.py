@@ -2,7 +2,7 @@
 
 import functools
 import importlib.util
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +28,7 @@ class VoiceSource:
         style: rules of performance. level: dBFS of its vowels on the whole, measured over sixty etudes.
         smooth: whether its spectra show single harmonics of the notes it was trained on.
         attribution: what the licence of the voice (CC-BY 3.0) asks to be said.
+        formants: factor of all frequencies of its spectra: a smaller or larger head.
     """
 
     speaker: str
@@ -38,17 +39,29 @@ class VoiceSource:
     level: float
     smooth: bool
     attribution: str
+    formants: float = 1.0
 
 
 SOURCES = tuple(VoiceSource(**row | {"style": SingingStyle(**row["style"])}) for row in _DATA["singers"])
 """The first is steady, on time, with a light vibrato; the second later, with scoops and a wider vibrato."""
+VARIANTS = {
+    f"{s.speaker}-{row['speaker']}": replace(
+        s,
+        speaker=f"{s.speaker}-{row['speaker']}",
+        formants=row["formants"],
+        style=replace(s.style, **row["style"]),
+    )
+    for s in SOURCES
+    for row in _DATA["variants"]
+}
+"""Singers of the same voices with another head and manner, for a base voice of many."""
 LICENSE = "\n".join(_DATA["licence"]) + "\n"
 """Of a corpus by these singers, with places for ``voices`` and ``songs``."""
 
 
 def source(speaker: str) -> VoiceSource:
-    """The singer of that id. Raises DataError if there is none."""
-    known = {entry.speaker: entry for entry in SOURCES}
+    """The singer of that id, or a variant. Raises DataError if there is none."""
+    known = {entry.speaker: entry for entry in SOURCES} | VARIANTS
     if speaker not in known:
         raise DataError(f"no singer {speaker!r}{nearest(speaker, known)}; there are {', '.join(known)}")
     return known[speaker]
@@ -94,4 +107,4 @@ def load_singer(speaker: str) -> VirtualSinger:
     entry = source(speaker)
     voice = load_voice(speaker)
     spread, centre = measure_spread(voice, _calibration_scores())
-    return VirtualSinger(voice, entry.style, spread, centre, entry.level, entry.smooth)
+    return VirtualSinger(voice, entry.style, spread, centre, entry.level, entry.smooth, entry.formants)
