@@ -144,12 +144,15 @@ def test_only_the_training_set_counts(dump, tmp_path):
     assert compute_stats(dump, "dev") != before
 
 
-def test_up_to_date_until_the_training_set_changes(dump):
+def test_up_to_date_until_the_training_set_changes(dump, monkeypatch):
     done = stats_done(dump, "train")
     compute_stats(dump).write(dump)
     done.set([dump / "stats.json"])
     assert stats_done(dump, "train").is_current()
     assert not stats_done(dump, "dev").is_current()
+    with monkeypatch.context() as patch:
+        patch.setattr("nnsvs_lite.features.stats.STATISTICS", 0)
+        assert not stats_done(dump, "train").is_current()
     ark = dump / "train" / "vuv.ark"
     ark.write_bytes(ark.read_bytes())
     assert stats_done(dump, "train").is_current()

@@ -3,7 +3,6 @@
 import pytest
 from scorexml import contiguous
 
-from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.formats.readers import read_score
 from nnsvs_lite.score.languages import get_language
 

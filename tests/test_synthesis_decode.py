@@ -68,12 +68,14 @@ def test_decoding_twice_gives_the_same_bytes(toy_dump, toy_exps, decoded, tmp_pa
     assert len(contents(decoded)) == 2 * 6 + 4
 
 
-def test_a_finished_decoding_is_not_done_again(toy_dump, toy_exps, tmp_path):
+def test_a_finished_decoding_is_not_done_again(toy_dump, toy_exps, tmp_path, monkeypatch):
     assert decode(toy_dump, "eval", tmp_path, **toy_exps)
     assert decode(toy_dump, "eval", tmp_path, **toy_exps) is False
     assert decode(toy_dump, "eval", tmp_path, seed=1, **toy_exps) is True
     (tmp_path / "mgc.ark").unlink()
     assert decode(toy_dump, "eval", tmp_path, seed=1, **toy_exps) is True
+    monkeypatch.setattr("nnsvs_lite.synthesis.decode.DECODING", 0)
+    assert decode(toy_dump, "eval", tmp_path, seed=1, **toy_exps) is True, "the program has changed"
 
 
 def test_tables_agree_with_each_other_and_with_the_score(toy_dump, decoded):

@@ -13,6 +13,8 @@ from nnsvs_lite.io.done import Done
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.tables import FeatureReader, read_table
 
+STATISTICS = 1
+"""Number of the statistics; raised whenever the same features would give others."""
 _CONSTANT = 1e-8
 
 
@@ -140,4 +142,4 @@ def stats_done(dump: str | os.PathLike, train_set: str) -> Done:
     """The marker of ``stats.json``."""
     dump = Path(dump)
     inputs = [dump / "schema.json", *sorted((dump / train_set).glob("*.[as][rc][kp]"))]
-    return Done(dump, "stats", inputs, {"train_set": train_set})
+    return Done(dump, "stats", inputs, {"statistics": STATISTICS, "train_set": train_set})

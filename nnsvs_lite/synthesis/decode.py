@@ -16,6 +16,8 @@ from nnsvs_lite.io.tables import write_features
 from nnsvs_lite.models.pack import assemble
 from nnsvs_lite.training.run import checkpoint_of
 
+DECODING = 1
+"""Number of the way from models to features; raised whenever the same models would give others."""
 TIMES = ("time_lag", "duration")
 COPIED = ("score", "utt2spk", "segments")
 """Tables that go along with the features, where the set has them."""
@@ -55,7 +57,7 @@ def decode(
         for end in ("scp", "ark")
     ]
     inputs += [dump / "schema.json", *(folder / name for name in (*COPIED, "utt2lang")), *models]
-    done = Done(out, "decode", inputs, {"seed": seed})
+    done = Done(out, "decode", inputs, {"decoding": DECODING, "seed": seed})
     if done.is_current():
         return False
 
@@ -104,7 +106,7 @@ def decode_natural(dump: str | os.PathLike, subset: str, out: str | os.PathLike)
     dump, out = Path(dump), Path(out)
     folder = dump / subset
     inputs = [dump / "schema.json", folder]
-    done = Done(out, "decode", inputs, {"natural": True})
+    done = Done(out, "decode", inputs, {"decoding": DECODING, "natural": True})
     if done.is_current():
         return False
     from nnsvs_lite.training.data import DumpDataset

@@ -262,7 +262,8 @@ class SpelledLanguage(Language):
 def share(syllables: Sequence[Phones], parts: Sequence[str]) -> list[list[Phones]]:
     """Syllables in order to parts, as near as can be to the vowels each part is written with.
 
-    Of equally near ways the one is taken that gives the last parts the most. The first part gets one at least.
+    Of equally near ways the one is taken that gives the last parts the most. The first
+    part gets one at least.
     """
     wanted = [len(_VOWEL_LETTERS.findall(plain(part))) for part in parts]
     least = 1 if len(syllables) >= len(parts) else 0
