@@ -122,8 +122,11 @@ def sing_vibrato(
     on = time >= delay
     pace = np.where(on, rate * pace / pace[on].mean(), 0.0)
     phase = 2 * np.pi * np.cumsum(pace) * frame_shift + np.pi * rng.integers(2)
-    fade = _fade(time - delay, time[-1] - delay, fade_in, max(fade_out, LEAST_FADE))
-    return np.where(on, extent / CENTS * swing * np.maximum(fade, 0) * np.sin(phase), 0.0)
+    fades = max(fade_in, LEAST_FADE), max(fade_out, LEAST_FADE)
+    fade = on * swing * _fade(time - delay, time[-1] - delay, *fades)
+    # Of few cycles, one more to the one side than to the other would put the note out of tune.
+    centre = np.sum(fade * np.sin(phase)) / max(np.sum(fade), 1e-9)
+    return extent / CENTS * fade * (np.sin(phase) - centre)
 
 
 def _fade(time: np.ndarray, end: float, fade_in: float, fade_out: float) -> np.ndarray:
