@@ -12,6 +12,7 @@ from features_corpus import make_corpus
 from forked import forked
 from models_common import ROOT
 
+from nnsvs_lite.io.atomic import read_summed, write_summed
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.tables import FeatureReader, FeatureWriter
 from nnsvs_lite.training import run as run_module
@@ -72,8 +73,8 @@ def test_other_data_are_refused(toy_dump, exp, tmp_path):
         table.write("toy_more toy\n")
     with pytest.raises(DataError, match=r"dev_set\.utterances 2 -> 3"):
         train(dump, exp)
-    schema = json.loads((toy_dump / "schema.json").read_text())
-    (dump / "schema.json").write_text(json.dumps(schema | {"sample_rate": 16000}))
+    schema = read_summed(toy_dump / "schema.json")
+    write_summed(dump / "schema.json", schema | {"sample_rate": 16000})
     with pytest.raises(DataError, match=r"features\.sample_rate 24000 -> 16000"):
         train(dump, exp)
 
@@ -104,10 +105,10 @@ def test_changed_features_of_the_same_utterances_are_other_data(toy_dump, exp, t
 def test_sets_that_were_analysed_otherwise_are_refused(toy_dump, tmp_path, set_name, key, value):
     dump = shutil.copytree(toy_dump, tmp_path / "dump")
     for subset in ("train", "dev"):
-        schema = json.loads((dump / "schema.json").read_text())
+        schema = read_summed(dump / "schema.json")
         if subset == set_name:
             schema["feature_config"][key] = value
-        (dump / subset / "schema.json").write_text(json.dumps(schema))
+        write_summed(dump / subset / "schema.json", schema)
     with pytest.raises(DataError, match=rf"{set_name}: was analysed with other {key} than .*schema\.json"):
         train(dump, tmp_path / "exp")
     assert not (tmp_path / "exp" / "model.pt").exists()
