@@ -264,6 +264,7 @@ def vocode(args: Namespace) -> None:
     arg("--title", "heading of RESULTS.md", default="Results"),
     arg("--command", "command line to state in RESULTS.md", default=""),
     flag("--espnet", "compute the metrics of ESPnet too (slower); needs --data"),
+    flag("--mos", "predict opinions too, DistillMOS and DNSMOS (slower); needs --data and the extra mos"),
     options.PROCESSES,
     stage="out.parent",
 )
@@ -272,7 +273,7 @@ def evaluate(args: Namespace) -> int:
     from nnsvs_lite.evaluation.system import named_paths
     from nnsvs_lite.report.evaluate import evaluate
 
-    material = Material(args.dump, args.set, args.data, args.truth, args.espnet)
+    material = Material(args.dump, args.set, args.data, args.truth, args.espnet, args.mos)
     systems, exps = named_paths(args.system, "--system"), named_paths(args.exp, "--exp")
     return evaluate(material, systems, args.out, args.results_md, exps, args.title, args.command, args.nj)
 

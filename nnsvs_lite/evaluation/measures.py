@@ -418,6 +418,10 @@ MEASURES = (
               f"voicing that differs from the recording's in its {label}; each phone is stretched to the "
               "recording's, so that timing does not count")
       for name, label in life.VOICING_LABELS.items()),
+    Measure("distillmos", "DistillMOS", "", "higher", 2, "life", "opinions", lambda ref, est: est[:1], MEAN,
+            "opinion, 1 to 5, as DistillMOS predicts it, mean over utterances; made for speech"),
+    Measure("dnsmos", "DNSMOS", "", "higher", 2, "life", "opinions", lambda ref, est: est[1:], MEAN,
+            "the same by DNSMOS P.835, overall"),
 )
 """One entry a measure, in the order of the tables."""
 # fmt: on

@@ -41,6 +41,7 @@ class Rendition:
         contour, vibrato, f0_modulation, gv, gv_held, mgc_modulation, level: see :mod:`.liveliness`; ``gv`` is
             over frames of sung phones, ``gv_held`` within vowels.
         voicing: ``(frames of sung phones, 2)``, class of phone and whether voiced.
+        opinions: ``(2,)``, as :mod:`.mos` predicts them.
     """
 
     f0: np.ndarray | None = None
@@ -61,6 +62,7 @@ class Rendition:
     gv_held: np.ndarray | None = None
     mgc_modulation: np.ndarray | None = None
     level: np.ndarray | None = None
+    opinions: np.ndarray | None = None
 
 
 def f0_in_hertz(lf0: np.ndarray, vuv: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nnsvs_lite.corpus.datadir import DataDir
-from nnsvs_lite.evaluation import espnet
+from nnsvs_lite.evaluation import espnet, mos
 from nnsvs_lite.evaluation.measures import vectors
 from nnsvs_lite.evaluation.reference import Reference, Rendition, Truth, Utterance
 from nnsvs_lite.evaluation.system import System, analyse, analyse_recording, tuning_f0
@@ -29,6 +29,7 @@ class Material(NamedTuple):
     data: Path | None  # data dir of the set, for the natural recordings
     truth: Path | None  # folder with the known truth of synthetic recordings; needs ``data``
     espnet: bool  # whether to compute the metrics of ESPnet too, which takes longer; needs ``data``
+    mos: bool = False  # whether to predict opinions too; needs ``data`` and the extra ``mos``
 
 
 class ScoringJob(NamedTuple):
@@ -92,6 +93,11 @@ def _recorded_for_espnet(material: Material, utt: str, sample_rate: int) -> espn
     return espnet.analyse(wave, sample_rate, f"{material.data}: {utt}")
 
 
+@lru_cache(maxsize=512)
+def _recorded_opinions(material: Material, utt: str) -> np.ndarray:
+    return mos.opinions(_open(material).recording(utt, mos.RATE))
+
+
 def score_utterance(job: ScoringJob) -> Outcome:
     """Scores one utterance; a fault of the input becomes the outcome's ``fault``."""
     outcome = Outcome(job.system, job.utt)
@@ -109,7 +115,8 @@ def _recorded(job: ScoringJob, utterance: Utterance) -> Rendition:
         mgc, bap = _recorded_spectrum(job.material, job.utt)
         utterance = replace(utterance, mgc=mgc, bap=bap)
     known = utterance.liveliness(utterance.f0, utterance.mgc, utterance.phones)
-    return replace(utterance.rendition, **known)
+    opinions = _recorded_opinions(job.material, job.utt) if job.material.mos else None
+    return replace(utterance.rendition, opinions=opinions, **known)
 
 
 def _score_natural(outcome: Outcome, job: ScoringJob, utterance: Utterance) -> None:
@@ -141,6 +148,8 @@ def _score_system(outcome: Outcome, job: ScoringJob, utterance: Utterance) -> No
     pitch = utterance.sung_pitch(tuning_f0(wave, utterance.score, config), known)
     sung = replace(sung, pitch=pitch, **utterance.liveliness(sung.f0, sung.mgc, known))
     sung = replace(sung, **({} if phones is None else utterance.times(phones)))
+    if job.material.mos:
+        sung = replace(sung, opinions=mos.opinions(resample(original, rate, mos.RATE)))
     outcome.f0 = sung.f0
     outcome.vectors = vectors(_recorded(job, utterance), sung, "main", "life", "more")
     if opened.truth is not None:

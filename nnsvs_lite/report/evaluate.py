@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from nnsvs_lite.corpus.datadir import audio_files
+from nnsvs_lite.evaluation import mos
 from nnsvs_lite.evaluation.reference import Reference
 from nnsvs_lite.evaluation.results import collect, write_results
 from nnsvs_lite.evaluation.scoring import NATURAL, Material, make_jobs, score_utterance
@@ -52,6 +53,10 @@ def evaluate(
         raise DataError("--truth needs --data: its segments say where a phrase lies in its song")
     if material.espnet and data is None:
         raise DataError("--espnet needs --data: it compares with the recordings themselves")
+    if material.mos and data is None:
+        raise DataError("--mos needs --data: opinions say something beside those of the recordings")
+    if material.mos:
+        mos.predictors()
     reference = Reference(material.dump, material.set_name)
     opened = {name: System(name, path) for name, path in systems.items()}
     inputs = [material.dump / "schema.json", reference.path, *(p for p in (data, truth) if p is not None)]
@@ -62,7 +67,12 @@ def evaluate(
     ]
     folders = {name: str(path) for name, path in systems.items()}
     told = {"systems": folders, "title": title, "command": command}
-    settings = told | {"scoring": SCORING, "results_md": str(table), "espnet": material.espnet}
+    settings = told | {
+        "scoring": SCORING,
+        "results_md": str(table),
+        "espnet": material.espnet,
+        "mos": material.mos,
+    }
     done = Done(out.parent, "evaluate", inputs, settings)
     if done.is_current():
         print(f"evaluate: {out} is up to date")
