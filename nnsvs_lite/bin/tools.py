@@ -164,6 +164,20 @@ def compare(args: Namespace) -> None:
 
 
 @command(
+    "write the report card of a voice: how it sings beside its singer, what to record next; one HTML page",
+    arg("voice", "exp dir of a finished recipe's acoustic model, or a packed voice"),
+    arg("-o --out", "HTML file to write; card.html in the exp dir, or beside the packed voice"),
+    arg("--dump", "dump dir that it was trained on; looked for in its recipe"),
+    options.TRAIN_SET,
+    arg("--results", "results.json of nnsvs-lite evaluate; that in the exp dir"),
+)
+def card(args: Namespace) -> None:
+    from nnsvs_lite.report.card import build_card
+
+    print(f"card: {build_card(args.voice, args.out, args.dump, args.train_set, args.results)} written")
+
+
+@command(
     "pack a trained voice into one file, or show what is in one",
     arg("exp", "exp dir of a finished recipe's acoustic model", nargs="?"),
     arg("-o --out", "file to write, such as voice.nnsvs"),

@@ -275,3 +275,20 @@ def intervals(
     parts.append(_text("axis", (left + right) / 2, bottom + 30, heading, "middle"))
     label = f"{heading} of all systems, with 95 % intervals"
     return _svg(CHART, bottom + 38, label, *parts, kind="plot chart")
+
+
+def coverage_map(rows: Mapping[str, Sequence[float]], pitches: Sequence[str]) -> str:
+    """Seconds sung of each phone (rows) at each pitch (columns), darker where there are more; log scale."""
+    most = max(max(row) for row in rows.values())
+    side, top, left = 22, 22, 40
+    parts = [_text("tick", left + side * (i + 0.5), top - 7, p, "middle") for i, p in enumerate(pitches)]
+    for k, (phone, row) in enumerate(rows.items()):
+        y = top + side * k + (6 if k else 0)  # What is of all phones stands apart.
+        parts.append(_text("label", left - 8, y + 15, phone, "end"))
+        for i, seconds in enumerate(row):
+            share = math.log1p(20 * seconds) / math.log1p(20 * most) if seconds else 0.0
+            title = f"<title>{escape(phone)} at {pitches[i]}: {seconds:.2f} s</title>"
+            place = f'x="{left + side * i + 1}" y="{y + 1}" width="{side - 2}" height="{side - 2}" rx="2"'
+            parts.append(f'<rect class="cell" {place} style="--share:{share:.2f}">{title}</rect>')
+    width, height = left + side * len(pitches) + 6, top + side * len(rows) + 8
+    return _svg(width, height, "Seconds of each phone at each pitch", *parts)
