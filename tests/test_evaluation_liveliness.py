@@ -184,5 +184,6 @@ def test_voicing_errors_are_told_by_class():
 def test_every_measure_of_liveliness_has_its_known_answer():
     text = Path(__file__).read_text(encoding="utf-8")
     made = ("gv_ratio_c", "gv_held_ratio_c", "vuv_error_")
-    untold = [m.key for m in group("life") if f'"{m.key}"' not in text and not m.key.startswith(made)]
+    known = [m for m in group("life") if m.of != "opinions"]
+    untold = [m.key for m in known if f'"{m.key}"' not in text and not m.key.startswith(made)]
     assert not untold
