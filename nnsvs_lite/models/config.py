@@ -33,7 +33,7 @@ class TrainingOptions:
         min_steps: with little data more passes are made, until there are so many steps.
         lr: peak learning rate of AdamW, reached after ``warmup`` steps and lowered to a
             hundredth along a half cosine.
-        warmup: steps, at most a tenth of all. weight_decay: of AdamW.
+        warmup: steps, at most half of all. weight_decay: of AdamW.
         clip: largest gradient norm, 0 for no limit.
         batch_frames: padded length of a batch of acoustic models and vocoders.
         batch_phones: padded length of a batch of time-lag and duration models.

@@ -11,8 +11,9 @@ from torch.optim import Optimizer
 
 from nnsvs_lite.models.config import TrainingOptions
 
-WARMEST = 0.1
-"""Share of all steps that a warm-up takes at most: with little data ``warmup`` may be more than there are."""
+WARMEST = 0.5
+"""Share of all steps that a warm-up takes at most: with little data ``warmup`` may be more than there are.
+With a tenth, spectra of half a minute of singing were learnt by heart: 0.1 dB more MCD of a song held out."""
 
 
 def learning_rate(options: TrainingOptions, step: int, progress: float) -> float:
