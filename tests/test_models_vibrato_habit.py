@@ -1,6 +1,7 @@
 """Habits that are known are learnt from singing with them, and sung again."""
 
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from models_common import ROOT, build
 
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.features.vibrato import CENTS, find_vibrato, sing_vibrato
-from nnsvs_lite.models.batch import Batch, Example, collate
+from nnsvs_lite.models.batch import Batch, Example, collate, note_seeds
 from nnsvs_lite.models.layers.vibrato_habit import VibratoHabit, held_vowels
 from nnsvs_lite.score import Note, Score
 from nnsvs_lite.score.phonemize import attach_phones
@@ -133,13 +134,37 @@ def test_a_note_keeps_its_draw_when_others_change(habit, two):
         phrase(two, lengths, pitches, singer=2, lyrics=lyrics)
         for lengths, pitches, lyrics in (
             ([0.5, 0.9, 0.9], [60, 62, 64], "らさま"),
-            ([0.5, 0.7, 0.9, 0.9], [60, 67, 65, 64], "かさたま"),
+            ([0.8, 0.7, 0.9], [67, 65, 64], "かたま"),
         )
     )
     waves = [habit(batch_of([e], two, 3))[0, :, 0] for e in (before, after)]
     last = [held_vowels(e.score, two)[-1] for e in (before, after)]
     one, other = (wave[v.start : v.end] for wave, v in zip(waves, last))
     assert one.any() and torch.equal(one, other)
+
+
+def test_a_note_with_another_seed_moves_alone(habit, two):
+    example = phrase(two, [0.9, 0.9, 0.9], singer=2)
+    seeds = note_seeds(3, len(example.score.note_context))
+    seeds[2] = 77
+    other = dataclasses.replace(example, score=dataclasses.replace(example.score, note_seed=seeds))
+    one, again = (habit(batch_of([e], two, 3))[0, :, 0] for e in (example, other))
+    same = [
+        torch.equal(one[v.start : v.end], again[v.start : v.end]) for v in held_vowels(example.score, two)
+    ]
+    assert same == [True, False, True]
+
+
+def test_temperature_is_the_spread_of_takes(habit, two):
+    example = phrase(two, [0.9] * 4, singer=2)
+    extents = {0.0: [], 1.0: []}
+    for temperature, seed in itertools.product(extents, range(3)):
+        batch = dataclasses.replace(batch_of([example], two, seed), temperature=temperature)
+        wave = habit(batch)[0, :, 0].double().numpy()
+        for vowel in held_vowels(example.score, two):
+            part = wave[vowel.start : vowel.end]
+            extents[temperature].append(np.log(find_vibrato(part, np.ones(len(part), bool), SHIFT).extent))
+    assert np.std(extents[0.0]) < 0.7 * np.std(extents[1.0])
 
 
 def test_nothing_moves_outside_of_vowels_or_by_a_leap(habit, two):

@@ -209,11 +209,11 @@ class Singer:
             timings = predict_timing(examples, self.timelag, self.duration, strength=timing)
         ready = TimedExamples(examples, timings)
         streams: dict[int, dict[str, np.ndarray]] = {}
+        spans = [slice(p.first_note, p.first_note + len(p.score.notes)) for p in phrases]
         seeds, done = np.zeros(len(score.notes), np.int64), 0
         for notes, seed in takes:
             chosen = np.isin(np.arange(len(seeds)), notes)
             seeds[chosen] = note_seeds(seed, len(seeds))[chosen]
-            spans = [slice(p.first_note, p.first_note + len(p.score.notes)) for p in phrases]
             anew = [i for i, span in enumerate(spans) if chosen[span].any()]
             seeded = [with_seeds(ready[i], seeds[spans[i]]) for i in anew]
             for k, new in predict_acoustic(seeded, self.acoustic, seed=seed, temperature=temperature):
@@ -225,7 +225,8 @@ class Singer:
                 done += 1
                 progress(done / (len(ready) * len(takes)))
         for i, sung in streams.items():
-            streams[i] = restyle(sung, ready[i], self.spec, self.vocoder, style, takes[0].seed)
+            last = with_seeds(ready[i], seeds[spans[i]])
+            streams[i] = restyle(sung, last, self.spec, self.vocoder, style)
             if curves is not None:
                 streams[i] = curves.drawn(streams[i], phrases[i].start, self.spec.feature_config)
         return [

@@ -95,12 +95,11 @@ def restyle(
     spec: Spec,
     vocoder: VocoderModel,
     style: Style,
-    seed: int = 0,
 ) -> dict[str, np.ndarray]:
     """Changes ``streams`` of one phrase, (T, D) each; ``example`` is what the model was told, with durations.
 
-    Returns all streams of the spec; those that stay the same are the same arrays. ``seed`` is of the
-    irregularity of vibrato. Raises DataError where the voice's vocoder would not let it be heard.
+    Returns all streams of the spec; those that stay the same are the same arrays. Raises DataError where the
+    voice's vocoder would not let it be heard.
     """
     out = dict(streams)
     own = out.pop("vibrato", None)
@@ -113,7 +112,7 @@ def restyle(
         wanted = fast
         if style.told:
             heard = lf0 if own is None else own[:, 0]
-            wanted = _told_vibrato(heard, fast, streams["vuv"][:, 0] >= 0.5, example, spec, style, seed)
+            wanted = _told_vibrato(heard, fast, streams["vuv"][:, 0] >= 0.5, example, spec, style)
         residual += style.vibrato * wanted - fast
         out["lf0"] = (smooth + style.pitch_deviation * residual)[:, None].astype(np.float32)
     if style.breathiness:
@@ -147,14 +146,13 @@ def _told_vibrato(
     example: Example,
     spec: Spec,
     style: Style,
-    seed: int,
 ) -> np.ndarray:
     """(T,): vibrato with the depth, rate and delay that ``style`` tells, else as ``heard`` in each note.
 
     Notes that are not to have any keep their ``own``.
     """
     out, shift = own.copy(), spec.frame_shift
-    for vowel, rng in note_chance(example.score, spec, seed):
+    for vowel, rng in note_chance(example.score, spec):
         part = slice(vowel.start, vowel.end)
         found, frames = find_vibrato(heard[part], voiced[part], shift), vowel.end - vowel.start
         if found is not None:

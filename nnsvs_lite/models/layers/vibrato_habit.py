@@ -1,6 +1,5 @@
 """Vibrato as a habit of each singer: learnt note by note, and drawn for each note that is sung."""
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -10,7 +9,7 @@ from torch import Tensor
 
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.features.vibrato import RATES, find_vibrato, sing_vibrato
-from nnsvs_lite.models.batch import Batch, Example, ScoreExample
+from nnsvs_lite.models.batch import Batch, Example, ScoreExample, note_seeds
 from nnsvs_lite.models.layers.acoustic_floor import SCORE_PITCH
 from nnsvs_lite.models.layers.counted import Counted
 
@@ -67,21 +66,11 @@ def held_vowels(score: ScoreExample, spec: Spec) -> list[HeldVowel]:
     ]
 
 
-def note_chance(
-    score: ScoreExample, spec: Spec, seed: int
-) -> Iterator[tuple[HeldVowel, np.random.Generator]]:
-    """Held vowels, each with chance of its own.
-
-    It depends on the note itself (pitch, beats, phones) and on how many like it came before: what is drawn
-    for a note stays when others are changed, and is the same whatever is sung beside it.
-    """
-    pitch, beats, first = (spec.column("note", name) for name in (SCORE_PITCH, "length_beats", "first_phone"))
-    seen: Counter = Counter()
+def note_chance(score: ScoreExample, spec: Spec) -> Iterator[tuple[HeldVowel, np.random.Generator]]:
+    """Held vowels, each with chance of its own, by its note's seed: whatever is sung beside it."""
+    seeds = note_seeds(0, len(score.note_context)) if score.note_seed is None else score.note_seed
     for vowel in held_vowels(score, spec):
-        note = score.note_context[vowel.note]
-        key = (int(note[pitch]), round(abs(float(note[beats])) * 48), int(note[first]), vowel.phone)
-        seen[key] += 1
-        yield vowel, np.random.default_rng([seed, *key, seen[key]])
+        yield vowel, np.random.default_rng(int(seeds[vowel.note]))
 
 
 class VibratoHabit(Counted):
@@ -140,7 +129,11 @@ class VibratoHabit(Counted):
             own = [row for row in rows if row.singer == singer]
             presence, habit, spread = self._learn(own, *start)
             for _ in range(2):
-                habit[0] += self._missed(own[:MOST], habit, spread)
+                missed, heard = self._missed(own[:MOST], habit, spread)
+                habit = habit + missed
+            there = np.mean([row.sung is not None for row in own])
+            before, after = np.clip([there, there / heard], 0.01, 0.98)
+            presence[0] += np.log(after / (1 - after)) - np.log(before / (1 - before))
             for buffer, value in zip((self.presence, self.habit, self.spread), (presence, habit, spread)):
                 buffer[singer] = torch.tensor(value)
 
@@ -154,17 +147,23 @@ class VibratoHabit(Counted):
             [found.begin * shift, np.log(found.rate), np.log(found.extent), found.fade_in, fade_out]
         )
 
-    def _missed(self, rows: Sequence[Row], habit: np.ndarray, spread: np.ndarray) -> np.ndarray:
-        """By how much vibrato that is drawn for these notes is heard otherwise than theirs, on average.
+    def _missed(self, rows: Sequence[Row], habit: np.ndarray, spread: np.ndarray) -> tuple[np.ndarray, float]:
+        """By which weights vibrato drawn for these notes is heard otherwise than theirs; what share is heard.
 
         What is analysed is not what was sung: a fade-in begins before it is heard, the last cycles fade.
         """
-        off = []
-        for i, row in enumerate(row for row in rows if row.sung is not None):
+        off, with_it = [], [row for row in rows if row.sung is not None]
+        for i, row in enumerate(with_it):
             wave = self._sing(row.frames, row.told @ habit, spread, np.random.default_rng(i))
             heard = self._heard(wave, np.ones(row.frames, bool))
-            off += [] if heard is None else [row.sung - heard]
-        return np.mean(off, axis=0) if off else np.zeros(len(USUAL))
+            off += [] if heard is None else [(row.told, row.sung - heard)]
+        if not off:
+            return np.zeros_like(habit), 1.0
+        return self._ridge(*(np.array(column) for column in zip(*off))), len(off) / len(with_it)
+
+    def _ridge(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """Weights (size, columns) from what is told, (notes, size), to (notes, columns); a prior of 0."""
+        return np.linalg.solve(x.T @ x + np.diag(self._rooted), x.T @ y)
 
     def _learn(
         self, rows, presence: np.ndarray, habit: np.ndarray
@@ -182,33 +181,32 @@ class VibratoHabit(Counted):
             told[there],
             np.array([row.sung for row in rows if row.sung is not None]).reshape(-1, len(USUAL)),
         )
-        habit = habit + np.linalg.solve(x.T @ x + np.diag(self._rooted), x.T @ (y - x @ habit))
+        habit = habit + self._ridge(x, y - x @ habit)
         left = y - x @ habit
         covariance = (left.T @ left + KNOWN * np.diag(SPREAD**2)) / (len(left) + KNOWN)
         return presence, habit, np.linalg.cholesky(covariance)
 
     def forward(self, batch: Batch) -> Tensor:
-        """The vibrato to add to log F0, (B, T, 1); drawn with ``batch.seed``."""
+        """The vibrato to add to log F0, (B, T, 1); drawn with its notes' seeds."""
         wave = batch.score.note_context.new_zeros(len(batch.utts), batch.max_frames, 1)
         if wave.device.type == "meta":
             return wave
-        names = ("note_context", "phone_context", "note_index", "duration")
+        names = ("note_context", "phone_context", "note_index", "duration", "note_seed")
         arrays = [getattr(batch.score, name).cpu().numpy() for name in names]
         weights = [buffer.cpu().double().numpy() for buffer in (self.presence, self.habit, self.spread)]
-        sizes = zip(
-            batch.score.note_lengths.tolist(), batch.score.phone_lengths.tolist(), batch.singer.tolist()
-        )
-        for row, (notes, phones, singer) in enumerate(sizes):
-            notes_in, phones_in, index, duration = (
-                a[row, :n] for a, n in zip(arrays, (notes, phones, phones, phones))
-            )
-            score = ScoreExample(notes_in, phones_in, index, np.zeros((notes, 2)), duration=duration)
-            for vowel, rng in note_chance(score, self.spec, batch.seed):
+        lengths = zip(batch.score.note_lengths.tolist(), batch.score.phone_lengths.tolist())
+        for row, ((notes, phones), singer) in enumerate(zip(lengths, batch.singer.tolist())):
+            sizes = (notes, phones, phones, phones, notes)
+            told, kind, index, duration, seeds = (a[row, :size] for a, size in zip(arrays, sizes))
+            score = ScoreExample(told, kind, index, told[:, :2], duration=duration, note_seed=seeds)
+            presence, habit, spread = (w[min(singer, len(w) - 1)] for w in weights)
+            for vowel, rng in note_chance(score, self.spec):
                 told, frames = self._told(vowel, score), vowel.end - vowel.start
-                presence, habit, spread = (w[min(singer, len(w) - 1)] for w in weights)
-                there = rng.random() < 1 / (1 + np.exp(-told @ presence))
-                if there and frames >= SHORTEST / self.spec.frame_shift:
-                    drawn = self._sing(frames, told @ habit, spread, rng)
+                # At temperature 0 whatever is likelier.
+                chance = 0.5 + min(batch.temperature, 1.0) * (rng.random() - 0.5)
+                likely = chance < 1 / (1 + np.exp(-told @ presence))
+                if likely and frames >= SHORTEST / self.spec.frame_shift:
+                    drawn = self._sing(frames, told @ habit, spread * batch.temperature, rng)
                     wave[row, vowel.start : vowel.end, 0] = torch.tensor(drawn).to(wave)
         return wave
 
