@@ -1,17 +1,20 @@
 """The report card of a voice: coverage against counts made by hand, what to record next, the page."""
 
+import re
 import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from test_report_compare import results, row
 from test_report_page import Page
 
 from nnsvs_lite.bin.main import main
 from nnsvs_lite.features.spec import PhoneStats, Spec
-from nnsvs_lite.io.atomic import read_json
-from nnsvs_lite.io.tables import read_table
+from nnsvs_lite.io.atomic import read_json, write_json
+from nnsvs_lite.io.tables import FeatureReader, FeatureWriter, read_table
 from nnsvs_lite.models.pack import pack
+from nnsvs_lite.report import plots
 from nnsvs_lite.report.card import Coverage, length_names, record_next
 from nnsvs_lite.score import Score
 
@@ -76,6 +79,26 @@ def test_the_page_is_whole(toy_voice, toy_dump, coverage, tmp_path):
         attrs.get(name, "").startswith("http") for _, attrs in page.tags for name in ("src", "href")
     )
     assert "No scores" in text
+
+
+def test_scores_stand_beside_the_singers_own(toy_voice, toy_dump, coverage, tmp_path):
+    """Of a voice that sings an octave above its singer, its numbers made up."""
+    voice = shutil.copytree(toy_voice, tmp_path / "voice")
+    out = voice / "decode_mdn_mdn" / "train"
+    results(out, {"utt1": 34.5}, analysis_synthesis=row({"utt1": 12.5}))
+    setup = {"set": "train", "dump": "d", "systems": {}}
+    write_json(out / "scored" / "utterances.json", {"setup": setup})
+    for name, added in (("lf0", np.float32(np.log(2))), ("vuv", 0)):
+        with FeatureWriter(out, name) as writer:
+            for utt, value in FeatureReader(toy_dump / "train" / f"{name}.scp").items():
+                writer.write(utt, value + added)
+    assert main(["card", str(voice), "--dump", str(toy_dump)]) == 0
+    text = " ".join(" ".join(Page((voice / "card.html").read_text(encoding="utf-8")).words).split())
+    assert re.search(r"F0 RMSE \(cents\) 34.5 .*60.0 .*12.5", text)
+    low, high = (plots.note_name(round(p)) for p in np.percentile(coverage.pitches, (0, 100)))
+    octave = [plots.note_name(round(p + 12)) for p in np.percentile(coverage.pitches, (0, 100))]
+    assert re.search(f"the singer, in the scored phrases {low} [^:]*? {high} the voice", text)
+    assert re.search(f"the voice, in the scored phrases {octave[0]} [^:]*? {octave[1]} Of voiced", text)
 
 
 def test_a_packed_voice_has_a_card_too(toy_voice, tmp_path):

@@ -8,16 +8,17 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from nnsvs_lite.evaluation.reference import Reference
+from nnsvs_lite.evaluation.reference import Reference, f0_in_hertz
 from nnsvs_lite.evaluation.results import REFERENCES, read_results
 from nnsvs_lite.features.f0 import hz_to_midi
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.atomic import read_json, write_text
 from nnsvs_lite.io.done import digest
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.io.tables import FeatureReader
 from nnsvs_lite.models.pack import load_voice
 from nnsvs_lite.report import plots
-from nnsvs_lite.report.comparison import Comparison, find_results
+from nnsvs_lite.report.comparison import Comparison, find_results, read_setup
 from nnsvs_lite.report.experiments import read_experiment
 from nnsvs_lite.report.page import environment, loss_charts
 
@@ -177,7 +178,9 @@ def build_card(
         for kind, model in models.items()
     }
     charts = {k: loss_charts(read_experiment(k, path)) for k, path in experiments.items() if path.is_dir()}
-    pitches = coverage.pitches if coverage else ()
+    ranges = {"the singer, in what was trained on": coverage.pitches} if coverage else {}
+    if comparison and dump is not None:
+        ranges |= _scored_pitches(dump, comparison.all_runs[0].results)
     loader = jinja2.PackageLoader("nnsvs_lite.report")
     blocks = {"trim_blocks": True, "lstrip_blocks": True, "undefined": jinja2.StrictUndefined}
     page = jinja2.Environment(loader=loader, autoescape=True, **blocks).get_template("card.html.j2")
@@ -192,13 +195,27 @@ def build_card(
         numbers=[comparison.numbers(name) for name in ("main", "life")] if comparison else [],
         references=REFERENCES,
         map=_map(spec, coverage) if coverage and coverage.range else "",
-        limits=np.percentile(pitches, (0, 5, 50, 95, 100)) if len(pitches) else (),
+        ranges=[(who, np.percentile(f0, (0, 5, 50, 95, 100))) for who, f0 in ranges.items() if len(f0)],
         lengths=list(zip(length_names(), coverage.lengths)) if coverage else [],
         name_of=lambda midi: plots.note_name(round(midi)),
         environment=environment(),
     )
     write_text(out, text)
     return out
+
+
+def _scored_pitches(dump: Path, results: Path) -> dict[str, np.ndarray]:
+    """F0 of voiced frames of the scored phrases, MIDI numbers, where dump and decoded features are there."""
+    name = (read_setup(results) or {}).get("set")
+    if not name or not (dump / name).is_dir() or not (results.parent / "lf0.scp").is_file():
+        return {}
+    reference = Reference(dump, name)
+    lf0, vuv = (FeatureReader(results.parent / f"{stream}.scp") for stream in ("lf0", "vuv"))
+    f0 = {
+        "the singer, in the scored phrases": [reference[utt].f0 for utt in reference.utts],
+        "the voice, in the scored phrases": [f0_in_hertz(lf0[utt], vuv[utt]) for utt in lf0],
+    }
+    return {who: hz_to_midi(np.concatenate([x[x > 0] for x in found])) for who, found in f0.items()}
 
 
 def _map(spec: Spec, coverage: Coverage) -> str:
