@@ -177,3 +177,26 @@ def test_the_singer_reaches_the_models(singer, monkeypatch):
     score = Score((Note(0, 0.5, 0), Note(0.5, 1.5, 60, "ら"), Note(1.5, 2, 0)))
     assert singer.sing(score, singer="other").singer == "other"
     assert seen == [1]
+
+
+@pytest.mark.parametrize("length", [0.05, 0.0625, 0.075, 0.1])
+def test_short_notes_have_a_voiced_vowel_at_their_pitch(length, singer):
+    """Leaps of an octave, a consonant before each vowel; grace notes are as short."""
+    pitches, lyrics = [60, 72, 60, 67, 59, 71], ["か", "し", "つ", "だ", "ざ", "ま"]
+    notes = [Note(0.0, 0.4, 0)]
+    for pitch, lyric in zip(pitches * 2, lyrics * 2):
+        notes.append(Note(notes[-1].end, notes[-1].end + length, pitch, lyric))
+    end = notes[-1].end
+    notes += [Note(end, end + 0.6, 64, "ら"), Note(end + 0.6, end + 1.0, 0)]
+    song = singer.sing(Score(tuple(notes)), pitch_deviation=0)
+    vowels = {p.note: p for p in song.phones if p.symbol in "aiueo"}
+    for index, note in enumerate(song.score.notes):
+        if not note.is_rest:
+            vowel = vowels[index]
+            share = (vowel.end - vowel.start) / note.duration
+            assert share > 1 / 3, f"{note.lyric} at {note.start:.3f} s: {share:.2f} of {length} s"
+            f0 = song.f0[round(vowel.start / song.frame_shift) : round(vowel.end / song.frame_shift)]
+            assert (f0 > 0).all(), f"{note.lyric} at {note.start:.3f} s"
+            wrong = 1200 * np.log2(f0 / 440) - 100 * (note.pitch - 69)
+            # An end or two of a few frames are in the leap.
+            assert np.median(np.abs(wrong)) < 50
