@@ -213,6 +213,10 @@ def test_the_table_on_standard_output(compared, capsys):
     assert quarter[0] == "quarter"
     tuning = quarter[cells.index("In tune (cents)")]
     assert float(tuning.split()[0]) == pytest.approx(150.0, abs=2.0)
+    names = next(line for line in lines if line.startswith("| measure"))
+    spread = next(line for line in lines if line.startswith("| Loudness spread"))
+    natural = [cell.strip() for cell in names.strip("|").split("|")].index("natural")
+    assert spread.strip("|").split("|")[natural].split()[0] == "1.00"
     assert not (compared / "nothing.html").exists()
 
 
