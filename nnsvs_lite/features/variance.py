@@ -8,8 +8,8 @@ parts ``P`` into noise ``a^2 P`` and harmonics ``(1 - a^2) P``:
 - ``loudness``: power of the signal, 0 at full scale (a mean square of 1);
 - ``breathiness``: noise against all; 0 where unvoiced;
 - ``voicing``: power of the harmonics, as loudness; :data:`FLOOR` where unvoiced;
-- ``tension``: overtones against the fundamental, as of a pressed voice: power above F0 against that below
-  2 F0, which fade into each other between the two; 0 where unvoiced.
+- ``tension``: overtones against the fundamental, as of a pressed voice: power above F0, from 2 F0 on whole,
+  against that about F0, which falls to nothing at 0 and 2 F0, in straight lines; 0 where unvoiced.
 
 Mel spectra have a loudness alone: the summed power of all bands.
 """
@@ -66,14 +66,15 @@ def _noise(bap: np.ndarray, config: FeatureConfig) -> np.ndarray:
     return pyworld.decode_aperiodicity(bands, config.sample_rate, _SIZE) ** 2
 
 
-def _overtones(lf0: np.ndarray, config: FeatureConfig) -> np.ndarray:
-    """(T, bins) part of the power that counts as overtones."""
+def _number(lf0: np.ndarray, config: FeatureConfig) -> np.ndarray:
+    """(T, bins) frequencies as parts of F0."""
     hertz = np.linspace(0, config.sample_rate / 2, _SIZE // 2 + 1)
-    return np.clip(hertz / np.exp(lf0.astype(np.float64).reshape(-1, 1)) - 1, 0, 1)
+    return hertz / np.exp(lf0.astype(np.float64).reshape(-1, 1))
 
 
-def _tension(power: np.ndarray, overtones: np.ndarray) -> np.ndarray:
-    return _level(power * overtones) - _level(power * (1 - overtones))
+def _tension(power: np.ndarray, number: np.ndarray) -> np.ndarray:
+    fundamental = np.clip(1 - np.abs(number - 1), 0, 1)
+    return _level(power * np.clip(number - 1, 0, 1)) - _level(power * fundamental)
 
 
 def _breathiness(power: np.ndarray, bap: np.ndarray, config: FeatureConfig) -> np.ndarray:
@@ -89,7 +90,7 @@ def measure(streams: Streams, config: FeatureConfig) -> dict[str, np.ndarray]:
     power = _power(streams["mgc"], config)
     harmonics = _level(power * (1 - _noise(streams["bap"], config)))
     return {
-        "tension": np.where(voiced, _tension(power, _overtones(streams["lf0"], config)), 0.0),
+        "tension": np.where(voiced, _tension(power, _number(streams["lf0"], config)), 0.0),
         "breathiness": np.where(voiced, _breathiness(power, streams["bap"], config), 0.0),
         "voicing": np.where(voiced, harmonics, FLOOR),
         "loudness": _level(power),
@@ -161,12 +162,12 @@ def _tilted(
     # A dB an octave, as near as so few mel-cepstra have it.
     slope = spectrum_to_mgc(10 ** (octaves[None] / 10), columns - 1, alpha_of(config))
     decibel = 10.0 * np.log10(mgc_to_spectrum(slope, alpha_of(config), _SIZE))
-    overtones = _overtones(lf0, config)
+    number = _number(lf0, config)
 
     def tilt(by: np.ndarray) -> np.ndarray:
         return power * 10 ** (by[:, None] * decibel / 10)
 
-    by = _solve(lambda x: _tension(tilt(x), overtones), _tension(power, overtones) + delta, LARGEST / 2)
+    by = _solve(lambda x: _tension(tilt(x), number), _tension(power, number) + delta, LARGEST / 2)
     added = by[:, None] * slope
     added[:, 0] += (_level(power) - _level(tilt(by))) * _NEPER
     return added
