@@ -102,9 +102,11 @@ def test_it_hangs_on_the_notes_length(habit, two):
     assert sum(n is not None for n in sung(habit, two, [0.45] * 4, 2)) > 0.7 * 32
 
 
-def test_who_was_not_heard_or_sings_straight_has_none(habit, two):
-    assert not any(sung(habit, two, [0.9] * 4, 0, takes=3))
+def test_who_was_not_heard_sings_like_all_and_who_sings_straight_does_so(habit, two):
+    found = [note for note in sung(habit, two, [0.9] * 4, 0) if note]
+    assert len(found) > 20 and 40 < np.median([note.extent for note in found]) < 100
     straight = VibratoHabit(two)
+    assert not any(sung(straight, two, [0.9] * 4, 0, takes=3)), "who has learnt nothing has none"
     straight.fit(taught(two, 3, 0, 60, 5.5, shortest=9.0))
     assert sum(n is not None for n in sung(straight, two, [0.9] * 4, 0)) < 0.1 * 32
 

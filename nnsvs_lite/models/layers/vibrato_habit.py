@@ -18,7 +18,7 @@ SHORTEST = 0.15
 WIDEST = 250.0
 """Cents, the largest extent that is sung."""
 NEVER = -20.0
-"""The logit of vibrato of a singer who was never heard."""
+"""The logit of vibrato where no note was heard."""
 USUAL = {"delay": 0.1, "rate": np.log(6.0), "extent": np.log(60.0), "fade_in": 0.2, "fade_out": 0.1}
 """Of a vibrato on a note of middle length; seconds, and logarithms of Hz and cents (Prame, 1994 and 1997)."""
 SPREAD = np.array([0.1, 0.08, 0.4, 0.1, 0.1])
@@ -120,22 +120,28 @@ class VibratoHabit(Counted):
                     sung = self._heard(lf0[part], voiced[part])
                     told = self._told(vowel, example.score)
                     rows.append(Row(example.singer, told, sung, vowel.end - vowel.start))
-        singers = sorted({row.singer for row in rows})
         start = (np.zeros(len(self._rooted)), np.zeros(self.habit.shape[1:]))
         start[1][0] = list(USUAL.values())
-        if len(singers) > 1:
+        if len({row.singer for row in rows}) > 1:
             start = self._learn(rows, *start)[:2]
-        for singer in singers:
+        learnt: dict[int | None, Sequence[np.ndarray]] = {}
+        for singer in range(len(self.presence)) if rows else ():
             own = [row for row in rows if row.singer == singer]
-            presence, habit, spread = self._learn(own, *start)
-            for _ in range(2):
-                missed, heard = self._missed(own[:MOST], habit, spread)
-                habit = habit + missed
-            there = np.mean([row.sung is not None for row in own])
-            before, after = np.clip([there, there / heard], 0.01, 0.98)
-            presence[0] += np.log(after / (1 - after)) - np.log(before / (1 - before))
-            for buffer, value in zip((self.presence, self.habit, self.spread), (presence, habit, spread)):
+            # Who was not heard, as a singer of the voice that this one starts from, is like all the others.
+            key = singer if own else None
+            learnt[key] = learnt.get(key) or self._corrected(own or rows, *self._learn(own or rows, *start))
+            for buffer, value in zip((self.presence, self.habit, self.spread), learnt[key]):
                 buffer[singer] = torch.tensor(value)
+
+    def _corrected(self, rows, presence, habit, spread) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """What was learnt from rows, so that what is sung is heard as they are."""
+        for _ in range(2):
+            missed, heard = self._missed(rows[:MOST], habit, spread)
+            habit = habit + missed
+        there = np.mean([row.sung is not None for row in rows])
+        before, after = np.clip([there, there / heard], 0.01, 0.98)
+        presence[0] += np.log(after / (1 - after)) - np.log(before / (1 - before))
+        return presence, habit, spread
 
     def _heard(self, lf0: np.ndarray, voiced: np.ndarray) -> np.ndarray | None:
         """A vowel's vibrato by the names in ``USUAL``, or None."""
