@@ -33,13 +33,13 @@ def predictors() -> tuple[Callable[[np.ndarray], float], Callable[[np.ndarray], 
         import onnxruntime
         import torch
 
+        # Torchaudio is there for reading files alone, and its wheels do not load beside each build of torch.
+        known = sys.modules.setdefault("torchaudio", ModuleType("torchaudio"))
         try:
-            import torchaudio  # noqa: F401
-        except (ImportError, OSError):
-            # The package needs it to read files alone, and its wheels do not load beside each build of torch.
-            sys.modules["torchaudio"] = ModuleType("torchaudio")
-        from distillmos.sqa import DEFAULT_WEIGHTS_CHKPT, ConvTransformerSQAModel
-
+            from distillmos.sqa import DEFAULT_WEIGHTS_CHKPT, ConvTransformerSQAModel
+        finally:
+            if known.__spec__ is None:
+                del sys.modules["torchaudio"]
         # Beside the weights lies a program that needs more packages, so only the file is taken.
         weights = Path(find_spec("speechmos").origin).parent / "dnsmos_models" / "sig_bak_ovr.onnx"
     except (ImportError, AttributeError):
