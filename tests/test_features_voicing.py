@@ -1,5 +1,6 @@
 """What is learnt of voicing, against performances whose rule is known, and how the rule system sings it."""
 
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -8,7 +9,7 @@ import torch
 from toy import make_score
 
 from nnsvs_lite.features.spec import VOICING_CELLS, Spec
-from nnsvs_lite.features.voicing import fit_voicing, frame_cells, kinds
+from nnsvs_lite.features.voicing import count_voicing, fit_voicing, frame_cells, kinds
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.batch import collate
 from nnsvs_lite.models.layers.acoustic_floor import SmoothFloor
@@ -44,12 +45,13 @@ def timed(spec: Spec, score: Score, rng: np.random.Generator):
 def learnt(toy_dump) -> Spec:
     """What twelve such performances teach."""
     spec, rng = Spec.read(toy_dump), np.random.default_rng(5)
-    kind, frames = np.array(kinds(spec)), []
+    kind, count = np.array(kinds(spec)), Counter()
     for _ in range(12):
         example, ids = timed(spec, make_score(rng, 30, lyrics=LYRICS), rng)
         duration = example.score.duration
-        frames.append((frame_cells(ids, duration, kind, spec.frame_shift), performed(kind[ids], duration)))
-    return replace(spec, stats=replace(spec.stats, voicing=fit_voicing(frames, spec)))
+        cells = frame_cells(ids, duration, kind, spec.frame_shift)
+        count.update(count_voicing(cells, performed(kind[ids], duration)))
+    return replace(spec, stats=replace(spec.stats, voicing=fit_voicing(count, spec)))
 
 
 def test_kinds_follow_from_phonetic_features(toy_dump):

@@ -1,14 +1,14 @@
 """Statistics of a training set, read once and added up in float64."""
 
 import os
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import numpy as np
 
 from nnsvs_lite.features.extract import check_lengths
 from nnsvs_lite.features.spec import SCORE_TABLES, Moments, PhoneStats, Spec, Stats
-from nnsvs_lite.features.voicing import fit_voicing, frame_cells, kinds
+from nnsvs_lite.features.voicing import count_voicing, fit_voicing, frame_cells, kinds
 from nnsvs_lite.io.done import Done
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.tables import FeatureReader, read_table
@@ -97,7 +97,7 @@ def compute_stats(dump: str | os.PathLike, train_set: str = "train") -> Stats:
     gv = {name: Accumulator(size) for name, size in spectral.items()}
     of_phone = {"duration": 1, "vuv": 1, **spectral}
     phones = defaultdict(lambda: {name: Accumulator(size) for name, size in of_phone.items()})
-    kind, voicing = np.array(kinds(spec)), []
+    kind, voicing = np.array(kinds(spec)), Counter()
     pitch_column, phone_column = spec.column("note", "pitch"), spec.column("phone", "phone")
 
     for utt in utts:
@@ -121,9 +121,8 @@ def compute_stats(dump: str | os.PathLike, train_set: str = "train") -> Stats:
         numbers = value["phone_context"][:, phone_column].astype(np.int64) - 1
         if not set(numbers) <= set(range(len(spec.phones))):
             raise DataError("has phones that schema.json lacks; extract the features again", where)
-        voicing.append(
-            (frame_cells(numbers + 1, durations, kind, spec.frame_shift), value["vuv"][:, 0] >= 0.5)
-        )
+        cells = frame_cells(numbers + 1, durations, kind, spec.frame_shift)
+        voicing.update(count_voicing(cells, value["vuv"][:, 0] >= 0.5))
         for number, start, end in zip(numbers, ends - durations, ends):
             for name, accumulator in phones[spec.phones[number]].items():
                 accumulator.add(np.array([end - start]) if name == "duration" else value[name][start:end])

@@ -6,7 +6,6 @@ their kind (a ridge), so that a phone that was sung once, or never, is voiced as
 """
 
 from collections import Counter
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -51,18 +50,20 @@ def frame_cells(ids: np.ndarray, duration: np.ndarray, kind: np.ndarray, shift: 
     return np.stack([ids[phone], before, after], axis=1)
 
 
-def fit_voicing(frames: Iterable[tuple[np.ndarray, np.ndarray]], spec: Spec) -> tuple[float, ...]:
+def count_voicing(cells: np.ndarray, voiced: np.ndarray) -> Counter[tuple[int, ...]]:
+    """How many frames have which (T, 3) cells of :func:`frame_cells` and (T,) voicing."""
+    rows, number = np.unique(np.column_stack([cells, voiced]), axis=0, return_counts=True)
+    return Counter(dict(zip(map(tuple, rows.tolist()), number.tolist())))
+
+
+def fit_voicing(count: Counter[tuple[int, ...]], spec: Spec) -> tuple[float, ...]:
     """Effects on the logit: of each phone id, of each cell before a frame, of each after it.
 
-    ``frames`` are, of each utterance, (T, 3) from :func:`frame_cells` and (T,) whether each frame is voiced.
+    ``count`` is the sum over utterances of what :func:`count_voicing` gives.
     """
     from scipy.optimize import minimize
     from scipy.special import expit
 
-    count: Counter[tuple[int, ...]] = Counter()
-    for cells, voiced in frames:
-        rows, number = np.unique(np.column_stack([cells, voiced]), axis=0, return_counts=True)
-        count.update(dict(zip(map(tuple, rows.tolist()), number.tolist())))
     rows, weight = np.array(sorted(count)).reshape(-1, 4), np.array([n for _, n in sorted(count.items())])
     kind = np.array(kinds(spec))
     size = [KINDS, len(kind), VOICING_CELLS, VOICING_CELLS]
