@@ -6,11 +6,12 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from models_common import ROOT, build
+from models_common import ROOT
 
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.features.vibrato import CENTS, find_vibrato, sing_vibrato
 from nnsvs_lite.models.batch import Batch, Example, collate, note_seeds
+from nnsvs_lite.models.config import Config
 from nnsvs_lite.models.layers.vibrato_habit import VibratoHabit, held_vowels
 from nnsvs_lite.score import Note, Score
 from nnsvs_lite.score.phonemize import attach_phones
@@ -193,11 +194,11 @@ def test_what_is_sung_is_found_again(rate, extent, delay):
 
 def test_a_model_learns_it_and_keeps_it(two, tmp_path):
     path = ROOT / "conf/acoustic/resf0_conv.yaml"
-    model = build(path, two)
+    model = Config.read(path, ["--model.options.retrieval=0"]).build(two).eval()
     plain = model.infer(batch_of([phrase(two, [0.9] * 3, singer=2)], two))
     assert model.fits and not plain["vibrato"].any(), "who has learnt nothing sings the rule"
     model.fit(taught(two, 2, 2, 100, 6.5, 0.0))
-    again = build(path, two)
+    again = Config.read(path, ["--model.options.retrieval=0"]).build(two).eval()
     again.load_state_dict(model.state_dict())
     batch = batch_of([phrase(two, [0.9] * 3, singer=2)], two, 5)
     out, same = model.infer(batch), again.infer(batch)

@@ -18,6 +18,7 @@ from nnsvs_lite.models.layers.losses import StreamLoss
 from nnsvs_lite.models.layers.outputs import OutputSpace, Pitch
 from nnsvs_lite.models.layers.perceptual import PerceptualEntropy
 from nnsvs_lite.models.layers.postfilter import VarianceScaling
+from nnsvs_lite.models.layers.retrieval import Retrieval
 from nnsvs_lite.models.layers.vibrato_habit import VibratoHabit
 from nnsvs_lite.models.options import AcousticOptions
 
@@ -50,6 +51,7 @@ class NeuralAcoustic(AcousticModel):
         self.style = StyleTokens(spec, self.options.style_tokens) if self.options.style_tokens else None
         self.perceptual = PerceptualEntropy(spec) if self.options.perceptual else None
         self.vibrato_habit = VibratoHabit(spec) if self.options.vibrato_habit else None
+        self.retrieval = Retrieval(spec, self.options.retrieval) if self.options.retrieval else None
         self.gv = VarianceScaling(spec, self.options.gv)
 
     @abstractmethod
@@ -107,6 +109,8 @@ class NeuralAcoustic(AcousticModel):
         out = self.predict(batch, teacher=False)
         out["vuv"] = torch.sigmoid(out["vuv_logit"])
         sung = {name: out[name] for name in self.spec.streams}
+        if self.retrieval is not None:
+            sung = self.retrieval(sung, batch, phone_of_frame(batch))
         if self.vibrato_habit is not None:
             # Beside F0, so that what a musician asks of it needs no guess.
             sung["vibrato"] = self.vibrato_habit(batch)

@@ -30,6 +30,8 @@ class AcousticOptions:
         vibrato_habit: sing each singer's vibrato, learnt and drawn note by note; see
             :class:`nnsvs_lite.models.layers.vibrato_habit.VibratoHabit`. A network alone learns the mean of
             all phases, which is none.
+        retrieval: share, 0 to 1, of what the singer sang in training where the score was alike, for a
+            training set of no size; see :class:`nnsvs_lite.models.layers.retrieval.Retrieval`.
         gv: strength, 0 to 1, of the post-filter that gives sung spectra the variance of recordings.
     """
 
@@ -40,4 +42,5 @@ class AcousticOptions:
     style_tokens: Depth = 0
     perceptual: Weight = 0.0
     vibrato_habit: bool = False
+    retrieval: Annotated[float, Within(0, 1)] = 0.0
     gv: Annotated[float, Within(0, 1)] = 0.0
