@@ -10,7 +10,8 @@ from nnsvs_lite.align.config import RefineConfig, SyncConfig
 from nnsvs_lite.align.frames import analyse, load_frames, save_frames
 from nnsvs_lite.align.refine import refine, to_labels
 from nnsvs_lite.align.report import figures, onset_errors
-from nnsvs_lite.align.slots import Item, slots_of
+from nnsvs_lite.align.segmental import Evidence, Priors, running_sums, search
+from nnsvs_lite.align.slots import RESTED, Item, Slot, slots_of
 from nnsvs_lite.align.sync import synchronise
 from nnsvs_lite.score.types import Note, Score
 
@@ -186,3 +187,30 @@ def test_one_utterance_is_in_memory_at_a_time(toy, monkeypatch):
     monkeypatch.setattr("nnsvs_lite.align.refine.load_frames", load)
     refine(toy[1], dataclasses.replace(CONFIG, iterations=1))
     assert len(alive) == 30 and most <= 2  # the next is read while the last still has its name
+
+
+@pytest.mark.parametrize(("rest", "begins"), [(0.0, 60), (1.0, 100)])
+def test_a_rest_begins_where_the_voice_ends_and_not_where_it_fades(rest, begins):
+    slot = Slot("a", "ja:a", "ja:vowel", 0, 0, 0, np.nan, "", np.nan, True, False, False)
+    silent = dataclasses.replace(slot, phone="pau", key="ja:pau", pitch=RESTED, note=1, low=20, high=140)
+    # From frame 60 on it sounds more like silence, until frame 100 it is voiced.
+    frame = np.arange(150)
+    states = {"ja:a": np.zeros((3, 150)), "ja:pau": np.tile(np.where(frame < 60, -0.5, 0.5), (3, 1))}
+    states = {key: running_sums(value) for key, value in states.items()}
+    evidence = Evidence(states, {RESTED: running_sums(-rest * (frame < 100))}, np.zeros(151))
+    assert search([slot, silent], 150, evidence, Priors())[0].tolist() == [0, begins, 150]
+
+
+def test_how_silent_rests_are_is_heard_in_consonants_without_voice(toy, tmp_path):
+    _, items = toy
+    dry = refine(items, dataclasses.replace(CONFIG, iterations=4)).priors.rest
+    assert dry > np.log(9.0)  # less than a tenth of them
+    # As in a room that sounds on through them.
+    echoing = []
+    for item in items:
+        frames = load_frames(item.cache)
+        hertz = np.where(frames.f0 > 0, frames.f0, 200.0)
+        frames = dataclasses.replace(frames, f0=hertz, voicing=np.maximum(frames.voicing, 0.8))
+        save_frames(tmp_path / f"{item.utt}.npz", frames)
+        echoing.append(dataclasses.replace(item, cache=tmp_path / f"{item.utt}.npz"))
+    assert refine(echoing, dataclasses.replace(CONFIG, iterations=4)).priors.rest == 0.0

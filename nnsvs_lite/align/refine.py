@@ -15,7 +15,7 @@ from nnsvs_lite.align.acoustic import Models, Sums, estimate
 from nnsvs_lite.align.config import RefineConfig
 from nnsvs_lite.align.frames import Frames, load_frames
 from nnsvs_lite.align.segmental import Evidence, Priors, first_onsets, running_sums, search
-from nnsvs_lite.align.slots import BREATH, UNSUNG, Item, Slot, manner, slots_of
+from nnsvs_lite.align.slots import BREATH, RESTED, UNSUNG, Item, Slot, manner, slots_of
 from nnsvs_lite.features.f0 import hz_to_midi
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.jobs import run_jobs
@@ -35,7 +35,7 @@ vowel that is sung on into the next note from one that begins with it."""
 _ONSET_DEVIATION, _LEAST_SPREAD = 0.08, 0.015
 """Seconds: spread of the onset prior before it is learnt, and the narrowest that is learnt."""
 _PITCH_WIDTH = 80.0
-_VOICED_BREATH = 0.3
+_VOICED_BREATH, _PERIODIC = 0.3, 0.7
 _BELIEF = 5.0
 
 
@@ -84,7 +84,9 @@ def normalise(items: Sequence[Item]) -> dict[str, Norm]:
     return norms
 
 
-def evidence_of(item: Item, slots: Sequence[Slot], frames: Frames, norm: Norm, models: Models) -> Evidence:
+def evidence_of(
+    item: Item, slots: Sequence[Slot], frames: Frames, norm: Norm, models: Models, rest: float
+) -> Evidence:
     """Running sums of an utterance's log-likelihoods for the phones in its slots."""
     features = norm(frames.features)
     found = models.frames(sorted({slot.key for slot in slots}), features)
@@ -97,16 +99,17 @@ def evidence_of(item: Item, slots: Sequence[Slot], frames: Frames, norm: Norm, m
         agreement = np.where(voiced, 0.25 - np.log1p((cents / _PITCH_WIDTH) ** 2), 0.0)
         pitch[note] = running_sums(_PITCH * np.maximum(agreement, -3.0))
     # Nobody breathes with a voice: a syllable that the score lacks must not pass for a breath.
-    pitch[UNSUNG] = running_sums(-_VOICED_BREATH * (voiced & (frames.voicing > 0.7)))
+    sung = running_sums(voiced & (frames.voicing > _PERIODIC))
+    pitch[UNSUNG], pitch[RESTED] = -_VOICED_BREATH * sung, -rest * sung
     boundary = _FLUX * np.log(frames.flux / norm.flux + 1e-2)
     return Evidence(states, pitch, np.append(boundary, boundary[-1]))
 
 
 def _work(
     config: RefineConfig, norms: Mapping[str, Norm], models: Models | None, priors: Priors, items: list[Item]
-) -> tuple[dict[str, np.ndarray], Sums]:
-    """One job: searches its utterances and sums their frames."""
-    found, sums = {}, Sums()
+) -> tuple[dict[str, np.ndarray], Sums, np.ndarray]:
+    """One job: searches its utterances, sums their frames; of unvoiced consonants, how many are voiced."""
+    found, sums, heard = {}, Sums(), np.zeros(2)
     for item in items:
         frames = load_frames(item.cache)
         norm = norms[item.speaker]
@@ -115,11 +118,14 @@ def _work(
             given = [seconds / config.frame_shift for seconds in item.first]
             onsets = first_onsets(slots, item.frames, priors, given)
         else:
-            evidence = evidence_of(item, slots, frames, norm, models)
+            evidence = evidence_of(item, slots, frames, norm, models, priors.rest)
             onsets, _ = search(slots, item.frames, evidence, priors)
         sums.add(slots, onsets, norm(frames.features))
         found[item.utt] = onsets
-    return found, sums
+        middles = (onsets[:-1] + onsets[1:]) // 2
+        mute = [m for m, slot in zip(middles, slots) if np.isnan(slot.pitch) and not slot.silence]
+        heard += np.sum((frames.f0[mute] > 0) & (frames.voicing[mute] > _PERIODIC)), len(mute)
+    return found, sums, heard
 
 
 def first_priors(items: Sequence[Item], config: RefineConfig) -> Priors:
@@ -197,9 +203,10 @@ def refine(items: Sequence[Item], config: RefineConfig, jobs: int = 1) -> Refine
     while number <= rounds:
         work = functools.partial(_work, config, norms, models, priors)
         batches = [items[i : i + BATCH] for i in range(0, len(items), BATCH)]
-        sums, before, onsets = Sums(), onsets, {}
-        for found, part in run_jobs(work, batches, jobs):
+        sums, before, onsets, heard = Sums(), onsets, {}, np.array([1.0, 2.0])
+        for found, part, count in run_jobs(work, batches, jobs):
             sums.merge(part)
+            heard += count
             onsets.update(found)
         if before and all(np.array_equal(before[utt], onsets[utt]) for utt in onsets):
             break
@@ -213,6 +220,9 @@ def refine(items: Sequence[Item], config: RefineConfig, jobs: int = 1) -> Refine
             models = estimate(sums, known)
             if number >= _LEARN_AFTER:
                 priors = learn_priors(items, onsets, config, general)
+                # A rest is as silent as consonants without voice are: hardly ever voiced, but in a room that
+                # sounds on.
+                priors.rest = max(float(np.log(heard[1] / heard[0] - 1.0)), 0.0)
         number += 1
     return Refined(onsets, models, priors, norms, items)
 

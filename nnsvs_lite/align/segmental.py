@@ -30,6 +30,7 @@ class Priors:
     # By phone key, (mean, spread) of the logarithm of its length in frames.
     length: dict[str, tuple[float, float]] = field(default_factory=dict)
     breath: float = -4.0  # log-odds of a breath that the score lacks against none
+    rest: float = 0.0  # what speaks against a voiced frame in a rest
     default: float = 16.0  # spread of onsets whose kind is unknown
 
 

@@ -14,6 +14,8 @@ from nnsvs_lite.score.types import Score
 BREATH = "br"
 UNSUNG = -1.0
 """The ``pitch`` of a breath that the score lacks."""
+RESTED = -2.0
+"""The ``pitch`` of a rest."""
 _MANNERS = (
     # (features of the phone, name, seconds, spread of the logarithm). Lengths are those of sung
     # consonants in general, rounded: they hold the first rounds together, then the data speak.
@@ -67,7 +69,7 @@ class Slot:
     expected: float
     # Which onset prior holds: ``rest``, or the manner of the note's first phone; empty: none.
     kind: str
-    pitch: float  # MIDI number of a voiced phone's note, ``UNSUNG`` for a breath that the score lacks, or NaN
+    pitch: float  # MIDI number of a voiced phone's note, ``UNSUNG``, ``RESTED`` or NaN
     vowel: bool  # whether it can be held
     silence: bool  # whether it is a pause or a breath
     optional: bool  # whether it is a breath that the score lacks
@@ -106,7 +108,7 @@ def slots_of(item: Item, config: RefineConfig) -> list[Slot]:
             pitch = float(note.pitch) if language.is_voiced(phone) else np.nan
             if note.is_rest:
                 prior = (begin, "rest") if k == 0 and n else ()
-                add(phone, n, begin - 2 * half, max(begin + 2 * half, end), np.nan, *prior)
+                add(phone, n, begin - 2 * half, max(begin + 2 * half, end), RESTED, *prior)
             elif k < onset:
                 add(phone, n, begin - reach, begin + half, pitch)
             elif k == onset:
