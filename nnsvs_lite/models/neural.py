@@ -17,6 +17,7 @@ from nnsvs_lite.models.layers.expand import phone_of_frame
 from nnsvs_lite.models.layers.losses import StreamLoss
 from nnsvs_lite.models.layers.outputs import OutputSpace, Pitch
 from nnsvs_lite.models.layers.perceptual import PerceptualEntropy
+from nnsvs_lite.models.layers.pitch_flow import PitchFlow
 from nnsvs_lite.models.layers.postfilter import VarianceScaling
 from nnsvs_lite.models.layers.retrieval import Retrieval
 from nnsvs_lite.models.layers.vibrato_habit import VibratoHabit
@@ -50,8 +51,10 @@ class NeuralAcoustic(AcousticModel):
         self.stream_loss = self.before_loss = StreamLoss(spec, weights)
         self.style = StyleTokens(spec, self.options.style_tokens) if self.options.style_tokens else None
         self.perceptual = PerceptualEntropy(spec) if self.options.perceptual else None
-        self.vibrato_habit = VibratoHabit(spec) if self.options.vibrato_habit else None
         self.retrieval = Retrieval(spec, self.options.retrieval) if self.options.retrieval else None
+        self.pitch_flow = PitchFlow(spec, self.options) if self.options.pitch == "flow" else None
+        habit = self.options.vibrato_habit and self.pitch_flow is None
+        self.vibrato_habit = VibratoHabit(spec) if habit else None
         self.gv = VarianceScaling(spec, self.options.gv)
 
     @abstractmethod
@@ -90,10 +93,20 @@ class NeuralAcoustic(AcousticModel):
         if self.perceptual is not None:
             entropy = self.perceptual(predicted["mgc"], batch.frame_mask)
             terms = terms | {"perceptual": entropy * self.options.perceptual}
+        if self.pitch_flow is not None:
+            terms = terms | {"pitch_flow": self.pitch_flow.learn(batch, self._sung_lf0(batch))}
         for name, value in terms.items():
             losses["loss"] = losses["loss"] + value
             losses[name] = value.detach()
         return losses
+
+    @torch.no_grad()
+    def _sung_lf0(self, batch: Batch) -> Tensor:
+        """Log F0 as it would be sung now, without teacher forcing and dropout."""
+        training = self.training
+        lf0 = self.eval().predict(batch, teacher=False)["lf0"]
+        self.train(training)
+        return lf0
 
     @property
     def fits(self) -> bool:
@@ -111,8 +124,14 @@ class NeuralAcoustic(AcousticModel):
         sung = {name: out[name] for name in self.spec.streams}
         if self.retrieval is not None:
             sung = self.retrieval(sung, batch, phone_of_frame(batch))
-        if self.vibrato_habit is not None:
+        if (wave := self._movement(batch, sung["lf0"])) is not None:
             # Beside F0, so that what a musician asks of it needs no guess.
-            sung["vibrato"] = self.vibrato_habit(batch)
-            sung["lf0"] = sung["lf0"] + sung["vibrato"]
+            sung["vibrato"] = wave
+            sung["lf0"] = sung["lf0"] + wave
         return self.gv(sung, batch)
+
+    def _movement(self, batch: Batch, lf0: Tensor) -> Tensor | None:
+        """What is added to log F0 by chance, (B, T, 1), if anything is."""
+        if self.pitch_flow is not None:
+            return self.pitch_flow(batch, lf0)
+        return None if self.vibrato_habit is None else self.vibrato_habit(batch)

@@ -1,7 +1,7 @@
 """Options that every neural acoustic model takes, as ``options:`` among its ``init_args``."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from nnsvs_lite.io.settings import Within
 
@@ -32,6 +32,8 @@ class AcousticOptions:
             all phases, which is none.
         retrieval: share, 0 to 1, of what the singer sang in training where the score was alike, for a
             training set of no size; see :class:`nnsvs_lite.models.layers.retrieval.Retrieval`.
+        pitch: ``mean``, as the system predicts it, or ``flow``: that, and a movement about it that is drawn
+            (:class:`nnsvs_lite.models.layers.pitch_flow.PitchFlow`), in place of any ``vibrato_habit``.
         gv: strength, 0 to 1, of the post-filter that gives sung spectra the variance of recordings.
     """
 
@@ -43,4 +45,5 @@ class AcousticOptions:
     perceptual: Weight = 0.0
     vibrato_habit: bool = False
     retrieval: Annotated[float, Within(0, 1)] = 0.0
+    pitch: Literal["mean", "flow"] = "mean"
     gv: Annotated[float, Within(0, 1)] = 0.0

@@ -125,7 +125,7 @@ class Singer:
             transpose: semitones. tempo: factor; 2 is twice as fast.
             timing: strength of time lags, 0 to 2; 0 keeps to the score's beats.
             seed: of models that draw by chance, from 0; another seed is another take.
-            temperature: how far takes lie apart, 0 to 2; at 0 models that draw by chance sing the middle way.
+            temperature: of what models draw by chance, 0 to 2: how far takes lie apart; at 0 they are one.
             retake: notes to sing anew, each time with a seed of their own, one after the other; all frames of
                 other notes stay as they are. See :class:`~nnsvs_lite.synthesis.takes.Retake`.
             singer: name, or index in :attr:`singers`; the first if not given.
