@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from features_corpus import tone
 
-from nnsvs_lite.evaluation import espnet
+from nnsvs_lite.evaluation import others
 from nnsvs_lite.evaluation.measures import BY_KEY, distortion, vectors
 from nnsvs_lite.io.errors import DataError
 
@@ -20,7 +20,7 @@ def melody(lengths, pitches=(60, 67, 64), shift=0.0) -> np.ndarray:
 
 
 def scores(ref: np.ndarray, est: np.ndarray) -> dict[str, float]:
-    pair = espnet.paired(espnet.analyse(ref, RATE), espnet.analyse(est, RATE))
+    pair = others.paired(others.analyse(ref, RATE), others.analyse(est, RATE))
     return {key: BY_KEY[key].pool([vector]) for key, vector in vectors(*pair, "espnet").items()}
 
 
@@ -43,7 +43,7 @@ def test_timing_does_not_count_here():
     a, b = melody((0.3, 0.4, 0.3)), melody((0.4, 0.3, 0.3))
     found = scores(a, b)
     assert found["espnet_log_f0_rmse"] < 0.02
-    cepstra = [espnet.mel_cepstra(wave, RATE) for wave in (a, b)]
+    cepstra = [others.mel_cepstra(wave, RATE) for wave in (a, b)]
     straight = distortion(*cepstra).mean()
     assert found["espnet_mcd_db"] < 0.5 * straight
 
@@ -56,9 +56,9 @@ def test_fifty_cents_are_the_fiftieth_part_of_so_many():
 def test_a_note_above_the_ceiling_is_not_found():
     """ESPnet's default is deaf to a whole-tone error above G5; a higher ceiling hears it."""
     a, b = melody((0.4,), (86,)), melody((0.4,), (84,))
-    low = [espnet.analyse(wave, RATE) for wave in (a, b)]
+    low = [others.analyse(wave, RATE) for wave in (a, b)]
     assert max(found.f0.max() for found in low) < 900.0  # Harvest looks a tenth above its ceiling
-    high = espnet.paired(*(espnet.analyse(wave, RATE, ceiling=1500.0) for wave in (a, b)))
+    high = others.paired(*(others.analyse(wave, RATE, ceiling=1500.0) for wave in (a, b)))
     error = BY_KEY["espnet_log_f0_rmse"]
     assert 1731.234 * error.pool([error.vector(*high)]) == pytest.approx(200.0, abs=2.0)
 
@@ -75,7 +75,7 @@ def test_the_path_is_the_cheapest():
         steps = [(i - di, j - dj) for di, dj in itertools.product((0, 1), repeat=2) if di + dj]
         return cost[i, j] + min(cheapest(*s) for s in steps if min(s) >= 0)
 
-    i, j = espnet.warp(a, b)
+    i, j = others.warp(a, b)
     assert cost[i, j].sum() == pytest.approx(cheapest(3, 4))
     assert (i[0], j[0], i[-1], j[-1]) == (0, 0, 3, 4)
     assert set(zip(np.diff(i), np.diff(j))) <= {(0, 1), (1, 0), (1, 1)}
@@ -83,6 +83,6 @@ def test_the_path_is_the_cheapest():
 
 def test_bad_input_is_named():
     with pytest.raises(DataError, match="no settings of ESPnet for 12345 Hz"):
-        espnet.analyse(np.zeros(9000), 12345)
+        others.analyse(np.zeros(9000), 12345)
     with pytest.raises(DataError, match="fewer than one frame"):
-        espnet.mel_cepstra(np.zeros(100), RATE)
+        others.mel_cepstra(np.zeros(100), RATE)

@@ -2,7 +2,7 @@
 
 Each measure makes a small vector of two renditions of an utterance. Vectors of several utterances are summed
 (or, for medians, joined) before the number is taken: a table pools frames, notes or phones. Frame ``t`` is
-compared with frame ``t`` (no DTW); ESPnet's figures differ, see :mod:`nnsvs_lite.evaluation.espnet`.
+compared with frame ``t`` (no DTW); ESPnet's figures differ, see :mod:`nnsvs_lite.evaluation.others`.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nnsvs_lite.evaluation import liveliness as life
 from nnsvs_lite.evaluation.reference import Rendition
+from nnsvs_lite.features import liveliness as life
 
 FRAME_STREAMS = ("f0", "mgc", "bap", "mel", "contour", "level")
 MASKED = ("mgc", "bap", "mel", "level")

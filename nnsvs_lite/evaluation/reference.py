@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nnsvs_lite.corpus.datadir import DataDir
-from nnsvs_lite.evaluation import liveliness
+from nnsvs_lite.features import liveliness
 from nnsvs_lite.features.config import MelConfig
 from nnsvs_lite.features.f0 import hz_to_midi
 from nnsvs_lite.features.spec import Spec
@@ -38,8 +38,9 @@ class Rendition:
         onset, nucleus: ``(sung notes,)`` s, starts of each note's first phone and of its nucleus.
         phone: ``(sung phones,)`` s, durations. syllable: ``(sung notes,)`` s, durations.
         pitch: ``(notes on a vowel,)`` MIDI numbers, the score's or as :func:`sung_pitch` finds them.
-        contour, vibrato, f0_modulation, gv, gv_held, mgc_modulation, level: see :mod:`.liveliness`; ``gv`` is
-            over frames of sung phones, ``gv_held`` within vowels.
+        contour, vibrato, f0_modulation, gv, gv_held, mgc_modulation, level: see
+            :mod:`nnsvs_lite.features.liveliness`; ``gv`` is over frames of sung phones, ``gv_held`` within
+            vowels.
         voicing: ``(frames of sung phones, 2)``, class of phone and whether voiced.
         opinions: ``(2,)``, as :mod:`.mos` predicts them.
     """

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nnsvs_lite.corpus.datadir import DataDir
-from nnsvs_lite.evaluation import espnet, mos
+from nnsvs_lite.evaluation import others
 from nnsvs_lite.evaluation.measures import vectors
 from nnsvs_lite.evaluation.reference import Reference, Rendition, Truth, Utterance
 from nnsvs_lite.evaluation.system import System, analyse, analyse_recording, tuning_f0
@@ -88,14 +88,14 @@ def _recorded_spectrum(material: Material, utt: str) -> tuple[np.ndarray, np.nda
 
 # All recordings of a set, so that they are analysed once and not for each system.
 @lru_cache(maxsize=512)
-def _recorded_for_espnet(material: Material, utt: str, sample_rate: int) -> espnet.EspnetAnalysis:
+def _recorded_for_espnet(material: Material, utt: str, sample_rate: int) -> others.EspnetAnalysis:
     wave = _open(material).recording(utt, sample_rate)
-    return espnet.analyse(wave, sample_rate, f"{material.data}: {utt}")
+    return others.analyse(wave, sample_rate, f"{material.data}: {utt}")
 
 
 @lru_cache(maxsize=512)
 def _recorded_opinions(material: Material, utt: str) -> np.ndarray:
-    return mos.opinions(_open(material).recording(utt, mos.RATE))
+    return others.opinions(_open(material).recording(utt, others.MOS_RATE))
 
 
 def score_utterance(job: ScoringJob) -> Outcome:
@@ -149,14 +149,14 @@ def _score_system(outcome: Outcome, job: ScoringJob, utterance: Utterance) -> No
     sung = replace(sung, pitch=pitch, **utterance.liveliness(sung.f0, sung.mgc, known))
     sung = replace(sung, **({} if phones is None else utterance.times(phones)))
     if job.material.mos:
-        sung = replace(sung, opinions=mos.opinions(resample(original, rate, mos.RATE)))
+        sung = replace(sung, opinions=others.opinions(resample(original, rate, others.MOS_RATE)))
     outcome.f0 = sung.f0
     outcome.vectors = vectors(_recorded(job, utterance), sung, "main", "life", "more")
     if opened.truth is not None:
         outcome.vectors |= vectors(opened.truth.rendition(utterance), sung, "truth")
     if job.material.espnet:
         recorded = _recorded_for_espnet(job.material, job.utt, rate)
-        pair = espnet.paired(recorded, espnet.analyse(original, rate, where))
+        pair = others.paired(recorded, others.analyse(original, rate, where))
         outcome.vectors |= vectors(*pair, "espnet")
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from nnsvs_lite.corpus.datadir import audio_files
-from nnsvs_lite.evaluation import mos
+from nnsvs_lite.evaluation import others
 from nnsvs_lite.evaluation.reference import Reference
 from nnsvs_lite.evaluation.results import collect, write_results
 from nnsvs_lite.evaluation.scoring import NATURAL, Material, make_jobs, score_utterance
@@ -56,7 +56,7 @@ def evaluate(
     if material.mos and data is None:
         raise DataError("--mos needs --data: opinions say something beside those of the recordings")
     if material.mos:
-        mos.predictors()
+        others.predictors()
     reference = Reference(material.dump, material.set_name)
     opened = {name: System(name, path) for name, path in systems.items()}
     inputs = [material.dump / "schema.json", reference.path, *(p for p in (data, truth) if p is not None)]

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nnsvs_lite.evaluation import liveliness
 from nnsvs_lite.evaluation.measures import BY_KEY, group
 from nnsvs_lite.evaluation.reference import Rendition
+from nnsvs_lite.features import liveliness
 from nnsvs_lite.features.vibrato import CENTS
 from nnsvs_lite.score.languages import get_language
 
