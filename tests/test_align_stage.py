@@ -10,6 +10,7 @@ import soundfile
 from align_corpus import RATE, make_corpus, sing
 
 from nnsvs_lite.align.config import AlignConfig, RefineConfig
+from nnsvs_lite.align.report import report_text
 from nnsvs_lite.align.stage import align
 from nnsvs_lite.bin.main import main
 from nnsvs_lite.corpus.datadir import DataDir
@@ -64,6 +65,18 @@ def test_what_is_written(aligned):
     words = read_textgrid(out / "textgrids" / "toy_003.TextGrid", "words")
     score = DataDir.read(data).scores["toy_003"]
     assert [w.label for w in words if w.label] == [n.lyric for n in score.notes if n.lyric]
+
+
+def test_kept_utterances_with_doubtful_lyrics_are_named(aligned):
+    _, out, report, _ = aligned
+    rows = json.loads((out / "report.json").read_text())
+    assert "other lyrics" not in report_text(rows, {})
+    rows["utterances"]["toy_003"]["vowels"] = 0.58
+    rows["utterances"]["toy_004"] |= {"vowels": 0.3, "rejected": "for some reason"}
+    assert (
+        "1 that are kept may have other lyrics (vowels that sound like others):\n  toy_003: 42%\n"
+        in report_text(rows, {})
+    )
 
 
 def test_run_again_it_does_nothing(aligned):

@@ -17,6 +17,8 @@ from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.tables import write_table
 
 _SHOWN, _FEW, _UNLIKELY = 20, 8, 3.5
+_OTHER_LYRICS = 0.75
+"""Share of vowels that sound most like themselves, below which an utterance that is kept is named."""
 PUBLISHED = {
     "Montreal Forced Aligner on singing": 0.403,
     "aligner made for singing, first": 0.209,
@@ -206,6 +208,10 @@ def report_text(report: Mapping, rejected: Mapping[str, str]) -> str:
             *placed[:_SHOWN],
         ]
         lines += [f"  ... and {len(placed) - _SHOWN} more, all in report.json"] * (len(placed) > _SHOWN)
+    rows = {utt: row["vowels"] for utt, row in report["utterances"].items() if not row["rejected"]}
+    if unlike := [f"  {utt}: {1 - share:.0%}" for utt, share in rows.items() if share < _OTHER_LYRICS]:
+        lines += ["", f"{len(unlike)} that are kept may have other lyrics (vowels that sound like others):"]
+        lines += unlike[:_SHOWN]
     if report["faults"]:
         lines += ["", "faults: " + ", ".join(f"{kind} {count}" for kind, count in report["faults"].items())]
     lines += ["", f"{report['n_rejected']} of {report['n_utts']} utterances are kept out of training"]
