@@ -95,7 +95,7 @@ class PitchFlow(nn.Module):
         mask, frames = batch.frame_mask, sum_by_note(batch.score.duration, batch)
         noise = self._noise(batch.score.note_seed, frames, mask) * batch.temperature
         sung = self.stream.sing(noise, self._condition(batch, mean), mask)
-        return smooth(sung, mask, self.smoothing) * UNIT
+        return smooth(self._fast(sung, mask), mask, self.smoothing) * UNIT
 
     def _noise(self, seeds: Tensor, frames: Tensor, mask: Tensor) -> Tensor:
         """(B, T, 1) of unit variance in the band of ``_fast``; a note's, ``frames`` (B, N), from its seed."""
