@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from models_common import ROOT, batch_of, build, examples, shaken
+from models_common import ROOT, batch_of, examples, shaken
 
 from nnsvs_lite.features.config import MelConfig
 from nnsvs_lite.features.mel import mel_edges
@@ -42,7 +42,8 @@ def items(toy_dump, spec):
 
 
 def make(name: str, spec: Spec, **options) -> NeuralAcoustic:
-    """A system with noise on its weights and some options."""
+    """A system with noise on its weights; options that add to streams are off if not given."""
+    options = {"gv": 0.0, "movement": 0.0, "retrieval": 0.0} | options
     config = Config.read(
         ROOT / f"conf/acoustic/{name}.yaml", [f"--model.options.{k}={v}" for k, v in options.items()]
     )
@@ -301,7 +302,7 @@ class TestVarianceScaling:
 
     def test_statistics_without_variance_give_one_clear_line(self, spec, items):
         bare = replace(spec, stats=replace(spec.stats, gv={}))
-        assert build(ROOT / "conf/acoustic/resf0_conv.yaml", bare).infer(batch_of(items[:1], bare))
+        assert make("resf0_conv", bare).infer(batch_of(items[:1], bare))
         with pytest.raises(DataError, match="needs the variance of utterances"):
             make("resf0_conv", bare, gv=0.5)
         with pytest.raises(DataError, match="within 0..1"):

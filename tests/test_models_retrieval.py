@@ -101,8 +101,11 @@ def test_share_depends_on_the_data_and_the_rest_is_the_networks(spec, items, fit
 
 
 def test_it_goes_with_the_model(spec, items, tmp_path):
-    config = Config.read(ROOT / "conf/acoustic/resf0_conv.yaml", ["--model.options.retrieval=1.0"])
-    plain = Config.read(ROOT / "conf/acoustic/resf0_conv.yaml", ["--model.options.retrieval=0"])
+    others = ["--model.options.gv=0", "--model.options.movement=0"]
+    config, plain = (
+        Config.read(ROOT / "conf/acoustic/resf0_conv.yaml", [f"--model.options.retrieval={share}", *others])
+        for share in (1.0, 0.0)
+    )
     models = []
     for c in (config, plain):
         torch.manual_seed(0)

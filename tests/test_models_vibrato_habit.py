@@ -194,11 +194,12 @@ def test_what_is_sung_is_found_again(rate, extent, delay):
 
 def test_a_model_learns_it_and_keeps_it(two, tmp_path):
     path = ROOT / "conf/acoustic/resf0_conv.yaml"
-    model = Config.read(path, ["--model.options.retrieval=0"]).build(two).eval()
+    config = Config.read(path, ["--model.options.retrieval=0", "--model.options.movement=0"])
+    model = config.build(two).eval()
     plain = model.infer(batch_of([phrase(two, [0.9] * 3, singer=2)], two))
     assert model.fits and not plain["vibrato"].any(), "who has learnt nothing sings the rule"
     model.fit(taught(two, 2, 2, 100, 6.5, 0.0))
-    again = Config.read(path, ["--model.options.retrieval=0"]).build(two).eval()
+    again = config.build(two).eval()
     again.load_state_dict(model.state_dict())
     batch = batch_of([phrase(two, [0.9] * 3, singer=2)], two, 5)
     out, same = model.infer(batch), again.infer(batch)

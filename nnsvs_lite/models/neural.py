@@ -15,6 +15,7 @@ from nnsvs_lite.models.layers.conditions import StyleTokens
 from nnsvs_lite.models.layers.counted import Counted
 from nnsvs_lite.models.layers.expand import phone_of_frame
 from nnsvs_lite.models.layers.losses import StreamLoss
+from nnsvs_lite.models.layers.movement import Movement
 from nnsvs_lite.models.layers.outputs import OutputSpace, Pitch
 from nnsvs_lite.models.layers.perceptual import PerceptualEntropy
 from nnsvs_lite.models.layers.pitch_flow import PitchFlow
@@ -56,6 +57,7 @@ class NeuralAcoustic(AcousticModel):
         habit = self.options.vibrato_habit and self.pitch_flow is None
         self.vibrato_habit = VibratoHabit(spec) if habit else None
         self.gv = VarianceScaling(spec, self.options.gv)
+        self.movement = Movement(spec, self.options.movement) if self.options.movement else None
 
     @abstractmethod
     def outputs(self, batch: Batch, phone: Tensor, base: Streams, true: Streams) -> Streams:
@@ -128,7 +130,8 @@ class NeuralAcoustic(AcousticModel):
             # Beside F0, so that what a musician asks of it needs no guess.
             sung["vibrato"] = wave
             sung["lf0"] = sung["lf0"] + wave
-        return self.gv(sung, batch)
+        sung = self.gv(sung, batch)
+        return sung if self.movement is None else self.movement(sung, batch, phone_of_frame(batch))
 
     def _movement(self, batch: Batch, lf0: Tensor) -> Tensor | None:
         """What is added to log F0 by chance, (B, T, 1), if anything is."""

@@ -35,6 +35,8 @@ class AcousticOptions:
         pitch: ``mean``, as the system predicts it, or ``flow``: that, and a movement about it that is drawn
             (:class:`nnsvs_lite.models.layers.pitch_flow.PitchFlow`), in place of any ``vibrato_habit``.
         gv: strength, 0 to 1, of the post-filter that gives sung spectra the variance of recordings.
+        movement: strength, 0 to 1, of the singer's quick movement that is added to vowels; see
+            :class:`nnsvs_lite.models.layers.movement.Movement`.
     """
 
     residual_to_rule: bool = False
@@ -47,3 +49,4 @@ class AcousticOptions:
     retrieval: Annotated[float, Within(0, 1)] = 0.0
     pitch: Literal["mean", "flow"] = "mean"
     gv: Annotated[float, Within(0, 1)] = 0.0
+    movement: Annotated[float, Within(0, 1)] = 0.0
