@@ -52,7 +52,6 @@ def spelt(phrase: Sequence[str], language: SpelledLanguage) -> list[str]:
 
 
 def main(lang: str, *paths: str) -> None:
-    logging.disable(logging.WARNING)
     language, lyrics, kinds = get_language(lang), 0, set()
     unread: Counter[str] = Counter()
     found: Counter[str] = Counter()
@@ -74,4 +73,5 @@ def main(lang: str, *paths: str) -> None:
 
 
 if __name__ == "__main__":
+    logging.disable(logging.WARNING)
     main(*sys.argv[1:])
