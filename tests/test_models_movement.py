@@ -36,6 +36,8 @@ def items(spec):
 @pytest.fixture(scope="module")
 def layer(spec, items) -> Movement:
     layer = Movement(spec[0], 0.5)
+    assert layer.strength == pytest.approx(0.5 * (300 / (300 + spec[0].phone_count)) ** 0.5)
+    layer.strength = 0.5
     layer.fit(items)
     return layer
 
@@ -94,6 +96,7 @@ def test_nothing_learnt_nothing_added_and_devices_without_memory(spec, items, la
     batch = batch_of(items[:2], spec[0])
     assert not added(Movement(spec[0], 1.0), batch).any()
     again = Movement(spec[0], 0.5)
+    again.strength = 0.5
     again.load_state_dict(layer.state_dict())
     assert torch.equal(added(again, batch), added(layer, batch))
     meta = batch.to("meta")

@@ -1,5 +1,6 @@
 """Movement within vowels: networks learn means, which are still; here the singer's own is added again."""
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -8,6 +9,7 @@ from torch import Tensor
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.batch import Batch, Example, collate
 from nnsvs_lite.models.layers.acoustic_floor import SCORE_PITCH
+from nnsvs_lite.models.layers.context import FEW_PHONES
 from nnsvs_lite.models.layers.conv import gaussian_kernel, smooth
 from nnsvs_lite.models.layers.counted import Counted
 
@@ -33,12 +35,13 @@ OTHER = 100.0
 class Movement(Counted):
     """Adds to each vowel's mel-cepstra what was quick in one like it that the singer sang.
 
-    Args: strength: 1 is all of it.
+    Args: strength: of it, for a training set of no size, 1 is all. More data leave networks less still: its
+        power is halved by ``FEW_PHONES``.
     """
 
     def __init__(self, spec: Spec, strength: float):
         super().__init__()
-        self.strength = strength
+        self.strength = strength * math.sqrt(FEW_PHONES / (FEW_PHONES + spec.phone_count))
         self._shift = spec.frame_shift
         self._vowel, self._phone = spec.column("phone", "is_vowel"), spec.column("phone", "phone")
         self._pitch = spec.column("note", SCORE_PITCH)
