@@ -114,18 +114,34 @@ class VocoderModel(SvsModel):
         inputs: streams that it reads, such as ``("lf0", "vuv", "mgc", "bap")``.
         controls: what may be changed in them so that it is heard: of ``pitch`` (``lf0``),
             ``breathiness`` (``bap``) and ``gender`` (``mgc``).
+        reach: frames before and after its own that a sample depends on, what :meth:`running` tells and noise
+            by number aside; None: all. A long song is made in pieces with so much around them.
     """
 
     family = "vocoder"
     inputs: ClassVar[tuple[str, ...]]
     controls: ClassVar[tuple[str, ...]] = ()
+    reach: int | None = None
 
     @abstractmethod
     def synthesize(self, batch: Batch) -> Tensor:
         """(B, S), full scale at 1, which the peak may exceed; row b holds ``samples(batch)[b]`` samples.
 
-        Each row is what it would be alone; ``batch.seed`` is that of chance.
+        Each row is what it would be alone; ``batch.seed`` is that of chance. Frame t has the samples from
+        ``t * hop`` on. A piece of an utterance, which ``batch.first_frame`` places in it, has the samples
+        that the whole has there, but for ``reach`` at its ends: noise is that of
+        :func:`~nnsvs_lite.models.layers.noise.running_noise`.
         """
+
+    def running(self, batch: Batch) -> dict[str, Tensor]:
+        """Streams (B, T, D) that run on from an utterance's start, such as the phase of a source in turns,
+        mod 1, at the start of each frame: computed once for the whole and cut as others are.
+        """
+        return {}
+
+    def streams(self, batch: Batch) -> dict[str, Tensor]:
+        """Those of the batch and the :meth:`running` ones, which a piece of an utterance brings along."""
+        return batch.streams if batch.first_frame else batch.streams | self.running(batch)
 
     def check_fits(self, spec: Spec, path: str | os.PathLike) -> None:
         missing = [name for name in self.inputs if name not in spec.streams]
@@ -146,6 +162,10 @@ class VocoderModel(SvsModel):
         """(B,) long: samples that the frames stand for."""
         seconds = batch.frame_lengths.double() * self.spec.frame_shift
         return torch.round(seconds * self.spec.sample_rate).long()
+
+    def first_sample(self, batch: Batch) -> int:
+        """The number of a batch's first sample in its utterance."""
+        return self.spec.feature_config.n_samples(batch.first_frame)
 
     def pair(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """(B, S) each: the synthesized and the recorded waveforms, zero on padding."""

@@ -112,6 +112,7 @@ class Batch:
         singer, language: (B,) long. streams: name to (B, T, D). score: None where there is none.
         seed: of models that draw by chance in inference; temperature: a factor of what they draw.
         style: (B, D) style vectors, which a model with style tokens puts in itself.
+        first_frame: where a batch is a piece of longer utterances, the number of its first frame in them.
     """
 
     utts: list[str]
@@ -124,6 +125,7 @@ class Batch:
     seed: int = 0
     temperature: float = 1.0
     style: Tensor | None = None
+    first_frame: int = 0
 
     def to(self, device: torch.device | str) -> Batch:
         """The batch with all its tensors on ``device``."""

@@ -3,6 +3,11 @@
 import torch
 from torch import Tensor
 
+from nnsvs_lite.models.batch import length_mask, note_seeds
+
+BLOCK = 4096
+"""Rows of running noise that are drawn at once."""
+
 
 def frame_noise(lengths: Tensor, size: int, dim: int, seed: int) -> Tensor:
     """Standard normal noise (B, size, dim); row ``b`` depends on ``lengths[b]``, its frames, alone.
@@ -15,6 +20,22 @@ def frame_noise(lengths: Tensor, size: int, dim: int, seed: int) -> Tensor:
             generator = torch.Generator().manual_seed(seed)
             row[:length] = torch.randn(length, dim, generator=generator)
     return out.to(lengths.device)
+
+
+def running_noise(first: int, lengths: Tensor, size: int, dim: int, seed: int) -> Tensor:
+    """Standard normal noise (B, size, dim), of which row i is number ``first + i`` of an endless one,
+    whatever piece asks for it. Rows from ``lengths`` (B,) on are zero.
+
+    Rows may be frames or samples; all utterances hear the same noise.
+    """
+    noise = torch.zeros(size, dim)
+    if lengths.device.type != "meta":
+        for at in range(first // BLOCK * BLOCK, first + size, BLOCK):
+            generator = torch.Generator().manual_seed(int(note_seeds(seed, 1, at // BLOCK)[0]))
+            drawn = torch.randn(BLOCK, dim, generator=generator)
+            noise[max(at - first, 0) : at + BLOCK - first] = drawn[max(first - at, 0) : first + size - at]
+    noise = noise.to(lengths.device)
+    return noise * length_mask(lengths, size)[..., None]
 
 
 def note_noise(seeds: Tensor, lengths: Tensor, size: int, dim: int) -> Tensor:
