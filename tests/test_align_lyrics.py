@@ -127,6 +127,14 @@ def test_run_again_it_does_nothing_and_a_score_that_is_added_counts(aligned, tmp
     assert (tmp_path / "exp" / "draft" / "data" / "score").exists()
     scores = {utt: truth.scores[utt] for utt in part.utts}
     dataclasses.replace(part, labels={}, scores=scores).write(tmp_path / "data")
+    # Somebody has mended the draft, and not put it where it counts.
+    draft = tmp_path / "exp" / "draft" / "data" / "score"
+    mended = draft.read_bytes().replace(b"toy_001", b"toy_001 ")
+    draft.write_bytes(mended)
+    with pytest.raises(DataError, match="draft/data/score: was mended, and would be drafted anew"):
+        run(tmp_path / "data", tmp_path / "exp")
+    assert draft.read_bytes() == mended
+    draft.write_bytes((tmp_path / "data" / "score").read_bytes())
     report, lines = run(tmp_path / "data", tmp_path / "exp")
     assert report["n_drafts"] == 0 and report["sync"] and not (tmp_path / "exp" / "draft").exists()
 

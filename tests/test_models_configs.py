@@ -161,18 +161,20 @@ def test_loss_falls_on_one_batch(path, spec, items):
         before = float(model.loss(batch)["loss"])
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
     model.train()
-    for _ in range(15):
+    for _ in range(20):
         optimizer.zero_grad()
         model.loss(batch)["loss"].backward()
         optimizer.step()
     with torch.no_grad():
         after = float(model.eval().loss(batch)["loss"])
-    assert after < before - 0.03
+    assert after < before - 0.05
 
 
 @every_trained
 def test_an_untrained_model_is_the_rule(path, spec, items):
     model = build(path, spec)
+    if isinstance(model, NeuralAcoustic):
+        model.gv.strength = 0.0  # It stretches whatever a model gives.
     batch = batch_of(items, spec)
     with torch.no_grad():
         out = model.infer(batch)
@@ -184,9 +186,6 @@ def test_an_untrained_model_is_the_rule(path, spec, items):
             mask, rule = batch.score.phone_mask, RuleDuration(spec).infer(batch)
             torch.testing.assert_close(out["mean"][mask], rule["mean"][mask], rtol=0.02, atol=0.1)
         elif isinstance(model, NeuralAcoustic):
-            # The GV post-filter stretches what any model gives.
-            model.gv.strength = 0.0
-            out = model.infer(batch)
             rule = SmoothFloor(spec)(batch, phone_of_frame(batch))
             if not model.space.residual_to_rule:
                 rule = {"lf0": RuleAcoustic(spec).infer(batch)["lf0"]}

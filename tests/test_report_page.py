@@ -321,7 +321,7 @@ def test_curves_and_phrases_open_and_close(browser, scored):
     assert curve.is_visible()
     assert page.locator(".phrase[open]").count() == 1
     page.locator("#utterances").get_by_role("link", name="a_005").first.click()
-    assert page.locator("#a_005[open]").count() == 1
+    page.wait_for_selector("#a_005[open]", timeout=5000)  # The page hears of the new address a moment later.
 
 
 @pytest.mark.parametrize("dark", [False, True])

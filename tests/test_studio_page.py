@@ -10,6 +10,7 @@ from scorexml import song as xml_song
 from studio_common import studio
 
 from nnsvs_lite.score.formats.readers import read_score
+from nnsvs_lite.studio.options import ROWS
 
 uvicorn = pytest.importorskip("uvicorn", reason="needs uvicorn: pip install nnsvs_lite[studio]")
 
@@ -409,22 +410,26 @@ def test_a_finger_adds_selects_drags_and_scrolls(chromium, url):
 HELP = """() => {
     const box = (one) => one.getBoundingClientRect();
     const dock = box(document.querySelector("#dock")).top;
-    return Array.from(document.querySelectorAll(".option small, #about-lyrics"), (one) => {
+    const help = [...document.querySelectorAll(".option small, #about-lyrics")];
+    return help.filter((one) => one.checkVisibility()).map((one) => {
         const input = one.parentElement.querySelector("input, textarea");
         const over = box(one).top - box(input).bottom;
         return { text: one.textContent, below: dock - box(one).bottom, over };
     });
 }"""
-"""Of each help: pixels from its lower edge to the dock, and from what it explains to it."""
+"""Of each help that is shown: pixels from its lower edge to the dock, and from what it explains to it."""
 
 
 @pytest.mark.parametrize("width, height", [(1280, 900), (1440, 900), (1366, 768), (1920, 1080)])
 def test_help_is_seen_whole_without_scrolling(browser, url, width, height):
-    found = ready(browser, url, width=width, height=height).evaluate(HELP)
-    assert len(found) == 9
+    page = ready(browser, url, width=width, height=height)
+    found = page.evaluate(HELP)
+    assert len(found) == 1 + sum("more" not in row for row in ROWS), "of the lyrics and of each option"
     # A line of another font may be a little higher.
     assert [one["text"] for one in found if one["below"] < 8] == []
     assert [one["text"] for one in found if one["over"] < -4.5] == []
+    page.get_by_text("More", exact=True).click()
+    assert len(page.evaluate(HELP)) == 1 + len(ROWS)
 
 
 @pytest.mark.parametrize("width, height", [(1280, 600), (1024, 768), (375, 812)])

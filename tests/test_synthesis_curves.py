@@ -8,7 +8,7 @@ import pytest
 from scorefiles import musicxml, tune
 
 from nnsvs_lite.bin import main as program
-from nnsvs_lite.features.variance import FLOOR
+from nnsvs_lite.features.variance import FLOOR, measure
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.synthesis.curves import Curves
 from nnsvs_lite.synthesis.singer import Singer
@@ -36,7 +36,11 @@ def test_a_song_has_curves_at_its_frames(song):
     assert {name: curve.shape for name, curve in song.curves.items()} == dict.fromkeys(
         ("tension", "breathiness", "voicing", "loudness"), song.f0.shape
     )
-    assert (song.curves["voicing"][song.f0 == 0] == FLOOR).all() and song.curves["voicing"].max() > FLOOR
+    for phrase in song.phrases:
+        first = round(phrase.start / song.frame_shift)
+        for name, curve in measure(phrase.streams, song.spec.feature_config).items():
+            np.testing.assert_array_equal(song.curves[name][first:][: len(curve)], curve.astype(np.float32))
+    assert (song.curves["voicing"][song.f0 == 0] == FLOOR).all(), "the gap too"
 
 
 def test_its_own_curves_change_nothing(song, singer, score, tmp_path):

@@ -28,6 +28,7 @@ _STEP = 2
 _REACH, _SHARE = 3.0, 0.1
 """Seconds, and share of the recording, by which a syllable may lie from where it were if all were as long."""
 _SCALE, _FLUX, _VOICED = 0.2, 1.5, 0.6
+"""Weights of a frame's likelihood and of a change of spectrum; the least voicing of a sung frame."""
 _HELD, _SPREAD = 0.75, 0.6
 """Share of a syllable that its vowel has, and spread of the logarithm of its length."""
 _EXPECTED = {
@@ -43,6 +44,7 @@ _EXPECTED = {
     "glottal": (0.3, -14.0, 8.0),
 }
 _OTHERS, _LOWEST = (0.85, -5.0, 6.0), -45.0
+"""The same of all other manners; dB, the level below which nothing is told apart."""
 _STEADY, _FARTHEST = 0.25, 2.0
 """Semitones times seconds that a further note in a syllable must explain, so that neither vibrato nor a slide
 into a note is one; and the semitones beyond which a frame counts no more."""

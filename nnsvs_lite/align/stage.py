@@ -48,6 +48,7 @@ _VERSION = 4
 _TABLES = ("wav.scp", "segments", "score", "text", "utt2spk", "utt2lang", "label.ctm")
 _FAR = 0.1
 _GRIDS, _RECORD = "textgrids", "textgrids.json"
+_DRAFTS, _DRAFTED = "draft", "draft.json"
 
 
 def _measure(
@@ -160,6 +161,7 @@ class _Run:
         self.mended = self.edited | find_corrections(corrections, corpus.utts)
         for utt in self.edited:
             say(f"{self.edited[utt]} was edited: it is kept, and {self.mended[utt]} is what counts")
+        self._check_drafts()
         # Started last, so that nothing is written where the data are faulty.
         self.aligner, self.version = None, "the lyrics alone" if corpus.drafts else "the score alone"
         if config.backend in ALIGNERS:
@@ -328,13 +330,11 @@ class _Run:
             whole = dataclasses.replace(data, scores=mine, labels=rows, given=given, label_name="align.ctm")
             made[path] = self._cut(whole, quality)
         kept = sum(len(data.labels) for data in made.values())
-        shutil.rmtree(self.out / "draft", ignore_errors=True)
+        self._write_drafts({path.resolve().name: made[path] for path in self.corpus.drafts if kept})
         for path, data in made.items():
             if not kept:
                 (path / "align.ctm").unlink(missing_ok=True)
             elif path in self.corpus.drafts:
-                text = {utt: score.lyrics for utt, score in data.scores.items()}
-                dataclasses.replace(data, text=text, given={}).write(self.out / "draft" / path.resolve().name)
                 data = self.corpus.dirs[path]
                 rows = {u: labels[u] for u in data.utts if u in labels and not quality[u].rejected}
                 write_ctm(path / "align.ctm", rows)
@@ -347,6 +347,29 @@ class _Run:
             else:
                 write_ctm(path / "align.ctm", data.labels)
         return kept
+
+    def _check_drafts(self) -> None:
+        """Raises DataError for a drafted score that somebody has mended: it would be drafted anew."""
+        record = self.out / _DRAFTED
+        ours = set(read_json(record)) if record.exists() else set()
+        ours |= {digest(path / "score") for path in self.corpus.dirs if (path / "score").exists()}
+        for score in sorted((self.out / _DRAFTS).glob("*/score")):
+            if digest(score) not in ours:
+                how = "put it into its data dir, where it is the score of the recordings, or remove it"
+                raise DataError(f"was mended, and would be drafted anew: {how}", score)
+
+    def _write_drafts(self, drafts: Mapping[str, DataDir]) -> None:
+        """Data dirs with drafted scores, by name, in the place of those of the last run."""
+        record, folder, new = self.out / _DRAFTED, self.out / _DRAFTS, self.out / f".{_DRAFTS}"
+        shutil.rmtree(new, ignore_errors=True)
+        for name, data in drafts.items():
+            text = {utt: score.lyrics for utt, score in data.scores.items()}
+            dataclasses.replace(data, text=text, given={}).write(new / name)
+        # Old and new ones are known as ours, so that those of a killed run do not pass for mended.
+        write_json(record, [digest(path) for root in (new, folder) for path in sorted(root.glob("*/score"))])
+        shutil.rmtree(folder, ignore_errors=True)
+        if drafts:
+            new.replace(folder)
 
     def _cut(self, data: DataDir, quality: Mapping[str, Quality]) -> DataDir:
         """Phrases of the songs in a data dir without segments and labels; labels of what is kept alone."""

@@ -42,7 +42,7 @@ class Rendition:
             :mod:`nnsvs_lite.features.liveliness`; ``gv`` is over frames of sung phones, ``gv_held`` within
             vowels.
         voicing: ``(frames of sung phones, 2)``, class of phone and whether voiced.
-        opinions: ``(2,)``, as :mod:`.mos` predicts them.
+        opinions: ``(2,)``, as :func:`.others.opinions` predicts them.
     """
 
     f0: np.ndarray | None = None

@@ -21,6 +21,7 @@ from nnsvs_lite.report import plots
 from nnsvs_lite.report.comparison import Comparison, find_results, read_setup
 from nnsvs_lite.report.experiments import read_experiment
 from nnsvs_lite.report.page import environment, loss_charts
+from nnsvs_lite.score.languages.base import SILENCES
 
 RARE = 5
 """Times; a phone, or notes of a length, that were sung less often are to be recorded."""
@@ -54,17 +55,17 @@ class Coverage:
     def of(cls, dump: str | os.PathLike, name: str) -> "Coverage":
         """Reads a set of a dump. Raises DataError where it is missing or damaged."""
         reference, found, pitches = Reference(dump, name), cls(), []
-        several = len(reference.spec.languages) > 1
         for utterance in map(reference.__getitem__, reference.utts):
             found.phrases += 1
-            notes, silences = utterance.score.notes, set(reference.spec.phones[:2])
-            for phone, note in zip(utterance.phones, utterance.note_index):
-                if phone.label not in silences:
-                    name = f"{utterance.score.lang}/{phone.label}" if several else phone.label
-                    found.phones[name] += 1
-                    found.seconds[name, notes[note].pitch] += phone.end - phone.start
+            notes = utterance.score.notes
+            for segment, note in zip(utterance.phones, utterance.note_index):
+                if segment.label not in SILENCES:
+                    phone = reference.spec.name_of(utterance.score.lang, segment.label)
+                    found.phones[phone] += 1
+                    found.seconds[phone, notes[note].pitch] += segment.end - segment.start
             spans = utterance.notes.spans(utterance.phones)
-            found.lengths += np.bincount(np.digitize(spans[:, 1] - spans[:, 0], LENGTHS), minlength=5)
+            classes = np.digitize(spans[:, 1] - spans[:, 0], LENGTHS)
+            found.lengths += np.bincount(classes, minlength=len(LENGTHS) + 1)
             pitches.append(hz_to_midi(utterance.f0[utterance.f0 > 0]))
         found.pitches = np.concatenate(pitches)
         return found
@@ -94,7 +95,7 @@ def _some(words: list[str]) -> str:
 def record_next(spec: Spec, coverage: Coverage | None) -> list[tuple[str, str]]:
     """What a voice lacks: a kind, and which phones, pitches or lengths; the most urgent first."""
     counts = dict(zip(("", *spec.phones), spec.phone_stat("count", 0.0)))
-    sung = [phone for phone in spec.phones[2:]]
+    sung = spec.phones[len(SILENCES) :]
     out = [("phones that were never sung", [p for p in sung if not counts[p]])]
     rare = sorted((p for p in sung if 0 < counts[p] < RARE), key=counts.__getitem__)
     out.append((f"phones sung fewer than {RARE} times", [f"{p} ({counts[p]:.0f})" for p in rare]))
@@ -221,7 +222,9 @@ def _scored_pitches(dump: Path, results: Path) -> dict[str, np.ndarray]:
 def _map(spec: Spec, coverage: Coverage) -> str:
     """Seconds of each phone at each pitch, vowels first, and of all together."""
     held = dict(zip(("", *spec.phones), spec.sustaining))
-    phones = sorted((p for p in spec.phones[2:] if coverage.phones[p]), key=lambda p: not held[p])
+    phones = sorted(
+        (p for p in spec.phones[len(SILENCES) :] if coverage.phones[p]), key=lambda p: not held[p]
+    )
     rows = {"all": [coverage.at(pitch) for pitch in coverage.range]}
     rows |= {p: [coverage.seconds[p, pitch] for pitch in coverage.range] for p in phones}
     return plots.coverage_map(rows, [plots.note_name(p) for p in coverage.range])

@@ -81,7 +81,8 @@ class Movement(Counted):
         ranked = [sorted(rows, key=lambda pair: -float(pair[0][3])) for rows in found.values()]
         deepest = max(map(len, ranked), default=0)
         kept = [rows[i] for i in range(deepest) for rows in ranked if i < len(rows)][: len(self.keys)]
-        self.keys.zero_(), self.moves.zero_()
+        self.keys.zero_()
+        self.moves.zero_()
         for i, (row, quick) in enumerate(kept):
             self.keys[i] = row
             self.moves[i, : len(quick)] = quick

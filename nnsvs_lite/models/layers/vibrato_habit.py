@@ -172,7 +172,7 @@ class VibratoHabit(Counted):
         return np.linalg.solve(x.T @ x + np.diag(self._rooted), x.T @ y)
 
     def _learn(
-        self, rows, presence: np.ndarray, habit: np.ndarray
+        self, rows: Sequence[Row], presence: np.ndarray, habit: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Weights of presence and habit, from priors of both, and a factor of the residuals' covariance."""
         told = np.array([row.told for row in rows])
@@ -183,10 +183,8 @@ class VibratoHabit(Counted):
             slope = told.T @ (chance - there) + held @ (presence - prior)
             bend = (told * (chance * (1 - chance))[:, None]).T @ told + held
             presence = presence - np.linalg.solve(bend, slope).clip(-2, 2)
-        x, y = (
-            told[there],
-            np.array([row.sung for row in rows if row.sung is not None]).reshape(-1, len(USUAL)),
-        )
+        x, sung = told[there], [row.sung for row in rows if row.sung is not None]
+        y = np.array(sung).reshape(-1, len(USUAL))
         habit = habit + self._ridge(x, y - x @ habit)
         left = y - x @ habit
         covariance = (left.T @ left + KNOWN * np.diag(SPREAD**2)) / (len(left) + KNOWN)
@@ -203,8 +201,10 @@ class VibratoHabit(Counted):
         lengths = zip(batch.score.note_lengths.tolist(), batch.score.phone_lengths.tolist())
         for row, ((notes, phones), singer) in enumerate(zip(lengths, batch.singer.tolist())):
             sizes = (notes, phones, phones, phones, notes)
-            told, kind, index, duration, seeds = (a[row, :size] for a, size in zip(arrays, sizes))
-            score = ScoreExample(told, kind, index, told[:, :2], duration=duration, note_seed=seeds)
+            context, *others = (a[row, :size] for a, size in zip(arrays, sizes))
+            kind, index, duration, seeds = others
+            # Times in the score play no part.
+            score = ScoreExample(context, kind, index, context[:, :2], duration=duration, note_seed=seeds)
             presence, habit, spread = (w[min(singer, len(w) - 1)] for w in weights)
             for vowel, rng in note_chance(score, self.spec):
                 told, frames = self._told(vowel, score), vowel.end - vowel.start

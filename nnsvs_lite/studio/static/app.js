@@ -216,6 +216,9 @@ function takeLyrics() {
 
 function addOptions() {
   const box = $("options");
+  // What few need, out of sight until it is asked for.
+  const more = Object.assign(document.createElement("details"), { className: "more" });
+  more.append(Object.assign(document.createElement("summary"), { textContent: "More" }));
   if (voice.singers.length > 1) {
     const label = document.createElement("label");
     label.className = "option";
@@ -243,8 +246,9 @@ function addOptions() {
     number.addEventListener("input", show);
     show();
     label.append(name, number, output, Object.assign(document.createElement("small"), { textContent: row.help }));
-    box.append(label);
+    (row.more ? more : box).append(label);
   }
+  box.append(more);
   $("neutral").addEventListener("click", () => {
     for (const input of box.querySelectorAll("input")) {
       input.value = input.dataset.neutral;
