@@ -29,6 +29,15 @@ def toy_dump(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def toy_mel_dump(tmp_path_factory) -> Path:
+    """The same of mel spectra, for the systems that are of them alone."""
+    from toy import make_dump
+
+    sets = {"train": 6, "dev": 2, "eval": 3}
+    return make_dump(tmp_path_factory.mktemp("mel_dump"), sets, mel=True)
+
+
+@pytest.fixture(scope="session")
 def spec(toy_dump):
     """The toy dump's schema and statistics."""
     from nnsvs_lite.features.spec import Spec

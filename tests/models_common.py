@@ -32,6 +32,11 @@ def batch_key(path: Path) -> str:
     return "batch_frames" if path.parent.name == "acoustic" else "batch_phones"
 
 
+def wants_mel(path: Path) -> bool:
+    """Whether a configuration is for mel spectra alone: its head names such features."""
+    return "\n# Features: mel" in path.read_text()
+
+
 def mel_spec(spec: Spec) -> Spec:
     """A dump's spec with its spectra called mel and without aperiodicity."""
     size = spec.streams["mgc"]

@@ -1,12 +1,15 @@
 """What holds for every model under conf/: shapes, padding, devices, learning, the rule beneath."""
 
 import dataclasses
+import functools
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from models_common import CONFIGS, TRAINED, batch_of, build, examples, length_of, name_of, shaken
+from models_common import CONFIGS, TRAINED, batch_of, build, examples, length_of, name_of, shaken, wants_mel
+from toy import make_dump
 
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.acoustic.rule import RuleAcoustic
@@ -21,13 +24,36 @@ every_config = pytest.mark.parametrize("path", CONFIGS, ids=name_of)
 every_trained = pytest.mark.parametrize("path", TRAINED, ids=name_of)
 
 
-@pytest.fixture(scope="module")
-def short_items(spec, tmp_path_factory):
-    """Two phrases of one note: on the meta device a recurrent layer takes its time over every frame."""
-    from toy import make_dump
+read = functools.cache(Spec.read)
+phrases = functools.cache(lambda dump: examples(dump, "train", read(dump)))
 
-    dump = make_dump(tmp_path_factory.mktemp("short"), {"train": 2}, notes=(1, 1))
-    return examples(dump, "train", spec)
+
+@pytest.fixture
+def mel(request) -> bool:
+    """Whether a test is of a configuration for mel spectra alone: the fixtures below are then of these."""
+    return wants_mel(request.getfixturevalue("path")) if "path" in request.fixturenames else False
+
+
+@pytest.fixture
+def toy_dump(mel, toy_dump, toy_mel_dump) -> Path:
+    return toy_mel_dump if mel else toy_dump
+
+
+@pytest.fixture
+def spec(toy_dump) -> Spec:
+    return read(toy_dump)
+
+
+@pytest.fixture
+def items(toy_dump):
+    return phrases(toy_dump)
+
+
+@pytest.fixture(scope="module")
+def short(tmp_path_factory):
+    """Two phrases of one note: on the meta device a recurrent layer takes its time over every frame."""
+    folder = tmp_path_factory.mktemp("short")
+    return [make_dump(folder / str(mel), {"train": 2}, notes=(1, 1), mel=mel) for mel in (False, True)]
 
 
 def padded(batch: Batch, more: int) -> Batch:
@@ -131,9 +157,9 @@ def test_the_targets_are_not_seen_in_inference(path, spec, items):
 
 
 @every_config
-def test_no_tensor_is_made_on_a_fixed_device(path, spec, short_items):
+def test_no_tensor_is_made_on_a_fixed_device(path, spec, mel, short):
     model = build(path, spec).to("meta")
-    batch = batch_of(short_items, spec).to("meta")
+    batch = batch_of(phrases(short[mel]), spec).to("meta")
     made = {**model.loss(batch), **model.infer(batch)}
     assert {value.device.type for value in made.values()} == {"meta"}
 
@@ -251,16 +277,14 @@ def test_pitch_never_leaves_the_score_by_more_than_600_cents(path, spec, items):
 
 @pytest.mark.parametrize("shift", [0.01, 128 / 24000])
 @every_config
-def test_other_frame_shifts_and_sizes(path, shift, tmp_path):
-    from toy import make_dump
-
-    dump = make_dump(tmp_path, {"train": 2}, frame_shift=shift, mgc=13)
+def test_other_frame_shifts_and_sizes(path, shift, mel, tmp_path):
+    dump = make_dump(tmp_path, {"train": 2}, frame_shift=shift, mgc=13, mel=mel)
     spec = Spec.read(dump)
     batch = batch_of(examples(dump, "train", spec), spec)
     model = shaken(build(path, spec))
     assert torch.isfinite(model.loss(batch)["loss"])
     if model.family == "acoustic":
-        assert model.infer(batch)["mgc"].shape[1:] == (batch.max_frames, 13)
+        assert model.infer(batch)["mel" if mel else "mgc"].shape[1:] == (batch.max_frames, 13)
 
 
 @every_config

@@ -5,27 +5,47 @@ from pathlib import Path
 
 import pytest
 import torch
-from models_common import CONFIGS, FULL, TRAINED, batch_of, build, examples, length_of, name_of
+from models_common import (
+    CONFIGS,
+    FULL,
+    ROOT,
+    TRAINED,
+    batch_of,
+    build,
+    examples,
+    length_of,
+    name_of,
+    wants_mel,
+)
 from toy import make_dump
 
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.config import Config
 from nnsvs_lite.models.layers.diffusion import DiffusionStream
 
+CONF = ROOT / "conf"
 SYSTEMS = sorted([*FULL, *TRAINED])
 
 every_full = pytest.mark.parametrize("path", FULL, ids=name_of)
 
 
 @pytest.fixture(scope="module")
-def world_dump(tmp_path_factory) -> Path:
-    """Made-up features of the dimensions of world_24k, in few frames: LSTMs are slow on meta."""
-    return make_dump(tmp_path_factory.mktemp("world"), {"train": 2, "dev": 1}, 0.025, mgc=60, notes=(1, 2))
+def dumps(tmp_path_factory) -> list[Path]:
+    """Made-up features of the dimensions of world_24k and mel_24k, in few frames: LSTMs are slow on meta."""
+    folder, sizes = tmp_path_factory.mktemp("full"), {False: 60, True: 80}
+    made = {"sets": {"train": 2, "dev": 1}, "frame_shift": 0.025, "notes": (1, 2)}
+    return [make_dump(folder / str(size), mgc=size, mel=mel, **made) for mel, size in sizes.items()]
 
 
-@pytest.fixture(scope="module")
-def spec(world_dump) -> Spec:
-    return Spec.read(world_dump)
+@pytest.fixture
+def dump(path, dumps) -> Path:
+    """Of what a configuration is for."""
+    return dumps[wants_mel(path)]
+
+
+@pytest.fixture
+def spec(dump) -> Spec:
+    return Spec.read(dump)
 
 
 def stated_parameters(path: Path) -> int:
@@ -44,6 +64,13 @@ def test_parameters_are_as_many_as_the_head_says(path, spec):
     assert f"{stated_parameters(path):,}" == f"{count:,}"
 
 
+@every_full
+def test_the_features_that_a_head_names_are_there(path):
+    heads = [p.read_text() for p in (path, path.with_name(f"{path.stem}_tiny.yaml"))]
+    named = {name for head in heads for name in re.findall(r"^# Features: (.*)$", head, re.MULTILINE)}
+    assert len(named) < 2 and all((CONF / "features" / f"{name}.yaml").exists() for name in named)
+
+
 def test_a_tiny_configuration_is_of_the_same_class_as_its_full_one():
     for path in FULL:
         tiny = path.with_name(f"{path.stem}_tiny.yaml")
@@ -53,8 +80,8 @@ def test_a_tiny_configuration_is_of_the_same_class_as_its_full_one():
 
 @pytest.mark.slow
 @every_full
-def test_full_size_learns_sings_and_gives_each_what_it_gives_alone(path, spec, world_dump):
-    items = examples(world_dump, "train", spec)
+def test_full_size_learns_sings_and_gives_each_what_it_gives_alone(path, spec, dump):
+    items = examples(dump, "train", spec)
     model, batch = build(path, spec), batch_of(items, spec)
     family = path.parent.name
 

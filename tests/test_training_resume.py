@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from killing import Killed, check_same, kill_at
-from models_common import CONFIGS, ROOT, TRAINED, batch_key, name_of
+from models_common import CONFIGS, ROOT, TRAINED, batch_key, name_of, wants_mel
 
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.checkpoint import load, load_model
@@ -91,13 +91,14 @@ def test_every_kind_is_killed_thrice_and_ends_the_same(path, toy_dump, whole, tm
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", [p for p in TRAINED if p not in KINDS], ids=name_of)
-def test_every_system_goes_on_with_the_same_bytes(path, toy_dump, tmp_path):
-    train(path, toy_dump, tmp_path / "whole", "--training.epochs=2")
+def test_every_system_goes_on_with_the_same_bytes(path, toy_dump, toy_mel_dump, tmp_path):
+    dump = toy_mel_dump if wants_mel(path) else toy_dump
+    train(path, dump, tmp_path / "whole", "--training.epochs=2")
     with pytest.MonkeyPatch.context() as patch:
         kill_at(patch, State, "save", 2, after=True)
         with pytest.raises(Killed):
-            train(path, toy_dump, tmp_path / "killed", "--training.epochs=2")
-    train(path, toy_dump, tmp_path / "killed", "--training.epochs=2")
+            train(path, dump, tmp_path / "killed", "--training.epochs=2")
+    train(path, dump, tmp_path / "killed", "--training.epochs=2")
     check_same(tmp_path / "killed", tmp_path / "whole")
 
 

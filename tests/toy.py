@@ -59,14 +59,17 @@ def make_dump(
     mgc: int = 8,
     notes: tuple[int, int] = (3, 8),
     languages: Sequence[tuple[str, Sequence[str]]] = (("ja", LYRICS),),
+    mel: bool = False,
 ) -> Path:
-    """Writes ``schema.json``, ``stats.json`` and the sets; returns the folder."""
+    """Writes ``schema.json``, ``stats.json`` and the sets; returns the folder.
+
+    ``mel`` makes spectra of ``mgc`` numbers mel spectra, without aperiodicity.
+    """
     from nnsvs_lite.features.stats import compute_stats
 
     rng = np.random.default_rng(seed)
-    config = FeatureConfig.from_dict(
-        {"sample_rate": 24000, "frame_shift": frame_shift, "world": {"mgc_order": mgc - 1}}, "toy"
-    )
+    spectra = {"mel": {"bins": mgc}} if mel else {"world": {"mgc_order": mgc - 1}}
+    config = FeatureConfig.from_dict({"sample_rate": 24000, "frame_shift": frame_shift, **spectra}, "toy")
     spec = Spec(config, config.streams, current_phones({lang for lang, _ in languages}), ("toy",))
     spec.write(folder)
     colours = rng.normal(0, 1, (len(spec.phones), mgc + 3))
@@ -104,8 +107,11 @@ def _write_set(folder, items, spec, colours, frame_shift, rng) -> None:
             "duration": duration.astype(np.float32)[:, None],
             "lf0": lf0[:, None],
             "vuv": vuv[:, None].astype(np.float32),
-            "mgc": colour[:, :-3],
-            "bap": colour[:, -3:],
+            **(
+                {"mel": colour[:, :-3]}
+                if "mel" in spec.streams
+                else {"mgc": colour[:, :-3], "bap": colour[:, -3:]}
+            ),
         }
     for name in next(iter(rows.values())):
         with FeatureWriter(folder, name) as writer:

@@ -1,4 +1,4 @@
-"""The multi-stream systems of the NNSVS paper (arXiv:2210.15987), from v1 to v4."""
+"""The multi-stream systems of the NNSVS paper (arXiv:2210.15987): WORLD v1 to v4, mel v1 to v3."""
 
 from dataclasses import dataclass
 
@@ -48,12 +48,13 @@ class Encoder(nn.Module):
 class NnsvsWorld(NeuralAcoustic):
     """F0 first, then each other stream with a network of its own, conditioned on F0.
 
-    ``p(F0|C) p(MGC|F0,C) p(BAP|F0,C) p(VUV|F0,C)``; v4 has ``p(VUV|F0,BAP,C)``. The
-    condition is the true value in training, the predicted one in inference. Streams are
-    predicted in the order in which the configuration names them.
+    ``p(F0|C) p(MGC|F0,C) p(BAP|F0,C) p(VUV|F0,C)``; v4 has ``p(VUV|F0,BAP,C)``; mel spectra take the
+    place of MGC and BAP. The condition is the true value in training, the predicted one in inference.
+    Streams are predicted in the order in which the configuration names them.
 
     Args:
-        streams: how each is predicted; all of the dump's, ``lf0`` first.
+        streams: how each is predicted; all of the dump's, ``lf0`` first. None for one that a base of the
+            configuration has and the dump has not.
         encoder: shared by all but F0 (v1 to v3), or None: each reads the score's features (v4).
         weights, options: see :class:`NeuralAcoustic`.
     """
@@ -61,12 +62,13 @@ class NnsvsWorld(NeuralAcoustic):
     def __init__(
         self,
         spec: Spec,
-        streams: dict[str, StreamSize],
+        streams: dict[str, StreamSize | None],
         encoder: EncoderSize | None = None,
         weights: StreamWeights | None = None,
         options: AcousticOptions | None = None,
     ):
         super().__init__(spec, options, weights=weights)
+        streams = {name: size for name, size in streams.items() if size is not None}
         check_order(list(spec.streams), streams)
         self.sizes = streams
         self.features = LinguisticFeatures(spec, self.options.context_dropout)
