@@ -1,0 +1,205 @@
+"""What neural vocoders share: conditions, losses, discriminators, and the ends of utterances."""
+
+import math
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+
+from nnsvs_lite.features.config import MelConfig
+from nnsvs_lite.features.spec import Spec
+from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.io.settings import Within
+from nnsvs_lite.models.base import VocoderModel
+from nnsvs_lite.models.batch import Batch, length_mask
+from nnsvs_lite.models.layers import wave_losses
+from nnsvs_lite.models.layers.discriminators import (
+    Dilated,
+    Judgement,
+    MultiLength,
+    MultiPeriod,
+    MultiResolution,
+    MultiScale,
+    Together,
+)
+from nnsvs_lite.models.options import Depth, Size, Weight
+
+Conditions = Literal["mel", "mel_f0", "world"]
+SPECTRA = {"mel": ("mel",), "mel_f0": ("lf0", "vuv", "mel"), "world": ("lf0", "vuv", "mgc", "bap")}
+"""Streams that enter a network as numbers, by the name of the choice."""
+
+
+@dataclass(frozen=True)
+class Discriminators:
+    """Which ones judge a vocoder, together; see :mod:`nnsvs_lite.models.layers.discriminators`.
+
+    Attributes:
+        periods: of :class:`MultiPeriod`, in samples; none for no such network.
+        period_channels: of its layers.
+        scales: of :class:`MultiScale`. scale_channels: of its narrowest layer.
+        resolutions: FFT size, hop and window of :class:`MultiResolution`, in samples.
+        resolution_channels: of its layers. bands: its edges, as shares of the spectrum; none for magnitudes.
+        lengths: of :class:`MultiLength`, in samples. dilated: layers of :class:`Dilated`, 0 for none.
+        dilated_channels, dilated_kernel: of it, and of those of ``lengths``, of 10 layers.
+    """
+
+    periods: tuple[Size, ...] = ()
+    period_channels: tuple[Size, ...] = (32, 128, 512, 1024, 1024)
+    scales: Depth = 0
+    scale_channels: Size = 128
+    resolutions: tuple[tuple[Size, ...], ...] = ()
+    resolution_channels: Size = 32
+    bands: tuple[Annotated[float, Within(above=0, below=1)], ...] = ()
+    lengths: tuple[Annotated[int, Within(1, 1 << 22)], ...] = ()
+    dilated: Depth = 0
+    dilated_channels: Size = 64
+    dilated_kernel: Size = 3
+
+    def build(self) -> Together | None:
+        """New networks, or None where there are none."""
+        made: list[nn.Module] = []
+        if self.periods:
+            made.append(MultiPeriod(self.periods, self.period_channels))
+        if self.scales:
+            made.append(MultiScale(self.scales, self.scale_channels))
+        if self.resolutions:
+            made.append(MultiResolution(self.resolutions, self.resolution_channels, self.bands))
+        if self.dilated:
+            made.append(Dilated(self.dilated, self.dilated_channels, self.dilated_kernel))
+        if self.lengths:
+            sizes = {"channels": self.dilated_channels, "kernel": self.dilated_kernel}
+            made.append(MultiLength(self.lengths, self.dilated or 10, **sizes))
+        return Together(*made) if made else None
+
+
+@dataclass(frozen=True)
+class VocoderOptions:
+    """What a neural vocoder is trained by. Weights are factors in the generator's loss, 0 for none.
+
+    Attributes:
+        mel: of :class:`~nnsvs_lite.models.layers.wave_losses.MelDistance`.
+        mel_bins, mel_fft, mel_hop: of its spectra, up to half the sampling rate; hop in samples.
+        stft: of :class:`~nnsvs_lite.models.layers.wave_losses.StftDistance`, its two parts added.
+        stft_sizes: FFT size, hop and window of its transforms, in samples.
+        adversarial: of the discriminators' verdict. features: of the distance of their features.
+        gan: which losses these are. adversarial_from: the update from which on there are discriminators.
+        discriminators: which.
+    """
+
+    mel: Weight = 45.0
+    mel_bins: Size = 80
+    mel_fft: Size = 1024
+    mel_hop: Size = 256
+    stft: Weight = 0.0
+    stft_sizes: tuple[tuple[Size, ...], ...] = ((1024, 120, 600), (2048, 240, 1200), (512, 50, 240))
+    adversarial: Weight = 1.0
+    features: Weight = 2.0
+    gan: wave_losses.Gan = "least_squares"
+    adversarial_from: Annotated[int, Within(0)] = 0
+    discriminators: Discriminators = Discriminators()
+
+
+class NeuralVocoder(VocoderModel):
+    """Base of networks from frames of numbers to samples: a system gives :meth:`generate` and ``reach``.
+
+    Args:
+        conditioned_on: the streams that enter the network: ``mel``, ``mel_f0`` (lf0, vuv and mel) or
+            ``world`` (lf0, vuv, mgc and bap); null for mel where the features have it, else WORLD's.
+        options: losses and discriminators.
+
+    Attributes:
+        driven: whether it makes a source of F0, whatever enters the network.
+        hop: samples a frame.
+    """
+
+    driven: ClassVar[bool] = False
+
+    def __init__(
+        self, spec: Spec, conditioned_on: Conditions | None = None, options: VocoderOptions | None = None
+    ):
+        super().__init__(spec)
+        self.options = options or VocoderOptions()
+        self.adversarial_from = self.options.adversarial_from
+        self.conditioned_on = SPECTRA[conditioned_on or ("mel" if "mel" in spec.streams else "world")]
+        source = ("lf0", "vuv") if self.driven else ()
+        self.inputs = tuple(dict.fromkeys((*source, *self.conditioned_on)))
+        if missing := [name for name in self.inputs if name not in spec.streams]:
+            raise DataError(f"the vocoder needs {', '.join(missing)}, which these features lack")
+        pitch = ("pitch",) if "lf0" in self.inputs else ()
+        self.controls = (*pitch, *(("breathiness", "gender") if "mgc" in self.inputs else ()))
+        hop = spec.frame_shift * spec.sample_rate
+        self.hop = round(hop)
+        if abs(hop - self.hop) > 1e-6:
+            raise DataError(f"a frame of {hop:g} samples: a neural vocoder needs a whole number")
+        self.size = sum(spec.streams[name] for name in self.conditioned_on)
+        moments = [spec.stats.streams[name] for name in self.conditioned_on]
+        self.register_buffer("mean", torch.tensor([v for m in moments for v in m.mean]), persistent=False)
+        self.register_buffer("std", torch.tensor([v for m in moments for v in m.std]), persistent=False)
+        o = self.options
+        mel = MelConfig(bins=o.mel_bins, fft_size=o.mel_fft, win_size=o.mel_fft, fmax=spec.sample_rate / 2)
+        self.mel_distance = wave_losses.MelDistance(spec.sample_rate, mel, o.mel_hop)
+        self.stft_distance = wave_losses.StftDistance(o.stft_sizes)
+
+    def check_rates(self, rates: Sequence[int]) -> None:
+        """Raises DataError where upsampling by ``rates`` does not make a frame's samples of a frame."""
+        made = math.prod(rates)
+        if made != self.hop:
+            product = " * ".join(map(str, rates))
+            raise DataError(f"rates {product} = {made} samples a frame, these features have {self.hop}")
+
+    def frames_of(self, samples: int) -> int:
+        """Frames that reach as far as so many samples."""
+        return -(-samples // self.hop)
+
+    @abstractmethod
+    def generate(self, x: Tensor, batch: Batch) -> Tensor:
+        """(B, T * hop) samples from numbers (B, size, T). ``batch`` has streams of as many frames as ``x``,
+        continued after their ends, with the running ones among them.
+        """
+
+    def synthesize(self, batch: Batch) -> Tensor:
+        size = batch.max_frames * self.hop
+        # The training's pieces have one length, and end where nothing ends.
+        batch = self.continued(batch, 0 if self.training else self.reach or 0)
+        x = torch.cat([batch.streams[name] for name in self.conditioned_on], -1)
+        wav = self.generate(((x - self.mean) / self.std).transpose(1, 2), batch)[:, :size]
+        return wav * length_mask(batch.frame_lengths * self.hop, size)
+
+    def continued(self, batch: Batch, more: int) -> Batch:
+        """The batch with room for ``more`` frames, each row's last frame going on to the end.
+
+        So convolutions see the same after an utterance's end, however long the others of its batch are.
+        ``frame_lengths`` stay those of the utterances.
+        """
+        frames = torch.arange(batch.max_frames + more, device=batch.frame_lengths.device)
+        index = frames[None].minimum(batch.frame_lengths[:, None] - 1)[..., None]
+        streams = {
+            name: values.gather(1, index.expand(-1, -1, values.shape[-1]))
+            for name, values in self.streams(batch).items()
+            if name != "wav"
+        }
+        return Batch(**{**vars(batch), "streams": streams, "max_frames": batch.max_frames + more})
+
+    def distance(self, wav: Tensor, real: Tensor, batch: Batch) -> dict[str, Tensor]:
+        options, lengths, losses = self.options, self.samples(batch), {}
+        if options.mel:
+            losses["mel"] = options.mel * self.mel_distance(wav, real, lengths)
+        if options.stft:
+            losses["stft"] = options.stft * sum(self.stft_distance(wav, real, lengths))
+        return {"loss": sum(losses.values(), wav.new_zeros(())), **losses}
+
+    def discriminator(self) -> Together | None:
+        return self.options.discriminators.build()
+
+    def discriminator_loss(self, real: list[Judgement], fake: list[Judgement]) -> Tensor:
+        return wave_losses.discriminator_loss(self.options.gan, real, fake)
+
+    def generator_loss(self, real: list[Judgement], fake: list[Judgement]) -> dict[str, Tensor]:
+        options = self.options
+        terms = {"adversarial": options.adversarial * wave_losses.generator_loss(options.gan, fake)}
+        if options.features:
+            terms["features"] = options.features * wave_losses.feature_distance(real, fake)
+        return terms

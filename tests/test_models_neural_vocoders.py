@@ -1,0 +1,184 @@
+"""Every neural vocoder: what it makes, of what, and that it learns."""
+
+import copy
+import re
+from dataclasses import replace
+
+import pytest
+import torch
+from models_common import shaken
+from vocoder_common import CONF, FULL, NEURAL, TINY, bare_spec, batch_of, build, features_of, head
+
+from nnsvs_lite.features.config import FeatureConfig
+from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.models.batch import Batch
+from nnsvs_lite.models.checkpoint import load_model, save_model
+from nnsvs_lite.models.config import Config
+from nnsvs_lite.synthesis.pieces import in_pieces
+
+MEL, WORLD = (
+    bare_spec(FeatureConfig.from_dict({"sample_rate": 24000, "hop_size": 120, **more}))
+    for more in ({"mel": {"bins": 12, "fft_size": 512, "win_size": 480}}, {"world": {"mgc_order": 11}})
+)
+
+every_tiny = pytest.mark.parametrize("path", TINY, ids=lambda p: p.stem)
+every_full = pytest.mark.parametrize("path", FULL, ids=lambda p: p.stem)
+
+
+@pytest.mark.parametrize("path", NEURAL, ids=lambda p: p.stem)
+def test_parameters_are_as_many_as_the_head_says_and_as_were_published(path):
+    with torch.device("meta"):
+        count = sum(p.numel() for p in build(path, bare_spec(features_of(path))).parameters())
+    assert head(path, "Parameters") == f"{count:,}"
+    published = re.search(r"^# Published: ([\d.]+) M", path.read_text(), re.MULTILINE)
+    assert published is None or count / 1e6 == pytest.approx(float(published[1]), rel=0.02)
+
+
+def test_every_system_has_a_tiny_one_of_its_class():
+    classes = {Config.read(path).class_path for path in TINY}
+    assert {Config.read(path).class_path for path in FULL} == classes
+
+
+@every_tiny
+@pytest.mark.parametrize("spec", [MEL, WORLD], ids=["mel", "world"])
+def test_a_phrase_in_a_batch_and_in_pieces_is_as_it_is_alone(path, spec):
+    model = shaken(build(path, spec), 0.02)
+    assert set(model.inputs) <= set(spec.streams) and model.reach is not None
+    frames = (3, 130, 75)
+    with torch.inference_mode():
+        batch = batch_of(spec, *frames, wav=False, seed=4)
+        together = model.synthesize(batch)
+        assert together.shape == (3, 130 * 120) and together.isfinite().all()
+        level = together.std()
+        for row, n in enumerate(frames):
+            alone = model.synthesize(one(batch, row, n))
+            assert alone.shape == (1, n * 120)
+            assert (together[row, : n * 120] - alone[0]).abs().max() < 1e-4 * max(level, 1)
+            assert not together[row, n * 120 :].any()
+        joined = torch.cat(list(in_pieces(model, batch, 40)), dim=1)
+    assert (joined - together).abs().max() < 1e-3 * level
+    assert level > 1e-6
+
+
+def one(batch: Batch, row: int, frames: int) -> Batch:
+    """One phrase of a batch, alone."""
+    streams = {name: value[row : row + 1, :frames] for name, value in batch.streams.items()}
+    lengths = batch.frame_lengths[row : row + 1]
+    return replace(batch, utts=["u"], frame_lengths=lengths, max_frames=frames, streams=streams)
+
+
+@every_tiny
+def test_what_lies_further_than_its_reach_is_not_heard_and_what_lies_within_is(path):
+    model = shaken(build(path, MEL), 0.02)
+    frames = 2 * model.reach + 61
+    middle = frames // 2
+    batch = batch_of(MEL, frames, wav=False)
+    with torch.inference_mode():
+        before = model.synthesize(batch)
+        batch.streams["mel"][:, middle] += 3.0
+        moved = (model.synthesize(batch) - before)[0].abs() > 1e-6 * before.std()
+    places = torch.nonzero(moved).flatten() / 120
+    assert middle - model.reach <= places.min() and places.max() < middle + 1 + model.reach
+    assert places.min() <= middle <= places.max(), "a frame is heard where it is"
+
+
+@every_tiny
+def test_chance_is_of_the_seed(path):
+    model = shaken(build(path, MEL), 0.02)
+    with torch.inference_mode():
+        a, b, c = (model.synthesize(batch_of(MEL, 20, wav=False, seed=seed)) for seed in (1, 1, 2))
+    assert torch.equal(a, b) and torch.equal(a, c) == (not model.driven and not hasattr(model, "noisy"))
+
+
+@every_tiny
+def test_both_networks_learn(path):
+    model = build(path, MEL).train()
+    judge = model.discriminator()
+    batch = batch_of(MEL, 30, 30)
+    wav, real = model.pair(batch)
+    assert wav.shape == real.shape
+    model.discriminator_loss(judge(real), judge(wav.detach())).backward()
+    assert all(p.grad is not None for p in judge.parameters())
+    with torch.no_grad():
+        scores = judge(real)
+    losses = model.distance(wav, real, batch)
+    (losses["loss"] + sum(model.generator_loss(scores, judge(wav)).values())).backward()
+    unused = [name for name, p in model.named_parameters() if p.grad is None]
+    assert not unused, "parameters without a gradient stop training on several devices"
+    assert all(p.grad.isfinite().all() for p in model.parameters())
+
+
+@every_tiny
+def test_the_distance_falls_on_one_batch(path):
+    falls(path, MEL, steps=15, lr=2e-3, least=0.05)
+
+
+def falls(path, spec, steps, lr, least):
+    model = build(path, spec)
+    batch = batch_of(spec, 24)
+    with torch.no_grad():
+        before = float(model.loss(batch)["loss"])
+    optimizer = torch.optim.AdamW(model.parameters(), lr=lr)
+    model.train()
+    for _ in range(steps):
+        optimizer.zero_grad()
+        model.loss(batch)["loss"].backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 10.0)
+        optimizer.step()
+    with torch.no_grad():
+        after = float(model.eval().loss(batch)["loss"])
+    assert after < (1 - least) * before
+
+
+@every_tiny
+def test_padding_changes_no_loss(path):
+    model = shaken(build(path, MEL), 0.02)
+    batch = batch_of(MEL, 20, 31)
+    streams = {name: torch.nn.functional.pad(x, (0, 0, 0, 9)) for name, x in batch.streams.items()}
+    streams["wav"] = torch.nn.functional.pad(batch.streams["wav"], (0, 0, 0, 9 * 120))
+    wider = replace(batch, max_frames=40, streams=streams)
+    with torch.no_grad():
+        torch.testing.assert_close(model.loss(wider)["loss"], model.loss(batch)["loss"], rtol=1e-4, atol=1e-4)
+
+
+@every_tiny
+def test_a_checkpoint_sings_the_same(path, tmp_path):
+    model = shaken(build(path, MEL), 0.02)
+    save_model(tmp_path / "model.pt", model, Config.read(path), {})
+    batch = batch_of(MEL, 9, wav=False)
+    with torch.inference_mode():
+        expected = model.synthesize(batch)
+        assert torch.equal(load_model(tmp_path, "vocoder").synthesize(batch), expected)
+        assert torch.equal(copy.deepcopy(model).synthesize(batch), expected), "as means of weights are made"
+
+
+@pytest.mark.parametrize("path", NEURAL, ids=lambda p: p.stem)
+def test_no_tensor_is_made_on_a_fixed_device(path):
+    spec = MEL if path in TINY else bare_spec(features_of(path))
+    with torch.device("meta"):
+        model, judge = build(path, spec), Config.read(path).build(spec).discriminator()
+    batch = batch_of(spec, 8, 12).to("meta")
+    wav, real = model.to("meta").pair(batch)
+    made = {**model.distance(wav, real, batch), **model.generator_loss(judge(real), judge(wav))}
+    assert wav.shape == (2, 12 * model.hop)
+    assert {value.device.type for value in made.values()} == {"meta"}
+
+
+@pytest.mark.slow
+@every_full
+def test_full_size_learns(path):
+    falls(path, bare_spec(features_of(path)), steps=4, lr=1e-4, least=0.0)
+
+
+def test_what_does_not_fit_is_said():
+    tiny = CONF / "vocoder" / "hifigan_tiny.yaml"
+    config = Config.read(tiny, ["--model.rates=[5, 4, 4]", "--model.up_kernels=[11, 8, 8]"])
+    with pytest.raises(DataError, match=r"rates 5 \* 4 \* 4 = 80 samples a frame, these features have 120"):
+        config.build(MEL)
+    with pytest.raises(DataError, match="up_kernels must be of one length, not 4 and 1"):
+        Config.read(tiny, ["--model.up_kernels=[11]"]).build(MEL)
+    with pytest.raises(DataError, match="needs mgc, bap, which these features lack"):
+        Config.read(tiny, ["--model.conditioned_on=world"]).build(MEL)
+    half = bare_spec(FeatureConfig.from_dict({"sample_rate": 44100, "frame_shift": 0.005, "world": {}}))
+    with pytest.raises(DataError, match="a frame of 220.5 samples"):
+        Config.read(tiny).build(half)
