@@ -78,6 +78,30 @@ class SvsModel(nn.Module):
         self.spec.check_fits(spec, path)
 
 
+class Adversarial:
+    """What a model gives that learns against a discriminator, a network of the training alone.
+
+    The losses of the two are those of least-squares GANs (Mao et al., 2017, eq. 9 with b = c = 1, a = 0)
+    unless the model has its own.
+    """
+
+    def discriminator(self) -> nn.Module | None:
+        """A new network from what the model makes, and what there was, to a list of scores, 1 for the latter;
+        None for none.
+
+        ``model.pt`` leaves it out. Scores may be whatever the two methods below read.
+        """
+        return None
+
+    def discriminator_loss(self, real: Any, fake: Any) -> Tensor:
+        """Of scores of what there was and of what the model made."""
+        return sum(((r - 1) ** 2).mean() + (f**2).mean() for r, f in zip(real, fake))
+
+    def generator_loss(self, real: Any, fake: Any) -> dict[str, Tensor]:
+        """Terms to add to the model's own loss, already weighted, by name; ``real`` has no gradient."""
+        return {"adversarial": sum(((f - 1) ** 2).mean() for f in fake)}
+
+
 class TimeLagModel(SvsModel):
     """Note context to time lags. ``infer``: ``time_lag`` (B, N) in frames."""
 
@@ -93,22 +117,27 @@ class DurationModel(SvsModel):
     family = "duration"
 
 
-class AcousticModel(SvsModel):
+class AcousticModel(Adversarial, SvsModel):
     """Phone context and durations to vocoder features. ``infer``: for each stream of the spec a
     (B, T, D) tensor: ``lf0`` in log Hz, ``vuv`` a probability, ``mgc``, ``bap`` as analysed; perhaps
     ``vibrato`` (B, T, 1), a part of ``lf0`` that can be told from the rest.
+
+    A discriminator is called with streams, (B, T, D) each in physical units, and the batch.
     """
 
     family = "acoustic"
 
+    def taught(self, batch: Batch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """What the discriminator is to judge, and the losses of :meth:`loss`, of one pass."""
+        raise NotImplementedError
 
-class VocoderModel(SvsModel):
+
+class VocoderModel(Adversarial, SvsModel):
     """Streams to waveforms. A batch has no score; where a vocoder learns, it has the recordings,
     ``streams["wav"]`` (B, S, 1), with S samples for T frames.
 
-    One that learns gives :meth:`distance`, and where it learns against a discriminator
-    :meth:`discriminator`; the losses of the two are those of least-squares GANs (Mao et al., 2017,
-    eq. 9 with b = c = 1, a = 0) unless it has its own.
+    One that learns gives :meth:`distance`, and where it learns against a discriminator of waveforms
+    (B, S) :meth:`discriminator`.
 
     Attributes:
         inputs: streams that it reads, such as ``("lf0", "vuv", "mgc", "bap")``.
@@ -179,18 +208,3 @@ class VocoderModel(SvsModel):
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Without a discriminator; a mean over frames."""
         return self.distance(*self.pair(batch), batch) | {"weight": batch.frame_lengths.sum()}
-
-    def discriminator(self) -> nn.Module | None:
-        """A new network from waveforms (B, S) to a list of scores, 1 for recordings; None for none.
-
-        ``model.pt`` leaves it out. Scores may be whatever the two methods below read.
-        """
-        return None
-
-    def discriminator_loss(self, real: Any, fake: Any) -> Tensor:
-        """Of scores of recordings and of synthesized waveforms."""
-        return sum(((r - 1) ** 2).mean() + (f**2).mean() for r, f in zip(real, fake))
-
-    def generator_loss(self, real: Any, fake: Any) -> dict[str, Tensor]:
-        """Terms to add to the distance, already weighted, by name; ``real`` has no gradient."""
-        return {"adversarial": sum(((f - 1) ** 2).mean() for f in fake)}

@@ -82,6 +82,9 @@ class NeuralAcoustic(AcousticModel):
         return batch if self.style is None else replace(batch, style=self.style(batch, listen))
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
+        return self.taught(batch)[1]
+
+    def taught(self, batch: Batch) -> tuple[Streams, dict[str, Tensor]]:
         # Tests are of what will be sung: without a reference.
         batch = self._styled(batch, listen=self.training)
         predicted = self.predict(batch, teacher=True)
@@ -100,7 +103,7 @@ class NeuralAcoustic(AcousticModel):
         for name, value in terms.items():
             losses["loss"] = losses["loss"] + value
             losses[name] = value.detach()
-        return losses
+        return predicted, losses
 
     @torch.no_grad()
     def _sung_lf0(self, batch: Batch) -> Tensor:

@@ -1,15 +1,21 @@
-"""Acoustic models: scores, durations and streams, perhaps transposed and stretched."""
+"""Acoustic models: scores, durations and streams, perhaps transposed and stretched, and a discriminator."""
 
 from collections.abc import Callable
 from functools import cached_property, partial
+from typing import Any
 
-from nnsvs_lite.models.batch import Example
+from torch import Tensor
+
+from nnsvs_lite.models.base import AcousticModel
+from nnsvs_lite.models.batch import Batch, Example
 from nnsvs_lite.training.augment import read_scores, varied
-from nnsvs_lite.training.tasks.base import Task
+from nnsvs_lite.training.tasks.base import Task, Update, compete
 
 
 class AcousticTask(Task):
     """Batches are counted in frames."""
+
+    model: AcousticModel
 
     units = "frames"
     needs = {"streams": True}
@@ -22,3 +28,16 @@ class AcousticTask(Task):
         if not any(change.values()):
             return None
         return partial(varied, scores=read_scores(self.train_data), spec=self.spec, **change)
+
+    def start(self, optimise: Callable[..., None], register: Callable[[str, Any], None]) -> None:
+        super().start(optimise, register)
+        self.discriminator = self.model.discriminator()
+        if self.discriminator is not None:
+            optimise("discriminator", self.discriminator)
+
+    def step(self, batch: Batch, update: Update) -> dict[str, Tensor]:
+        if self.discriminator is None:
+            return super().step(batch, update)
+        judge = partial(self.discriminator, batch=batch)
+        made, losses = self.model.taught(batch)
+        return compete("model", self.model, judge, made, batch.streams, losses, update)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.models.base import SvsModel
+from nnsvs_lite.models.base import Adversarial, SvsModel
 from nnsvs_lite.models.batch import Batch, Example
 from nnsvs_lite.models.checkpoint import load_model
 from nnsvs_lite.models.config import Config
@@ -21,6 +21,34 @@ from nnsvs_lite.training.transfer import heir, transfer
 Update = Callable[..., None]
 """``update(name, loss, weight=1.0)``: a step of the optimiser of that name, now, on a loss that is a
 mean over ``weight`` units; with ``training.accumulate``, at the last of several batches."""
+
+
+def compete(
+    name: str,
+    model: Adversarial,
+    judge: Callable[[Any], Any],
+    made: Any,
+    real: Any,
+    losses: dict[str, Tensor],
+    update: Update,
+) -> dict[str, Tensor]:
+    """A step of the discriminator, then one of the model, called ``name``, against what it has become.
+
+    Args:
+        judge: the discriminator. made, real: what it judges: tensors, or dicts of them.
+        losses: of the model alone, with their ``weight``.
+
+    Returns the losses to report.
+    """
+    fixed = {k: v.detach() for k, v in made.items()} if isinstance(made, dict) else made.detach()
+    loss = model.discriminator_loss(judge(real), judge(fixed))
+    update("discriminator", loss, losses["weight"])
+    with torch.no_grad():
+        scores = judge(real)
+    terms = model.generator_loss(scores, judge(made))
+    losses = losses | terms | {"loss": losses["loss"] + sum(terms.values()), "discriminator": loss}
+    update(name, losses["loss"], losses["weight"])
+    return losses
 
 
 class Task:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from nnsvs_lite.corpus.datadir import DataDir
@@ -16,7 +15,7 @@ from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.base import VocoderModel
 from nnsvs_lite.models.batch import Batch, Example
 from nnsvs_lite.training.data import DumpDataset
-from nnsvs_lite.training.tasks.base import Task, Update
+from nnsvs_lite.training.tasks.base import Task, Update, compete
 
 
 def cropped(example: Example, rng: np.random.Generator, frames: int, hop: float) -> Example:
@@ -67,18 +66,10 @@ class VocoderTask(Task):
             optimise("discriminator", self.discriminator)
 
     def step(self, batch: Batch, update: Update) -> dict[str, Tensor]:
-        """The discriminator first, then the generator against what it has become."""
         model, judge = self.model, self.discriminator
         wav, real = model.pair(batch)
-        weight = batch.frame_lengths.sum()
-        losses = model.distance(wav, real, batch)
+        losses = model.distance(wav, real, batch) | {"weight": batch.frame_lengths.sum()}
         if judge is not None:
-            loss = model.discriminator_loss(judge(real), judge(wav.detach()))
-            update("discriminator", loss, weight)
-            with torch.no_grad():
-                scores = judge(real)
-            terms = model.generator_loss(scores, judge(wav))
-            total = losses["loss"] + sum(terms.values())
-            losses = losses | terms | {"loss": total, "discriminator": loss}
-        update("generator", losses["loss"], weight)
-        return losses | {"weight": weight}
+            return compete("generator", model, judge, wav, real, losses, update)
+        update("generator", losses["loss"], losses["weight"])
+        return losses
