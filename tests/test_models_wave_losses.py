@@ -84,6 +84,14 @@ def test_least_squares_and_hinge_are_zero_at_their_targets_and_known_elsewhere()
     assert generator_loss("hinge", [judged(0.25)]) == 0.75 and generator_loss("hinge", [judged(2.0)]) == 0
 
 
+def test_networks_weigh_what_they_are_told():
+    real, fake, weights = [judged(0.0, [0.0])] * 2, [judged(1.0, [1.0])] * 2, (1.0, 0.25)
+    assert discriminator_loss("least_squares", real, fake, weights) == 2 * 1.25
+    assert discriminator_loss("hinge", real, fake, weights) == 3 * 1.25
+    assert generator_loss("least_squares", real, weights) == 1.25
+    assert feature_distance(real, fake, weights) == 1.25
+
+
 def test_features_are_matched_layer_by_layer():
     real = [judged(0.0, [1.0, 3.0], [2.0]), judged(0.0, [5.0])]
     fake = [judged(1.0, [2.0, 1.0], [2.5]), judged(1.0, [5.0])]

@@ -90,25 +90,36 @@ class MelDistance(nn.Module):
         return masked_mean(difference, heard(lengths, self.hop, difference.shape[1]))
 
 
-def feature_distance(real: Sequence[Judgement], fake: Sequence[Judgement]) -> Tensor:
+def feature_distance(
+    real: Sequence[Judgement], fake: Sequence[Judgement], weights: Sequence[float] | None = None
+) -> Tensor:
     """Mean absolute differences of features, as a sum over all layers (MelGAN; Kumar et al. 2019,
-    arXiv:1910.06711, eq. 3).
+    arXiv:1910.06711, eq. 3), those of each network times its weight.
     """
-    pairs = [(a, b) for (_, true), (_, made) in zip(real, fake) for a, b in zip(true, made)]
-    return sum(((b - a.detach()).abs().mean() for a, b in pairs), fake[0][0].new_zeros(()))
+    total = fake[0][0].new_zeros(())
+    for (_, true), (_, made), weight in zip(real, fake, weights or [1.0] * len(fake)):
+        total = total + sum(weight * (b - a.detach()).abs().mean() for a, b in zip(true, made))
+    return total
 
 
-def discriminator_loss(kind: Gan, real: Sequence[Judgement], fake: Sequence[Judgement]) -> Tensor:
+def discriminator_loss(
+    kind: Gan, real: Sequence[Judgement], fake: Sequence[Judgement], weights: Sequence[float] | None = None
+) -> Tensor:
     """Of scores that should be 1 for recordings and 0 for what is synthesized (``least_squares``: Mao et al.
-    2017, eq. 9), or above 1 and below -1 (``hinge``: Lim and Ye 2017); a sum over discriminators.
+    2017, eq. 9), or above 1 and below -1 (``hinge``: Lim and Ye 2017): a weighted sum over networks.
     """
-    if kind == "hinge":
-        return sum((1 - r).relu().mean() + (1 + f).relu().mean() for (r, _), (f, _) in zip(real, fake))
-    return sum((r - 1).square().mean() + f.square().mean() for (r, _), (f, _) in zip(real, fake))
+    total = 0.0
+    for (r, _), (f, _), weight in zip(real, fake, weights or [1.0] * len(fake)):
+        if kind == "hinge":
+            total = total + weight * ((1 - r).relu().mean() + (1 + f).relu().mean())
+        else:
+            total = total + weight * ((r - 1).square().mean() + f.square().mean())
+    return total
 
 
-def generator_loss(kind: Gan, fake: Sequence[Judgement]) -> Tensor:
-    """What the generator is to make small against :func:`discriminator_loss`; a sum over discriminators."""
-    if kind == "hinge":
-        return sum((1 - score).relu().mean() for score, _ in fake)
-    return sum((score - 1).square().mean() for score, _ in fake)
+def generator_loss(kind: Gan, fake: Sequence[Judgement], weights: Sequence[float] | None = None) -> Tensor:
+    """What the generator is to make small against :func:`discriminator_loss`, weighted alike. Under ``hinge``
+    it is cut at 1, as Vocos has it.
+    """
+    cut = torch.relu if kind == "hinge" else torch.square
+    return sum(w * cut(1 - score).mean() for (score, _), w in zip(fake, weights or [1.0] * len(fake)))

@@ -1,4 +1,8 @@
-"""HiFi-GAN (Kong, Kim and Bae 2020, arXiv:2010.05646)."""
+"""HiFi-GAN (Kong, Kim and Bae 2020, arXiv:2010.05646), and NSF-HiFi-GAN, which hears sines at F0."""
+
+import math
+from dataclasses import replace
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -6,8 +10,9 @@ from torch.nn import functional as F
 
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.batch import Batch
+from nnsvs_lite.models.layers.sine_source import SineSource
 from nnsvs_lite.models.layers.upsampling import SLOPE, Fusion, check_stages, conv, half_widths, upsample
-from nnsvs_lite.models.options import Size
+from nnsvs_lite.models.options import Depth, Size
 from nnsvs_lite.models.vocoder.neural import Conditions, NeuralVocoder, VocoderOptions
 
 
@@ -16,6 +21,10 @@ class HifiGan(NeuralVocoder):
     channels: before the first upsampling; each halves them. rates: samples that one becomes.
     up_kernels: of the upsampling. kernels, dilations: of the residual blocks after each.
     paired: whether a dilated convolution is followed by another one (V1, V2; not V3).
+    source: what enters beside the numbers, as openvpi's NSF-HiFi-GAN has it. ``harmonics``: sines and
+        noise (Wang, Takaki and Yamagishi 2019, arXiv:1904.12088), after each upsampling; ``sine``: one sine,
+        voiced or not, after the second (its "mini NSF"); ``none``.
+    harmonics: overtones of the source.
     conditioned_on, options: see NeuralVocoder.
     """
 
@@ -28,22 +37,55 @@ class HifiGan(NeuralVocoder):
         kernels: tuple[Size, ...] = (3, 7, 11),
         dilations: tuple[tuple[Size, ...], ...] = ((1, 3, 5), (1, 3, 5), (1, 3, 5)),
         paired: bool = True,
+        source: Literal["none", "harmonics", "sine"] = "none",
+        harmonics: Depth = 8,
         conditioned_on: Conditions | None = None,
         options: VocoderOptions | None = None,
     ):
-        super().__init__(spec, conditioned_on, options)
-        self.check_rates(rates)
         check_stages(rates, up_kernels, kernels, dilations)
+        made, after = None, math.prod(rates[2:])
+        if source == "harmonics":
+            made = SineSource(spec.sample_rate, spec.frame_shift, harmonics)
+        elif source == "sine":
+            made = SineSource(spec.sample_rate / after, spec.frame_shift, 0, amplitude=1.0, noise=0.0)
+        super().__init__(spec, conditioned_on, options, made)
+        self.check_rates(rates)
         sizes = [channels // 2**i for i in range(len(rates) + 1)]
         self.enter = conv(self.size, channels, 7)
         self.ups = nn.ModuleList(map(upsample, sizes, sizes[1:], up_kernels, rates))
         self.blocks = nn.ModuleList(Fusion(size, kernels, dilations, paired) for size in sizes[1:])
         self.leave = conv(sizes[-1], 1, 7)
+        self.excite = nn.ModuleList()
+        if source == "harmonics":
+            self.merge = nn.Linear(harmonics + 1, 1)
+            steps = [math.prod(rates[i + 1 :]) for i in range(len(rates))]
+            self.excite.extend(map(excitation, sizes[1:], steps))
+        elif source == "sine":
+            self.excite.append(excitation(sizes[2], 1))
         self.reach = self.frames_of(3 + half_widths(rates, up_kernels, kernels, dilations, paired)) + 3
 
     def generate(self, x: Tensor, batch: Batch) -> Tensor:
-        x = self.enter(x)
-        for up, block in zip(self.ups, self.blocks):
-            x = block(up(F.leaky_relu(x, SLOPE)))
+        sources, x = self.sources(batch), self.enter(x)
+        for i, (up, block) in enumerate(zip(self.ups, self.blocks)):
+            x = up(F.leaky_relu(x, SLOPE))
+            x = block(x + sources[i] if i in sources else x)
         # The published code has the usual slope here.
         return torch.tanh(self.leave(F.leaky_relu(x))).squeeze(1)
+
+    def sources(self, batch: Batch) -> dict[int, Tensor]:
+        """What is added after which upsampling."""
+        if not self.excite:
+            return {}
+        if len(self.excite) == 1:
+            voiced = {"vuv": torch.ones_like(batch.streams["vuv"])}
+            sine, _ = self.sines(replace(batch, streams=batch.streams | voiced))
+            return {1: self.excite[0](sine)}
+        sines, _ = self.sines(batch)
+        merged = torch.tanh(self.merge(sines.transpose(1, 2))).transpose(1, 2)
+        return {i: excite(merged) for i, excite in enumerate(self.excite)}
+
+
+def excitation(channels: int, step: int) -> nn.Conv1d:
+    """Samples to one row of ``channels`` for each ``step`` of them."""
+    kernel = 1 if step == 1 else 2 * step
+    return nn.Conv1d(1, channels, kernel, step, (step + 1) // 2 if step > 1 else 0)

@@ -4,7 +4,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +25,8 @@ from nnsvs_lite.models.layers.discriminators import (
     MultiScale,
     Together,
 )
+from nnsvs_lite.models.layers.noise import running_noise
+from nnsvs_lite.models.layers.sine_source import SineSource
 from nnsvs_lite.models.options import Depth, Size, Weight
 
 Conditions = Literal["mel", "mel_f0", "world"]
@@ -41,7 +43,8 @@ class Discriminators:
         period_channels: of its layers.
         scales: of :class:`MultiScale`. scale_channels: of its narrowest layer.
         resolutions: FFT size, hop and window of :class:`MultiResolution`, in samples.
-        resolution_channels: of its layers. bands: its edges, as shares of the spectrum; none for magnitudes.
+        resolution_channels: of its layers. resolution_weight: of its losses, where others weigh 1.
+        bands: its edges, as shares of the spectrum; none for magnitudes.
         lengths: of :class:`MultiLength`, in samples. dilated: layers of :class:`Dilated`, 0 for none.
         dilated_channels, dilated_kernel: of it, and of those of ``lengths``, of 10 layers.
     """
@@ -52,11 +55,18 @@ class Discriminators:
     scale_channels: Size = 128
     resolutions: tuple[tuple[Size, ...], ...] = ()
     resolution_channels: Size = 32
+    resolution_weight: Weight = 1.0
     bands: tuple[Annotated[float, Within(above=0, below=1)], ...] = ()
     lengths: tuple[Annotated[int, Within(1, 1 << 22)], ...] = ()
     dilated: Depth = 0
     dilated_channels: Size = 64
     dilated_kernel: Size = 3
+
+    @property
+    def weights(self) -> list[float]:
+        """Of the losses of each judgement."""
+        before, after = len(self.periods) + self.scales, len(self.lengths) + (self.dilated > 0)
+        return [1.0] * before + [self.resolution_weight] * len(self.resolutions) + [1.0] * after
 
     def build(self) -> Together | None:
         """New networks, or None where there are none."""
@@ -105,27 +115,32 @@ class VocoderOptions:
 class NeuralVocoder(VocoderModel):
     """Base of networks from frames of numbers to samples: a system gives :meth:`generate` and ``reach``.
 
+    Chance makes no difference to those that call neither :meth:`sines` nor :meth:`noise`.
+
     Args:
         conditioned_on: the streams that enter the network: ``mel``, ``mel_f0`` (lf0, vuv and mel) or
             ``world`` (lf0, vuv, mgc and bap); null for mel where the features have it, else WORLD's.
         options: losses and discriminators.
+        source: of sines at F0, which lf0 and vuv drive whatever enters the network; None for none.
 
     Attributes:
-        driven: whether it makes a source of F0, whatever enters the network.
-        hop: samples a frame.
+        hop: samples a frame. size: numbers a frame that enter the network.
     """
 
-    driven: ClassVar[bool] = False
-
     def __init__(
-        self, spec: Spec, conditioned_on: Conditions | None = None, options: VocoderOptions | None = None
+        self,
+        spec: Spec,
+        conditioned_on: Conditions | None = None,
+        options: VocoderOptions | None = None,
+        source: SineSource | None = None,
     ):
         super().__init__(spec)
+        self.source = source
         self.options = options or VocoderOptions()
         self.adversarial_from = self.options.adversarial_from
         self.conditioned_on = SPECTRA[conditioned_on or ("mel" if "mel" in spec.streams else "world")]
-        source = ("lf0", "vuv") if self.driven else ()
-        self.inputs = tuple(dict.fromkeys((*source, *self.conditioned_on)))
+        driving = ("lf0", "vuv") if source is not None else ()
+        self.inputs = tuple(dict.fromkeys((*driving, *self.conditioned_on)))
         if missing := [name for name in self.inputs if name not in spec.streams]:
             raise DataError(f"the vocoder needs {', '.join(missing)}, which these features lack")
         pitch = ("pitch",) if "lf0" in self.inputs else ()
@@ -149,6 +164,26 @@ class NeuralVocoder(VocoderModel):
         if made != self.hop:
             product = " * ".join(map(str, rates))
             raise DataError(f"rates {product} = {made} samples a frame, these features have {self.hop}")
+
+    def running(self, batch: Batch) -> dict[str, Tensor]:
+        return {} if self.source is None else {"turns": self.source.turns(batch.streams["lf0"])}
+
+    def sines(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Those of the source for a batch as :meth:`generate` has it, (B, D, S), and voicing, (B, 1, S)."""
+        streams, source = batch.streams, self.source
+        hop = round(source.frame_shift * source.sample_rate)
+        place = (batch.frame_lengths, batch.max_frames * hop, batch.first_frame * hop, batch.seed)
+        sines, voiced = source(streams["lf0"], streams["vuv"], streams["turns"], *place)
+        return sines.transpose(1, 2), voiced.transpose(1, 2)
+
+    def noise(self, batch: Batch, dim: int = 1) -> Tensor:
+        """Standard normal noise (B, dim, S) for a batch as :meth:`generate` has it."""
+        lengths, size = batch.frame_lengths, batch.max_frames * self.hop
+        if self.training:
+            return torch.randn(len(lengths), dim, size, device=lengths.device)
+        everywhere = torch.full_like(lengths, size)
+        made = running_noise(self.first_sample(batch), everywhere, size, dim, batch.seed)
+        return made.transpose(1, 2)
 
     def frames_of(self, samples: int) -> int:
         """Frames that reach as far as so many samples."""
@@ -195,11 +230,13 @@ class NeuralVocoder(VocoderModel):
         return self.options.discriminators.build()
 
     def discriminator_loss(self, real: list[Judgement], fake: list[Judgement]) -> Tensor:
-        return wave_losses.discriminator_loss(self.options.gan, real, fake)
+        weights = self.options.discriminators.weights
+        return wave_losses.discriminator_loss(self.options.gan, real, fake, weights)
 
     def generator_loss(self, real: list[Judgement], fake: list[Judgement]) -> dict[str, Tensor]:
-        options = self.options
-        terms = {"adversarial": options.adversarial * wave_losses.generator_loss(options.gan, fake)}
+        options, weights = self.options, self.options.discriminators.weights
+        verdict = wave_losses.generator_loss(options.gan, fake, weights)
+        terms = {"adversarial": options.adversarial * verdict}
         if options.features:
-            terms["features"] = options.features * wave_losses.feature_distance(real, fake)
+            terms["features"] = options.features * wave_losses.feature_distance(real, fake, weights)
         return terms
