@@ -75,7 +75,7 @@ class MelConfig:
     Attributes:
         bins: number of bands. fft_size: samples.
         win_size: samples of the periodic Hann window, at most ``fft_size``. fmin: Hz. fmax: Hz.
-        scale: ``slaney`` (linear below 1 kHz) or ``htk``.
+        scale: ``slaney`` (linear below 1 kHz), ``htk``, or ``linear`` for bands that are even in Hz.
         power: exponent of the magnitude before the filterbank: 1 or 2. log: ``natural`` or ``log10``.
         log_floor: values below it are raised to it before the logarithm.
     """
@@ -85,7 +85,7 @@ class MelConfig:
     win_size: Annotated[int, Within(1)] = 1024
     fmin: NotNegative = 0.0
     fmax: float = 12000.0
-    scale: Literal["slaney", "htk"] = "slaney"
+    scale: Literal["slaney", "htk", "linear"] = "slaney"
     power: float = 1.0
     log: Literal["natural", "log10"] = "natural"
     log_floor: Annotated[float, Within(above=0)] = 1e-5

@@ -2,7 +2,8 @@
 
 The mel scale and its normalisation are those of Slaney's Auditory Toolbox (1998): linear below 1 kHz (3 mels
 = 200 Hz), logarithmic above (27 mels to a factor of 6.4), triangles scaled to equal area. ``htk`` is 2595
-log10(1 + f/700), unnormalised in HTK and normalised to equal area here too.
+log10(1 + f/700), unnormalised in HTK and normalised to equal area here too. ``linear`` is Hz themselves:
+with a band for each bin of the transform the filters are the identity, but for a factor.
 """
 
 import functools
@@ -19,8 +20,10 @@ _LOG_STEP = math.log(6.4) / 27.0
 
 
 def hz_to_mel(hz: np.ndarray | float, scale: str = "slaney") -> np.ndarray:
-    """Hz to mel, element by element; ``scale`` is ``slaney`` or ``htk``."""
+    """Hz to mel, element by element; ``scale`` is ``slaney``, ``htk`` or ``linear``."""
     hz = np.asarray(hz, np.float64)
+    if scale == "linear":
+        return hz
     if scale == "htk":
         return 2595.0 * np.log10(1.0 + hz / 700.0)
     above = _BREAK_MEL + np.log(np.maximum(hz, _BREAK_HZ) / _BREAK_HZ) / _LOG_STEP
@@ -30,6 +33,8 @@ def hz_to_mel(hz: np.ndarray | float, scale: str = "slaney") -> np.ndarray:
 def mel_to_hz(mel: np.ndarray | float, scale: str = "slaney") -> np.ndarray:
     """Mel to Hz, element by element; the inverse of :func:`hz_to_mel`."""
     mel = np.asarray(mel, np.float64)
+    if scale == "linear":
+        return mel
     if scale == "htk":
         return 700.0 * (10.0 ** (mel / 2595.0) - 1.0)
     above = _BREAK_HZ * np.exp(_LOG_STEP * (np.maximum(mel, _BREAK_MEL) - _BREAK_MEL))

@@ -108,21 +108,25 @@ class ScoreEmbedding(nn.Module):
 class ToFrames(nn.Module):
     """Repeats phones' vectors by their durations (the length regulator of FastSpeech).
 
-    ``places`` adds, through a linear layer, where each frame lies in its phone and note, and which way the
-    score's melody goes there. No published system of this form has that; with little data it is worth much.
+    ``places`` adds, through a linear layer, where each frame lies in its phone and note, and, with
+    ``melody``, which way the score's melody goes there. No published system of this form has that; with
+    little data it is worth much.
     """
 
-    def __init__(self, spec: Spec, dim: int, places: bool = False):
+    def __init__(self, spec: Spec, dim: int, places: bool = False, melody: bool = True):
         super().__init__()
         self.frame_shift = spec.frame_shift
-        self.melody = SmoothFloor(spec) if places else None
-        self.places = nn.Linear(POSITIONS + 1, dim) if places else None
+        self.melody = SmoothFloor(spec) if places and melody else None
+        self.places = nn.Linear(POSITIONS + melody, dim) if places else None
 
     def forward(self, phones: Tensor, batch: Batch, phone: Tensor) -> Tensor:
         """``phones`` (B, P, dim), ``phone`` (B, T) from ``phone_of_frame``: (B, T, dim)."""
         x = gather_rows(phones, phone)
         if self.places is not None:
-            # The rounded melody against its steps: where, and which way, the note changes.
-            slope = (self.melody.pitch_of(batch, phone) - self.melody.steps.score_lf0(batch, phone)) * 10.0
-            x = x + self.places(torch.cat([frame_positions(batch, phone, self.frame_shift), slope], dim=-1))
+            places = frame_positions(batch, phone, self.frame_shift)
+            if self.melody is not None:
+                # The rounded melody against its steps: where, and which way, the note changes.
+                slope = self.melody.pitch_of(batch, phone) - self.melody.steps.score_lf0(batch, phone)
+                places = torch.cat([places, slope * 10.0], dim=-1)
+            x = x + self.places(places)
         return x
