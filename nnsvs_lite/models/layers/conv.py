@@ -10,12 +10,15 @@ from nnsvs_lite.io.errors import DataError
 class MaskedConv1d(nn.Module):
     """A length-keeping convolution over (B, L, C) in which padding counts as zero."""
 
-    def __init__(self, inputs: int, outputs: int, kernel: int, dilation: int = 1, bias: bool = True):
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int, dilation: int = 1, bias: bool = True, groups: int = 1
+    ):
         super().__init__()
         if kernel % 2 == 0:
             raise DataError(f"kernel {kernel} is even; only odd ones keep lengths")
         padding = dilation * (kernel // 2)
-        self.conv = nn.Conv1d(inputs, outputs, kernel, padding=padding, dilation=dilation, bias=bias)
+        options = {"padding": padding, "dilation": dilation, "bias": bias, "groups": groups}
+        self.conv = nn.Conv1d(inputs, outputs, kernel, **options)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """``x`` (B, L, C), ``mask`` (B, L) bool."""

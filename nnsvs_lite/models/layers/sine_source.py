@@ -45,7 +45,7 @@ class SineSource(nn.Module):
         After a row's last frame F0 stays what it was there. Arguments: see :meth:`forward`.
         """
         hop = self.sample_rate * self.frame_shift
-        frame, share = self._places(lengths, size)
+        frame, share = self.places(lengths, size)
         f0 = lf0.double().exp()
         last = lengths[:, None, None] - 1
         here = f0.gather(1, frame)
@@ -54,7 +54,7 @@ class SineSource(nn.Module):
         phase = turns.double().gather(1, frame) + seconds * (here + 0.5 * rise * share)
         return phase % 1.0, here + rise * share
 
-    def _places(self, lengths: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    def places(self, lengths: Tensor, size: int) -> tuple[Tensor, Tensor]:
         """(B, size, 1) each: the frame in which a sample lies, and how far from its start, in frames."""
         place = torch.arange(size, device=lengths.device, dtype=torch.float64)
         place = (place / (self.sample_rate * self.frame_shift))[None, :, None]
@@ -80,7 +80,7 @@ class SineSource(nn.Module):
             first: number of the first sample in its utterance. seed: of the noise, in inference.
         """
         phase, f0 = self.phase(lf0, turns, lengths, size)
-        frame, _ = self._places(lengths, size)
+        frame, _ = self.places(lengths, size)
         voiced = (vuv > 0.5).gather(1, frame)
         number = torch.arange(1, self.harmonics + 2, device=lf0.device)
         starts = self._starts(len(lf0), seed).to(lf0.device)

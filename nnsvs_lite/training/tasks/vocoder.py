@@ -67,9 +67,10 @@ class VocoderTask(Task):
 
     def step(self, batch: Batch, update: Update) -> dict[str, Tensor]:
         model, judge = self.model, self.discriminator
+        if judge is None:
+            losses = model.loss(batch)
+            update("generator", losses["loss"], losses["weight"])
+            return losses
         wav, real = model.pair(batch)
         losses = model.distance(wav, real, batch) | {"weight": batch.frame_lengths.sum()}
-        if judge is not None:
-            return compete("generator", model, judge, wav, real, losses, update)
-        update("generator", losses["loss"], losses["weight"])
-        return losses
+        return compete("generator", model, judge, wav, real, losses, update)
