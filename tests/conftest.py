@@ -104,5 +104,5 @@ def toy_voice(toy_exps, tmp_path_factory) -> Path:
     from nnsvs_lite.models.pack import assemble
 
     folder = shutil.copytree(toy_exps["acoustic"], tmp_path_factory.mktemp("voice") / "voice")
-    assemble(folder, toy_exps["timelag"] / "model.pt", toy_exps["duration"] / "model.pt")
+    assemble(folder, **{family: toy_exps[family] / "model.pt" for family in ("timelag", "duration")})
     return folder

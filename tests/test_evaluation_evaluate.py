@@ -16,12 +16,15 @@ from nnsvs_lite.evaluation import others
 from nnsvs_lite.evaluation.measures import BY_KEY
 from nnsvs_lite.evaluation.results import Run
 from nnsvs_lite.evaluation.scoring import score_utterance
+from nnsvs_lite.evaluation.system import System
 from nnsvs_lite.features.config import FeatureConfig
 from nnsvs_lite.features.extract import Extraction
 from nnsvs_lite.io.atomic import read_json, write_json
 from nnsvs_lite.io.ctm import Segment, read_ctm, write_ctm
+from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.tables import FeatureReader, FeatureWriter, read_table, write_table
 from nnsvs_lite.report import evaluate
+from nnsvs_lite.report.comparison import compare
 
 RATE = 16000
 CONFIG = {"sample_rate": RATE, "frame_shift": 0.005, "f0": {"tracker": "dio"}, "world": {"mgc_order": 24}}
@@ -367,6 +370,22 @@ def test_what_trained_a_model_is_told_and_not_what_was_called_last(corpus, tmp_p
     (exp / "trained.json").write_text(json.dumps(told | {"seed": 4, "options": [], "commit": ""}))
     score(corpus, tmp_path / "out", *words, model=system)
     assert "- acoustic: `mdn` trained with seed 4\n" in table.read_text()
+
+
+def test_table_and_pages_name_the_vocoders(corpus, tmp_path):
+    systems = {name: decode(corpus, tmp_path / name) for name in ("model", "other")}
+    write_json(systems["model"] / "vocoder.json", {"class": "Hum", "experiment": "vocoder_hum<b>"})
+    out, page = tmp_path / "out", tmp_path / "page.html"
+    score(corpus, out, **systems)
+    table = (out / "RESULTS.md").read_text()
+    assert r" Vocoder of model: Hum of vocoder_hum\x3cb>." in table and "other:" not in table
+    known = compare([f"x={out}"]).vocoders
+    assert known == {"x/model": "Hum of vocoder_hum<b>", "x/other": "", "natural": ""}
+    assert main(["report", "--results", str(out / "results.json"), "--out", str(page)]) == 0
+    assert "<li>Vocoder of model: Hum of vocoder_hum&lt;b&gt;</li>" in page.read_text()
+    write_json(systems["model"] / "vocoder.json", {"class": ["Hum"]})
+    with pytest.raises(DataError, match=r"model/vocoder.json: not what vocoding writes"):
+        _ = System("model", systems["model"]).vocoder
 
 
 def make_truth(corpus: Path, folder: Path) -> Path:

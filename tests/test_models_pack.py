@@ -18,6 +18,7 @@ from models_common import ROOT
 from scorexml import song, write
 
 from nnsvs_lite.bin.main import main
+from nnsvs_lite.io.atomic import read_json
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.tables import write_table
 from nnsvs_lite.models import checkpoint
@@ -384,9 +385,13 @@ def test_a_voice_keeps_the_timing_models_it_was_decoded_with_first(tmp_path, cap
         return tmp_path / name / "model.pt"
 
     exp, lags, lengths = tmp_path / "acoustic", trained("lags", b"1"), trained("lengths", b"2")
-    assert assemble(exp, lags, lengths) == [exp / "timelag.pt", exp / "duration.pt"]
-    assert assemble(exp, trained("other_lags", b"3"), lengths) == [exp / "duration.pt"]
+    assert assemble(exp, timelag=lags, duration=lengths) == [exp / "timelag.pt", exp / "duration.pt"]
+    assert assemble(exp, timelag=trained("other_lags", b"3"), duration=lengths) == [exp / "duration.pt"]
     assert (exp / "timelag.pt").read_bytes() == b"1"
     assert "keeps its timelag model, lags" in capsys.readouterr().out
-    assemble(exp, trained("lags", b"4"), lengths)
+    assemble(exp, timelag=trained("lags", b"4"), duration=lengths)
     assert (exp / "timelag.pt").read_bytes() == b"4", "its own model was trained anew"
+    assert assemble(exp, vocoder=trained("hum", b"5")) == [exp / "vocoder.pt"]
+    assert assemble(exp, vocoder=trained("buzz", b"6")) == []
+    assert "keeps its vocoder model, hum" in capsys.readouterr().out
+    assert read_json(exp / "voice.json") == {"timelag": "lags", "duration": "lengths", "vocoder": "hum"}

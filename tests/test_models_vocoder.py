@@ -17,7 +17,7 @@ from nnsvs_lite.models.config import Config
 from nnsvs_lite.models.vocoder.griffin_lim import GriffinLim
 from nnsvs_lite.models.vocoder.world import World
 from nnsvs_lite.synthesis.singer import Singer
-from nnsvs_lite.synthesis.vocoder import choose_vocoder, waveform_of
+from nnsvs_lite.synthesis.vocoder import choose_vocoder, load_vocoder, waveform_of
 
 
 class Hum(VocoderModel):
@@ -94,6 +94,16 @@ def test_a_trained_one_is_taken_where_it_fits(spec, phrases):
     other = replace(spec, feature_config=replace(spec.feature_config, world=None))
     with pytest.raises(DataError, match="trained on features with another world"):
         choose_vocoder(other, World(spec), "x")
+
+
+def test_those_that_learn_nothing_are_named(spec):
+    assert isinstance(load_vocoder(spec, "world"), World)
+    both = replace(spec, streams=spec.streams | mel_spec(spec).streams)
+    assert isinstance(load_vocoder(both, "griffin_lim"), GriffinLim)
+    with pytest.raises(DataError, match="griffin_lim: the vocoder needs mel, which these features lack"):
+        load_vocoder(spec, "griffin_lim")
+    with pytest.raises(DataError, match="gryffin: no such checkpoint"):
+        load_vocoder(spec, "gryffin")
 
 
 def test_a_voice_sings_through_it(toy_voice, spec):

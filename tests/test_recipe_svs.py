@@ -300,8 +300,10 @@ def test_recipes_are_small_and_share_their_scripts(folder: Path) -> None:
     assert (folder / "README.md").is_file()
     done = subprocess.run([folder / "run.sh", "--help"], text=True, capture_output=True, timeout=60)
     configs = [line for line in done.stdout.splitlines() if "-config " in line]
-    assert len(configs) == 5
+    assert len(configs) == 6
     for line in configs:
+        if "--vocoder-config" in line and line.endswith("(default: none)"):
+            continue
         family = {"align": "mfa"}.get(name := line.split("-config")[0].strip(" -"), name)
         default = line.rpartition("(default: ")[2].rstrip(")")
         assert (folder / "conf" / family / f"{default}.yaml").is_file(), line
@@ -378,6 +380,44 @@ def test_models_that_stand_are_used_by_name(recipe: Recipe) -> None:
     done = recipe.run("--stage", "5", "--acoustic-exp", "exp/acoustic_resf0_conv_world_48k_a", "--tag", "a")
     assert done.returncode == 0 and trained(recipe) == []
     assert "exp/acoustic_resf0_conv_world_48k_a/decode_mdn_a_mdn_a/eval" in recipe.calls_file.read_text()
+
+
+def test_a_vocoder_is_trained_and_sings_all_rows_in_folders_of_its_own(recipe: Recipe) -> None:
+    recipe.run("--stop-stage", "5")
+    done = recipe.run(
+        "--stage", "6", "--vocoder-config", "mine/hum.yaml", "--vocoder-args", "--training.lr 1"
+    )
+    assert done.returncode == 0, done.stderr
+    assert recipe.commands == ["config", "train", "vocode", "vocode", "vocode", "evaluate", "report"]
+    train, *vocode, evaluate, report = recipe.calls[1:]
+    exp, model = "exp/vocoder_hum_world_48k", "exp/acoustic_resf0_conv_world_48k"
+    assert f"--out {exp} " in train and "--data data " in train and train.endswith("--training.lr 1")
+    decoded = (f"{model}/decode_mdn_mdn", "exp/acoustic_rule_world_48k/decode_rule")
+    for call, folder in zip(vocode, (*decoded, "exp/analysis_synthesis/world_48k"), strict=True):
+        assert f"--decode-dir {folder}/eval " in call and f"--vocoder {exp} --out {folder}_hum/eval " in call
+        assert (f"--voice {model}" in call) == folder.startswith(model)
+        assert f"={folder}_hum/eval " in evaluate and f"={folder}_hum/eval " in report
+    assert f"--exp vocoder={exp} " in evaluate
+    assert f"--out {decoded[0]}_hum/eval/results.json" in evaluate
+    assert f"{model}/decode_mdn_mdn_hum/eval/songs" in done.stdout
+    assert not (recipe.folder / "RESULTS.md").exists()
+
+    recipe.run("--stage", "6")
+    assert recipe.commands == ["vocode", "vocode", "vocode", "evaluate", "report"]
+    assert not any("hum" in call for call in recipe.calls)
+
+
+def test_one_vocoder_serves_models_of_all_seeds(recipe: Recipe) -> None:
+    recipe.run("--stop-stage", "6", "--vocoder-config", "hum")
+    done = recipe.run("--stage", "5", "--vocoder-config", "hum", "--seed", "1")
+    assert "no exp/vocoder_hum_world_48k_seed1: exp/vocoder_hum_world_48k is used" in done.stdout
+    assert any("--out exp/vocoder_hum_world_48k " in call for call in recipe.calls if "train" in call)
+    recipe.run("--stage", "5", "--vocoder-config", "hum", "--tag", "x", "--vocoder-args", "--training.lr 1")
+    assert any("--out exp/vocoder_hum_world_48k_x " in call for call in recipe.calls if "train" in call)
+    done = recipe.run("--stage", "6", "--vocoder-exp", "exp/vocoder_hum_world_48k")
+    assert "exp/vocoder_hum_world_48k is used as it is (--vocoder-exp)." in done.stdout
+    assert "train" not in recipe.commands
+    assert "--vocoder-exp names a trained model" in recipe.run("--vocoder-exp", "exp/none").stderr
 
 
 def test_only_who_says_so_trusts_a_models_code(recipe: Recipe) -> None:

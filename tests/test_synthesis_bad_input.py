@@ -20,7 +20,7 @@ GOOD = song("r 1, C4 1 さ, D4 1 く, E4 1 ら", "G4 2 は, r 2")
 def voice(toy_exps, tmp_path) -> Path:
     """A folder that sings."""
     folder = shutil.copytree(toy_exps["acoustic"], tmp_path / "voice")
-    assemble(folder, toy_exps["timelag"] / "model.pt", toy_exps["duration"] / "model.pt")
+    assemble(folder, **{family: toy_exps[family] / "model.pt" for family in ("timelag", "duration")})
     return folder
 
 

@@ -9,14 +9,17 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from models_common import ROOT
 from toy import make_dump, make_score
 
+from nnsvs_lite.evaluation.system import System
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.ctm import read_ctm
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.tables import FeatureReader, read_table, write_table
 from nnsvs_lite.models.batch import collate
-from nnsvs_lite.models.checkpoint import load_model
+from nnsvs_lite.models.checkpoint import load_model, save_model
+from nnsvs_lite.models.config import Config
 from nnsvs_lite.models.pack import find_voice
 from nnsvs_lite.score import Note, Score
 from nnsvs_lite.score.change import change
@@ -303,6 +306,30 @@ def test_vocoding_writes_phrases_and_songs(decoded, tmp_path):
     (folder / "wav.scp").unlink()
     assert vocode(folder, nj=2) is True
     assert {p.name: p.read_bytes() for p in folder.rglob("*.wav")} == first
+
+
+def test_waveforms_of_two_vocoders_stand_side_by_side(decoded, toy_exps, spec, tmp_path):
+    config = Config.read(ROOT / "conf" / "vocoder" / "world.yaml")
+    exp = tmp_path / "vocoder_hum"
+    save_model(exp / "model.pt", config.build(spec), config, {})
+    folder, other = tmp_path / "decode" / "eval", tmp_path / "decode_hum" / "eval"
+    shutil.copytree(decoded, folder)
+    voice = shutil.copytree(toy_exps["acoustic"], tmp_path / "voice")
+    assert vocode(folder) and vocode(folder, vocoder=exp, out=other, voice=voice)
+    assert not vocode(folder) and not vocode(folder, vocoder=exp, out=other, voice=voice)
+    here, there = System("a", folder), System("b", other)
+    assert (here.vocoder, there.vocoder) == ("World", "World of vocoder_hum")
+    for utt in here.wavs:
+        assert here.wavs[utt].is_relative_to(folder) and there.wavs[utt].is_relative_to(other)
+        assert here.wavs[utt].read_bytes() == there.wavs[utt].read_bytes()
+    assert {p.name for p in other.iterdir()} >= {"pred.ctm", "score", "schema.json", "lf0.scp", "timing.json"}
+    assert there.rtf() > 0 and list(FeatureReader(other / "lf0.scp")) == list(here.wavs)
+    assert (voice / "vocoder.pt").read_bytes() == (exp / "model.pt").read_bytes()
+    assert find_voice(voice)["vocoder"] == voice / "vocoder.pt"
+    assert type(Singer.load(voice).vocoder).__name__ == "World"
+    save_model(exp / "model.pt", config.build(spec), config, {"epoch": 2})
+    assert vocode(folder, vocoder=exp, out=other, voice=voice), "another vocoder of that name"
+    assert not vocode(folder)
 
 
 def test_vocoding_without_features_says_so(decoded, tmp_path):

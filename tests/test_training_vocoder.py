@@ -192,6 +192,14 @@ def test_what_a_vocoder_cannot_learn_from_is_said(dump, data, conf, tmp_path, ca
         assert "0.100 s are recorded, the features have" in message
 
 
+def test_one_that_learns_nothing_is_a_model_all_the_same(dump, data, tmp_path, capfd):
+    words = ["--dump", dump, "--data", data, "--out", tmp_path / "exp"]
+    assert main([str(word) for word in ("train", "--config", "vocoder/world", *words)]) == 0
+    assert "learnt from nothing: it is a rule" in capfd.readouterr().out
+    assert type(load_model(tmp_path / "exp", "vocoder")).__name__ == "World"
+    assert not (tmp_path / "exp" / "last.pt").exists()
+
+
 def test_pieces_are_for_vocoders(toy_dump, tmp_path):
     path = Path(__file__).parents[1] / "conf" / "duration" / "mdn.yaml"
     with pytest.raises(DataError, match="training.crop_frames is for vocoders"):

@@ -15,8 +15,9 @@ class Command(NamedTuple):
     Attributes:
         help: one line. run: does the work; a number that it returns is the exit status.
         arguments: what it takes; or, of a command of several tools, each tool's help and arguments.
-        stage: of a step of a recipe, the option that names the folder to write, or ``option.parent``: one run
-            at a time writes it, and its output begins with command, versions and host, ends with the time.
+        stage: of a step of a recipe, the option that names the folder to write, or ``option.parent``, or
+            ``option|other`` where the first may be left out: one run at a time writes it, and its output
+            begins with command, versions and host, ends with the time.
         overrides: whether ``--any.key value`` may follow, for values of a YAML; these are ``args.overrides``.
     """
 

@@ -166,7 +166,7 @@ def _run(name: str, argv: Sequence[str]) -> int:
 def _run_alone(command: Command, args: argparse.Namespace, words: Sequence[str]) -> int:
     """Runs a stage while no other run writes its folder; jobs share it, of several ranks the first writes."""
     option, _, parent = command.stage.partition(".")
-    folder = Path(getattr(args, option))
+    folder = Path(next(filter(None, (getattr(args, name) for name in option.split("|")))))
     is_first = all(os.environ.get(name, "0") == "0" for name in ("RANK", "LOCAL_RANK", "SLURM_PROCID"))
     lock = locked(folder.parent if parent else folder, words, shared=getattr(args, "job", None) is not None)
     with lock if is_first else nullcontext():

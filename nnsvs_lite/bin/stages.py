@@ -238,17 +238,19 @@ def decode(args: Namespace) -> None:
     "turn decoded features into waveforms",
     arg("--decode-dir", "folder that decode wrote", required=True),
     arg("--vocoder", "exp dir of a trained vocoder; WORLD or Griffin-Lim if not given"),
+    arg("--out", "folder to write, if not --decode-dir: several vocoders stand side by side"),
+    arg("--voice", "exp dir of the acoustic model, which the vocoder joins as a voice"),
     options.PROCESSES,
     options.GPUS,
     options.TRUST_CODE,
-    stage="decode_dir",
+    stage="out|decode_dir",
 )
 def vocode(args: Namespace) -> None:
     from nnsvs_lite.synthesis.vocode import vocode
 
     device = "cuda" if args.ngpu else "cpu"
-    made = vocode(args.decode_dir, args.nj, args.vocoder, device, args.trust_code)
-    print(f"{args.decode_dir}: waveforms are {'made' if made else 'up to date'}")
+    made = vocode(args.decode_dir, args.nj, args.vocoder, device, args.trust_code, args.out, args.voice)
+    print(f"{args.out or args.decode_dir}: waveforms are {'made' if made else 'up to date'}")
 
 
 @stage(

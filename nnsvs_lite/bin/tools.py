@@ -11,7 +11,7 @@ from nnsvs_lite.io.errors import DataError
 
 @command(
     "print the path of a configuration, such as acoustic sinsy_tiny, or the names of a kind",
-    arg("kind", "features, align, timelag, duration, acoustic"),
+    arg("kind", "features, align, timelag, duration, acoustic, vocoder"),
     arg("name", "a name, or a path, which must be there; all names if not given", nargs="?"),
 )
 def config(args: Namespace) -> None:
@@ -183,7 +183,7 @@ def card(args: Namespace) -> None:
     arg("-o --out", "file to write, such as voice.nnsvs"),
     arg("--licence", "text file with the terms of the corpus; the recipe's if not given"),
     arg("--corpus", "name of the corpus; the recipe's if not given"),
-    arg("--vocoder", "exp dir of a trained vocoder to go with it"),
+    arg("--vocoder", "exp dir of a trained vocoder to go with it, in place of the voice's own"),
     arg("--show", "say what a packed voice holds, and write nothing", metavar="FILE"),
     options.TRUST_CODE,
 )
@@ -236,7 +236,7 @@ STYLE_OPTIONS = (
         "--curves", "NPZ file of loudness, breathiness, voicing, tension; see docs/singing.md", metavar="NPZ"
     ),
     arg("--tables", "also write phone times and features to this folder", metavar="DIR"),
-    arg("--vocoder", "exp dir of a trained vocoder, in place of the voice's own"),
+    arg("--vocoder", "in place of the voice's own: exp dir of a trained one, or world or griffin_lim"),
     options.STRICT,
     options.DEVICE,
     options.TRUST_CODE,

@@ -32,7 +32,7 @@ FLOOR = "rule"
 REFERENCES = {
     "hts_voice": "the HMM system of 2010: the HTS voice itself, with its own durations and F0",
     FLOOR: "the floor: score pitch as steps, rule durations, mean spectrum of each phone",
-    "analysis_synthesis": "the ceiling: WORLD features of the recording, re-synthesised",
+    "analysis_synthesis": "the ceiling: the recording's own features, made audible by the vocoder",
     NATURAL: "the recording itself",
 }
 """Rows that a model is set against, in the order of the table, and what they are."""

@@ -60,9 +60,19 @@ class System:
         return next((place for place in places if place.exists()), wav)
 
     @property
+    def vocoder(self) -> str:
+        """What made its waveforms, by ``vocoder.json``; empty where that is not known."""
+        path = self.path / "vocoder.json"
+        told = read_json(path) if path.exists() else {}
+        words = [told.get(key) for key in ("class", "experiment")] if isinstance(told, dict) else [None]
+        if not all(word is None or isinstance(word, str) for word in words):
+            raise DataError("not what vocoding writes", path)
+        return " of ".join(filter(None, words))
+
+    @property
     def inputs(self) -> list[Path]:
         """All files that scoring reads from it."""
-        names = ("wav.scp", "pred.ctm", "timing.json")
+        names = ("wav.scp", "pred.ctm", "timing.json", "vocoder.json")
         return [self.path / name for name in names] + sorted(set(self.wavs.values()))
 
     def audio(self, utt: str) -> tuple[np.ndarray, int]:

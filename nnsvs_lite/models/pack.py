@@ -1,4 +1,4 @@
-"""A voice: three checkpoints in the folder of a finished acoustic model, or packed in one file.
+"""A voice: three or four checkpoints in the folder of a finished acoustic model, or packed in one file.
 
 The packed file, ``voice.nnsvs``, is a zip archive without compression of ``manifest.json`` (corpus,
 languages, singers, rates, and size and SHA-256 of every other file), ``models/FAMILY.pt`` (checkpoints
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 FILES = {"timelag": "timelag.pt", "duration": "duration.pt", "acoustic": "model.pt"}
 """Of each family, its checkpoint in the folder of a voice."""
+OPTIONAL = {"vocoder": "vocoder.pt"}
+"""Those that a voice may do without."""
 
 FORMAT = "nnsvs_lite voice"
 VERSION = 2
@@ -40,22 +42,26 @@ MAX_SIZE, MAX_TEXT = 1 << 31, 1 << 20
 """Bytes of a packed voice; of its manifest, and of the licence."""
 
 
-def assemble(folder: str | os.PathLike, timelag: Path, duration: Path) -> list[Path]:
-    """Copies timing checkpoints into an acoustic exp dir, which then sings on its own; returns the copies.
+def assemble(folder: str | os.PathLike, **sources: Path) -> list[Path]:
+    """Copies checkpoints, given by family, into an acoustic exp dir, which then sings on its own.
 
-    A voice keeps to the models it was first decoded with, whose exp dirs ``voice.json`` names: decoding
-    with others leaves it as it is, training its own anew does not.
+    A voice keeps to the models it first sang with, whose exp dirs ``voice.json`` names: singing with others
+    leaves it as it is, training its own anew does not.
+
+    Returns the copies.
     """
     record, written = Path(folder) / "voice.json", []
-    sources = {"timelag": timelag, "duration": duration}
     names = {family: path.resolve().parent.name for family, path in sources.items()}
-    if not record.exists():
-        write_json(record, names)
-    voice = Settings({}, os.fspath(record)).convert(dict[str, str], read_json(record), ("voice",))
+    voice: dict[str, str] = {}
+    if record.exists():
+        voice = Settings({}, os.fspath(record)).convert(dict[str, str], read_json(record), ("voice",))
+    if names.keys() - voice:
+        voice = names | voice
+        write_json(record, voice)
     for family, source in sources.items():
-        target, data = Path(folder) / FILES[family], source.read_bytes()
-        if voice.get(family) != names[family] and target.exists():
-            print(f"{folder} as a voice keeps its {family} model, {voice.get(family)}")
+        target, data = Path(folder) / (FILES | OPTIONAL)[family], source.read_bytes()
+        if voice[family] != names[family] and target.exists():
+            print(f"{folder} as a voice keeps its {family} model, {voice[family]}")
             continue
         if not target.exists() or target.read_bytes() != data:
             write_bytes(target, data)
@@ -64,7 +70,7 @@ def assemble(folder: str | os.PathLike, timelag: Path, duration: Path) -> list[P
 
 
 def find_voice(folder: str | os.PathLike) -> dict[str, Path]:
-    """The checkpoint of each family in an exp dir.
+    """The checkpoint of each family in an exp dir, and of a vocoder if it has one.
 
     Raises DataError where it is no folder of a finished recipe, saying what is missing.
     """
@@ -74,7 +80,8 @@ def find_voice(folder: str | os.PathLike) -> dict[str, Path]:
     for family, name in FILES.items():
         if not (folder / name).is_file():
             raise DataError(f"no {name}, the {family} model; run the recipe to stage 5", folder)
-    return {family: folder / name for family, name in FILES.items()}
+    more = {family: name for family, name in OPTIONAL.items() if (folder / name).is_file()}
+    return {family: folder / name for family, name in (FILES | more).items()}
 
 
 def load_voice(
@@ -143,7 +150,7 @@ class Pack:
     @property
     def families(self) -> list[str]:
         """Of its models: those of every voice, and perhaps a vocoder."""
-        return [*FILES, *(["vocoder"] if "vocoder" in self.manifest["models"] else [])]
+        return [*FILES, *(family for family in OPTIONAL if family in self.manifest["models"])]
 
     def checkpoint(self, family: str) -> io.BytesIO:
         """The checkpoint of a model."""
@@ -235,7 +242,7 @@ def pack(
         licence: a text file with the terms of the corpus; if not given, ``LICENSE`` in a
             data dir of these singers, or in the folder of the recipe that ``exp`` lies in.
         corpus: its name; if not given, that of the recipe.
-        vocoder: checkpoint or exp dir of a trained vocoder, to go with it.
+        vocoder: checkpoint or exp dir of a trained vocoder, to go with it; its own if not given.
 
     Raises DataError where a model is missing or damaged, the models do not belong together, or licence or
     corpus are not known.

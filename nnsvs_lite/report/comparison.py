@@ -76,6 +76,13 @@ class Comparison:
         return [name for name in self.runs if name not in REFERENCES] if self.baseline == FLOOR else []
 
     @property
+    def vocoders(self) -> dict[str, str]:
+        """What made each system's waveforms, of several seeds the first; empty where it is not known."""
+        setups = {name: (runs[0].system, runs[0].results) for name, runs in self.runs.items()}
+        setups = {name: (system, path and read_setup(path)) for name, (system, path) in setups.items()}
+        return {name: (told or {}).get("vocoders", {}).get(key, "") for name, (key, told) in setups.items()}
+
+    @property
     def failed(self) -> list[tuple[str, str, str]]:
         """System, utterance and reason, of all that could not be scored."""
         return [(name, *fault) for name, runs in self.runs.items() for run in runs for fault in run.failed]

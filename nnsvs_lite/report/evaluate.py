@@ -66,7 +66,8 @@ def evaluate(
         path / name for path in experiments.values() for name in ("config.yaml", "model.pt", "trained.json")
     ]
     folders = {name: str(path) for name, path in systems.items()}
-    told = {"systems": folders, "title": title, "command": command}
+    vocoders = {name: system.vocoder for name, system in opened.items()}
+    told = {"systems": folders, "vocoders": vocoders, "title": title, "command": command}
     settings = told | {
         "scoring": SCORING,
         "results_md": str(table),

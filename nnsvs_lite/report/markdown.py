@@ -134,12 +134,20 @@ def _trained(told: Mapping[str, Any]) -> str:
     return ", ".join(words) + (f", at commit {_safe(str(commit))}" if commit else "")
 
 
+def told_vocoders(vocoders: Mapping[str, str]) -> list[str]:
+    """What made the waveforms of systems, as far as it is known: a line for each vocoder."""
+    known: dict[str, list[str]] = {}
+    for name, vocoder in vocoders.items():
+        known.setdefault(vocoder, []).append(name)
+    return [f"Vocoder of {', '.join(names)}: {vocoder}" for vocoder, names in known.items() if vocoder]
+
+
 def results_md(comparison: Comparison, experiments: Sequence[Experiment], setup: Mapping[str, Any]) -> str:
     """``RESULTS.md``: command, models, tables, definitions; no date and no running time, to be comparable.
 
     Args:
         setup: ``title``, ``command``, ``commit`` (empty if unknown), ``set``, ``dump``, ``n_utts``, and
-            ``seconds`` of recordings.
+            ``seconds`` of recordings, and perhaps ``vocoders`` by system.
     """
     lines = [f"# {_safe(setup['title'])}", "", "Made by", "", f"    {printable(setup['command'])}", ""]
     if setup["commit"]:
@@ -156,6 +164,7 @@ def results_md(comparison: Comparison, experiments: Sequence[Experiment], setup:
         lines += [f"- {_safe(e.kind)}: {_trained(e.trained)}" for e in experiments if e.trained] + [""]
     sung = f"{setup['n_utts']} utterances, {setup['seconds']:.1f} s"
     about = f"{sung}, features of `{_safe(setup['dump'])}`. Lower is better."
+    about += "".join(f" {_safe(line)}." for line in told_vocoders(setup.get("vocoders", {})))
     head, *rows = _numbers(comparison, "main")
     lines += [f"## Scores on `{_safe(setup['set'])}`", "", about, "", *_table(head, rows), ""]
     lines += [f"- `{name}`: {REFERENCES[name]}" for name in comparison.runs if name in REFERENCES]

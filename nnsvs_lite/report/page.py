@@ -15,10 +15,10 @@ from nnsvs_lite.io.stagelog import git_commit, versions
 from nnsvs_lite.report import media, plots
 from nnsvs_lite.report.comparison import Comparison, Grid, read_setup
 from nnsvs_lite.report.experiments import Experiment, read_experiment
-from nnsvs_lite.report.markdown import LIVELY
+from nnsvs_lite.report.markdown import LIVELY, told_vocoders
 from nnsvs_lite.report.phrases import PhraseSources, build_phrase, gather
 
-LAYOUT = 7
+LAYOUT = 8
 """Number of the layout; raised whenever the same results would give another page."""
 
 COMPRESSIONS = {0.35: 60, 0.7: 34, 0.99: 24}
@@ -100,6 +100,7 @@ def renderer(
         "shown": [BY_KEY[key] for key in SHOWN],
         "prefixes": PREFIXES,
         "references": REFERENCES,
+        "vocoders": told_vocoders(comparison.vocoders),
         "environment": environment(),
         "colour_bar": plots.colour_bar(media.palette(), media.SPAN),
         "left": plots.LEFT,

@@ -89,13 +89,13 @@ def decode(
     phones = (spec.symbols(e.score.phone_context) for e in data)
     rows = ((u, p, t.time_lag, t.duration) for u, p, t in zip(data.utts, phones, timings))
     outputs += write_times(out, rows, spec.frame_shift)
-    outputs += _copy_tables(folder, out)
+    outputs += copy_tables(folder, out, COPIED)
     frames = sum(int(t.duration.sum()) for t in timings)
     timing = {"audio_seconds": frames * spec.frame_shift, "timing_seconds": took}
     write_json(out / "timing.json", timing | {"acoustic_seconds": sum(seconds)})
     spec.write(out)
     if Path(acoustic).is_dir():
-        outputs += assemble(acoustic, models[0], models[1])
+        outputs += assemble(acoustic, timelag=models[0], duration=models[1])
     # Vocoding adds to the times.
     done.set([*outputs, out / "schema.json"], [out / "timing.json"])
     return True
@@ -118,7 +118,7 @@ def decode_natural(dump: str | os.PathLike, subset: str, out: str | os.PathLike)
     scores = ((e.utt, e.score) for e in data)
     rows = ((u, spec.symbols(s.phone_context), s.time_lag, s.duration) for u, s in scores)
     outputs += write_times(out, rows, spec.frame_shift)
-    outputs += _copy_tables(folder, out)
+    outputs += copy_tables(folder, out, COPIED)
     spec.write(out)
     done.set([*outputs, out / "schema.json"])
     return True
@@ -158,10 +158,10 @@ def _clocked(values: Iterable, seconds: list[float]) -> Iterator:
         began = time.perf_counter()
 
 
-def _copy_tables(folder: Path, out: Path) -> list[Path]:
-    """The set's own tables beside what was decoded of it."""
+def copy_tables(folder: Path, out: Path, names: Iterable[str]) -> list[Path]:
+    """Copies tables that are there beside what was made of them; returns the copies."""
     written = []
-    for name in COPIED:
+    for name in names:
         if (folder / name).exists():
             with atomic_path(out / name) as tmp:
                 shutil.copyfile(folder / name, tmp)

@@ -14,9 +14,14 @@ from nnsvs_lite.io.atomic import read_json, write_json
 from nnsvs_lite.io.done import Done
 from nnsvs_lite.io.jobs import run_jobs
 from nnsvs_lite.io.tables import read_table, write_table
+from nnsvs_lite.models.pack import assemble
+from nnsvs_lite.synthesis.decode import COPIED, copy_tables
+from nnsvs_lite.training.run import checkpoint_of
 
 VOCODING = 1
 """Number of the way from features to songs; raised whenever the same features would give other samples."""
+SHARED = (*COPIED, "schema.json", "pred.ctm", "lf0.scp", "vuv.scp")
+"""Tables of a decode dir that waveforms made elsewhere are read with."""
 FADE, LONGEST_FADE = 0.01, 0.3
 """Seconds over which a phrase fades in and out where it is joined: no click, no step of a rest's noise."""
 QUIET = 1e-4
@@ -29,11 +34,13 @@ def vocode(
     vocoder: str | os.PathLike | None = None,
     device: str = "cpu",
     trust_code: bool = False,
+    out: str | os.PathLike | None = None,
+    voice: str | os.PathLike | None = None,
 ) -> bool:
     """Waveforms of a decode dir.
 
-    Writes ``wav/<utt>.wav``, ``wav.scp``, ``songs/<song>.wav`` where a ``segments`` table
-    gives the phrases' places, and adds ``vocoder_seconds`` to ``timing.json``.
+    Writes ``wav/<utt>.wav``, ``wav.scp``, ``songs/<song>.wav`` where a ``segments`` table gives the phrases'
+    places, ``vocoder.json``, what made them, and adds ``vocoder_seconds`` to ``timing.json``.
 
     Args:
         folder: decode dir. nj: processes.
@@ -41,35 +48,45 @@ def vocode(
             :func:`~nnsvs_lite.synthesis.vocoder.choose_vocoder` for what is taken without.
         device: torch's name, of a trained one. trust_code: as
             :func:`nnsvs_lite.models.checkpoint.load_model`.
+        out: where to write, with copies of the small tables, if not in ``folder``: waveforms of several
+            vocoders stand side by side.
+        voice: acoustic exp dir that gets a copy of the trained vocoder, to sing with it.
 
     Returns False where everything was up to date. Raises DataError for missing tables, or features of which
     no waveform can be made.
     """
     folder = Path(folder)
+    out = folder if out is None else Path(out)
     spec = Spec.read(folder, stats=False)
-    if vocoder is not None:
-        vocoder = Path(vocoder) / "model.pt" if Path(vocoder).is_dir() else Path(vocoder)
-    inputs = [folder / "schema.json", folder / "segments", *([vocoder] if vocoder else [])]
+    model = None if vocoder is None else checkpoint_of(vocoder)
+    inputs = [folder / "schema.json", folder / "segments", *([model] if model else [])]
     inputs += [folder / f"{name}.ark" for name in spec.streams]
-    done = Done(folder, "vocode", inputs, {"vocoding": VOCODING})
+    inputs += [] if out == folder else [folder / "timing.json", folder / "pred.ctm"]
+    done = Done(out, "vocode", inputs, {"vocoding": VOCODING})
     if done.is_current():
         return False
     # torch is slow to import; a finished stage must not wait for it.
     from nnsvs_lite.synthesis.vocoder import FolderVocoder
 
-    work = FolderVocoder(folder, spec, vocoder, device, trust_code)
+    work = FolderVocoder(folder, out, spec, model, device, trust_code)
     utts = list(next(iter(work.tables.values())))
     done.clear()
+    outputs = [] if out == folder else copy_tables(folder, out, SHARED)
     samples, seconds = 0, 0.0
     for more, took in run_jobs(work, utts, nj if device == "cpu" else 1):
         samples, seconds = samples + more, seconds + took
-    write_table(folder / "wav.scp", {utt: str(folder / "wav" / f"{utt}.wav") for utt in utts})
-    outputs = [folder / "wav.scp", *(folder / "wav" / f"{utt}.wav" for utt in utts)]
-    if (folder / "segments").exists():
-        outputs += _join_songs(folder, spec.sample_rate)
+    write_table(out / "wav.scp", {utt: str(out / "wav" / f"{utt}.wav") for utt in utts})
+    outputs += [out / "wav.scp", *(out / "wav" / f"{utt}.wav" for utt in utts)]
+    if (out / "segments").exists():
+        outputs += _join_songs(out, spec.sample_rate)
     timing = read_json(folder / "timing.json") if (folder / "timing.json").exists() else {}
     timing |= {"audio_seconds": samples / spec.sample_rate, "vocoder_seconds": seconds}
-    write_json(folder / "timing.json", timing)
+    write_json(out / "timing.json", timing)
+    name = "" if model is None else model.resolve().parent.name
+    write_json(out / "vocoder.json", {"class": type(work.model).__name__, "experiment": name})
+    outputs += [out / "vocoder.json"]
+    if voice is not None and model is not None:
+        outputs += assemble(voice, vocoder=model)
     done.set(outputs)
     return True
 

@@ -13,6 +13,7 @@ import torch
 from nnsvs_lite.features.audio import write_audio
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.io.settings import config_names, find_config
 from nnsvs_lite.io.tables import FeatureReader
 from nnsvs_lite.models.base import VocoderModel
 from nnsvs_lite.models.batch import Example, collate
@@ -42,12 +43,22 @@ def choose_vocoder(
 def load_vocoder(
     spec: Spec, path: str | os.PathLike | None = None, device: str = "cpu", trust_code: bool = False
 ) -> VocoderModel:
-    """:func:`choose_vocoder`, with a checkpoint or exp dir of a trained vocoder where one is named."""
+    """:func:`choose_vocoder`, with the one that ``path`` names: a checkpoint, an exp dir, or the name of a
+    configuration of one that has nothing to learn.
+    """
     if path is None:
         return choose_vocoder(spec)
     from nnsvs_lite.models.checkpoint import load_model
+    from nnsvs_lite.models.config import Config
     from nnsvs_lite.training.device import find_device
 
+    if not Path(path).exists() and os.fspath(path) in config_names("vocoder"):
+        config = Config.read(find_config("vocoder", path))
+        if config.model_class.trains:
+            raise DataError("is the name of a vocoder that learns: give the exp dir of one", path)
+        made = config.build(spec)
+        made.check_fits(spec, path)
+        return made
     trained = load_model(path, "vocoder", trust_code=trust_code)
     return choose_vocoder(spec, trained.to(find_device(device)), path)
 
@@ -79,13 +90,13 @@ def waveform_of(vocoder: VocoderModel, streams: Mapping[str, np.ndarray], seed: 
 class FolderVocoder:
     """Makes waveforms of a decode dir, whose tables it opens once; it can be sent to other processes.
 
-    ``trained`` are further arguments of :func:`load_vocoder`.
+    They are written below ``out``. ``trained`` are further arguments of :func:`load_vocoder`.
 
     Raises DataError as :func:`load_vocoder`, or where a table is missing.
     """
 
-    def __init__(self, folder: Path, spec: Spec, *trained: Any):
-        self.folder, self.model = folder, load_vocoder(spec, *trained)
+    def __init__(self, folder: Path, out: Path, spec: Spec, *trained: Any):
+        self.out, self.model = out, load_vocoder(spec, *trained)
         for name in self.model.inputs:
             if not (folder / f"{name}.scp").exists():
                 raise DataError(f"no {name} to make a waveform of; decode first", folder)
@@ -95,5 +106,5 @@ class FolderVocoder:
         """Writes one waveform; returns its samples and the seconds that it took."""
         began = time.perf_counter()
         x = waveform_of(self.model, {name: table[utt] for name, table in self.tables.items()})
-        write_audio(self.folder / "wav" / f"{utt}.wav", x, self.model.spec.sample_rate)
+        write_audio(self.out / "wav" / f"{utt}.wav", x, self.model.spec.sample_rate)
         return len(x), time.perf_counter() - began

@@ -21,18 +21,22 @@ features_config=world_48k  # feature analysis
 timelag_config=mdn  # time-lag model
 duration_config=mdn  # duration model
 acoustic_config=resf0_conv  # acoustic model
+vocoder_config=  # vocoder, trained in stage 6; if not given WORLD, or of mel spectra Griffin-Lim
 timelag_args=  # more options for training it, such as '--training.epochs 10'
 duration_args=  # the same for the duration model
 acoustic_args=  # the same for the acoustic model
+vocoder_args=  # the same for the vocoder
 timelag_init=  # experiment of another voice, whose weights the time-lag model starts from
 duration_init=  # the same for the duration model
 acoustic_init=  # the same for the acoustic model
+vocoder_init=  # the same for the vocoder
 tag=  # added to the names of the experiment folders, to keep apart what their names do not tell
 overwrite=false  # true: train anew where an experiment of this name was trained otherwise
 trust_code=false  # true: sing with a model whose class is of a package of your own
 timelag_exp=  # time-lag model to use as it is, in place of training one
 duration_exp=  # the same for the duration model
 acoustic_exp=  # the same for the acoustic model
+vocoder_exp=  # the same for the vocoder
 inference_tag=  # name of the decode folder, if not that of the time-lag and duration models
 results_md=RESULTS.md  # where to write the table of results of the recipe as it is; of any run, where the option is given
 title=Results  # heading of RESULTS.md
@@ -62,7 +66,8 @@ find_config() {
     [ -f "${found}" ] || found=$(nnsvs-lite config "$1" "$2")
 }
 # model_dir STAGE FAMILY: sets FAMILY_exp where no option does: to the model of this tag and seed; where a timing
-# model of that name is neither trained now nor there, to the one without tag and seed.
+# model of that name is neither trained now nor there, or a vocoder without options of its own is not there, to the
+# one without tag and seed.
 declare -A named=()
 model_dir() {
     local exp=$2_exp config=$2_config plain
@@ -73,9 +78,12 @@ model_dir() {
     fi
     plain=${expdir}/$2_$(name_of "${!config}")_${feats}${variant}
     printf -v "${exp}" '%s' "${plain}${suffix}"
-    if [ "$1" -lt 5 ] && [ "${stage}" -gt "$1" ] && [ "${stop_stage}" -ge 5 ] &&
-        [ ! -f "${!exp}/model.pt" ] && [ -f "${plain}/model.pt" ]; then
+    [ ! -f "${!exp}/model.pt" ] && [ -f "${plain}/model.pt" ] || return 0
+    if [ "$1" -lt 5 ] && [ "${stage}" -gt "$1" ] && [ "${stop_stage}" -ge 5 ]; then
         echo "There is no ${!exp}: ${plain} is used; --stage $1 trains one, --$2-exp names another."
+        printf -v "${exp}" '%s' "${plain}"
+    elif [ "$1" -eq 6 ] && [ -z "${vocoder_args}${vocoder_init}" ] && [ "${stop_stage}" -ge 6 ]; then
+        echo "There is no ${!exp}: ${plain} is used; --vocoder-exp names another."
         printf -v "${exp}" '%s' "${plain}"
     fi
 }
@@ -105,9 +113,9 @@ dump=${dumpdir}/${feats}${variant}
 suffix=${tag:+_${tag}}
 [ "${seed}" -eq 0 ] || suffix+=_seed${seed}
 # Figures depend on these options alone: where all are the recipe's own, RESULTS.md is its table.
-figures=(features_config timelag_config duration_config acoustic_config train_set dev_set eval_set seed tag inference_tag
-    local_data_opts timelag_args duration_args acoustic_args timelag_init duration_init acoustic_init
-    timelag_exp duration_exp acoustic_exp evaluate_args)
+figures=(features_config timelag_config duration_config acoustic_config vocoder_config train_set dev_set eval_set seed
+    tag inference_tag local_data_opts timelag_args duration_args acoustic_args vocoder_args timelag_init duration_init
+    acoustic_init vocoder_init timelag_exp duration_exp acoustic_exp vocoder_exp evaluate_args)
 own_table=false
 ! is_usual "${figures[@]}" && ! is_given results_md || own_table=true
 repeat=./run.sh
@@ -119,17 +127,22 @@ done
 model_dir 3 timelag
 model_dir 4 duration
 model_dir 5 acoustic
+[ -z "${vocoder_config}${vocoder_exp}" ] || model_dir 6 vocoder
+# What waveforms of a trained vocoder add to the names of decode folders: those of several stand side by side.
+sung=
+[ -z "${vocoder_exp}" ] || sung=_$(decode_label "${vocoder_exp}")
 model_decode=${acoustic_exp}/decode_${inference_tag:-$(decode_label "${timelag_exp}")_$(decode_label "${duration_exp}")}
 rule_exp=${expdir}/acoustic_rule_${feats}${variant}
 rule_decode=${rule_exp}/decode_rule
 natural=${expdir}/analysis_synthesis/${feats}${variant}
 sets=("${train_set}" "${dev_set}" "${eval_set}")
 
-# train FAMILY ARGS: the model of a family, unless it is one that --FAMILY-exp names, and the rule system.
+# train FAMILY ARGS: the model of a family, unless it is one that --FAMILY-exp names, and but for vocoders the rule system.
 train() {
     local family=$1 args=$2 exp=$1_exp config=$1_config init=$1_init
     need_file "${dump}/stats.json" "run stage 2 first"
     local common=(--dump "${dump}" --train-set "${train_set}" --dev-set "${dev_set}" --overwrite "${overwrite}")
+    [ "${family}" != vocoder ] || common+=(--data "${datadir}")
     if [ -n "${named[${family}]}" ]; then
         echo "${!exp} is used as it is (--${family}-exp)."
     else
@@ -139,6 +152,7 @@ train() {
         gpu_one "train_$(basename "${!exp}")" nnsvs-lite train --config "${found}" --out "${!exp}" "${common[@]}" \
             ${!init:+--init "${!init}"} --seed "${seed}" --ngpu "${ngpu}" ${args}
     fi
+    [ "${family}" != vocoder ] || return 0
     # The rule system is of the data alone: it has no seed and no tag.
     find_config "${family}" rule
     local rule=${family}_rule_${feats}${variant}
@@ -223,14 +237,31 @@ if is_due 5; then
 fi
 
 if is_due 6; then
-    announce 6 "waveforms, scores and the results page"
-    out=${model_decode}/${eval_set}
+    announce 6 "waveforms${vocoder_exp:+ (${vocoder_exp})}, scores and the results page"
+    experiments=(--exp "timelag=${timelag_exp}" --exp "duration=${duration_exp}" --exp "acoustic=${acoustic_exp}")
     systems=()
-    for system in "model=${out}" "rule=${rule_decode}/${eval_set}" "analysis_synthesis=${natural}/${eval_set}"; do
-        need_dir "${system#*=}" "run stage 5 first"
-        one "vocode_${system%%=*}" nnsvs-lite vocode --decode-dir "${system#*=}" --nj "${nj}"
-        systems+=(--system "${system}")
+    for system in "model=${model_decode}" "rule=${rule_decode}" "analysis_synthesis=${natural}"; do
+        need_dir "${system#*=}/${eval_set}" "run stage 5 first"
     done
+    if [ -n "${vocoder_exp}" ]; then
+        train vocoder "${vocoder_args}"
+        experiments+=(--exp "vocoder=${vocoder_exp}")
+    fi
+    for system in "model=${model_decode}" "rule=${rule_decode}" "analysis_synthesis=${natural}"; do
+        name=${system%%=*}
+        out=${system#*=}${sung}/${eval_set}
+        vocode=(nnsvs-lite vocode --decode-dir "${system#*=}/${eval_set}" --nj "${nj}")
+        if [ -n "${vocoder_exp}" ]; then
+            vocode+=(--vocoder "${vocoder_exp}" --out "${out}" --ngpu "${ngpu}")
+            [ "${trust_code}" = false ] || vocode+=(--trust-code)
+            [ "${name}" != model ] || vocode+=(--voice "${acoustic_exp}")
+            gpu_one "vocode_${name}" "${vocode[@]}"
+        else
+            one "vocode_${name}" "${vocode[@]}"
+        fi
+        systems+=(--system "${name}=${out}")
+    done
+    out=${model_decode}${sung}/${eval_set}
     others=()
     [ ! -x local/baseline.sh ] || [ -n "${variant}" ] || others=("hts_voice=${expdir}/hts_voice/${eval_set}")
     read -r -a named_systems <<<"${more_systems}"
@@ -240,9 +271,8 @@ if is_due 6; then
     done
     # shellcheck disable=SC2086
     one evaluate nnsvs-lite evaluate --dump "${dump}" --set "${eval_set}" "${systems[@]}" \
-        --data "${datadir}/${eval_set}" ${truth:+--truth "${db_root}/${truth}"} --exp "timelag=${timelag_exp}" \
-        --exp "duration=${duration_exp}" --exp "acoustic=${acoustic_exp}" --title "${title}" \
-        --command "${repeat}" --nj "${nj}" \
+        --data "${datadir}/${eval_set}" ${truth:+--truth "${db_root}/${truth}"} "${experiments[@]}" \
+        --title "${title}" --command "${repeat}" --nj "${nj}" \
         --out "${out}/results.json" --results-md "${out}/RESULTS.md" ${evaluate_args}
     one report nnsvs-lite report --results "${out}/results.json" "${systems[@]}" --out "${out}/report/index.html"
     table=${out}/RESULTS.md

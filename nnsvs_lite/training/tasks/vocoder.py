@@ -43,8 +43,6 @@ class VocoderTask(Task):
 
     def __init__(self, *args: Any, **options: Any):
         super().__init__(*args, **options)
-        if not self.model.trains:
-            raise DataError(f"{type(self.model).__name__} has nothing to learn: it needs no training")
         self.discriminator = self.model.discriminator()
         if self.options.crop_frames:
             self._item_lengths = [min(n, self.options.crop_frames) for n in self._item_lengths]
