@@ -104,11 +104,17 @@ def half_widths(
     kernels: Sequence[int],
     dilations: Sequence[Sequence[int]],
     paired: bool = True,
+    more: int = 0,
 ) -> int:
-    """Samples, before and after its own, that a sample hears through all stages."""
+    """Samples, before and after its own, that a sample hears through all stages; each activation hears
+    ``more``.
+    """
     scale, out = math.prod(rates), 0
     for rate, kernel in zip(rates, up_kernels):
         scale //= rate
-        widest = max(k // 2 * sum(d + paired for d in steps) for k, steps in zip(kernels, dilations))
+        widest = max(
+            sum(k // 2 * (d + paired) + more * (1 + paired) for d in steps)
+            for k, steps in zip(kernels, dilations)
+        )
         out += ((kernel + rate) // 2 + widest) * scale
     return out

@@ -13,21 +13,28 @@ from nnsvs_lite.models.layers.upsampling import conv
 
 
 class GatedBlock(nn.Module):
-    """One gated convolution: to what goes on, from the ``last`` one nothing, and to what is added up."""
+    """A gated convolution: to what goes on, and to what is added up.
+
+    Args:
+        convolve: from ``channels`` to ``gate`` channels. cond: channels of what it is told.
+        skip: channels of what is added up, 0 for none. last: nothing goes on.
+    """
 
     def __init__(
-        self, channels: int, gate: int, skip: int, cond: int, kernel: int, dilation: int, last: bool = False
+        self, convolve: nn.Module, channels: int, gate: int, cond: int, skip: int = 0, last: bool = False
     ):
         super().__init__()
-        self.conv = conv(channels, gate, kernel, dilation)
+        self.convolve = convolve
         self.cond = conv(cond, gate, 1, bias=False)
         self.out = None if last else conv(gate // 2, channels, 1)
-        self.skip = conv(gate // 2, skip, 1)
+        self.skip = conv(gate // 2, skip, 1) if skip else None
 
-    def forward(self, x: Tensor, cond: Tensor) -> tuple[Tensor, Tensor]:
-        value, gate = (self.conv(x) + self.cond(cond)).chunk(2, dim=1)
+    def forward(self, x: Tensor, cond: Tensor, *where: Tensor) -> tuple[Tensor, Tensor | None]:
+        """``where``: further arguments of the convolution."""
+        value, gate = (self.convolve(x, *where) + self.cond(cond)).chunk(2, dim=1)
         y = torch.tanh(value) * torch.sigmoid(gate)
-        return (x if self.out is None else (self.out(y) + x) * math.sqrt(0.5)), self.skip(y)
+        x = x if self.out is None else (self.out(y) + x) * math.sqrt(0.5)
+        return x, None if self.skip is None else self.skip(y)
 
 
 class GatedStack(nn.Module):
@@ -36,8 +43,10 @@ class GatedStack(nn.Module):
     def __init__(self, channels: int, gate: int, skip: int, cond: int, kernel: int, dilations: Sequence[int]):
         super().__init__()
         self.blocks = nn.ModuleList(
-            GatedBlock(channels, gate, skip, cond, kernel, dilation, i == len(dilations) - 1)
-            for i, dilation in enumerate(dilations)
+            GatedBlock(
+                conv(channels, gate, kernel, dilation), channels, gate, cond, skip, i == len(dilations)
+            )
+            for i, dilation in enumerate(dilations, 1)
         )
 
     def forward(self, x: Tensor, cond: Tensor) -> Tensor:

@@ -1,7 +1,6 @@
 """HiFi-GAN (Kong, Kim and Bae 2020, arXiv:2010.05646), and NSF-HiFi-GAN, which hears sines at F0."""
 
 import math
-from dataclasses import replace
 from typing import Literal
 
 import torch
@@ -77,9 +76,7 @@ class HifiGan(NeuralVocoder):
         if not self.excite:
             return {}
         if len(self.excite) == 1:
-            voiced = {"vuv": torch.ones_like(batch.streams["vuv"])}
-            sine, _ = self.sines(replace(batch, streams=batch.streams | voiced))
-            return {1: self.excite[0](sine)}
+            return {1: self.excite[0](self.sines(batch, everywhere=True)[0])}
         sines, _ = self.sines(batch)
         merged = torch.tanh(self.merge(sines.transpose(1, 2))).transpose(1, 2)
         return {i: excite(merged) for i, excite in enumerate(self.excite)}

@@ -76,12 +76,13 @@ class Discriminators:
         if self.scales:
             made.append(MultiScale(self.scales, self.scale_channels))
         if self.resolutions:
-            made.append(MultiResolution(self.resolutions, self.resolution_channels, self.bands))
+            made.append(
+                MultiResolution(list(map(three, self.resolutions)), self.resolution_channels, self.bands)
+            )
         if self.dilated:
             made.append(Dilated(self.dilated, self.dilated_channels, self.dilated_kernel))
         if self.lengths:
-            sizes = {"channels": self.dilated_channels, "kernel": self.dilated_kernel}
-            made.append(MultiLength(self.lengths, self.dilated or 10, **sizes))
+            made.append(MultiLength(self.lengths, 10, self.dilated_channels, self.dilated_kernel))
         return Together(*made) if made else None
 
 
@@ -91,7 +92,8 @@ class VocoderOptions:
 
     Attributes:
         mel: of :class:`~nnsvs_lite.models.layers.wave_losses.MelDistance`.
-        mel_bins, mel_fft, mel_hop: of its spectra, up to half the sampling rate; hop in samples.
+        mel_sizes: FFT size and hop of its transforms, in samples, and bands up to half the sampling rate; the
+            mean of several.
         stft: of :class:`~nnsvs_lite.models.layers.wave_losses.StftDistance`, its two parts added.
         stft_sizes: FFT size, hop and window of its transforms, in samples.
         adversarial: of the discriminators' verdict. features: of the distance of their features.
@@ -100,9 +102,7 @@ class VocoderOptions:
     """
 
     mel: Weight = 45.0
-    mel_bins: Size = 80
-    mel_fft: Size = 1024
-    mel_hop: Size = 256
+    mel_sizes: tuple[tuple[Size, ...], ...] = ((1024, 256, 80),)
     stft: Weight = 0.0
     stft_sizes: tuple[tuple[Size, ...], ...] = ((1024, 120, 600), (2048, 240, 1200), (512, 50, 240))
     adversarial: Weight = 1.0
@@ -112,8 +112,17 @@ class VocoderOptions:
     discriminators: Discriminators = Discriminators()
 
 
+def three(sizes: Sequence[int]) -> tuple[int, ...]:
+    """The three sizes of a transform. Raises DataError where there are more or fewer."""
+    if len(sizes) != 3:
+        raise DataError(f"a transform has three sizes, not {len(sizes)}: {list(sizes)}")
+    return tuple(sizes)
+
+
 class NeuralVocoder(VocoderModel):
     """Base of networks from frames of numbers to samples: a system gives :meth:`generate` and ``reach``.
+
+    A network may also make its excitation, which a distance of its own can then read.
 
     Chance makes no difference to those that call neither :meth:`sines` nor :meth:`noise`.
 
@@ -153,10 +162,12 @@ class NeuralVocoder(VocoderModel):
         moments = [spec.stats.streams[name] for name in self.conditioned_on]
         self.register_buffer("mean", torch.tensor([v for m in moments for v in m.mean]), persistent=False)
         self.register_buffer("std", torch.tensor([v for m in moments for v in m.std]), persistent=False)
-        o = self.options
-        mel = MelConfig(bins=o.mel_bins, fft_size=o.mel_fft, win_size=o.mel_fft, fmax=spec.sample_rate / 2)
-        self.mel_distance = wave_losses.MelDistance(spec.sample_rate, mel, o.mel_hop)
-        self.stft_distance = wave_losses.StftDistance(o.stft_sizes)
+        rate = spec.sample_rate
+        self.mel_distances = nn.ModuleList(
+            wave_losses.MelDistance(rate, MelConfig(bins, fft, fft, fmax=rate / 2), hop)
+            for fft, hop, bins in map(three, self.options.mel_sizes)
+        )
+        self.stft_distance = wave_losses.StftDistance(list(map(three, self.options.stft_sizes)))
 
     def check_rates(self, rates: Sequence[int]) -> None:
         """Raises DataError where upsampling by ``rates`` does not make a frame's samples of a frame."""
@@ -168,12 +179,15 @@ class NeuralVocoder(VocoderModel):
     def running(self, batch: Batch) -> dict[str, Tensor]:
         return {} if self.source is None else {"turns": self.source.turns(batch.streams["lf0"])}
 
-    def sines(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Those of the source for a batch as :meth:`generate` has it, (B, D, S), and voicing, (B, 1, S)."""
+    def sines(self, batch: Batch, everywhere: bool = False) -> tuple[Tensor, Tensor]:
+        """Those of the source for a batch as :meth:`generate` has it, (B, D, S), and voicing, (B, 1, S);
+        ``everywhere``: as if all of it were voiced.
+        """
         streams, source = batch.streams, self.source
         hop = round(source.frame_shift * source.sample_rate)
         place = (batch.frame_lengths, batch.max_frames * hop, batch.first_frame * hop, batch.seed)
-        sines, voiced = source(streams["lf0"], streams["vuv"], streams["turns"], *place)
+        vuv = torch.ones_like(streams["vuv"]) if everywhere else streams["vuv"]
+        sines, voiced = source(streams["lf0"], vuv, streams["turns"], *place)
         return sines.transpose(1, 2), voiced.transpose(1, 2)
 
     def noise(self, batch: Batch, dim: int = 1) -> Tensor:
@@ -191,17 +205,30 @@ class NeuralVocoder(VocoderModel):
 
     @abstractmethod
     def generate(self, x: Tensor, batch: Batch) -> Tensor:
-        """(B, T * hop) samples from numbers (B, size, T). ``batch`` has streams of as many frames as ``x``,
-        continued after their ends, with the running ones among them.
+        """(B, T * hop) samples from numbers (B, size, T), or (B, 2, T * hop) with an excitation below them.
+
+        ``batch`` has streams of as many frames as ``x``, continued after their ends, with the running ones
+        among them.
         """
 
     def synthesize(self, batch: Batch) -> Tensor:
+        return self._waves(batch)[:, 0]
+
+    def pair(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """As of the base; an excitation is put into ``batch.streams``, as ``excitation`` (B, S, 1)."""
+        waves = self._waves(batch)
+        if waves.shape[1] > 1:
+            batch.streams["excitation"] = waves[:, 1, :, None]
+        return waves[:, 0], batch.streams["wav"].squeeze(-1)
+
+    def _waves(self, batch: Batch) -> Tensor:
         size = batch.max_frames * self.hop
         # The training's pieces have one length, and end where nothing ends.
         batch = self.continued(batch, 0 if self.training else self.reach or 0)
         x = torch.cat([batch.streams[name] for name in self.conditioned_on], -1)
-        wav = self.generate(((x - self.mean) / self.std).transpose(1, 2), batch)[:, :size]
-        return wav * length_mask(batch.frame_lengths * self.hop, size)
+        made = self.generate(((x - self.mean) / self.std).transpose(1, 2), batch)[..., :size]
+        made = made[:, None] if made.dim() == 2 else made
+        return made * length_mask(batch.frame_lengths * self.hop, size)[:, None]
 
     def continued(self, batch: Batch, more: int) -> Batch:
         """The batch with room for ``more`` frames, each row's last frame going on to the end.
@@ -221,7 +248,8 @@ class NeuralVocoder(VocoderModel):
     def distance(self, wav: Tensor, real: Tensor, batch: Batch) -> dict[str, Tensor]:
         options, lengths, losses = self.options, self.samples(batch), {}
         if options.mel:
-            losses["mel"] = options.mel * self.mel_distance(wav, real, lengths)
+            parts = [distance(wav, real, lengths) for distance in self.mel_distances]
+            losses["mel"] = options.mel * sum(parts) / len(parts)
         if options.stft:
             losses["stft"] = options.stft * sum(self.stft_distance(wav, real, lengths))
         return {"loss": sum(losses.values(), wav.new_zeros(())), **losses}
