@@ -6,47 +6,52 @@ import torch
 from torch import Tensor, nn
 
 from nnsvs_lite.features.spec import Spec
+from nnsvs_lite.models.attending import AttendingAcoustic
 from nnsvs_lite.models.batch import Batch
-from nnsvs_lite.models.layers.attentive import AttentiveDecoder, DurationControl, guided_attention
+from nnsvs_lite.models.layers.attentive import AttentiveDecoder, DurationControl
 from nnsvs_lite.models.layers.conditions import Conditions
 from nnsvs_lite.models.layers.conv import MaskedBatchNorm, MaskedConv1d
+from nnsvs_lite.models.layers.hearing import Memory
 from nnsvs_lite.models.layers.recurrent import BiLSTM
-from nnsvs_lite.models.neural import Streams, StreamWeights
+from nnsvs_lite.models.neural import StreamWeights
 from nnsvs_lite.models.options import AcousticOptions, Depth, Positive, Rate, Size, Weight
-from nnsvs_lite.models.refined import PostnetAcoustic
 
 
-class TacotronEncoder(nn.Module):
-    """Convolutions with batch normalisation, ReLU and dropout, then a bidirectional LSTM, all of ``dim``."""
+class ConvPrenet(nn.Module):
+    """Convolutions with batch normalisation, ReLU and dropout, all of ``dim``."""
 
     def __init__(self, dim: int, layers: int, kernel: int, dropout: float):
         super().__init__()
         self.convs = nn.ModuleList(MaskedConv1d(dim, dim, kernel, bias=False) for _ in range(layers))
         self.norms = nn.ModuleList(MaskedBatchNorm(dim) for _ in range(layers))
         self.dropout = nn.Dropout(dropout)
-        self.lstm = BiLSTM(dim, dim // 2)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """``x`` (B, P, dim), ``mask`` (B, P) bool."""
         for conv, norm in zip(self.convs, self.norms):
             x = self.dropout(torch.relu(norm(conv(x, mask), mask)))
-        return self.lstm(x, mask)
+        return x
 
 
-class TacotronSinging(PostnetAcoustic):
-    """An autoregressive decoder that attends to phones.
+class TacotronEncoder(ConvPrenet):
+    """The same, then a bidirectional LSTM."""
 
-    Durations are given here as to every system, so the decoder runs as many steps as there are
-    frames to fill, needs no stop token, and its attention is drawn to the phone that is sung.
+    def __init__(self, dim: int, layers: int, kernel: int, dropout: float):
+        super().__init__(dim, layers, kernel, dropout)
+        self.lstm = BiLSTM(dim, dim // 2)
 
-    The postnet reads steps on both sides, in training those that heard later targets; the loss
-    before it is on steps that heard earlier ones only.
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        return self.lstm(super().forward(x, mask), mask)
+
+
+class TacotronSinging(AttendingAcoustic):
+    """An autoregressive decoder whose attention to phones is led by their durations; no stop token.
 
     Args:
         dim: of embeddings and encoder. conv_layers, conv_kernel, dropout: of its convolutions.
         hidden: of the decoder's two LSTM layers. prenet, prenet_dropout: of its prenet.
         attention: size in which queries and keys meet. reduction: frames a step.
-        sigma, guided_weight: of :func:`guided_attention`, one more loss.
+        sigma, guided_weight: see :class:`~nnsvs_lite.models.attending.AttendingAcoustic`.
         Others: see :class:`~nnsvs_lite.models.refined.PostnetAcoustic`.
     """
 
@@ -80,22 +85,9 @@ class TacotronSinging(PostnetAcoustic):
             dim, self.space.size, hidden, prenet, prenet_dropout, attention, reduction
         )
 
-    def outputs(self, batch: Batch, phone: Tensor, base: Streams, true: Streams) -> Streams:
-        mask, reduction = batch.frame_mask, self.decoder.reduction
-        vectors = self.encoder(self.embedding(batch), batch.score.phone_mask) + self.conditions(batch)
-        control = self.control(batch.score.duration / reduction, batch.score.phone_mask)
-        memory = self.decoder.remember(vectors, batch.score.phone_mask, control)
-        steps = -(-batch.max_frames // reduction)
-        if true:
-            target = torch.cat([true[name] for name in self.space.sizes], dim=-1) * mask[..., None]
-            heard = self.decoder.heard(target, steps)
-            frames, weights = self.decoder.follow(memory, heard, batch.seed)
-        else:
-            frames, weights = self.decoder.sing(memory, steps, batch.seed)
-        out = self.refined(self.space.split(frames[:, : batch.max_frames]), base, mask)
-        # An utterance's last step may begin in it and have its middle beyond: the last phone's.
-        middle = torch.arange(steps, device=mask.device) * reduction + reduction // 2
-        middle, last = middle.clamp(max=batch.max_frames - 1), batch.score.phone_lengths[:, None] - 1
-        sung, known = phone[:, middle].minimum(last), batch.score.phone_mask
-        guided = guided_attention(weights.float(), sung, known, mask[:, ::reduction], self.sigma)
-        return {**out, "loss_guided": self.guided_weight * guided}
+    def memory(self, batch: Batch) -> Memory:
+        mask = batch.score.phone_mask
+        vectors = self.encoder(self.embedding(batch), mask) + self.conditions(batch)
+        return self.decoder.remember(
+            vectors, mask, self.control(batch.score.duration / self.decoder.reduction, mask)
+        )

@@ -1,14 +1,11 @@
 """Tacotron 2's decoder (Shen et al., 2018) with attention that durations lead."""
 
-from collections.abc import Callable
-from typing import NamedTuple
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nnsvs_lite.models.layers.conv import MaskedConv1d
-from nnsvs_lite.models.layers.noise import SeededDropout
+from nnsvs_lite.models.layers.hearing import HearingDecoder, Memory
 from nnsvs_lite.models.layers.outputs import zeroed
 
 SHARPNESS = 4.0
@@ -100,31 +97,16 @@ def guided_attention(weights: Tensor, phone: Tensor, mask: Tensor, steps: Tensor
     return (weights * cost * valid).sum() / valid.sum().clamp(min=1)
 
 
-class Memory(NamedTuple):
-    """What does not change from step to step.
-
-    Attributes:
-        vectors: (B, P, inputs) of the encoder. keys: (B, P, attention) of them.
-        mask: (B, P) bool. control: (B, P) logits, see ``DurationControl``.
-    """
-
-    vectors: Tensor
-    keys: Tensor
-    mask: Tensor
-    control: Tensor
-
-
-class AttentiveDecoder(nn.Module):
+class AttentiveDecoder(HearingDecoder):
     """Hears its last frame through a prenet, attends, and gives some frames a step.
 
     The first LSTM layer's state asks the attention, and what that finds enters the same layer: it has to
-    run step by step, in training too. Under teacher forcing the prenet, the second LSTM layer and the
-    output are fused over all steps. What a step gives depends on target frames before its first alone.
-    The prenet's dropout stays on in singing, as published, with seeded masks.
+    run step by step, in training too. Under teacher forcing the rest is fused over all steps.
 
     Args:
-        inputs: size of the encoder's vectors. size: of an output frame. hidden: of both LSTM layers.
-        prenet: of its two layers. dropout: in it. reduction: frames a step.
+        inputs: size of the encoder's vectors. hidden: of both LSTM layers.
+        attention: size in which queries and keys meet.
+        Others: see :class:`HearingDecoder`.
     """
 
     def __init__(
@@ -137,66 +119,34 @@ class AttentiveDecoder(nn.Module):
         attention: int = 512,
         reduction: int = 1,
     ):
-        super().__init__()
-        self.size, self.hidden, self.reduction, self.dropout = size, hidden, reduction, dropout
-        self.prenet = nn.ModuleList([nn.Linear(size, prenet), nn.Linear(prenet, prenet)])
+        super().__init__(size, hidden + inputs, prenet, dropout, reduction, stops=False)
+        self.hidden = hidden
         self.attention = DurationAttention(inputs, hidden, attention)
         self.first = nn.LSTMCell(prenet + inputs, hidden)
         self.second = nn.LSTM(hidden, hidden, batch_first=True)
-        self.out = nn.Linear(hidden + inputs, size * reduction, bias=False)
-        # An untrained model gives 0, the base of its output space.
-        nn.init.zeros_(self.out.weight)
 
     def remember(self, vectors: Tensor, mask: Tensor, control: Tensor) -> Memory:
-        """``vectors`` (B, P, inputs), ``mask`` (B, P) bool, ``control`` (B, P)."""
-        return Memory(vectors, self.attention.key(vectors), mask, control)
+        """``vectors`` (B, P, inputs), ``mask`` (B, P) bool, ``control`` (B, P), see ``DurationControl``."""
+        return Memory(vectors, mask, self.attention.key(vectors), control)
 
-    def heard(self, target: Tensor, steps: int) -> Tensor:
-        """The last target frame before each step, zeros before the first: (B, S, size)."""
-        last = target[:, self.reduction - 1 :: self.reduction][:, : steps - 1]
-        return F.pad(last, (0, 0, 1, 0))
-
-    def _prenet(self, x: Tensor, drop: Callable[[Tensor], Tensor]) -> Tensor:
-        for layer in self.prenet:
-            x = drop(torch.relu(layer(x)))
-        return x
-
-    def follow(self, memory: Memory, heard: Tensor, seed: int) -> tuple[Tensor, Tensor]:
-        """All steps on frames ``heard`` (B, S, size): frames (B, S * reduction, size), weights (B, S, P)."""
-        if self.training:
-            rows = self._prenet(heard, lambda x: F.dropout(x, self.dropout)).unbind(1)
-        else:
-            drop = SeededDropout(self.dropout, seed)
-            rows = [self._prenet(row, drop) for row in heard.unbind(1)]
-        state, asked = self._begin(memory), []
-        for k, row in enumerate(rows):
+    def whole(self, rows: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
+        state, asked = self.begin(memory)[0], []
+        for k, row in enumerate(rows.unbind(1)):
             state = self._first(memory, row, k, state)
             asked.append(state)
         context = torch.stack([s[4] for s in asked], dim=1)
         below = self.second(torch.stack([s[0] for s in asked], dim=1))[0]
-        out = self.out(torch.cat([below, context], dim=-1))
-        return self._as_frames(out), torch.stack([s[2] for s in asked], dim=1)
+        return torch.cat([below, context], dim=-1), torch.stack([s[2] for s in asked], dim=1)
 
-    def sing(
-        self, memory: Memory, steps: int, seed: int, heard: Tensor | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """Step by step on its own frames, or on given ones; returns what :meth:`follow` does."""
-        drop = SeededDropout(self.dropout, seed)
-        state, second, out, weights = self._begin(memory), None, [], []
-        last = memory.vectors.new_zeros(len(memory.vectors), self.size)
-        for k in range(steps):
-            last = last if heard is None else heard[:, k]
-            state = self._first(memory, self._prenet(last, drop), k, state)
-            below, second = self.second(state[0][:, None], second)
-            out.append(self.out(torch.cat([below[:, 0], state[4]], dim=-1)))
-            weights.append(state[2])
-            last = out[-1][:, -self.size :]
-        return self._as_frames(torch.stack(out, dim=1)), torch.stack(weights, dim=1)
-
-    def _begin(self, memory: Memory) -> tuple[Tensor, ...]:
+    def begin(self, memory: Memory) -> tuple[tuple[Tensor, ...], None]:
         zero = memory.vectors.new_zeros(len(memory.vectors), self.hidden)
         start = self.attention.start(memory.mask).to(zero.dtype)
-        return zero, zero, start, torch.zeros_like(start), zero
+        return (zero, zero, start, torch.zeros_like(start), zero), None
+
+    def step(self, row: Tensor, k: int, memory: Memory, state: tuple) -> tuple[Tensor, Tensor, tuple]:
+        first = self._first(memory, row, k, state[0])
+        below, second = self.second(first[0][:, None], state[1])
+        return torch.cat([below[:, 0], first[4]], dim=-1), first[2], (first, second)
 
     def _first(self, memory: Memory, row: Tensor, k: int, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """The attention and the first LSTM layer: state, cell, weights, their sum, context."""
@@ -205,6 +155,3 @@ class AttentiveDecoder(nn.Module):
         context = torch.bmm(weights[:, None].to(memory.vectors.dtype), memory.vectors)[:, 0]
         h, c = self.first(torch.cat([row, context], dim=-1), (h, c))
         return h, c, weights, total + weights, context
-
-    def _as_frames(self, out: Tensor) -> Tensor:
-        return out.reshape(len(out), -1, self.size)

@@ -45,15 +45,19 @@ class SelfAttention(nn.Module):
         return out.transpose(1, 2).flatten(2)
 
 
-def sinusoids(size: int, dim: int, device: torch.device) -> Tensor:
-    """(size, dim): sines in the even columns, cosines in the odd, of places 0, 1, 2...
+def sinusoids_at(places: Tensor, dim: int) -> Tensor:
+    """(..., dim): sines in the even columns, cosines in the odd, of ``places`` (...), whole or not.
 
     Periods grow from 2 pi to 10000 * 2 pi (Vaswani et al., 2017, section 3.5).
     """
-    places = torch.arange(size, device=device, dtype=torch.float32)
-    rates = torch.exp(torch.arange(0, dim, 2, device=device) * (-math.log(10000.0) / dim))
-    angles = places[:, None] * rates
-    return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(1)[:, :dim]
+    rates = torch.exp(torch.arange(0, dim, 2, device=places.device) * (-math.log(10000.0) / dim))
+    angles = places[..., None] * rates
+    return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(-2)[..., :dim]
+
+
+def sinusoids(size: int, dim: int, device: torch.device) -> Tensor:
+    """(size, dim): :func:`sinusoids_at` of 0, 1, 2..."""
+    return sinusoids_at(torch.arange(size, device=device, dtype=torch.float32), dim)
 
 
 class PositionalEncoding(nn.Module):
