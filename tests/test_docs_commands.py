@@ -31,6 +31,7 @@ ELSEWHERE = {
     "tools/learn_letters.py": ("tests/test_score_en.py", "learn_letters"),
     "python tools/spelt.py": ("tests/test_score_espeak.py", "spelt.main"),
     "tools/compare_wiktionary.py": ("docs/languages.md", "Wiktionary"),
+    "python tools/corpora.py": ("tests/test_corpora.py", "tool.texts()"),
     "tools/zoo.py": ("docs/zoo.md", "This page is written by"),
     "python tools/bench_growth.py": ("Makefile", "tools/bench_growth.py"),
     "python tools/bench_sing.py": ("Makefile", "tools/bench_sing.py"),

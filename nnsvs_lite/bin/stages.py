@@ -54,6 +54,8 @@ def demo_corpus(args: Namespace) -> None:
 
 
 PREPARE_OPTIONS = (
+    arg("--split", "a split of conf/split/<corpus>.yaml, such as espnet; its default one if not given"),
+    arg("--bad-songs", "what to do with songs that cannot be used", choices=("stop", "leave-out")),
     arg("--eval-songs", "songs for eval; the corpus' own if not given", nargs="+", metavar="SONG"),
     arg("--dev-songs", "songs for dev; if none, the last phrases of training", nargs="*", metavar="SONG"),
     arg("--dev-phrases", "how many phrases that are; a tenth if not given", type=int),

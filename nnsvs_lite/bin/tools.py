@@ -21,6 +21,37 @@ def config(args: Namespace) -> None:
 
 
 @command(
+    "say where a public corpus comes from and check a copy of it (stage -1); all corpora if none is named",
+    arg("name", "name of the corpus, such as kiritan", nargs="?"),
+    arg("--db-root", "a copy to be checked, or where to download to", metavar="FOLDER"),
+    arg("--unpack", "an archive of the corpus, to be unpacked into that folder first", metavar="FILE"),
+)
+def corpus(args: Namespace) -> None:
+    from nnsvs_lite.corpus import facts as known
+    from nnsvs_lite.corpus import fetch
+
+    if args.name is None:
+        for facts in map(known.read_facts, known.known_corpora()):
+            print(f"{facts.name:16}{'/'.join(facts.languages):6} {facts.title}: {facts.licence.name}")
+        return
+    facts = known.read_facts(args.name)
+    if args.db_root is None:
+        print(fetch.describe(facts))
+        return
+    if args.unpack is not None:
+        fetch.unpack(args.unpack, Path(args.db_root))
+    try:
+        lines = fetch.check_copy(facts, args.db_root)
+    except DataError:
+        if not facts.get.urls:
+            print(fetch.describe(facts))
+            raise
+        fetch.fetch(facts, args.db_root)
+        lines = fetch.check_copy(facts, args.db_root)
+    print("\n".join(lines))
+
+
+@command(
     "stage 0: list every fault of data dirs; exit status 1 if there is any",
     arg("data", "data dir, such as data/train", nargs="+", metavar="DATA_DIR"),
     arg("--lang", "language of utterances that do not state theirs, such as ja"),

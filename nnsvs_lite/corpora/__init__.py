@@ -6,25 +6,32 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from nnsvs_lite.corpus.datadir import DataDir
+from nnsvs_lite.corpus.facts import known_corpora, read_facts
 from nnsvs_lite.corpus.prepare import finish
 from nnsvs_lite.corpus.segment import Cutting
 from nnsvs_lite.corpus.validate import validate
 from nnsvs_lite.io.done import Done
 from nnsvs_lite.io.errors import DataError, nearest
 from nnsvs_lite.io.leftout import STRICT
+from nnsvs_lite.io.settings import config_names, find_config
 
-_PREPARE = re.compile(r"^def prepare\(\s*db_root\b", re.MULTILINE)
+_OWN = re.compile(r"^def prepare\(\s*db_root\b(?![^)]*\bfacts: Facts\b)", re.MULTILINE)
+"""Of a module that reads the one corpus of its name; readers of several are told which by its facts."""
 
 
 def corpora() -> list[str]:
-    """Names of the corpora that can be prepared: modules here with ``prepare(db_root, ...)``."""
+    """Names of the corpora that can be prepared: modules here with ``prepare(db_root, ...)``, and those whose
+    YAML (``conf/corpus``) names such a module as its reader.
+    """
     # Their text is looked at, so that none is imported for it.
     files = sorted(Path(__file__).parent.glob("*.py"))
-    return [file.stem for file in files if _PREPARE.search(file.read_text(encoding="utf-8"))]
+    own = {file.stem for file in files if _OWN.search(file.read_text(encoding="utf-8"))}
+    return sorted(own | set(known_corpora()))
 
 
 def find(name: str) -> Callable[..., dict[str, DataDir]]:
@@ -35,7 +42,12 @@ def find(name: str) -> Callable[..., dict[str, DataDir]]:
     known = corpora()
     if name not in known:
         raise DataError(f"unknown corpus {name!r}{nearest(name, known)}; known: {', '.join(known)}")
-    return importlib.import_module(f"nnsvs_lite.corpora.{name}").prepare
+    if name not in known_corpora():
+        return importlib.import_module(f"nnsvs_lite.corpora.{name}").prepare
+    facts = read_facts(name)
+    module = importlib.import_module(f"nnsvs_lite.corpora.{facts.reader}")
+    takes = inspect.signature(module.prepare).parameters
+    return partial(module.prepare, facts=facts) if "facts" in takes else module.prepare
 
 
 def prepare(
@@ -51,11 +63,13 @@ def prepare(
     run = find(name)
     parameters = [p for f in (run, finish) for p in inspect.signature(f).parameters.values()]
     known = {p.name for p in parameters if p.kind is p.KEYWORD_ONLY} | {f.name for f in fields(Cutting)}
+    known -= {"facts", "cut"}
     for option in options:
         if option not in known:
             raise DataError(f"unknown option {option!r} of {name}{nearest(option, known)}")
     asked = {"corpus": name, **options} | ({"strict": True} if STRICT.get() else {})
-    done = Done(out, "prepare", [db_root], asked)
+    rules = [find_config(kind, name) for kind in ("corpus", "split") if name in config_names(kind)]
+    done = Done(out, "prepare", [db_root, *rules], asked)
     if done.is_current():
         return False
     done.clear()

@@ -35,6 +35,7 @@ def finish(
     eval_songs: Iterable[str],
     dev_songs: Iterable[str] = (),
     dev_phrases: int | None = None,
+    cut: bool = True,
     **cutting: float,
 ) -> dict[str, DataDir]:
     """Cuts whole songs into phrases, splits by song, writes ``out/{train,dev,eval}``.
@@ -46,21 +47,24 @@ def finish(
         dev_songs: the same for ``dev``. If empty, the last phrases of training
             are taken out of it for ``dev``, as where there are but two songs.
         dev_phrases: how many phrases that are; a tenth, at least one, if None.
+        cut: False where ``songs`` are phrases already, ``<song id>_<number>``; the other arguments may then
+            name them or their songs.
         cutting: values of :class:`nnsvs_lite.corpus.segment.Cutting`.
 
     Raises DataError for an unknown song, a song in both dev and eval, or no phrase left to train on.
     """
-    eval_ids = choose_songs(eval_songs, songs.utts)
-    dev_ids = choose_songs(dev_songs, songs.utts)
-    both = sorted(set(eval_ids) & set(dev_ids))
+    whole = songs.utts if cut else [*songs.utts, *map(song_of, songs.utts)]
+    eval_ids = set(choose_songs(eval_songs, whole))
+    dev_ids = set(choose_songs(dev_songs, whole))
+    both = sorted(eval_ids & dev_ids)
     if both:
         raise DataError(f"{both[0]} stands in both dev and eval songs", songs.path)
     # Songs without labels are cut by stage 1, which finds where their pauses are sung.
-    phrases = segment_at_rests(songs, **cutting) if songs.labels else songs
+    phrases = segment_at_rests(songs, **cutting) if songs.labels and cut else songs
     parts: dict[str, list[str]] = {name: [] for name in PARTS}
     for utt in phrases.utts:
-        song = song_of(utt) if songs.labels else utt
-        parts["eval" if song in eval_ids else "dev" if song in dev_ids else "train"].append(utt)
+        names = {song_of(utt) if songs.labels else utt} | (set() if cut else {utt, song_of(utt)})
+        parts["eval" if names & eval_ids else "dev" if names & dev_ids else "train"].append(utt)
     if not parts["dev"]:
         count = max(1, round(len(parts["train"]) / 10)) if dev_phrases is None else dev_phrases
         cut = max(len(parts["train"]) - count, 0)

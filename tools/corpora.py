@@ -1,0 +1,160 @@
+#!/usr/bin/env python3
+"""Writes what is said of public corpora: docs/corpora.md and the README of each recipe, from conf/corpus and
+conf/split. A corpus without a recipe folder gets one. Run in the repository: python tools/corpora.py
+"""
+
+import sys
+from pathlib import Path
+
+import yaml
+
+from nnsvs_lite.corpus.facts import Facts, known_corpora, read_facts
+
+ROOT = Path(__file__).parents[1]
+NAMES = {"ja": "Japanese", "zh": "Mandarin", "en": "English", "ko": "Korean"}
+USE = {"yes": "commercial use allowed", "no": "**non-commercial**", "ask": "commercial use by consent"}
+LINKS = {"svs.sh": "../../TEMPLATE/svs1/svs.sh", "path.sh": "../../TEMPLATE/svs1/path.sh"}
+LINKS |= {"cmd.sh": "../../TEMPLATE/svs1/cmd.sh", "utils": "../../../utils", "conf": "../../../conf"}
+
+
+def languages(facts: Facts) -> str:
+    return ", ".join(NAMES.get(code, code) for code in facts.languages)
+
+
+def splits(facts: Facts) -> dict:
+    return yaml.safe_load((ROOT / "conf" / "split" / f"{facts.name}.yaml").read_text(encoding="utf-8"))
+
+
+def readme(facts: Facts) -> str:
+    """The README of a recipe."""
+    top = f"{facts.folder}/" if facts.folder else ""
+    table = splits(facts)
+    lines = [
+        f"# {facts.title}",
+        "",
+        f"{facts.size[0].upper()}{facts.size[1:]}; {facts.singers}; {languages(facts)}.",
+        "",
+    ]
+    licence = f"[{facts.licence.name}]({facts.licence.url})" if facts.licence.url else facts.licence.name
+    lines += ["## Licence", "", f"{licence[0].upper()}{licence[1:]}: {USE[facts.licence.commercial]}."]
+    lines += [f"Credit: {facts.licence.credit}." if facts.licence.credit else ""]
+    lines += [f"{facts.licence.terms[0].upper()}{facts.licence.terms[1:]}." if facts.licence.terms else ""]
+    lines += ["The notice goes into the data dirs (`LICENSE`) and into every voice that is packed.", ""]
+    how = f": {facts.get.how}" if facts.get.how else ""
+    lines += ["## How to get it", "", f"<{facts.get.where}>{how}.", ""]
+    if facts.get.urls:
+        lines += ["`./run.sh` downloads it. With a copy of your own, give `--db-root FOLDER`.", ""]
+    else:
+        lines += [
+            "It is not downloaded for you. `./run.sh` takes your copy as `--db-root FOLDER`; expected are",
+            "",
+        ]
+    lines += [*(f"    {top}{path}" for path in facts.tree.values()), ""]
+    lines += ["## Splits", "", "| name | eval | dev | whose |", "|---|---|---|---|"]
+    for name, split in table["splits"].items():
+        dev = (
+            " ".join(split.get("dev", []))
+            or f"the last {split.get('dev_phrases', 'tenth of')} phrases of training"
+        )
+        star = " (default)" if name == table["default"] else ""
+        lines += [f"| {name}{star} | {' '.join(split['eval'])} | {dev} | {split['source']} |"]
+    lines += ["", "Another one is chosen by `--local-data-opts` with `--split NAME`.", ""]
+    if facts.quirks or facts.notes or facts.offsets:
+        lines += ["## What is mended", ""]
+        lines += [f"- Song {q.song}: {q.what} ({q.source})." for q in facts.quirks]
+        lines += (
+            ["- Labels are moved by known offsets from their scores (`offsets` in the YAML)."]
+            if facts.offsets
+            else []
+        )
+        lines += [f"- {note[0].upper()}{note[1:].rstrip('.')}." for note in facts.notes]
+        lines += [
+            "",
+            "`data/reconciled.txt` names every place. A song that cannot be mended stops stage 0, by name;",
+            "`--bad-songs leave-out` goes on without it.",
+            "",
+        ]
+    if facts.unsure:
+        lines += ["## Not known", "", *(f"- {text}" for text in facts.unsure), ""]
+    if facts.cite:
+        lines += ["## Citation", "", f"{facts.cite}.", ""]
+    return "\n".join(line for line in lines if line is not None).replace("\n\n\n", "\n\n")
+
+
+def page(corpora: list[Facts]) -> str:
+    """docs/corpora.md."""
+    lines = [
+        "# Corpora",
+        "",
+        "This page is written by `tools/corpora.py` from `conf/corpus` and `conf/split`.",
+        "",
+        "    nnsvs-lite corpus                # all of them",
+        "    nnsvs-lite corpus kiritan        # licence, where to get it, the tree that is expected",
+        "",
+        "A recipe is run in its folder, such as `egs/kiritan/svs1`, by `./run.sh` with `--db-root FOLDER`.",
+        "Two files make a corpus of whole songs with phone labels and scores: `conf/corpus/NAME.yaml`",
+        "(licence, tree, units, known faults) and `conf/split/NAME.yaml`; then",
+        "",
+        "    python tools/corpora.py          # makes the folder of its recipe, and this page",
+        "",
+        "| corpus | recipe | languages | singers | size | licence | use |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for f in corpora:
+        recipe = next(iter(sorted((ROOT / "egs" / f.name).glob("*1"))), ROOT / "egs" / f.name / "svs1")
+        where = recipe.relative_to(ROOT).as_posix()
+        licence = f"[{f.licence.name}]({f.licence.url})" if f.licence.url else f.licence.name
+        lines.append(
+            f"| {f.title} | [{f.name}](../{where}/README.md) | {languages(f)} | {f.singers} | {f.size} |"
+            f" {licence} | {USE[f.licence.commercial]} |"
+        )
+    return "\n".join([*lines, ""])
+
+
+def scaffold(facts: Facts, folder: Path) -> None:
+    """The scripts of a recipe that has none."""
+    (folder / "local").mkdir(parents=True)
+    for name, target in LINKS.items():
+        (folder / name).symlink_to(target)
+    default = splits(facts)["default"]
+    head = "#!/usr/bin/env bash\n"
+    scripts = {
+        "run.sh": f"{head}# {facts.title}: {facts.singers}, {languages(facts)}.\n"
+        "#   ./run.sh --db-root FOLDER      with a copy of the corpus (README.md says how to get it)\n"
+        'set -euo pipefail\ncd "$(dirname "${BASH_SOURCE[0]}")"\n\n'
+        f'exec ./svs.sh --db-root downloads/{facts.name} --title "{facts.title}, split {default}" \\\n'
+        f'    --features-config {facts.features} -- "$@"\n',
+        "local/data.sh": f"{head}# Stage 0: {facts.title} as data dirs. Options: nnsvs-lite prepare --help\n"
+        f'set -euo pipefail\n\nexec nnsvs-lite prepare {facts.name} "$@"\n',
+        "local/download.sh": f"{head}# Stage -1: checks the copy of {facts.title} in the folder $1,\n"
+        "# or says where to get it.\n"
+        f'set -euo pipefail\n\nexec nnsvs-lite corpus {facts.name} --db-root "$1"\n',
+    }
+    for name, text in scripts.items():
+        (folder / name).write_text(text, encoding="utf-8")
+        (folder / name).chmod(0o755)
+
+
+def texts() -> dict[Path, str]:
+    """Every file that is generated, with its text."""
+    corpora = [read_facts(name) for name in known_corpora()]
+    pages = {ROOT / "docs" / "corpora.md": page(corpora)}
+    for facts in corpora:
+        for folder in sorted((ROOT / "egs" / facts.name).glob("*1")):
+            if (ROOT / "conf" / "split" / f"{facts.name}.yaml").is_file():
+                pages[folder / "README.md"] = readme(facts)
+    return pages
+
+
+def main() -> int:
+    for name in known_corpora():
+        folder = ROOT / "egs" / name / "svs1"
+        if not folder.parent.is_dir():
+            scaffold(read_facts(name), folder)
+    for path, text in texts().items():
+        path.write_text(text, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
