@@ -5,11 +5,14 @@ import math
 import numpy as np
 import pytest
 import torch
-from scipy.signal import lfilter
+from scipy.signal import freqz, lfilter
+from vocoder_common import CONF, bare_spec, batch_of, build
 
+from nnsvs_lite.features.config import FeatureConfig
 from nnsvs_lite.models.layers.pitch_dilated import PitchDilated, distances, shifted
 from nnsvs_lite.models.layers.snake import AntiAliased, Snake
 from nnsvs_lite.models.layers.source_distance import SourceDistance
+from nnsvs_lite.models.vocoder.hn_sinc_nsf import HeldUpsample, filtered, sinc_filters
 
 
 def test_a_shift_takes_the_samples_at_the_distances_and_zero_outside():
@@ -104,3 +107,45 @@ def test_the_excitation_that_is_wanted_is_the_flat_one(voice):
     level = float(sung.std() / pulses.std())
     flat, same, loud = (float(layer(x, sung, *where)) for x in (pulses * level, sung, pulses * level * 8))
     assert flat < 0.5 * same and flat < 0.5 * loud
+
+
+@pytest.mark.parametrize("cutoff", [0.2, 0.5])
+def test_sinc_filters_part_a_signal_at_their_cutoff(cutoff):
+    low, high = sinc_filters(torch.full((1, 1), cutoff), 31)
+    hz, gains = freqz(low[0, 0].numpy(), worN=256)[0] / np.pi, []
+    for taps in (low, high):
+        gains.append(20 * np.log10(np.abs(freqz(taps[0, 0].numpy(), worN=256)[1]) + 1e-6))
+    below, above = hz < cutoff - 0.12, hz > cutoff + 0.12
+    assert np.abs(gains[0][below]).max() < 0.5 and gains[0][above].max() < -40
+    assert np.abs(gains[1][above]).max() < 0.5 and gains[1][below].max() < -40
+
+
+def test_each_sample_has_a_filter_of_its_own():
+    wav = torch.randn(1, 400, generator=torch.Generator().manual_seed(0))
+    cutoff = torch.where(torch.arange(400) < 200, 0.1, 0.8)[None]
+    low, _ = sinc_filters(cutoff, 31)
+    made = filtered(wav, low)[0].numpy()
+    for place, taps in ((100, low[0, 0]), (300, low[0, 399])):
+        assert made[place] == pytest.approx(float(wav[0, place - 15 : place + 16] @ taps), abs=1e-5)
+
+
+def test_frames_are_held_and_smoothed():
+    x = torch.randn(2, 3, 9, generator=torch.Generator().manual_seed(0))
+    held = x.repeat_interleave(8, dim=-1)
+    torch.testing.assert_close(HeldUpsample(8)(x), held)
+    padded = torch.nn.functional.pad(held, (20, 20), "replicate")
+    mean = padded.unfold(-1, 9, 1).mean(-1)[..., 16 : 16 + 72]
+    torch.testing.assert_close(HeldUpsample(8, 9)(x), mean)
+    made = HeldUpsample(8, 8, 32)(torch.ones(1, 1, 5))
+    torch.testing.assert_close(made, torch.ones(1, 1, 40))
+
+
+def test_the_template_has_a_pulse_a_period():
+    spec = bare_spec(FeatureConfig.from_dict({"sample_rate": 24000, "hop_size": 120, "mel": {"bins": 12}}))
+    model = build(CONF / "vocoder" / "refinegan_tiny.yaml", spec)
+    batch = batch_of(spec, 100, wav=False)
+    batch.streams["lf0"][:], batch.streams["vuv"][:] = math.log(240.0), 1.0
+    made = model.pulses(model.continued(batch, 0))[0, 0].numpy()
+    peaks = np.flatnonzero(made > 0.07)
+    assert peaks.tolist() == list(range(0, 12000, 100)), "24000 / 240 samples a period"
+    assert np.abs(np.delete(made, peaks)).max() < 0.02, "between them the noise of voiced frames alone"

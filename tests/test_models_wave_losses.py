@@ -12,6 +12,7 @@ from nnsvs_lite.models.layers.wave_losses import (
     MelDistance,
     StftDistance,
     discriminator_loss,
+    envelope_distance,
     feature_distance,
     generator_loss,
     magnitudes,
@@ -68,6 +69,15 @@ def test_padding_and_its_length_change_nothing(noise):
     for loss in (StftDistance(((512, 128, 512),)), MelDistance(24000, MEL, 128)):
         one, other = loss(b, a, lengths), loss(wide[1], wide[0], lengths)
         torch.testing.assert_close(other, one, rtol=1e-5, atol=1e-6)
+
+
+def test_an_envelope_is_the_upper_and_the_lower_edge():
+    real = 0.5 * torch.sin(2 * torch.pi * 0.1 * torch.arange(2000))[None]
+    lengths = torch.tensor([2000])
+    assert envelope_distance(real, real, lengths) == 0
+    far = envelope_distance(real + 0.2 * (real > 0), real, lengths)
+    assert float(far) == pytest.approx(0.2, rel=0.02)
+    assert float(envelope_distance(2 * real, real, lengths)) == pytest.approx(0.95, rel=0.03)
 
 
 def judged(score, *features):

@@ -5,6 +5,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from nnsvs_lite.features.config import MelConfig
 from nnsvs_lite.features.mel import filterbank
@@ -88,6 +89,20 @@ class MelDistance(nn.Module):
         """``wav``, ``real``: (B, S), zero on padding. ``lengths``: (B,) samples."""
         difference = (self.spectra(wav) - self.spectra(real)).abs()
         return masked_mean(difference, heard(lengths, self.hop, difference.shape[1]))
+
+
+def envelope_distance(wav: Tensor, real: Tensor, lengths: Tensor, width: int = 100) -> Tensor:
+    """Mean absolute differences of the highest, and of the lowest, samples of windows of ``width`` that lie
+    half of it apart, added (RefineGAN, arXiv:2111.00962, eq. 4; sizes of fish-diffusion).
+
+    ``wav``, ``real``: (B, S), zero on padding. ``lengths``: (B,) samples.
+    """
+    step = width // 2
+    difference = sum(
+        (F.max_pool1d(sign * wav, width, step) - F.max_pool1d(sign * real, width, step)).abs()
+        for sign in (1, -1)
+    )[..., None]
+    return masked_mean(difference, heard(lengths, step, difference.shape[1]))
 
 
 def feature_distance(
