@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from functools import partial
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -17,15 +17,14 @@ from nnsvs_lite.bin.main import main
 from nnsvs_lite.corpus.datadir import DataDir
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.io.tables import FeatureWriter
 from nnsvs_lite.models.base import VocoderModel
-from nnsvs_lite.models.batch import Example
 from nnsvs_lite.models.checkpoint import load, load_model
 from nnsvs_lite.models.config import Config
-from nnsvs_lite.training.data import DumpDataset, Versions
+from nnsvs_lite.training.data import DumpDataset
 from nnsvs_lite.training.keep import Keeper, State
 from nnsvs_lite.training.loop import Loop
 from nnsvs_lite.training.run import train
-from nnsvs_lite.training.tasks.vocoder import cropped
 from nnsvs_lite.training.update import Updater
 
 OPTIONS = ["--training.updates=7", "--training.eval_updates=2", "--training.crop_frames=20"]
@@ -142,22 +141,64 @@ def test_recordings_are_as_long_as_their_streams(phrases, spec):
         assert len(example.streams["wav"]) == round(example.frames * spec.frame_shift * spec.sample_rate)
 
 
-@pytest.mark.parametrize("hop", [120.0, 220.5])
-def test_pieces_begin_at_frames_and_depend_on_seed_epoch_and_utterance(hop):
-    frames = np.arange(50, dtype=np.float32)[:, None]
-    wav = np.arange(round(50 * hop), dtype=np.float32)[:, None]
-    data = [Example(f"u{i}", streams={"lf0": frames, "wav": wav}) for i in range(3)]
+def test_features_of_a_model_are_learnt_from_in_place_of_the_recordings_own(run, dump, data, tmp_path, capfd):
+    """As fine-tuning does: an acoustic model sings in true times, and the vocoder hears its spectra."""
+    acoustic = tmp_path / "acoustic"
+    words = ["train", "--config", "acoustic/rule", "--dump", dump, "--out", acoustic]
+    assert main([str(word) for word in words]) == 0
+    sung = tmp_path / "sung"
+    for name in ("train", "dev"):
+        words = ["decode", "--dump", dump, "--set", name, "--out", sung / name, "--acoustic", acoustic]
+        assert main([str(word) for word in (*words, "--true-times")]) == 0
+    assert not (acoustic / "timelag.pt").exists()
+    spec = Spec.read(dump)
+    given = {"streams": ("lf0", "mgc"), "score": False, "recordings": DataDir.read(data / "train")}
+    natural = DumpDataset(dump, "train", spec, **given)
+    predicted = DumpDataset(dump, "train", spec, **given, spectra_from=sung / "train")
+    assert predicted.frames == natural.frames
+    for a, b in zip(natural, predicted):
+        assert np.array_equal(a.streams["lf0"], b.streams["lf0"]), "that of the recording, which is heard"
+        assert np.array_equal(a.streams["wav"], b.streams["wav"])
+        assert b.streams["mgc"].shape == a.streams["mgc"].shape
+        assert not np.array_equal(a.streams["mgc"], b.streams["mgc"])
+    base = run(tmp_path / "base")
+    tuned = run(tmp_path / "tuned", "--init", str(base), "--features-from", str(sung))
+    rows = [json.loads(line) for line in (tuned / "losses.jsonl").read_text().splitlines()]
+    assert rows[-1]["dev"]["loss"] < rows[0]["dev"]["loss"]
+    capfd.readouterr()
+    assert (
+        run(tuned, "--init", str(base), "--features-from", str(sung))
+        and "up to date" in capfd.readouterr().out
+    )
+    with pytest.raises(DataError, match="features_from .* -> none"):
+        train_again(tuned, dump, data, base)
+    other = FeatureWriter(sung / "train", "mgc")
+    with other as writer:
+        for example in natural:
+            writer.write(example.utt, np.zeros((example.frames + 1, 60), np.float32))
+    with pytest.raises(
+        DataError, match="mgc has .* frames, the recording's features .*: decode with --true-times"
+    ):
+        DumpDataset(dump, "train", spec, **given, spectra_from=sung / "train")[0]
 
-    def draw(seed: int, epoch: int) -> list[float]:
-        pieces = Versions(data, partial(cropped, frames=20, hop=hop), seed, epoch)
-        for piece in pieces:
-            assert piece.frames == 20 and len(piece.streams["wav"]) == round(20 * hop)
-            assert abs(piece.streams["wav"][0, 0] - piece.streams["lf0"][0, 0] * hop) <= 0.5
-        return [float(piece.streams["lf0"][0, 0]) for piece in pieces]
 
-    assert draw(0, 1) == draw(0, 1)
-    assert len({tuple(draw(*key)) for key in ((0, 1), (0, 2), (1, 1))}) == 3
-    assert cropped(data[0], np.random.default_rng(0), 50, hop) is data[0], "shorter ones stay whole"
+def train_again(out: Path, dump: Path, data: Path, init: Path) -> None:
+    """The training of OPTIONS without a model's features."""
+    config = Config.read(out / "config.yaml")
+    path = out.parent / "again.yaml"
+    config.write(path)
+    train(path, dump, "train", "dev", out, data=data, init=init)
+
+
+def test_there_may_be_no_discriminator_at_first(run, tmp_path, monkeypatch):
+    module = sys.modules["nnsvs_lite.models.vocoder.sine_filter"]
+    monkeypatch.setattr(module.SineFilter, "adversarial_from", 4)
+    out = run(tmp_path / "exp")
+    rows = [json.loads(line)["train"] for line in (out / "losses.jsonl").read_text().splitlines()]
+    assert ["adversarial" in row for row in rows] == [False, False, False, True, True]
+    states = load(out / "last.pt")["states"]
+    assert {float(s["step"]) for s in states["discriminator.optimizer"]["state"].values()} == {3.0}
+    assert {float(s["step"]) for s in states["generator.optimizer"]["state"].values()} == {7.0}
 
 
 def test_loader_workers_change_nothing(run, whole, tmp_path):

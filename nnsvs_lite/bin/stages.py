@@ -189,6 +189,9 @@ def stats(args: Namespace) -> None:
     arg("--out", "exp dir to write", required=True),
     arg("--ngpu", "GPUs on this machine; 0 trains on the CPU", default=0),
     arg("--init", "exp dir of a voice whose weights to start from; default: afresh"),
+    arg(
+        "--features-from", "folder of the sets as decode --true-times made them, for vocoders", metavar="DIR"
+    ),
     arg("--num-nodes", "machines, under torchrun or Slurm", default=1),
     arg("--seed", "in place of training.seed", type=int),
     arg(
@@ -218,6 +221,7 @@ def train(args: Namespace) -> None:
     arg("--duration", "exp dir of the duration model"),
     arg("--acoustic", "exp dir of the acoustic model"),
     flag("--natural", "take the recordings' own features instead"),
+    flag("--true-times", "sing in the recordings' own times, as many frames as they have"),
     options.GPUS,
     arg("--seed", "of models that draw by chance in inference", default=0),
     options.TRUST_CODE,
@@ -228,7 +232,8 @@ def decode(args: Namespace) -> None:
     if args.natural:
         made = decode_natural(args.dump, args.set, args.out)
     else:
-        models = {name: getattr(args, name) for name in ("timelag", "duration", "acoustic")}
+        timing = () if args.true_times else ("timelag", "duration")
+        models = {name: getattr(args, name) for name in (*timing, "acoustic")}
         if missing := [name for name, path in models.items() if path is None]:
             raise DataError(f"--{missing[0]} is needed, or --natural")
         models |= {"device": "cuda" if args.ngpu else "cpu", "seed": args.seed, "trust_code": args.trust_code}

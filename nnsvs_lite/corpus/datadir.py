@@ -200,8 +200,10 @@ class DataDir:
             end = info.seconds
         return end - start
 
-    def audio(self, utt: str) -> tuple[np.ndarray, int]:
+    def audio(self, utt: str, first: int = 0, count: int | None = None) -> tuple[np.ndarray, int]:
         """The samples of an utterance, float64 (samples,) in -1..1, and the sampling rate in Hz.
+
+        ``first`` and ``count`` choose some of them, as far as there are any; nothing else is decoded.
 
         Raises DataError where the file is missing, unreadable, not mono, or over 10 ms shorter than needed.
         """
@@ -214,12 +216,14 @@ class DataDir:
                 rate = file.samplerate
                 if file.channels != 1:
                     raise DataError(f"has {file.channels} channels, one is needed", wav)
-                first = round(start * rate)
-                count = file.frames - first if end is None else round(end * rate) - first
-                if count <= 0 or first + count > file.frames + rate // 100:
+                begin = round(start * rate)
+                total = file.frames - begin if end is None else round(end * rate) - begin
+                if total <= 0 or begin + total > file.frames + rate // 100:
                     length = file.frames / rate
                     raise DataError(f"{utt} is {start:g} to {end:g} s of it, it has {length:.3f} s", wav)
-                file.seek(first)
+                first = min(first, total, file.frames - begin)
+                file.seek(begin + first)
+                count = total - first if count is None else min(count, total - first)
                 return file.read(count, dtype="float64"), rate
         except (soundfile.LibsndfileError, OSError, TypeError) as error:
             raise DataError(f"audio of {utt} cannot be read: {error}", wav) from None

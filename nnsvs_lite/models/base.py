@@ -143,6 +143,7 @@ class VocoderModel(Adversarial, SvsModel):
         inputs: streams that it reads, such as ``("lf0", "vuv", "mgc", "bap")``.
         controls: what may be changed in them so that it is heard: of ``pitch`` (``lf0``),
             ``breathiness`` (``bap``) and ``gender`` (``mgc``).
+        adversarial_from: the update from which on it learns against its discriminator too.
         reach: frames before and after its own that a sample depends on, what :meth:`running` tells and noise
             by number aside; None: all. A long song is made in pieces with so much around them.
     """
@@ -150,6 +151,7 @@ class VocoderModel(Adversarial, SvsModel):
     family = "vocoder"
     inputs: ClassVar[tuple[str, ...]]
     controls: ClassVar[tuple[str, ...]] = ()
+    adversarial_from: int = 0
     reach: int | None = None
 
     @abstractmethod

@@ -41,7 +41,8 @@ class TrainingOptions:
             of the best test, or, with under ten dev phrases or five minutes of training, the last.
         patience: epochs without a better dev loss before training ends; 0 for never.
         transpose: acoustic models also see phrases moved by up to so many semitones, score and
-            F0 alike (:mod:`nnsvs_lite.training.augment`).
+            F0 alike (:mod:`nnsvs_lite.training.augment`); vocoders hear recordings that are played so
+            much faster or slower (:mod:`nnsvs_lite.training.crops`).
         stretch: and lengths multiplied by a factor of up to ``1 + stretch`` or its inverse.
         balance: how far singers with little data are made up for, by showing their phrases more
             often; 1 shows all singers about equally (:func:`nnsvs_lite.training.data.balanced`).
@@ -52,6 +53,7 @@ class TrainingOptions:
         accumulate: batches whose gradients make one step.
         workers: processes that read batches ahead; results are the same whatever their number.
         crop_frames: vocoders see a random piece of so many frames of each utterance; 0 for all of it.
+        loudness: vocoders hear pieces by up to so many dB louder or softer.
         n_best: the model kept is the mean of the weights at so many of the best, or last, tests.
     """
 
@@ -75,6 +77,7 @@ class TrainingOptions:
     accumulate: Annotated[int, Within(1)] = 1
     workers: Annotated[int, Within(0)] = 0
     crop_frames: Annotated[int, Within(0)] = 0
+    loudness: Annotated[float, Within(0, 60)] = 0.0
     n_best: Annotated[int, Within(1)] = 1
 
     def batch_length(self, family: str) -> int:

@@ -27,8 +27,9 @@ def decode(
     dump: str | os.PathLike,
     subset: str,
     out: str | os.PathLike,
-    timelag: str | os.PathLike,
-    duration: str | os.PathLike,
+    timelag: str | os.PathLike | None = None,
+    duration: str | os.PathLike | None = None,
+    *,
     acoustic: str | os.PathLike,
     device: str = "cpu",
     seed: int = 0,
@@ -42,7 +43,8 @@ def decode(
 
     Args:
         dump: dump dir. subset: its set. out: folder to write.
-        timelag, duration, acoustic: exp dirs or checkpoints. device: torch's name.
+        timelag, duration, acoustic: exp dirs or checkpoints; without the first two, phones last as they were
+            recorded, and an utterance has the frames of its recording. device: torch's name.
         seed: of models that draw by chance in inference.
         trust_code: see :func:`nnsvs_lite.models.checkpoint.load_model`.
 
@@ -50,41 +52,41 @@ def decode(
     """
     dump, out = Path(dump), Path(out)
     folder = dump / subset
-    models = [checkpoint_of(path) for path in (timelag, duration, acoustic)]
-    inputs = [
-        folder / f"{n}.{end}"
-        for n in ("note_context", "phone_context", "note_time")
-        for end in ("scp", "ark")
-    ]
-    inputs += [dump / "schema.json", *(folder / name for name in (*COPIED, "utt2lang")), *models]
+    given = {"timelag": timelag, "duration": duration, "acoustic": acoustic}
+    paths = {family: checkpoint_of(path) for family, path in given.items() if path is not None}
+    is_timed = len(paths) == len(given)
+    tables = ("note_context", "phone_context", "note_time", *(() if is_timed else TIMES))
+    inputs = [folder / f"{n}.{end}" for n in tables for end in ("scp", "ark")]
+    inputs += [dump / "schema.json", *(folder / name for name in (*COPIED, "utt2lang")), *paths.values()]
     done = Done(out, "decode", inputs, {"decoding": DECODING, "seed": seed})
     if done.is_current():
         return False
 
     # torch is slow to import; a finished stage must not wait for it.
     from nnsvs_lite.models.checkpoint import load_model
-    from nnsvs_lite.synthesis.predict import TimedExamples, predict_acoustic, predict_timing
+    from nnsvs_lite.synthesis.predict import TimedExamples, Timing, predict_acoustic, predict_timing
     from nnsvs_lite.training.data import DumpDataset
     from nnsvs_lite.training.device import find_device
 
     place = find_device(device)
-    lag_model, duration_model, acoustic_model = (
-        load_model(path, family, trust_code=trust_code).to(place)
-        for path, family in zip(models, ("timelag", "duration", "acoustic"))
-    )
-    spec = acoustic_model.spec
+    models = {f: load_model(path, f, trust_code=trust_code).to(place) for f, path in paths.items()}
+    spec = models["acoustic"].spec
     held = Spec.read(dump, stats=False)
-    for path, model in zip(models, (lag_model, duration_model, acoustic_model)):
-        model.check_fits(held, path)
+    for family, model in models.items():
+        model.check_fits(held, paths[family])
     # Nothing of an utterance is kept but its times: sets may be large.
-    data = DumpDataset(dump, subset, spec, timing=False, cache=0)
+    data = DumpDataset(dump, subset, spec, timing=not is_timed, cache=0)
 
     done.clear()
     began = time.perf_counter()
-    timings = predict_timing(data, lag_model, duration_model)
+    if is_timed:
+        timings = predict_timing(data, models["timelag"], models["duration"])
+    else:
+        timings = [Timing(example.score.time_lag, example.score.duration) for example in data]
     took = time.perf_counter() - began
     seconds: list[float] = []
-    predicted = _clocked(predict_acoustic(TimedExamples(data, timings), acoustic_model, seed=seed), seconds)
+    sung = predict_acoustic(TimedExamples(data, timings), models["acoustic"], seed=seed)
+    predicted = _clocked(sung, seconds)
     outputs = write_features(out, spec.streams, ((data.utts[i], row) for i, row in predicted), ordered=False)
     phones = (spec.symbols(e.score.phone_context) for e in data)
     rows = ((u, p, t.time_lag, t.duration) for u, p, t in zip(data.utts, phones, timings))
@@ -94,8 +96,8 @@ def decode(
     timing = {"audio_seconds": frames * spec.frame_shift, "timing_seconds": took}
     write_json(out / "timing.json", timing | {"acoustic_seconds": sum(seconds)})
     spec.write(out)
-    if Path(acoustic).is_dir():
-        outputs += assemble(acoustic, timelag=models[0], duration=models[1])
+    if Path(acoustic).is_dir() and is_timed:
+        outputs += assemble(acoustic, timelag=paths["timelag"], duration=paths["duration"])
     # Vocoding adds to the times.
     done.set([*outputs, out / "schema.json"], [out / "timing.json"])
     return True

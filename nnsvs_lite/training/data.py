@@ -2,19 +2,17 @@
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from nnsvs_lite.corpus.datadir import DataDir
-from nnsvs_lite.features.audio import resample
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.tables import FeatureReader, read_table
 from nnsvs_lite.models.batch import Batch, Example, ScoreExample, collate
-
-_SHORT = 0.05
-"""Seconds that a recording may be shorter than its features."""
+from nnsvs_lite.training.recordings import Recordings
 
 _CONTEXT = ("note_context", "phone_context", "note_index", "note_time")
 
@@ -23,7 +21,7 @@ class DumpDataset(Sequence[Example]):
     """The utterances of one set of a dump dir.
 
     Lengths come from the durations, or without them from the first stream; nothing else is read before it is
-    needed. Arrays are kept in memory up to ``cache`` bytes in all.
+    needed. Features are kept in memory up to ``cache`` bytes in all, recordings are not.
 
     Args:
         dump: the dump dir. subset: the set's name. spec: names the streams.
@@ -32,6 +30,7 @@ class DumpDataset(Sequence[Example]):
         score: whether to load the score; without it there is no timing either.
         recordings: gives a stream ``wav`` (S, 1) of as many samples as the frames stand for, from where
             features are analysed; resampled as for the analysis.
+        spectra_from: a decode dir of the set, whose spectra take the place of the recordings' own.
 
     Raises DataError where the set is missing, empty, or its tables hold different ids; and on access, where a
     recording is missing or too short.
@@ -47,6 +46,7 @@ class DumpDataset(Sequence[Example]):
         cache: int = 1 << 30,
         score: bool = True,
         recordings: DataDir | None = None,
+        spectra_from: str | os.PathLike | None = None,
     ):
         folder = Path(dump) / subset
         if not folder.is_dir():
@@ -57,15 +57,20 @@ class DumpDataset(Sequence[Example]):
         self._streams = list(spec.streams if streams is True else streams or ())
         if unknown := set(self._streams) - set(spec.streams):
             raise DataError(f"the features have no {', '.join(sorted(unknown))}", folder)
-        self.spec, self._score, self._recordings = spec, score, recordings
-        self._readers = {name: FeatureReader(folder / f"{name}.scp") for name in names + self._streams}
+        self.spec, self._score, self._spectra_from = spec, score, spectra_from
+        self.recordings = None if recordings is None else Recordings(recordings, spec.feature_config)
+        places = dict.fromkeys(names + self._streams, folder)
+        if spectra_from is not None:
+            places |= {name: Path(spectra_from) for name in self._streams if name not in ("lf0", "vuv")}
+        self._readers = {name: FeatureReader(place / f"{name}.scp") for name, place in places.items()}
         first = "phone_context" if score else self._streams[0]
         self.utts = list(self._readers[first])
         if not self.utts:
             raise DataError("the set has no utterances", folder)
-        for name, reader in self._readers.items():
+        for reader in self._readers.values():
             for utt in set(reader) ^ set(self.utts):
-                raise DataError(f"utterance {utt!r} is not in both {name}.scp and {first}.scp", folder)
+                what = f"utterance {utt!r} is not in both {reader.scp.name} and {first}.scp"
+                raise DataError(what, reader.scp.parent)
         self.singers = _indices(folder / "utt2spk", self.utts, spec.speakers)
         self._language = _indices(folder / "utt2lang", self.utts, spec.codes)
         if spec.languages[1:]:
@@ -77,7 +82,8 @@ class DumpDataset(Sequence[Example]):
         if timing:
             self.frames = [int(self._readers["duration"][utt].sum()) for utt in self.utts]
         elif not score:
-            self.frames = [len(self._readers[first][utt]) for utt in self.utts]
+            lengths = FeatureReader(folder / f"{first}.scp")
+            self.frames = [len(lengths[utt]) for utt in self.utts]
         self._cache: dict[int, Example] = {}
         self._room = cache
 
@@ -85,13 +91,30 @@ class DumpDataset(Sequence[Example]):
         return len(self.utts)
 
     def __getitem__(self, index: int) -> Example:
+        return self.piece(index, 0, self.frames[index]) if self.recordings else self.features(index)
+
+    def piece(self, index: int, first: int, frames: int) -> Example:
+        """Frames of an utterance from ``first`` on, with their part of the recording."""
+        whole, config = self.features(index), self.spec.feature_config
+        self.recordings.check(whole.utt, self.frames[index])
+        streams = {name: values[first : first + frames] for name, values in whole.streams.items()}
+        start = round(first * config.frame_shift * config.sample_rate)
+        wav = self.recordings.piece(whole.utt, start, config.n_samples(frames))
+        return replace(whole, streams=streams | {"wav": wav[:, None].astype(np.float32)})
+
+    def features(self, index: int) -> Example:
+        """An utterance without its recording."""
         if index in self._cache:
             return self._cache[index]
         utt = self.utts[index]
         arrays = {name: reader[utt] for name, reader in self._readers.items()}
         streams = {name: arrays[name] for name in self._streams}
-        if self._recordings is not None:
-            arrays["wav"] = streams["wav"] = self._waveform(self._recordings, utt, self.frames[index])
+        for name, values in streams.items():
+            if self._spectra_from and len(values) != self.frames[index]:
+                what = (
+                    f"{utt}: {name} has {len(values)} frames, the recording's features {self.frames[index]}"
+                )
+                raise DataError(f"{what}: decode with --true-times", self._spectra_from)
         language = self._language[utt]
         score = self._score_example(arrays, self.spec.codes[language]) if self._score else None
         example = Example(utt, score, streams, self.singers[utt], language)
@@ -112,16 +135,6 @@ class DumpDataset(Sequence[Example]):
             time_lag=column.get("time_lag"),
             duration=whole.get("duration"),
         )
-
-    def _waveform(self, recordings: DataDir, utt: str, frames: int) -> np.ndarray:
-        rate = self.spec.sample_rate
-        x = resample(*recordings.audio(utt), rate)
-        out = np.zeros((round(frames * self.spec.frame_shift * rate), 1), np.float32)
-        if len(out) - len(x) > _SHORT * rate:
-            seconds = f"{len(x) / rate:.3f} s are recorded, the features have {len(out) / rate:.3f} s"
-            raise DataError(f"{utt}: {seconds}; extract them again", recordings.path)
-        out[: len(x), 0] = x[: len(out)]
-        return out
 
 
 class Versions(Sequence[Example]):

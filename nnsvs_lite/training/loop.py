@@ -147,6 +147,7 @@ class Loop:
             network.train()
         means, self._watched = Means(), []
         for batch in self._batches():
+            self.task.updates = self.step
             with fabric.autocast():
                 losses = self.task.step(batch, self._update)
             means.add(losses, self._share)

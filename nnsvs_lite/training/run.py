@@ -39,6 +39,7 @@ def train(
     overwrite: bool = False,
     data: str | os.PathLike | None = None,
     init: str | os.PathLike | None = None,
+    features_from: str | os.PathLike | None = None,
 ) -> bool:
     """Trains a model, or takes up its training, unless the exp dir is up to date.
 
@@ -50,6 +51,8 @@ def train(
         overwrite: whether a model of another configuration or other data may be replaced.
         data: folder with data dirs of both sets, for vocoders.
         init: exp dir, or checkpoint, of a voice whose weights are where training starts.
+        features_from: folder of decode dirs of both sets, made with true times, whose spectra vocoders learn
+            from in place of the recordings' own.
 
     Returns whether anything was done. Raises DataError for bad data or configuration, a loss that is not
     finite, or an exp dir that holds another experiment.
@@ -60,6 +63,8 @@ def train(
     for path in inputs + folders:
         if not path.exists():
             raise DataError("no such file or folder; run stage 2 first", path)
+    predicted = [] if features_from is None else [Path(features_from) / name for name in (train_set, dev_set)]
+    inputs += [path for folder in predicted for path in sorted(folder.glob("*.ark"))]
     inputs += [path for folder in folders for path in (folder, *audio_files(folder))]
     start = None if init is None else checkpoint_of(init)
     inputs += [] if start is None else [start]
@@ -82,6 +87,9 @@ def train(
     source = _identity(dump, train_set, dev_set, data, done.hashes)
     if start is not None:
         source["init"] = done.hashes[start][:12]
+    if predicted:
+        held = [done.hashes[path] for folder in predicted for path in sorted(folder.glob("*.ark"))]
+        source["features_from"] = hashlib.sha256("".join(held).encode()).hexdigest()[:12]
     # Of damage it is known that nothing else differs.
     changes = [] if done.damaged else differences(out, config.to_dict(), source)
     if changes and not overwrite:
@@ -103,7 +111,13 @@ def train(
         raise DataError(f"training.precision or devices: {error}", config_path) from None
     fabric.launch()
     task = TASKS[config.model_class.family](
-        config, dump, train_set, dev_set, data, None if start is None else (start, source["init"])
+        config,
+        dump,
+        train_set,
+        dev_set,
+        data,
+        None if start is None else (start, source["init"]),
+        features_from,
     )
     loop = Loop(task, out, fabric)
     if fabric.is_global_zero:

@@ -61,11 +61,12 @@ class Task:
         config: the experiment. dump: dump dir. train_set, dev_set: its sets.
         data: folder of data dirs of the same names, for tasks that hear recordings.
         init: checkpoint of the voice to start from, and a hash of it; None to start afresh.
+        features_from: folder of decode dirs of the sets, with the spectra to learn from.
 
     Attributes:
         units: what losses are means over. left_out: which of them are not learnt from.
         only: options that this task takes and others refuse.
-        needs: options of :class:`DumpDataset`. model: what is kept.
+        needs: options of :class:`DumpDataset`. model: what is kept. updates: made so far.
         draw: makes an epoch's version of an utterance by chance; None where all see the same.
 
     Raises DataError for data that is missing or damaged, and options that are another task's.
@@ -76,10 +77,12 @@ class Task:
     only: ClassVar[tuple[str, ...]] = ()
     needs: ClassVar[dict[str, Any]] = {}
     draw: Callable[[Example, np.random.Generator], Example] | None = None
+    updates: int = 0
     _OWNERS: ClassVar[dict[str, str]] = {
-        "transpose": "acoustic models",
+        "transpose": "acoustic models and vocoders",
         "stretch": "acoustic models",
         "crop_frames": "vocoders",
+        "loudness": "vocoders",
     }
 
     def __init__(
@@ -90,8 +93,11 @@ class Task:
         dev_set: str,
         data: str | os.PathLike | None = None,
         init: tuple[Path, str] | None = None,
+        features_from: str | os.PathLike | None = None,
     ):
-        self.config, self.options = config, config.training
+        self.config, self.options, self.features_from = config, config.training, features_from
+        if features_from is not None and "--features-from" not in self.only:
+            raise DataError("--features-from is for vocoders")
         for name, owner in self._OWNERS.items():
             if getattr(self.options, name) and name not in self.only:
                 raise DataError(f"training.{name} is for {owner}")

@@ -1,44 +1,26 @@
 """Vocoders: streams and recordings, whole or in random pieces, and perhaps a discriminator."""
 
 import os
-from collections.abc import Callable
-from dataclasses import replace
-from functools import partial
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from torch import Tensor
 
 from nnsvs_lite.corpus.datadir import DataDir
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.base import VocoderModel
 from nnsvs_lite.models.batch import Batch, Example
+from nnsvs_lite.training.crops import Crops
 from nnsvs_lite.training.data import DumpDataset
 from nnsvs_lite.training.tasks.base import Task, Update, compete
-
-
-def cropped(example: Example, rng: np.random.Generator, frames: int, hop: float) -> Example:
-    """A random piece of an utterance's streams, all of one rate, and of its ``wav``.
-
-    Args:
-        frames: of the piece; shorter utterances stay whole. hop: samples a frame, perhaps not whole.
-    """
-    spare = example.frames - frames
-    if spare <= 0:
-        return example
-    first = int(rng.integers(spare + 1))
-    sample = round(first * hop)
-    streams = {name: values[first : first + frames] for name, values in example.streams.items()}
-    streams["wav"] = example.streams["wav"][sample : sample + round(frames * hop)]
-    return replace(example, streams=streams)
 
 
 class VocoderTask(Task):
     """A generator, and a discriminator where the model has one; batches are counted in frames."""
 
     units = "frames"
-    only = ("crop_frames",)
+    only = ("crop_frames", "loudness", "transpose", "--features-from")
     model: VocoderModel
 
     def __init__(self, *args: Any, **options: Any):
@@ -50,13 +32,22 @@ class VocoderTask(Task):
     def read(self, dump: str | os.PathLike, subset: str, data: str | os.PathLike | None) -> DumpDataset:
         if data is None:
             raise DataError("a vocoder learns from recordings: give --data, the folder of the data dirs")
-        given = {"streams": self.model.inputs, "recordings": DataDir.read(Path(data) / subset)}
+        # What is played faster has the F0 that it has by the dump.
+        moved = ("lf0", "vuv") if self.options.transpose else ()
+        given = {"streams": tuple(dict.fromkeys((*moved, *self.model.inputs)))}
+        given |= {"recordings": DataDir.read(Path(data) / subset)}
+        if self.features_from is not None:
+            if self.options.transpose:
+                raise DataError(
+                    "training.transpose analyses recordings anew: it goes without --features-from"
+                )
+            given["spectra_from"] = Path(self.features_from) / subset
         return DumpDataset(dump, subset, self.spec, score=False, **given)
 
-    @property
-    def draw(self) -> Callable[..., Example] | None:
-        hop, frames = self.spec.frame_shift * self.spec.sample_rate, self.options.crop_frames
-        return partial(cropped, frames=frames, hop=hop) if frames else None
+    def examples(self, epoch: int) -> Sequence[Example]:
+        options = self.options
+        drawn = options.crop_frames or options.loudness or options.transpose
+        return Crops(self.train_data, options, epoch) if drawn else self.train_data
 
     def start(self, optimise: Callable[..., None], register: Callable[[str, Any], None]) -> None:
         optimise("generator", self.model)
@@ -65,7 +56,7 @@ class VocoderTask(Task):
 
     def step(self, batch: Batch, update: Update) -> dict[str, Tensor]:
         model, judge = self.model, self.discriminator
-        if judge is None:
+        if judge is None or self.updates < model.adversarial_from:
             losses = model.loss(batch)
             update("generator", losses["loss"], losses["weight"])
             return losses
