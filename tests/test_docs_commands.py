@@ -51,6 +51,9 @@ ELSEWHERE = {
         '"train", "--config", conf, "--dump", dump, "--data", data, "--out", out',
     ),
     "nnsvs-lite data combine": ("egs/demo/svs1/local/data.sh", "nnsvs-lite data combine"),
+    "./run.sh --db-root ~/songs": ("tests/test_recipe_myvoice.py", '"--db-root", "my songs", "--lang", "ja"'),
+    "nnsvs-lite sing new_song": ("tests/test_recipe_myvoice.py", '"sing", str(song), "--model", voice'),
+    "nnsvs-lite card egs": ("tests/test_recipe_myvoice.py", '"card", voice'),
     "nnsvs-lite sing SCORE": (CI, "nnsvs-lite sing"),
     "nnsvs-lite sing song.musicxml --model exp/acoustic_resf0_conv_world_24k_multi": (CI, "--singer mei"),
 }
@@ -73,7 +76,7 @@ def of(*beginnings: str) -> list[Command]:
     return [c for c in COMMANDS if not is_mention(c) and c.text.startswith(beginnings)]
 
 
-RECIPES = of("./run.sh")
+RECIPES = [c for c in of("./run.sh") if elsewhere(c) is None]
 HERE = [c for c in of("nnsvs-lite") if elsewhere(c) is None]
 
 

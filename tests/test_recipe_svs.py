@@ -256,6 +256,24 @@ def test_alignment_where_labels_are_missing_or_asked_for(recipe: Recipe) -> None
     assert recipe.commands == ["config", "align"]
 
 
+def test_whole_songs_are_split_after_their_alignment(recipe: Recipe) -> None:
+    recipe._program(
+        recipe.folder / "local" / "split.sh", '#!/bin/sh\necho "local/split.sh $*" >>"${CALLS}"\n'
+    )
+    for kind in ("labelled", "scored"):
+        (recipe.folder / "data" / "songs" / kind).mkdir(parents=True)
+    (recipe.folder / "data" / "songs" / "labelled" / "label.ctm").touch()
+    recipe.run("--stage", "0", "--stop-stage", "1", "--align-config", "toy")
+    songs = ("data/songs/labelled", "data/songs/scored")
+    _, validate, _, align, split = recipe.calls
+    assert validate.startswith(f"validate {' '.join(songs)} ")
+    assert align.endswith("--out exp/align_toy --nj 2 --realign false --data=data/songs/scored")
+    assert split == "local/split.sh --datadir data --align exp/align_toy"
+    (recipe.folder / "data" / "songs" / "scored").rmdir()
+    recipe.run("--stage", "1", "--stop-stage", "1", "--align-config", "toy")
+    assert recipe.commands == ["local/split.sh"]
+
+
 @pytest.mark.parametrize(
     ("numbers", "program"),
     [

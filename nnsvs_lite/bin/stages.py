@@ -94,6 +94,39 @@ def prepare(args: Namespace) -> None:
 
 
 @stage(
+    "stage 0 of a folder of your own recordings: data dirs of whole songs",
+    arg("--db-root", "folder of recordings, each with a score or lyrics of the same name", required=True),
+    arg("--out", "folder of the data dirs to write", default="data"),
+    arg("--lang", "language of the lyrics, such as ja", required=True),
+    arg("--speaker", "id of the singer", default="me"),
+    arg("--drafts", "folder of drafted scores; those that were mended count", default="drafts"),
+    options.STRICT,
+    options.PROCESSES,
+)
+def gather(args: Namespace) -> None:
+    from nnsvs_lite.recordings.gather import gather
+    from nnsvs_lite.report.recordings import gathered_text
+
+    where = {"lang": args.lang, "speaker": args.speaker, "drafts": args.drafts}
+    if gather(args.db_root, args.out, jobs=args.nj, **where) is None:
+        print(f"{args.out} is up to date")
+    print(gathered_text(args.out), end="")
+
+
+@stage(
+    "stage 1 of a folder of your own recordings: sets of the phrases that were aligned, and a report",
+    arg("--datadir", "folder that gather wrote to", default="data"),
+    arg("--align", "experiment folder of nnsvs-lite align", metavar="DIR"),
+    arg("--drafts", "folder to write drafted scores to, for people to mend", default="drafts"),
+    stage="datadir",
+)
+def split(args: Namespace) -> None:
+    from nnsvs_lite.report.recordings import split_and_report
+
+    print(split_and_report(args.datadir, args.align, args.drafts), end="")
+
+
+@stage(
     "make phone labels of recordings from their lyrics and scores (stage 1)",
     options.DATA_DIRS,
     arg("--config", "name of an aligner, or its YAML", default="score"),

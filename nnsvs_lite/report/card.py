@@ -2,6 +2,7 @@
 
 import os
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from nnsvs_lite.evaluation.results import REFERENCES, read_results
 from nnsvs_lite.features.f0 import hz_to_midi
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.atomic import read_json, write_text
+from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.done import digest
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.tables import FeatureReader
@@ -22,6 +24,7 @@ from nnsvs_lite.report.comparison import Comparison, find_results, read_setup
 from nnsvs_lite.report.experiments import read_experiment
 from nnsvs_lite.report.page import environment, loss_charts
 from nnsvs_lite.score.languages.base import SILENCES
+from nnsvs_lite.score.types import Score
 
 RARE = 5
 """Times; a phone, or notes of a length, that were sung less often are to be recorded."""
@@ -56,19 +59,24 @@ class Coverage:
         """Reads a set of a dump. Raises DataError where it is missing or damaged."""
         reference, found, pitches = Reference(dump, name), cls(), []
         for utterance in map(reference.__getitem__, reference.utts):
-            found.phrases += 1
-            notes = utterance.score.notes
-            for segment, note in zip(utterance.phones, utterance.note_index):
-                if segment.label not in SILENCES:
-                    phone = reference.spec.name_of(utterance.score.lang, segment.label)
-                    found.phones[phone] += 1
-                    found.seconds[phone, notes[note].pitch] += segment.end - segment.start
+            score = utterance.score
+            names = [reference.spec.name_of(score.lang, segment.label) for segment in utterance.phones]
             spans = utterance.notes.spans(utterance.phones)
-            classes = np.digitize(spans[:, 1] - spans[:, 0], LENGTHS)
-            found.lengths += np.bincount(classes, minlength=len(LENGTHS) + 1)
+            found.add(score, utterance.phones, names, spans[:, 1] - spans[:, 0])
             pitches.append(hz_to_midi(utterance.f0[utterance.f0 > 0]))
         found.pitches = np.concatenate(pitches)
         return found
+
+    def add(
+        self, score: Score, labels: Sequence[Segment], names: Sequence[str], lengths: Sequence[float]
+    ) -> None:
+        """Counts a phrase: its labels, what its phones are called, and the seconds of its sung notes."""
+        self.phrases += 1
+        for segment, phone, note in zip(labels, names, score.note_index, strict=True):
+            if segment.label not in SILENCES:
+                self.phones[phone] += 1
+                self.seconds[phone, score.notes[note].pitch] += segment.end - segment.start
+        self.lengths += np.bincount(np.digitize(lengths, LENGTHS), minlength=len(LENGTHS) + 1)
 
     def at(self, pitch: int) -> float:
         """Seconds that notes of a pitch were sung."""
@@ -93,25 +101,45 @@ def _some(words: list[str]) -> str:
 
 
 def record_next(spec: Spec, coverage: Coverage | None) -> list[tuple[str, str]]:
-    """What a voice lacks: a kind, and which phones, pitches or lengths; the most urgent first."""
-    counts = dict(zip(("", *spec.phones), spec.phone_stat("count", 0.0)))
+    """What a voice lacks, see :func:`lacking`, by the statistics of its training set."""
+    names = ("", *spec.phones)
     sung = spec.phones[len(SILENCES) :]
+    frames = dict(zip(names, spec.phone_stat("frames", 0.0)))
+    seconds = sum(frames[p] for p in sung) * spec.frame_shift
+    counts = dict(zip(names, spec.phone_stat("count", 0.0)))
+    return lacking(sung, counts, _held(spec), seconds, coverage)
+
+
+def _held(spec: Spec) -> list[str]:
+    return [phone for phone, held in zip(("", *spec.phones), spec.sustaining) if held]
+
+
+def lacking(
+    sung: Sequence[str],
+    counts: Mapping[str, float],
+    held: Sequence[str],
+    seconds: float,
+    coverage: Coverage | None,
+) -> list[tuple[str, str]]:
+    """What recordings lack: a kind, and which phones, pitches or lengths; the most urgent first.
+
+    Args:
+        sung: phones that there are, silences left out; ``held``: those that notes are held on.
+        counts: how often each was sung. seconds: of all singing.
+    """
     out = [("phones that were never sung", [p for p in sung if not counts[p]])]
     rare = sorted((p for p in sung if 0 < counts[p] < RARE), key=counts.__getitem__)
     out.append((f"phones sung fewer than {RARE} times", [f"{p} ({counts[p]:.0f})" for p in rare]))
-    seconds = sum(n for p, n in zip(("", *spec.phones), spec.phone_stat("frames", 0.0)) if p in sung)
-    seconds *= spec.frame_shift
     if coverage is not None:
         span = coverage.range
         thin = [(p, coverage.at(p)) for p in span if coverage.at(p) < THIN]
         names = [f"{plots.note_name(p)} ({found:.1f} s)" for p, found in thin]
         out.append(("pitches within the range that are hardly sung", names))
-        held = [p for p, s in zip(("", *spec.phones), spec.sustaining) if s and coverage.phones[p]]
         gaps = [
             f"{phone} at {plots.note_name(pitch)}"
             for pitch in span
             for phone in held
-            if coverage.at(pitch) >= THIN and not coverage.seconds[phone, pitch]
+            if coverage.phones[phone] and coverage.at(pitch) >= THIN and not coverage.seconds[phone, pitch]
         ]
         out.append(("vowels at pitches where others are sung", gaps))
         few = [f"{n} ({k})" for n, k in zip(length_names(), coverage.lengths) if k < RARE]
@@ -195,7 +223,9 @@ def build_card(
         comparison=comparison,
         numbers=[comparison.numbers(name) for name in ("main", "life")] if comparison else [],
         references=REFERENCES,
-        map=_map(spec, coverage) if coverage and coverage.range else "",
+        map=coverage_map(spec.phones[len(SILENCES) :], _held(spec), coverage)
+        if coverage and coverage.range
+        else "",
         ranges=[(who, np.percentile(f0, (0, 5, 50, 95, 100))) for who, f0 in ranges.items() if len(f0)],
         lengths=list(zip(length_names(), coverage.lengths)) if coverage else [],
         name_of=lambda midi: plots.note_name(round(midi)),
@@ -219,12 +249,9 @@ def _scored_pitches(dump: Path, results: Path) -> dict[str, np.ndarray]:
     return {who: hz_to_midi(np.concatenate([x[x > 0] for x in found])) for who, found in f0.items()}
 
 
-def _map(spec: Spec, coverage: Coverage) -> str:
-    """Seconds of each phone at each pitch, vowels first, and of all together."""
-    held = dict(zip(("", *spec.phones), spec.sustaining))
-    phones = sorted(
-        (p for p in spec.phones[len(SILENCES) :] if coverage.phones[p]), key=lambda p: not held[p]
-    )
+def coverage_map(sung: Sequence[str], held: Sequence[str], coverage: Coverage) -> str:
+    """Seconds of each phone at each pitch, those that are held first, and of all together."""
+    phones = sorted((p for p in sung if coverage.phones[p]), key=lambda p: p not in held)
     rows = {"all": [coverage.at(pitch) for pitch in coverage.range]}
     rows |= {p: [coverage.seconds[p, pitch] for pitch in coverage.range] for p in phones}
     return plots.coverage_map(rows, [plots.note_name(p) for p in coverage.range])

@@ -1,56 +1,34 @@
 """Phone times that someone else has set: read from a file, laid under a score."""
 
 import os
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from nnsvs_lite.corpus.labels import DEVOICED, check_unit, merge_silences, plain
-from nnsvs_lite.io.atomic import read_text, write_text
-from nnsvs_lite.io.ctm import Segment, read_ctm
+from nnsvs_lite.io.atomic import write_text
+from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.score.formats.htslabel import HUNDRED_NS, read_lab
+from nnsvs_lite.score.formats.htslabel import HUNDRED_NS
+from nnsvs_lite.score.formats.labelfile import read_times
 from nnsvs_lite.score.languages import get_language
 from nnsvs_lite.score.timing import find_difference
 from nnsvs_lite.score.types import Score
 
-SUFFIXES = (".lab", ".txt", ".ctm", ".textgrid")
 MAX_GAP = 0.005
 """Seconds by which a label may start off the end of the one before it."""
 MAX_EXCESS = 60.0
 """Seconds by which labels may end after their score."""
-_FULL_CONTEXT = re.compile(r"^[^@]*@[^^]*\^[^-]*-([^+]*)\+|^[^-/]*-([^+/]*)\+.*/A:")
 
 
 def read_labels(path: str | os.PathLike) -> list[Segment]:
-    """Phone times from a file, in seconds from the song's beginning.
-
-    ``.lab`` and ``.txt`` hold ``start end phone`` lines: whole numbers are 100 ns, as in HTS, numbers with a
-    decimal point seconds; of full-context labels the phone is taken. ``.ctm`` holds one utterance. Of a
-    ``.TextGrid`` the tier ``phones`` is read, and an interval without text is a pause.
+    """Phone times from a file, in seconds from the song's beginning, of any form that
+    :func:`~nnsvs_lite.score.formats.labelfile.read_times` knows.
 
     Raises DataError where the file cannot be read, has another suffix, or its labels overlap or leave gaps.
     """
-    path = Path(path)
-    suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
-        raise DataError(f"no reader for labels named *{path.suffix}; known: {', '.join(SUFFIXES)}", path)
-    if suffix == ".ctm":
-        table = read_ctm(path)
-        if len(table) != 1:
-            raise DataError(f"holds {len(table)} utterances, labels of one song are needed", path)
-        (labels,) = table.values()
-    elif suffix == ".textgrid":
-        from nnsvs_lite.io.textgrid import read_textgrid
-
-        labels = [s._replace(label=s.label or "pau") for s in read_textgrid(path)]
-    else:
-        times = (word for line in read_text(path).splitlines() for word in line.split()[:2])
-        seconds = any("." in word for word in times)
-        rows = [(s, _FULL_CONTEXT.match(s.label)) for s in read_lab(path, 1.0 if seconds else HUNDRED_NS)]
-        labels = [s._replace(label=full[1] or full[2]) if full else s for s, full in rows]
-    _check(labels, path)
+    labels = read_times(path)
+    _check(labels, Path(path))
     return labels
 
 
@@ -61,8 +39,6 @@ def write_lab(path: str | os.PathLike, labels: Sequence[Segment]) -> None:
 
 
 def _check(labels: Sequence[Segment], where: Path) -> None:
-    if not labels:
-        raise DataError("holds no labels", where)
     if abs(labels[0].start) > MAX_GAP:
         raise DataError(f"the first label starts at {labels[0].start:g} s, 0 is needed", where)
     for k, label in enumerate(labels):

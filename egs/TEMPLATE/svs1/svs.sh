@@ -94,6 +94,13 @@ decode_label() {
     echo "${name/_${feats}${variant}/}"
 }
 
+# find_songs: sets ${songs} to the data dirs of stages 0 and 1: the sets; or, where local/split.sh makes these of what
+# could be aligned, those of whole songs.
+find_songs() {
+    songs=("${sets[@]/#/${datadir}/}")
+    [ ! -x local/split.sh ] || songs=("${datadir}"/songs/*)
+}
+
 for number in stage stop_stage nj ngpu threads seed; do
     [[ ${!number} =~ ^-?[0-9]+$ ]] || fail "--${number//_/-} must be a whole number, not '${!number}'"
 done
@@ -177,23 +184,29 @@ if is_due 0; then
     [ -x local/data.sh ] || fail "local/data.sh is missing in $(pwd)"
     # shellcheck disable=SC2086
     one data local/data.sh --db-root "${db_root}" --out "${datadir}" ${local_data_opts}
-    one validate nnsvs-lite validate "${sets[@]/#/${datadir}/}" --sound warn --nj "${nj}"
+    find_songs
+    one validate nnsvs-lite validate "${songs[@]}" --sound warn --nj "${nj}"
 fi
 
 if is_due 1; then
     announce 1 "alignment"
-    labelled=true
-    for set in "${sets[@]}"; do
-        need_dir "${datadir}/${set}" "run stage 0 first"
-        [ -f "${datadir}/${set}/label.ctm" ] || labelled=false
+    find_songs
+    unlabelled=()
+    for songs_dir in "${songs[@]}"; do
+        need_dir "${songs_dir}" "run stage 0 first"
+        [ -f "${songs_dir}/label.ctm" ] && [ "${realign}" = false ] || unlabelled+=("--data=${songs_dir}")
     done
-    if [ "${labelled}" = true ] && [ "${realign}" = false ]; then
+    align_exp=${expdir}/align_$(name_of "${align_config}")${variant}
+    if [ "${#unlabelled[@]}" -eq 0 ]; then
         echo "The corpus comes with phone times (label.ctm): alignment is skipped; --realign true aligns anyway."
     else
         find_config align "${align_config}"
-        one align nnsvs-lite align --config "${found}" --out "${expdir}/align_$(name_of "${align_config}")${variant}" \
-            --nj "${nj}" --realign "${realign}" "${sets[@]/#/--data=${datadir}/}"
+        # Sets are aligned together; of whole songs those that have phone times keep them.
+        [ -x local/split.sh ] || unlabelled=("${songs[@]/#/--data=}")
+        one align nnsvs-lite align --config "${found}" --out "${align_exp}" \
+            --nj "${nj}" --realign "${realign}" "${unlabelled[@]}"
     fi
+    [ ! -x local/split.sh ] || one split local/split.sh --datadir "${datadir}" --align "${align_exp}"
 fi
 
 if is_due 2; then

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby, pairwise
 from typing import Any
 
+from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.formats.assemble import DEFAULT_TEMPO
 from nnsvs_lite.score.formats.htslabel import pitch_number
@@ -84,6 +85,31 @@ def read_ds(path: str | os.PathLike, *, lang: str = "ja", tempo: float | None = 
         raise DataError("the score is empty: it has no notes")
     checked_length(rows[-1].end)
     return Score(tuple(_notes(rows, bpm)), lang, timeline=Timeline(((0.0, bpm),)))
+
+
+def read_ds_times(path: str | os.PathLike) -> list[Segment]:
+    """Phone times of a DiffSinger file, in seconds: ``ph_seq`` with ``ph_dur``, pauses between segments.
+
+    Raises DataError where a segment has no ``ph_dur``, or not one length for each phone.
+    """
+    value = parse_json(read_bytes(path, MAX_TEXT_BYTES))
+    labels: list[Segment] = []
+    segments = get_rows([value] if isinstance(value, dict) else value, "a DiffSinger file")
+    offsets = [get_number(s.get("offset", 0), "offset", 0, MAX_SECONDS) for s in segments]
+    for i in sorted(range(len(segments)), key=offsets.__getitem__):
+        segment, at, place = segments[i], offsets[i], f"segment {i + 1}"
+        phones, lengths = (get_text(segment.get(name)).split() for name in ("ph_seq", "ph_dur"))
+        if not phones or len(phones) != len(lengths):
+            raise DataError(
+                f"{place}: {len(phones)} phones in ph_seq, {len(lengths)} lengths in ph_dur", path
+            )
+        before = labels[-1].end if labels else 0.0
+        labels += [Segment(before, at, "SP")] * (at > before)
+        for phone, length in zip(phones, lengths):
+            end = at + get_number(length, f"{place}: ph_dur", 0, MAX_SECONDS)
+            labels.append(Segment(round(at, 7), round(end, 7), phone.rpartition("/")[2] or phone))
+            at = end
+    return labels
 
 
 def _segment(segment: dict[str, Any], start: float, place: str, language: Language | None) -> list[_Row]:
