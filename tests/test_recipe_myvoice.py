@@ -48,7 +48,7 @@ def test_wrong_options_are_refused_in_a_line(tmp_path, options, said):
 def test_two_songs_become_a_voice_that_sings_in_tune(tmp_path):
     """A folder named from where one stands, with a blank in it; one song late, stereo and an octave low."""
     folder = tmp_path / "my songs"
-    one, two = make_song(21, phrases=5), make_song(22, phrases=5)
+    one, two = make_song(21), make_song(22)
     write_song(folder, "one", one)
     late = np.r_[np.zeros(16000), two.audio]
     write_song(folder, "two", two, suffix=".flac", audio=np.c_[late, late], ust=ust_of(two.score, 12))
