@@ -131,8 +131,8 @@ class NeuralAcoustic(AcousticModel):
             sung = self.retrieval(sung, batch, phone_of_frame(batch))
         if (wave := self._movement(batch, sung["lf0"])) is not None:
             # Beside F0, so that what a musician asks of it needs no guess.
-            sung["vibrato"] = wave
-            sung["lf0"] = sung["lf0"] + wave
+            sung["vibrato"], before = wave, sung["lf0"]
+            sung = self.space.floor.steps.sung(sung | {"lf0": before + wave}, before)
         sung = self.gv(sung, batch)
         return sung if self.movement is None else self.movement(sung, batch, phone_of_frame(batch))
 

@@ -1,4 +1,4 @@
-"""The acoustic rule: the score's pitch and each phone's mean spectrum.
+"""The acoustic rule: the score's pitch and each phone's mean spectrum, mel bands with the pitch's harmonics.
 
 It is the floor that systems are compared with and, smoothed, the point from which trained models start.
 """
@@ -14,6 +14,7 @@ from nnsvs_lite.features.voicing import LIMIT, edge_cell, kinds
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.conv import gaussian_kernel, smooth
 from nnsvs_lite.models.layers.expand import note_column, sum_by_note
+from nnsvs_lite.models.layers.harmonics import HarmonicComb
 
 SCORE_PITCH = "pitch_held"
 """The note column that holds the score's pitch, held through rests."""
@@ -76,6 +77,7 @@ class AcousticFloor(nn.Module):
             self.register_buffer(f"voicing_{name}", effect, persistent=False)
         self.register_buffer("kind", torch.tensor(kinds(spec)), persistent=False)
         self._shift = spec.frame_shift
+        self.comb = HarmonicComb(spec) if "mel" in spec.streams else None
 
     def score_lf0(self, batch: Batch, phone: Tensor) -> Tensor:
         """(B, T, 1): log F0 of the score; through rests that of a neighbouring note."""
@@ -94,8 +96,21 @@ class AcousticFloor(nn.Module):
         logit = logit + self.voicing_after[edge_cell(own, kind.gather(1, phone + 2), left * self._shift)]
         return torch.sigmoid(logit.clamp(-LIMIT, LIMIT))[..., None]
 
+    def sung(self, streams: dict[str, Tensor], before: Tensor | None = None) -> dict[str, Tensor]:
+        """The streams, mel spectra with the harmonics of ``lf0``, as far as it is voiced, in place of those
+        of another pitch ``before``; None where they have none yet. WORLD's envelopes stay as they are.
+        """
+        if self.comb is None:
+            return streams
+        comb = self.comb(streams["lf0"]) - (0.0 if before is None else self.comb(before))
+        return streams | {"mel": streams["mel"] + streams["vuv"] * comb}
+
     def forward(self, batch: Batch, phone: Tensor) -> dict[str, Tensor]:
         """Streams (B, T, D), all but voicing as steps; ``phone`` (B, T) from ``phone_of_frame``."""
+        return self.sung(self.plain(batch, phone))
+
+    def plain(self, batch: Batch, phone: Tensor) -> dict[str, Tensor]:
+        """The same, with mel spectra of no pitch."""
         ids = batch.score.phone_context[..., self._id].long().clamp(0, len(self.kind) - 1)
         streams = {"lf0": self.score_lf0(batch, phone), "vuv": self.voiced(ids, batch, phone)}
         ids = ids.gather(1, phone)
@@ -116,6 +131,6 @@ class SmoothFloor(nn.Module):
         return smooth_pitch(batch, phone, self._pitch, self._shift)
 
     def forward(self, batch: Batch, phone: Tensor) -> dict[str, Tensor]:
-        steps, mask = self.steps(batch, phone), batch.frame_mask
+        steps, mask = self.steps.plain(batch, phone), batch.frame_mask
         smoothed = {name: smooth(steps[name], mask, self.spectrum) for name in self.steps.names}
-        return steps | {"lf0": self.pitch_of(batch, phone)} | smoothed
+        return self.steps.sung(steps | {"lf0": self.pitch_of(batch, phone)} | smoothed)

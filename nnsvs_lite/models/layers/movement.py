@@ -12,6 +12,8 @@ from nnsvs_lite.models.layers.acoustic_floor import SCORE_PITCH
 from nnsvs_lite.models.layers.context import FEW_PHONES
 from nnsvs_lite.models.layers.conv import gaussian_kernel, smooth
 from nnsvs_lite.models.layers.counted import Counted
+from nnsvs_lite.models.layers.harmonics import HarmonicComb
+from nnsvs_lite.models.layers.postfilter import first_scaled
 
 VOWELS = 256
 """Sung vowels of the training set that are kept, at most, of all singers and phones alike."""
@@ -33,7 +35,8 @@ OTHER = 100.0
 
 
 class Movement(Counted):
-    """Adds to each vowel's mel-cepstra what was quick in one like it that the singer sang.
+    """Adds to each vowel's mel-cepstra, or mel bands above 1200 Hz, what was quick in one like it that the
+    singer sang; of bands what his own pitch did to them is left out.
 
     Args: strength: of it, for a training set of no size, 1 is all. More data leave networks less still: its
         power is halved by ``FEW_PHONES``.
@@ -46,8 +49,13 @@ class Movement(Counted):
         self._vowel, self._phone = spec.column("phone", "is_vowel"), spec.column("phone", "phone")
         self._pitch = spec.column("note", SCORE_PITCH)
         self.size = round(SECONDS / spec.frame_shift)
-        order = torch.arange(spec.streams.get("mgc", 0), dtype=torch.float32)
-        self.register_buffer("ramp", ((order - FIRST) / (FULL - FIRST)).clamp(0, 1), persistent=False)
+        self.name = "mgc" if "mgc" in spec.streams else "mel"
+        order = torch.arange(spec.streams[self.name], dtype=torch.float32)
+        ramp = ((order - FIRST) / (FULL - FIRST)).clamp(0, 1)
+        self.comb = None
+        if self.name == "mel":
+            ramp, self.comb = (order >= first_scaled("mel", spec)).to(order.dtype), HarmonicComb(spec)
+        self.register_buffer("ramp", ramp, persistent=False)
         self.register_buffer("kernel", gaussian_kernel(SLOW, spec.frame_shift), persistent=False)
         count = min(VOWELS, int(sum(spec.phone_stat("count", 0.0))))
         # Phone (0 for none), singer, pitch, log length, frames.
@@ -67,12 +75,15 @@ class Movement(Counted):
     def fit(self, examples: Sequence[Example]) -> None:
         found: dict[tuple[float, float], list[tuple[Tensor, Tensor]]] = {}
         for example in examples:
-            key = self._key(collate([example], self._shift))[0]
+            batch = collate([example], self._shift)
+            key, spectra = self._key(batch)[0], batch.streams[self.name]
+            if self.comb is not None:
+                spectra = spectra - batch.streams["vuv"] * self.comb(batch.streams["lf0"])
             ends = key[:, 4].long().cumsum(0)
             for row, end in zip(key, ends.tolist()):
                 frames = int(row[4])
-                if row[0] > 0 and frames * self._shift >= 4 * FADE and len(self.ramp):
-                    x = torch.tensor(example.streams["mgc"][None, end - frames : end])
+                if row[0] > 0 and frames * self._shift >= 4 * FADE:
+                    x = spectra[:, end - frames : end]
                     quick = (x - smooth(x, torch.ones(1, frames) > 0, self.kernel))[0, : self.size]
                     row = row.clone()
                     row[4] = len(quick)
@@ -100,8 +111,8 @@ class Movement(Counted):
         return index, (best[..., 0] < OTHER**2) & (key[..., 0] > 0)
 
     def forward(self, streams: dict[str, Tensor], batch: Batch, phone: Tensor) -> dict[str, Tensor]:
-        """The streams (B, T, D), ``mgc`` moved; ``phone`` (B, T) from ``phone_of_frame``."""
-        if not self.strength or not len(self.keys) or not len(self.ramp):
+        """The streams (B, T, D), spectra moved; ``phone`` (B, T) from ``phone_of_frame``."""
+        if not self.strength or not len(self.keys):
             return streams
         key = self._key(batch)
         chosen, known = self._choose(batch, key)
@@ -115,5 +126,5 @@ class Movement(Counted):
         place = torch.where(place < held, place, 2 * held - 2 - place)
         edge = torch.minimum(passed, length - 1 - passed).clamp(min=0)
         gain = ((edge + 0.5) * (self._shift / FADE)).clamp(max=1) * known.gather(1, phone) * batch.frame_mask
-        move = self.moves[row, place].to(streams["mgc"].dtype) * self.ramp
-        return streams | {"mgc": streams["mgc"] + move * (gain * self.strength)[..., None]}
+        move = self.moves[row, place].to(streams[self.name].dtype) * self.ramp
+        return streams | {self.name: streams[self.name] + move * (gain * self.strength)[..., None]}

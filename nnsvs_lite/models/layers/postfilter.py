@@ -29,7 +29,7 @@ class VarianceScaling(nn.Module):
         super().__init__()
         self.strength = strength
         self._rest = spec.column("note", "is_rest")
-        self.first = {name: _first(name, spec) for name in ("mgc", "mel") if name in spec.streams}
+        self.first = {name: first_scaled(name, spec) for name in ("mgc", "mel") if name in spec.streams}
         for name in self.first if strength else ():
             if name not in spec.stats.gv:
                 reason = "the GV post-filter needs the variance of utterances"
@@ -53,7 +53,7 @@ class VarianceScaling(nn.Module):
         return torch.where(sung & scaled, mean + gain**self.strength * (x - mean), x)
 
 
-def _first(name: str, spec: Spec) -> int:
+def first_scaled(name: str, spec: Spec) -> int:
     """The first coefficient of a stream that is scaled."""
     if name == "mgc":
         return SKIP
