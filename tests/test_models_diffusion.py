@@ -4,7 +4,17 @@ import numpy as np
 import pytest
 import torch
 
-from nnsvs_lite.models.layers.diffusion import SAMPLERS, DiffusionStream, Schedule, WaveNet, ddpm, even_steps
+from nnsvs_lite.models.layers.diffusion import (
+    SAMPLERS,
+    DiffusionStream,
+    NoisyStream,
+    Schedule,
+    WaveNet,
+    ddpm,
+    even_steps,
+)
+from nnsvs_lite.models.layers.flow import SAMPLERS as FLOW_SAMPLERS
+from nnsvs_lite.models.layers.flow import Straight
 
 SHAPE = (2, 7, 3)
 
@@ -44,7 +54,7 @@ def test_the_first_step_hardly_changes_data_and_the_last_leaves_little(schedule,
 
 
 @pytest.mark.parametrize("count", [1, 2, 5, 10, 100])
-@pytest.mark.parametrize("name", ["ddim", "plms"])
+@pytest.mark.parametrize("name", ["ddim", "plms", "dpm"])
 def test_who_knows_the_noise_finds_the_data(name, count, schedule, x0, noise):
     def oracle(x, t):
         # The noise that is in x now, whatever the sampler has made of it.
@@ -132,7 +142,7 @@ def test_the_denoiser_hears_the_step_the_condition_and_its_neighbours():
     assert moved.nonzero().flatten().tolist() == list(range(15, 26))
 
 
-@pytest.mark.parametrize("sampler", ["ddpm", "ddim", "plms"])
+@pytest.mark.parametrize("sampler", list(SAMPLERS))
 def test_a_row_is_sung_from_noise_of_its_own_length(sampler):
     torch.manual_seed(0)
     stream = DiffusionStream(3, 5, 8, 3, cycle=2, sampler=sampler, sampling_steps=6).eval()
@@ -165,9 +175,9 @@ def test_the_linear_guess_is_the_best_one_for_data_of_unit_variance():
     cond, mask = torch.zeros(1, 20000, 5), torch.ones(1, 20000, dtype=torch.bool)
     for step in (0, 30, 99):
         t = torch.tensor([step])
-        x = stream.schedule.q_sample(data / 2.0, t, noise)
+        x = stream.path.q_sample(data / 2.0, t, noise)
         with torch.no_grad():
-            slope = float((stream.noise_in(x, t, cond, mask) / x).mean())
+            slope = float((stream.found(x, t, cond, mask) / x).mean())
         assert slope == pytest.approx(float((noise * x).sum() / x.square().sum()), abs=0.02)
 
 
@@ -178,3 +188,148 @@ def test_the_likeliest_way_of_a_new_linear_denoiser_is_the_base():
     cond, mask = torch.randn(1, 9, 5), torch.ones(1, 9, dtype=torch.bool)
     with torch.no_grad():
         assert not stream.sing(cond, mask, 0).any()
+
+
+def gaussian(path, deviation):
+    """The best network for data that is normal noise of some deviation, mean 0."""
+
+    def model(x, t):
+        return path.slope(t, deviation**2) * x
+
+    return model
+
+
+WAYS = {"schedule": (Schedule(1000, beta_end=0.02), SAMPLERS), "flow": (Straight(), FLOW_SAMPLERS)}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_slope_is_the_regression_of_the_target_on_what_is_heard(way):
+    path, generator = WAYS[way][0], torch.Generator().manual_seed(0)
+    data, noise = (torch.randn(1, 50_000, 1, generator=generator) for _ in range(2))
+    data = data * 0.5
+    for t in path.times(4):
+        t = torch.tensor([t])
+        x = path.q_sample(data, t, noise)
+        share, rest = path.parts(t)
+        torch.testing.assert_close(x, share * data + rest * noise)
+        regression = (path.target(data, noise) * x).sum() / x.square().sum()
+        assert float(path.slope(t, 0.25)) == pytest.approx(float(regression), abs=0.02)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_dpm_solver_is_of_second_order_where_ddim_is_of_first(way):
+    """Normal data of deviation s: ways go along ``sqrt(a^2 s^2 + b^2)`` of the path's parts."""
+    path, samplers = WAYS[way]
+    samplers = {"first": samplers["ddim" if way == "schedule" else "euler"], "second": samplers["dpm"]}
+    every = list(range(900, -1, -1)) if way == "schedule" else np.linspace(0.1, 0.995, 2000).tolist()
+    share, rest = path.parts(torch.tensor(every))
+    ratio, deviation, x, found = (share / rest).log().flatten(), 0.3, torch.ones(1, 1, 1), {}
+    exact = deviation / float((share[0] ** 2 * deviation**2 + rest[0] ** 2).sqrt())
+    for count in (10, 40):
+        # Even in the logarithm of the ratio, over which both methods are of their order.
+        at = torch.searchsorted(ratio, torch.linspace(float(ratio[0]), float(ratio[-1]), count))
+        steps = [every[i] for i in at.clamp(max=len(every) - 1)]
+        for name, sampler in samplers.items():
+            found[name, count] = abs(float(sampler(path, gaussian(path, deviation), x, steps, None)) - exact)
+    assert found["first", 10] / found["first", 40] == pytest.approx(4, rel=0.3)
+    assert found["second", 10] / found["second", 40] > 8
+    assert found["second", 40] < found["first", 40] / 5
+
+
+class Still(torch.nn.Module):
+    """A network that is told what it finds."""
+
+    def __init__(self, found):
+        super().__init__()
+        self.found, self.steps = found, []
+
+    def forward(self, x, t, cond, mask):
+        self.steps.append(float(t[0]))
+        return self.found(x, t)
+
+
+def shallow(way, sampler, count, depth, x0, scale=2.0):
+    """A stream whose network knows the data."""
+    path, samplers = WAYS[way]
+
+    def oracle(x, clock):
+        t = clock if way == "schedule" else clock / 1000
+        share, rest = path.parts(t)
+        return path.target(x0 / scale, (x - share * x0 / scale) / rest)
+
+    return NoisyStream(path, Still(oracle), 3, scale, samplers[sampler], count, depth=depth).eval()
+
+
+NAMES = [(way, name) for way, (_, samplers) in WAYS.items() for name in samplers]
+
+
+@pytest.mark.parametrize("way, name", NAMES)
+@pytest.mark.parametrize("depth", [0.25, 0.6, 1.0])
+def test_shallow_diffusion_ends_on_the_data_whatever_it_sets_out_from(way, name, depth, x0):
+    stream = shallow(way, name, 5, depth, x0)
+    mask = torch.ones(2, 7, dtype=torch.bool)
+    found = stream.sing(None, mask, 0, start=torch.full_like(x0, 0.7))
+    torch.testing.assert_close(found, x0, rtol=1e-3, atol=1e-3)
+    first = stream.net.steps[0]
+    assert first == pytest.approx(1000 * depth - 1 if way == "schedule" else 1000 * (1 - depth))
+
+
+@pytest.mark.parametrize("way, name", NAMES)
+def test_no_depth_leaves_the_auxiliary_as_it_is(way, name, x0):
+    stream = shallow(way, name, 5, 0.0, x0)
+    start = torch.full_like(x0, 0.7)
+    assert torch.equal(stream.sing(None, torch.ones(2, 7, dtype=torch.bool), 0, start=start), start)
+    assert not stream.net.steps
+
+
+@pytest.mark.parametrize("way, name", NAMES)
+def test_a_shallow_way_starts_on_the_auxiliary_with_noise_on_it(way, name, x0):
+    """Its mean over noises is the auxiliary's share, its deviation the noise's."""
+    path, samplers = WAYS[way]
+    seen = []
+
+    class Stop(Exception):
+        pass
+
+    def watch(x, t):
+        seen.append(x)
+        raise Stop
+
+    stream = NoisyStream(path, Still(watch), 3, 2.0, samplers[name], 4, depth=0.6).eval()
+    mask, start = torch.ones(1, 4000, dtype=torch.bool), torch.full((1, 4000, 3), 1.6)
+    with pytest.raises(Stop):
+        stream.sing(torch.zeros(1), mask, 0, start=start)
+    share, rest = path.parts(torch.tensor(path.times(4, 0.6)[:1]))
+    assert float(seen[0].mean()) == pytest.approx(float(share) * 0.8, abs=0.03)
+    assert float(seen[0].std()) == pytest.approx(float(rest), rel=0.03)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_training_draws_no_step_beyond_the_depth(way):
+    path = WAYS[way][0]
+    drawn = torch.cat([path.draw(8, 0.4, True, torch.device("cpu")) for _ in range(50)]).float()
+    low, high = (0, 399) if way == "schedule" else (0.6, 1.0)
+    assert drawn.min() >= low and drawn.max() <= high
+    assert drawn.max() - drawn.min() > 0.9 * (high - low)
+    still = [path.draw(8, 0.4, False, torch.device("cpu")) for _ in range(2)]
+    assert torch.equal(*still) and len(still[0].unique()) == 8
+
+
+def test_straightened_ways_are_learnt_from_the_network_itself():
+    """A teacher whose ways bend; its pupil's target is the straight line between their ends."""
+    path, deviation = Straight(), 0.3
+    net = Still(lambda x, t: gaussian(path, deviation)(x, t / 1000))
+    stream = NoisyStream(path, net, 3, 1.0, FLOW_SAMPLERS["midpoint"], 1, depth=0.8, power=2)
+    stream.straighten(50)
+    mask, start = torch.ones(1, 500, dtype=torch.bool), torch.zeros(1, 500, 3)
+    noise = torch.randn(1, 500, 3)
+    with torch.no_grad():
+        data, far = stream._way(start, noise, torch.zeros(1), mask)
+    # Set out at 0.2, from 0.8 of the noise; ends along the deviation of what is there.
+    first = 0.8 * noise
+    torch.testing.assert_close(data, first * deviation / (0.04 * 0.09 + 0.64) ** 0.5, rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(path.q_sample(data, torch.tensor([0.2]), far), first)
+    stream.net = Still(lambda x, t: torch.zeros_like(x))
+    loss, _ = stream.learn(torch.zeros(1, 500, 3), torch.zeros(1), mask, 0, start)
+    assert float(loss) == pytest.approx(float((data - far).square().mean()), rel=0.1)
+    assert not list(stream.parameters()), "a teacher is no part of a checkpoint"

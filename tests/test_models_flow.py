@@ -30,7 +30,7 @@ def test_the_way_is_straight_whatever_its_direction(data_at):
     torch.testing.assert_close((start, end), (NOISE, X0) if data_at else (X0, NOISE))
     torch.testing.assert_close(middle, 0.75 * start + 0.25 * end)
     # The slope along time, by the definition of both conventions.
-    velocity = path.velocity(X0, NOISE)
+    velocity = path.target(X0, NOISE)
     torch.testing.assert_close(velocity, X0 - NOISE if data_at else NOISE - X0)
     torch.testing.assert_close(path.data_in(middle, at(0.25), velocity), X0)
     torch.testing.assert_close(path.transfer(middle, velocity, at(0.25), at(0.5)), (start + end) / 2)
@@ -44,7 +44,7 @@ def test_who_knows_the_velocity_finds_the_data_even_in_one_step(name, count, dat
 
     def oracle(x, t):
         seen.append(float(t[0]))
-        return path.velocity(X0, NOISE)
+        return path.target(X0, NOISE)
 
     found = SAMPLERS[name](path, oracle, NOISE, path.times(count))
     torch.testing.assert_close(found, X0)

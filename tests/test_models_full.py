@@ -22,7 +22,7 @@ from toy import make_dump
 from nnsvs_lite.features.config import FeatureConfig
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.config import Config
-from nnsvs_lite.models.layers.diffusion import DiffusionStream
+from nnsvs_lite.models.layers.diffusion import NoisyStream
 
 CONF = ROOT / "conf"
 SYSTEMS = sorted([*FULL, *TRAINED])
@@ -100,7 +100,7 @@ def test_full_size_learns_sings_and_gives_each_what_it_gives_alone(path, spec, d
 
     model.eval()
     for module in model.modules():
-        if isinstance(module, DiffusionStream):
+        if isinstance(module, NoisyStream):
             module.sampling_steps = 3  # All hundred steps would take minutes and show no more.
     with torch.no_grad():
         together = model.infer(batch)

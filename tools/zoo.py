@@ -22,6 +22,7 @@ from nnsvs_lite.io.atomic import write_json, write_text
 
 ROOT = Path(__file__).parents[1]
 CONF = ROOT / "conf"
+SECOND = ("diffsinger_fewstep_tiny",)
 
 
 def entries(wanted: Sequence[str] = ()) -> list[Entry]:
@@ -29,7 +30,8 @@ def entries(wanted: Sequence[str] = ()) -> list[Entry]:
     found = []
     for family in ("timelag", "duration", "acoustic"):
         for path in sorted((CONF / family).glob("[!_]*.yaml")):
-            if not path.with_name(f"{path.stem}_tiny.yaml").exists() and path.stem != "rule":
+            # What learns from another system's training is none to set beside it.
+            if not path.with_name(f"{path.stem}_tiny.yaml").exists() and path.stem not in ("rule", *SECOND):
                 found.append(Entry(family, path))
     unknown = set(wanted) - {e.name for e in found}
     if unknown:

@@ -254,7 +254,7 @@ def train(args: Namespace) -> None:
     arg("--duration", "exp dir of the duration model"),
     arg("--acoustic", "exp dir of the acoustic model"),
     flag("--natural", "take the recordings' own features instead"),
-    flag("--true-times", "sing in the recordings' own times, as many frames as they have"),
+    flag("--true-times", "sing in the recordings' own times, and F0 where the model is given it"),
     options.GPUS,
     arg("--seed", "of models that draw by chance in inference", default=0),
     options.TRUST_CODE,

@@ -54,6 +54,7 @@ class Example:
     Attributes:
         utt: id. score: None where a model needs none. singer, language: indices in the spec.
         streams: name to (T, D) float32; all but those of the spec's other rates have one T.
+        given: streams that singing is told, as far as the model takes them, and does not have to predict.
     """
 
     utt: str
@@ -61,6 +62,7 @@ class Example:
     streams: dict[str, np.ndarray] = field(default_factory=dict)
     singer: int = 0
     language: int = 0
+    given: dict[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def frames(self) -> int:
@@ -70,7 +72,7 @@ class Example:
         return len(next(iter(self.streams.values()), ()))
 
     def timed(self, duration: np.ndarray | None, time_lag: np.ndarray | None = None) -> Example:
-        """The example with other times, and without streams."""
+        """The example with other times, and without streams; what is given stays."""
         score = dataclasses.replace(self.score, duration=duration, time_lag=time_lag)
         return dataclasses.replace(self, score=score, streams={})
 
@@ -109,7 +111,7 @@ class Batch:
     Attributes:
         frame_lengths: (B,) long; all 0 where neither durations nor streams are known.
         max_frames: T, frames of the longest utterance; known without asking the device.
-        singer, language: (B,) long. streams: name to (B, T, D). score: None where there is none.
+        singer, language: (B,) long. streams, given: name to (B, T, D). score: None where there is none.
         seed: of models that draw by chance in inference; temperature: a factor of what they draw.
         style: (B, D) style vectors, which a model with style tokens puts in itself.
         first_frame: where a batch is a piece of longer utterances, the number of its first frame in them.
@@ -126,6 +128,7 @@ class Batch:
     temperature: float = 1.0
     style: Tensor | None = None
     first_frame: int = 0
+    given: dict[str, Tensor] = field(default_factory=dict)
 
     def to(self, device: torch.device | str) -> Batch:
         """The batch with all its tensors on ``device``."""
@@ -190,4 +193,5 @@ def collate(
         else _collate_scores([e.score for e in examples], frame_shift, seed),
         seed=seed,
         temperature=temperature,
+        given={name: _pad([e.given[name] for e in examples], torch.float32) for name in first.given},
     )

@@ -16,7 +16,7 @@ from nnsvs_lite.models.layers.counted import Counted
 from nnsvs_lite.models.layers.expand import phone_of_frame
 from nnsvs_lite.models.layers.losses import StreamLoss
 from nnsvs_lite.models.layers.movement import Movement
-from nnsvs_lite.models.layers.outputs import OutputSpace, Pitch
+from nnsvs_lite.models.layers.outputs import OutputSpace, Pitch, Scaling
 from nnsvs_lite.models.layers.perceptual import PerceptualEntropy
 from nnsvs_lite.models.layers.pitch_flow import PitchFlow
 from nnsvs_lite.models.layers.postfilter import VarianceScaling
@@ -45,10 +45,11 @@ class NeuralAcoustic(AcousticModel):
         options: AcousticOptions | None = None,
         pitch: Pitch = "bounded",
         weights: StreamWeights | None = None,
+        scaling: Scaling = "deviation",
     ):
         super().__init__(spec)
         self.options = options or AcousticOptions()
-        self.space = OutputSpace(spec, self.options.residual_to_rule, pitch)
+        self.space = OutputSpace(spec, self.options.residual_to_rule, pitch, scaling)
         self.stream_loss = self.before_loss = StreamLoss(spec, weights)
         self.style = StyleTokens(spec, self.options.style_tokens) if self.options.style_tokens else None
         self.perceptual = PerceptualEntropy(spec) if self.options.perceptual else None

@@ -44,7 +44,8 @@ def decode(
     Args:
         dump: dump dir. subset: its set. out: folder to write.
         timelag, duration, acoustic: exp dirs or checkpoints; without the first two, phones last as they were
-            recorded, and an utterance has the frames of its recording. device: torch's name.
+            recorded, and an utterance has the frames of its recording, and its F0, where the acoustic model
+            is one that is given it. device: torch's name.
         seed: of models that draw by chance in inference.
         trust_code: see :func:`nnsvs_lite.models.checkpoint.load_model`.
 
@@ -55,7 +56,8 @@ def decode(
     given = {"timelag": timelag, "duration": duration, "acoustic": acoustic}
     paths = {family: checkpoint_of(path) for family, path in given.items() if path is not None}
     is_timed = len(paths) == len(given)
-    tables = ("note_context", "phone_context", "note_time", *(() if is_timed else TIMES))
+    heard = () if is_timed else ("lf0", "vuv")
+    tables = ("note_context", "phone_context", "note_time", *(() if is_timed else TIMES), *heard)
     inputs = [folder / f"{n}.{end}" for n in tables for end in ("scp", "ark")]
     inputs += [dump / "schema.json", *(folder / name for name in (*COPIED, "utt2lang")), *paths.values()]
     done = Done(out, "decode", inputs, {"decoding": DECODING, "seed": seed})
@@ -64,7 +66,13 @@ def decode(
 
     # torch is slow to import; a finished stage must not wait for it.
     from nnsvs_lite.models.checkpoint import load_model
-    from nnsvs_lite.synthesis.predict import TimedExamples, Timing, predict_acoustic, predict_timing
+    from nnsvs_lite.synthesis.predict import (
+        Performed,
+        TimedExamples,
+        Timing,
+        predict_acoustic,
+        predict_timing,
+    )
     from nnsvs_lite.training.data import DumpDataset
     from nnsvs_lite.training.device import find_device
 
@@ -75,7 +83,7 @@ def decode(
     for family, model in models.items():
         model.check_fits(held, paths[family])
     # Nothing of an utterance is kept but its times: sets may be large.
-    data = DumpDataset(dump, subset, spec, timing=not is_timed, cache=0)
+    data = DumpDataset(dump, subset, spec, timing=not is_timed, streams=heard, cache=0)
 
     done.clear()
     began = time.perf_counter()
@@ -85,7 +93,8 @@ def decode(
         timings = [Timing(example.score.time_lag, example.score.duration) for example in data]
     took = time.perf_counter() - began
     seconds: list[float] = []
-    sung = predict_acoustic(TimedExamples(data, timings), models["acoustic"], seed=seed)
+    timed = TimedExamples(data if is_timed else Performed(data), timings)
+    sung = predict_acoustic(timed, models["acoustic"], seed=seed)
     predicted = _clocked(sung, seconds)
     outputs = write_features(out, spec.streams, ((data.utts[i], row) for i, row in predicted), ordered=False)
     phones = (spec.symbols(e.score.phone_context) for e in data)

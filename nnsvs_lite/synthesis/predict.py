@@ -1,6 +1,7 @@
 """Batched inference: score context to phone times, phone times to vocoder features."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -60,6 +61,21 @@ def predict_timing(
             filled = fill_notes(lengths["mean"][row, :p], variance, index, bounds, vowels, held)
             out[i] = Timing(lag, filled)
     return out  # type: ignore[return-value]
+
+
+class Performed(Sequence[Example]):
+    """Utterances with F0 and voicing of their recordings given; of ``examples`` those streams are used."""
+
+    def __init__(self, examples: Sequence[Example]):
+        self._examples = examples
+
+    def __len__(self) -> int:
+        return len(self._examples)
+
+    def __getitem__(self, index: int) -> Example:
+        example = self._examples[index]
+        given = {name: example.streams[name] for name in ("lf0", "vuv")}
+        return replace(example, given=given, streams={})
 
 
 class TimedExamples(Sequence[Example]):

@@ -39,7 +39,8 @@ def heir(spec: Spec, base: Spec) -> Spec:
 
 
 def transfer(model: SvsModel, base: SvsModel, path: str | os.PathLike) -> None:
-    """Puts the weights of ``base`` into a new model of the same class and sizes.
+    """Puts the weights of ``base`` into a new model of the same class and sizes, or of a class that adds to
+    it.
 
     Vectors of phones, singers and languages, and columns of the context, are found by name; new ones start
     at the mean of the known. Parts that count learn from the new data alone.
@@ -49,18 +50,19 @@ def transfer(model: SvsModel, base: SvsModel, path: str | os.PathLike) -> None:
     old, new = base.spec.feature_config.to_dict(), model.spec.feature_config.to_dict()
     keys = ["frame_shift"] if model.family in ("timelag", "duration") else sorted(old.keys() | new.keys())
     try:
-        if type(model) is not type(base):
+        if not isinstance(model, type(base)):
             raise ValueError(f"a {type(model).__name__} is to be trained, it is a {type(base).__name__}")
         if not model.trains:
             raise ValueError(f"{type(model).__name__} learns nothing by gradients")
         if differ := ", ".join(key for key in keys if old.get(key) != new.get(key)):
             raise ValueError(f"its features were analysed with other {differ}")
-        _adopt(model, base, type(model).__name__)
+        _adopt(model, base, type(model).__name__, more=type(model) is not type(base))
     except ValueError as error:
         raise DataError(f"cannot start from it: {error}", path) from None
 
 
-def _adopt(new: nn.Module, old: nn.Module, name: str) -> None:
+def _adopt(new: nn.Module, old: nn.Module, name: str, more: bool = False) -> None:
+    """``more``: whether the new one may have parts that the old one lacks."""
     if isinstance(new, Counted):
         return
     if hasattr(new, "adopt"):
@@ -71,6 +73,8 @@ def _adopt(new: nn.Module, old: nn.Module, name: str) -> None:
     children, others = (
         {key: m for key, m in module.named_children() if not isinstance(m, Counted)} for module in (new, old)
     )
+    if more:
+        children = {key: child for key, child in children.items() if key in others}
     values, given = (dict(_stored(module)) for module in (new, old))
     if only := (children.keys() ^ others.keys()) | (values.keys() ^ given.keys()):
         raise ValueError(f"{name}.{sorted(only)[0]} is in one of the two alone")

@@ -1,14 +1,16 @@
 """Denoising diffusion: schedule, samplers, and a stream that is made by them.
 
-Steps are numbered 0..K-1 from little noise to much; -1 is clean data. Samplers share one form,
-``(path, model, x, steps, noise)``: ``steps`` go towards the data, and ``x`` (B, T, D) is at ``steps[0]``. A
-path says in ``clean`` which step the data is, and goes in ``transfer`` from one step to another: a
-:class:`Schedule`, or :class:`~nnsvs_lite.models.layers.flow.Straight`, on which ``ddim`` is Euler's method.
+Steps are numbered 0..K-1 from little noise to much; -1 is clean data. Samplers share one form, ``(path,
+model, x, steps, noise)``: ``steps`` go towards the data, and ``x`` (B, T, D) is at ``steps[0]``; without
+steps it is the data. A :class:`Path` says in ``clean`` which step the data is, and goes in ``transfer`` from
+one step to another: a :class:`Schedule`, or :class:`~nnsvs_lite.models.layers.flow.Straight`, on which
+``ddim`` is Euler's method.
 """
 
+import copy
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -73,7 +75,40 @@ Model = Callable[[Tensor, Tensor], Tensor]
 Noise = Callable[[int], Tensor]
 """Standard normal noise for a step: (B, T, D)."""
 
-Sampler = Literal["ddpm", "ddim", "plms"]
+Sampler = Literal["ddpm", "ddim", "plms", "dpm"]
+
+
+class Path(Protocol):
+    """Ways between data and noise: ``parts[0] * x0 + parts[1] * noise`` at a step."""
+
+    clean: float
+
+    def parts(self, t: Tensor) -> tuple[Tensor, Tensor]:
+        """The factors of data and noise at steps ``t`` (B,): (B, 1, 1) each."""
+
+    def q_sample(self, x0: Tensor, t: Tensor, noise: Tensor) -> Tensor:
+        """Data ``x0`` (B, T, D) with the noise of steps ``t`` (B,)."""
+
+    def target(self, x0: Tensor, noise: Tensor) -> Tensor:
+        """What a network learns to tell: (B, T, D), the same all the way."""
+
+    def data_in(self, x: Tensor, t: Tensor, found: Tensor) -> Tensor:
+        """The data in ``x``, if what a network ``found`` is true."""
+
+    def transfer(self, x: Tensor, found: Tensor, t: Tensor, to: Tensor) -> Tensor:
+        """``x`` at another step, along what a network ``found`` at ``t``."""
+
+    def slope(self, t: Tensor, variance: float) -> Tensor:
+        """(B, 1, 1): the target is best guessed from ``x`` alone by this, for data of that variance."""
+
+    def times(self, count: int, depth: float = 1.0) -> list:
+        """The ``count`` steps that a sampler visits, even from ``depth`` (1: noise alone, 0: data) down."""
+
+    def draw(self, rows: int, depth: float, training: bool, device: torch.device) -> Tensor:
+        """(rows,) steps below ``depth``: by chance in training, else the same every time."""
+
+    def clock(self, t: Tensor) -> Tensor:
+        """What a network is told of ``t``."""
 
 
 class Schedule(nn.Module):
@@ -109,6 +144,29 @@ class Schedule(nn.Module):
         """From step ``t`` to an earlier one along the same noise (DDIM, eta 0)."""
         return self.q_sample(self.data_in(x, t, noise), to, noise)
 
+    def parts(self, t: Tensor) -> tuple[Tensor, Tensor]:
+        a = self.alpha_bar(t)
+        return a.sqrt(), (1 - a).sqrt()
+
+    def target(self, x0: Tensor, noise: Tensor) -> Tensor:
+        return noise
+
+    def slope(self, t: Tensor, variance: float) -> Tensor:
+        a = self.alpha_bar(t)
+        return (1 - a).sqrt() / (a * variance + 1 - a)
+
+    def times(self, count: int, depth: float = 1.0) -> list[int]:
+        return even_steps(round(depth * self.steps), count)
+
+    def draw(self, rows: int, depth: float, training: bool, device: torch.device) -> Tensor:
+        last = max(1, round(depth * self.steps))
+        if training:
+            return torch.randint(last, (rows,), device=device)
+        return (2 * torch.arange(rows, device=device) + 1) * last // (2 * rows)
+
+    def clock(self, t: Tensor) -> Tensor:
+        return t
+
 
 def even_steps(depth: int, count: int) -> list[int]:
     """``count`` steps, even from ``depth - 1`` down: the ones that a sampler visits."""
@@ -116,7 +174,7 @@ def even_steps(depth: int, count: int) -> list[int]:
     return [depth * (count - i) // count - 1 for i in range(count)]
 
 
-def pairs(path: Any, steps: Sequence[float], x: Tensor) -> list[tuple[Tensor, Tensor]]:
+def pairs(path: Path, steps: Sequence[float], x: Tensor) -> list[tuple[Tensor, Tensor]]:
     """Each step and the next one, clean data at the end, for every member of a batch."""
     kind = torch.long if isinstance(path.clean, int) else torch.float32
     rows = [torch.full((len(x),), t, dtype=kind, device=x.device) for t in [*steps, path.clean]]
@@ -137,7 +195,7 @@ def ddpm(schedule: Schedule, model: Model, x: Tensor, steps: Sequence[int], nois
     return x
 
 
-def ddim(path: Any, model: Model, x: Tensor, steps: Sequence[float], noise: Noise | None = None) -> Tensor:
+def ddim(path: Path, model: Model, x: Tensor, steps: Sequence[float], noise: Noise | None = None) -> Tensor:
     """The deterministic sampler of Song et al. 2021 (arXiv:2010.02502); ``noise`` is not used."""
     for t, to in pairs(path, steps, x):
         x = path.transfer(x, model(x, t), t, to)
@@ -148,7 +206,7 @@ _PLMS = ((1.0,), (1.5, -0.5), (23 / 12, -16 / 12, 5 / 12), (55 / 24, -59 / 24, 3
 """Adams-Bashforth weights of this step's noise and those before, by how many there are."""
 
 
-def plms(path: Any, model: Model, x: Tensor, steps: Sequence[float], noise: Noise | None = None) -> Tensor:
+def plms(path: Path, model: Model, x: Tensor, steps: Sequence[float], noise: Noise | None = None) -> Tensor:
     """Pseudo linear multi-steps (Liu et al. 2022, arXiv:2202.09778); ``noise`` is not used.
 
     As in DiffSinger, the first step takes the mean of the noise here and where Euler's step leads.
@@ -163,20 +221,160 @@ def plms(path: Any, model: Model, x: Tensor, steps: Sequence[float], noise: Nois
     return x
 
 
-SAMPLERS = {"ddpm": ddpm, "ddim": ddim, "plms": plms}
+def dpm(path: Path, model: Model, x: Tensor, steps: Sequence[float], noise: Noise | None = None) -> Tensor:
+    """DPM-Solver++ (2M) (Lu et al. 2022, arXiv:2211.01095, algorithm 2); ``noise`` is not used.
+
+    A straight line is laid through the data in sight of this step and of the one before, over the logarithm
+    of the ratio of data to noise. The first step and the last, to clean data, are those of ``ddim``.
+    """
+    last, apart = x, 0.0
+    for step, (t, to) in enumerate(pairs(path, steps, x)):
+        (data, noisy), (more, less) = path.parts(t), path.parts(to)
+        seen = path.data_in(x, t, model(x, t))
+        ahead = (more / less).log() - (data / noisy).log()
+        guess = seen
+        if 0 < step < len(steps) - 1:
+            guess = seen + (seen - last) * (ahead / (2 * apart))
+        x = x * (less / noisy) + guess * (more - data * less / noisy)
+        last, apart = seen, ahead
+    return x
 
 
-class DiffusionStream(nn.Module):
-    """Frames made from noise under a condition, in numbers of about unit size.
+SAMPLERS = {"ddpm": ddpm, "ddim": ddim, "plms": plms, "dpm": dpm}
+
+
+class NoisyStream(nn.Module):
+    """Frames made from noise, or from frames of another system with noise on them, along a path.
+
+    Training from a trained network's own ways (:meth:`straighten`) is the reflow of Liu et al. 2022
+    (arXiv:2209.03003): they cross no more, and need few steps.
+
+    Args:
+        net: ``(x, t, cond, mask)`` to the path's target, as :class:`WaveNet`. dim: of the frames.
+        scale: numbers are divided by it, so that data lies within 1.
+        depth: how far to the noise others' frames go (shallow diffusion, DiffSinger): K steps of all; 1 is
+            noise alone, 0 leaves them as they are.
+        sampler: how to sing, a function of this module's form, in ``sampling_steps`` steps.
+        temperature: of the noise to sing from: 1 draws a sample, 0 takes the likeliest way.
+        linear: let the network learn what is left of the target after the best linear guess from ``x``
+            alone, for data of unit variance. No published system does; a network with fewer channels
+            than the data has dimensions needs it, since it cannot pass the noise through.
+        power: of the error: 1 or 2.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        net: nn.Module,
+        dim: int,
+        scale: float,
+        sampler: Callable[..., Tensor],
+        sampling_steps: int,
+        temperature: float = 1.0,
+        linear: bool = False,
+        depth: float = 1.0,
+        power: int = 1,
+    ):
+        super().__init__()
+        self.path, self.net, self.dim, self.scale = path, net, dim, scale
+        self.sampler, self.sampling_steps, self.temperature = sampler, sampling_steps, temperature
+        self.linear, self.depth, self.power = linear, depth, power
+        # In a list, so that it is no part of the weights: who takes up a training has the teacher's still.
+        self._teacher: list[nn.Module] = []
+        self._teacher_steps = 0
+
+    def straighten(self, steps: int) -> None:
+        """Learns from now on where the network, as it is, leads each noise to in so many steps."""
+        self._teacher, self._teacher_steps = [copy.deepcopy(self.net).requires_grad_(False).eval()], steps
+
+    def _found(self, net: nn.Module, x: Tensor, t: Tensor, cond: Tensor, mask: Tensor) -> Tensor:
+        found = net(x, self.path.clock(t), cond, mask)
+        return found + x * self.path.slope(t, self.scale**-2) if self.linear else found
+
+    def found(self, x: Tensor, t: Tensor, cond: Tensor, mask: Tensor) -> Tensor:
+        """The path's target, as the network sees it in ``x`` (B, T, dim) of steps ``t`` (B,)."""
+        return self._found(self.net, x, t, cond, mask)
+
+    def _way(self, start: Tensor | None, noise: Tensor, cond: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Where the teacher leads a noise, and the noise from which a straight way leads there."""
+        teacher = self._teacher[0].to(cond.device)
+        first = self._first(start, noise, self._teacher_steps)
+        data = self._run(teacher, first, cond, mask, self._teacher_steps)
+        share, rest = self.path.parts(pairs(self.path, self._steps(self._teacher_steps)[:1], first)[0][0])
+        return data, (first - share * data) / rest
+
+    def learn(
+        self, data: Tensor, cond: Tensor, mask: Tensor, seed: int, start: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """The error in the target, and the data in sight, (B, T, dim); ``start`` as in :meth:`sing`.
+
+        In testing, steps and noise are the same every time, or losses could not be compared.
+        """
+        rows, size, _ = data.shape
+        t = self.path.draw(rows, self.depth, self.training, data.device)
+        noise = torch.randn_like(data) if self.training else frame_noise(mask.sum(1), size, self.dim, seed)
+        data = data / self.scale
+        if self._teacher:
+            with torch.no_grad():
+                data, noise = self._way(start, noise, cond, mask)
+        x = self.path.q_sample(data, t, noise)
+        found = self.found(x, t, cond, mask)
+        # Half precision would lose the small differences that are left late in training.
+        error = (found.float() - self.path.target(data, noise)).abs() ** self.power
+        loss = (error * mask[..., None]).sum() / (mask.sum() * self.dim).clamp(min=1)
+        return loss, self.path.data_in(x, t, found) * self.scale
+
+    def _steps(self, count: int) -> list:
+        return self.path.times(count, self.depth)
+
+    def _first(self, start: Tensor | None, noise: Tensor, count: int) -> Tensor:
+        """Where a way of ``count`` steps begins."""
+        if self.depth == 1:
+            return noise
+        t = pairs(self.path, self._steps(count), noise)
+        return self.path.q_sample(start / self.scale, t[0][0], noise) if t else start / self.scale
+
+    def _run(
+        self, net: nn.Module, x: Tensor, cond: Tensor, mask: Tensor, count: int, noise: Noise | None = None
+    ) -> Tensor:
+        def model(x: Tensor, t: Tensor) -> Tensor:
+            return self._found(net, x, t, cond, mask)
+
+        return self.sampler(self.path, model, x, self._steps(count), noise)
+
+    def sing(
+        self,
+        cond: Tensor,
+        mask: Tensor,
+        seed: int,
+        temperature: float = 1.0,
+        start: Tensor | None = None,
+    ) -> Tensor:
+        """Frames from noise: (B, T, dim); what a row gets depends on its own length alone.
+
+        ``temperature`` is one more factor of the noise. With a ``depth`` below 1, ``start`` (B, T, dim) are
+        the frames to set out from.
+        """
+        lengths, size, temperature = mask.sum(1), mask.shape[1], temperature * self.temperature
+
+        def noise(step: int) -> Tensor:
+            # Of each step its own; the numbers only need to differ.
+            return frame_noise(lengths, size, self.dim, seed * 10_007 + step) * temperature
+
+        first = self._first(start, noise(FIRST), self.sampling_steps)
+        return self._run(self.net, first, cond, mask, self.sampling_steps, noise) * self.scale
+
+
+FIRST = 10_006
+"""The number, among those of steps, of the noise to set out from."""
+
+
+class DiffusionStream(NoisyStream):
+    """By denoising diffusion with DiffSinger's network.
 
     Args:
         dim, cond, channels, layers, cycle: see :class:`WaveNet`. steps, beta_end: see :class:`Schedule`.
-        scale: numbers are divided by it, so that data lies within 1.
-        sampler: how to sing, in ``sampling_steps`` steps.
-        temperature: of the noise to sing from: 1 draws a sample, 0 takes the likeliest way.
-        linear: let the network learn what is left of the noise after the best linear guess from ``x``
-            alone, for data of unit variance. No published system does; a network with fewer channels
-            than the data has dimensions needs it, since it cannot pass the noise through.
+        Others: see :class:`NoisyStream`.
     """
 
     def __init__(
@@ -194,52 +392,6 @@ class DiffusionStream(nn.Module):
         temperature: float = 1.0,
         linear: bool = False,
     ):
-        super().__init__()
-        self.dim, self.scale, self.linear = dim, scale, linear
-        self.sampler, self.sampling_steps, self.temperature = sampler, sampling_steps, temperature
-        self.schedule = Schedule(steps, beta_end=beta_end)
-        self.net = WaveNet(dim, cond, channels, layers, cycle)
-
-    def noise_in(self, x: Tensor, t: Tensor, cond: Tensor, mask: Tensor) -> Tensor:
-        """What the network takes for noise in ``x`` (B, T, dim) of step ``t`` (B,)."""
-        found = self.net(x, t, cond, mask)
-        if not self.linear:
-            return found
-        a = self.schedule.alpha_bar(t)
-        return found + x * (1 - a).sqrt() / (a / self.scale**2 + 1 - a)
-
-    def learn(self, data: Tensor, cond: Tensor, mask: Tensor, seed: int) -> tuple[Tensor, Tensor]:
-        """L1 between drawn and predicted noise, and the data in sight, (B, T, dim).
-
-        In testing, steps and noise are the same every time, or losses could not be compared.
-        """
-        rows, size, _ = data.shape
-        if self.training:
-            t = torch.randint(self.schedule.steps, (rows,), device=data.device)
-            noise = torch.randn_like(data)
-        else:
-            t = (2 * torch.arange(rows, device=data.device) + 1) * self.schedule.steps // (2 * rows)
-            noise = frame_noise(mask.sum(1), size, self.dim, seed)
-        x = self.schedule.q_sample(data / self.scale, t, noise)
-        found = self.noise_in(x, t, cond, mask)
-        # Half precision would lose the small differences that are left late in training.
-        error = ((found.float() - noise).abs() * mask[..., None]).sum()
-        return error / (mask.sum() * self.dim).clamp(min=1), self.schedule.data_in(x, t, found) * self.scale
-
-    def sing(self, cond: Tensor, mask: Tensor, seed: int, temperature: float = 1.0) -> Tensor:
-        """Frames from noise: (B, T, dim); what a row gets depends on its own length alone.
-
-        ``temperature`` is one more factor of the noise.
-        """
-        lengths, size, temperature = mask.sum(1), mask.shape[1], temperature * self.temperature
-
-        def noise(step: int) -> Tensor:
-            # Of each step its own; the numbers only need to differ.
-            return frame_noise(lengths, size, self.dim, seed * 10_007 + step) * temperature
-
-        def model(x: Tensor, t: Tensor) -> Tensor:
-            return self.noise_in(x, t, cond, mask)
-
-        steps = even_steps(self.schedule.steps, self.sampling_steps)
-        sampler = SAMPLERS[self.sampler]
-        return sampler(self.schedule, model, noise(self.schedule.steps), steps, noise) * self.scale
+        net = WaveNet(dim, cond, channels, layers, cycle)
+        path = Schedule(steps, beta_end=beta_end)
+        super().__init__(path, net, dim, scale, SAMPLERS[sampler], sampling_steps, temperature, linear)

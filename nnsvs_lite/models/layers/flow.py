@@ -9,12 +9,12 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from nnsvs_lite.models.layers.diffusion import Model, Noise, WaveNet, ddim, pairs
+from nnsvs_lite.models.layers.diffusion import Model, Noise, WaveNet, ddim, dpm, pairs
 
-FlowSampler = Literal["euler", "midpoint"]
+FlowSampler = Literal["euler", "midpoint", "dpm"]
 
 
-class Straight:
+class Straight(nn.Module):
     """The path ``share * data + (1 - share) * noise``, times 0 to 1, with a constant velocity.
 
     Args:
@@ -23,15 +23,40 @@ class Straight:
     """
 
     def __init__(self, data_at: Literal[0, 1] = 1):
+        super().__init__()
         self.clean, self.noisy = float(data_at), float(1 - data_at)
 
-    def times(self, count: int) -> list[float]:
-        """``count`` even steps from noise, the last one before clean data."""
-        return [self.noisy + (self.clean - self.noisy) * i / count for i in range(count)]
+    def _at(self, depth: float | Tensor) -> float | Tensor:
+        return self.clean + (self.noisy - self.clean) * depth
 
-    def velocity(self, x0: Tensor, noise: Tensor) -> Tensor:
-        """Of the way between them."""
+    def times(self, count: int, depth: float = 1.0) -> list[float]:
+        """``count`` even steps from noise, or a part ``depth`` of the way to it; the last one before clean
+        data.
+        """
+        return [self._at(depth * (1 - i / count)) for i in range(count if depth else 0)]
+
+    def draw(self, rows: int, depth: float, training: bool, device: torch.device) -> Tensor:
+        """Times (rows,), even over rows, in training each somewhere in its part."""
+        place = torch.arange(rows, device=device) + 0.5
+        if training:
+            place = torch.randperm(rows, device=device) + torch.rand(rows, device=device)
+        return self._at(depth * (1 - place / rows))
+
+    def clock(self, t: Tensor) -> Tensor:
+        return t * 1000
+
+    def target(self, x0: Tensor, noise: Tensor) -> Tensor:
+        """The velocity of the way between them."""
         return (x0 - noise) * (self.clean - self.noisy)
+
+    def parts(self, t: Tensor) -> tuple[Tensor, Tensor]:
+        share = (t - self.noisy).abs()[:, None, None]
+        return share, 1 - share
+
+    def slope(self, t: Tensor, variance: float) -> Tensor:
+        data, noise = self.parts(t)
+        guess = (data * variance - noise) / (data**2 * variance + noise**2)
+        return guess * (self.clean - self.noisy)
 
     def q_sample(self, x0: Tensor, t: Tensor, noise: Tensor) -> Tensor:
         """Where that way is at ``t`` (B,)."""
@@ -56,7 +81,7 @@ def midpoint(
     return x
 
 
-SAMPLERS = {"euler": ddim, "midpoint": midpoint}
+SAMPLERS = {"euler": ddim, "midpoint": midpoint, "dpm": dpm}
 
 
 class FlowStream(nn.Module):
@@ -86,15 +111,11 @@ class FlowStream(nn.Module):
 
     def in_sight(self, x: Tensor, t: Tensor, cond: Tensor, mask: Tensor) -> Tensor:
         """The mean of the data that may have become ``x`` (B, T, dim) at times ``t`` (B,)."""
-        return self.net(x, t * 1000, cond, mask)
+        return self.net(x, self.path.clock(t), cond, mask)
 
     def learn(self, data: Tensor, noise: Tensor, cond: Tensor, mask: Tensor) -> Tensor:
         """Mean square error of the data in sight. Times are even over rows; in testing always the same."""
-        rows = len(data)
-        place = torch.arange(rows, device=data.device) + 0.5
-        if self.training:
-            place = torch.randperm(rows, device=data.device) + torch.rand(rows, device=data.device)
-        t = place / rows
+        t = self.path.draw(len(data), 1.0, self.training, data.device)
         found = self.in_sight(self.path.q_sample(data, t, noise), t, cond, mask)
         # Half precision would lose the small differences that are left late in training.
         error = ((found.float() - data).square() * mask[..., None]).sum()

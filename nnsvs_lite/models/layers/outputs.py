@@ -15,6 +15,7 @@ MAX_RESIDUAL = 600 * math.log(2) / 1200
 """Bound of the F0 residual: 600 cents either way (NNSVS)."""
 
 Pitch = Literal["bounded", "residual"]
+Scaling = Literal["deviation", "range"]
 
 
 class OutputSpace(nn.Module):
@@ -28,18 +29,30 @@ class OutputSpace(nn.Module):
         residual_to_rule: whether the smoothed rule is the base of spectra and voicing.
         pitch: ``bounded``: within 600 cents of the score, through tanh (NNSVS);
             ``residual``: score plus a number (XiaoiceSing).
+        scaling: ``range``: in spectra 1 is half the range that training has, coefficient by coefficient, and
+        0
+            its middle in place of the mean (DiffSinger): numbers lie within 1 where the base is not the rule.
     """
 
-    def __init__(self, spec: Spec, residual_to_rule: bool, pitch: Pitch = "bounded"):
+    def __init__(
+        self,
+        spec: Spec,
+        residual_to_rule: bool,
+        pitch: Pitch = "bounded",
+        scaling: Scaling = "deviation",
+    ):
         super().__init__()
         self.sizes = dict(spec.streams)
         self.pitch, self.residual_to_rule = pitch, residual_to_rule
         self.floor = SmoothFloor(spec)
         for name in self.sizes:
             moments = spec.stats.streams[name]
-            self.register_buffer(f"mean_{name}", torch.tensor(moments.mean), persistent=False)
-            std = torch.tensor(moments.std).clamp(min=1e-4)
-            self.register_buffer(f"std_{name}", std, persistent=False)
+            mean, std = torch.tensor(moments.mean), torch.tensor(moments.std)
+            if scaling == "range" and name not in ("lf0", "vuv"):
+                low, high = torch.tensor(moments.min), torch.tensor(moments.max)
+                mean, std = (high + low) / 2, (high - low) / 2
+            self.register_buffer(f"mean_{name}", mean, persistent=False)
+            self.register_buffer(f"std_{name}", std.clamp(min=1e-4), persistent=False)
 
     @property
     def size(self) -> int:

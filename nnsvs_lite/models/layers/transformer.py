@@ -17,25 +17,52 @@ def local_bias(size: int, width: float, device: torch.device) -> Tensor:
     return -(places[:, None] - places[None]).square() / width
 
 
+def rotated(x: Tensor) -> Tensor:
+    """Rotary positions (Su et al., 2021, arXiv:2104.09864, eq. 34) of rows ``x`` (..., L, D), D even.
+
+    Channel ``i`` and ``i + D / 2`` make a pair that is turned by ``place * 10000^(-2 i / D)``: dot products
+    of two rows tell how far they lie apart, and not where.
+    """
+    size, half = x.shape[-2], x.shape[-1] // 2
+    places = torch.arange(size, device=x.device, dtype=torch.float32)
+    rates = torch.exp(torch.arange(half, device=x.device) * (-math.log(10000.0) / half))
+    angles = places[:, None] * rates
+    cos, sin = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
+    a, b = x.chunk(2, dim=-1)
+    return torch.cat([a * cos - b * sin, b * cos + a * sin], dim=-1)
+
+
 class SelfAttention(nn.Module):
     """Heads of scaled dot products over an utterance, without a layer after them; they share ``dim`` evenly.
 
     ``dropout`` is of attention weights, ``bias`` of the layer that makes queries, keys and values; ``width``
-    is frames squared of the locality term, 0 for none, see :func:`local_bias`.
+    is frames squared of the locality term, 0 for none, see :func:`local_bias`; ``rotary``: see
+    :func:`rotated`.
 
-    Raises DataError if ``heads`` does not divide ``dim``.
+    Raises DataError if ``heads`` does not divide ``dim``, or leaves a rotary head an odd share.
     """
 
-    def __init__(self, dim: int, heads: int, dropout: float = 0.0, bias: bool = True, width: float = 0.0):
+    def __init__(
+        self,
+        dim: int,
+        heads: int,
+        dropout: float = 0.0,
+        bias: bool = True,
+        width: float = 0.0,
+        rotary: bool = False,
+    ):
         super().__init__()
-        if dim % heads:
-            raise DataError(f"{heads} attention heads cannot share {dim} channels")
-        self.heads, self.dropout, self.width = heads, dropout, width
+        if dim % (heads * (1 + rotary)):
+            pairs = "pairs of " * rotary
+            raise DataError(f"{heads} attention heads cannot share {pairs}{dim} channels")
+        self.heads, self.dropout, self.width, self.rotary = heads, dropout, width, rotary
         self.inputs = nn.Linear(dim, 3 * dim, bias=bias)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """``x`` (B, L, dim), ``mask`` (B, L) bool, true at least once a row: (B, L, dim)."""
         query, key, value = self.inputs(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        if self.rotary:
+            query, key = rotated(query), rotated(key)
         allowed = mask[:, None, None]
         if self.width:
             near = local_bias(x.shape[1], self.width, x.device).to(query.dtype)
@@ -102,6 +129,7 @@ class Transformer(nn.Module):
         dim: channels. layers: blocks. heads: of attention. filters: channels between the convolutions.
         kernels: widths of the two convolutions. dropout: of all parts. attention_dropout: of attention
             weights; without it attention runs fused, much faster. scaled: see :class:`PositionalEncoding`.
+        rotary: positions turn queries and keys (:func:`rotated`), and nothing is added.
     """
 
     def __init__(
@@ -114,17 +142,20 @@ class Transformer(nn.Module):
         dropout: float = 0.1,
         attention_dropout: float = 0.1,
         scaled: bool = False,
+        rotary: bool = False,
     ):
         super().__init__()
-        self.positions = PositionalEncoding(scaled, dropout)
+        self.positions = None if rotary else PositionalEncoding(scaled, dropout)
         self.blocks = nn.ModuleList(
-            FftBlock(SelfAttention(dim, heads, attention_dropout), dim, filters, kernels, dropout)
+            FftBlock(
+                SelfAttention(dim, heads, attention_dropout, rotary=rotary), dim, filters, kernels, dropout
+            )
             for _ in range(layers)
         )
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """``x`` (B, L, dim), ``mask`` (B, L) bool."""
-        x = self.positions(x)
+        x = x if self.positions is None else self.positions(x)
         for block in self.blocks:
             x = block(x, mask)
         return x
