@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from nnsvs_lite.features.config import FeatureConfig, MelConfig
-from nnsvs_lite.features.mel import filterbank, hz_to_mel, log_mel, mel_edges, mel_to_hz
+from nnsvs_lite.features.mel import converted, filterbank, hz_to_mel, log_mel, mel_edges, mel_to_hz
 
 # The first of 40 frequencies from 0 to 11025 Hz, as librosa's documentation lists them.
 LIBROSA_40 = [0.0, 85.317, 170.635, 255.952, 341.269, 426.586, 511.904, 597.221, 682.538, 767.855]
@@ -46,6 +46,19 @@ def test_triangles_have_unit_area_and_peak_at_their_centres():
     inside = np.arange(8193) * width
     for k in (0, 20, 39):
         assert (bank[k][(inside < edges[k]) | (inside > edges[k + 2])] == 0).all()
+
+
+def test_another_logarithm_is_that_of_another_analysis():
+    x = np.concatenate(
+        [np.zeros(3000), np.random.default_rng(0).normal(0, 0.1, 3000) * np.geomspace(1e-6, 1, 3000)]
+    )
+    logs = [{"log": log, "log_floor": floor} for log in ("natural", "log10") for floor in (1e-7, 1e-5, 1e-3)]
+    for source in logs:
+        for target in logs:
+            if source["log_floor"] <= target["log_floor"]:
+                a, b = config(**source), config(**target)
+                made = converted(log_mel(x, a, 50), a.mel, b.mel)
+                np.testing.assert_allclose(made, log_mel(x, b, 50), atol=1e-9)
 
 
 def test_a_sine_in_a_band_has_the_computed_value():

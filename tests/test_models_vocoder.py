@@ -9,6 +9,7 @@ from models_common import ROOT, examples, mel_spec
 from torch import nn
 from toy import make_score
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.features.world import synthesize
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.base import VocoderModel
@@ -89,11 +90,60 @@ def test_a_trained_one_is_taken_where_it_fits(spec, phrases):
     with pytest.raises(DataError, match="x: the vocoder needs lf0, which these features lack"):
         choose_vocoder(replace(spec, streams={"mgc": 8}), hum, "x")
     slower = replace(spec, feature_config=replace(spec.feature_config, frame_shift=0.01))
-    with pytest.raises(DataError, match="trained on features with another frame_shift"):
+    with pytest.raises(
+        DataError, match=r"x: the vocoder was trained on features of frame_shift 0.005, not 0.01: it cannot"
+    ):
         choose_vocoder(slower, hum, "x")
-    other = replace(spec, feature_config=replace(spec.feature_config, world=None))
-    with pytest.raises(DataError, match="trained on features with another world"):
+    world = replace(spec.feature_config.world, alpha=0.3, fft_size=4096)
+    other = replace(spec, feature_config=replace(spec.feature_config, world=world))
+    with pytest.raises(
+        DataError, match=r"world.alpha None, not 0.3; world.fft_size None, not 4096: it cannot"
+    ):
         choose_vocoder(other, World(spec), "x")
+
+
+class Loud(VocoderModel):
+    """Hears the loudness of mel spectra, as natural logarithms of amplitudes, and nothing else."""
+
+    inputs = ("mel",)
+    reach = 0
+
+    def synthesize(self, batch):
+        hop = round(self.spec.frame_shift * self.spec.sample_rate)
+        return batch.streams["mel"].exp().mean(-1).repeat_interleave(hop, dim=1)
+
+
+def test_the_logarithm_of_mel_spectra_may_differ_and_nothing_else(spec):
+    own = mel_spec(spec)
+
+    def given(**more) -> Spec:
+        features = own.feature_config
+        return replace(own, feature_config=replace(features, mel=replace(features.mel, **more)))
+
+    amplitudes = np.geomspace(1e-4, 1, 30 * 8, dtype=np.float32).reshape(30, 8)
+    streams = {"mel": np.log(np.maximum(amplitudes, 1e-3))}
+    plain = waveform_of(choose_vocoder(given(log_floor=1e-3), Loud(own)), streams)
+    assert plain.max() == pytest.approx(amplitudes[-1].mean(), rel=1e-5)
+    for log, logarithm in (("log10", np.log10), ("natural", np.log)):
+        vocoder = choose_vocoder(given(log=log, log_floor=1e-4), Loud(given(log_floor=1e-3)))
+        made = waveform_of(vocoder, {"mel": logarithm(amplitudes)})
+        np.testing.assert_allclose(made, plain, rtol=1e-5)
+    for name, value, told in (
+        ("bins", 4, "bins 8, not 4"),
+        ("fft_size", 2048, "fft_size 1024, not 2048"),
+        ("win_size", 512, "win_size 1024, not 512"),
+        ("fmin", 40.0, r"fmin 0.0, not 40.0"),
+        ("fmax", 8000.0, r"fmax 12000.0, not 8000.0"),
+        ("scale", "htk", "scale slaney, not htk"),
+        ("power", 2.0, r"power 1.0, not 2.0"),
+    ):
+        with pytest.raises(
+            DataError, match=rf"v: the vocoder was trained on features of mel\.{told}: it cannot"
+        ):
+            choose_vocoder(given(**{name: value}), Loud(own), "v")
+    slower = replace(own, feature_config=replace(own.feature_config, sample_rate=44100, frame_shift=0.01))
+    with pytest.raises(DataError, match=r"sample_rate 24000, not 44100; frame_shift 0.005, not 0.01: it"):
+        choose_vocoder(slower, Loud(own), "v")
 
 
 def test_those_that_learn_nothing_are_named(spec):

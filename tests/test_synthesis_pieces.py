@@ -13,6 +13,7 @@ from nnsvs_lite.models.batch import Example, collate
 from nnsvs_lite.models.layers.noise import BLOCK, running_noise
 from nnsvs_lite.models.vocoder.world import World
 from nnsvs_lite.synthesis.pieces import in_pieces
+from nnsvs_lite.synthesis.vocoder import pieces_of, waveform_of, waveforms_of
 
 
 @pytest.fixture(scope="module")
@@ -87,3 +88,27 @@ def test_running_noise_is_white():
     for lag in (1, BLOCK, 2 * BLOCK):
         assert abs(float((noise[lag:] * noise[:-lag]).mean())) < 0.01
     assert running_noise(3, torch.tensor([4], device="meta"), 4, 2, 0).is_meta
+
+
+def test_utterances_made_together_and_in_pieces_are_as_they_are_alone(vocoder, toy_dump, spec):
+    several = [{name: e.streams[name] for name in vocoder.inputs} for e in examples(toy_dump, "eval", spec)]
+    together = waveforms_of(vocoder, several, seed=2)
+    for streams, made in zip(several, together, strict=True):
+        alone = waveform_of(vocoder, streams, seed=2)
+        assert made.dtype == np.float64
+        assert made.shape == alone.shape == (vocoder.spec.feature_config.n_samples(len(streams["lf0"])),)
+        np.testing.assert_allclose(made, alone, atol=1e-4)
+        joined = np.concatenate([*pieces_of(vocoder, [streams], 2, seconds=0.1)], axis=1)
+        np.testing.assert_allclose(joined[0], alone, atol=1e-3 * np.abs(alone).max())
+
+
+def test_memory_does_not_grow_with_the_song(vocoder):
+    """A song of a minute and one of ten seconds: what the network holds at once is the same."""
+    sizes = []
+    vocoder.enter.register_forward_hook(lambda module, given, out: sizes.append(out.shape[1]))
+    for seconds in (10, 60):
+        frames = round(seconds / vocoder.spec.frame_shift)
+        streams = {name: np.zeros((frames, vocoder.spec.streams[name])) for name in vocoder.inputs}
+        made = sum(piece.shape[1] for piece in pieces_of(vocoder, [streams], seconds=4.0))
+        assert made == seconds * vocoder.spec.sample_rate
+    assert max(sizes) <= (4.0 + 0.05) * vocoder.spec.sample_rate

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -157,6 +158,30 @@ class FeatureConfig:
     def from_dict(cls, value: dict[str, Any], where: str | os.PathLike = "features") -> FeatureConfig:
         """Reads a mapping as :meth:`to_dict` makes it. Raises: DataError as :meth:`read`."""
         return _checked(Settings(value, os.fspath(where)))
+
+
+LOGARITHM = ("log", "log_floor")
+"""Of mel spectra, what :func:`nnsvs_lite.features.mel.converted` can change."""
+
+
+def told_differences(own: FeatureConfig, given: FeatureConfig, streams: Collection[str]) -> list[str]:
+    """Where two analyses give other numbers in some streams, such as ``mel.fft_size 2048, not 1024``; the
+    logarithm of mel spectra aside.
+    """
+    sides = [dataclasses.asdict(config) for config in (own, given)]
+    parts = {"": ("sample_rate", "frame_shift"), "mel": (), "world": ()}
+    if "mel" in streams:
+        parts["mel"] = tuple(f.name for f in dataclasses.fields(MelConfig) if f.name not in LOGARITHM)
+    if {"mgc", "bap"} & set(streams):
+        parts["world"] = tuple(f.name for f in dataclasses.fields(WorldConfig))
+    told = []
+    for part, names in parts.items():
+        own_part, other = ((side[part] or {}) if part else side for side in sides)
+        for name in names:
+            a, b = own_part.get(name), other.get(name)
+            if a != b:
+                told.append(f"{part}{'.' if part else ''}{name} {a}, not {b}")
+    return told
 
 
 def bap_size(sample_rate: int) -> int:

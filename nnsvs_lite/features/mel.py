@@ -78,6 +78,16 @@ def log_mel(x: np.ndarray, config: FeatureConfig, n_frames: int) -> np.ndarray:
     return log(np.maximum(mel, options.log_floor))
 
 
+def converted(mel: np.ndarray, source: MelConfig, target: MelConfig) -> np.ndarray:
+    """Log mel spectra of the analysis ``source`` with the logarithm, its base and floor, of ``target``.
+
+    What lay below a higher floor of ``source`` stays there.
+    """
+    base = {"natural": 1.0, "log10": math.log(10.0)}
+    natural = np.maximum(np.asarray(mel, np.float64) * base[source.log], math.log(target.log_floor))
+    return natural / base[target.log]
+
+
 def frame_centres(n_frames: int, config: FeatureConfig) -> np.ndarray:
     """(n_frames,) whole samples at which frames have their middles."""
     return np.round(np.arange(n_frames) * config.frame_shift * config.sample_rate).astype(np.int64)

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from nnsvs_lite.features.config import FeatureConfig, told_differences
 from nnsvs_lite.features.spec import PHONE_COLUMNS, Spec
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.batch import Batch, Example, length_mask
@@ -143,6 +144,8 @@ class VocoderModel(Adversarial, SvsModel):
         inputs: streams that it reads, such as ``("lf0", "vuv", "mgc", "bap")``.
         controls: what may be changed in them so that it is heard: of ``pitch`` (``lf0``),
             ``breathiness`` (``bap``) and ``gender`` (``mgc``).
+        given: the analysis of the features that it gets, where that is not its own: the logarithm of mel
+            spectra may differ. Who calls :meth:`synthesize` converts them.
         adversarial_from: the update from which on it learns against its discriminator too.
         reach: frames before and after its own that a sample depends on, what :meth:`running` tells and noise
             by number aside; None: all. A long song is made in pieces with so much around them.
@@ -151,6 +154,7 @@ class VocoderModel(Adversarial, SvsModel):
     family = "vocoder"
     inputs: ClassVar[tuple[str, ...]]
     controls: ClassVar[tuple[str, ...]] = ()
+    given: FeatureConfig | None = None
     adversarial_from: int = 0
     reach: int | None = None
 
@@ -178,12 +182,10 @@ class VocoderModel(Adversarial, SvsModel):
         missing = [name for name in self.inputs if name not in spec.streams]
         if missing:
             raise DataError(f"the vocoder needs {', '.join(missing)}, which these features lack", path)
-        parts = ["sample_rate", "frame_shift", *(["mel"] if "mel" in self.inputs else [])]
-        parts += ["world"] if {"mgc", "bap"} & set(self.inputs) else []
-        for name in parts:
-            if getattr(self.spec.feature_config, name) != getattr(spec.feature_config, name):
-                what = f"the vocoder was trained on features with another {name}; train it again"
-                raise DataError(what, path)
+        told = told_differences(self.spec.feature_config, spec.feature_config, self.inputs)
+        if told:
+            what = f"the vocoder was trained on features of {'; '.join(told)}"
+            raise DataError(f"{what}: it cannot sing these; train one on them", path)
 
     def infer(self, batch: Batch) -> dict[str, Tensor]:
         """``wav`` (B, S)."""

@@ -69,11 +69,11 @@ def vocode(
     from nnsvs_lite.synthesis.vocoder import FolderVocoder
 
     work = FolderVocoder(folder, out, spec, model, device, trust_code)
-    utts = list(next(iter(work.tables.values())))
+    utts = work.utts
     done.clear()
     outputs = [] if out == folder else copy_tables(folder, out, SHARED)
     samples, seconds = 0, 0.0
-    for more, took in run_jobs(work, utts, nj if device == "cpu" else 1):
+    for more, took in run_jobs(work, work.batches(), nj if device == "cpu" else 1):
         samples, seconds = samples + more, seconds + took
     write_table(out / "wav.scp", {utt: str(out / "wav" / f"{utt}.wav") for utt in utts})
     outputs += [out / "wav.scp", *(out / "wav" / f"{utt}.wav" for utt in utts)]

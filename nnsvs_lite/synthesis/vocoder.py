@@ -3,7 +3,7 @@
 import math
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from nnsvs_lite.features.audio import write_audio
+from nnsvs_lite.features.mel import converted
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.settings import config_names, find_config
@@ -19,6 +20,11 @@ from nnsvs_lite.models.base import VocoderModel
 from nnsvs_lite.models.batch import Example, collate
 from nnsvs_lite.models.vocoder.griffin_lim import GriffinLim
 from nnsvs_lite.models.vocoder.world import World
+from nnsvs_lite.synthesis.pieces import in_pieces
+from nnsvs_lite.training.data import pack
+
+SECONDS = 10.0
+"""Of singing that a vocoder makes at once: memory grows with it, and not with the song."""
 
 
 def choose_vocoder(
@@ -26,10 +32,13 @@ def choose_vocoder(
 ) -> VocoderModel:
     """The ``trained`` vocoder of ``path`` if given; else WORLD, or where it lacks streams Griffin-Lim.
 
+    Where only the logarithm of mel spectra is another than it was trained on, they are converted for it.
+
     Raises DataError where the trained one does not fit the features, or none makes a waveform of them.
     """
     if trained is not None:
         trained.check_fits(spec, path)
+        trained.given = spec.feature_config
         return trained
     for kind in (World, GriffinLim):
         if set(kind.inputs) <= set(spec.streams):
@@ -56,35 +65,72 @@ def load_vocoder(
         config = Config.read(find_config("vocoder", path))
         if config.model_class.trains:
             raise DataError("is the name of a vocoder that learns: give the exp dir of one", path)
-        made = config.build(spec)
-        made.check_fits(spec, path)
-        return made
+        return choose_vocoder(spec, config.build(spec), path)
     trained = load_model(path, "vocoder", trust_code=trust_code)
     return choose_vocoder(spec, trained.to(find_device(device)), path)
 
 
-@torch.inference_mode()
-def waveform_of(vocoder: VocoderModel, streams: Mapping[str, np.ndarray], seed: int = 0) -> np.ndarray:
-    """The waveform of one utterance.
+def checked(vocoder: VocoderModel, streams: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """A vocoder's inputs among streams, (T, D) float32 each, with the logarithm that it knows of mel spectra.
 
-    ``streams`` has at least the vocoder's ``inputs``, (T, D) each; ``seed`` is of those that draw by chance.
-
-    Returns float64 (samples,), ``round(T * frame_shift * sample_rate)`` of them. The peak may exceed 1.
     Raises DataError for lengths that differ, or numbers no voice has.
     """
-    given = {name: np.asarray(streams[name], np.float32) for name in vocoder.inputs}
-    lengths = {len(value) for value in given.values()}
-    if len(lengths) != 1 or not all(np.isfinite(value).all() for value in given.values()):
+    inputs = {name: np.asarray(streams[name], np.float32) for name in vocoder.inputs}
+    lengths = {len(value) for value in inputs.values()}
+    if len(lengths) != 1 or not all(np.isfinite(value).all() for value in inputs.values()):
         raise DataError(f"streams must be finite and of one length, not {sorted(lengths)} frames")
     highest = vocoder.spec.sample_rate / 2
-    if "lf0" in given and (given["lf0"] > math.log(highest)).any():
+    if "lf0" in inputs and (inputs["lf0"] > math.log(highest)).any():
         raise DataError(f"an F0 above {highest:g} Hz, half the sampling rate, is none of a voice")
-    batch = collate([Example("utt", streams=given)], vocoder.spec.frame_shift, seed)
+    own, given = vocoder.spec.feature_config.mel, vocoder.given and vocoder.given.mel
+    if "mel" in inputs and given not in (None, own):
+        inputs["mel"] = converted(inputs["mel"], given, own).astype(np.float32)
+    return inputs
+
+
+@torch.inference_mode()
+def pieces_of(
+    vocoder: VocoderModel,
+    several: Sequence[Mapping[str, np.ndarray]],
+    seed: int = 0,
+    seconds: float = SECONDS,
+) -> Iterator[np.ndarray]:
+    """The waveforms of utterances side by side, (B, samples) float64 at a time, as soon as they are made.
+
+    Args:
+        several: of each utterance at least the vocoder's ``inputs``, (T, D) each.
+        seed: of those that draw by chance. seconds: computed at once, of all utterances together.
+
+    Raises DataError as :func:`checked`, or where no finite waveform is made.
+    """
+    examples = [Example("utt", streams=checked(vocoder, streams)) for streams in several]
+    batch = collate(examples, vocoder.spec.frame_shift, seed)
     device = next((tensor.device for tensor in vocoder.parameters()), torch.device("cpu"))
-    made = vocoder.synthesize(batch.to(device))[0].double().cpu().numpy()
-    if not np.isfinite(made).all():
-        raise DataError("no finite waveform can be made of these streams; they, or the voice, are damaged")
-    return made[: vocoder.spec.feature_config.n_samples(lengths.pop())]
+    frames = max(1, int(seconds / len(examples) / vocoder.spec.frame_shift))
+    for piece in in_pieces(vocoder, batch.to(device), frames):
+        made = piece.double().cpu().numpy()
+        if not np.isfinite(made).all():
+            raise DataError(
+                "no finite waveform can be made of these streams; they, or the voice, are damaged"
+            )
+        yield made
+
+
+def waveforms_of(
+    vocoder: VocoderModel, several: Sequence[Mapping[str, np.ndarray]], seed: int = 0
+) -> list[np.ndarray]:
+    """The waveforms of utterances, float64, ``round(T * frame_shift * sample_rate)`` samples each.
+
+    The peak may exceed 1. Arguments and errors: as of :func:`pieces_of`.
+    """
+    joined = np.concatenate([*pieces_of(vocoder, several, seed)], axis=1)
+    sizes = (vocoder.spec.feature_config.n_samples(len(s[vocoder.inputs[0]])) for s in several)
+    return [row[:size] for row, size in zip(joined, sizes)]
+
+
+def waveform_of(vocoder: VocoderModel, streams: Mapping[str, np.ndarray], seed: int = 0) -> np.ndarray:
+    """The waveform of one utterance; see :func:`waveforms_of`."""
+    return waveforms_of(vocoder, [streams], seed)[0]
 
 
 class FolderVocoder:
@@ -102,9 +148,26 @@ class FolderVocoder:
                 raise DataError(f"no {name} to make a waveform of; decode first", folder)
         self.tables = {name: FeatureReader(folder / f"{name}.scp") for name in self.model.inputs}
 
-    def __call__(self, utt: str) -> tuple[int, float]:
-        """Writes one waveform; returns its samples and the seconds that it took."""
+    @property
+    def utts(self) -> list[str]:
+        """All utterances, in order."""
+        return list(next(iter(self.tables.values())))
+
+    def batches(self) -> list[list[str]]:
+        """What is made at once: on a GPU, as much as fits ``SECONDS``; on a CPU each utterance alone."""
+        utts = self.utts
+        if next((t.device.type for t in self.model.parameters()), "cpu") == "cpu":
+            return [[utt] for utt in utts]
+        table = next(iter(self.tables.values()))
+        lengths = [len(table[utt]) for utt in utts]
+        groups = pack(lengths, int(SECONDS / self.model.spec.frame_shift))
+        return [[utts[i] for i in indices] for indices in groups]
+
+    def __call__(self, utts: Sequence[str]) -> tuple[int, float]:
+        """Writes waveforms of one batch; returns their samples and the seconds that they took."""
         began = time.perf_counter()
-        x = waveform_of(self.model, {name: table[utt] for name, table in self.tables.items()})
-        write_audio(self.out / "wav" / f"{utt}.wav", x, self.model.spec.sample_rate)
-        return len(x), time.perf_counter() - began
+        several = [{name: table[utt] for name, table in self.tables.items()} for utt in utts]
+        waves = waveforms_of(self.model, several)
+        for utt, x in zip(utts, waves):
+            write_audio(self.out / "wav" / f"{utt}.wav", x, self.model.spec.sample_rate)
+        return sum(map(len, waves)), time.perf_counter() - began
