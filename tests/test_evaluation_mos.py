@@ -8,7 +8,8 @@ import pytest
 from test_evaluation_evaluate import corpus, decode, score  # noqa: F401
 
 from nnsvs_lite.bin.main import main
-from nnsvs_lite.evaluation import others
+from nnsvs_lite.evaluation import others, scoring
+from nnsvs_lite.evaluation.reference import Utterance
 
 
 def test_opinions_stand_beside_the_recordings_own(corpus, tmp_path, monkeypatch):  # noqa: F811
@@ -45,3 +46,18 @@ def test_opinions_of_the_real_networks():
     noise = 0.2 * rng.standard_normal(len(time))
     for clear, noisy in zip(others.opinions(0.5 * tone), others.opinions(0.5 * tone + noise)):
         assert 1 <= noisy < clear <= 5
+
+
+def test_how_the_recording_moves_is_found_once_for_all_systems(corpus, tmp_path, monkeypatch):  # noqa: F811
+    found, utterances = Utterance.liveliness, []
+
+    def counted(self, *words):
+        utterances.append(self.utt)
+        return found(self, *words)
+
+    monkeypatch.setattr(Utterance, "liveliness", counted)
+    scoring._recorded_liveliness.cache_clear()
+    systems = {name: decode(corpus, tmp_path / name) for name in ("model", "rule")}
+    _, results = score(corpus, tmp_path / "out", **systems)
+    assert results["rule"]["mcd_db"] == results["model"]["mcd_db"]
+    assert {utterances.count(utt) for utt in utterances} == {3}, "two systems and the recording"

@@ -104,6 +104,7 @@ def test_the_page_holds_everything(scored):
     assert len(rows) == 3 * TONES
     assert "Tones <&>" in page.words and "nnsvs_lite.models.acoustic.x.X <&>" in page.words
     assert text.count(">Loudness spread</th>") == 1 and "Liveliness" in page.words
+    assert "`" not in page.words, "a page is no Markdown"
     assert "time (s)" in page.words and "pitch (note)" in page.words and "kHz (mel)" in page.words
     assert len(text.encode()) < 1_500_000
 

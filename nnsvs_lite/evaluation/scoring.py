@@ -86,11 +86,26 @@ def _recorded_spectrum(material: Material, utt: str) -> tuple[np.ndarray, np.nda
     return analyse_recording(wave, opened.reference[utt].f0, opened.config)
 
 
+def _heard(material: Material, utt: str) -> Utterance:
+    """An utterance; spectra that the dump lacks are analysed here, if there is audio."""
+    utterance = _open(material).reference[utt]
+    if utterance.mgc is None and material.data is not None:
+        mgc, bap = _recorded_spectrum(material, utt)
+        utterance = replace(utterance, mgc=mgc, bap=bap)
+    return utterance
+
+
 # All recordings of a set, so that they are analysed once and not for each system.
 @lru_cache(maxsize=512)
 def _recorded_for_espnet(material: Material, utt: str, sample_rate: int) -> others.EspnetAnalysis:
     wave = _open(material).recording(utt, sample_rate)
     return others.analyse(wave, sample_rate, f"{material.data}: {utt}")
+
+
+@lru_cache(maxsize=512)
+def _recorded_liveliness(material: Material, utt: str) -> dict[str, np.ndarray]:
+    utterance = _heard(material, utt)
+    return utterance.liveliness(utterance.f0, utterance.mgc, utterance.phones)
 
 
 @lru_cache(maxsize=512)
@@ -109,19 +124,15 @@ def score_utterance(job: ScoringJob) -> Outcome:
     return outcome
 
 
-def _recorded(job: ScoringJob, utterance: Utterance) -> Rendition:
-    """The recording, and how it moves; spectra that the dump lacks are analysed here, if there is audio."""
-    if utterance.mgc is None and job.material.data is not None:
-        mgc, bap = _recorded_spectrum(job.material, job.utt)
-        utterance = replace(utterance, mgc=mgc, bap=bap)
-    known = utterance.liveliness(utterance.f0, utterance.mgc, utterance.phones)
-    opinions = _recorded_opinions(job.material, job.utt) if job.material.mos else None
-    return replace(utterance.rendition, opinions=opinions, **known)
+def _recorded(material: Material, utt: str) -> Rendition:
+    """The recording, and how it moves."""
+    opinions = _recorded_opinions(material, utt) if material.mos else None
+    return replace(_heard(material, utt).rendition, opinions=opinions, **_recorded_liveliness(material, utt))
 
 
 def _score_natural(outcome: Outcome, job: ScoringJob, utterance: Utterance) -> None:
     opened = _open(job.material)
-    recorded, f0 = _recorded(job, utterance), utterance.f0
+    recorded, f0 = _recorded(job.material, job.utt), utterance.f0
     if opened.data is not None:
         wave = opened.recording(job.utt, opened.config.sample_rate)
         f0 = tuning_f0(wave, utterance.score, opened.config)
@@ -151,7 +162,7 @@ def _score_system(outcome: Outcome, job: ScoringJob, utterance: Utterance) -> No
     if job.material.mos:
         sung = replace(sung, opinions=others.opinions(resample(original, rate, others.MOS_RATE)))
     outcome.f0 = sung.f0
-    outcome.vectors = vectors(_recorded(job, utterance), sung, "main", "life", "more")
+    outcome.vectors = vectors(_recorded(job.material, job.utt), sung, "main", "life", "more")
     if opened.truth is not None:
         outcome.vectors |= vectors(opened.truth.rendition(utterance), sung, "truth")
     if job.material.espnet:

@@ -21,8 +21,8 @@ bootstrap draws over utterances.
 
 
 LIVELY = (
-    "A lively voice has the recording's own values (`natural`); of distances and errors, lower is better, "
-    "but they are least for a frozen mean: read both."
+    "A lively voice has the values of the recording itself, natural; of distances and errors, lower is "
+    "better, but they are least for a frozen mean: read both."
 )
 
 
