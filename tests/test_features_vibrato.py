@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from nnsvs_lite.features.vibrato import CENTS, find_vibrato
+from nnsvs_lite.features.vibrato import CENTS, find_vibrato, sing_vibrato
 
 
 def note(shift=0.005, seconds=1.5, rate=5.8, extent=70.0, begin=0.4, fade=0.0, phase=0.0, end=None):
@@ -55,6 +55,17 @@ def test_a_short_note_of_a_cycle_and_a_half_has_it():
     assert found.rate == pytest.approx(5.8, abs=0.2)
     assert found.extent == pytest.approx(60, rel=0.1)
     assert found.begin <= 2 and found.end >= 58
+
+
+@pytest.mark.parametrize("seconds", [0.4, 0.5, 0.7])
+@pytest.mark.parametrize("rate", [5.0, 6.0, 7.0])
+def test_the_rate_of_a_wave_that_comes_and_goes_is_not_that_of_its_turns(rate, seconds):
+    """By the distances of its turns alone it would be heard 0.4 Hz too fast in notes of 0.4 s."""
+    found = [
+        found_in(sing_vibrato(round(seconds / 0.005), 0.005, rate, 70, 0.0, 0.1, 0.1, rng)).rate
+        for rng in map(np.random.default_rng, range(20))
+    ]
+    assert np.median(found) == pytest.approx(rate, abs=0.35 if seconds < 0.5 else 0.2)
 
 
 def test_it_is_found_where_voicing_breaks_and_only_where_voiced():

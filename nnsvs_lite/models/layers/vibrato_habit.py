@@ -1,5 +1,6 @@
 """Vibrato as a habit of each singer: learnt note by note, and drawn for each note that is sung."""
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -28,8 +29,8 @@ ROOTED = np.array([1.0, 1.0, 2.0, 5.0, 3.0])
 PHONES = 8.0
 SURE = 0.1
 """The same of the weights that tell whether there is vibrato, as a part of those."""
-MOST = 1000
-"""Notes of a singer that are sung again to see how the analysis hears them."""
+MOST, TAKES = 200, 2
+"""Notes of a singer that are sung again to see how the analysis hears them, and how often each."""
 KNOWN = 5.0
 """Notes that ``SPREAD`` counts for."""
 
@@ -136,8 +137,8 @@ class VibratoHabit(Counted):
     def _corrected(self, rows, presence, habit, spread) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """What was learnt from rows, so that what is sung is heard as they are."""
         for _ in range(2):
-            missed, heard = self._missed(rows[:MOST], habit, spread)
-            habit = habit + missed
+            missed, heard = self._missed(rows[:: math.ceil(len(rows) / MOST)], habit, spread)
+            habit[0] += missed
         there = np.mean([row.sung is not None for row in rows])
         before, after = np.clip([there, there / heard], 0.01, 0.98)
         presence[0] += np.log(after / (1 - after)) - np.log(before / (1 - before))
@@ -154,18 +155,17 @@ class VibratoHabit(Counted):
         )
 
     def _missed(self, rows: Sequence[Row], habit: np.ndarray, spread: np.ndarray) -> tuple[np.ndarray, float]:
-        """By which weights vibrato drawn for these notes is heard otherwise than theirs; what share is heard.
+        """By how much, on average, vibrato drawn for these notes is heard otherwise than theirs: to be added
+        to what all notes have; and what share is heard.
 
         What is analysed is not what was sung: a fade-in begins before it is heard, the last cycles fade.
         """
-        off, with_it = [], [row for row in rows if row.sung is not None]
+        off, with_it = [], [row for row in rows if row.sung is not None] * TAKES
         for i, row in enumerate(with_it):
             wave = self._sing(row.frames, row.told @ habit, spread, np.random.default_rng(i))
             heard = self._heard(wave, np.ones(row.frames, bool))
-            off += [] if heard is None else [(row.told, row.sung - heard)]
-        if not off:
-            return np.zeros_like(habit), 1.0
-        return self._ridge(*(np.array(column) for column in zip(*off))), len(off) / len(with_it)
+            off += [] if heard is None else [row.sung - heard]
+        return (np.mean(off, axis=0), len(off) / len(with_it)) if off else (np.zeros(len(USUAL)), 1.0)
 
     def _ridge(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Weights (size, columns) from what is told, (notes, size), to (notes, columns); a prior of 0."""
