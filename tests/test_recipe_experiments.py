@@ -216,8 +216,8 @@ def test_a_finished_recipe_stands_beside_one_with_other_features(tmp_path):
         for rate in ("48k", "24k"):
             exp = folder / "exp JOB" / f"acoustic_resf0_conv_world_{rate}"
             assert (exp / "model.pt").exists()
-            assert (exp / "decode_mdn_mdn" / "eval" / "results.json").exists()
-            assert (exp / "decode_mdn_mdn" / "eval" / "RESULTS.md").exists()
+            assert (exp / "decode_ridge_ridge" / "eval" / "results.json").exists()
+            assert (exp / "decode_ridge_ridge" / "eval" / "RESULTS.md").exists()
 
         done = run("--stage", "5", "--stop-stage", "5", "--acoustic-args", QUICK + " --model.hidden 12")
         assert done.returncode == 1 and "model.init_args.hidden 8 -> 12" in done.stderr

@@ -155,8 +155,13 @@ def test_a_moved_recipe_is_up_to_date(tmp_path: Path, reference: Recipe) -> None
     changed = {name for name, time in written(recipe).items() if before.get(name) != time}
     model = "exp/acoustic_resf0_conv_world_24k/"
     assert {name for name in changed if not name.startswith(model)} == set()
-    again = {"model.pt", "losses.jsonl", "decode_mdn_mdn/eval/lf0.ark", "decode_mdn_mdn/eval/results.json"}
-    again |= {"decode_mdn_mdn/dev/lf0.ark", "decode_mdn_mdn/eval/wav.scp"}
+    again = {
+        "model.pt",
+        "losses.jsonl",
+        "decode_ridge_ridge/eval/lf0.ark",
+        "decode_ridge_ridge/eval/results.json",
+    }
+    again |= {"decode_ridge_ridge/dev/lf0.ark", "decode_ridge_ridge/eval/wav.scp"}
     assert {model + name for name in again} <= changed
 
 

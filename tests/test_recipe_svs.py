@@ -59,8 +59,8 @@ class Recipe:
             (self.folder / name).symlink_to(f"../../TEMPLATE/svs1/{name}")
         (self.folder / "utils").symlink_to("../../../utils")
         for family, name in (
-            ("timelag", "mdn"),
-            ("duration", "mdn"),
+            ("timelag", "ridge"),
+            ("duration", "ridge"),
             ("acoustic", "resf0_conv"),
             ("features", "world_48k"),
             *((family, "rule") for family in ("timelag", "duration", "acoustic")),
@@ -134,7 +134,7 @@ def test_all_stages_in_order(recipe: Recipe) -> None:
     assert "alignment is skipped" in done.stdout
     for line in ("sung songs:", "results:", "results page:"):
         assert line in done.stdout
-    assert f"{recipe.folder}/exp/acoustic_resf0_conv_world_48k/decode_mdn_mdn/eval/songs" in done.stdout
+    assert f"{recipe.folder}/exp/acoustic_resf0_conv_world_48k/decode_ridge_ridge/eval/songs" in done.stdout
 
 
 def test_a_stage_calls_only_its_own_programs(recipe: Recipe) -> None:
@@ -142,7 +142,7 @@ def test_a_stage_calls_only_its_own_programs(recipe: Recipe) -> None:
     for stage, family in ((3, "timelag"), (4, "duration")):
         recipe.run("--stage", str(stage), "--stop_stage", str(stage))
         assert recipe.commands == ["train", "train"]
-        assert f"--config conf/{family}/mdn.yaml --out exp/{family}_mdn_world_48k " in recipe.calls[0]
+        assert f"--config conf/{family}/ridge.yaml --out exp/{family}_ridge_world_48k " in recipe.calls[0]
         assert "--dump dump/world_48k " in recipe.calls[0]
         assert f"--out exp/{family}_rule_world_48k " in recipe.calls[1]
 
@@ -170,10 +170,8 @@ def test_options_reach_the_programs(recipe: Recipe) -> None:
     assert train.endswith("--model.hidden 8 --training.epochs 2")
     decode = [call for call in recipe.calls if call.startswith("decode")]
     assert "--set dev --out exp/acoustic_resf0_conv_world_48k_small_seed7/decode_fast/dev " in decode[0]
-    timing = (
-        "--timelag exp/timelag_mdn_world_48k_small_seed7 --duration exp/duration_mdn_world_48k_small_seed7"
-    )
-    assert f"{timing} --seed 7" in decode[1]
+    timing = (f"--{f} exp/{f}_ridge_world_48k_small_seed7" for f in ("timelag", "duration"))
+    assert f"{' '.join(timing)} --seed 7" in decode[1]
     assert "--out exp/acoustic_rule_world_48k/decode_rule/eval " in decode[2] and "--seed" not in decode[2]
     assert decode[3].endswith("--natural")
 
@@ -229,7 +227,7 @@ def test_a_stage_without_its_input_says_which_one_to_run(recipe: Recipe) -> None
     done = recipe.run("--stage", "5", "--stop-stage", "5")
     assert done.returncode == 1
     assert done.stderr == (
-        "svs.sh: error: exp/timelag_mdn_world_48k/model.pt: no such file; "
+        "svs.sh: error: exp/timelag_ridge_world_48k/model.pt: no such file; "
         "run stage 3 first, or name a model with --timelag-exp\n"
     )
 
@@ -357,9 +355,9 @@ def test_configurations_are_named_by_name_or_path(recipe: Recipe) -> None:
     other = recipe.folder / "mine" / "wide.yaml"
     other.parent.mkdir()
     other.touch()
-    done = recipe.run("--timelag-config", "conf/timelag/mdn.yaml", "--duration-config", "mine/wide.yaml")
+    done = recipe.run("--timelag-config", "conf/timelag/ridge.yaml", "--duration-config", "mine/wide.yaml")
     assert done.returncode == 0, done.stderr
-    assert "train --config conf/timelag/mdn.yaml " in recipe.calls_file.read_text()
+    assert "train --config conf/timelag/ridge.yaml " in recipe.calls_file.read_text()
     assert "train --config mine/wide.yaml --out exp/duration_wide_world_48k " in recipe.calls_file.read_text()
     assert "config" not in recipe.commands
 
@@ -369,17 +367,18 @@ def test_a_tag_or_seed_of_one_stage_uses_the_timing_models_that_are_there(recipe
     done = recipe.run("--stage", "5", "--seed", "1")
     assert done.returncode == 0, done.stderr
     assert trained(recipe) == ["exp/acoustic_resf0_conv_world_48k_seed1"]
-    assert "no exp/timelag_mdn_world_48k_seed1: exp/timelag_mdn_world_48k is used" in done.stdout
+    assert "no exp/timelag_ridge_world_48k_seed1: exp/timelag_ridge_world_48k is used" in done.stdout
     decode = next(call for call in recipe.calls if call.startswith("decode"))
-    assert "--out exp/acoustic_resf0_conv_world_48k_seed1/decode_mdn_mdn/dev " in decode
-    assert "--timelag exp/timelag_mdn_world_48k --duration exp/duration_mdn_world_48k --seed 1" in decode
+    assert "--out exp/acoustic_resf0_conv_world_48k_seed1/decode_ridge_ridge/dev " in decode
+    assert "--timelag exp/timelag_ridge_world_48k --duration exp/duration_ridge_world_48k --seed 1" in decode
 
     done = recipe.run("--stage", "4", "--tag", "x", "--stop-stage", "5")
-    assert trained(recipe) == ["exp/duration_mdn_world_48k_x", "exp/acoustic_resf0_conv_world_48k_x"]
+    assert trained(recipe) == ["exp/duration_ridge_world_48k_x", "exp/acoustic_resf0_conv_world_48k_x"]
     assert (
-        "--timelag exp/timelag_mdn_world_48k --duration exp/duration_mdn_world_48k_x" in recipe.calls[-2 - 2]
+        "--timelag exp/timelag_ridge_world_48k --duration exp/duration_ridge_world_48k_x"
+        in recipe.calls[-2 - 2]
     )
-    assert "exp/acoustic_resf0_conv_world_48k_x/decode_mdn_mdn_x/dev" in recipe.calls_file.read_text()
+    assert "exp/acoustic_resf0_conv_world_48k_x/decode_ridge_ridge_x/dev" in recipe.calls_file.read_text()
 
     recipe.run("--stage", "3", "--stop-stage", "5", "--seed", "2")
     assert len(trained(recipe)) == 3 and all(out.endswith("_world_48k_seed2") for out in trained(recipe))
@@ -387,17 +386,17 @@ def test_a_tag_or_seed_of_one_stage_uses_the_timing_models_that_are_there(recipe
 
 def test_models_that_stand_are_used_by_name(recipe: Recipe) -> None:
     recipe.run("--stop-stage", "5", "--tag", "a")
-    duration = "exp/duration_mdn_world_48k_a"
+    duration = "exp/duration_ridge_world_48k_a"
     done = recipe.run(
         "--stage", "4", "--duration-exp", duration, "--timelag-exp", "exp/timelag_rule_world_48k"
     )
     assert done.returncode == 0, done.stderr
     assert trained(recipe) == ["exp/acoustic_resf0_conv_world_48k"]
     assert f"{duration} is used as it is (--duration-exp)." in done.stdout
-    assert "exp/acoustic_resf0_conv_world_48k/decode_rule_mdn_a/eval" in recipe.calls_file.read_text()
+    assert "exp/acoustic_resf0_conv_world_48k/decode_rule_ridge_a/eval" in recipe.calls_file.read_text()
     done = recipe.run("--stage", "5", "--acoustic-exp", "exp/acoustic_resf0_conv_world_48k_a", "--tag", "a")
     assert done.returncode == 0 and trained(recipe) == []
-    assert "exp/acoustic_resf0_conv_world_48k_a/decode_mdn_a_mdn_a/eval" in recipe.calls_file.read_text()
+    assert "exp/acoustic_resf0_conv_world_48k_a/decode_ridge_a_ridge_a/eval" in recipe.calls_file.read_text()
 
 
 def test_a_vocoder_is_trained_and_sings_all_rows_in_folders_of_its_own(recipe: Recipe) -> None:
@@ -410,14 +409,14 @@ def test_a_vocoder_is_trained_and_sings_all_rows_in_folders_of_its_own(recipe: R
     train, *vocode, evaluate, report = recipe.calls[1:]
     exp, model = "exp/vocoder_hum_world_48k", "exp/acoustic_resf0_conv_world_48k"
     assert f"--out {exp} " in train and "--data data " in train and train.endswith("--training.lr 1")
-    decoded = (f"{model}/decode_mdn_mdn", "exp/acoustic_rule_world_48k/decode_rule")
+    decoded = (f"{model}/decode_ridge_ridge", "exp/acoustic_rule_world_48k/decode_rule")
     for call, folder in zip(vocode, (*decoded, "exp/analysis_synthesis/world_48k"), strict=True):
         assert f"--decode-dir {folder}/eval " in call and f"--vocoder {exp} --out {folder}_hum/eval " in call
         assert (f"--voice {model}" in call) == folder.startswith(model)
         assert f"={folder}_hum/eval " in evaluate and f"={folder}_hum/eval " in report
     assert f"--exp vocoder={exp} " in evaluate
     assert f"--out {decoded[0]}_hum/eval/results.json" in evaluate
-    assert f"{model}/decode_mdn_mdn_hum/eval/songs" in done.stdout
+    assert f"{model}/decode_ridge_ridge_hum/eval/songs" in done.stdout
     assert not (recipe.folder / "RESULTS.md").exists()
 
     recipe.run("--stage", "6")
@@ -455,10 +454,12 @@ def test_the_recipes_table_is_of_the_recipe_as_it_is(recipe: Recipe) -> None:
     table = recipe.folder / "RESULTS.md"
     recipe.run("--tag", "a")
     assert not table.exists()
-    assert (recipe.folder / "exp/acoustic_resf0_conv_world_48k_a/decode_mdn_a_mdn_a/eval/RESULTS.md").exists()
+    assert (
+        recipe.folder / "exp/acoustic_resf0_conv_world_48k_a/decode_ridge_a_ridge_a/eval/RESULTS.md"
+    ).exists()
     recipe.run("--nj", "1", "--features-config", "world_48k")
     first = table.read_text()
-    assert first == "exp/acoustic_resf0_conv_world_48k/decode_mdn_mdn/eval/results.json\n"
+    assert first == "exp/acoustic_resf0_conv_world_48k/decode_ridge_ridge/eval/results.json\n"
     recipe.run("--stage", "5", "--acoustic-args", "--training.epochs 1", "--tag", "b")
     assert table.read_text() == first
     recipe.run("--stage", "6", "--tag", "b", "--results-md", "other.md")

@@ -4,7 +4,8 @@
     tools/zoo.py speed --recipe egs/demo/svs1:world_24k         time them, on a machine that does nothing else
     tools/zoo.py table --recipe egs/demo/svs1:world_24k --recipe egs/nit_song070/svs1:world_48k    docs/zoo.md
 
-The recipe's features and its rule and timing models must be there (stages 0 to 5). All acoustic systems are
+The recipe's features and its rule and timing models must be there: stages 0 to 5 with ``--timelag-config mdn
+--duration-config mdn``. All acoustic systems are
 shown the same number of frames, and sing with the same time-lag and duration models.
 """
 

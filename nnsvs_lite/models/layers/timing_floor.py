@@ -34,6 +34,7 @@ class TimingFloor(nn.Module):
 
     def __init__(self, spec: Spec):
         super().__init__()
+        self.spec = spec
         self._id = spec.column("phone", "phone")
         self._onset = spec.column("phone", "is_onset")
         names = ("duration_mean", "duration_std", "count")
