@@ -1,16 +1,16 @@
 """What tests of neural vocoders share: every configuration, at the sizes of its features or of toy ones."""
 
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from nnsvs_lite.features.config import FeatureConfig
-from nnsvs_lite.features.spec import Moments, Spec, Stats, current_phones
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.batch import Batch, Example, collate
 from nnsvs_lite.models.config import Config
+from nnsvs_lite.models.foreign import bare_spec
 from nnsvs_lite.models.vocoder.neural import NeuralVocoder
 
 CONF = Path(__file__).parents[1] / "conf"
@@ -18,6 +18,9 @@ TRAINED = [p for p in sorted((CONF / "vocoder").glob("[!_]*")) if Config.read(p)
 NEURAL = [p for p in TRAINED if issubclass(Config.read(p).model_class, NeuralVocoder)]
 TINY = [path for path in NEURAL if path.stem.endswith("_tiny")]
 FULL = [path for path in NEURAL if path not in TINY]
+
+
+__all__ = ["bare_spec"]
 
 
 def head(path: Path, name: str) -> str:
@@ -30,18 +33,6 @@ def head(path: Path, name: str) -> str:
 def features_of(path: Path) -> FeatureConfig:
     """The features that the head of a configuration names."""
     return FeatureConfig.read(CONF / "features" / f"{head(path, 'Features')}.yaml")
-
-
-def bare_spec(config: FeatureConfig) -> Spec:
-    """A specification without data, whose streams have mean 0 and deviation 1."""
-    spec = Spec(config, config.streams, current_phones({"ja"}), ("toy",))
-
-    def moments(size: int) -> Moments:
-        return Moments((0.0,) * size, (1.0,) * size, (0.0,) * size, (0.0,) * size)
-
-    streams = {name: moments(size) for name, size in spec.streams.items()}
-    contexts = (moments(len(spec.columns(level))) for level in ("note", "phone"))
-    return replace(spec, stats=Stats(streams, *contexts, {}, moments(1), moments(1)))
 
 
 def phrase(spec: Spec, frames: int, seed: int = 0, wav: bool = True) -> Example:

@@ -233,6 +233,21 @@ def pack(args: Namespace) -> None:
     print(f"{args.out}: {size:.1f} MB, corpus {made.manifest['corpus']}")
 
 
+@command(
+    "make a vocoder of weights of HiFi-GAN, openvpi's NSF-HiFi-GAN, or ParallelWaveGAN",
+    arg("checkpoint", "file of weights"),
+    arg("-o --out", "exp dir to write: model.pt, and features.yaml for --features-config", required=True),
+    arg("--config", "configuration of the generator; the one beside the weights", metavar="FILE"),
+    arg("--stats", "ParallelWaveGAN: stats.npy, by which its features were normalised", metavar="FILE"),
+)
+def convert_vocoder(args: Namespace) -> None:
+    from nnsvs_lite.models.foreign import convert_vocoder
+
+    made = convert_vocoder(args.checkpoint, args.out, args.config, args.stats)
+    rate, hop = made.spec.sample_rate, made.hop
+    print(f"{args.out}: {type(made).__name__} for {rate} Hz and frames of {hop} samples: features.yaml")
+
+
 STYLE_OPTIONS = (
     arg("--part", "name or number of the part to sing; the first with lyrics"),
     arg("--voice", "voice of a part that has several; the one with lyrics"),

@@ -24,7 +24,7 @@ class HifiGan(NeuralVocoder):
         noise (Wang, Takaki and Yamagishi 2019, arXiv:1904.12088), after each upsampling; ``sine``: one sine,
         voiced or not, after the second (its "mini NSF"); ``none``.
     harmonics: overtones of the source.
-    conditioned_on, options: see NeuralVocoder.
+    middle, conditioned_on, options: see NeuralVocoder.
     """
 
     def __init__(
@@ -38,6 +38,7 @@ class HifiGan(NeuralVocoder):
         paired: bool = True,
         source: Literal["none", "harmonics", "sine"] = "none",
         harmonics: Depth = 8,
+        middle: bool = False,
         conditioned_on: Conditions | None = None,
         options: VocoderOptions | None = None,
     ):
@@ -47,7 +48,7 @@ class HifiGan(NeuralVocoder):
             made = SineSource(spec.sample_rate, spec.frame_shift, harmonics)
         elif source == "sine":
             made = SineSource(spec.sample_rate / after, spec.frame_shift, 0, amplitude=1.0, noise=0.0)
-        super().__init__(spec, conditioned_on, options, made)
+        super().__init__(spec, conditioned_on, options, made, middle)
         self.check_rates(rates)
         sizes = [channels // 2**i for i in range(len(rates) + 1)]
         self.enter = conv(self.size, channels, 7)
@@ -61,7 +62,7 @@ class HifiGan(NeuralVocoder):
             self.excite.extend(map(excitation, sizes[1:], steps))
         elif source == "sine":
             self.excite.append(excitation(sizes[2], 1))
-        self.reach = self.frames_of(3 + half_widths(rates, up_kernels, kernels, dilations, paired)) + 3
+        self.reach = self.frames_of(3 + half_widths(rates, up_kernels, kernels, dilations, paired)) + 4
 
     def generate(self, x: Tensor, batch: Batch) -> Tensor:
         sources, x = self.sources(batch), self.enter(x)

@@ -131,6 +131,8 @@ class NeuralVocoder(VocoderModel):
             ``world`` (lf0, vuv, mgc and bap); null for mel where the features have it, else WORLD's.
         options: losses and discriminators.
         source: of sines at F0, which lf0 and vuv drive whatever enters the network; None for none.
+        middle: a frame lies in the middle of the samples that the network makes of it, not at their start, as
+            where spectra were analysed without padding for half a window.
 
     Attributes:
         hop: samples a frame. size: numbers a frame that enter the network.
@@ -142,9 +144,10 @@ class NeuralVocoder(VocoderModel):
         conditioned_on: Conditions | None = None,
         options: VocoderOptions | None = None,
         source: SineSource | None = None,
+        middle: bool = False,
     ):
         super().__init__(spec)
-        self.source = source
+        self.source, self.middle = source, middle
         self.options = options or VocoderOptions()
         self.adversarial_from = self.options.adversarial_from
         self.conditioned_on = SPECTRA[conditioned_on or ("mel" if "mel" in spec.streams else "world")]
@@ -177,7 +180,12 @@ class NeuralVocoder(VocoderModel):
             raise DataError(f"rates {product} = {made} samples a frame, these features have {self.hop}")
 
     def running(self, batch: Batch) -> dict[str, Tensor]:
-        return {} if self.source is None else {"turns": self.source.turns(batch.streams["lf0"])}
+        return {} if self.source is None else {"turns": self.source.turns(self.pitch(batch))}
+
+    def pitch(self, batch: Batch) -> Tensor:
+        """lf0 where the first sample is that the network makes of a frame, (B, T, 1)."""
+        lf0 = batch.streams["lf0"]
+        return torch.cat([lf0[:, :1], (lf0[:, :-1] + lf0[:, 1:]) / 2], 1) if self.middle else lf0
 
     def sines(self, batch: Batch, everywhere: bool = False) -> tuple[Tensor, Tensor]:
         """Those of the source for a batch as :meth:`generate` has it, (B, D, S), and voicing, (B, 1, S);
@@ -187,7 +195,7 @@ class NeuralVocoder(VocoderModel):
         hop = round(source.frame_shift * source.sample_rate)
         place = (batch.frame_lengths, batch.max_frames * hop, batch.first_frame * hop, batch.seed)
         vuv = torch.ones_like(streams["vuv"]) if everywhere else streams["vuv"]
-        sines, voiced = source(streams["lf0"], vuv, streams["turns"], *place)
+        sines, voiced = source(self.pitch(batch), vuv, streams["turns"], *place)
         return sines.transpose(1, 2), voiced.transpose(1, 2)
 
     def noise(self, batch: Batch, dim: int = 1) -> Tensor:
@@ -224,9 +232,10 @@ class NeuralVocoder(VocoderModel):
     def _waves(self, batch: Batch) -> Tensor:
         size = batch.max_frames * self.hop
         # The training's pieces have one length, and end where nothing ends.
-        batch = self.continued(batch, 0 if self.training else self.reach or 0)
+        batch = self.continued(batch, int(self.middle) if self.training else self.reach or 0)
         x = torch.cat([batch.streams[name] for name in self.conditioned_on], -1)
-        made = self.generate(((x - self.mean) / self.std).transpose(1, 2), batch)[..., :size]
+        made = self.generate(((x - self.mean) / self.std).transpose(1, 2), batch)
+        made = made[..., self.hop // 2 * self.middle :][..., :size]
         made = made[:, None] if made.dim() == 2 else made
         return made * length_mask(batch.frame_lengths * self.hop, size)[:, None]
 
