@@ -40,6 +40,14 @@ def entries(wanted: Sequence[str] = ()) -> list[Entry]:
     return [e for e in found if not wanted or e.name in wanted]
 
 
+def suited(found: Sequence[Entry], recipe: Recipe) -> list[Entry]:
+    """Those that a recipe's features are for: some systems are of mel spectra alone, as their heads say."""
+    from nnsvs_lite.features.spec import Spec
+
+    any_will_do = "mel" in Spec.read(recipe.dump).streams
+    return [e for e in found if any_will_do or "\n# Features: " not in e.path.read_text()]
+
+
 def call(log: Path, *words: object) -> None:
     """Runs ``nnsvs-lite``; a failure ends this program with the last line of its log."""
     command = [os.fspath(Path(sys.executable).parent / "nnsvs-lite"), *map(str, words)]
@@ -202,7 +210,7 @@ def main() -> None:
     chosen = entries(args.systems)
     for recipe in recipes:
         if args.what == "speed":
-            for entry in (e for e in chosen if e.family == "acoustic"):
+            for entry in (e for e in suited(chosen, recipe) if e.family == "acoustic"):
                 found = measure_speed(recipe, entry)
                 write_json(recipe.zoo / entry.family / entry.path.stem / "speed.json", found)
                 print(entry.name, found, flush=True)
@@ -211,7 +219,7 @@ def main() -> None:
         epochs = recipe.epochs(args.frames)
         # One seed of everything first: an interrupted run leaves a whole table.
         for seed in args.seeds:
-            for entry in chosen:
+            for entry in suited(chosen, recipe):
                 run_one(recipe, entry, seed, epochs)
 
 
