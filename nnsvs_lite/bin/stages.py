@@ -55,6 +55,7 @@ def demo_corpus(args: Namespace) -> None:
 
 PREPARE_OPTIONS = (
     arg("--split", "a split of conf/split/<corpus>.yaml, such as espnet; its default one if not given"),
+    arg("--lang", "of a corpus of several languages the one to prepare, such as english"),
     arg("--bad-songs", "what to do with songs that cannot be used", choices=("stop", "leave-out")),
     arg("--eval-songs", "songs for eval; the corpus' own if not given", nargs="+", metavar="SONG"),
     arg("--dev-songs", "songs for dev; if none, the last phrases of training", nargs="*", metavar="SONG"),

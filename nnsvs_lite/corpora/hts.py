@@ -37,7 +37,7 @@ def prepare(
             info = audio_info(wav)
             if info.fault:
                 raise DataError(f"audio: {info.fault}", wav)
-            rows = corpus.labels(label, found.song, remarks, lang, info.seconds)
+            rows = corpus.labels(found, remarks, lang, info.seconds)
             score = corpus.score(found.files["score"], found.song, remarks, lang)
             corpus.add(found, wav, score, rows, remarks, where=label)
     return corpus.finish(split=split, **options)

@@ -84,7 +84,8 @@ class Facts:
         folder: name of its top folder; ``--db-root`` is that, or the folder it lies in.
         tree: of each kind of file (``wav``, ``label``, ``score``) its path in that folder, with ``{song}``,
             and perhaps ``{singer}`` and ``{part}``.
-        song: regular expression of songs' names.
+        optional: kinds of files that may be missing. elsewhere: kinds that are of another corpus, which may
+            have more songs. song: regular expression of songs' names.
         unit: of label times.
         encoding: of its text files.
         offsets: song to milliseconds by which labels are late against the score.
@@ -105,6 +106,8 @@ class Facts:
     reader: str
     folder: str = ""
     tree: dict[str, str] = field(default_factory=dict)
+    optional: list[str] = field(default_factory=list)
+    elsewhere: list[str] = field(default_factory=list)
     song: str = r"[^/]+"
     unit: Literal["seconds", "milliseconds", "100ns"] = "100ns"
     encoding: str = "utf-8"

@@ -13,7 +13,7 @@ from nnsvs_lite.corpus.check_audio import audio_info
 from nnsvs_lite.corpus.crossed import uncross
 from nnsvs_lite.corpus.datadir import DataDir
 from nnsvs_lite.corpus.facts import UNITS, Facts, Quirk, read_split
-from nnsvs_lite.corpus.labels import check_unit, plain, reconcile
+from nnsvs_lite.corpus.labels import check_unit, clipped, plain, reconcile, rest_like
 from nnsvs_lite.corpus.prepare import finish
 from nnsvs_lite.corpus.quirks import known, mend_labels, mend_score
 from nnsvs_lite.corpus.segment import cut_labels
@@ -25,6 +25,7 @@ from nnsvs_lite.io.leftout import listening, reading
 from nnsvs_lite.score.formats.htslabel import read_lab
 from nnsvs_lite.score.formats.readers import read_score
 from nnsvs_lite.score.languages import get_language
+from nnsvs_lite.score.languages.base import SILENCE_ALIASES
 from nnsvs_lite.score.phonemize import attach_phones
 from nnsvs_lite.score.types import Score, joined_rests
 
@@ -33,7 +34,6 @@ LEAVE_OUT = "leave-out"
 
 def safe_id(text: str) -> str:
     """A name as ids may have it: blanks are ``_``, other signs their code points (``u7f8e``)."""
-    text = re.sub(r"#U([0-9a-fA-F]{4,5})", lambda match: chr(int(match[1], 16)), text)
     return "".join(
         c if c.isascii() and (c.isalnum() or c in "._-") else "_" if c.isspace() else f"u{ord(c):04x}"
         for c in text
@@ -61,12 +61,20 @@ class Gathering:
         self.names: dict[str, list[str]] = defaultdict(list)
         self._unused = {id(quirk): quirk for quirk in facts.quirks}
 
-    def songs(self, optional: tuple[str, ...] = ()) -> list[Found]:
-        """The corpus' songs; those that lack a file, but for ``optional`` kinds, are refused."""
-        found, faults = find_songs(self.facts, self.root, optional)
+    def songs(self) -> list[Found]:
+        """The corpus' songs; those that lack a file are refused, or left out where that is a known fault."""
+        found, faults = find_songs(self.facts, self.root)
         for fault in faults:
             name, _, what = fault.partition(": ")
             self.refused[name] = DataError(what, name)
+        for quirk in (quirk for quirk in self.facts.quirks if quirk.drop):
+            here = [row.name for row in found if quirk.song in (row.name, row.song)]
+            here += [name for name in self.refused if name == quirk.song]
+            for name in here:
+                self.quirks(quirk.song)
+                self.refused.pop(name, None)
+                self.report.append(f"{name}: {known(quirk)}: left out\n")
+            found = [row for row in found if row.name not in here]
         return found
 
     def quirks(self, song: str) -> list[Quirk]:
@@ -110,26 +118,33 @@ class Gathering:
         score = dataclasses.replace(score, notes=tuple(joined_rests(score.notes)), title=song)
         return _late(score, self.facts.offsets.get(song, 0) / 1000)
 
-    def labels(self, path: Path, song: str, remarks: list[str], lang: str, seconds: float) -> list[Segment]:
+    def labels(self, found: Found, remarks: list[str], lang: str, seconds: float) -> list[Segment]:
         """A song's phone times in seconds under the language's names, its known faults mended.
 
         ``seconds`` is the length of the recording, by which a wrong unit shows.
         """
-        language = get_language(lang)
+        path = found.files["label"]
         rows = read_lab(path, UNITS[self.facts.unit])
         check_unit(rows, seconds, str(path), "recording")
-        last = next(
-            (row for row in reversed(rows) if row.label not in language.silences and row.start > seconds),
-            None,
-        )
+        silences = get_language(lang).silences
+        sung = (row for row in reversed(rows) if row.label not in (*silences, *SILENCE_ALIASES))
+        last = next((row for row in sung if row.start > seconds), None)
         if last is not None:
             what = (
                 f"{last.label!r} begins at {last.start:.3f} s, after the recording's end at {seconds:.3f} s"
             )
             raise DataError(what, path)
+        return self.checked(rows, found, remarks, lang)
+
+    def checked(self, rows: Sequence[Segment], found: Found, remarks: list[str], lang: str) -> list[Segment]:
+        """Phone times with boundaries in order, known faults mended, under the language's names.
+
+        Raises DataError at a label that is none of its phones.
+        """
+        language, path = get_language(lang), found.files["label"]
         rows = uncross(rows, remarks)
         rows = plain(_renamed(rows, self.facts.phones, remarks), language)
-        rows = mend_labels(rows, self.quirks(song), frozenset(language.silences), remarks)
+        rows = mend_labels(rows, self.quirks(found.song), frozenset(language.silences), remarks)
         for row in rows:
             if row.label not in language:
                 hint = nearest(row.label, language.phones)
@@ -146,7 +161,7 @@ class Gathering:
         rows: Sequence[Segment],
         remarks: list[str],
         *,
-        where: Path | None = None,
+        where: str | os.PathLike | None = None,
     ) -> None:
         """Adds a song: labels and score are brought to one sequence of phones. ``where`` is for messages.
 
@@ -173,11 +188,13 @@ class Gathering:
             result = reconcile(score, rows, where=place, duration=info.seconds - begin)
             score, rows = spelt(result.score), result.labels
             remarks += result.remarks
+        else:
+            score = _fitted(score, info.seconds, place)
         self.data.wavs[utt] = wav.resolve()
         if begin:
             self.data.segments[utt] = (utt, begin, info.seconds)
         self.data.put(utt, speaker, score, list(rows))
-        for name in {found.song, f"{found.singer}#{found.song}", f"{found.song}#{found.part}", utt}:
+        for name in {found.song, f"{found.singer}#{found.song}", found.name, utt}:
             self.names[name].append(utt)
 
     def finish(
@@ -219,7 +236,9 @@ class Gathering:
             eval_songs = self._listed(chosen.eval, "eval", split)
             if dev_songs is None:
                 dev_songs = self._listed(chosen.dev, "dev", split) if chosen.dev else ()
-                dev_phrases = chosen.dev_phrases if dev_phrases is None else dev_phrases
+                if dev_phrases is None and chosen.dev_phrases is not None:
+                    # A part of the corpus keeps something to train on.
+                    dev_phrases = min(chosen.dev_phrases, max(1, len(self.data.utts) // 10))
         else:
             eval_songs = self._chosen(eval_songs)
         dev_songs = self._chosen(dev_songs or ())
@@ -265,6 +284,20 @@ class Gathering:
                 )
             ids += self.names[name]
         return ids
+
+
+def _fitted(score: Score, seconds: float, where: str) -> Score:
+    """A score whose closing rest ends with the recording; raises DataError where its notes last longer."""
+    sung = max((note.end for note in score.notes if not note.is_rest), default=0.0)
+    if sung > seconds + 0.5:
+        raise DataError(f"the last note ends at {sung:.3f} s, the recording at {seconds:.3f} s", where)
+    last = score.notes[-1]
+    start = last.start if last.is_rest else last.end
+    if seconds < start + 0.02:
+        return score
+    rest = clipped(last, start, seconds) if last.is_rest else rest_like(last, start, seconds)
+    notes = score.notes[:-1] if last.is_rest else score.notes
+    return dataclasses.replace(score, notes=(*notes, rest))
 
 
 def _check_encoding(path: Path) -> None:

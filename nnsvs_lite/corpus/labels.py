@@ -245,7 +245,7 @@ def _outer_rests(notes: list[Note], rows: list[Segment], remarks: list[str]) -> 
         step = 60 / first.tempo / GRID
         length = max(round(rows[0].end / step), 1) * step
         remarks.append(f"{first.place}: the score begins without a rest; moved {length:.3f} s later")
-        lead = _rest_like(first, 0.0, length, rows[0].label)
+        lead = rest_like(first, 0.0, length, rows[0].label)
         notes = [dataclasses.replace(lead, beat=0.0), *_moved(notes, length)]
     elif rows[0].label not in _SILENCES and first.is_rest:
         what = f"the recording begins without the rest; score moved {first.end:.3f} s earlier"
@@ -255,7 +255,7 @@ def _outer_rests(notes: list[Note], rows: list[Segment], remarks: list[str]) -> 
     if rows[-1].label in _SILENCES and not last.is_rest:
         end = round(max(rows[-1].end, last.end + 60 / last.tempo / GRID), 7)
         remarks.append(f"{last.place}: the score ends without a rest; one of {end - last.end:.3f} s added")
-        notes = [*notes, _rest_like(last, last.end, end, rows[-1].label)]
+        notes = [*notes, rest_like(last, last.end, end, rows[-1].label)]
     elif rows[-1].label not in _SILENCES and last.is_rest:
         remarks.append(f"{last.place}: the recording ends without the rest; left out")
         notes = notes[:-1]
@@ -278,11 +278,11 @@ def _without_offset(
         return notes
     remarks.append(f"all is sung {offset:+.3f} s from the score in the median, which was moved")
     moved = [
-        _rest_like(first, 0.0, round(first.end + offset, 7), first.phones[0]),
+        rest_like(first, 0.0, round(first.end + offset, 7), first.phones[0]),
         *_moved(notes[1:], offset),
     ]
     if last.is_rest and last.end > moved[-1].start + _SHORT:
-        moved[-1] = _rest_like(moved[-1], moved[-1].start, last.end, last.phones[0])
+        moved[-1] = rest_like(moved[-1], moved[-1].start, last.end, last.phones[0])
     return moved
 
 
@@ -363,7 +363,7 @@ def _grid_time(note: Note, time: float) -> float:
 def _carve(note: Note, silence: Segment, remarks: list[str]) -> list[Note]:
     """The note, shortened, and a rest that ends where the note ended."""
     start = round(_grid_time(note, silence.start), 7)
-    rest = _rest_like(note, start, note.end, silence.label)
+    rest = rest_like(note, start, note.end, silence.label)
     remarks.append(
         f"{note.place}: {silence.label} at {silence.start:.3f} s is not in the score;"
         f" the last {rest.duration:.3f} s of the note became a rest"
@@ -398,7 +398,7 @@ def _split_lyric(note: Note, phones: int, language: Language) -> tuple[str, str]
     return note.lyric, ""
 
 
-def _rest_like(note: Note, start: float, end: float, phone: str) -> Note:
+def rest_like(note: Note, start: float, end: float, phone: str = "pau") -> Note:
     """A rest with the tempo, key and measure of ``note``."""
     rest = dataclasses.replace(note, pitch=REST, lyric="", phones=(phone,), slur=False, breath=False)
     return clipped(rest, start, end)

@@ -14,17 +14,28 @@ _PLACE = re.compile(r"\\\{(\w+)\\\}")
 
 @dataclass(frozen=True)
 class Found:
-    """Files of one song: their paths by kind. ``part`` numbers a phrase where songs come in phrases."""
+    """The files of a song, or of a phrase of it, by kind; and the values of the places in the tree."""
 
-    song: str
-    singer: str
-    part: str
+    places: Mapping[str, str]
     files: Mapping[str, Path]
 
     @property
+    def song(self) -> str:
+        return self.places["song"]
+
+    @property
+    def singer(self) -> str:
+        return self.places.get("singer", "")
+
+    @property
+    def part(self) -> str:
+        """What tells its phrases apart: all other places."""
+        return "#".join(value for name, value in self.places.items() if name not in ("song", "singer"))
+
+    @property
     def name(self) -> str:
-        """For messages: the song, or what else tells its files from others'."""
-        return "/".join(filter(None, (self.singer, self.song, self.part)))
+        """For messages and lists: singer, song and part, as far as there are any, with ``#`` between."""
+        return "#".join(filter(None, (self.singer, self.song, self.part)))
 
 
 def find_root(facts: Facts, db_root: str | os.PathLike) -> Path:
@@ -44,28 +55,42 @@ def find_root(facts: Facts, db_root: str | os.PathLike) -> Path:
     raise DataError(f"nothing of {facts.title} here; {hint}", root)
 
 
-def find_songs(facts: Facts, root: Path, optional: tuple[str, ...] = ()) -> tuple[list[Found], list[str]]:
-    """All songs with their files, in order of their names; and what is wrong: a missing file of a song.
+def unescaped(name: str) -> str:
+    """A name of which an unpacking program wrote signs as ``#U7f8e``."""
+    return re.sub(r"#U([0-9a-fA-F]{4,5})", lambda match: chr(int(match[1], 16)), name)
 
-    Args:
-        optional: kinds of files that a song may lack.
+
+def find_songs(facts: Facts, root: Path) -> tuple[list[Found], list[str]]:
+    """All songs or phrases with their files, in order of their names; and which lack a file.
+
+    What the tree names with fewer places than its ``wav`` belongs to all that share them: the MIDI file of a
+    song to its phrases, one table to all.
     """
-    found: dict[tuple[str, str, str], dict[str, Path]] = {}
+    places = {kind: _PLACE.findall(re.escape(pattern)) for kind, pattern in facts.tree.items()}
+    names = places["wav"]
+    own = [kind for kind in facts.tree if set(places[kind]) == set(names) and kind not in facts.elsewhere]
+    found: dict[tuple[str, ...], dict[str, Path]] = {}
+    common: dict[str, dict[tuple[str, ...], Path]] = {}
     for kind, pattern in facts.tree.items():
-        for path, names in _matches(root, pattern, facts.song):
-            key = (names.get("singer", ""), names.get("song", ""), names.get("part", ""))
-            found.setdefault(key, {})[kind] = path
+        for path, values in _matches(root, pattern, facts.song):
+            key = tuple(unescaped(values[name]) for name in (names if kind in own else places[kind]))
+            if kind in own:
+                found.setdefault(key, {})[kind] = path
+            else:
+                common.setdefault(kind, {})[key] = path
     songs, faults = [], []
-    for (singer, song, part), files in sorted(found.items()):
-        row = Found(song, singer, part, files)
-        missing = [kind for kind in facts.tree if kind not in files and kind not in optional]
+    for key, files in sorted(found.items()):
+        values = dict(zip(names, key))
+        for kind, table in common.items():
+            shared = tuple(values[name] for name in places[kind])
+            files |= {kind: table[shared]} if shared in table else {}
+        row = Found(values, files)
+        missing = [kind for kind in facts.tree if kind not in files and kind not in facts.optional]
         if not missing:
             songs.append(row)
             continue
-        there = ", ".join(str(path.relative_to(root)) for path in files.values())
-        wanted = facts.tree[missing[0]]
-        for name, value in (("song", song), ("singer", singer), ("part", part)):
-            wanted = wanted.replace(f"{{{name}}}", value)
+        there = ", ".join(str(files[kind].relative_to(root)) for kind in own if kind in files)
+        wanted = facts.tree[missing[0]].format(**values)
         folder = (root / wanted).parent
         near = nearest(Path(wanted).name, [p.name for p in folder.iterdir()]) if folder.is_dir() else ""
         faults.append(f"{row.name}: there is {there}, but no {wanted}{near}")
@@ -81,11 +106,11 @@ def _matches(root: Path, pattern: str, song: str) -> Iterator[tuple[Path, dict[s
         if name in seen:
             return f"(?P={name})"
         seen.add(name)
-        return f"(?P<{name}>{song if name == 'song' else '[^/]+'})"
+        return f"(?P<{name}>{song if name == 'song' else '[^/]+?'})"
 
-    expression = re.compile(_PLACE.sub(group, re.escape(pattern)))
+    expression = re.compile(_PLACE.sub(group, re.escape(pattern)).replace(r"\*", "[^/]*"))
     glob = re.sub(r"\[", "[[]", pattern)
-    for path in sorted(root.glob(re.sub(r"\{\w+\}", "*", glob))):
+    for path in sorted(root.glob(re.sub(r"\*+", "*", re.sub(r"\{\w+\}", "*", glob)))):
         match = expression.fullmatch(path.relative_to(root).as_posix())
         # Other systems leave files such as ._01.wav.
         if match and not path.name.startswith(".") and path.is_file():

@@ -78,6 +78,12 @@ def read_lab(path: str | os.PathLike, unit: float = HUNDRED_NS) -> list[Segment]
     return labels
 
 
+def phone_of(context: str) -> str:
+    """The phone of a full-context label; empty where it is none."""
+    found = _PHONE.match(context)
+    return found["phone"] if found else ""
+
+
 def pitch_number(name: str) -> int:
     """MIDI number of a pitch name such as ``F#4``, ``D5b`` or ``A3+12`` (cents); 0 for ``xx`` and ``rest``.
 
