@@ -53,7 +53,7 @@ class MelEnvelope(nn.Module):
     How much is noise they do not tell: ``NOISE`` decibels rising over frequency.
     """
 
-    NOISE = (-45.0, -8.0, 8000.0)
+    NOISE = (-40.0, -4.0, 7000.0)
     PITCHES = np.linspace(6.0, 10.5, 10)
     """Octaves above 1 Hz for which weights are kept; between them they are mixed."""
 

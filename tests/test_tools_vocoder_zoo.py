@@ -1,0 +1,41 @@
+"""The comparison of vocoders: so much CPU time for each, and numbers in the units of their headings."""
+
+import math
+import sys
+
+import pytest
+from models_common import ROOT
+from toy import make_dump, make_recordings
+
+from nnsvs_lite.corpus.datadir import DataDir
+from nnsvs_lite.features.spec import Spec
+from nnsvs_lite.models.config import Config
+from nnsvs_lite.training.data import DumpDataset
+
+
+@pytest.fixture(scope="module")
+def zoo():
+    sys.path.insert(0, str(ROOT / "tools"))
+    import vocoder_zoo
+
+    return vocoder_zoo
+
+
+def test_training_ends_with_its_cpu_time_and_what_it_gives_is_measured(zoo, tmp_path):
+    dump = make_dump(tmp_path / "dump", {"train": 3, "dev": 1}, mgc=60, notes=(1, 2))
+    data = make_recordings(dump, tmp_path / "data")
+    options = ["--training.batch_frames=40", "--training.crop_frames=20"]
+    config = Config.read(ROOT / "conf" / "vocoder" / "hn_istft_tiny.yaml", options)
+    model, spent = zoo.train(config, dump, data, 0.5)
+    assert spent["steps"] >= 2 and 0.5 <= spent["train_seconds"] < 5
+    assert model.leave[1].weight.abs().max() > 0 and not model.training
+    given = {"streams": model.inputs, "score": False, "recordings": DataDir.read(data / "dev")}
+    sung = DumpDataset(dump, "dev", Spec.read(dump), **given)
+    found = zoo.measure(model, [sung[i] for i in range(len(sung))])
+    assert found["parameters"] == sum(p.numel() for p in model.parameters())
+    assert all(math.isfinite(number) and number > 0 for number in found.values())
+
+
+def test_numbers_of_several_seeds_are_a_mean_and_a_range(zoo):
+    assert zoo.spread([1.0], 2) == "1.00" and zoo.spread([1.0, None], 2) == "–"
+    assert zoo.spread([1.0, 2.0, 6.0], 1) == "3.0 (1.0–6.0)"

@@ -1,0 +1,224 @@
+"""Trains vocoders for the same CPU time each, sings recordings' own features through them, and compares.
+
+    tools/vocoder_zoo.py run --dump dump/mel_24k --data data --out exp/vocoders hifigan_tiny hn_istft:0,1,2
+    tools/vocoder_zoo.py table --out exp/vocoders
+
+A word is a vocoder's name in conf/vocoder, and, after a colon, seeds. Each is trained by the steps of
+``nnsvs-lite train``, on one thread, until ``--seconds`` of CPU time are over (the learning rate falls with
+them); those that learn nothing cost none. What is there is not made again. The stages 0 to 2 of a recipe make
+the dump and the data.
+"""
+
+import argparse
+import itertools
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+
+from nnsvs_lite.corpus.datadir import DataDir
+from nnsvs_lite.evaluation.measures import BY_KEY
+from nnsvs_lite.evaluation.results import NATURAL, Run, read_results
+from nnsvs_lite.features.spec import Spec
+from nnsvs_lite.io.atomic import read_json, write_json
+from nnsvs_lite.models.base import VocoderModel
+from nnsvs_lite.models.batch import Batch, Example, collate
+from nnsvs_lite.models.checkpoint import load_model, save_model
+from nnsvs_lite.models.config import Config
+from nnsvs_lite.models.layers.wave_losses import StftDistance
+from nnsvs_lite.synthesis.decode import decode_natural
+from nnsvs_lite.training.data import DumpDataset
+from nnsvs_lite.training.tasks.vocoder import VocoderTask
+from nnsvs_lite.training.update import Updater
+
+CONF = Path(__file__).parents[1] / "conf" / "vocoder"
+KEYS = ("mcd_db", "lf0_rmse_cents", "vuv_error", "distillmos", "dnsmos")
+
+
+def train(config: Config, dump: Path, data: Path, seconds: float) -> tuple[VocoderModel, dict[str, float]]:
+    """A vocoder after so much CPU time, and how many steps that were."""
+    options = config.training
+    torch.manual_seed(options.seed)
+    task = VocoderTask(config, dump, "train", "dev", data)
+    fabric = Fabric(accelerator="cpu", devices=1)
+    fabric.launch()
+    updaters: dict[str, Updater] = {}
+    networks = []
+
+    def optimise(name, network, given=None, **more) -> None:
+        networks.append(network.train())
+        updaters[name] = Updater(fabric, network, given or options, **more)
+
+    def update(name, loss, weight=1.0) -> None:
+        updaters[name].add(loss.float(), torch.as_tensor(weight, dtype=torch.float32))
+        updaters[name].step(steps, spent() / seconds)
+
+    task.start(optimise, lambda *state: None)
+    began, steps = time.process_time(), 0
+
+    def spent() -> float:
+        return time.process_time() - began
+
+    for batch in batches(task):
+        task.updates = steps
+        task.step(batch, update)
+        steps += 1
+        if spent() >= seconds:
+            break
+    return task.model.eval(), {"steps": steps, "train_seconds": spent()}
+
+
+def batches(task: VocoderTask) -> Iterator[Batch]:
+    """Of one epoch after the other, without end."""
+    for epoch in itertools.count(1):
+        examples = task.examples(epoch)
+        for indices, _ in task.plan(epoch, 0, 1):
+            yield collate([examples[i] for i in indices], task.spec.frame_shift)
+
+
+@torch.inference_mode()
+def measure(model: VocoderModel, examples: list[Example]) -> dict[str, float]:
+    """Multi-resolution STFT distance (Yamamoto et al. 2020), and CPU seconds a second of singing."""
+    rate = model.spec.sample_rate
+    sizes = [
+        [round(n * rate / 24000) for n in size]
+        for size in ((1024, 120, 600), (2048, 240, 1200), (512, 50, 240))
+    ]
+    distance, parts = StftDistance(sizes), []
+    longest, spent = max(examples, key=lambda e: e.frames), []
+    for example in (*examples, longest, longest):
+        batch = collate([example], model.spec.frame_shift)
+        began = time.process_time()
+        wav = model.synthesize(batch).float()
+        if example is longest:
+            spent.append(time.process_time() - began)
+        real = batch.streams["wav"].squeeze(-1)
+        parts.append([float(part) for part in distance(wav, real, torch.tensor([real.shape[1]]))])
+    convergence, logarithm = np.mean(parts[: len(examples)], axis=0)
+    rtf = min(spent) / (longest.frames * model.spec.frame_shift)
+    found = {"convergence": float(convergence), "log_stft": float(logarithm), "rtf": rtf}
+    return found | {"parameters": sum(p.numel() for p in model.parameters())}
+
+
+def call(log: Path, *words: object) -> None:
+    """Runs ``nnsvs-lite``; a failure ends this program with the place of its log."""
+    command = [str(Path(sys.executable).parent / "nnsvs-lite"), *map(str, words)]
+    with log.open("a") as out:
+        if subprocess.run(command, stdout=out, stderr=subprocess.STDOUT, check=False).returncode:
+            sys.exit(f"vocoder_zoo: {words[0]} failed; see {log}")
+
+
+def run_one(name: str, seed: int, args: argparse.Namespace) -> None:
+    """Trains, sings and measures one vocoder."""
+    out = args.out / name / f"seed{seed}"
+    if (out / "measured.json").exists():
+        return
+    overrides = [f"--training.seed={seed}", *(args.option or [])]
+    config, spec = Config.read(CONF / f"{name}.yaml", overrides), Spec.read(args.dump)
+    out.mkdir(parents=True, exist_ok=True)
+    model, found = config.build(spec), {"steps": 0, "train_seconds": 0.0}
+    if model.trains:
+        if not (out / "trained.json").exists():
+            model, found = train(config, args.dump, args.data, args.seconds)
+            save_model(out / "model.pt", model, config, {})
+            write_json(out / "trained.json", found)
+        model, found = load_model(out, "vocoder"), read_json(out / "trained.json")
+    given = {"streams": model.inputs, "score": False, "recordings": DataDir.read(args.data / args.set)}
+    sung = DumpDataset(args.dump, args.set, model.spec, **given)
+    found |= measure(model, [sung[i] for i in range(len(sung))])
+    decode_natural(args.dump, args.set, out / "decode")
+    trained = ("--vocoder", out) if model.trains else ()
+    call(out / "log", "vocode", "--decode-dir", out / "decode", *trained)
+    call(
+        out / "log",
+        *("evaluate", "--dump", args.dump, "--set", args.set, "--data", args.data / args.set),
+        *(["--mos"] if args.mos else []),
+        *("--system", f"model={out / 'decode'}", "--out", out / "results.json"),
+    )
+    write_json(out / "measured.json", found)
+    print(f"{name} seed {seed}: {found}", flush=True)
+
+
+def table(out: Path) -> str:
+    """Markdown: means over seeds, and their range where there are several."""
+    runs = defaultdict(list)
+    for path in sorted(out.glob("*/seed*/measured.json")):
+        runs[path.parts[-3]].append(path.parent)
+    head = [
+        "vocoder",
+        "seeds",
+        "CPU s",
+        "steps",
+        "parameters",
+        "STFT, log",
+        *(BY_KEY[key].heading for key in KEYS),
+        "RTF",
+    ]
+    lines = [head, ["---"] * len(head)]
+    natural = None
+    for name, folders in runs.items():
+        measured = [read_json(folder / "measured.json") for folder in folders]
+        results = [read_results(folder / "results.json") for folder in folders]
+        natural = results[0][NATURAL]
+        columns = [[m["log_stft"] for m in measured]]
+        columns += [[value(result["model"], key) for result in results] for key in KEYS]
+        columns += [[m["rtf"] for m in measured]]
+        digits = [3, *(BY_KEY[key].digits for key in KEYS), 3]
+        cells = [spread(values, n) for values, n in zip(columns, digits)]
+        steps = round(np.mean([m["steps"] for m in measured]))
+        spent = f"{np.mean([m['train_seconds'] for m in measured]):.0f}"
+        lines.append(
+            [f"`{name}`", str(len(folders)), spent, f"{steps:,}", f"{measured[0]['parameters']:,}", *cells]
+        )
+    if natural is not None:
+        cells = [spread([value(natural, key)], BY_KEY[key].digits) for key in KEYS]
+        lines.append(["the recording", "", "", "", "", "", *cells, ""])
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+
+
+def value(run: Run, key: str) -> float | None:
+    """One number, in the unit of its heading."""
+    found = run.value(BY_KEY[key])
+    return None if found is None else found * BY_KEY[key].factor
+
+
+def spread(values: list[float | None], digits: int) -> str:
+    """The mean, with the least and the most where there are several."""
+    if any(value is None for value in values):
+        return "–"
+    text = f"{np.mean(values):.{digits}f}"
+    return text if len(values) == 1 else f"{text} ({min(values):.{digits}f}–{max(values):.{digits}f})"
+
+
+def main() -> None:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("task", choices=["run", "table"])
+    parser.add_argument("words", nargs="*", metavar="NAME[:SEEDS]")
+    parser.add_argument("--dump", type=Path)
+    parser.add_argument("--data", type=Path, help="folder of the data dirs")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--set", default="eval")
+    parser.add_argument("--seconds", type=float, default=600.0, help="of CPU time for training, each")
+    parser.add_argument("--mos", action="store_true", help="predict opinions too; needs the extra mos")
+    parser.add_argument("--option", action="append", help="of all, such as --option=--training.lr=1e-3")
+    args = parser.parse_intermixed_args()
+    torch.set_num_threads(1)
+    if args.task == "run":
+        for word in args.words:
+            name, _, seeds = word.partition(":")
+            for seed in map(int, (seeds or "0").split(",")):
+                run_one(name, seed, args)
+    print(table(args.out))
+
+
+if __name__ == "__main__":
+    main()
