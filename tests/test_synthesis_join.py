@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from nnsvs_lite.synthesis.vocode import FADE, LONGEST_FADE, join
+from nnsvs_lite.synthesis.joining import FADE, LONGEST_FADE, join
 
 RATE = 8000
 

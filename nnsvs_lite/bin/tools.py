@@ -1,6 +1,7 @@
 """Commands beside the recipe's steps; each calls one function of the package, imported when it runs."""
 
 import shlex
+import sys
 from argparse import Namespace
 from pathlib import Path
 
@@ -274,7 +275,8 @@ STYLE_OPTIONS = (
     "sing a score file with a trained voice",
     arg("score", "score file: MusicXML, MIDI, UST and others; see docs/scores.md"),
     options.VOICE,
-    arg("-o --out", "file to write, .wav or .flac", required=True),
+    arg("-o --out", "file to write, .wav or .flac; with --stream .wav, .raw, or - for stdout", required=True),
+    flag("--stream", "write sound while it is made, to be heard at once"),
     *STYLE_OPTIONS,
     many("--retake", "notes to sing anew and a seed for them, such as 3,7-9@42", metavar="NOTES@SEED"),
     arg("--label", "file with phone times to keep to: .lab (HTS or seconds), .ctm, .TextGrid"),
@@ -291,14 +293,29 @@ def sing(args: Namespace) -> None:
     from nnsvs_lite.features.audio import container_of
 
     # Before anything slow is done.
-    container_of(args.out)
+    if args.stream:
+        from nnsvs_lite.synthesis.streaming import check_name, write_stream
+
+        check_name(args.out)
+        if args.tables:
+            raise DataError("--tables are of a whole song: it goes without --stream")
+    else:
+        container_of(args.out)
     from nnsvs_lite.synthesis.singer import Singer
     from nnsvs_lite.synthesis.takes import read_retake
 
     style = {name: getattr(args, name) for name in options.keys(STYLE_OPTIONS)}
     voice = Singer.load(args.model, args.device, args.vocoder, args.trust_code)
     takes = [*map(read_retake, args.retake)]
-    song = voice.sing(args.score, labels=args.label, curves=args.curves, retake=takes, **style)
+    style |= {"labels": args.label, "curves": args.curves, "retake": takes}
+    if args.stream:
+        size, parts = voice.stream(args.score, **style)
+        rate = voice.spec.sample_rate
+        clipped = write_stream(args.out, size, parts, rate)
+        told = f"; {clipped} samples were too loud and are clipped" if clipped else ""
+        print(f"{args.out}: {size / rate:.1f} s{told}", file=sys.stderr if args.out == "-" else None)
+        return
+    song = voice.sing(args.score, **style)
     if args.tables:
         song.write_tables(args.tables)
     song.write(args.out)

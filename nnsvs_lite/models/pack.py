@@ -85,9 +85,9 @@ def find_voice(folder: str | os.PathLike) -> dict[str, Path]:
 
 
 def load_voice(
-    path: str | os.PathLike, device: torch.device, trust_code: bool = False
+    path: str | os.PathLike, device: torch.device, trust_code: bool = False, vocoder: bool = True
 ) -> dict[str, SvsModel]:
-    """The models of an exp dir or a packed voice by family, for inference.
+    """The models of an exp dir or a packed voice by family, for inference; its ``vocoder`` only if wanted.
 
     Raises DataError where it is neither, or as :func:`nnsvs_lite.models.checkpoint.load_model`.
     """
@@ -100,7 +100,8 @@ def load_voice(
         if _manifest(models, said["corpus"], said["files"], said["made_with"]) != said:
             raise DataError("damaged: its manifest is of other models", path)
     else:
-        models = {f: load_model(p, f, trust_code=trust_code) for f, p in find_voice(path).items()}
+        wanted = {f: p for f, p in find_voice(path).items() if f != "vocoder" or vocoder}
+        models = {f: load_model(p, f, trust_code=trust_code) for f, p in wanted.items()}
     for family, model in models.items():
         model.check_fits(models["acoustic"].spec, f"{path}/{family}")
     return {family: model.to(device) for family, model in models.items()}

@@ -18,9 +18,10 @@ lines, with ``voice`` a small one that is made for them.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -36,17 +37,36 @@ from nnsvs_lite.score.timing import phone_durations, time_lags
 from nnsvs_lite.score.types import Score
 from nnsvs_lite.synthesis.curves import Curves
 from nnsvs_lite.synthesis.impose import fit_labels, read_labels
+from nnsvs_lite.synthesis.joining import Sounding, join, joined, song_size
 from nnsvs_lite.synthesis.performance import Performance, SungPhrase
-from nnsvs_lite.synthesis.phrases import check_score, example_of, split
+from nnsvs_lite.synthesis.phrases import PhraseToSing, check_score, example_of, split
 from nnsvs_lite.synthesis.predict import TimedExamples, Timing, predict_acoustic, predict_timing
 from nnsvs_lite.synthesis.style import Style, check_range, restyle
 from nnsvs_lite.synthesis.takes import Retake, join_takes, share_of_new, with_seeds
-from nnsvs_lite.synthesis.vocode import join
-from nnsvs_lite.synthesis.vocoder import choose_vocoder, load_vocoder, waveform_of
+from nnsvs_lite.synthesis.vocoder import choose_vocoder, load_vocoder, pieces_of, waveform_of
 from nnsvs_lite.training.device import find_device
 
 MAX_SEED = 2**63 - 1
 """The largest that torch's generators take as it is."""
+AT_ONCE = 1.5
+"""Seconds of a stream that a vocoder makes at once: a little more than joining waits for."""
+
+
+class Plan(NamedTuple):
+    """A song that is to be sung: its score, the singer's name, where it ends at least, in seconds; phrases
+    with their timings and what models are told of them; takes, of which the first is that of all notes.
+    """
+
+    score: Score
+    singer: str
+    end: float
+    phrases: list[PhraseToSing]
+    timings: list[Timing]
+    ready: TimedExamples
+    takes: list[Retake]
+    temperature: float
+    style: Style
+    curves: Curves | None
 
 
 class Singer:
@@ -81,17 +101,17 @@ class Singer:
     ) -> Singer:
         """Loads the exp dir of a finished recipe's acoustic model, or a packed voice.
 
-        ``vocoder`` names the checkpoint or exp dir of a trained vocoder, to use instead of its own;
-        ``trust_code``: see :func:`nnsvs_lite.models.checkpoint.load_model`.
+        ``vocoder`` names another than its own, as :func:`load_vocoder` takes it; ``trust_code``: see
+        :func:`nnsvs_lite.models.checkpoint.load_model`.
 
         Raises DataError where it is neither, a checkpoint is damaged, or there is no such device.
         """
-        singer = Singer(**load_voice(path, find_device(device), trust_code))
+        singer = Singer(**load_voice(path, find_device(device), trust_code, vocoder is None))
         if vocoder is not None:
             singer.vocoder = load_vocoder(singer.spec, vocoder, device, trust_code)
         return singer
 
-    def sing(
+    def plan(
         self,
         score: Score | str | os.PathLike,
         *,
@@ -115,9 +135,8 @@ class Singer:
         gender: float = 1.0,
         labels: Sequence[Segment] | str | os.PathLike | None = None,
         curves: Mapping[str, np.ndarray] | str | os.PathLike | None = None,
-        progress: Callable[[float], None] = lambda done: None,
-    ) -> Performance:
-        """Sings a score.
+    ) -> Plan:
+        """How a score is to be sung: all but features and sound.
 
         Args:
             score: a score file, or a :class:`Score`.
@@ -135,7 +154,6 @@ class Singer:
                 :func:`~nnsvs_lite.synthesis.impose.read_labels`); nothing is predicted of time then.
             curves: loudness, breathiness, voicing and tension over the song, by name, or an NPZ file of them:
                 see :mod:`nnsvs_lite.synthesis.curves`; a number a frame of the voice from time 0.
-            progress: called now and then with the part that is done, 0 to 1.
 
         Raises DataError for a score that cannot be read or is not in the voice's language, a value out of
         range, an unknown singer, labels of other phones, or curves of another length.
@@ -169,38 +187,14 @@ class Singer:
             if not 0 <= note <= last:
                 raise DataError(f"there is no note {note} to retake; the song's are 0..{last}")
         takes.insert(0, Retake(range(last + 1), seed))
-        rate, shift = self.spec.sample_rate, self.spec.frame_shift
         end = max([score.duration, *(label.end for label in imposed[-1:])])
         drawn = None
         if curves is not None:
-            drawn = (Curves.of if isinstance(curves, Mapping) else Curves.read)(curves, shift)
+            drawn = (Curves.of if isinstance(curves, Mapping) else Curves.read)(curves, self.spec.frame_shift)
             drawn.check_heard(self.vocoder)
             drawn.check_length(end)
-        sung = self._predict(
-            score, imposed, number, timing, takes, temperature, style, drawn, lambda part: progress(part / 2)
-        )
-        pieces = []
-        for phrase in sung:
-            pieces.append((phrase.start, waveform_of(self.vocoder, phrase.streams, seed)))
-            progress(0.5 + 0.5 * len(pieces) / len(sung))
-        waveform = join(pieces, rate, end)
-        return Performance(waveform, rate, shift, score, sung, name, self.spec)
-
-    def _predict(
-        self,
-        score: Score,
-        imposed: Sequence[Segment],
-        singer: int,
-        timing: float,
-        takes: Sequence[Retake],
-        temperature: float,
-        style: Style,
-        curves: Curves | None,
-        progress: Callable[[float], None],
-    ) -> list[SungPhrase]:
-        """Times and features of all phrases of a song; ``takes`` begin with that of all notes."""
         phrases = split(score, imposed)
-        examples = [example_of(f"phrase{i:04d}", p.score, self.spec, singer) for i, p in enumerate(phrases)]
+        examples = [example_of(f"phrase{i:04d}", p.score, self.spec, number) for i, p in enumerate(phrases)]
         if imposed:
             lags = (time_lags(p.score, p.labels, self.spec.frame_shift) for p in phrases)
             lengths = (phone_durations(p.labels, self.spec.frame_shift) for p in phrases)
@@ -208,31 +202,81 @@ class Singer:
         else:
             timings = predict_timing(examples, self.timelag, self.duration, strength=timing)
         ready = TimedExamples(examples, timings)
+        return Plan(score, name, end, phrases, timings, ready, takes, temperature, style, drawn)
+
+    def sing(
+        self,
+        score: Score | str | os.PathLike,
+        *,
+        progress: Callable[[float], None] = lambda done: None,
+        **options: Any,
+    ) -> Performance:
+        """Sings a score.
+
+        ``options`` are those of :meth:`plan`, which says what is refused; ``progress`` is called now and then
+        with the part that is done, 0 to 1.
+        """
+        plan = self.plan(score, **options)
+        sung = self._phrases(plan, range(len(plan.phrases)), lambda part: progress(part / 2))
+        pieces = []
+        for phrase in sung:
+            pieces.append((phrase.start, waveform_of(self.vocoder, phrase.streams, plan.takes[0].seed)))
+            progress(0.5 + 0.5 * len(pieces) / len(sung))
+        rate = self.spec.sample_rate
+        waveform = join(pieces, rate, plan.end)
+        return Performance(waveform, rate, self.spec.frame_shift, plan.score, sung, plan.singer, self.spec)
+
+    def stream(
+        self, score: Score | str | os.PathLike, *, seconds: float = AT_ONCE, **options: Any
+    ) -> tuple[int, Iterator[np.ndarray]]:
+        """Sings a score from its beginning on: what :meth:`sing` sings, to be heard while it is made.
+
+        Args:
+            seconds: that the vocoder makes at once, if it can make pieces of a phrase.
+            options: those of :meth:`plan`.
+
+        Returns how many samples there will be, and the samples as they come, float64 (some,) each.
+        """
+        plan = self.plan(score, **options)
+
+        def parts(number: int) -> Iterator[np.ndarray]:
+            (phrase,) = self._phrases(plan, [number])
+            for piece in pieces_of(self.vocoder, [phrase.streams], plan.takes[0].seed, seconds):
+                yield piece[0]
+
+        rate, samples = self.spec.sample_rate, self.spec.feature_config.n_samples
+        sizes = [samples(int(timing.duration.sum())) for timing in plan.timings]
+        phrases = [Sounding(p.start, size, parts(i)) for i, (p, size) in enumerate(zip(plan.phrases, sizes))]
+        return song_size(phrases, rate, plan.end), joined(phrases, rate, plan.end)
+
+    def _phrases(
+        self, plan: Plan, chosen: Sequence[int], progress: Callable[[float], None] = lambda done: None
+    ) -> list[SungPhrase]:
+        """Some phrases of a song, by their numbers, with their features."""
         streams: dict[int, dict[str, np.ndarray]] = {}
-        spans = [slice(p.first_note, p.first_note + len(p.score.notes)) for p in phrases]
-        seeds, done = np.zeros(len(score.notes), np.int64), 0
-        for notes, seed in takes:
-            chosen = np.isin(np.arange(len(seeds)), notes)
-            seeds[chosen] = note_seeds(seed, len(seeds))[chosen]
-            anew = [i for i, span in enumerate(spans) if chosen[span].any()]
-            seeded = [with_seeds(ready[i], seeds[spans[i]]) for i in anew]
-            for k, new in predict_acoustic(seeded, self.acoustic, seed=seed, temperature=temperature):
-                i = anew[k]
+        spans = [slice(p.first_note, p.first_note + len(p.score.notes)) for p in plan.phrases]
+        seeds, done = np.zeros(len(plan.score.notes), np.int64), 0
+        for notes, seed in plan.takes:
+            anew = np.isin(np.arange(len(seeds)), notes)
+            seeds[anew] = note_seeds(seed, len(seeds))[anew]
+            indices = [i for i in chosen if anew[spans[i]].any()]
+            seeded = [with_seeds(plan.ready[i], seeds[spans[i]]) for i in indices]
+            sung = predict_acoustic(seeded, self.acoustic, seed=seed, temperature=plan.temperature)
+            for i, new in ((indices[k], new) for k, new in sung):
                 if i in streams:
-                    share = share_of_new(ready[i], chosen[spans[i]], self.spec.frame_shift)
+                    share = share_of_new(plan.ready[i], anew[spans[i]], self.spec.frame_shift)
                     new = join_takes(streams[i], new, share)
                 streams[i] = new
                 done += 1
-                progress(done / (len(ready) * len(takes)))
+                progress(done / (len(chosen) * len(plan.takes)))
         for i, sung in streams.items():
-            last = with_seeds(ready[i], seeds[spans[i]])
-            streams[i] = restyle(sung, last, self.spec, self.vocoder, style)
-            if curves is not None:
-                streams[i] = curves.drawn(streams[i], phrases[i].start, self.spec.feature_config)
-        return [
-            SungPhrase(p.start, p.score, p.first_note, timings[i].time_lag, timings[i].duration, streams[i])
-            for i, p in enumerate(phrases)
-        ]
+            last = with_seeds(plan.ready[i], seeds[spans[i]])
+            streams[i] = restyle(sung, last, self.spec, self.vocoder, plan.style)
+            if plan.curves is not None:
+                place = plan.phrases[i].start
+                streams[i] = plan.curves.drawn(streams[i], place, self.spec.feature_config)
+        pairs = [(plan.phrases[i], plan.timings[i], streams[i]) for i in chosen]
+        return [SungPhrase(p.start, p.score, p.first_note, *timing, made) for p, timing, made in pairs]
 
     def find_singer(self, singer: int | str | None) -> tuple[int, str]:
         """Index and name of a singer given by either, the first for None. Raises DataError for others."""

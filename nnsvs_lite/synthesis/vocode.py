@@ -2,10 +2,7 @@
 
 import os
 from collections import defaultdict
-from collections.abc import Iterable
 from pathlib import Path
-
-import numpy as np
 
 from nnsvs_lite.corpus.datadir import parse_place
 from nnsvs_lite.features.audio import read_wav, write_audio
@@ -16,16 +13,13 @@ from nnsvs_lite.io.jobs import run_jobs
 from nnsvs_lite.io.tables import read_table, write_table
 from nnsvs_lite.models.pack import assemble
 from nnsvs_lite.synthesis.decode import COPIED, copy_tables
+from nnsvs_lite.synthesis.joining import join
 from nnsvs_lite.training.run import checkpoint_of
 
 VOCODING = 1
 """Number of the way from features to songs; raised whenever the same features would give other samples."""
 SHARED = (*COPIED, "schema.json", "pred.ctm", "lf0.scp", "vuv.scp")
 """Tables of a decode dir that waveforms made elsewhere are read with."""
-FADE, LONGEST_FADE = 0.01, 0.3
-"""Seconds over which a phrase fades in and out where it is joined: no click, no step of a rest's noise."""
-QUIET = 1e-4
-"""Power, of a phrase's loudest 5 ms, below which its ends are the noise of a rest (-40 dB)."""
 
 
 def vocode(
@@ -104,37 +98,3 @@ def _join_songs(folder: Path, sample_rate: int) -> list[Path]:
         pieces = [(start, read_wav(wave)[0]) for start, wave in phrases]
         write_audio(paths[-1], join(pieces, sample_rate), sample_rate)
     return paths
-
-
-def join(pieces: Iterable[tuple[float, np.ndarray]], sample_rate: int, duration: float = 0.0) -> np.ndarray:
-    """Lays phrases at their places in a song, fading both ends of their rests; what overlaps adds up.
-
-    A vocoder's rest is not silent: its noise swells from nothing as long as nothing is sung, but at most over
-    ``LONGEST_FADE``.
-
-    Args:
-        pieces: start in seconds and waveform (samples,) of each phrase. sample_rate: Hz.
-        duration: seconds; the song is at least this long.
-
-    Returns float64 (samples,).
-    """
-    pieces = [(round(start * sample_rate), x) for start, x in pieces]
-    size = max([round(duration * sample_rate), *(start + len(x) for start, x in pieces)])
-    song = np.zeros(size)
-    for start, x in pieces:
-        x = np.array(x, np.float64)
-        for way in (x, x[::-1]):
-            fade = np.clip(
-                _rest(way, sample_rate), round(FADE * sample_rate), round(LONGEST_FADE * sample_rate)
-            )
-            fade = min(int(fade), len(x) // 2)
-            way[:fade] *= 0.5 - 0.5 * np.cos(np.pi * (np.arange(fade) + 0.5) / max(fade, 1))
-        song[start : start + len(x)] += x
-    return song
-
-
-def _rest(x: np.ndarray, sample_rate: int) -> int:
-    """Samples at the beginning of a phrase in which nothing is sung."""
-    block = round(0.005 * sample_rate)
-    power = np.mean(x[: len(x) // block * block].reshape(-1, block) ** 2, axis=1)
-    return block * int(np.argmax(power > QUIET * power.max(initial=0.0))) if power.any() else 0
