@@ -3,7 +3,7 @@
 from abc import abstractmethod
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nnsvs_lite.models.batch import Batch, length_mask
@@ -14,6 +14,19 @@ from nnsvs_lite.models.refined import PostnetAcoustic
 
 STOP_WEIGHT = 5.0
 """What one step past the end counts in the cross-entropy of stopping; there is one of them in hundreds."""
+
+
+class PhoneTimes(nn.Module):
+    """Tells vectors of phones how long each is in the score: its steps, and a step's share of it."""
+
+    def __init__(self, dim: int):
+        super().__init__()
+        self.linear = nn.Linear(2, dim)
+
+    def forward(self, batch: Batch, reduction: int) -> Tensor:
+        """(B, P, dim), for steps of ``reduction`` frames."""
+        steps = batch.score.duration / reduction
+        return self.linear(torch.stack([torch.log1p(steps), 1 / steps.clamp(min=1.0)], dim=-1))
 
 
 class AttendingAcoustic(PostnetAcoustic):
@@ -41,6 +54,11 @@ class AttendingAcoustic(PostnetAcoustic):
     @abstractmethod
     def memory(self, batch: Batch) -> Memory:
         """What the decoder attends to."""
+
+    def middles(self, batch: Batch) -> Tensor:
+        """(B, P): where phones have their middles in the score, in steps."""
+        length = batch.score.duration.to(batch.score.note_context.dtype)
+        return (length.cumsum(1) - length / 2) / self.decoder.reduction - 0.5
 
     def outputs(self, batch: Batch, phone: Tensor, base: Streams, true: Streams) -> Streams:
         mask, reduction = batch.frame_mask, self.decoder.reduction

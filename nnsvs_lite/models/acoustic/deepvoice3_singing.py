@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from torch import Tensor, nn
+from torch import nn
 
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.attending import AttendingAcoustic
@@ -60,8 +60,3 @@ class DeepVoice3Singing(AttendingAcoustic):
         mask, embedded = batch.score.phone_mask, self.embedding(batch)
         vectors = (self.leave(self.encoder(embedded, mask)) + embedded) * HALF + self.conditions(batch)
         return self.decoder.remember(vectors, mask, self.middles(batch))
-
-    def middles(self, batch: Batch) -> Tensor:
-        """(B, P): where phones have their middles in the score, in steps."""
-        length = batch.score.duration.to(batch.score.note_context.dtype)
-        return (length.cumsum(1) - length / 2) / self.decoder.reduction - 0.5

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.acoustic.tacotron_singing import TacotronEncoder
-from nnsvs_lite.models.attending import AttendingAcoustic
+from nnsvs_lite.models.attending import AttendingAcoustic, PhoneTimes
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.conditions import Conditions
 from nnsvs_lite.models.layers.hearing import Memory
@@ -50,10 +50,12 @@ class Tacotron2Singing(AttendingAcoustic):
         super().__init__(spec, options, sizes, postnet_layers, postnet_channels, weights)
         self.sigma, self.guided_weight = sigma, guided_weight
         self.encoder = TacotronEncoder(dim, conv_layers, conv_kernel, dropout)
+        self.times = PhoneTimes(dim)
         self.conditions = Conditions(spec, self.options, dim)
         drops = (prenet_dropout, lstm_dropout)
         self.decoder = LocationDecoder(dim, self.space.size, hidden, prenet, *drops, attention, reduction)
 
     def memory(self, batch: Batch) -> Memory:
         mask = batch.score.phone_mask
-        return self.decoder.remember(self.encoder(self.embedding(batch), mask) + self.conditions(batch), mask)
+        phones = self.embedding(batch) + self.times(batch, self.decoder.reduction)
+        return self.decoder.remember(self.encoder(phones, mask) + self.conditions(batch), mask)

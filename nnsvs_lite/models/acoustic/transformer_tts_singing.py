@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.acoustic.tacotron_singing import ConvPrenet
-from nnsvs_lite.models.attending import AttendingAcoustic
+from nnsvs_lite.models.attending import AttendingAcoustic, PhoneTimes
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.conditions import Conditions
 from nnsvs_lite.models.layers.hearing import Memory
@@ -52,11 +52,13 @@ class TransformerTtsSinging(AttendingAcoustic):
         self.sigma, self.guided_weight = sigma, guided_weight
         self.prenet = ConvPrenet(dim, conv_layers, conv_kernel, conv_dropout)
         self.encoder = Transformer(dim, layers, heads, filters, (1, 1), dropout, dropout, scaled=True)
+        self.times = PhoneTimes(dim)
         self.conditions = Conditions(spec, self.options, dim)
         shape = (dim, layers, heads, filters, dropout, prenet, prenet_dropout, reduction)
         self.decoder = TransformerDecoder(dim, self.space.size, *shape)
 
     def memory(self, batch: Batch) -> Memory:
         mask = batch.score.phone_mask
-        vectors = self.encoder(self.prenet(self.embedding(batch), mask), mask) + self.conditions(batch)
-        return self.decoder.remember(vectors, mask)
+        phones = self.embedding(batch) + self.times(batch, self.decoder.reduction)
+        vectors = self.encoder(self.prenet(phones, mask), mask) + self.conditions(batch)
+        return self.decoder.remember(vectors, mask, self.middles(batch))

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.settings import Within
-from nnsvs_lite.models.attending import AttendingAcoustic
+from nnsvs_lite.models.attending import AttendingAcoustic, PhoneTimes
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.conditions import Conditions
 from nnsvs_lite.models.layers.conv import ConvStack
@@ -56,11 +56,13 @@ class VeryAttentiveSinging(AttendingAcoustic):
         self.sigma, self.guided_weight = sigma, guided_weight
         self.prenet = ConvStack(dim, conv_layers, 3, dropout)
         self.encoder = Transformer(dim, encoder_layers, heads, filters, (1, 1), dropout, dropout)
+        self.times = PhoneTimes(dim)
         self.conditions = Conditions(spec, self.options, dim)
         shape = (dim, layers, heads, filters, dropout, align, window, prenet, prenet_dropout, reduction)
         self.decoder = VeryAttentiveDecoder(dim, self.space.size, *shape)
 
     def memory(self, batch: Batch) -> Memory:
         mask = batch.score.phone_mask
-        vectors = self.encoder(self.prenet(self.embedding(batch), mask), mask) + self.conditions(batch)
+        phones = self.embedding(batch) + self.times(batch, self.decoder.reduction)
+        vectors = self.encoder(self.prenet(phones, mask), mask) + self.conditions(batch)
         return self.decoder.remember(vectors, mask)

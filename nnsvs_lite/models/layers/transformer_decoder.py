@@ -56,6 +56,8 @@ class DecoderBlock(nn.Module):
 class TransformerDecoder(HearingDecoder):
     """Transformer-TTS' (Li et al., 2019, arXiv:1809.08895): places as sinusoids, times a learnt number.
 
+    Keys have places too, where their phones have their middles in the score, in steps.
+
     Args:
         inputs: size of the encoder's vectors. dim: channels. layers: blocks. heads: of attention.
         filters: between the two linear layers. block_dropout: of all parts.
@@ -82,9 +84,10 @@ class TransformerDecoder(HearingDecoder):
         self.blocks = nn.ModuleList(DecoderBlock(*shape) for _ in range(layers))
         self.norm = nn.LayerNorm(dim)
 
-    def remember(self, vectors: Tensor, mask: Tensor) -> Memory:
-        """``vectors`` (B, P, inputs), ``mask`` (B, P) bool."""
-        return Memory(vectors, mask, [block.cross.remember(vectors, vectors) for block in self.blocks])
+    def remember(self, vectors: Tensor, mask: Tensor, middle: Tensor) -> Memory:
+        """``vectors`` (B, P, inputs), ``mask`` (B, P) bool, ``middle`` (B, P): places of phones, in steps."""
+        keys = vectors + self.scale * sinusoids_at(middle, vectors.shape[-1]).to(vectors.dtype)
+        return Memory(vectors, mask, [block.cross.remember(keys, vectors) for block in self.blocks])
 
     def whole(self, rows: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
         x, total = self.enter(rows), 0.0
