@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 from scipy.signal import freqz, lfilter
-from vocoder_common import CONF, bare_spec, batch_of, build
+from vocoder_common import CONF, batch_of, build
 
 from nnsvs_lite.features.config import FeatureConfig
+from nnsvs_lite.models.foreign import bare_spec
 from nnsvs_lite.models.layers.pitch_dilated import PitchDilated, distances, shifted
 from nnsvs_lite.models.layers.snake import AntiAliased, Snake
 from nnsvs_lite.models.layers.source_distance import SourceDistance

@@ -10,7 +10,6 @@ from nnsvs_lite.features.config import FeatureConfig
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.batch import Batch, Example, collate
 from nnsvs_lite.models.config import Config
-from nnsvs_lite.models.foreign import bare_spec
 from nnsvs_lite.models.vocoder.neural import NeuralVocoder
 
 CONF = Path(__file__).parents[1] / "conf"
@@ -18,9 +17,6 @@ TRAINED = [p for p in sorted((CONF / "vocoder").glob("[!_]*")) if Config.read(p)
 NEURAL = [p for p in TRAINED if issubclass(Config.read(p).model_class, NeuralVocoder)]
 TINY = [path for path in NEURAL if path.stem.endswith("_tiny")]
 FULL = [path for path in NEURAL if path not in TINY]
-
-
-__all__ = ["bare_spec"]
 
 
 def head(path: Path, name: str) -> str:

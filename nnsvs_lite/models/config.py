@@ -33,7 +33,7 @@ class TrainingOptions:
         min_steps: with little data more passes are made, until there are so many steps.
         lr: peak learning rate of AdamW, reached after ``warmup`` steps and lowered to a
             hundredth along a half cosine.
-        warmup: steps, at most half of all. weight_decay: of AdamW.
+        warmup: steps, at most half of all. weight_decay, beta1, beta2: of AdamW.
         clip: largest gradient norm, 0 for no limit.
         batch_frames: padded length of a batch of acoustic models and vocoders.
         batch_phones: padded length of a batch of time-lag and duration models.
@@ -62,6 +62,8 @@ class TrainingOptions:
     lr: Annotated[float, Within(above=0)] = 1e-3
     warmup: Annotated[int, Within(0)] = 50
     weight_decay: Annotated[float, Within(0)] = 0.01
+    beta1: Annotated[float, Within(0, below=1)] = 0.9
+    beta2: Annotated[float, Within(0, below=1)] = 0.999
     clip: Annotated[float, Within(0)] = 1.0
     batch_frames: Annotated[int, Within(1)] = 12000
     batch_phones: Annotated[int, Within(1)] = 12000

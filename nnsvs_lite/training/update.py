@@ -40,8 +40,8 @@ class Updater:
 
     Args:
         fabric: launched. network: goes to its device.
-        options: ``lr``, ``warmup``, ``weight_decay`` and ``clip``; no norm is too large for 0.
-        optimizer: takes parameters, ``lr`` and ``weight_decay``.
+        options: of the learning rate, of AdamW, and ``clip``; no norm is too large for 0.
+        optimizer: takes parameters, ``lr`` and ``weight_decay``; AdamW if not given.
         schedule: of step and progress to a learning rate, as :func:`learning_rate`.
     """
 
@@ -50,13 +50,14 @@ class Updater:
         fabric: Fabric,
         network: nn.Module,
         options: TrainingOptions,
-        optimizer: Callable[..., Optimizer] = torch.optim.AdamW,
+        optimizer: Callable[..., Optimizer] | None = None,
         schedule: Callable[[int, float], float] | None = None,
     ):
         self.fabric, self.clip = fabric, options.clip
         self.schedule = schedule or partial(learning_rate, options)
         network.to(fabric.device)
         self.parameters = [p for p in network.parameters() if p.requires_grad]
+        optimizer = optimizer or partial(torch.optim.AdamW, betas=(options.beta1, options.beta2))
         made = optimizer(self.parameters, lr=options.lr, weight_decay=options.weight_decay)
         self.optimizer = fabric.setup_optimizers(made)
         self._weights: list[Tensor] = []
