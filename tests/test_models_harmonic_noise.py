@@ -32,17 +32,19 @@ PATHS = [path for path in TRAINED if issubclass(Config.read(path).model_class, H
 TINY = {path.stem: path for path in PATHS if path.stem.endswith("_tiny")}
 SINS = Config.read(TINY["ddsp_tiny"], ["--model.synthesiser=sins"])
 every_path = pytest.mark.parametrize("path", PATHS, ids=lambda p: p.stem)
-every_system = pytest.mark.parametrize("name", [*TINY, "sins"])
+every_system = pytest.mark.parametrize("name", [*TINY, "sins", "hn"])
+every_learner = pytest.mark.parametrize("name", [*TINY, "sins"])
 
 
 def made(name: str, spec, size: float = 0.02):
     torch.manual_seed(0)
-    model = SINS.build(spec).eval() if name == "sins" else build(TINY[name], spec)
+    path = CONF / "vocoder" / "hn.yaml" if name == "hn" else TINY.get(name)
+    model = SINS.build(spec).eval() if name == "sins" else build(path, spec)
     if size:
         return shaken(model, size)
     with torch.no_grad():
         # As it is before it has learnt anything, with one filter for all frames and hardly any noise.
-        if name != "hn_istft_tiny":
+        if name not in ("hn", "hn_istft_tiny"):
             model.leave[1].parametrizations.weight.original0.zero_()
             model.leave[1].bias[-model.sizes[-1] :] = -6
     return model
@@ -110,7 +112,7 @@ def test_chance_is_of_the_seed(name):
     assert torch.equal(a, b) and not torch.equal(a, c)
 
 
-@every_system
+@every_learner
 @pytest.mark.parametrize("spec", [MEL, WORLD], ids=["mel", "world"])
 def test_it_learns_one_batch(name, spec):
     model = made(name, spec, 0)
@@ -130,7 +132,7 @@ def test_it_learns_one_batch(name, spec):
         assert float(model.eval().loss(batch)["loss"]) < 0.9 * before
 
 
-@every_system
+@every_learner
 def test_padding_changes_no_loss(name):
     model = made(name, MEL)
     batch = batch_of(MEL, 20, 31)
@@ -146,7 +148,7 @@ def test_padding_changes_no_loss(name):
             torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4)
 
 
-@every_system
+@every_learner
 def test_a_checkpoint_sings_the_same(name, tmp_path):
     model = made(name, WORLD)
     config = SINS if name == "sins" else Config.read(TINY[name])
@@ -225,7 +227,7 @@ def test_a_glide_over_three_octaves_has_its_harmonics_and_nothing_between(name):
         below = cycles < 4000 / np.exp(log_hz.mean())
         near = np.abs(cycles - np.round(cycles)) * (phase[-1] - phase[0]) < 4
         # A filter of random phases, such as an untrained DDSP has, answers for longer.
-        limit = 1e-5 if name == "hn_istft_tiny" else 1e-3
+        limit = 1e-5 if name in ("hn", "hn_istft_tiny") else 1e-3
         assert spectrum[below & ~near].max(initial=0) < limit * spectrum[below].max()
 
 
@@ -254,10 +256,11 @@ def test_what_is_changed_in_streams_is_heard(name):
         assert np.median(fundamental(x, 24000, 330 * octave)) == pytest.approx(220 * octave, rel=1e-3)
 
 
-def test_untrained_it_sings_as_world_does():
+@pytest.mark.parametrize("name", ["hn", "hn_istft_tiny"])
+def test_untrained_it_sings_as_world_does(name):
     from nnsvs_lite.features.world import synthesize
 
-    model = made("hn_istft_tiny", WORLD, 0)
+    model = made(name, WORLD if name != "hn" else replace(WORLD, stats=None), 0)
     hz = np.full(400, 220.0)
     mgc = np.zeros((400, 12))
     mgc[:, :6] = -4, 1.5, 0.5, -0.4, 0.3, 0.2
@@ -281,7 +284,7 @@ def level(x: np.ndarray, low: float, high: float, rate: int = 24000) -> float:
 def test_untrained_it_has_the_mel_spectra_that_it_is_given():
     from nnsvs_lite.features.mel import log_mel
 
-    model = made("hn_istft_tiny", MEL, 0)
+    model = made("hn", replace(MEL, stats=None), 0)
     hz = 200 * 2 ** (0.05 * np.sin(np.arange(300) / 20))
     rng = np.random.default_rng(0)
     turns = np.cumsum(np.repeat(hz, 120)) / 24000

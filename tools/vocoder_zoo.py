@@ -1,12 +1,11 @@
 """Trains vocoders for the same CPU time each, sings recordings' own features through them, and compares.
 
-    tools/vocoder_zoo.py run --dump dump/mel_24k --data data --out exp/vocoders hifigan_tiny hn_istft:0,1,2
-    tools/vocoder_zoo.py table --out exp/vocoders
+    tools/vocoder_zoo.py --dump dump/mel_24k --data data --out exp/vocoders hifigan_tiny hn_istft:0,1,2
 
 A word is a vocoder's name in conf/vocoder, and, after a colon, seeds. Each is trained by the steps of
 ``nnsvs-lite train``, on one thread, until ``--seconds`` of CPU time are over (the learning rate falls with
-them); those that learn nothing cost none. What is there is not made again. The stages 0 to 2 of a recipe make
-the dump and the data.
+them); those that learn nothing cost none. What is there is not made again, and stands in
+the table too. The stages 0 to 2 of a recipe make the dump and the data.
 """
 
 import argparse
@@ -133,52 +132,40 @@ def run_one(name: str, seed: int, args: argparse.Namespace) -> None:
     sung = DumpDataset(args.dump, args.set, model.spec, **given)
     found |= measure(model, [sung[i] for i in range(len(sung))])
     decode_natural(args.dump, args.set, out / "decode")
-    trained = ("--vocoder", out) if model.trains else ()
-    call(out / "log", "vocode", "--decode-dir", out / "decode", *trained)
-    call(
-        out / "log",
-        *("evaluate", "--dump", args.dump, "--set", args.set, "--data", args.data / args.set),
-        *(["--mos"] if args.mos else []),
-        *("--system", f"model={out / 'decode'}", "--out", out / "results.json"),
-    )
+    vocoder = out if model.trains else name
+    call(out / "log", "vocode", "--decode-dir", out / "decode", "--vocoder", vocoder)
     write_json(out / "measured.json", found)
     print(f"{name} seed {seed}: {found}", flush=True)
 
 
-def table(out: Path) -> str:
-    """Markdown: means over seeds, and their range where there are several."""
+def table(args: argparse.Namespace) -> str:
+    """Markdown: means over seeds, and their range where there are several; all is scored together."""
+    folders = [path.parent for path in sorted(args.out.glob("*/seed*/measured.json"))]
+    label = {folder: f"{folder.parent.name}_{folder.name}" for folder in folders}
+    call(
+        args.out / "log",
+        *("evaluate", "--dump", args.dump, "--set", args.set, "--data", args.data / args.set),
+        *(["--mos"] if args.mos else []),
+        *(word for folder in folders for word in ("--system", f"{label[folder]}={folder / 'decode'}")),
+        *("--out", args.out / "results.json"),
+    )
+    scored = read_results(args.out / "results.json")
     runs = defaultdict(list)
-    for path in sorted(out.glob("*/seed*/measured.json")):
-        runs[path.parts[-3]].append(path.parent)
-    head = [
-        "vocoder",
-        "seeds",
-        "CPU s",
-        "steps",
-        "parameters",
-        "STFT, log",
-        *(BY_KEY[key].heading for key in KEYS),
-        "RTF",
-    ]
+    for folder in folders:
+        runs[folder.parent.name].append((read_json(folder / "measured.json"), scored[label[folder]]))
+    head = ["vocoder", "seeds", "CPU s", "steps", "parameters", "STFT, log"]
+    head += [*(BY_KEY[key].heading for key in KEYS), "RTF"]
     lines = [head, ["---"] * len(head)]
-    natural = None
-    for name, folders in runs.items():
-        measured = [read_json(folder / "measured.json") for folder in folders]
-        results = [read_results(folder / "results.json") for folder in folders]
-        natural = results[0][NATURAL]
-        columns = [[m["log_stft"] for m in measured]]
-        columns += [[value(result["model"], key) for result in results] for key in KEYS]
-        columns += [[m["rtf"] for m in measured]]
-        digits = [3, *(BY_KEY[key].digits for key in KEYS), 3]
+    digits = [3, *(BY_KEY[key].digits for key in KEYS), 3]
+    for name, found in runs.items():
+        columns = [[m["log_stft"] for m, _ in found]]
+        columns += [[value(run, key) for _, run in found] for key in KEYS]
+        columns += [[m["rtf"] for m, _ in found]]
         cells = [spread(values, n) for values, n in zip(columns, digits)]
-        steps = round(np.mean([m["steps"] for m in measured]))
-        spent = f"{np.mean([m['train_seconds'] for m in measured]):.0f}"
-        lines.append(
-            [f"`{name}`", str(len(folders)), spent, f"{steps:,}", f"{measured[0]['parameters']:,}", *cells]
-        )
-    if natural is not None:
-        cells = [spread([value(natural, key)], BY_KEY[key].digits) for key in KEYS]
-        lines.append(["the recording", "", "", "", "", "", *cells, ""])
+        spent, steps = (f"{np.mean([m[key] for m, _ in found]):,.0f}" for key in ("train_seconds", "steps"))
+        lines.append([f"`{name}`", str(len(found)), spent, steps, f"{found[0][0]['parameters']:,}", *cells])
+    cells = [spread([value(scored[NATURAL], key)], BY_KEY[key].digits) for key in KEYS]
+    lines.append(["the recording", "", "", "", "", "", *cells, ""])
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
 
 
@@ -201,10 +188,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("task", choices=["run", "table"])
     parser.add_argument("words", nargs="*", metavar="NAME[:SEEDS]")
-    parser.add_argument("--dump", type=Path)
-    parser.add_argument("--data", type=Path, help="folder of the data dirs")
+    parser.add_argument("--dump", type=Path, required=True)
+    parser.add_argument("--data", type=Path, required=True, help="folder of the data dirs")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--set", default="eval")
     parser.add_argument("--seconds", type=float, default=600.0, help="of CPU time for training, each")
@@ -212,12 +198,11 @@ def main() -> None:
     parser.add_argument("--option", action="append", help="of all, such as --option=--training.lr=1e-3")
     args = parser.parse_intermixed_args()
     torch.set_num_threads(1)
-    if args.task == "run":
-        for word in args.words:
-            name, _, seeds = word.partition(":")
-            for seed in map(int, (seeds or "0").split(",")):
-                run_one(name, seed, args)
-    print(table(args.out))
+    for word in args.words:
+        name, _, seeds = word.partition(":")
+        for seed in map(int, (seeds or "0").split(",")):
+            run_one(name, seed, args)
+    print(table(args))
 
 
 if __name__ == "__main__":

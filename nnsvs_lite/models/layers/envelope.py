@@ -48,12 +48,14 @@ class WorldEnvelope(nn.Module):
 
 class MelEnvelope(nn.Module):
     """Log-mel spectra. The gain of a band is what the source lacks in it: the source is analysed as the
-    recording was. Bands that tell harmonics apart are weighed together over one F0 on either side.
+    recording was. Bands that tell harmonics apart are weighed together over ``WIDTH`` F0 on either side: over
+    all of it formants are blurred (MCD 3.3 dB instead of 2.4 on a song of nit_song070), over .3 F0 suffers.
 
     How much is noise they do not tell: ``NOISE`` decibels rising over frequency.
     """
 
     NOISE = (-40.0, -4.0, 7000.0)
+    WIDTH = 0.5
     PITCHES = np.linspace(6.0, 10.5, 10)
     """Octaves above 1 Hz for which weights are kept; between them they are mixed."""
 
@@ -73,7 +75,8 @@ class MelEnvelope(nn.Module):
         white = bank.sum(1) * (power if options.power == 2 else math.sqrt(power * math.pi) / 2)
         keep(self, bank=bank.T, window=window, white=np.log(white) / options.power)
         apart = np.abs(centres[:, None] - centres)
-        wide = np.concatenate([np.maximum(0.0, 1.0 - apart / hz) for hz in 2.0**self.PITCHES], axis=1)
+        wide = [np.maximum(0.0, 1.0 - apart / (self.WIDTH * hz)) for hz in 2.0**self.PITCHES]
+        wide = np.concatenate(wide, axis=1)
         keep(self, wide=wide, pitches=self.PITCHES)
         low, high, at = self.NOISE
         keep(self, decibels=low + (high - low) * np.minimum(bands.hz / at, 1.0))

@@ -44,8 +44,9 @@ class HarmonicNoise(VocoderModel):
         self.source = SineSource(spec.sample_rate, spec.frame_shift, 0)
         self.filter = SpectralFilter(spec.sample_rate, self.hop)
         self.reach = reach + self.frames_of(self.filter.reach)
-        moments = [spec.stats.streams[name] for name in self.inputs]
         self.size = sum(spec.streams[name] for name in self.inputs)
+        # What learns nothing needs no statistics.
+        moments = [spec.stats.streams[name] for name in self.inputs] if spec.stats else []
         self.register_buffer("mean", torch.tensor([v for m in moments for v in m.mean]), persistent=False)
         deviation = torch.tensor([v for m in moments for v in m.std]).clamp(min=1e-3)
         self.register_buffer("deviation", deviation, persistent=False)

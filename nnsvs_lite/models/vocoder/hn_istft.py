@@ -20,44 +20,31 @@ from nnsvs_lite.models.vocoder.harmonic_noise import Conditions, HarmonicNoise
 ENVELOPES = {"world": WorldEnvelope, "mel_f0": MelEnvelope}
 
 
-class HnIstft(HarmonicNoise):
-    """The source is exact: a band-limited pulse train at F0, and noise. Features alone give both a filter, so
-    that it sings as WORLD does before it has learnt anything; a network adds, frame by frame and band by
-    band, to the magnitude and phase of the harmonics' filter and the magnitude of the noise's.
+class Hn(HarmonicNoise):
+    """The source is exact: a band-limited pulse train at F0, and noise. Features alone give both a filter. It
+    has nothing to learn.
 
-    Args:
-        conditioned_on: see :class:`HarmonicNoise`. dim, inner, layers: of the network.
-        bands: in which it corrects, even in mel.
+    Args: conditioned_on: see :class:`HarmonicNoise`. bands: in which filters are corrected, even in mel.
     """
+
+    trains = False
 
     def __init__(
         self,
         spec: Spec,
         conditioned_on: Conditions | None = None,
-        dim: Size = 192,
-        inner: Size = 384,
-        layers: Depth = 6,
         bands: Annotated[int, Within(2, 1000)] = 80,
+        reach: Depth = 0,
     ):
-        super().__init__(spec, conditioned_on, reach=3 * (layers + 1))
+        super().__init__(spec, conditioned_on, reach)
         self.bands = Bands(bands, spec.sample_rate, self.filter.bins)
         self.envelope = ENVELOPES[self.conditioned_on](spec, self.bands, self.filter.bins)
         self.reach += self.frames_of(self.envelope.reach)
-        self.enter, self.norm = nn.Conv1d(self.size, dim, 7, padding=3), nn.LayerNorm(dim)
-        self.blocks = nn.ModuleList(ConvNextBlock(dim, inner, 1 / layers) for _ in range(layers))
-        self.leave = nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, 3 * bands))
-        nn.init.zeros_(self.leave[1].weight)
-        nn.init.zeros_(self.leave[1].bias)
-        self.distances = EnergyDistance(spec.sample_rate)
 
-    def corrections(self, batch: Batch, streams: dict[str, Tensor]) -> tuple[Tensor, ...]:
-        """What is learnt: log gains of harmonics and of noise, and phases in radians, (B, T, bands) each."""
-        mask = batch.frame_mask[:, None]
-        x = self.enter(self.numbers(streams).transpose(1, 2) * mask)
-        x = self.norm(x.transpose(1, 2)).transpose(1, 2)
-        for block in self.blocks:
-            x = block(x * mask)
-        return self.leave(x.transpose(1, 2)).chunk(3, dim=-1)
+    def corrections(self, batch: Batch, streams: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        """Log gains of harmonics and of noise, and phases in radians, (B, T, bands) each."""
+        nothing = streams["lf0"].new_zeros(*streams["lf0"].shape[:2], self.bands.count)
+        return nothing, nothing, nothing
 
     def parts(self, batch: Batch) -> tuple[Tensor, Tensor]:
         streams = self.streams(batch)
@@ -75,6 +62,42 @@ class HnIstft(HarmonicNoise):
         phase = torch.cat([harmonics, turned], -1) @ phases
         filters = torch.polar(voiced * (harmonics @ lines).exp(), phase)
         return self.filter.spectra(pulses) * filters, (noise @ lines).exp()
+
+
+class HnIstft(Hn):
+    """:class:`Hn`, whose filters a network corrects, frame by frame and band by band: the magnitude and phase
+    of the harmonics' filter and the magnitude of the noise's. So it sings as WORLD does before it has learnt
+    anything.
+
+    Args: conditioned_on, bands: see :class:`Hn`. dim, inner, layers: of the network.
+    """
+
+    trains = True
+
+    def __init__(
+        self,
+        spec: Spec,
+        conditioned_on: Conditions | None = None,
+        dim: Size = 192,
+        inner: Size = 384,
+        layers: Size = 6,
+        bands: Annotated[int, Within(2, 1000)] = 80,
+    ):
+        super().__init__(spec, conditioned_on, bands, reach=3 * (layers + 1))
+        self.enter, self.norm = nn.Conv1d(self.size, dim, 7, padding=3), nn.LayerNorm(dim)
+        self.blocks = nn.ModuleList(ConvNextBlock(dim, inner, 1 / layers) for _ in range(layers))
+        self.leave = nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, 3 * bands))
+        nn.init.zeros_(self.leave[1].weight)
+        nn.init.zeros_(self.leave[1].bias)
+        self.distances = EnergyDistance(spec.sample_rate)
+
+    def corrections(self, batch: Batch, streams: dict[str, Tensor]) -> tuple[Tensor, ...]:
+        mask = batch.frame_mask[:, None]
+        x = self.enter(self.numbers(streams).transpose(1, 2) * mask)
+        x = self.norm(x.transpose(1, 2)).transpose(1, 2)
+        for block in self.blocks:
+            x = block(x * mask)
+        return self.leave(x.transpose(1, 2)).chunk(3, dim=-1)
 
     def distance(self, wav: Tensor, real: Tensor, batch: Batch) -> dict[str, Tensor]:
         return {"loss": self.distances(real, wav, wav, self.samples(batch))}
