@@ -6,7 +6,9 @@ import pytest
 import torch
 from models_common import ROOT, batch_of, build, shaken
 from torch.nn import functional as F
+from toy import make_dump
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.layers.conv_decoder import ConvDecoder
 from nnsvs_lite.models.layers.cross import InterpolatedBias, PastAttention
 from nnsvs_lite.models.layers.location import LocationAttention
@@ -102,6 +104,14 @@ def test_what_was_attended_to_moves_location_attention_on_through_repeated_phone
     attention.past.conv.weight.data.zero_()
     with torch.no_grad():
         assert attention(torch.zeros(1, 4), keys, mask, last, total).max().item() == pytest.approx(1 / 6)
+
+
+def test_tacotron_2_has_as_many_weights_as_published(tmp_path):
+    spec = Spec.read(make_dump(tmp_path, {"train": 1}, 0.05, mgc=80, notes=(1, 1), mel=True))
+    with torch.device("meta"):
+        model = build(ROOT / "conf/acoustic/tacotron2_singing.yaml", spec)
+    # With 148 characters on 80 bands, NVIDIA's.
+    assert sum(p.numel() for p in model.parameters()) == pytest.approx(28_193_153, rel=0.02)
 
 
 def conv_decoder(dim: int = 64, layers: int = 2) -> ConvDecoder:
