@@ -4,139 +4,38 @@
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import soundfile
+from corpora_tunes import (
+    BPM,
+    NUMBERS,
+    STEPS,
+    audio,
+    lab,
+    midi,
+    musicxml,
+    note_lengths,
+    put,
+    rows_of,
+    score_of,
+    songs_of,
+    sung,
+    tones_of,
+    tune,
+    ust,
+    write,
+    write_bytes,
+    write_wav,
+)
 from features_corpus import tone
-from scorexml import attributes, document, measure, tempo
+from scorexml import tempo
 
-from nnsvs_lite.corpus.facts import UNITS, Facts, read_facts, read_split
+from nnsvs_lite.corpus.facts import Facts, known_corpora, read_facts
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.score.formats.htslabel import pitch_number
-from nnsvs_lite.score.languages import get_language
-from nnsvs_lite.score.phonemize import attach_phones
 from nnsvs_lite.score.types import Note, Score
-
-BPM = 120
-STEPS = ["C4", "D4", "E4", "F4", "G4", "A4"]
-NUMBERS = dict(zip(STEPS, (60, 62, 64, 65, 67, 69)))
-JAPANESE = ["か", "さ", "た", "な", "は", "ま", "ら", "や", "ぎ", "じ", "ぬ", "め", "と", "そ", "あ", "い"]
-
-Tune = list[tuple[str, float, str]]
-"""Pitch (``r`` for a rest), quarters, lyric."""
-
-
-def tune(seed: int, lyrics: Sequence[str] = JAPANESE, notes: int = 12) -> Tune:
-    """A song of two phrases; another seed gives another."""
-    rng = np.random.default_rng(seed)
-
-    def phrase(count: int) -> Tune:
-        return [
-            (STEPS[rng.integers(6)], 1.0 if k % 3 else 0.5, lyrics[rng.integers(len(lyrics))])
-            for k in range(count)
-        ]
-
-    half = notes // 2
-    return [("r", 2.0, ""), *phrase(half), ("r", 2.0, ""), *phrase(notes - half), ("r", 2.0, "")]
-
-
-def score_of(song: Tune, lang: str = "ja") -> Score:
-    """The tune as a score with phones."""
-    rows, now = [], 0.0
-    for pitch, beats, lyric in song:
-        end = now + beats * 60 / BPM
-        rows.append(Note(now, end, NUMBERS.get(pitch, 0), lyric, beats=beats, tempo=BPM))
-        now = end
-    return attach_phones(Score(tuple(rows), lang))
-
-
-def sung(score: Score, late: float = 0.02) -> list[Segment]:
-    """Phone times of a performance: vowels ``late`` seconds after their notes, consonants 50 ms earlier."""
-    language = get_language(score.lang)
-    starts, names = [], []
-    for note in score.notes:
-        onset = language.onset_count(note.phones)
-        for k, phone in enumerate(note.phones):
-            starts.append(note.start + late - 0.05 * (onset - k) if not note.is_rest else note.start + late)
-            if k > onset:
-                starts[-1] = note.start + late + (k - onset) * note.duration * 0.6 / len(note.phones)
-            names.append(phone)
-    starts[0] = 0.0
-    return [Segment(a, b, p) for a, b, p in zip(starts, [*starts[1:], score.duration + 0.1], names)]
-
-
-def audio(score: Score, rate: int, late: float = 0.02) -> np.ndarray:
-    """Tones at the notes' pitches; the recording is 0.1 s longer than the score."""
-    x = np.zeros(round((score.duration + 0.1) * rate))
-    for note in score.notes:
-        if not note.is_rest:
-            first = round((note.start + late) * rate)
-            wave = tone(note.pitch, note.duration, rate, harmonics=8)[: len(x) - first]
-            x[first : first + len(wave)] = wave
-    return x
-
-
-def musicxml(song: Tune, more: str = "") -> str:
-    """One part in 4/4 with a tempo; bars are as long as the tune."""
-    notes = ",".join(f"{pitch} {beats:g} {lyric}" for pitch, beats, lyric in song)
-    return document(measure(f"{attributes()},{tempo(BPM)},{more}{notes}"))
-
-
-def ust(song: Tune) -> str:
-    """The same as UTAU writes it."""
-    lines = ["[#VERSION]", "UST Version1.2", "[#SETTING]", f"Tempo={BPM}.00", "ProjectName=x", "Mode2=True"]
-    for k, (pitch, beats, lyric) in enumerate(song):
-        number = NUMBERS.get(pitch, 60)
-        lines += [f"[#{k:04d}]", f"Length={round(beats * 480)}", f"Lyric={lyric or 'R'}", f"NoteNum={number}"]
-    return "\r\n".join([*lines, "[#TRACKEND]", ""])
-
-
-def lab(rows: Sequence[Segment], unit: str, newline: str = "\n", last: bool = True) -> str:
-    """Label lines in a unit: whole numbers of 100 ns, seconds with seven decimals."""
-    scale = UNITS[unit]
-    form = "{:.7f}" if unit == "seconds" else "{:.0f}"
-    lines = [f"{form.format(r.start / scale)} {form.format(r.end / scale)} {r.label}" for r in rows]
-    return newline.join(lines) + (newline if last else "")
-
-
-def write(path: Path, text: str, encoding: str = "utf-8") -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(text.encode(encoding))
-    return path
-
-
-def write_wav(path: Path, x: np.ndarray, rate: int, subtype: str = "PCM_16") -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    soundfile.write(path, x, rate, subtype=subtype)
-    return path
-
-
-def songs_of(facts: Facts, more: Sequence[str] = ()) -> list[str]:
-    """An eval and a dev song of the usual split, and others to train on."""
-    _, split = read_split(facts.name)
-    return [split.eval[0], *split.dev[:1], *more]
-
-
-def put(
-    facts: Facts,
-    root: Path,
-    song: str,
-    files: dict[str, str | np.ndarray],
-    rate: int,
-    singer: str = "",
-) -> dict[str, Path]:
-    """Writes the files of one song where the corpus' tree has them."""
-    paths = {}
-    for kind, content in files.items():
-        path = root / facts.folder / facts.tree[kind].format(song=song, part=song, singer=singer)
-        encoding = "cp932" if path.suffix == ".ust" else "utf-8"
-        paths[kind] = (
-            write(path, content, encoding) if isinstance(content, str) else write_wav(path, content, rate)
-        )
-    return paths
-
 
 RATES = {"kiritan": 96000, "itako": 96000, "ofuton_p": 96000, "pjs": 48000}
 TRAIN = {
@@ -226,75 +125,6 @@ def _replaced(rows: list[Segment], old: str, new: tuple[str, ...], after: tuple)
 
 
 # Phrases in rows of phones.
-
-CHINESE = ["x iao", "j iu", "w o", "zh ang", "q i", "l an", "m ei", "y ao"]
-
-
-def rows_of(seed: int, syllables: Sequence[str] = CHINESE) -> list[tuple[str, float, str, int]]:
-    """A phrase: for each phone its name, seconds, note, and 1 where its note carries a syllable on."""
-    rng = np.random.default_rng(seed)
-    rows = [("SP", 0.3, "rest", 0)]
-    for k in range(5):
-        syllable = syllables[rng.integers(len(syllables))].split()
-        note = ("C#4/Db4", "F4", "G4", "A#4/Bb4")[rng.integers(4)]
-        rows += [(phone, 0.08, note, 0) for phone in syllable[:-1]] + [(syllable[-1], 0.3, note, 0)]
-        if k == 2:
-            rows += [(syllable[-1], 0.2, "A4", 1)]
-        if k == 3:
-            rows += [("AP", 0.25, "rest", 0)]
-    return [*rows, ("SP", 0.3, "rest", 0)]
-
-
-def tones_of(
-    rows: Sequence[tuple[str, float, str, int]], rate: int, numbers: Callable[[str], int]
-) -> np.ndarray:
-    """Tones over the rows that have a note."""
-    x = np.zeros(round(sum(row[1] for row in rows) * rate) + rate // 100)
-    now = 0.0
-    for _, seconds, note, _ in rows:
-        if numbers(note):
-            wave = tone(numbers(note), seconds, rate, harmonics=8)
-            first = round(now * rate)
-            x[first : first + len(wave)] = wave
-        now += seconds
-    return x
-
-
-def note_lengths(rows: Sequence[tuple[str, float, str, int]]) -> list[float]:
-    """Of each phone the length of its note: an initial and its final share one."""
-    initial = [note != "rest" and phone[0] not in "aeiouv" for phone, _, note, _ in rows]
-    return [
-        seconds + (rows[k + 1][1] if initial[k] else rows[k - 1][1] if k and initial[k - 1] else 0.0)
-        for k, (_, seconds, _, _) in enumerate(rows)
-    ]
-
-
-def midi(tempo: float = BPM, notes: Sequence[tuple[int, int, int, str]] = ()) -> bytes:
-    """A MIDI file of one tempo; notes are (start, end, pitch, lyric) in ticks of 480 a quarter."""
-
-    def event(delta: int, data: bytes) -> bytes:
-        groups = [delta & 0x7F]
-        while delta := delta >> 7:
-            groups.insert(0, delta & 0x7F | 0x80)
-        return bytes(groups) + data
-
-    def meta(kind: int, data: bytes) -> bytes:
-        return bytes((0xFF, kind, len(data))) + data
-
-    track = event(0, meta(0x51, round(6e7 / tempo).to_bytes(3, "big")))
-    now = 0
-    for start, end, pitch, lyric in notes:
-        track += event(start - now, meta(0x05, lyric.encode())) + event(0, bytes((0x90, pitch, 90)))
-        track += event(end - start, bytes((0x80, pitch, 0)))
-        now = end
-    track += event(0, meta(0x2F, b""))
-    head = b"MThd" + (6).to_bytes(4, "big") + bytes((0, 0, 0, 1)) + (480).to_bytes(2, "big")
-    return head + b"MTrk" + len(track).to_bytes(4, "big") + track
-
-
-def write_bytes(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
 
 
 def _opencpop(facts: Facts, root: Path) -> None:
@@ -420,6 +250,70 @@ def _jsut_song(facts: Facts, root: Path) -> None:
                 write(root / facts.tree["label"].format(song=song), "".join(own))
 
 
+def _gtsinger(facts: Facts, root: Path) -> None:
+    """Phrases of words; one vowel is sung on two notes. English and paired speech stand beside them."""
+    songs = {
+        "Chinese": [("ZH-Alto-1", song) for song in ("默", "大鱼", "小酒窝", "new song")],
+        "English": [("EN-Alto-1", song) for song in ("a", "b", "c")],
+    }
+    words = {
+        "Chinese": [("小", ["x", "iao"]), ("要", ["iao"]), ("窝", ["uo"])],
+        "English": [("the", ["DH", "AH0"]), ("cats", ["K", "AE1", "T", "S"]), ("sang", ["S", "AE1", "NG"])],
+    }
+    for language, rows in songs.items():
+        for seed, (singer, song) in enumerate(rows):
+            for group in ("Control_Group", "Breathy_Group", "Paired_Speech_Group"):
+                rng = np.random.default_rng(seed + len(group))
+                entries, now = [], 0.3
+                x = np.zeros(3 * 24000)
+                for k in range(4):
+                    word, phones = words[language][(k + seed) % 3]
+                    times = [round(now + 0.5 * i / len(phones), 4) for i in range(len(phones) + 1)]
+                    notes = [int(note) for note in rng.integers(57, 70, 2 if k == 1 else 1)]
+                    middle = times[-1] - 0.1
+                    bounds = [now, middle, times[-1]] if k == 1 and len(phones) == 1 else [now, times[-1]]
+                    notes = notes[: len(bounds) - 1]
+                    entries.append(
+                        {
+                            "word": word,
+                            "start_time": now,
+                            "end_time": times[-1],
+                            "ph": phones,
+                            "ph_start": times[:-1],
+                            "ph_end": times[1:],
+                            "note": notes,
+                            "note_start": bounds[:-1],
+                            "note_end": bounds[1:],
+                            "note_dur": [b - a for a, b in zip(bounds, bounds[1:])],
+                        }
+                    )
+                    for note, start, end in zip(notes, bounds, bounds[1:]):
+                        wave = tone(note, end - start, 24000, harmonics=8)
+                        x[round(start * 24000) :][: len(wave)] = wave
+                    now = times[-1]
+                silence = {"word": "<SP>", "ph": ["<SP>"], "ph_start": [now], "ph_end": [now + 0.4]}
+                silence |= {"note": [0], "note_start": [now], "note_end": [now + 0.4]}
+                places = {"language": language, "singer": singer, "technique": "Breathy", "song": song}
+                places |= {"group": group, "part": "0000"}
+                top = root / facts.folder
+                write_wav(top / facts.tree["wav"].format(**places), x[: round((now + 0.4) * 24000)], 24000)
+                text = json.dumps([*entries, silence], ensure_ascii=False)
+                write(top / facts.tree["label"].format(**places), text)
+
+
+def _lyrics(facts: Facts, root: Path) -> None:
+    """Phrases with their text, of singers whose numbers men and women share."""
+    popcs = [("", "", "说散就散"), ("", "", "小酒窝"), ("", "", "new song")]
+    opensinger = [("Man", "26", "鼓楼"), ("Man", "1", "一路_向北"), ("Woman", "1", "一路_向北")]
+    for seed, (gender, singer, song) in enumerate(opensinger if "{gender}" in facts.tree["wav"] else popcs):
+        for part in ("0", "1"):
+            rows = rows_of(10 * seed + int(part))
+            places = {"gender": gender, "singer": singer, "song": song, "part": part}
+            path = root / facts.folder / facts.tree["wav"].format(**places)
+            write_wav(path, tones_of(rows, 24000, pitch_number), 24000)
+            write(root / facts.folder / facts.tree["text"].format(**places), "小酒窝长睫毛\n")
+
+
 MAKERS: dict[str, Callable[[Facts, Path], None]] = {
     "hts": _hts,
     "opencpop": _opencpop,
@@ -427,6 +321,8 @@ MAKERS: dict[str, Callable[[Facts, Path], None]] = {
     "csd": _csd,
     "scored": _kising,
     "jsut_song": _jsut_song,
+    "gtsinger": _gtsinger,
+    "lyrics": _lyrics,
 }
 
 
@@ -435,3 +331,8 @@ def make(name: str, folder: Path) -> Path:
     facts = read_facts(name)
     MAKERS[facts.reader](facts, folder)
     return folder
+
+
+def made() -> list[str]:
+    """Names of the corpora that have a recipe of singing and a tiny copy here."""
+    return [name for name in known_corpora() if read_facts(name).reader in MAKERS]

@@ -269,6 +269,30 @@ def test_syllables_of_csd(prepared, tmp_path):
         prepare("csd", root, tmp_path / "out2", {"lang": "koraen"})
 
 
+def test_words_of_gtsinger(prepared, tmp_path):
+    parts, report, root = prepared("gtsinger")
+    assert parts["eval"].utts == [f"gtsinger_ZH-Alto-1_{m}" for m in ()] or len(parts["eval"].utts) == 2
+    assert not any("Speech" in utt for part in parts.values() for utt in part.utts)
+    score = next(s for u, s in parts["train"].scores.items() if "new_song" in u)
+    slurs = [(n.phones, n.slur) for n in score.notes if n.slur]
+    assert slurs in ([], [(("o",), True)], [(("ao",), True)])
+    assert "a glide and a final" in report
+    assert prepare("gtsinger", root, tmp_path / "en", {"lang": "english", "eval_songs": ["a"]})
+    score = next(iter(DataDir.read(tmp_path / "en" / "eval").scores.values()))
+    sung = [" ".join(note.phones) for note in score.notes if not note.is_rest]
+    assert sung == ["dh ah", "k ae t s", "s ae ng", "dh ah"]
+    with pytest.raises(DataError, match="phones of other languages are those of MFA"):
+        prepare("gtsinger", root, tmp_path / "fr", {"lang": "french"})
+
+
+def test_phrases_with_lyrics_alone(prepared):
+    parts, _, _ = prepared("popcs")
+    assert not parts["train"].scores and parts["train"].text["popcs_new_song_0"] == "小酒窝长睫毛"
+    parts, _, _ = prepared("opensinger")
+    assert parts["eval"].speakers == ["opensinger_Man26"]
+    assert set(parts["train"].speakers + parts["dev"].speakers) == {"opensinger_Man1", "opensinger_Woman1"}
+
+
 def test_voices_of_kising_sing_the_same_song(prepared):
     parts, report, _ = prepared("kising")
     assert parts["eval"].utts == ["kising_barber_425", "kising_david_425"]

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-import corpora_trees
+import corpora_tunes
 import pytest
 
 from nnsvs_lite.corpus.agree import agree, spelt
@@ -49,7 +49,7 @@ def test_a_listed_fault_that_is_gone_or_stands_twice_is_named():
 
 
 def test_scores_are_mended_where_they_differ():
-    score = corpora_trees.score_of(
+    score = corpora_tunes.score_of(
         [("r", 1, ""), ("C4", 1, "か"), ("D4", 1, "さ"), ("r", 1, ""), ("E4", 1, "た")]
     )
     quirks = [
@@ -75,7 +75,7 @@ def test_scores_are_mended_where_they_differ():
 def _agreed(lyrics: str, labels: str):
     """Notes of half a second from 0.5 s on, and labels of 0.1 s for consonants, 0.4 s for vowels."""
     tune = [("r", 1.0, ""), *(("C4", 1.0, lyric) for lyric in lyrics.split()), ("r", 1.0, "")]
-    score = corpora_trees.score_of(tune)
+    score = corpora_tunes.score_of(tune)
     rows, now = [], 0.0
     for token in labels.split():
         phone, _, own = token.partition("=")
@@ -122,7 +122,7 @@ def test_a_note_that_no_label_is_left_for_holds_the_vowel_before_it():
 
 
 def test_hints_tell_what_is_sung_in_place_of_the_lyric():
-    score = corpora_trees.score_of([("C4", 1, "か"), ("D4", 1, "を"), ("E4", 1, "きっ")])
+    score = corpora_tunes.score_of([("C4", 1, "か"), ("D4", 1, "を"), ("E4", 1, "きっ")])
     notes = [score.notes[0], dataclasses.replace(score.notes[1], phones=("w", "o")), score.notes[2]]
     said = spelt(dataclasses.replace(score, notes=tuple(notes)))
     assert [note.lyric for note in said.notes] == ["か", "を[w o]", "きっ"]

@@ -110,6 +110,23 @@ def test_the_recipe_tells_corpus_and_licence(recipe, tmp_path, score, capfd):
     assert made.licence == "Ask first." and made.manifest["corpus"] == "mine"
 
 
+def test_a_voice_says_what_its_corpus_forbids(recipe, tmp_path, score, capfd):
+    terms = "Corpus: x\nCommercial use: NOT allowed.\nCredit: x\n"
+    (recipe.parents[1] / "data" / "train" / "LICENSE").write_text(terms)
+    out = tmp_path / "v.nnsvs"
+    assert main(["pack", str(recipe), "-o", str(out)]) == 0
+    assert "corpus songs\nCommercial use: NOT allowed.\n" in capfd.readouterr().out
+    for voice in (out, recipe):
+        command = ["sing", str(score), "--model", str(voice), "-o", str(tmp_path / "song.wav")]
+        assert main([*command, "--verbose"]) == 0
+        assert terms in capfd.readouterr().out
+    assert main(command) == 0
+    assert "Commercial use" not in capfd.readouterr().out
+    (recipe.parents[1] / "data" / "train" / "LICENSE").unlink()
+    assert main([*command, "--verbose"]) == 0
+    assert "terms of this voice's corpus are not known" in capfd.readouterr().out
+
+
 def test_a_voice_without_licence_or_corpus_is_not_packed(toy_voice, recipe, tmp_path):
     out = tmp_path / "v.nnsvs"
     with pytest.raises(DataError, match="give --corpus NAME"):

@@ -97,6 +97,9 @@ def page(corpora: list[Facts]) -> str:
         "",
         "    python tools/corpora.py          # makes the folder of its recipe, and this page",
         "",
+        "The notice of a corpus goes into its data dirs (`LICENSE`) and from there into packed voices. `nnsvs-lite pack`",
+        "says whether commercial use is allowed, `nnsvs-lite sing` with `--verbose` gives the whole notice.",
+        "",
         "| corpus | recipe | languages | singers | size | licence | use |",
         "|---|---|---|---|---|---|---|",
     ]

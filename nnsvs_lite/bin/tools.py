@@ -231,7 +231,7 @@ def pack(args: Namespace) -> None:
         raise DataError("an exp dir and -o voice.nnsvs are needed, or --show FILE")
     made = pack.pack(args.exp, args.out, args.licence, args.corpus, args.vocoder, args.trust_code)
     size = made.path.stat().st_size / 1e6
-    print(f"{args.out}: {size:.1f} MB, corpus {made.manifest['corpus']}")
+    print("\n".join([f"{args.out}: {size:.1f} MB, corpus {made.manifest['corpus']}", *made.limits]))
 
 
 @command(
@@ -285,6 +285,7 @@ STYLE_OPTIONS = (
     ),
     arg("--tables", "also write phone times and features to this folder", metavar="DIR"),
     arg("--vocoder", "in place of the voice's own: exp dir of a trained one, or world or griffin_lim"),
+    flag("--verbose", "also say under which terms the voice may be used"),
     options.STRICT,
     options.DEVICE,
     options.TRUST_CODE,
@@ -319,6 +320,13 @@ def sing(args: Namespace) -> None:
     if args.tables:
         song.write_tables(args.tables)
     song.write(args.out)
+    if args.verbose:
+        from nnsvs_lite.models.pack import terms_of
+
+        print(
+            terms_of(args.model, set(voice.singers)).strip()
+            or "The terms of this voice's corpus are not known."
+        )
     print(f"{args.out}: {song.duration:.1f} s")
 
 

@@ -201,14 +201,16 @@ def spelt(score: Score) -> Score:
             continue
         whole = [*sung[0], *(sung[-1][1:] if len(sung) > 1 else ())]
         if carried(whole, len(group), language) == sung:
-            notes[begin] = _hinted(notes[begin], text, whole)
+            notes[begin] = _hinted(notes[begin], text, whole, score.lang)
             continue
         for i in group:
             notes[i] = dataclasses.replace(
-                _hinted(notes[i], text if i == begin else "", sung[group.index(i)]), slur=False
+                _hinted(notes[i], text if i == begin else "", sung[group.index(i)], score.lang), slur=False
             )
     return dataclasses.replace(score, notes=tuple(notes))
 
 
-def _hinted(note: Note, text: str, phones: Sequence[str]) -> Note:
-    return dataclasses.replace(note, lyric=f"{text}[{' '.join(phones)}]")
+def _hinted(note: Note, text: str, phones: Sequence[str], lang: str) -> Note:
+    # Behind letters a hint names its language.
+    hint = f"{'' if lang == 'ja' else f'{lang}/'}{' '.join(phones)}"
+    return dataclasses.replace(note, lyric=f"{text}[{hint}]")

@@ -167,13 +167,7 @@ class Gathering:
 
         Raises DataError where that cannot be, or the audio cannot be read.
         """
-        speaker = safe_id("_".join(filter(None, (self.facts.name, found.singer))))
-        utt = safe_id("_".join(filter(None, (speaker, found.song, found.part))))
-        if utt in self.data.utt2spk or utt in self.data.wavs:
-            raise DataError(f"its id {utt!r} is that of another song", where)
-        info = audio_info(wav)
-        if info.fault:
-            raise DataError(f"audio: {info.fault}", wav)
+        utt, speaker, seconds = self._enter(found, wav)
         language = get_language(score.lang)
         place, begin = str(where or wav), 0.0
         for quirk in self.quirks(found.song):
@@ -185,16 +179,38 @@ class Gathering:
         if rows:
             notes, rows = agree(score.notes, rows, language, place, remarks)
             score = dataclasses.replace(score, notes=tuple(notes))
-            result = reconcile(score, rows, where=place, duration=info.seconds - begin)
+            result = reconcile(score, rows, where=place, duration=seconds - begin)
             score, rows = spelt(result.score), result.labels
             remarks += result.remarks
         else:
-            score = _fitted(score, info.seconds, place)
-        self.data.wavs[utt] = wav.resolve()
+            score = _fitted(score, seconds, place)
         if begin:
-            self.data.segments[utt] = (utt, begin, info.seconds)
+            self.data.segments[utt] = (utt, begin, seconds)
+        self._keep(found, utt, wav)
         self.data.put(utt, speaker, score, list(rows))
-        for name in {found.song, f"{found.singer}#{found.song}", found.name, utt}:
+
+    def add_text(self, found: Found, wav: Path, text: str, lang: str) -> None:
+        """Adds a phrase of which nothing but the lyrics is known. Raises as :meth:`add`."""
+        utt, speaker, _ = self._enter(found, wav)
+        self._keep(found, utt, wav)
+        self.data.utt2spk[utt], self.data.text[utt], self.data.utt2lang[utt] = speaker, text, lang
+
+    def _enter(self, found: Found, wav: Path) -> tuple[str, str, float]:
+        """Id and speaker of a song, and the seconds of its recording."""
+        speaker = safe_id("_".join(filter(None, (self.facts.name, found.singer))))
+        utt = safe_id("_".join(filter(None, (speaker, found.song, found.part.replace("#", "_")))))
+        if utt in self.data.utt2spk:
+            raise DataError(f"its id {utt!r} is that of another song", wav)
+        info = audio_info(wav)
+        if info.fault:
+            raise DataError(f"audio: {info.fault}", wav)
+        return utt, speaker, info.seconds
+
+    def _keep(self, found: Found, utt: str, wav: Path) -> None:
+        """Notes where a song is, and the names by which splits may call it."""
+        self.data.wavs[utt] = wav.resolve()
+        names = {found.song, f"{found.singer}#{found.song}", found.name, utt, found.singer}
+        for name in names - {""}:
             self.names[name].append(utt)
 
     def finish(

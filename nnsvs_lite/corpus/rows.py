@@ -5,7 +5,7 @@ lag: a note begins where its vowel is sung, and the consonant before it lies in 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nnsvs_lite.io.ctm import Segment
@@ -24,12 +24,17 @@ DEFAULT_TEMPO = 120.0
 
 @dataclass(frozen=True)
 class PhoneRow:
-    """One phone. ``pitch`` is a MIDI number, 0 in a pause; a ``slur`` carries on the syllable before it."""
+    """One phone.
+
+    ``pitch`` is a MIDI number, 0 in a pause; a ``slur`` carries on the syllable before it; ``last`` ends a
+    word, where consonants stay with the vowel before them.
+    """
 
     phone: str
     seconds: float
     pitch: int
     slur: bool = False
+    last: bool = False
 
 
 def song_of_rows(
@@ -40,7 +45,7 @@ def song_of_rows(
     Raises DataError where a phone is none of the language, a length is negative, or notes do not fit phones.
     """
     language = get_language(lang)
-    rows = [PhoneRow(language.normal(row.phone), row.seconds, row.pitch, row.slur) for row in rows]
+    rows = [replace(row, phone=language.normal(row.phone)) for row in rows]
     labels, now = [], 0.0
     for number, row in enumerate(rows, 1):
         if row.phone not in language:
@@ -50,17 +55,16 @@ def song_of_rows(
         labels.append(Segment(round(now, 7), round(now + row.seconds, 7), row.phone))
         now += row.seconds
     notes: list[Note] = []
-    for first, last in _groups(rows, language, where):
-        row = rows[last]
+    for first, middle, last in _groups(rows, language, where):
+        row = rows[middle]
         silent = language.is_silence(row.phone)
         if silent != (row.pitch == REST):
             what = f"has the pitch {row.pitch}" if silent else "is sung on a rest"
-            raise DataError(f"phone {last + 1} ({row.phone!r}) {what}", where)
-        if any(rows[k].pitch != row.pitch for k in range(first, last)):
-            remarks.append(
-                f"phone {first + 1}: {rows[first].phone} and {row.phone} of one syllable differ in pitch"
-            )
-        start = labels[last].start if notes and not silent else labels[first].start
+            raise DataError(f"phone {middle + 1} ({row.phone!r}) {what}", where)
+        if any(rows[k].pitch != row.pitch for k in range(first, middle)):
+            said = f"phone {first + 1}: {rows[first].phone} and {row.phone} of one syllable differ in pitch"
+            remarks.append(said)
+        start = labels[middle].start if notes and not silent else labels[first].start
         phones = tuple(rows[k].phone for k in range(first, last + 1))
         lyric = "" if silent or row.slur else "".join(phones)
         notes.append(Note(start, now, row.pitch, lyric, phones, slur=row.slur and not silent, tempo=tempo))
@@ -68,25 +72,25 @@ def song_of_rows(
     return score, labels
 
 
-def _groups(rows: Sequence[PhoneRow], language: Language, where: str) -> list[tuple[int, int]]:
-    """First and last row of each note: consonants go with the vowel that follows."""
-    groups: list[tuple[int, int]] = []
+def _groups(rows: Sequence[PhoneRow], language: Language, where: str) -> list[tuple[int, int, int]]:
+    """First row, vowel and last row of each note: consonants go with the vowel that follows in their word."""
+    groups: list[tuple[int, int, int]] = []
     first = None
     for k, row in enumerate(rows):
-        consonant = row.phone not in language.nuclei and not language.is_silence(row.phone)
-        if consonant and row.phone in language.vowels:
-            consonant = False
-        if consonant:
-            first = k if first is None else first
+        if row.phone in language.nuclei or language.is_silence(row.phone):
+            if first is not None and (language.is_silence(row.phone) or row.slur):
+                raise DataError(f"phone {first + 1} ({rows[first].phone!r}) has no vowel after it", where)
+            if row.slur and not groups:
+                what = "carries on a syllable, and there is none before it"
+                raise DataError(f"phone {k + 1} ({row.phone!r}) {what}", where)
+            groups.append((k if first is None else first, k, k))
+            first = None
             continue
-        if first is not None and (language.is_silence(row.phone) or row.slur):
-            raise DataError(f"phone {first + 1} ({rows[first].phone!r}) has no vowel after it", where)
-        if row.slur and not groups:
-            raise DataError(
-                f"phone {k + 1} ({row.phone!r}) carries on a syllable, and there is none before it", where
-            )
-        groups.append((k if first is None else first, k))
-        first = None
+        first = k if first is None else first
+        before = groups[-1] if groups else None
+        if row.last and before is not None and rows[before[1]].pitch and not rows[before[2]].last:
+            groups[-1] = (*before[:2], k)
+            first = None
     if first is not None:
         raise DataError(f"phone {first + 1} ({rows[first].phone!r}) has no vowel after it", where)
     return groups
@@ -115,14 +119,15 @@ def with_glides(rows: Sequence[PhoneRow], finals: dict[str, str]) -> tuple[list[
         parts = finals.get(row.phone, "").split()
         if row.slur:
             # What is held of a final that was split is its second part.
-            result.append(PhoneRow(parts[1], row.seconds, row.pitch, True) if split and parts else row)
+            result.append(replace(row, phone=parts[1]) if split and parts else row)
             continue
         split = bool(parts) and (before is None or before.pitch == REST or _is_final(before.phone))
         if not split:
             result.append(row)
             continue
         glide = min(GLIDE, row.seconds / 4)
-        result += [PhoneRow(parts[0], glide, row.pitch), PhoneRow(parts[1], row.seconds - glide, row.pitch)]
+        result.append(PhoneRow(parts[0], glide, row.pitch))
+        result.append(replace(row, phone=parts[1], seconds=row.seconds - glide))
         count += 1
     return result, count
 

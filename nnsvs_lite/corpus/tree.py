@@ -9,6 +9,7 @@ from pathlib import Path
 from nnsvs_lite.corpus.facts import Facts
 from nnsvs_lite.io.errors import DataError, nearest
 
+_WHO = ("song", "gender", "singer")
 _PLACE = re.compile(r"\\\{(\w+)\\\}")
 
 
@@ -25,12 +26,12 @@ class Found:
 
     @property
     def singer(self) -> str:
-        return self.places.get("singer", "")
+        return self.places.get("gender", "") + self.places.get("singer", "")
 
     @property
     def part(self) -> str:
         """What tells its phrases apart: all other places."""
-        return "#".join(value for name, value in self.places.items() if name not in ("song", "singer"))
+        return "#".join(value for name, value in self.places.items() if name not in _WHO)
 
     @property
     def name(self) -> str:

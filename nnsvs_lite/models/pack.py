@@ -162,6 +162,11 @@ class Pack:
         """The terms of the corpus."""
         return self.files.get(LICENCE, b"").decode("utf-8", "replace")
 
+    @property
+    def limits(self) -> list[str]:
+        """What the terms of its corpora say of commercial use, a line each."""
+        return limits(self.licence)
+
     def describe(self) -> str:
         """What is inside, a line each, for people."""
         m = self.manifest
@@ -175,6 +180,23 @@ class Pack:
         lines = [f"{name:<{max(map(len, rows))}}  {value}" for name, value in rows.items()]
         lines += [f"  {line.expandtabs()}" for line in self.licence.strip().splitlines()]
         return "\n".join(printable(line.rstrip()) for line in lines)
+
+
+def limits(licence: str) -> list[str]:
+    """The lines of a corpus' notice that say whether commercial use is allowed, each once."""
+    lines = (printable(line.strip()) for line in licence.splitlines())
+    return list(dict.fromkeys(line for line in lines if line.lower().startswith("commercial use:")))
+
+
+def terms_of(voice: str | os.PathLike, singers: set[str]) -> str:
+    """The terms of a voice of these singers, packed or an exp dir; empty where none are found."""
+    if Path(voice).is_file():
+        return Pack.read(voice).licence
+    recipe = next((p for p in list(Path(voice).resolve().parents)[:4] if (p / "run.sh").is_file()), None)
+    try:
+        return read_text(_licence_of(recipe, Path(voice), singers), MAX_TEXT)
+    except DataError:
+        return ""
 
 
 def _contents(archive: zipfile.ZipFile, size: int, path: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
