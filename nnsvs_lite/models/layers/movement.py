@@ -19,13 +19,17 @@ VOWELS = 256
 """Sung vowels of the training set that are kept, at most, of all singers and phones alike."""
 SECONDS = 0.4
 """Kept of a vowel; what is longer goes back and forth in it."""
-SLOW = 0.06
+SLOW = {"mgc": 0.2, "mel": 0.06}
 """Seconds, the deviation of the Gaussian that takes off what networks can tell."""
 FADE = 0.01
 """Seconds over which it comes and goes at the ends of a vowel."""
-FIRST, FULL = 1, 13
-"""The mel-cepstrum up to which there is none, and the one from which there is all: the low ones carry most
-of the distance between spectra, and little of what is heard as life."""
+FIRST, FULL = 6, 10
+"""The mel-cepstrum up to which there is none, and the one from which there is all: half of the distance
+between spectra lies in the first six, and little of what is heard as life."""
+LAST, BEYOND = 24, 0.3
+"""The one after which there is but a part: those are many, and what they add is fine."""
+FEW = 2 * FEW_PHONES
+"""Phones of a training set that halve the power: more data leave networks less still."""
 TAKES = 3
 """Vowels that fit best, among which a note's seed chooses."""
 PITCH = 4.0
@@ -38,25 +42,24 @@ class Movement(Counted):
     """Adds to each vowel's mel-cepstra, or mel bands above 1200 Hz, what was quick in one like it that the
     singer sang; of bands what his own pitch did to them is left out.
 
-    Args: strength: of it, for a training set of no size, 1 is all. More data leave networks less still: its
-        power is halved by ``FEW_PHONES``.
+    Args: strength: of it, for a training set of no size, 1 is all; ``FEW`` phones halve its power.
     """
 
     def __init__(self, spec: Spec, strength: float):
         super().__init__()
-        self.strength = strength * math.sqrt(FEW_PHONES / (FEW_PHONES + spec.phone_count))
+        self.strength = strength * math.sqrt(FEW / (FEW + spec.phone_count))
         self._shift = spec.frame_shift
         self._vowel, self._phone = spec.column("phone", "is_vowel"), spec.column("phone", "phone")
         self._pitch = spec.column("note", SCORE_PITCH)
         self.size = round(SECONDS / spec.frame_shift)
         self.name = "mgc" if "mgc" in spec.streams else "mel"
         order = torch.arange(spec.streams[self.name], dtype=torch.float32)
-        ramp = ((order - FIRST) / (FULL - FIRST)).clamp(0, 1)
+        ramp = ((order - FIRST) / (FULL - FIRST)).clamp(0, 1) * torch.where(order > LAST, BEYOND, 1.0)
         self.comb = None
         if self.name == "mel":
             ramp, self.comb = (order >= first_scaled("mel", spec)).to(order.dtype), HarmonicComb(spec)
         self.register_buffer("ramp", ramp, persistent=False)
-        self.register_buffer("kernel", gaussian_kernel(SLOW, spec.frame_shift), persistent=False)
+        self.register_buffer("kernel", gaussian_kernel(SLOW[self.name], spec.frame_shift), persistent=False)
         count = min(VOWELS, int(sum(spec.phone_stat("count", 0.0))))
         # Phone (0 for none), singer, pitch, log length, frames.
         self.register_buffer("keys", torch.zeros(count, 5))
