@@ -23,8 +23,8 @@ from nnsvs_lite.models.vocoder.world import World
 from nnsvs_lite.synthesis.pieces import in_pieces
 from nnsvs_lite.training.data import pack
 
-SECONDS = 10.0
-"""Of singing that a vocoder makes at once: memory grows with it, and not with the song."""
+ON_CPU, ON_GPU = 5.0, 60.0
+"""Seconds of singing that a vocoder makes at once: memory grows with them, and not with the song."""
 
 
 def choose_vocoder(
@@ -93,19 +93,21 @@ def pieces_of(
     vocoder: VocoderModel,
     several: Sequence[Mapping[str, np.ndarray]],
     seed: int = 0,
-    seconds: float = SECONDS,
+    seconds: float | None = None,
 ) -> Iterator[np.ndarray]:
     """The waveforms of utterances side by side, (B, samples) float64 at a time, as soon as they are made.
 
     Args:
         several: of each utterance at least the vocoder's ``inputs``, (T, D) each.
-        seed: of those that draw by chance. seconds: computed at once, of all utterances together.
+        seed: of those that draw by chance.
+        seconds: computed at once, of all utterances together; by the device if not given.
 
     Raises DataError as :func:`checked`, or where no finite waveform is made.
     """
     examples = [Example("utt", streams=checked(vocoder, streams)) for streams in several]
     batch = collate(examples, vocoder.spec.frame_shift, seed)
-    device = next((tensor.device for tensor in vocoder.parameters()), torch.device("cpu"))
+    device = _device(vocoder)
+    seconds = seconds or _at_once(device)
     frames = max(1, int(seconds / len(examples) / vocoder.spec.frame_shift))
     for piece in in_pieces(vocoder, batch.to(device), frames):
         made = piece.double().cpu().numpy()
@@ -133,6 +135,14 @@ def waveform_of(vocoder: VocoderModel, streams: Mapping[str, np.ndarray], seed: 
     return waveforms_of(vocoder, [streams], seed)[0]
 
 
+def _device(vocoder: VocoderModel) -> torch.device:
+    return next((tensor.device for tensor in vocoder.parameters()), torch.device("cpu"))
+
+
+def _at_once(device: torch.device) -> float:
+    return ON_CPU if device.type == "cpu" else ON_GPU
+
+
 class FolderVocoder:
     """Makes waveforms of a decode dir, whose tables it opens once; it can be sent to other processes.
 
@@ -154,13 +164,13 @@ class FolderVocoder:
         return list(next(iter(self.tables.values())))
 
     def batches(self) -> list[list[str]]:
-        """What is made at once: on a GPU, as much as fits ``SECONDS``; on a CPU each utterance alone."""
-        utts = self.utts
-        if next((t.device.type for t in self.model.parameters()), "cpu") == "cpu":
+        """What is made at once: on a GPU some utterances, on a CPU each alone."""
+        utts, device = self.utts, _device(self.model)
+        if device.type == "cpu":
             return [[utt] for utt in utts]
         table = next(iter(self.tables.values()))
         lengths = [len(table[utt]) for utt in utts]
-        groups = pack(lengths, int(SECONDS / self.model.spec.frame_shift))
+        groups = pack(lengths, int(_at_once(device) / self.model.spec.frame_shift))
         return [[utts[i] for i in indices] for indices in groups]
 
     def __call__(self, utts: Sequence[str]) -> tuple[int, float]:
