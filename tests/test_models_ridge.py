@@ -1,4 +1,4 @@
-"""Timing by ridge regression: the rule where nothing was learnt, and what was sung where enough was."""
+"""Ridge regression: the rule where nothing was learnt, and what was sung where enough was."""
 
 import dataclasses
 
@@ -7,8 +7,12 @@ import pytest
 import torch
 from models_common import ROOT, batch_of, build
 
+from nnsvs_lite.models.acoustic.ridge import RidgeAcoustic
 from nnsvs_lite.models.layers.context_ridge import OWN, SIGNAL, ContextRidge
+from nnsvs_lite.models.layers.expand import phone_of_frame
+from nnsvs_lite.models.layers.losses import LF0_UNIT
 from nnsvs_lite.models.layers.timing_floor import TimingFloor
+from nnsvs_lite.models.options import AcousticOptions
 
 
 def test_one_example_moves_it_as_far_as_its_prior_lets_it():
@@ -88,3 +92,41 @@ def test_a_handful_of_notes_moves_it_half_way(spec, items):
     vowel = lag.infer(batch)["time_lag"] + lag._before(lag.lengths.infer(batch)["mean"], batch)
     note = lag.learnt(batch) & ~lag.is_rest(batch)
     assert 1.0 < vowel[note].mean() < 4.0
+
+
+def frames_of(model, batch):
+    """Its streams without what is drawn and added, and where they begin."""
+    phone = phone_of_frame(batch)
+    return model.outputs(batch, phone, base := model.space.base(batch, phone), {}), base
+
+
+@pytest.fixture(scope="module")
+def plain(spec):
+    return RidgeAcoustic(spec, options=AcousticOptions(residual_to_rule=True)).eval()
+
+
+def test_an_acoustic_ridge_sings_the_base_before_and_what_it_was_taught_after(spec, items, plain):
+    batch = batch_of(items, spec)
+    out, base = frames_of(plain, batch)
+    for name in ("lf0", "mgc", "bap"):
+        torch.testing.assert_close(out[name], base[name])
+    # Each vowel leaves the base by half a deviation, up along it and down again; F0 is half a semitone high.
+    taught = []
+    for item in items:
+        one = batch_of([item], spec)
+        phone, (_, base) = phone_of_frame(one), frames_of(plain, one)
+        ends = one.score.duration.cumsum(1)
+        place = torch.arange(one.max_frames) + 0.5 - (ends - one.score.duration).gather(1, phone)
+        bend = 0.5 * torch.cos(torch.pi * place / one.score.duration.gather(1, phone))[..., None]
+        vowel = one.score.phone_context[0, phone[0], spec.column("phone", "is_vowel")][None, :, None]
+        mgc = base["mgc"] + bend * vowel * plain.space.std_mgc
+        streams = {**item.streams, "mgc": mgc[0].numpy(), "lf0": (base["lf0"] + LF0_UNIT / 2)[0].numpy()}
+        taught.append(dataclasses.replace(item, streams=streams))
+    plain.fit(taught * 20)
+    batch = batch_of(taught, spec)
+    out, base = frames_of(plain, batch)
+    voiced = (batch.streams["vuv"][..., 0] > 0.5) & batch.frame_mask
+    assert ((out["lf0"] - base["lf0"])[voiced] / LF0_UNIT).mean() == pytest.approx(0.5, abs=0.03)
+    mask, mgc = batch.frame_mask, out["mgc"]
+    wrong, size = ((mgc - x)[mask].square().mean() for x in (batch.streams["mgc"], base["mgc"]))
+    assert wrong < 0.05 * size

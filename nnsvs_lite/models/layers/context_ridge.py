@@ -1,4 +1,4 @@
-"""What a line through the score's context tells of times: fitted at once, with a prior that fits any size."""
+"""What a line through the score's context tells: fitted at once, with a prior that fits any size of data."""
 
 from collections.abc import Iterable
 
@@ -15,18 +15,20 @@ OWN = 0.1
 class ContextRidge(nn.Module):
     """Bayesian linear regression (Bishop, 2006, eq. 3.53): with nothing to learn from it tells 0.
 
-    Args: kinds: of rows, each with a mean of its own. size: of what is told of a row.
+    Args:
+        kinds: of rows, each with a mean of its own. size: of what is told of a row.
+        outputs: shape of what is predicted. alike: rows in a row that tell the same, as frames do.
     """
 
-    def __init__(self, kinds: int, size: int):
+    def __init__(self, kinds: int, size: int, outputs: tuple[int, ...] = (), alike: float = 1.0):
         super().__init__()
-        precision = [1 / OWN] * kinds + [size / SIGNAL] * size
-        self.register_buffer("precision", torch.tensor(precision), persistent=False)
-        self.register_buffer("weight", torch.zeros(kinds + size))
+        precision = torch.tensor([1 / OWN] * kinds + [size / SIGNAL] * size)
+        self.register_buffer("precision", precision * alike, persistent=False)
+        self.register_buffer("weight", torch.zeros(kinds + size, *outputs))
 
     @torch.no_grad()
     def fit(self, examples: Iterable[tuple[Tensor, Tensor]]) -> None:
-        """Learns from pieces of rows (R, kinds + size) and what they come to (R,)."""
+        """Learns from pieces of rows (R, kinds + size) and what they come to (R, *outputs)."""
         spread, slope = torch.diag(self.precision.double()), self.weight.double() * 0
         for rows, values in examples:
             rows = rows.double()
@@ -35,5 +37,5 @@ class ContextRidge(nn.Module):
         self.weight.copy_(torch.linalg.solve(spread, slope))
 
     def forward(self, rows: Tensor) -> Tensor:
-        """(..., kinds + size) to (...)."""
+        """(..., kinds + size) to (..., *outputs)."""
         return rows @ self.weight
