@@ -7,7 +7,7 @@ import pytest
 from align_corpus import make_corpus
 
 from nnsvs_lite.align.config import AlignConfig, RefineConfig
-from nnsvs_lite.align.draft import _steps, unplaced
+from nnsvs_lite.align.draft import unplaced
 from nnsvs_lite.align.report import figures, onset_errors
 from nnsvs_lite.align.stage import align
 from nnsvs_lite.bin.main import main
@@ -16,6 +16,7 @@ from nnsvs_lite.corpus.datadir import DataDir
 from nnsvs_lite.corpus.validate import validate
 from nnsvs_lite.features.config import FeatureConfig
 from nnsvs_lite.features.extract import Extraction
+from nnsvs_lite.features.notes import find_notes
 from nnsvs_lite.io.ctm import read_ctm
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.textgrid import read_textgrid, write_textgrid
@@ -53,15 +54,20 @@ def test_lyrics_become_a_note_a_syllable(lang, text, lyrics, phones):
     assert score.duration == 0.0 and [n.is_rest for n in score.notes].count(True) == 2
 
 
+def steps(midi):
+    """Frames of 10 ms at which pitches begin, as a draft divides a syllable."""
+    return [(round(100 * note.start), round(note.pitch)) for note in find_notes(midi, starts=[0])]
+
+
 def test_a_pitch_is_a_step_and_vibrato_is_none():
-    time = np.arange(0.0, 0.6, 0.005)
+    time = np.arange(0.0, 0.6, 0.01)
     wave = np.sin(2 * np.pi * 6 * time)
-    assert _steps(60.1 + wave, 0.005) == [(0, 60)]
-    assert _steps(np.r_[60.1 + 0.3 * wave, 62.0 + 0.3 * wave], 0.005) == [(0, 60), (120, 62)]
+    assert steps(60.1 + 0.8 * wave) == [(0, 60)]
+    assert steps(np.r_[60.1 + 0.3 * wave, 62.0 + 0.3 * wave]) == [(0, 60), (60, 62)]
     # A slide into a note from two semitones below, and frames without voice, are no notes.
-    assert _steps(np.r_[np.linspace(58, 60, 20), 60 + 0 * time], 0.005) == [(0, 60)]
-    assert _steps(np.r_[np.full(40, np.nan), 64 + 0 * time], 0.005) == [(0, 64)]
-    assert _steps(np.full(40, np.nan), 0.005) == []
+    assert steps(np.r_[np.linspace(58, 60, 10), 60 + 0 * time]) == [(0, 60)]
+    assert steps(np.r_[np.full(20, np.nan), 64 + 0 * time]) == [(20, 64)]
+    assert steps(np.full(40, np.nan)) == []
 
 
 @pytest.fixture(scope="module")

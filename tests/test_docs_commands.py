@@ -56,6 +56,7 @@ ELSEWHERE = {
     "nnsvs-lite data combine": ("egs/demo/svs1/local/data.sh", "nnsvs-lite data combine"),
     "./run.sh --db-root ~/songs": ("tests/test_recipe_myvoice.py", '"--db-root", "my songs", "--lang", "ja"'),
     "nnsvs-lite sing new_song": ("tests/test_recipe_myvoice.py", '"sing", str(song), "--model", voice'),
+    "nnsvs-lite transcribe song.wav": ("tests/test_recordings_drafts.py", '"transcribe", str(path), "-o"'),
     "nnsvs-lite card egs": ("tests/test_recipe_myvoice.py", '"card", voice'),
     "nnsvs-lite sing SCORE": (CI, "nnsvs-lite sing"),
     "nnsvs-lite sing song.musicxml --model exp/acoustic_resf0_conv_world_24k_multi": (CI, "--singer mei"),

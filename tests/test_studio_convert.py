@@ -15,11 +15,11 @@ from studio_common import song
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score import Note, Score
 from nnsvs_lite.score.formats.readers import READERS, read_score
+from nnsvs_lite.score.formats.write_musicxml import musicxml
 from nnsvs_lite.score.phonemize import attach_phones
+from nnsvs_lite.score.song import Song
 from nnsvs_lite.studio.convert import score_of, song_of
 from nnsvs_lite.studio.examples import examples
-from nnsvs_lite.studio.musicxml import musicxml
-from nnsvs_lite.studio.song import Song
 
 
 def music(score: Score) -> list[Note]:

@@ -16,6 +16,7 @@ from nnsvs_lite.align.frames import QUIET, Frames
 from nnsvs_lite.align.segmental import Evidence, Priors, running_sums, search
 from nnsvs_lite.align.slots import Item, manner, slots_of
 from nnsvs_lite.features.f0 import hz_to_midi
+from nnsvs_lite.features.notes import STEP, find_notes, settle, tuning
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.languages import Language, LyricError, get_language
@@ -45,9 +46,6 @@ _EXPECTED = {
 }
 _OTHERS, _LOWEST = (0.85, -5.0, 6.0), -45.0
 """The same of all other manners; dB, the level below which nothing is told apart."""
-_STEADY, _FARTHEST = 0.25, 2.0
-"""Semitones times seconds that a further note in a syllable must explain, so that neither vibrato nor a slide
-into a note is one; and the semitones beyond which a frame counts no more."""
 _TEMPO, _METRE = 120.0, 4.0
 _REST = Note(0.0, 0.0, 0, "", ("pau",))
 
@@ -138,19 +136,27 @@ def _voice(frames: Frames) -> tuple[np.ndarray, np.ndarray]:
 def timed(score: Score, labels: Sequence[Segment], frames: Frames) -> Score:
     """A drafted score with notes where its labels have their vowels, and the pitch that is sung there.
 
-    The pitch is the middle of F0 over the phones from the vowel on, in whole semitones.
+    The pitch is the middle of F0 over the phones from the vowel on, in whole semitones of her tuning;
+    where it lies between two, that of the key that is heard.
     """
     language, (_, midi) = get_language(score.lang), _voice(frames)
     first = np.cumsum([0] + [len(note.phones) for note in score.notes])
     begins = [k + language.onset_count(note.phones) for k, note in zip(first, score.notes)]
     times = [0.0, *(labels[k].start for k in begins[1:]), labels[-1].end]
-    notes: list[Note] = []
     usual = 60.0 if np.isnan(midi).all() else float(np.nanmedian(midi))
-    for note, start, end, last in zip(score.notes, times, times[1:], first[1:]):
+    heard: list[float] = []
+    for start, last in zip(times, first[1:]):
         part = midi[int(start / frames.shift) : int(labels[last - 1].end / frames.shift)]
-        part = part[~np.isnan(part)]
-        pitch = min(max(round(float(np.median(part)) if len(part) else usual), 24), 96)
-        notes.append(_placed(note, start, end, 0 if note.is_rest else pitch))
+        heard.append(float(np.median(part[~np.isnan(part)])) if not np.isnan(part).all() else usual)
+    sung = [k for k, note in enumerate(score.notes) if not note.is_rest]
+    whole = settle(
+        np.array(heard)[sung] - tuning(midi, frames.shift), [times[k + 1] - times[k] for k in sung]
+    )
+    pitches = dict(zip(sung, whole))
+    notes = (
+        _placed(note, start, end, min(max(pitches[k], 24), 96) if k in pitches else 0)
+        for k, (note, start, end) in enumerate(zip(score.notes, times, times[1:]))
+    )
     return replace(score, notes=tuple(notes))
 
 
@@ -167,34 +173,21 @@ def _placed(note: Note, start: float, end: float, pitch: int) -> Note:
 
 def _divided(score: Score, midi: np.ndarray, shift: float) -> Score:
     """A note for each pitch of a syllable."""
-    notes: list[Note] = []
+    step, tuned, parts = round(STEP / shift), tuning(midi, shift), []
     for note in score.notes:
         first = round(note.start / shift)
-        steps = [] if note.is_rest else _steps(midi[first : round(note.end / shift)], shift)
-        steps = steps or [(0, note.pitch)]
-        times = [note.start, *((first + at) * shift for at, _ in steps[1:]), note.end]
-        parts = zip(carried(note.phones, len(steps), get_language(score.lang)), times, times[1:], steps)
-        for k, (phones, start, end, (_, pitch)) in enumerate(parts):
+        part = [] if note.is_rest else midi[first : round(note.end / shift) : step]
+        heard = find_notes(np.asarray(part, float), starts=[0], tuned=tuned) or [None]
+        times = [note.start, *(first * shift + row.start for row in heard[1:]), note.end]
+        phones = carried(note.phones, len(heard), get_language(score.lang))
+        for k, (row, own, start, end) in enumerate(zip(heard, phones, times, times[1:])):
             held = {"slur": True, "lyric": ""} if k else {}
-            notes.append(_placed(replace(note, phones=phones, **held), start, end, pitch))
+            # Of all frames: what is held in a short syllable may be its end.
+            sung = midi[round(start / shift) : round(end / shift)] if row else np.full(1, np.nan)
+            pitch = float(note.pitch) if np.isnan(sung).all() else float(np.nanmedian(sung))
+            parts.append((replace(note, phones=own, **held), start, end, pitch - tuned))
+    sung = [k for k, (note, *_) in enumerate(parts) if not note.is_rest]
+    whole = settle([parts[k][3] for k in sung], [parts[k][2] - parts[k][1] for k in sung])
+    pitches = dict(zip(sung, whole))
+    notes = (_placed(*part[:3], pitches.get(k, 0)) for k, part in enumerate(parts))
     return replace(score, notes=tuple(notes))
-
-
-def _steps(midi: np.ndarray, shift: float) -> list[tuple[int, int]]:
-    """Frames at which whole semitones begin, and these: the steps nearest to F0 for what they cost."""
-    sung = midi[~np.isnan(midi)]
-    if not len(sung):
-        return []
-    pitches = np.arange(round(float(sung.min())), round(float(sung.max())) + 1)
-    away = np.nan_to_num(np.minimum(np.abs(midi[:, None] - pitches), _FARTHEST), nan=0.0) * shift
-    cost, back = np.zeros(len(pitches)), []
-    for row in away:
-        best = int(cost.argmin())
-        stays = cost <= cost[best] + _STEADY
-        back.append(np.where(stays, np.arange(len(pitches)), best))
-        cost = np.where(stays, cost, cost[best] + _STEADY) + row
-    path = [int(cost.argmin())]
-    for row in back[:0:-1]:
-        path.append(int(row[path[-1]]))
-    path.reverse()
-    return [(t, int(pitches[p])) for t, p in enumerate(path) if t == 0 or p != path[t - 1]]

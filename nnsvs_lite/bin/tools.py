@@ -151,6 +151,30 @@ def data(args: Namespace) -> None:
 
 
 @command(
+    "write the notes of a recording: as MusicXML or UST to go on with, or as a table",
+    arg("audio", "recording of one voice"),
+    arg("-o --out", "file to write: .musicxml, .ust, or .csv with seconds, Hz, length", required=True),
+    arg("--lyrics", "text file with its words; without, every note is sung on la"),
+    arg("--lang", "language of the words", default="ja"),
+    arg("--tempo", "quarter notes a minute; found if not given", type=float),
+    arg(
+        "--key",
+        "sharps, flats negative (-7 to 7); found if not given",
+        type=int,
+        choices=range(-7, 8),
+        metavar="N",
+    ),
+)
+def transcribe(args: Namespace) -> None:
+    from nnsvs_lite.recordings.transcribe import transcribe
+
+    settings = {name: getattr(args, name) for name in ("lang", "lyrics", "tempo", "key")}
+    score = transcribe(args.audio, args.out, **settings)
+    count = sum(not note.is_rest for note in score.notes)
+    print(f"{args.out}: {count} notes")
+
+
+@command(
     "draw phrases of an alignment: waveform, spectrogram, score, boundaries",
     arg("--out", "experiment folder of nnsvs-lite align", required=True, metavar="DIR"),
     options.DATA_DIRS,

@@ -24,19 +24,21 @@ def aligned_phrases(songs: Sequence[str | os.PathLike], drafts: Sequence[str | o
     """All phrases with labels of data dirs of songs that have been through stage 1, as one data dir.
 
     Args:
-        songs: their scores and phone times. Songs with ``label.ctm`` are cut here.
+        songs: their scores and phone times. Whole songs are cut here.
         drafts: data dirs of drafted scores, in place of those of lyrics alone among ``songs``.
     """
     merged = DataDir(Path(os.path.commonpath([*songs])), {}, {}, label_name="align.ctm")
     for path in [*songs, *drafts]:
         data = DataDir.read(path)
-        if data.label_name == "label.ctm" and data.labels:
-            data = segment_at_rests(data)
         if not data.scores:
             continue
-        for utt in (utt for utt in data.utts if data.labels.get(utt)):
-            rec, start, end = data.segments.get(utt) or (utt, 0.0, round(data.duration(utt), 7))
-            merged.wavs[rec], merged.segments[utt] = data.wavs[rec], (rec, start, end)
+        data = data.subset(utt for utt in data.utts if data.labels.get(utt))
+        if not data.segments:
+            # Labels that came with songs, or songs that stage 1 takes for phrases since they are short.
+            data = segment_at_rests(data)
+        for utt in data.utts:
+            rec = data.segments[utt][0]
+            merged.wavs[rec], merged.segments[utt] = data.wavs[rec], data.segments[utt]
             merged.put(utt, data.utt2spk[utt], data.scores[utt], data.labels[utt])
     return merged
 

@@ -12,6 +12,7 @@ from nnsvs_lite.corpus.labels import DEVOICED
 from nnsvs_lite.corpus.prepare import PARTS
 from nnsvs_lite.evaluation.reference import group_notes
 from nnsvs_lite.io.atomic import read_json, write_text
+from nnsvs_lite.recordings.drafts import write_drafts
 from nnsvs_lite.recordings.folder import listed
 from nnsvs_lite.recordings.gather import KINDS, RECORD
 from nnsvs_lite.recordings.split import split
@@ -75,6 +76,8 @@ def split_and_report(
     datadir = Path(datadir)
     songs = [datadir / "songs" / kind for kind in KINDS if (datadir / "songs" / kind).is_dir()]
     drafted = [Path(align) / "draft" / "lyrics"] if align and (datadir / "songs" / "lyrics").is_dir() else []
+    # Before anything can fail: they are what somebody would mend.
+    made = [path for path in drafted for path in write_drafts(DataDir.read(path), drafts)]
     split(songs, datadir, drafted)
     record = read_json(datadir / RECORD)
     sets = {name: DataDir.read(datadir / name) for name in PARTS}
@@ -90,6 +93,8 @@ def split_and_report(
     text = _text(record, summary, found, following)
     write_text(datadir / TEXT, text)
     _write_page(datadir / PAGE, record, summary, found, following, coverage, (sung, held))
+    if made:
+        text += f"drafted scores to mend: {', '.join(os.fspath(path) for path in made)}\n"
     return text + f"report: {datadir / PAGE}\n"
 
 

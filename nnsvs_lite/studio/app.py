@@ -16,13 +16,13 @@ from starlette.routing import Route
 
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.formats.readers import READERS
+from nnsvs_lite.score.formats.write_musicxml import musicxml
+from nnsvs_lite.score.song import Song
 from nnsvs_lite.studio.convert import MAX_SECONDS, score_of
 from nnsvs_lite.studio.examples import examples, new_lyric
 from nnsvs_lite.studio.guard import Guard
 from nnsvs_lite.studio.jobs import READ_SECONDS, Busy, Fault, Jobs, SongJob, Worker
-from nnsvs_lite.studio.musicxml import musicxml
 from nnsvs_lite.studio.options import checked
-from nnsvs_lite.studio.song import Song
 
 STATIC = Path(__file__).parent / "static"
 UPLOAD_BYTES = 5 * 2**20

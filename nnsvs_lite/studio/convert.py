@@ -4,9 +4,9 @@ import dataclasses
 
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.lyrics import is_breath, is_continuation
-from nnsvs_lite.score.timeline import NEAR, Timeline
+from nnsvs_lite.score.song import MAX_NOTES, Song, SongNote
+from nnsvs_lite.score.timeline import NEAR
 from nnsvs_lite.score.types import REST, Note, Score
-from nnsvs_lite.studio.song import MAX_NOTES, Song, SongNote
 
 MAX_SECONDS = 600.0
 """Longest song that the studio sings."""
@@ -18,17 +18,7 @@ def song_of(score: Score) -> Song:
         raise DataError(f"the score has {len(score.notes)} notes; the studio opens at most {MAX_NOTES}")
     if score.duration > MAX_SECONDS:
         raise DataError(too_long(score.duration))
-    notes, at = [], 0.0
-    for note in score.notes:
-        at = round(at, 6)
-        if note.is_rest and ("br" in note.phones or is_breath(note.lyric)):
-            notes.append(SongNote(at, note.beats, REST, "br"))
-        elif not note.is_rest:
-            more = (note.breath, note.velocity, note.phones)
-            notes.append(SongNote(at, note.beats, note.pitch, note.lyric, *more))
-        at += note.beats
-    timeline = score.timeline or Timeline.of_notes(score.notes)
-    song = Song(tuple(notes), timeline, round(at, 6), score.lang, score.title)
+    song = Song.of(score)
     # What the page cannot send back must not reach it.
     return Song.from_json(song.to_json())
 

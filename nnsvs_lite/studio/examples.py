@@ -3,8 +3,8 @@
 import functools
 
 from nnsvs_lite.score.formats.readers import read_score
+from nnsvs_lite.score.song import Song, SongNote
 from nnsvs_lite.studio.convert import song_of
-from nnsvs_lite.studio.song import Song, SongNote
 from nnsvs_lite.virtual.sheets import songs
 
 

@@ -102,9 +102,9 @@ def _limit_memory() -> None:
 
 def singer(setup: dict[str, Any]) -> tuple[Any, Task]:
     """Sings songs with the voice ``setup["model"]`` on ``setup["device"]``."""
+    from nnsvs_lite.score.song import Song
     from nnsvs_lite.studio.convert import score_of
     from nnsvs_lite.studio.options import describe
-    from nnsvs_lite.studio.song import Song
     from nnsvs_lite.synthesis.singer import Singer
     from nnsvs_lite.synthesis.style import RANGES
 

@@ -1,4 +1,4 @@
-"""The song as the page edits it: notes by their place in beats, with tempo, bars and keys beside them.
+"""A song as people edit it: notes by their place in beats, with tempo, bars and keys beside them.
 
 A :class:`~nnsvs_lite.score.types.Score` says times in seconds and has rests as notes; here a note stands
 at a beat, what is between notes is silent, and a change of tempo moves everything after it.
@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.score.lyrics import is_breath
 from nnsvs_lite.score.timeline import NEAR, Timeline, checked_list, checked_number, checked_whole
+from nnsvs_lite.score.types import REST, Score
 
 MAX_NOTES = 5000
 MAX_BEATS = 20_000.0
@@ -58,6 +60,21 @@ class Song:
     length: float = 0.0
     lang: str = "ja"
     title: str = ""
+
+    @classmethod
+    def of(cls, score: Score) -> Song:
+        """A score with its rests left out; breaths stay."""
+        notes, at = [], 0.0
+        for note in score.notes:
+            at = round(at, 6)
+            if note.is_rest and ("br" in note.phones or is_breath(note.lyric)):
+                notes.append(SongNote(at, note.beats, REST, "br"))
+            elif not note.is_rest:
+                more = (note.breath, note.velocity, note.phones)
+                notes.append(SongNote(at, note.beats, note.pitch, note.lyric, *more))
+            at += note.beats
+        timeline = score.timeline or Timeline.of_notes(score.notes)
+        return cls(tuple(notes), timeline, round(at, 6), score.lang, score.title)
 
     def to_json(self) -> dict[str, Any]:
         """The form that the page knows, see ``docs/studio.md``."""

@@ -4,9 +4,9 @@ import math
 from fractions import Fraction
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
+from nnsvs_lite.score.song import Song, SongNote
 from nnsvs_lite.score.timeline import NEAR
 from nnsvs_lite.score.types import REST
-from nnsvs_lite.studio.song import Song, SongNote
 
 _SHARPS = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 _FLATS = ("C", "Db", "D", "Eb", "E", "F", "Gb", "G", "Ab", "A", "Bb", "B")
