@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import align_corpus
 import numpy as np
 from corpora_tunes import (
     BPM,
@@ -181,28 +182,28 @@ def _m4singer(facts: Facts, root: Path) -> None:
 
 
 def _csd(facts: Facts, root: Path) -> None:
-    """Two phrases of syllables in each song; the other language is there too."""
-    words = {
-        "korean": ["n_a", "b_i", "ss_a_l", "g_a_ng", "y_eo"],
-        "english": ["t_w_i_ng", "k_eo_l", "s_t_a_r", "m_ii"],
-    }
+    """Two phrases of syllables in each song, sung well enough to be aligned; English songs stand beside."""
+    sounds = ["n a", "m i", "s a", "k o", "t e"]
+    words = {"korean": ["n_a", "m_i", "s_a", "k_o", "t_e"], "english": ["n_a", "m_ii", "s_a", "k_ou", "t_e"]}
     metadata = []
-    for lang, names in (
-        ("korean", ["kr047a", "kr046b", "kr001a", "kr002a"]),
-        ("english", ["en047b", "en046a", "en001a"]),
-    ):
+    korean = ["kr047a", "kr046b", "kr001a", "kr002a"]
+    for lang, names in (("korean", korean), ("english", ["en047b", "en046a", "en001a"])):
         for seed, song in enumerate(names):
             rng = np.random.default_rng(seed)
-            rows, now = [], 0.5
+            notes, lines, now = [Note(0.0, 0.5, 0, phones=("pau",))], [], 0.5
             for k in range(10):
-                rows.append((now, now + 0.4, int(rng.integers(57, 70)), words[lang][k % len(words[lang])]))
-                now += 0.4 if k != 4 else 1.2
-            text = "start,end,pitch,syllable\n" + "".join(f"{a:.2f},{b:.2f},{p},{s}\n" for a, b, p, s in rows)
-            x = np.zeros(round((now + 0.5) * 24000))
-            for start, end, pitch, _ in rows:
-                wave = tone(pitch, end - start, 24000, harmonics=8)
-                x[round(start * 24000) :][: len(wave)] = wave
-            put(facts, root, song, {"wav": x, "score": text}, 24000, singer=lang)
+                sound, word = sounds[(k + seed) % 5], words[lang][(k + seed) % 5]
+                pitch = int(rng.integers(57, 70))
+                notes.append(Note(now, now + 0.4, pitch, phones=tuple(sound.split())))
+                lines.append(f"{now:.2f},{now + 0.4:.2f},{pitch},{word}\n")
+                now = round(now + 0.4, 3)
+                if k == 4:
+                    notes.append(Note(now, now + 0.8, 0, phones=("pau",)))
+                    now = round(now + 0.8, 3)
+            notes.append(Note(now, now + 0.5, 0, phones=("pau",)))
+            x, _ = align_corpus.sing(Score(tuple(notes)), rng)
+            text = "start,end,pitch,syllable\n" + "".join(lines)
+            put(facts, root, song, {"wav": x, "score": text}, align_corpus.RATE, singer=lang)
             metadata.append({"name": song, "tempo": 100, "time_signature": "4/4"})
     write(root / facts.folder / "metadata.json", json.dumps(metadata))
 

@@ -247,24 +247,29 @@ def test_phrases_of_rows_keep_their_songs_together(prepared):
 def test_syllables_of_csd(prepared, tmp_path):
     parts, _, root = prepared("csd")
     score = parts["eval"].scores["csd_korean_kr047a"]
-    sung = [note for note in score.notes if not note.is_rest]
-    assert [n.phones for n in sung[:5]] == [
-        ("n", "a"),
-        ("b", "i"),
-        ("ss", "a", "L"),
-        ("g", "a", "NG"),
-        ("y", "eo"),
-    ]
     assert [(n.start, n.end) for n in score.notes[:2]] == [(0, 0.5), (0.5, 0.9)]
     assert score.notes[6].is_rest and score.notes[6].duration == pytest.approx(0.8)
     assert not parts["train"].labels
-    assert prepare("csd", root, tmp_path / "out", {"lang": "english"})
-    evals = DataDir.read(tmp_path / "out" / "eval")
+    copy = shutil.copytree(root, tmp_path / "db")
+    for lang, song, words in (
+        ("korean", "kr047a", ["n_a", "ss_a_l", "g_a_ng", "-", "y_eo"]),
+        ("english", "en047b", ["t_w_i_ng", "k_eo_l", "s_t_a_r", "m_ii", "m_ou"]),
+    ):
+        path = copy / "CSD" / lang / "csv" / f"{song}.csv"
+        rows = [line.rpartition(",")[0] for line in path.read_text().splitlines()]
+        rows[1:6] = [f"{row},{word}" for row, word in zip(rows[1:6], words)]
+        path.write_bytes(b"\xef\xbb\xbf" + "\r\n".join(["start,end,pitch,syllable", *rows[1:6]]).encode())
+    assert prepare("csd", copy, tmp_path / "ko", {})
+    score = DataDir.read(tmp_path / "ko" / "eval").scores["csd_korean_kr047a"]
+    sung = [(" ".join(n.phones), n.slur) for n in score.notes if not n.is_rest]
+    assert sung == [("n a", False), ("ss a L", False), ("g a", False), ("a NG", True), ("y eo", False)]
+    assert prepare("csd", copy, tmp_path / "en", {"lang": "english"})
+    evals = DataDir.read(tmp_path / "en" / "eval")
     assert evals.utts == ["csd_english_en047b"]
-    sung = [note.phones for note in evals.scores[evals.utts[0]].notes if not note.is_rest]
-    assert sung[:4] == [("t", "w", "ih", "ng"), ("k", "ah", "l"), ("s", "t", "aa", "r"), ("m", "iy")]
+    sung = [" ".join(note.phones) for note in evals.scores[evals.utts[0]].notes if not note.is_rest]
+    assert sung == ["t w ih ng", "k ah l", "s t aa r", "m iy", "m ow"]
     with pytest.raises(
-        DataError, match="--lang must be one of english, korean, not 'koraen' .did you mean 'korean'"
+        DataError, match="must be one of english, korean, not 'koraen' .did you mean 'korean'"
     ):
         prepare("csd", root, tmp_path / "out2", {"lang": "koraen"})
 
@@ -324,6 +329,10 @@ def test_a_corpus_is_described_and_its_copy_checked(tmp_path, prepared, capsys):
     assert main(["corpus", "kiritan", "--db-root", str(tmp_path / "nowhere")]) == 1
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and "get it from https://zunko.jp/kiridev/login.php" in error
+    assert main(["corpus", "kvt", "--db-root", str(tmp_path)]) == 0
+    assert "There is no recipe for it:\nIt is a set for tagging" in capsys.readouterr().out
+    assert main(["prepare", "kvt", "--db-root", str(tmp_path), "--out", str(tmp_path / "out")]) == 1
+    assert "unknown corpus 'kvt'" in capsys.readouterr().err
     assert main(["corpus", "kiritann"]) == 1
     assert "did you mean 'kiritan'?" in capsys.readouterr().err
 

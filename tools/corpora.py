@@ -11,7 +11,7 @@ import yaml
 from nnsvs_lite.corpus.facts import Facts, known_corpora, read_facts
 
 ROOT = Path(__file__).parents[1]
-NAMES = {"ja": "Japanese", "zh": "Mandarin", "en": "English", "ko": "Korean"}
+NAMES = {"ja": "Japanese", "zh": "Mandarin", "en": "English", "ko": "Korean", "it": "Italian"}
 USE = {"yes": "commercial use allowed", "no": "**non-commercial**", "ask": "commercial use by consent"}
 LINKS = {"svs.sh": "../../TEMPLATE/svs1/svs.sh", "path.sh": "../../TEMPLATE/svs1/path.sh"}
 LINKS |= {"cmd.sh": "../../TEMPLATE/svs1/cmd.sh", "utils": "../../../utils", "conf": "../../../conf"}
@@ -81,7 +81,7 @@ def readme(facts: Facts) -> str:
     return "\n".join(line for line in lines if line is not None).replace("\n\n\n", "\n\n")
 
 
-def page(corpora: list[Facts]) -> str:
+def page(corpora: list[Facts], others: list[Facts]) -> str:
     """docs/corpora.md."""
     lines = [
         "# Corpora",
@@ -112,7 +112,31 @@ def page(corpora: list[Facts]) -> str:
             f"| {f.title} | [{f.name}](../{where}/README.md) | {languages(f)} | {f.singers} | {f.size} |"
             f" {licence} | {USE[f.licence.commercial]} |"
         )
+    lines += [
+        "",
+        "## Without a recipe",
+        "",
+        "| corpus | languages | size | licence | why |",
+        "|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| [{f.title}](../egs/{f.name}/README.md) | {languages(f)} | {f.size} | {f.licence.name} |"
+        f" {' '.join(f.unsure)} |"
+        for f in others
+    ]
     return "\n".join([*lines, ""])
+
+
+def without(facts: Facts) -> str:
+    """The README of a corpus that has no recipe."""
+    lines = [f"# {facts.title}: no recipe", ""]
+    lines += [f"{facts.size[0].upper()}{facts.size[1:]}; {facts.singers}; {languages(facts)}.", ""]
+    licence = f"[{facts.licence.name}]({facts.licence.url})" if facts.licence.url else facts.licence.name
+    lines += [f"Licence: {licence}; {USE[facts.licence.commercial]}. {facts.licence.terms}".rstrip(), ""]
+    how = f" ({facts.get.how})" if facts.get.how else ""
+    lines += [f"Where: {facts.get.where}{how}.", "", *facts.unsure, *facts.notes, ""]
+    lines += [f"Citation: {facts.cite}.", ""] if facts.cite else []
+    return "\n".join(lines)
 
 
 def scaffold(facts: Facts, folder: Path) -> None:
@@ -142,7 +166,9 @@ def scaffold(facts: Facts, folder: Path) -> None:
 def texts() -> dict[Path, str]:
     """Every file that is generated, with its text."""
     corpora = [read_facts(name) for name in known_corpora()]
-    pages = {ROOT / "docs" / "corpora.md": page(corpora)}
+    others = [read_facts(name) for name in known_corpora(readable=False)]
+    pages = {ROOT / "docs" / "corpora.md": page(corpora, others)}
+    pages |= {ROOT / "egs" / facts.name / "README.md": without(facts) for facts in others}
     for facts in corpora:
         for folder in sorted((ROOT / "egs" / facts.name).glob("*1")):
             if (ROOT / "conf" / "split" / f"{facts.name}.yaml").is_file():
@@ -156,6 +182,7 @@ def main() -> int:
         if not folder.parent.is_dir():
             scaffold(read_facts(name), folder)
     for path, text in texts().items():
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     return 0
 

@@ -53,10 +53,11 @@ def main() -> int:
     failed = 0
     for name in names:
         with tempfile.TemporaryDirectory() as work:
-            start = time.monotonic()
+            start, before = time.monotonic(), os.times()
             done = run(name, Path(work))
+            cpu = sum(os.times()[2:4]) - sum(before[2:4])
             said = "sings" if done.returncode == 0 else f"failed:\n{done.stdout[-800:]}{done.stderr[-2000:]}"
-            print(f"{name}: {said} ({time.monotonic() - start:.0f} s)", flush=True)
+            print(f"{name}: {said} ({time.monotonic() - start:.0f} s, {cpu:.0f} s of CPU)", flush=True)
             failed += done.returncode != 0
     return 1 if failed else 0
 

@@ -36,7 +36,7 @@ def corpus(args: Namespace) -> None:
             print(f"{facts.name:16}{'/'.join(facts.languages):6} {facts.title}: {facts.licence.name}")
         return
     facts = known.read_facts(args.name)
-    if args.db_root is None:
+    if args.db_root is None or not facts.reader:
         print(fetch.describe(facts))
         return
     if args.unpack is not None:

@@ -5,6 +5,7 @@ import io
 import itertools
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from nnsvs_lite.corpus.datadir import DataDir
@@ -14,6 +15,7 @@ from nnsvs_lite.corpus.rows import DEFAULT_TEMPO, midi_tempo
 from nnsvs_lite.io.atomic import read_text
 from nnsvs_lite.io.errors import DataError, nearest
 from nnsvs_lite.score.languages import Language, get_language
+from nnsvs_lite.score.phonemize import carried
 from nnsvs_lite.score.timeline import Timeline
 from nnsvs_lite.score.types import Note, Score
 
@@ -100,14 +102,18 @@ def _score(path: Path, language: Language, facts: Facts, tempo: float, remarks: 
         else:
             start = last
         phones = _phones(syllable, language, facts, where)
-        held = not phones or (bool(notes) and phones == notes[-1].phones[-1:] and len(phones) == 1)
+        held = not phones or (bool(notes) and len(phones) == 1 and phones[0] == _vowel(notes[-1], language))
         if held and (not notes or not notes[-1].pitch):
             raise DataError("a note without a syllable, and none before it to carry on", where)
-        sung = phones or notes[-1].phones[-1:]
-        lyric = "" if held else f"{syllable.replace('_', '')}[{language.code}/{' '.join(sung)}]"
-        notes.append(Note(start, end, pitch, lyric, sung, slur=held, tempo=tempo))
+        lyric = "" if held else f"{syllable.replace('_', '')}[{language.code}/{' '.join(phones)}]"
+        notes.append(Note(start, end, pitch, lyric, phones, slur=held, tempo=tempo))
     if not notes:
         raise DataError("holds no notes", path)
+    heads = [k for k, note in enumerate(notes) if not note.slur]
+    for head, after in zip(heads, [*heads[1:], len(notes)]):
+        # The last note of a melisma has what follows the vowel.
+        for k, phones in enumerate(carried(notes[head].phones, after - head, language), head):
+            notes[k] = replace(notes[k], phones=phones)
     for k, note in enumerate(notes):
         quarter = note.start * (tempo or DEFAULT_TEMPO) / 60
         beats = note.duration * tempo / 60
@@ -115,6 +121,10 @@ def _score(path: Path, language: Language, facts: Facts, tempo: float, remarks: 
             **{**vars(note), "beats": beats, "measure": int(quarter // 4) + 1, "beat": quarter % 4}
         )
     return Score(tuple(notes), language.code, timeline=Timeline(((0.0, tempo),)))
+
+
+def _vowel(note: Note, language: Language) -> str:
+    return next((phone for phone in reversed(note.phones) if phone in language.vowels), "")
 
 
 def _phones(syllable: str, language: Language, facts: Facts, where: str) -> tuple[str, ...]:

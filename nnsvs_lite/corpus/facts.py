@@ -80,7 +80,8 @@ class Facts:
         name: of its YAML, and of its recipe.
         title: for people. languages: codes, or names of what has no code here. singers, size: for people.
         licence, get: see there.
-        reader: module of :mod:`nnsvs_lite.corpora` that reads it.
+        reader: module of :mod:`nnsvs_lite.corpora` that reads it; empty where it cannot be read, ``unsure``
+            says why.
         folder: name of its top folder; ``--db-root`` is that, or the folder it lies in.
         tree: of each kind of file (``wav``, ``label``, ``score``) its path in that folder, with ``{song}``,
             and perhaps ``{singer}`` and ``{part}``.
@@ -152,9 +153,9 @@ def read_facts(name: str | Path) -> Facts:
     return settings.build(Facts, {"name": path.stem, **settings.value})
 
 
-def known_corpora() -> list[str]:
-    """Names of the corpora that have a YAML."""
-    return config_names("corpus")
+def known_corpora(readable: bool = True) -> list[str]:
+    """Names of the corpora that have a YAML and can be read; or of those that cannot."""
+    return [name for name in config_names("corpus") if bool(read_facts(name).reader) == readable]
 
 
 @dataclass(frozen=True)
