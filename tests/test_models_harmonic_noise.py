@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 import torch
 from models_common import shaken
-from vocoder_common import CONF, TRAINED, bare_spec, batch_of, build, features_of, head
+from vocoder_common import CONF, TRAINED, batch_of, build, features_of, head
 
 from nnsvs_lite.features.config import FeatureConfig
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.batch import Batch, Example, collate
 from nnsvs_lite.models.checkpoint import load_model, save_model
 from nnsvs_lite.models.config import Config
+from nnsvs_lite.models.foreign import bare_spec
 from nnsvs_lite.models.vocoder.harmonic_noise import HarmonicNoise
 from nnsvs_lite.synthesis.pieces import in_pieces
 

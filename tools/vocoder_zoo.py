@@ -121,19 +121,18 @@ def run_one(name: str, seed: int, args: argparse.Namespace) -> None:
     overrides = [f"--training.seed={seed}", *(args.option or [])]
     config, spec = Config.read(CONF / f"{name}.yaml", overrides), Spec.read(args.dump)
     out.mkdir(parents=True, exist_ok=True)
-    model, found = config.build(spec), {"steps": 0, "train_seconds": 0.0}
-    if model.trains:
-        if not (out / "trained.json").exists():
+    if not (out / "trained.json").exists():
+        model, found = config.build(spec).eval(), {"steps": 0, "train_seconds": 0.0}
+        if model.trains:
             model, found = train(config, args.dump, args.data, args.seconds)
-            save_model(out / "model.pt", model, config, {})
-            write_json(out / "trained.json", found)
-        model, found = load_model(out, "vocoder"), read_json(out / "trained.json")
+        save_model(out / "model.pt", model, config, {})
+        write_json(out / "trained.json", found)
+    model, found = load_model(out, "vocoder"), read_json(out / "trained.json")
     given = {"streams": model.inputs, "score": False, "recordings": DataDir.read(args.data / args.set)}
     sung = DumpDataset(args.dump, args.set, model.spec, **given)
     found |= measure(model, [sung[i] for i in range(len(sung))])
     decode_natural(args.dump, args.set, out / "decode")
-    vocoder = out if model.trains else name
-    call(out / "log", "vocode", "--decode-dir", out / "decode", "--vocoder", vocoder)
+    call(out / "log", "vocode", "--decode-dir", out / "decode", "--vocoder", out)
     write_json(out / "measured.json", found)
     print(f"{name} seed {seed}: {found}", flush=True)
 
