@@ -236,6 +236,16 @@ def test_dpm_solver_is_of_second_order_where_ddim_is_of_first(way):
     assert found["second", 40] < found["first", 40] / 5
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_what_leads_to_the_data_is_the_target(way, x0, noise):
+    path = WAYS[way][0]
+    for t in path.times(4, 0.8):
+        t = torch.tensor([t, t])
+        x = path.q_sample(x0, t, noise)
+        torch.testing.assert_close(path.towards(x, t, x0), path.target(x0, noise), rtol=1e-3, atol=1e-3)
+        torch.testing.assert_close(path.data_in(x, t, path.target(x0, noise)), x0, rtol=1e-3, atol=1e-3)
+
+
 class Still(torch.nn.Module):
     """A network that is told what it finds."""
 
@@ -272,6 +282,19 @@ def test_shallow_diffusion_ends_on_the_data_whatever_it_sets_out_from(way, name,
     torch.testing.assert_close(found, x0, rtol=1e-3, atol=1e-3)
     first = stream.net.steps[0]
     assert first == pytest.approx(1000 * depth - 1 if way == "schedule" else 1000 * (1 - depth))
+
+
+@pytest.mark.parametrize("way, name", NAMES)
+def test_a_network_that_tells_data_sings_the_auxiliary_before_it_learns(way, name, x0):
+    path, samplers = WAYS[way]
+    nothing = Still(lambda x, t: torch.zeros_like(x))
+    stream = NoisyStream(path, nothing, 3, 2.0, samplers[name], 4, depth=0.6, power=2, tells_data=True).eval()
+    mask = torch.ones(2, 7, dtype=torch.bool)
+    found = stream.sing(torch.zeros(1), mask, 0, start=x0)
+    torch.testing.assert_close(found, x0, rtol=1e-3, atol=1e-3)
+    loss, seen = stream.learn(x0 + 0.5, torch.zeros(1), mask, 0, start=x0)
+    assert float(loss) == pytest.approx(0.25**2, rel=1e-3), "0.5 over the scale of 2, squared"
+    torch.testing.assert_close(seen, x0, rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.parametrize("way, name", NAMES)

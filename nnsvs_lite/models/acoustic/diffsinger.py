@@ -61,9 +61,9 @@ class DiffSinger(FftSinger):
     Args:
         path: ``diffusion``, or ``flow``, rectified flow. denoiser: its network.
         steps, beta_end: of the :class:`~nnsvs_lite.models.layers.diffusion.Schedule` of ``diffusion``.
-        depth, scale, temperature, linear, power: see :class:`NoisyStream`. There is no boundary predictor:
-            the depth is stated, and can be set after training (``model.stream.depth``), not beyond that of
-            it.
+        depth, scale, temperature, linear, tells_data, power: see :class:`NoisyStream`. There is no boundary
+            predictor: the depth is stated, and can be set after training (``model.stream.depth``), not beyond
+            that of it.
         sampler, sampling_steps: how to sing. ``ddpm``, ``ddim``, ``plms`` are for diffusion, ``euler``,
             ``midpoint`` for flow, ``dpm`` for both.
         weight: of the denoiser's loss.
@@ -93,6 +93,7 @@ class DiffSinger(FftSinger):
         sampling_steps: Count = 100,
         temperature: Weight = 1.0,
         linear: bool = False,
+        tells_data: bool = False,
         power: Literal[1, 2] = 1,
         weight: Weight = 1.0,
         freeze: bool = False,
@@ -109,7 +110,7 @@ class DiffSinger(FftSinger):
             raise DataError("needs path: flow and freeze: true", "reflow")
         way = Schedule(steps, beta_end) if path == "diffusion" else Straight()
         net = denoiser.build(self.size, encoder.dim)
-        options = (known[sampler], sampling_steps, temperature, linear, depth, power)
+        options = (known[sampler], sampling_steps, temperature, linear, depth, power, tells_data)
         self.stream = NoisyStream(way, net, self.size, scale, *options)
         self.diffused = tuple(self.spectra)
         self.weight, self.reflow, self.frozen = weight, reflow, freeze

@@ -95,6 +95,9 @@ class Path(Protocol):
     def data_in(self, x: Tensor, t: Tensor, found: Tensor) -> Tensor:
         """The data in ``x``, if what a network ``found`` is true."""
 
+    def towards(self, x: Tensor, t: Tensor, data: Tensor) -> Tensor:
+        """The target that would lead from ``x`` to ``data``: the inverse of :meth:`data_in`."""
+
     def transfer(self, x: Tensor, found: Tensor, t: Tensor, to: Tensor) -> Tensor:
         """``x`` at another step, along what a network ``found`` at ``t``."""
 
@@ -150,6 +153,10 @@ class Schedule(nn.Module):
 
     def target(self, x0: Tensor, noise: Tensor) -> Tensor:
         return noise
+
+    def towards(self, x: Tensor, t: Tensor, data: Tensor) -> Tensor:
+        a = self.alpha_bar(t)
+        return (x - a.sqrt() * data) / (1 - a).sqrt()
 
     def slope(self, t: Tensor, variance: float) -> Tensor:
         a = self.alpha_bar(t)
@@ -259,6 +266,9 @@ class NoisyStream(nn.Module):
         linear: let the network learn what is left of the target after the best linear guess from ``x``
             alone, for data of unit variance. No published system does; a network with fewer channels
             than the data has dimensions needs it, since it cannot pass the noise through.
+        tells_data: let the network tell the data, as the distance from the frames to set out from where there
+            are any, and learn by the error in it. Untrained it sings these frames, and with little training
+            something smooth, where the published forms leave noise.
         power: of the error: 1 or 2.
     """
 
@@ -274,8 +284,10 @@ class NoisyStream(nn.Module):
         linear: bool = False,
         depth: float = 1.0,
         power: int = 1,
+        tells_data: bool = False,
     ):
         super().__init__()
+        self.tells_data = tells_data
         self.path, self.net, self.dim, self.scale = path, net, dim, scale
         self.sampler, self.sampling_steps, self.temperature = sampler, sampling_steps, temperature
         self.linear, self.depth, self.power = linear, depth, power
@@ -287,19 +299,23 @@ class NoisyStream(nn.Module):
         """Learns from now on where the network, as it is, leads each noise to in so many steps."""
         self._teacher, self._teacher_steps = [copy.deepcopy(self.net).requires_grad_(False).eval()], steps
 
-    def _found(self, net: nn.Module, x: Tensor, t: Tensor, cond: Tensor, mask: Tensor) -> Tensor:
+    def _found(
+        self, net: nn.Module, x: Tensor, t: Tensor, cond: Tensor, mask: Tensor, start: Tensor | None = None
+    ) -> Tensor:
         found = net(x, self.path.clock(t), cond, mask)
+        if self.tells_data:
+            return self.path.towards(x, t, found if start is None else found + start / self.scale)
         return found + x * self.path.slope(t, self.scale**-2) if self.linear else found
 
-    def found(self, x: Tensor, t: Tensor, cond: Tensor, mask: Tensor) -> Tensor:
+    def found(self, x: Tensor, t: Tensor, cond: Tensor, mask: Tensor, start: Tensor | None = None) -> Tensor:
         """The path's target, as the network sees it in ``x`` (B, T, dim) of steps ``t`` (B,)."""
-        return self._found(self.net, x, t, cond, mask)
+        return self._found(self.net, x, t, cond, mask, start)
 
     def _way(self, start: Tensor | None, noise: Tensor, cond: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Where the teacher leads a noise, and the noise from which a straight way leads there."""
         teacher = self._teacher[0].to(cond.device)
         first = self._first(start, noise, self._teacher_steps)
-        data = self._run(teacher, first, cond, mask, self._teacher_steps)
+        data = self._run(teacher, first, cond, mask, self._teacher_steps, start)
         share, rest = self.path.parts(pairs(self.path, self._steps(self._teacher_steps)[:1], first)[0][0])
         return data, (first - share * data) / rest
 
@@ -318,11 +334,12 @@ class NoisyStream(nn.Module):
             with torch.no_grad():
                 data, noise = self._way(start, noise, cond, mask)
         x = self.path.q_sample(data, t, noise)
-        found = self.found(x, t, cond, mask)
+        found = self.found(x, t, cond, mask, start)
+        seen = self.path.data_in(x, t, found)
         # Half precision would lose the small differences that are left late in training.
-        error = (found.float() - self.path.target(data, noise)).abs() ** self.power
-        loss = (error * mask[..., None]).sum() / (mask.sum() * self.dim).clamp(min=1)
-        return loss, self.path.data_in(x, t, found) * self.scale
+        error = seen.float() - data if self.tells_data else found.float() - self.path.target(data, noise)
+        loss = (error.abs() ** self.power * mask[..., None]).sum() / (mask.sum() * self.dim).clamp(min=1)
+        return loss, seen * self.scale
 
     def _steps(self, count: int) -> list:
         return self.path.times(count, self.depth)
@@ -335,10 +352,17 @@ class NoisyStream(nn.Module):
         return self.path.q_sample(start / self.scale, t[0][0], noise) if t else start / self.scale
 
     def _run(
-        self, net: nn.Module, x: Tensor, cond: Tensor, mask: Tensor, count: int, noise: Noise | None = None
+        self,
+        net: nn.Module,
+        x: Tensor,
+        cond: Tensor,
+        mask: Tensor,
+        count: int,
+        start: Tensor | None,
+        noise: Noise | None = None,
     ) -> Tensor:
         def model(x: Tensor, t: Tensor) -> Tensor:
-            return self._found(net, x, t, cond, mask)
+            return self._found(net, x, t, cond, mask, start)
 
         return self.sampler(self.path, model, x, self._steps(count), noise)
 
@@ -362,7 +386,7 @@ class NoisyStream(nn.Module):
             return frame_noise(lengths, size, self.dim, seed * 10_007 + step) * temperature
 
         first = self._first(start, noise(FIRST), self.sampling_steps)
-        return self._run(self.net, first, cond, mask, self.sampling_steps, noise) * self.scale
+        return self._run(self.net, first, cond, mask, self.sampling_steps, start, noise) * self.scale
 
 
 FIRST = 10_006

@@ -49,6 +49,9 @@ class Straight(nn.Module):
         """The velocity of the way between them."""
         return (x0 - noise) * (self.clean - self.noisy)
 
+    def towards(self, x: Tensor, t: Tensor, data: Tensor) -> Tensor:
+        return (data - x) / (self.clean - t)[:, None, None]
+
     def parts(self, t: Tensor) -> tuple[Tensor, Tensor]:
         share = (t - self.noisy).abs()[:, None, None]
         return share, 1 - share
