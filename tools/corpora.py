@@ -114,6 +114,11 @@ def page(corpora: list[Facts], others: list[Facts]) -> str:
         )
     lines += [
         "",
+        "Two recipes have pages of their own: [demo](../egs/demo/svs1), of a virtual singer, and",
+        "[nit_song070](../egs/nit_song070/svs1/README.md), the demo songs of HTS (CC BY 3.0).",
+    ]
+    lines += [
+        "",
         "## Without a recipe",
         "",
         "| corpus | languages | size | licence | why |",

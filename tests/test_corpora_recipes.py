@@ -1,0 +1,21 @@
+"""Recipes of public corpora from stage 0 to 6 on their tiny copies; tools/try_corpora.py runs all of them."""
+
+import sys
+
+import pytest
+import soundfile
+from models_common import ROOT
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["csd", "opencpop"])
+def test_a_recipe_runs_from_its_corpus_to_singing(name, tmp_path):
+    sys.path.insert(0, str(ROOT / "tools"))
+    from try_corpora import run
+
+    sys.path.remove(str(ROOT / "tools"))
+    done = run(name, tmp_path)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    songs = sorted(tmp_path.glob("exp/acoustic_resf0_conv_world_24k/decode_*/eval/songs/*.wav"))
+    assert songs and all(soundfile.info(song).duration > 1 for song in songs)
+    assert "split" in (tmp_path / "RESULTS.md").read_text().splitlines()[0]
