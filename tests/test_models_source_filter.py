@@ -13,6 +13,7 @@ from nnsvs_lite.models.foreign import bare_spec
 from nnsvs_lite.models.layers.pitch_dilated import PitchDilated, distances, shifted
 from nnsvs_lite.models.layers.snake import AntiAliased, Snake
 from nnsvs_lite.models.layers.source_distance import SourceDistance
+from nnsvs_lite.models.layers.upsampling import upsample
 from nnsvs_lite.models.vocoder.hn_sinc_nsf import HeldUpsample, filtered, sinc_filters
 
 
@@ -150,3 +151,16 @@ def test_the_template_has_a_pulse_a_period():
     peaks = np.flatnonzero(made > 0.07)
     assert peaks.tolist() == list(range(0, 12000, 100)), "24000 / 240 samples a period"
     assert np.abs(np.delete(made, peaks)).max() < 0.02, "between them the noise of voiced frames alone"
+
+
+@pytest.mark.parametrize("kernel, rate", [(16, 8), (11, 5), (12, 6), (7, 3)])
+def test_upsampling_begins_as_straight_lines(kernel, rate):
+    layer, x = upsample(2, 3, kernel, rate), torch.arange(20.0).expand(1, 2, 20)
+    with torch.no_grad():
+        made, still = layer(x), layer(torch.ones_like(x))
+    assert made.shape == (1, 3, 20 * rate)
+    inner = slice(3 * rate, -3 * rate)
+    torch.testing.assert_close(still[..., inner], still[..., 10 * rate, None].expand_as(still[..., inner]))
+    torch.testing.assert_close(
+        made[..., inner].diff(n=2, dim=-1).abs().max(), torch.tensor(0.0), rtol=0, atol=1e-4
+    )
