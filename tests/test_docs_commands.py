@@ -58,6 +58,7 @@ ELSEWHERE = {
     "nnsvs-lite sing new_song": ("tests/test_recipe_myvoice.py", '"sing", str(song), "--model", voice'),
     "nnsvs-lite transcribe song.wav": ("tests/test_recordings_drafts.py", '"transcribe", str(path), "-o"'),
     "nnsvs-lite card egs": ("tests/test_recipe_myvoice.py", '"card", voice'),
+    "nnsvs-lite convert-vocoder": ("tests/test_models_foreign.py", '"convert-vocoder"'),
     "nnsvs-lite sing SCORE": (CI, "nnsvs-lite sing"),
     "nnsvs-lite sing song.musicxml --model exp/acoustic_resf0_conv_world_24k_multi": (CI, "--singer mei"),
 }

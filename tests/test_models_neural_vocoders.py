@@ -205,7 +205,7 @@ def test_what_does_not_fit_is_said():
     config = Config.read(tiny, ["--model.rates=[5, 4, 4]", "--model.up_kernels=[11, 8, 8]"])
     with pytest.raises(DataError, match=r"rates 5 \* 4 \* 4 = 80 samples a frame, these features have 120"):
         config.build(MEL)
-    with pytest.raises(DataError, match="up_kernels must be of one length, not 4 and 1"):
+    with pytest.raises(DataError, match="up_kernels must be of one length, not 3 and 1"):
         Config.read(tiny, ["--model.up_kernels=[11]"]).build(MEL)
     with pytest.raises(DataError, match="needs mgc, bap, which these features lack"):
         Config.read(tiny, ["--model.conditioned_on=world"]).build(MEL)
