@@ -6,7 +6,6 @@ import torch
 
 from nnsvs_lite.models.layers.diffusion import (
     SAMPLERS,
-    DiffusionStream,
     NoisyStream,
     Schedule,
     WaveNet,
@@ -17,6 +16,12 @@ from nnsvs_lite.models.layers.flow import SAMPLERS as FLOW_SAMPLERS
 from nnsvs_lite.models.layers.flow import Straight
 
 SHAPE = (2, 7, 3)
+
+
+def denoiser(cycle=4, scale=10.0, sampler="ddpm", sampling_steps=100, temperature=1.0, linear=False):
+    """Three numbers a frame from a condition of five, by diffusion."""
+    options = (scale, SAMPLERS[sampler], sampling_steps, temperature, linear)
+    return NoisyStream(Schedule(100, 0.06), WaveNet(3, 5, 8, 3, cycle), 3, *options).eval()
 
 
 @pytest.fixture
@@ -145,7 +150,7 @@ def test_the_denoiser_hears_the_step_the_condition_and_its_neighbours():
 @pytest.mark.parametrize("sampler", list(SAMPLERS))
 def test_a_row_is_sung_from_noise_of_its_own_length(sampler):
     torch.manual_seed(0)
-    stream = DiffusionStream(3, 5, 8, 3, cycle=2, sampler=sampler, sampling_steps=6).eval()
+    stream = denoiser(cycle=2, sampler=sampler, sampling_steps=6)
     torch.nn.init.normal_(stream.net.exit.weight)
     cond = torch.randn(2, 9, 5)
     mask = torch.arange(9)[None] < torch.tensor([9, 6])[:, None]
@@ -158,7 +163,7 @@ def test_a_row_is_sung_from_noise_of_its_own_length(sampler):
 
 
 def test_the_loss_of_a_new_denoiser_is_the_mean_size_of_noise():
-    stream = DiffusionStream(3, 5, 8, 3).eval()
+    stream = denoiser()
     mask = torch.arange(400)[None] < torch.tensor([400, 300])[:, None]
     data, cond = torch.randn(2, 400, 3), torch.randn(2, 400, 5)
     error, found = stream.learn(data, cond, mask, seed=0)
@@ -169,7 +174,7 @@ def test_the_loss_of_a_new_denoiser_is_the_mean_size_of_noise():
 
 def test_the_linear_guess_is_the_best_one_for_data_of_unit_variance():
     """Its slope is that of a regression of the noise on what is heard."""
-    stream = DiffusionStream(3, 5, 8, 3, scale=2.0, linear=True).eval()
+    stream = denoiser(scale=2.0, linear=True)
     generator = torch.Generator().manual_seed(0)
     data, noise = (torch.randn(1, 20000, 3, generator=generator) for _ in range(2))
     cond, mask = torch.zeros(1, 20000, 5), torch.ones(1, 20000, dtype=torch.bool)
@@ -182,9 +187,7 @@ def test_the_linear_guess_is_the_best_one_for_data_of_unit_variance():
 
 
 def test_the_likeliest_way_of_a_new_linear_denoiser_is_the_base():
-    stream = DiffusionStream(
-        3, 5, 8, 3, sampler="ddim", sampling_steps=10, temperature=0.0, linear=True
-    ).eval()
+    stream = denoiser(sampler="ddim", sampling_steps=10, temperature=0.0, linear=True)
     cond, mask = torch.randn(1, 9, 5), torch.ones(1, 9, dtype=torch.bool)
     with torch.no_grad():
         assert not stream.sing(cond, mask, 0).any()

@@ -7,6 +7,7 @@ import pytest
 import torch
 from models_common import ROOT, batch_of, shaken
 
+from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.batch import collate
 from nnsvs_lite.models.config import Config
 from nnsvs_lite.models.layers.expand import phone_of_frame
@@ -146,3 +147,14 @@ def test_pitch_flow_sees_a_second_and_computes_on_meta(items, spec):
     assert (seen.max() - seen.min()) * spec.frame_shift >= 1.0
     made = named("resf0_conv", spec).to("meta")
     assert made.infer(batch_of(items[:2], spec).to("meta"))["lf0"].is_meta
+
+
+def test_a_system_of_streams_by_flow_takes_the_samplers_of_flow_alone(spec):
+    path = ROOT / "conf" / "acoustic" / "flow_world_tiny.yaml"
+    model = Config.read(path).build(spec)
+    assert all(isinstance(net.stream.path, Straight) for net in model.nets.values())
+    for word, known in (("ddpm", "euler, midpoint, dpm"), ("plms", "euler, midpoint, dpm")):
+        with pytest.raises(DataError, match=f"{word} is none for flow; there are {known}"):
+            Config.read(path, [f"--model.sampler={word}"]).build(spec)
+    with pytest.raises(DataError, match="euler is none for diffusion"):
+        Config.read(path, ["--model.path=diffusion"]).build(spec)

@@ -1,7 +1,7 @@
 """The diffusion system of NNSVS' later recipes: F0 is autoregressive, spectra come from noise."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -10,8 +10,9 @@ from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.settings import Within
 from nnsvs_lite.models.batch import Batch
+from nnsvs_lite.models.layers import diffusion, flow
 from nnsvs_lite.models.layers.conditions import Conditions
-from nnsvs_lite.models.layers.diffusion import DiffusionStream, Sampler
+from nnsvs_lite.models.layers.diffusion import NoisyStream, Schedule, WaveNet
 from nnsvs_lite.models.layers.ffconvlstm import FFConvLSTM
 from nnsvs_lite.models.layers.linguistic import LinguisticFeatures
 from nnsvs_lite.models.layers.streams import StreamNet, StreamSize
@@ -42,11 +43,12 @@ class DiffusionSize:
 class DiffusionNet(nn.Module):
     """Frame vectors to a stream of ``dim``: an encoder, and a denoiser conditioned on it."""
 
-    def __init__(self, inputs: int, dim: int, s: DiffusionSize, *diffusion: Any):
+    def __init__(self, inputs: int, dim: int, s: DiffusionSize, path: diffusion.Path, *noisy: Any):
         super().__init__()
         self.encoder = FFConvLSTM(inputs, s.ff, s.conv, s.lstm, s.lstm_layers, embed=s.embed)
         self.out = nn.Linear(self.encoder.size, s.cond)
-        self.stream = DiffusionStream(dim, s.cond, s.channels, s.layers, s.cycle, *diffusion)
+        net = WaveNet(dim, s.cond, s.channels, s.layers, s.cycle)
+        self.stream = NoisyStream(path, net, dim, *noisy)
 
     def forward(
         self, x: Tensor, mask: Tensor, true: Tensor | None, seed: int, temperature: float
@@ -69,7 +71,11 @@ class NnsvsDiffusion(NeuralAcoustic):
         lf0, vuv: sizes of these streams' networks, which are those of ``nnsvs_world``;
             ``vuv`` may be conditioned on streams.
         diffused: sizes of the streams that are made from noise: all others of the dump.
-        steps, beta_end, scale, sampler, sampling_steps, temperature, linear: see :class:`DiffusionStream`.
+        path: ``diffusion``, or ``flow``, rectified flow.
+        steps, beta_end: of the :class:`~nnsvs_lite.models.layers.diffusion.Schedule` of ``diffusion``.
+        scale, sampling_steps, temperature, linear, power: see :class:`NoisyStream`.
+        sampler: ``ddpm``, ``ddim``, ``plms`` are for diffusion, ``euler``, ``midpoint`` for flow, ``dpm`` for
+            both.
         options: see :class:`AcousticOptions`.
     """
 
@@ -79,13 +85,15 @@ class NnsvsDiffusion(NeuralAcoustic):
         lf0: StreamSize,
         vuv: StreamSize,
         diffused: dict[str, DiffusionSize],
+        path: Literal["diffusion", "flow"] = "diffusion",
         steps: Annotated[int, Within(1, 10_000)] = 100,
         beta_end: Rate = 0.06,
         scale: Positive = 10.0,
-        sampler: Sampler = "ddpm",
+        sampler: Literal["ddpm", "ddim", "plms", "dpm", "euler", "midpoint"] = "ddpm",
         sampling_steps: Annotated[int, Within(1, 10_000)] = 100,
         temperature: Weight = 1.0,
         linear: bool = False,
+        power: Literal[1, 2] = 1,
         options: AcousticOptions | None = None,
     ):
         super().__init__(spec, options, weights=dict.fromkeys(diffused, 0.0))
@@ -96,10 +104,14 @@ class NnsvsDiffusion(NeuralAcoustic):
         inner = self.features.size
         self.conditions = Conditions(spec, self.options, inner)
         self.lf0 = StreamNet(inner, 1, lf0, late=1)
-        shared = (steps, beta_end, scale, sampler, sampling_steps, temperature, linear)
+        known = diffusion.SAMPLERS if path == "diffusion" else flow.SAMPLERS
+        if sampler not in known:
+            raise DataError(f"{sampler} is none for {path}; there are {', '.join(known)}", "sampler")
+        shared = (scale, known[sampler], sampling_steps, temperature, linear, 1.0, power)
         self.nets = nn.ModuleDict()
         for name, size in diffused.items():
-            self.nets[name] = DiffusionNet(inner + 1, spec.streams[name], size, *shared)
+            way = Schedule(steps, beta_end) if path == "diffusion" else flow.Straight()
+            self.nets[name] = DiffusionNet(inner + 1, spec.streams[name], size, way, *shared)
         self._conditioned_on = vuv.conditioned_on
         self.vuv = StreamNet(inner + 1 + sum(spec.streams[n] for n in self._conditioned_on), 1, vuv)
 

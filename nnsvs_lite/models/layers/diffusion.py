@@ -10,7 +10,7 @@ one step to another: a :class:`Schedule`, or :class:`~nnsvs_lite.models.layers.f
 import copy
 import math
 from collections.abc import Callable, Sequence
-from typing import Literal, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -74,8 +74,6 @@ Model = Callable[[Tensor, Tensor], Tensor]
 
 Noise = Callable[[int], Tensor]
 """Standard normal noise for a step: (B, T, D)."""
-
-Sampler = Literal["ddpm", "ddim", "plms", "dpm"]
 
 
 class Path(Protocol):
@@ -391,31 +389,3 @@ class NoisyStream(nn.Module):
 
 FIRST = 10_006
 """The number, among those of steps, of the noise to set out from."""
-
-
-class DiffusionStream(NoisyStream):
-    """By denoising diffusion with DiffSinger's network.
-
-    Args:
-        dim, cond, channels, layers, cycle: see :class:`WaveNet`. steps, beta_end: see :class:`Schedule`.
-        Others: see :class:`NoisyStream`.
-    """
-
-    def __init__(
-        self,
-        dim: int,
-        cond: int,
-        channels: int = 256,
-        layers: int = 20,
-        cycle: int = 4,
-        steps: int = 100,
-        beta_end: float = 0.06,
-        scale: float = 10.0,
-        sampler: Sampler = "ddpm",
-        sampling_steps: int = 100,
-        temperature: float = 1.0,
-        linear: bool = False,
-    ):
-        net = WaveNet(dim, cond, channels, layers, cycle)
-        path = Schedule(steps, beta_end=beta_end)
-        super().__init__(path, net, dim, scale, SAMPLERS[sampler], sampling_steps, temperature, linear)
