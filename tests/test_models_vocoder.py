@@ -148,6 +148,8 @@ def test_the_logarithm_of_mel_spectra_may_differ_and_nothing_else(spec):
 
 def test_those_that_learn_nothing_are_named(spec):
     assert isinstance(load_vocoder(spec, "world"), World)
+    hn = load_vocoder(spec, "hn")
+    assert not hn.training and not list(hn.parameters())
     both = replace(spec, streams=spec.streams | mel_spec(spec).streams)
     assert isinstance(load_vocoder(both, "griffin_lim"), GriffinLim)
     with pytest.raises(DataError, match="griffin_lim: the vocoder needs mel, which these features lack"):

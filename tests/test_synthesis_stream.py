@@ -90,6 +90,14 @@ def test_a_stream_is_the_song(singer):
     assert np.abs(made - whole).max() < 1e-3 * np.abs(whole).max()
 
 
+def test_a_stream_with_noise_in_it_is_the_song(toy_voice):
+    voice = Singer.load(toy_voice, vocoder="hn")
+    assert voice.vocoder.reach is not None
+    whole = voice.sing(song(), seed=4).waveform
+    _, parts = voice.stream(song(), seed=4, seconds=0.2)
+    assert np.abs(np.concatenate([*parts]) - whole).max() < 1e-3 * np.abs(whole).max()
+
+
 def test_phrases_are_sung_when_they_are_due(singer, monkeypatch):
     sung = []
     real = Singer._phrases

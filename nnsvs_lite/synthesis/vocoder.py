@@ -65,7 +65,7 @@ def load_vocoder(
         config = Config.read(find_config("vocoder", path))
         if config.model_class.trains:
             raise DataError("is the name of a vocoder that learns: give the exp dir of one", path)
-        return choose_vocoder(spec, config.build(spec), path)
+        return choose_vocoder(spec, config.build(spec).eval(), path)
     trained = load_model(path, "vocoder", trust_code=trust_code)
     return choose_vocoder(spec, trained.to(find_device(device)), path)
 
