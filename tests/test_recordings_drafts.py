@@ -120,7 +120,7 @@ def drafted(tmp_path_factory):
         == 0
     )
     assert main(["align", f"--data={data}/songs/lyrics", "--out", exp]) == 0
-    assert main(["split", "--datadir", data, "--align", exp, "--drafts", drafts]) == 0
+    assert main(["split", "--datadir", data, "--align", exp]) == 0
     return folder, songs
 
 

@@ -100,7 +100,11 @@ def prepare(args: Namespace) -> None:
     arg("--out", "folder of the data dirs to write", default="data"),
     arg("--lang", "language of the lyrics, such as ja", required=True),
     arg("--speaker", "id of the singer", default="me"),
-    arg("--drafts", "folder of drafted scores; those that were mended count", default="drafts"),
+    arg(
+        "--drafts",
+        "folder of drafted scores, which stage 1 writes; those that were mended count",
+        default="drafts",
+    ),
     options.STRICT,
     options.PROCESSES,
 )
@@ -118,13 +122,12 @@ def gather(args: Namespace) -> None:
     "stage 1 of a folder of your own recordings: sets of the phrases that were aligned, and a report",
     arg("--datadir", "folder that gather wrote to", default="data"),
     arg("--align", "experiment folder of nnsvs-lite align", metavar="DIR"),
-    arg("--drafts", "folder to write drafted scores to, for people to mend", default="drafts"),
     stage="datadir",
 )
 def split(args: Namespace) -> None:
     from nnsvs_lite.report.recordings import split_and_report
 
-    print(split_and_report(args.datadir, args.align, args.drafts), end="")
+    print(split_and_report(args.datadir, args.align), end="")
 
 
 @stage(

@@ -13,7 +13,7 @@ from nnsvs_lite.corpus.labels import reconcile
 from nnsvs_lite.features.audio import write_audio
 from nnsvs_lite.io.atomic import write_json
 from nnsvs_lite.io.ctm import Segment
-from nnsvs_lite.io.done import Done
+from nnsvs_lite.io.done import Done, portable
 from nnsvs_lite.io.errors import DataError, printable
 from nnsvs_lite.io.jobs import run_jobs
 from nnsvs_lite.io.leftout import STRICT, listening, strictly
@@ -80,7 +80,8 @@ def gather(
         raise DataError(what, "--speaker")
     found = find_takes(root)
     mended = mended_drafts(drafts) if drafts else {}
-    options = {"lang": lang, "speaker": speaker, "rate": RATE, "version": 1, "strict": STRICT.get()}
+    options = {"lang": lang, "speaker": speaker, "rate": RATE, "strict": STRICT.get()}
+    options |= {"drafts": portable(drafts) if drafts else "", "version": 1}
     done = Done(out, "gather", [root, *mended.values()], options)
     if done.is_current():
         return None
@@ -108,9 +109,8 @@ def gather(
         shutil.rmtree(new, ignore_errors=True)
     outputs = _write(out, usable, speaker, lang)
     rows = [{k: v for k, v in asdict(row).items() if k not in ("score", "labels", "lyrics")} for row in heard]
-    write_json(
-        out / RECORD, {"speaker": speaker, "lang": lang, "takes": rows, "passed_over": found.passed_over}
-    )
+    record = {"speaker": speaker, "lang": lang, "drafts": options["drafts"]}
+    write_json(out / RECORD, record | {"takes": rows, "passed_over": found.passed_over})
     wavs = [out / "wav" / f"{row.id}.wav" for row in usable]
     # Stage 1 moves scores, and carves the breaths that it hears into them.
     done.set([out / RECORD, *wavs], outputs)

@@ -62,14 +62,11 @@ class _Song:
     lost: list[str] = field(default_factory=list)
 
 
-def split_and_report(
-    datadir: str | os.PathLike, align: str | os.PathLike | None, drafts: str | os.PathLike
-) -> str:
+def split_and_report(datadir: str | os.PathLike, align: str | os.PathLike | None) -> str:
     """Makes the sets, and ``recordings.txt`` and ``recordings.html`` beside them; returns the text.
 
     Args:
         datadir: what stage 0 wrote. align: the experiment folder of stage 1, if there was anything to align.
-        drafts: where to write drafted scores for people to mend.
 
     Raises DataError where too little is left to train on.
     """
@@ -77,9 +74,10 @@ def split_and_report(
     songs = [datadir / "songs" / kind for kind in KINDS if (datadir / "songs" / kind).is_dir()]
     drafted = [Path(align) / "draft" / "lyrics"] if align and (datadir / "songs" / "lyrics").is_dir() else []
     # Before anything can fail: they are what somebody would mend.
-    made = [path for path in drafted for path in write_drafts(DataDir.read(path), drafts)]
-    split(songs, datadir, drafted)
     record = read_json(datadir / RECORD)
+    mend = record["drafts"]
+    made = [path for data in drafted if mend for path in write_drafts(DataDir.read(data), mend)]
+    split(songs, datadir, drafted)
     sets = {name: DataDir.read(datadir / name) for name in PARTS}
     found = _songs(record, sets, [*songs, *drafted], align)
     coverage, seconds = _coverage(sets, record["lang"])
