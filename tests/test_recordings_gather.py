@@ -1,5 +1,9 @@
 """Stage 0 of a folder of recordings: what is made of good ones, and what is said of others."""
 
+import dataclasses
+import json
+import re
+
 import numpy as np
 import pytest
 import soundfile
@@ -8,6 +12,7 @@ from recordings_common import make_song, ust_of, write_song
 
 from nnsvs_lite.bin.main import main
 from nnsvs_lite.corpus.datadir import DataDir
+from nnsvs_lite.corpus.labels import merge_silences
 from nnsvs_lite.corpus.validate import validate
 from nnsvs_lite.features.audio import resample
 from nnsvs_lite.io.atomic import read_json
@@ -84,8 +89,6 @@ def test_scores_lie_where_they_are_sung(forms):
     ],
 )
 def test_what_was_done_is_said(forms, file, said):
-    import re
-
     assert re.search(said, "; ".join(forms[1][file].remarks)), forms[1][file].remarks
 
 
@@ -135,8 +138,6 @@ def faulty(tmp_path_factory):
     ],
 )
 def test_what_cannot_be_used_is_named(faulty, file, why):
-    import re
-
     row = faulty[1][file]
     assert row.kind == "" and re.search(why, row.why), row.why
     assert "\n" not in row.why and "Traceback" not in row.why
@@ -207,6 +208,34 @@ def test_labels_are_used_where_they_fit(tmp_path):
     for utt in data.utts:
         found = [s for s in data.labels[utt] if s.label != "pau"]
         assert max(abs(a.start - b.start) for a, b in zip(found, true, strict=True)) < 1e-3
+
+
+def ds_of(song) -> str:
+    """The song as DiffSinger has it, a row for each phone, with phone times."""
+    rows = [(label, song.score.notes[i]) for label, i in zip(song.labels, song.score.note_index)]
+    names = ["C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B"]
+    value = {
+        "offset": 0.0,
+        "ph_seq": " ".join("SP" if label.label == "pau" else label.label for label, _ in rows),
+        "ph_dur": " ".join(f"{label.end - label.start:.7f}" for label, _ in rows),
+        "note_seq": " ".join(
+            f"{names[n.pitch % 12]}{n.pitch // 12 - 1}" if n.pitch else "rest" for _, n in rows
+        ),
+        "note_dur": " ".join(f"{n.duration:.7f}" for _, n in rows),
+        "note_slur": " ".join("0" for _ in rows),
+    }
+    return json.dumps([value])
+
+
+def test_diffsinger_has_score_and_times(tmp_path):
+    labels = merge_silences(SONG.labels, [])
+    song = dataclasses.replace(SONG, labels=labels)
+    write_song(tmp_path / "in", "x", SONG, score=False)
+    (tmp_path / "in" / "x.ds").write_text(ds_of(song))
+    (row,) = gather(tmp_path / "in", tmp_path / "data", lang="ja")
+    assert row.kind == "labelled", row
+    assert [s.label for s in row.labels] == [s.label for s in labels]
+    assert max(abs(a.start - b.start) for a, b in zip(row.labels, labels)) < 1e-3
 
 
 def test_lyrics_alone_become_a_data_dir_of_their_own(tmp_path):

@@ -10,17 +10,18 @@ fail() {
     exit 1
 }
 
-# --lang and --speaker are this recipe's own; a folder is named from where one stands.
+# --lang and --speaker are this recipe's own, --nj is of stage 0 too; a folder is named from where one stands.
 own=()
 options=()
 while [ $# -gt 0 ]; do
     case $1 in
-    --lang=* | --speaker=* | --local-data-opts=* | --db-root=* | --db_root=*)
+    --lang=* | --speaker=* | --nj=* | --local-data-opts=* | --db-root=* | --db_root=*)
         set -- "${1%%=*}" "${1#*=}" "${@:2}"
         continue
         ;;
-    --lang | --speaker)
+    --lang | --speaker | --nj)
         [ $# -ge 2 ] || fail "option '$1' needs a value"
+        [ "$1" != --nj ] || options+=("$1" "$2")
         [[ $2 =~ ^[A-Za-z0-9._-]+$ ]] || fail "$1 is made of letters, digits, '.', '_' and '-', not '$2'"
         own+=("$1" "$2")
         shift
@@ -35,6 +36,11 @@ while [ $# -gt 0 ]; do
         [ -d "$2" ] || fail "$2: no such folder; --db-root names one with your recordings"
         options+=("--db-root" "$(realpath "$2")")
         shift
+        ;;
+    --help | -h)
+        printf '%s\n' "  --lang             language of the words, such as ja; stage 0 needs it" \
+            "  --speaker          id of the singer (default: me)" "and those of every recipe:"
+        options+=("$1")
         ;;
     *) options+=("$1") ;;
     esac
