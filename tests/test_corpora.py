@@ -13,6 +13,7 @@ import pytest
 import soundfile
 from models_common import ROOT
 
+from nnsvs_lite.bin import stages
 from nnsvs_lite.bin.main import main
 from nnsvs_lite.corpora import corpora, find, prepare
 from nnsvs_lite.corpus.datadir import DataDir, song_of
@@ -335,6 +336,16 @@ def test_a_corpus_is_described_and_its_copy_checked(tmp_path, prepared, capsys):
     assert "unknown corpus 'kvt'" in capsys.readouterr().err
     assert main(["corpus", "kiritann"]) == 1
     assert "did you mean 'kiritan'?" in capsys.readouterr().err
+
+
+def test_a_long_report_is_cut_short(tmp_path, monkeypatch, prepared, capsys):
+    monkeypatch.setattr(stages, "SHOWN", 2)
+    command = ["prepare", "itako", "--db-root", str(prepared("itako")[2]), "--out", str(tmp_path / "out")]
+    assert main(command) == 0
+    report = tmp_path / "out" / "reconciled.txt"
+    count = len(report.read_text().splitlines())
+    said = capsys.readouterr().out
+    assert f"... and {count - 2} more: {report}\n" in said and said.count("known fault") < 2
 
 
 def test_archives_are_unpacked_with_japanese_names(tmp_path):

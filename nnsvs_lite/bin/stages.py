@@ -53,6 +53,9 @@ def demo_corpus(args: Namespace) -> None:
     print(f"demo corpus {'written to' if made else 'is up to date:'} {args.out}")
 
 
+SHOWN = 500
+"""Lines of a report of a preparation that are printed; corpora of thousands of phrases have more."""
+
 PREPARE_OPTIONS = (
     arg("--split", "a split of conf/split/<corpus>.yaml, such as espnet; its default one if not given"),
     arg("--lang", "of a corpus of several languages the one to prepare, such as english"),
@@ -87,7 +90,9 @@ def prepare(args: Namespace) -> None:
         return
     report = Path(args.out) / "reconciled.txt"
     if report.exists():
-        print(report.read_text(encoding="utf-8"), end="")
+        lines = report.read_text(encoding="utf-8").splitlines()
+        more = [f"... and {len(lines) - SHOWN} more: {report}"] if len(lines) > SHOWN else []
+        print("".join(f"{line}\n" for line in lines[:SHOWN] + more), end="")
     for name in PARTS:
         part = DataDir.read(Path(args.out) / name)
         seconds = sum(part.duration(utt) for utt in part.utts)
