@@ -233,11 +233,12 @@ def test_what_a_vocoder_cannot_learn_from_is_said(dump, data, conf, tmp_path, ca
         assert "0.100 s are recorded, the features have" in message
 
 
-def test_one_that_learns_nothing_is_a_model_all_the_same(dump, data, tmp_path, capfd):
+@pytest.mark.parametrize(("name", "kind"), [("world", "World"), ("hn", "Hn")])
+def test_one_that_learns_nothing_is_a_model_all_the_same(name, kind, dump, data, tmp_path, capfd):
     words = ["--dump", dump, "--data", data, "--out", tmp_path / "exp"]
-    assert main([str(word) for word in ("train", "--config", "vocoder/world", *words)]) == 0
+    assert main([str(word) for word in ("train", "--config", f"vocoder/{name}", *words)]) == 0
     assert "learnt from nothing: it is a rule" in capfd.readouterr().out
-    assert type(load_model(tmp_path / "exp", "vocoder")).__name__ == "World"
+    assert type(load_model(tmp_path / "exp", "vocoder")).__name__ == kind
     assert not (tmp_path / "exp" / "last.pt").exists()
 
 

@@ -29,10 +29,3 @@ class SignalVocoder(VocoderModel):
             x = self.waveform({name: value[row, :n] for name, value in streams.items()}, batch.seed)
             out[row, : len(x)] = torch.from_numpy(x)
         return out
-
-    def distance(self, wav: Tensor, real: Tensor, batch: Batch) -> dict[str, Tensor]:
-        """Mean distance of log magnitudes, which is reported and teaches nothing."""
-        window = torch.hann_window(1024, device=wav.device)
-        spectra = (torch.stft(x.float(), 1024, 256, window=window, return_complex=True) for x in (wav, real))
-        made, there = (spectrum.abs().clamp(min=1e-4).log() for spectrum in spectra)
-        return {"loss": (made - there).abs().mean()}
