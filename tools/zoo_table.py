@@ -232,7 +232,6 @@ def page(recipes: Sequence[Recipe], entries: Sequence[Entry]) -> str:
         rows.append([f"`{entry.family}/{path.stem}`", sentence, count, head_of(entry.path)[1]])
     parts.append(table(["YAML", "what it is", "parameters", "tiny"], rows))
     parts.append(PUBLISHED)
-    notes = Path(__file__).with_name("zoo_notes.md")
     for recipe in recipes:
         corpus = recipe.folder.parent.name
         for family in ("acoustic", "timelag", "duration"):
@@ -250,6 +249,6 @@ def page(recipes: Sequence[Recipe], entries: Sequence[Entry]) -> str:
             else:
                 parts.append("The other timing model is `mdn`, seed 0; the floor is the rule for both.\n")
                 parts.append(timing_table(own, found))
-    if notes.exists():
-        parts.append(notes.read_text(encoding="utf-8"))
+    for name in ("zoo_notes.md", "zoo_vocoders.md"):
+        parts.append(Path(__file__).with_name(name).read_text(encoding="utf-8"))
     return "\n".join(parts)

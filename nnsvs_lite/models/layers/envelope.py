@@ -51,7 +51,8 @@ class MelEnvelope(nn.Module):
     recording was. Bands that tell harmonics apart are weighed together over ``WIDTH`` F0 on either side: over
     all of it formants are blurred (MCD 3.3 dB instead of 2.4 on a song of nit_song070), over .3 F0 suffers.
 
-    How much is noise they do not tell: ``NOISE`` decibels rising over frequency.
+    How much is noise they do not tell: ``NOISE`` decibels rising over frequency. It has no harmonics: where
+    there is a voice, it lies under the spectrum that is even over a whole F0.
     """
 
     NOISE = (-40.0, -4.0, 7000.0)
@@ -75,9 +76,10 @@ class MelEnvelope(nn.Module):
         white = bank.sum(1) * (power if options.power == 2 else math.sqrt(power * math.pi) / 2)
         keep(self, bank=bank.T, window=window, white=np.log(white) / options.power)
         apart = np.abs(centres[:, None] - centres)
-        wide = [np.maximum(0.0, 1.0 - apart / (self.WIDTH * hz)) for hz in 2.0**self.PITCHES]
-        wide = np.concatenate(wide, axis=1)
-        keep(self, wide=wide, pitches=self.PITCHES)
+        for name, share in (("near", self.WIDTH), ("wide", 1.0)):
+            weights = [np.maximum(0.0, 1.0 - apart / (share * hz)) for hz in 2.0**self.PITCHES]
+            keep(self, **{name: np.concatenate(weights, axis=1)})
+        keep(self, pitches=self.PITCHES)
         low, high, at = self.NOISE
         keep(self, decibels=low + (high - low) * np.minimum(bands.hz / at, 1.0))
 
@@ -88,15 +90,18 @@ class MelEnvelope(nn.Module):
         mel = streams["mel"] * natural
         own = self.analyse(pulses, mel.shape[1])
         log_f0 = (streams["lf0"] / math.log(2.0)).clamp(self.pitches[0], self.pitches[-1])
-        near = (1 - (log_f0 - self.pitches).abs() / (self.pitches[1] - self.pitches[0])).clamp(min=0)
+        mix = (1 - (log_f0 - self.pitches).abs() / (self.pitches[1] - self.pitches[0])).clamp(min=0)
 
-        def weighed(x: Tensor) -> Tensor:
-            x = (x @ self.wide).unflatten(-1, (len(self.pitches), -1))
-            return (near[..., None] * x).sum(-2).clamp(min=1e-8).log()
+        def weighed(x: Tensor, weights: Tensor) -> Tensor:
+            x = (x @ weights).unflatten(-1, (len(self.pitches), -1))
+            return (mix[..., None] * x).sum(-2).clamp(min=1e-8).log() / options.power
 
-        harmonics = (weighed(mel.exp()) - weighed(own)) / options.power
-        noise = mel / options.power - self.white
-        return harmonics, noise, *shares(self.decibels.expand(*mel.shape[:2], -1), streams["vuv"] > 0.5)
+        voiced, magnitude = streams["vuv"] > 0.5, mel.exp()
+        harmonics = weighed(magnitude, self.near) - weighed(own, self.near)
+        white = (self.white * options.power).exp().expand_as(mel)
+        smooth = weighed(magnitude, self.wide) - weighed(white, self.wide)
+        noise = torch.where(voiced, smooth, mel / options.power - self.white)
+        return harmonics, noise, *shares(self.decibels.expand(*mel.shape[:2], -1), voiced)
 
     def analyse(self, wav: Tensor, frames: int) -> Tensor:
         """Mel magnitudes (B, T, mel bins) of a waveform (B, S), at the middles of ``frames`` frames."""
