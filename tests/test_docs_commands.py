@@ -33,7 +33,7 @@ ELSEWHERE = {
     "tools/compare_wiktionary.py": ("docs/languages.md", "Wiktionary"),
     "python tools/corpora.py": ("tests/test_corpora.py", "tool.texts()"),
     "python tools/robustness.py": ("docs/models.md", "50\nhard scores"),
-    "tools/vocoder_zoo.py": ("tests/test_tools_vocoder_zoo.py", "zoo.train("),
+    "python tools/vocoder_zoo.py": ("tests/test_tools_vocoder_zoo.py", "zoo.train("),
     "tools/zoo.py": ("docs/zoo.md", "This page is written by"),
     "python tools/bench_growth.py": ("Makefile", "tools/bench_growth.py"),
     "python tools/bench_sing.py": ("Makefile", "tools/bench_sing.py"),

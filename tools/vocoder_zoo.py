@@ -1,6 +1,6 @@
 """Trains vocoders for the same CPU time each, sings recordings' own features through them, and compares.
 
-    tools/vocoder_zoo.py --dump dump/mel_24k --data data --out exp/vocoders hifigan_tiny hn_istft:0,1,2
+    python tools/vocoder_zoo.py --dump dump/mel_24k --data data --out exp/vocoders hifigan_tiny hn_istft:0,1,2
 
 A word is a vocoder's name in conf/vocoder, and, after a colon, seeds. Each is trained by the steps of
 ``nnsvs-lite train``, on one thread, until ``--seconds`` of CPU time are over (the learning rate falls with
