@@ -105,6 +105,7 @@ def test_loss_is_finite_and_counts_its_units(path, spec, items):
 
 
 @every_config
+@torch.no_grad()
 def test_predictions_have_the_shapes_of_the_family(path, spec, items):
     model = shaken(build(path, spec))
     out = model.infer(batch_of(items, spec))
@@ -169,6 +170,7 @@ def test_no_tensor_is_made_on_a_fixed_device(path, spec, mel, short):
 
 
 @every_config
+@torch.no_grad()
 def test_a_second_run_gives_the_same(path, spec, items):
     batch = batch_of(items, spec)
     first, second = (shaken(build(path, spec)).infer(batch) for _ in range(2))
@@ -292,6 +294,7 @@ def test_other_frame_shifts_and_sizes(path, shift, mel, tmp_path):
 
 
 @every_config
+@torch.no_grad()
 def test_a_phone_that_was_never_seen_can_be_sung(path, toy_dump, spec, items):
     bare = replace(spec, stats=replace(spec.stats, phones={"pau": spec.stats.phones["pau"]}))
     model = build(path, bare)
