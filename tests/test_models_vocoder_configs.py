@@ -12,13 +12,15 @@ from vocoder_common import TRAINED, head
 
 from nnsvs_lite.bin.main import main
 from nnsvs_lite.features.spec import Spec
-from nnsvs_lite.models.checkpoint import load_model
+from nnsvs_lite.models.checkpoint import load_model, save_model
 from nnsvs_lite.models.config import Config
 from nnsvs_lite.models.pack import assemble, pack
 from nnsvs_lite.models.vocoder.harmonic_noise import HarmonicNoise
 from nnsvs_lite.models.vocoder.neural import NeuralVocoder
 from nnsvs_lite.models.vocoder.signal import SignalVocoder
+from nnsvs_lite.synthesis.decode import decode_natural
 from nnsvs_lite.synthesis.singer import Singer
+from nnsvs_lite.synthesis.vocode import vocode
 from nnsvs_lite.training.keep import State
 
 EVERY = sorted((ROOT / "conf" / "vocoder").glob("[!_]*"))
@@ -73,6 +75,20 @@ def test_it_is_trained_and_resumed_to_the_same_bytes(path, dump, tmp_path):
         with pytest.raises(Killed):
             run(dump, path, tmp_path / "exp", *more)
     check_same(run(dump, path, tmp_path / "exp", *more), whole)
+
+
+def test_several_processes_make_what_one_makes(dump, tmp_path):
+    """Of a network whose weights are computed from others, which cannot be sent to them."""
+    path = TINY[0].with_name("nsf_hifigan_tiny.yaml")
+    config = Config.read(path)
+    save_model(tmp_path / "vocoder" / "model.pt", config.build(Spec.read(dump)), config, {})
+    decode_natural(dump, "train", tmp_path / "eval")
+    made = {}
+    for nj in (1, 2):
+        out = tmp_path / f"nj{nj}"
+        assert vocode(tmp_path / "eval", nj, tmp_path / "vocoder", out=out)
+        made[nj] = {wav.name: wav.read_bytes() for wav in out.rglob("*.wav")}
+    assert len(made[1]) == 2 and made[1] == made[2]
 
 
 def test_a_voice_with_a_vocoder_of_its_own_sings_and_is_packed(dump, toy_exps, tmp_path):

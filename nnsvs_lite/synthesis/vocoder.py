@@ -152,11 +152,20 @@ class FolderVocoder:
     """
 
     def __init__(self, folder: Path, out: Path, spec: Spec, *trained: Any):
-        self.out, self.model = out, load_vocoder(spec, *trained)
+        self.out, self._given = out, (spec, *trained)
+        self.model = load_vocoder(*self._given)
         for name in self.model.inputs:
             if not (folder / f"{name}.scp").exists():
                 raise DataError(f"no {name} to make a waveform of; decode first", folder)
         self.tables = {name: FeatureReader(folder / f"{name}.scp") for name in self.model.inputs}
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A network of weights that are computed from others cannot be sent: it is loaded anew.
+        return {name: value for name, value in vars(self).items() if name != "model"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self.model = load_vocoder(*self._given)
 
     @property
     def utts(self) -> list[str]:
