@@ -16,6 +16,6 @@ def test_a_recipe_runs_from_its_corpus_to_singing(name, tmp_path):
     sys.path.remove(str(ROOT / "tools"))
     done = run(name, tmp_path)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    songs = sorted(tmp_path.glob("exp/acoustic_resf0_conv_world_24k/decode_*/eval/songs/*.wav"))
-    assert songs and all(soundfile.info(song).duration > 1 for song in songs)
+    sung = sorted(tmp_path.glob("exp/acoustic_resf0_conv_world_24k/decode_*/eval/wav/*.wav"))
+    assert sung and all(soundfile.info(phrase).duration > 1 for phrase in sung)
     assert "split" in (tmp_path / "RESULTS.md").read_text().splitlines()[0]
