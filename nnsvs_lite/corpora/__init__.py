@@ -6,12 +6,12 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import fields
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from nnsvs_lite.corpus.datadir import DataDir
 from nnsvs_lite.corpus.facts import known_corpora, read_facts
+from nnsvs_lite.corpus.gather import Gathering
 from nnsvs_lite.corpus.prepare import finish
 from nnsvs_lite.corpus.segment import Cutting
 from nnsvs_lite.corpus.validate import validate
@@ -20,34 +20,47 @@ from nnsvs_lite.io.errors import DataError, nearest
 from nnsvs_lite.io.leftout import STRICT
 from nnsvs_lite.io.settings import config_names, find_config
 
-_OWN = re.compile(r"^def prepare\(\s*db_root\b(?![^)]*\bfacts: Facts\b)", re.MULTILINE)
-"""Of a module that reads the one corpus of its name; readers of several are told which by its facts."""
+_OWN = re.compile(r"^def prepare\(", re.MULTILINE)
+"""Of a module that prepares the one corpus of its name; others read all that name them in their facts."""
 
 
 def corpora() -> list[str]:
-    """Names of the corpora that can be prepared: modules here with ``prepare(db_root, ...)``, and those whose
-    YAML (``conf/corpus``) names such a module as its reader.
+    """Names of the corpora that can be prepared: modules here with ``prepare(db_root, out, ...)``, and those
+    whose YAML (``conf/corpus``) names a module with ``read(corpus, ...)`` as its reader.
     """
     # Their text is looked at, so that none is imported for it.
-    files = sorted(Path(__file__).parent.glob("*.py"))
+    files = sorted(Path(__file__).parent.glob("[!_]*.py"))
     own = {file.stem for file in files if _OWN.search(file.read_text(encoding="utf-8"))}
     return sorted(own | set(known_corpora()))
 
 
-def find(name: str) -> Callable[..., dict[str, DataDir]]:
-    """The ``prepare(db_root, out, **options)`` of a corpus.
+def find(name: str) -> tuple[Callable[..., dict[str, DataDir]], set[str]]:
+    """The ``prepare(db_root, out, **options)`` of a corpus, and the options that it takes.
 
     Raises DataError for an unknown name, with the nearest and all known ones.
     """
     known = corpora()
     if name not in known:
         raise DataError(f"unknown corpus {name!r}{nearest(name, known)}; known: {', '.join(known)}")
-    if name not in known_corpora():
-        return importlib.import_module(f"nnsvs_lite.corpora.{name}").prepare
+    shared = (_keywords(finish) | {field.name for field in fields(Cutting)}) - {"cut"}
+    if name not in config_names("corpus"):
+        run = importlib.import_module(f"nnsvs_lite.corpora.{name}").prepare
+        return run, _keywords(run) | shared
     facts = read_facts(name)
-    module = importlib.import_module(f"nnsvs_lite.corpora.{facts.reader}")
-    takes = inspect.signature(module.prepare).parameters
-    return partial(module.prepare, facts=facts) if "facts" in takes else module.prepare
+    read = importlib.import_module(f"nnsvs_lite.corpora.{facts.reader}").read
+    own = _keywords(read)
+
+    def run(db_root, out, *, bad_songs=None, **options):
+        corpus = Gathering(facts, db_root, out, bad_songs)
+        read(corpus, **{option: options.pop(option) for option in own & set(options)})
+        return corpus.finish(**options)
+
+    return run, own | {"bad_songs"} | _keywords(Gathering.finish) | shared
+
+
+def _keywords(function: Callable) -> set[str]:
+    """Names of its arguments that are given by name alone."""
+    return {p.name for p in inspect.signature(function).parameters.values() if p.kind is p.KEYWORD_ONLY}
 
 
 def prepare(
@@ -60,10 +73,7 @@ def prepare(
 
     Raises DataError for an unknown corpus or option, and for any fault of its data.
     """
-    run = find(name)
-    parameters = [p for f in (run, finish) for p in inspect.signature(f).parameters.values()]
-    known = {p.name for p in parameters if p.kind is p.KEYWORD_ONLY} | {f.name for f in fields(Cutting)}
-    known -= {"facts", "cut"}
+    run, known = find(name)
     for option in options:
         if option not in known:
             raise DataError(f"unknown option {option!r} of {name}{nearest(option, known)}")

@@ -4,11 +4,9 @@ import csv
 import io
 import itertools
 import json
-import os
 from dataclasses import replace
 from pathlib import Path
 
-from nnsvs_lite.corpus.datadir import DataDir
 from nnsvs_lite.corpus.facts import Facts
 from nnsvs_lite.corpus.gather import Gathering
 from nnsvs_lite.corpus.rows import DEFAULT_TEMPO, midi_tempo
@@ -39,24 +37,14 @@ _CLOSE = 0.02
 """Seconds of a gap or an overlap between notes that is a matter of rounding."""
 
 
-def prepare(
-    db_root: str | os.PathLike,
-    out: str | os.PathLike,
-    *,
-    facts: Facts,
-    split: str | None = None,
-    bad_songs: str | None = None,
-    lang: str = "korean",
-    **options,
-) -> dict[str, DataDir]:
-    """Writes ``out/{train,dev,eval}`` of the songs in one language, ``lang``, and ``out/reconciled.txt``.
+def read(corpus: Gathering, *, lang: str = "korean") -> None:
+    """Adds the songs in one language, ``lang``.
 
     A line of the csv is a note: its start and end in seconds on the recording, its MIDI number, and its
-    syllable, phones joined by ``_``. There are no phone times: stage 1 aligns. Raises as :class:`Gathering`.
+    syllable, phones joined by ``_``. There are no phone times: stage 1 aligns.
     """
     if lang not in CODES:
         raise DataError(f"--lang must be one of {', '.join(CODES)}, not {lang!r}{nearest(lang, CODES)}")
-    corpus = Gathering(facts, db_root, out, bad_songs)
     language = get_language(CODES[lang])
     metadata = corpus.root / "metadata.json"
     tempi = _tempi(metadata) if metadata.is_file() else {}
@@ -65,9 +53,8 @@ def prepare(
             continue
         with corpus.song(found.name) as remarks:
             tempo = tempi.get(found.song) or midi_tempo(found.files.get("midi"), remarks)
-            score = _score(found.files["score"], language, facts, tempo, remarks)
+            score = _score(found.files["score"], language, corpus.facts, tempo, remarks)
             corpus.add(found, found.files["wav"], score, [], remarks)
-    return corpus.finish(split=split, **options)
 
 
 def _tempi(path: Path) -> dict[str, float]:

@@ -1,13 +1,10 @@
 """GTSinger: phrases with words, phones and notes in JSON, each with times on the recording."""
 
 import json
-import os
 import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from nnsvs_lite.corpus.datadir import DataDir
-from nnsvs_lite.corpus.facts import Facts
 from nnsvs_lite.corpus.gather import Gathering
 from nnsvs_lite.corpus.rows import DEFAULT_TEMPO, PhoneRow, song_of_rows, with_glides
 from nnsvs_lite.io.atomic import read_text
@@ -27,21 +24,12 @@ class _Timed(NamedTuple):
     end: float
 
 
-def prepare(
-    db_root: str | os.PathLike,
-    out: str | os.PathLike,
-    *,
-    facts: Facts,
-    split: str | None = None,
-    bad_songs: str | None = None,
-    lang: str = "chinese",
-    **options,
-) -> dict[str, DataDir]:
-    """Writes ``out/{train,dev,eval}`` of the sung phrases in one language, and ``out/reconciled.txt``.
+def read(corpus: Gathering, *, lang: str = "chinese") -> None:
+    """Adds the sung phrases in one language, ``lang``.
 
     A phrase is a list of words: ``ph`` with ``ph_start`` and ``ph_end``, ``note`` (MIDI numbers) with
     ``note_start`` and ``note_end``, seconds. A vowel that is sung on several notes is divided where they
-    change. Raises as :class:`Gathering`.
+    change.
     """
     if lang not in CODES:
         known = ", ".join(CODES)
@@ -49,7 +37,6 @@ def prepare(
             f"--lang must be one of {known}, not {lang!r}{nearest(lang, CODES)}: phones of other"
             " languages are those of MFA, which are not mapped to this toolkit's"
         )
-    corpus = Gathering(facts, db_root, out, bad_songs)
     for found in corpus.songs():
         if found.places["language"].lower() != lang or found.places["group"] == _SPEECH:
             continue
@@ -57,11 +44,10 @@ def prepare(
             path = found.files["label"]
             rows = _rows(path, CODES[lang])
             if lang == "chinese":
-                rows, count = with_glides(rows, facts.readings)
+                rows, count = with_glides(rows, corpus.facts.readings)
                 remarks += [f"{count} finals without an initial became a glide and a final"] if count else []
             score, labels = song_of_rows(rows, CODES[lang], DEFAULT_TEMPO, str(path), remarks)
             corpus.add(found, found.files["wav"], score, labels, remarks, where=path)
-    return corpus.finish(split=split, cut=False, **options)
 
 
 def _rows(path: Path, code: str) -> list[PhoneRow]:

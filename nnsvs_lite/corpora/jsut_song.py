@@ -1,32 +1,20 @@
 """JSUT-song: songs of NIT-SONG070 by another woman; full-context labels with sung times, and no scores."""
 
-import os
 from dataclasses import replace
 
 from nnsvs_lite.corpora.nit_song070 import add_lyrics
-from nnsvs_lite.corpus.datadir import DataDir
-from nnsvs_lite.corpus.facts import Facts
 from nnsvs_lite.corpus.gather import Gathering
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.formats.htslabel import phone_of, read_full, read_lab
 
 
-def prepare(
-    db_root: str | os.PathLike,
-    out: str | os.PathLike,
-    *,
-    facts: Facts,
-    split: str | None = None,
-    bad_songs: str | None = None,
-    **options,
-) -> dict[str, DataDir]:
-    """Writes ``out/{train,dev,eval}`` and ``out/reconciled.txt``.
+def read(corpus: Gathering) -> None:
+    """Adds all songs.
 
     Phones and times are those of the corpus' labels; their notes are numbers of an unknown scale, so scores
-    are those of NIT-SONG070's full-context labels for the same song. Raises as :class:`Gathering`.
+    are those of NIT-SONG070's full-context labels for the same song.
     """
-    corpus = Gathering(facts, db_root, out, bad_songs)
     for found in corpus.songs():
         with corpus.song(found.name) as remarks:
             label = found.files["label"]
@@ -38,4 +26,3 @@ def prepare(
             remarks += full.remarks
             score = replace(add_lyrics(full.score), title=found.song)
             corpus.add(found, found.files["wav"], score, corpus.checked(rows, found, remarks, "ja"), remarks)
-    return corpus.finish(split=split, **options)

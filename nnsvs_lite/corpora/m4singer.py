@@ -1,12 +1,9 @@
 """M4Singer: Mandarin, twenty singers; phrases in ``meta.json``."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
-from nnsvs_lite.corpus.datadir import DataDir
-from nnsvs_lite.corpus.facts import Facts
 from nnsvs_lite.corpus.gather import Gathering
 from nnsvs_lite.corpus.quirks import mend_labels
 from nnsvs_lite.corpus.rows import PhoneRow, lasts, midi_tempo, note_seconds, song_of_rows, with_glides
@@ -18,24 +15,14 @@ from nnsvs_lite.io.errors import DataError
 FIELDS = ("phs", "is_slur", "ph_dur", "notes", "notes_dur")
 
 
-def prepare(
-    db_root: str | os.PathLike,
-    out: str | os.PathLike,
-    *,
-    facts: Facts,
-    split: str | None = None,
-    bad_songs: str | None = None,
-    **options,
-) -> dict[str, DataDir]:
-    """Writes ``out/{train,dev,eval}`` of the corpus' own phrases, and ``out/reconciled.txt``.
+def read(corpus: Gathering) -> None:
+    """Adds the corpus' own phrases.
 
     An item of the list has, for each phone, ``phs`` its name, ``ph_dur`` its seconds, ``notes`` its MIDI
     number (0 is a rest), ``notes_dur`` its note's seconds, and ``is_slur``. Whether a note's length is
     repeated on each of its phones or shared out among them is told by which sum is that of ``ph_dur``.
-    Finals without an initial (``iao``) become those of pinyin (``y ao``), which lyrics are read as. Raises as
-    :class:`Gathering`.
+    Finals without an initial (``iao``) become those of pinyin (``y ao``), which lyrics are read as.
     """
-    corpus = Gathering(facts, db_root, out, bad_songs)
     items: dict[str, dict[str, Any]] = {}
     for found in corpus.songs():
         table = found.files["label"]
@@ -45,15 +32,14 @@ def prepare(
         with corpus.song(found.name) as remarks:
             if name not in items:
                 raise DataError(f"there is {found.files['wav'].name}, but no such item", where)
-            rows = _rows(items[name], facts.languages[0], where, remarks)
+            rows = _rows(items[name], corpus.facts.languages[0], where, remarks)
             rows = _mended(rows, corpus, name, remarks)
-            rows, count = with_glides(rows, facts.readings)
+            rows, count = with_glides(rows, corpus.facts.readings)
             if count:
                 remarks.append(f"{count} finals without an initial became a glide and a final")
             tempo = midi_tempo(found.files.get("midi"), remarks)
-            score, labels = song_of_rows(rows, facts.languages[0], tempo, where, remarks)
+            score, labels = song_of_rows(rows, corpus.facts.languages[0], tempo, where, remarks)
             corpus.add(found, found.files["wav"], score, labels, remarks, where=where)
-    return corpus.finish(split=split, cut=False, **options)
 
 
 def _items(path: Path) -> dict[str, dict[str, Any]]:

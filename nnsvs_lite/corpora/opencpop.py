@@ -1,10 +1,7 @@
 """Opencpop, and the corpora that came of it: phrases in the lines of ``transcriptions.txt``."""
 
-import os
 from pathlib import Path
 
-from nnsvs_lite.corpus.datadir import DataDir
-from nnsvs_lite.corpus.facts import Facts
 from nnsvs_lite.corpus.gather import Gathering
 from nnsvs_lite.corpus.rows import PhoneRow, lasts, midi_tempo, note_seconds, song_of_rows
 from nnsvs_lite.io.atomic import read_text
@@ -14,22 +11,13 @@ from nnsvs_lite.score.formats.htslabel import pitch_number
 FIELDS = ("id", "text", "phones", "notes", "note durations", "phone durations", "slurs")
 
 
-def prepare(
-    db_root: str | os.PathLike,
-    out: str | os.PathLike,
-    *,
-    facts: Facts,
-    split: str | None = None,
-    bad_songs: str | None = None,
-    **options,
-) -> dict[str, DataDir]:
-    """Writes ``out/{train,dev,eval}`` of the corpus' own phrases, and ``out/reconciled.txt``.
+def read(corpus: Gathering) -> None:
+    """Adds the corpus' own phrases.
 
     A line has seven fields between ``|``: id, text, and for each phone its name, note (``C#4/Db4`` or
     ``rest``), its note's length, its own length, and 1 where its note carries a syllable on. The tempo alone
-    is taken from the MIDI file of the song. Raises as :class:`Gathering`.
+    is taken from the MIDI file of the song.
     """
-    corpus = Gathering(facts, db_root, out, bad_songs)
     lines: dict[str, tuple[int, list[str]]] = {}
     tempi: dict[str, float] = {}
     for found in corpus.songs():
@@ -44,10 +32,9 @@ def prepare(
             where = f"{table}:{number}"
             if found.song not in tempi:
                 tempi[found.song] = midi_tempo(midi, remarks)
-            rows = _rows(fields, facts.languages[0], where)
-            score, labels = song_of_rows(rows, facts.languages[0], tempi[found.song], where, remarks)
+            rows = _rows(fields, corpus.facts.languages[0], where)
+            score, labels = song_of_rows(rows, corpus.facts.languages[0], tempi[found.song], where, remarks)
             corpus.add(found, found.files["wav"], score, labels, remarks, where=where)
-    return corpus.finish(split=split, cut=False, **options)
 
 
 def _lines(path: Path) -> dict[str, tuple[int, list[str]]]:

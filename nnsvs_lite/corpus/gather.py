@@ -220,7 +220,6 @@ class Gathering:
         eval_songs: Iterable[str] | None = None,
         dev_songs: Iterable[str] | None = None,
         dev_phrases: int | None = None,
-        cut: bool = True,
         **cutting: float,
     ) -> dict[str, DataDir]:
         """Writes the data dirs with the corpus' licence, and ``reconciled.txt``.
@@ -264,7 +263,8 @@ class Gathering:
             eval_songs=eval_songs,
             dev_songs=dev_songs,
             dev_phrases=dev_phrases,
-            cut=cut,
+            # What the tree calls parts of songs are phrases already.
+            cut="{part}" not in self.facts.tree["wav"],
             **cutting,
         )
         for part in parts.values():
