@@ -308,7 +308,7 @@ STYLE_OPTIONS = (
         "--curves", "NPZ file of loudness, breathiness, voicing, tension; see docs/singing.md", metavar="NPZ"
     ),
     arg("--tables", "also write phone times and features to this folder", metavar="DIR"),
-    arg("--vocoder", "in place of the voice's own: exp dir of a trained one, or world or griffin_lim"),
+    arg("--vocoder", "in place of the voice's own: exp dir of a trained one, or world, hn or griffin_lim"),
     flag("--verbose", "also say under which terms the voice may be used"),
     options.STRICT,
     options.DEVICE,
