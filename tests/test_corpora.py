@@ -1,6 +1,7 @@
 """Every corpus of conf/corpus: its tiny synthetic tree becomes data dirs without a fault."""
 
 import dataclasses
+import io
 import os
 import shutil
 import sys
@@ -383,6 +384,49 @@ def test_a_corpus_that_may_be_fetched_is(tmp_path, prepared):
         DataError, match="x.zip: file:///nowhere/x.zip cannot be downloaded .*fetch it by hand"
     ):
         fetch(gone, tmp_path / "db2")
+
+
+def test_a_download_that_breaks_off_is_none(tmp_path, prepared, monkeypatch):
+    whole = Path(shutil.make_archive(str(tmp_path / "pjs"), "gztar", prepared("pjs")[2]))
+    facts = read_facts("pjs")
+    urls = [whole.as_uri(), (tmp_path / "later.zip").as_uri()]
+    free = dataclasses.replace(facts, get=dataclasses.replace(facts.get, urls=urls))
+    with pytest.raises(DataError, match="later.zip cannot be downloaded"):
+        fetch(free, tmp_path / "db")
+    # All that the first archive holds is there.
+    with pytest.raises(DataError, match="its download was not finished"):
+        check_copy(free, tmp_path / "db")
+    with zipfile.ZipFile(tmp_path / "later.zip", "w") as file:
+        file.writestr("more.txt", "la")
+    fetch(free, tmp_path / "db")
+    assert len(check_copy(free, tmp_path / "db")) == 1
+
+    class Short(io.BytesIO):
+        headers = {"Content-Length": "100"}
+
+    monkeypatch.setattr("urllib.request.urlopen", lambda *_, **__: Short(b"only this"))
+    with pytest.raises(DataError, match="broke off after 9 of 100 bytes"):
+        fetch(free, tmp_path / "db2")
+    assert not (tmp_path / "db2" / whole.name).exists()
+
+
+@pytest.mark.parametrize("kind", ["zip", "gztar", "bztar", "xztar"])
+def test_damaged_archives_are_named(kind, tmp_path):
+    (tmp_path / "in").mkdir()
+    noise = np.random.default_rng(0).integers(0, 40, 40_000).astype(np.uint8).tobytes()
+    (tmp_path / "in" / "a.txt").write_bytes(noise)
+    os.link(tmp_path / "in" / "a.txt", tmp_path / "in" / "b.txt")
+    archive = Path(shutil.make_archive(str(tmp_path / "x"), kind, tmp_path / "in"))
+    unpack(archive, tmp_path / "whole")
+    assert {p.name: p.read_bytes() for p in (tmp_path / "whole").iterdir()} == {
+        "a.txt": noise,
+        "b.txt": noise,
+    }
+    data = bytearray(archive.read_bytes())
+    data[len(data) // 3 : len(data) // 3 + 40] = bytes(40)
+    archive.write_bytes(data)
+    with pytest.raises(DataError, match="no archive that can be unpacked"):
+        unpack(archive, tmp_path / "out")
 
 
 def test_pages_are_what_the_tool_writes():

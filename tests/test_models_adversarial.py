@@ -42,6 +42,15 @@ def test_what_happens_in_some_bands_moves_their_judges_alone(spec, items):
         assert {i for i in range(3) if not torch.equal(before[i], after[i])} == hit
 
 
+@pytest.mark.parametrize("kernel", [1, 3, 4])
+def test_every_frame_of_a_narrow_band_has_a_score(kernel, spec, items):
+    judge = SubFrequencyJudge(spec, ((0.5, 0.51), (0.99, 1.0), (1.0, 1.0)), 3, 4, kernel)
+    batch = batch_of(items[:2], spec)
+    assert judge.ranges == [(4, 5), (7, 8), (7, 8)]
+    frames = int(batch.frame_lengths.sum())
+    assert [scores.shape for scores in judge(batch.streams, batch)] == [(frames, 1)] * 3
+
+
 @pytest.mark.parametrize("kind", ["bands", "projection"])
 def test_padding_reaches_no_score(kind, spec, items):
     judge = (

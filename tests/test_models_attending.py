@@ -221,3 +221,14 @@ def test_the_scale_of_places_learns(spec, items):
     model = model_of("transformer_tts", spec).train()
     model.loss(batch_of(items[:2], spec))["loss"].backward()
     assert abs(model.decoder.scale.grad) > 1e-6 and abs(model.encoder.positions.scale.grad) > 1e-8
+
+
+@pytest.mark.parametrize("system", ["deepvoice3", "transformer_tts"])
+def test_steps_have_places_of_their_own_in_half_precision(system, spec, items):
+    model = model_of(system, spec)
+    memory, decoder = model.memory(batch_of(items[:1], spec)), model.decoder
+    row = torch.randn(1, decoder.enter.in_features)
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        # From 256 on the odd numbers are none of half precision's.
+        made = [decoder.step(row, k, memory, decoder.begin(memory))[0] for k in (500, 501)]
+    assert (made[0] != made[1]).any()

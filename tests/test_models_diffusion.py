@@ -11,6 +11,7 @@ from nnsvs_lite.models.layers.diffusion import (
     WaveNet,
     ddpm,
     even_steps,
+    step_embedding,
 )
 from nnsvs_lite.models.layers.flow import SAMPLERS as FLOW_SAMPLERS
 from nnsvs_lite.models.layers.flow import Straight
@@ -359,3 +360,10 @@ def test_straightened_ways_are_learnt_from_the_network_itself():
     loss, _ = stream.learn(torch.zeros(1, 500, 3), torch.zeros(1), mask, 0, start)
     assert float(loss) == pytest.approx(float((data - far).square().mean()), rel=0.1)
     assert not list(stream.parameters()), "a teacher is no part of a checkpoint"
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 57])
+def test_steps_have_as_many_numbers_as_are_asked_for(size):
+    made = step_embedding(torch.tensor([0, 7]), size)
+    assert made.shape == (2, size) and torch.isfinite(made).all()
+    assert size == 1 or made[1, 0] == torch.tensor(7.0).sin()

@@ -101,18 +101,18 @@ def test_phones_fill_their_notes_whatever_is_learnt_and_their_own_times_are_not_
     assert (phone_of_frame(batch)[0] == first).any() and (totals >= 0).all()
 
 
-def test_the_loss_of_lengths_moves_all_phones_of_a_note_alike(spec, items):
+def test_the_loss_of_lengths_is_of_the_raw_total_of_each_note(spec, items):
     model = build(TINY, spec)
     batch = batch_of(items[:1], spec)
-    raw = torch.zeros(batch.score.phone_mask.shape, requires_grad=True)
-    total = sum_by_note(raw + 7.0, batch)
-    notes = sum_by_note(batch.score.duration.float(), batch)
-    (gradient,) = torch.autograd.grad((0.5 * (notes - total) ** 2).sum(), raw)
-    expected = (total - notes).gather(1, batch.score.note_index)
-    torch.testing.assert_close(gradient, expected)
     # Untrained, each phone has 20 frames before they are made to fill their notes.
-    assert model.lengths(torch.zeros(*raw.shape, 64), batch)[1][0, 0].item() == pytest.approx(20.0)
-    assert math.isfinite(model.predict(batch, teacher=True)["loss_dtw"].item())
+    totals = sum_by_note(torch.full(batch.score.phone_mask.shape, 20.0), batch)
+    raw = model.lengths(torch.zeros(*batch.score.phone_mask.shape, 64), batch)[1]
+    torch.testing.assert_close(raw, totals)
+    notes = sum_by_note(batch.score.duration.float(), batch)
+    made = model.predict(batch, teacher=True)
+    expected = model.length_weight * 0.5 * ((notes - totals) / 20).square().mean()
+    assert made["loss_length"].item() == pytest.approx(expected.item(), rel=1e-4)
+    assert math.isfinite(made["loss_dtw"].item())
 
 
 def test_lengths_learn_from_spectra_alone(spec, items):

@@ -283,6 +283,12 @@ def test_what_does_not_fit_is_said_with_its_key(tmp_path):
     assert "give --stats" in said(parallel_wavegan(), kan, outer)
     np.save(tmp_path / "few.npy", np.ones((2, 3)))
     assert "(2, 8), not (2, 3)" in said(parallel_wavegan(), kan, outer, stats=tmp_path / "few.npy")
+    (tmp_path / "empty.npy").touch()
+    np.savez(tmp_path / "several.npz", np.ones((2, 8)))
+    for name in ("empty.npy", "several.npz"):
+        assert "not a .npy file of numbers" in said(parallel_wavegan(), kan, outer, stats=tmp_path / name)
+    listed = kan | {"generator_params": [1]}
+    assert "generator_params must be a mapping" in said(w, listed, outer, stats=stats(tmp_path))
     melgan = kan | {"generator_type": "MelGANGenerator"}
     assert "'MelGANGenerator' is no vocoder that can be converted" in said(
         w, melgan, outer, stats=stats(tmp_path)

@@ -205,6 +205,13 @@ def test_what_does_not_fit_is_said():
     config = Config.read(tiny, ["--model.rates=[5, 4, 4]", "--model.up_kernels=[11, 8, 8]"])
     with pytest.raises(DataError, match=r"rates 5 \* 4 \* 4 = 80 samples a frame, these features have 120"):
         config.build(MEL)
+    for name, option, said in (
+        ("hifigan_tiny", "channels=4", "4 rates need 16 channels at least|3 rates need 8 channels at least"),
+        ("hn_sinc_nsf_tiny", "order=30", "order 30 must be odd"),
+        ("hn_sinc_nsf_tiny", "hidden=2", "hidden 2 at least 4"),
+    ):
+        with pytest.raises(DataError, match=said):
+            Config.read(tiny.with_name(f"{name}.yaml"), [f"--model.{option}"]).build(MEL)
     with pytest.raises(DataError, match="up_kernels must be of one length, not 3 and 1"):
         Config.read(tiny, ["--model.up_kernels=[11]"]).build(MEL)
     with pytest.raises(DataError, match="needs mgc, bap, which these features lack"):

@@ -1,5 +1,8 @@
 """What lies in a folder of recordings, by names alone."""
 
+import os
+from pathlib import Path
+
 import pytest
 
 from nnsvs_lite.io.errors import DataError
@@ -124,3 +127,13 @@ def test_lyrics_are_read_in_their_encoding(tmp_path):
 def test_a_folder_that_is_not_there(tmp_path):
     with pytest.raises(DataError, match="no such folder"):
         find_takes(tmp_path / "x")
+
+
+def test_a_link_to_nothing_and_a_name_of_other_bytes_stop_nobody(tmp_path):
+    (tmp_path / "gone.wav").symlink_to(tmp_path / "nowhere.wav")
+    os.mkfifo(tmp_path / "pipe.txt")
+    (Path(os.fsdecode(os.fsencode(tmp_path) + b"/\x89\xcc.wav"))).touch()
+    folder = make(tmp_path, "s.wav", "s.mid")
+    assert [take.id for take in folder.takes] == ["s"] and len(folder.passed_over) == 3
+    assert "no file, or a link to none" in told(folder, "gone.wav") and "no file" in told(folder, "pipe.txt")
+    assert sum("its name cannot be written" in line for line in folder.passed_over) == 1

@@ -267,3 +267,13 @@ def test_what_is_done_is_not_done_again(tmp_path):
     (folder / "one.ust").write_bytes(ust_of(SONG.score, 12))
     (row,) = gather(folder, out, lang="ja")
     assert any("-12 semitones" in remark for remark in row.remarks)
+
+
+def test_what_is_made_does_not_lie_among_the_recordings(tmp_path):
+    write_song(tmp_path / "in", "good", SONG)
+    for inside in (
+        {"out": tmp_path / "in" / "data"},
+        {"out": tmp_path / "o", "drafts": tmp_path / "in" / "d"},
+    ):
+        with pytest.raises(DataError, match="lies in the folder of recordings"):
+            gather(tmp_path / "in", lang="ja", **inside)

@@ -160,9 +160,30 @@ def test_what_is_drawn_depends_on_seed_epoch_and_utterance(sung):
         assert len(values) == (30 * 120 if name == "wav" else 30)
     others = (draw(seed=1), draw(epoch=2), draw(loudness=0.0), draw(transpose=0))
     assert all((other.streams["wav"] != first.streams["wav"]).any() for other in others)
-    # Phrases that are too short stay as they are.
-    whole = draw(crop_frames=1000, loudness=0.0)
+    # Phrases that are too short stay whole.
+    whole = draw(crop_frames=1000, loudness=0.0, transpose=0)
     np.testing.assert_array_equal(whole.streams["wav"], sung[0].streams["wav"])
+
+
+@pytest.mark.parametrize("crop", [0, 290, 1000])
+def test_whole_phrases_too_are_sung_higher_and_lower(crop, sung):
+    options = TrainingOptions(crop_frames=crop, transpose=6)
+    drawn = [Crops(sung, options, epoch)[0] for epoch in range(40)]
+    # Played faster, a phrase is shorter; played slower, what a batch has room for is taken of it.
+    plain = min(crop or sung.frames[0], sung.frames[0])
+    shorter = sum(example.frames < plain for example in drawn)
+    assert 8 < shorter < 32 and all(example.frames <= plain for example in drawn)
+
+
+def test_a_recording_that_is_too_short_is_refused_when_it_is_played_faster_too(sung):
+    sung.recordings._rates.clear()
+    frames = sung.frames[0]
+    sung.frames[0] = frames * 2
+    try:
+        with pytest.raises(DataError, match="are recorded, the features have"):
+            faster(sung, 0, 0, 20, Fraction(5, 4))
+    finally:
+        sung.frames[0] = frames
 
 
 def test_recordings_that_are_too_short_are_refused(song):

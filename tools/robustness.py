@@ -16,12 +16,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from nnsvs_lite.models.acoustic.rule import RuleAcoustic
+from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.base import AcousticModel
 from nnsvs_lite.models.batch import Example, collate
 from nnsvs_lite.models.checkpoint import load_model
 from nnsvs_lite.models.duration.rule import RuleDuration
 from nnsvs_lite.models.layers.expand import phone_of_frame
+from nnsvs_lite.models.neural import NeuralAcoustic
 from nnsvs_lite.models.timelag.rule import RuleTimeLag
 from nnsvs_lite.score import Note, Score
 from nnsvs_lite.score.phonemize import attach_phones
@@ -96,7 +97,7 @@ def way(model: AcousticModel, example: Example) -> tuple[np.ndarray, np.ndarray]
     batch = model.heard(collate([example], model.spec.frame_shift))
     phone = phone_of_frame(batch)[0].numpy()
     index = batch.score.note_index[0].numpy()
-    made = {} if isinstance(model, RuleAcoustic) else model.predict(batch, teacher=False)
+    made = model.predict(model.styled(batch), teacher=False) if isinstance(model, NeuralAcoustic) else {}
     if "attention" not in made:
         return index[phone], index[phone]
     weights = made["attention"][0].numpy()
@@ -124,10 +125,18 @@ def main() -> None:
     parser.add_argument("exp", nargs="+", help="experiments of acoustic models that sing Japanese")
     parser.add_argument("--count", type=int, default=50, help="scores (default: %(default)s)")
     args = parser.parse_args()
-    scores = list(hard_scores(args.count))
+    if args.count < 1:
+        parser.error("--count must be at least 1")
+    try:
+        _print_table(args.exp, list(hard_scores(args.count)))
+    except DataError as error:
+        sys.exit(f"robustness: {error}")
+
+
+def _print_table(exps: list[str], scores: list[tuple[str, Score]]) -> None:
     print("| model | repeats | skips | lost | scores with faults | of which: " + ", ".join(KINDS) + " |")
     print("|---|---:|---:|---:|---:|---|")
-    for exp in args.exp:
+    for exp in exps:
         found = row_of(load_model(exp, "acoustic"), scores)
         total = [sum(getattr(f, name) for _, f in found) for name in ("repeats", "skips", "lost")]
         bad = [kind for kind, f in found if f.any]

@@ -131,8 +131,9 @@ def run_one(name: str, seed: int, args: argparse.Namespace) -> None:
     given = {"streams": model.inputs, "score": False, "recordings": DataDir.read(args.data / args.set)}
     sung = DumpDataset(args.dump, args.set, model.spec, **given)
     found |= measure(model, [sung[i] for i in range(len(sung))])
-    decode_natural(args.dump, args.set, out / "decode")
-    call(out / "log", "vocode", "--decode-dir", out / "decode", "--vocoder", out)
+    natural = args.out / "natural"
+    decode_natural(args.dump, args.set, natural)
+    call(out / "log", "vocode", "--decode-dir", natural, "--vocoder", out, "--out", out / "decode")
     write_json(out / "measured.json", found)
     print(f"{name} seed {seed}: {found}", flush=True)
 

@@ -19,7 +19,9 @@ from pathlib import Path
 import numpy as np
 from zoo_table import TIMING_EPOCHS, Entry, Recipe, page
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.atomic import write_json, write_text
+from nnsvs_lite.io.errors import DataError
 
 ROOT = Path(__file__).parents[1]
 CONF = ROOT / "conf"
@@ -41,11 +43,27 @@ def entries(wanted: Sequence[str] = ()) -> list[Entry]:
 
 
 def suited(found: Sequence[Entry], recipe: Recipe) -> list[Entry]:
-    """Those that a recipe's features are for: some systems are of mel spectra alone, as their heads say."""
-    from nnsvs_lite.features.spec import Spec
+    """Those that a recipe's features are for: some systems are of mel spectra alone, as their heads say,
+    others refuse them.
+    """
+    spec = Spec.read(recipe.dump)
+    if "mel" not in spec.streams:
+        return [entry for entry in found if "\n# Features: " not in entry.path.read_text()]
+    return [entry for entry in found if takes(entry.path, spec)]
 
-    any_will_do = "mel" in Spec.read(recipe.dump).streams
-    return [e for e in found if any_will_do or "\n# Features: " not in e.path.read_text()]
+
+def takes(config: Path, spec: Spec) -> bool:
+    """Whether a system can be built for features."""
+    import torch
+
+    from nnsvs_lite.models.config import Config
+
+    try:
+        with torch.device("meta"):
+            Config.read(config).build(spec)
+    except DataError:
+        return False
+    return True
 
 
 def call(log: Path, *words: object) -> None:

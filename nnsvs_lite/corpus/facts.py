@@ -88,7 +88,6 @@ class Facts:
         optional: kinds of files that may be missing. elsewhere: kinds that are of another corpus, which may
             have more songs. song: regular expression of songs' names.
         unit: of label times.
-        encoding: of its text files.
         offsets: song to milliseconds by which labels are late against the score.
         readings: lyrics whose phones in the labels differ from the language's usual ones.
         phones: label names that mean another phone here; none for what is no phone, whose time goes to the
@@ -111,7 +110,6 @@ class Facts:
     elsewhere: list[str] = field(default_factory=list)
     song: str = r"[^/]+"
     unit: Literal["seconds", "milliseconds", "100ns"] = "100ns"
-    encoding: str = "utf-8"
     offsets: dict[str, int] = field(default_factory=dict)
     readings: dict[str, str] = field(default_factory=dict)
     phones: dict[str, str | None] = field(default_factory=dict)

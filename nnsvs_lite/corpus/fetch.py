@@ -1,20 +1,28 @@
 """Where a corpus comes from: what to do, and the download of those that may be fetched by a program."""
 
+import http.client
+import lzma
 import os
 import shutil
 import tarfile
-import urllib.error
 import urllib.request
 import zipfile
+import zlib
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
 from nnsvs_lite.corpus.facts import Facts
 from nnsvs_lite.corpus.tree import find_root, find_songs
-from nnsvs_lite.io.atomic import atomic_path
+from nnsvs_lite.io.atomic import atomic_path, write_text
 from nnsvs_lite.io.errors import DataError
 
 _UTF8 = 0x800
+UNFINISHED = ".unfinished"
+"""Stands in a folder as long as there is something to fetch or to unpack."""
+
+
+_DAMAGED = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, KeyError)
+_DAMAGED += (NotImplementedError, RuntimeError)
 
 
 def describe(facts: Facts) -> str:
@@ -30,6 +38,8 @@ def describe(facts: Facts) -> str:
 
 def check_copy(facts: Facts, db_root: str | os.PathLike) -> list[str]:
     """What a copy of a corpus holds, a line each; raises DataError where it is no copy."""
+    if (Path(db_root) / UNFINISHED).exists():
+        raise DataError("its download was not finished", db_root)
     root = find_root(facts, db_root)
     songs, faults = find_songs(facts, root)
     parts = f" in {len(songs)} phrases" if any(song.part for song in songs) else ""
@@ -46,6 +56,8 @@ def fetch(facts: Facts, db_root: str | os.PathLike) -> None:
         raise DataError(
             f"{facts.title} cannot be downloaded by a program; get it from {facts.get.where}", db_root
         )
+    mark = Path(db_root) / UNFINISHED
+    write_text(mark, "")
     for url in facts.get.urls:
         archive = Path(db_root) / PurePosixPath(urlsplit(url).path).name
         if not archive.is_file():
@@ -57,11 +69,15 @@ def fetch(facts: Facts, db_root: str | os.PathLike) -> None:
                     open(tmp, "wb") as file,
                 ):
                     shutil.copyfileobj(source, file)
-            except (urllib.error.URLError, OSError) as error:
+                    size = source.headers.get("Content-Length")
+                    if size and file.tell() != int(size):
+                        raise OSError(f"it broke off after {file.tell()} of {size} bytes")
+            except (OSError, http.client.HTTPException) as error:
                 reason = getattr(error, "reason", error)
                 what = f"{url} cannot be downloaded ({reason}); fetch it by hand and put it here"
                 raise DataError(what, archive) from None
         unpack(archive, Path(db_root))
+    mark.unlink()
 
 
 def unpack(archive: str | os.PathLike, folder: Path) -> None:
@@ -83,7 +99,8 @@ def unpack(archive: str | os.PathLike, folder: Path) -> None:
                         shutil.copyfileobj(member, file)
             return
         with tarfile.open(archive) as source:
-            members = [member for member in source.getmembers() if member.isfile()]
+            # A hard link is read as the file that it is of.
+            members = [member for member in source.getmembers() if member.isfile() or member.islnk()]
             for member in members:
                 path = _inside(folder, member.name)
                 data = source.extractfile(member)
@@ -92,7 +109,15 @@ def unpack(archive: str | os.PathLike, folder: Path) -> None:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 with data, atomic_path(path) as tmp, open(tmp, "wb") as file:
                     shutil.copyfileobj(data, file)
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError, NotImplementedError, RuntimeError) as error:
+            # The sum of all stands behind the last member.
+            while source.fileobj.read(1 << 20):
+                pass
+    except _DAMAGED as error:
+        raise DataError(f"is no archive that can be unpacked: {error}", archive) from None
+    except OSError as error:
+        # Of the system's errors each has a number, of damaged data none.
+        if error.errno is not None:
+            raise
         raise DataError(f"is no archive that can be unpacked: {error}", archive) from None
 
 

@@ -121,8 +121,10 @@ def _weights(path: Path) -> dict[str, Tensor]:
 def _moments(path: Path, bins: int) -> Moments:
     try:
         values = np.load(path, allow_pickle=False)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError) as error:
         raise DataError(f"not a .npy file of numbers ({error})", path) from None
+    if not isinstance(values, np.ndarray) or values.dtype.kind not in "fiu":
+        raise DataError("not a .npy file of numbers", path)
     if values.shape != (2, bins) or not np.isfinite(values).all() or (values[1] <= 0).any():
         what = f"must hold means and deviations of {bins} bands, (2, {bins}), not {values.shape}"
         raise DataError(what, path)
@@ -138,6 +140,8 @@ class _Reader:
         self.value = settings.value
         for name in path:
             self.value = self.value.get(name) or {}
+            if not isinstance(self.value, dict):
+                raise settings.fault(f"{name} must be a mapping", path)
 
     def __call__(self, name: str, hint: Any, default: Any = ...) -> Any:
         path = (*self.path, name)

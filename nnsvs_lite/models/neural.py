@@ -78,7 +78,7 @@ class NeuralAcoustic(AcousticModel):
         base = self.space.base(batch, phone)
         return self.outputs(batch, phone, base, self.space.encode(batch.streams, base) if teacher else {})
 
-    def _styled(self, batch: Batch, listen: bool) -> Batch:
+    def styled(self, batch: Batch, listen: bool = False) -> Batch:
         """The batch with style vectors, if the model has style tokens."""
         return batch if self.style is None else replace(batch, style=self.style(batch, listen))
 
@@ -87,7 +87,7 @@ class NeuralAcoustic(AcousticModel):
 
     def taught(self, batch: Batch) -> tuple[Streams, dict[str, Tensor]]:
         # Tests are of what will be sung: without a reference.
-        batch = self._styled(batch, listen=self.training)
+        batch = self.styled(batch, listen=self.training)
         predicted = self.predict(batch, teacher=True)
         losses = self.stream_loss(predicted, batch)
         before, terms = (
@@ -124,7 +124,7 @@ class NeuralAcoustic(AcousticModel):
                 part.fit(examples)
 
     def infer(self, batch: Batch) -> dict[str, Tensor]:
-        batch = self._styled(batch, listen=False)
+        batch = self.styled(batch)
         out = self.predict(batch, teacher=False)
         out["vuv"] = torch.sigmoid(out["vuv_logit"])
         sung = {name: out[name] for name in self.spec.streams}

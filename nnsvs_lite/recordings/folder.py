@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.io.errors import DataError, printable
 from nnsvs_lite.score.formats.rawfile import decode
 from nnsvs_lite.score.formats.readers import READERS
 
@@ -78,7 +78,7 @@ def find_takes(root: str | os.PathLike) -> Folder:
     root = Path(root)
     if not root.is_dir():
         raise DataError("no such folder; name one with recordings and their scores", root)
-    files, hidden = _files(root)
+    files, hidden, odd = _files(root)
     by_kind: dict[str, dict[tuple[Path, str], list[Path]]] = defaultdict(lambda: defaultdict(list))
     passed: list[str] = []
     for path in files:
@@ -110,6 +110,7 @@ def find_takes(root: str | os.PathLike) -> Folder:
                 ]
             else:
                 passed += _give(root, owner, kind, paths)
+    passed += odd
     if hidden:
         passed.append(f"{len(hidden)} hidden files, such as {_name(root, hidden[0])}: passed over")
     return Folder([takes[place] for place in sorted(takes, key=lambda place: takes[place].id)], passed)
@@ -134,16 +135,26 @@ def _give(root: Path, take: Take, kind: str, paths: Sequence[Path]) -> list[str]
     return lines
 
 
-def _files(root: Path) -> tuple[list[Path], list[Path]]:
-    """All files by name, and the hidden ones; what programs leave behind counts as hidden."""
-    seen, hidden = [], []
+def _files(root: Path) -> tuple[list[Path], list[Path], list[str]]:
+    """All files by name, the hidden ones, and a line on each that is none or cannot be named.
+
+    What programs leave behind counts as hidden.
+    """
+    seen, hidden, odd = [], [], []
     for folder, folders, names in os.walk(root):
         here = Path(folder)
         hidden += [here / name for name in folders if _is_hidden(name)]
         folders[:] = sorted(name for name in folders if not _is_hidden(name))
         for name in sorted(names):
-            (hidden if _is_hidden(name) else seen).append(here / name)
-    return seen, hidden
+            if printable(name) != name:
+                odd.append(_line(root, here / printable(name), "its name cannot be written: rename it"))
+            elif _is_hidden(name):
+                hidden.append(here / name)
+            elif not (here / name).is_file():
+                odd.append(_line(root, here / name, "no file, or a link to none"))
+            else:
+                seen.append(here / name)
+    return seen, hidden, odd
 
 
 def _is_hidden(name: str) -> bool:

@@ -78,6 +78,10 @@ def gather(
     get_language(lang)
     if what := bad_id(speaker):
         raise DataError(what, "--speaker")
+    for inside in filter(None, (out, drafts)):
+        if Path(inside).resolve().is_relative_to(root.resolve()):
+            what = "would be taken for recordings: keep those in a folder of their own"
+            raise DataError(f"{inside} lies in the folder of recordings, and {what}", root)
     found = find_takes(root)
     mended = mended_drafts(drafts) if drafts else {}
     options = {"lang": lang, "speaker": speaker, "rate": RATE, "strict": STRICT.get()}

@@ -17,6 +17,7 @@ from nnsvs_lite.recordings.drafts import WRITERS
 from nnsvs_lite.recordings.engrave import engrave
 from nnsvs_lite.recordings.folder import read_lyrics
 from nnsvs_lite.recordings.sound import read_recording
+from nnsvs_lite.score.languages import get_language
 from nnsvs_lite.score.song import Song
 from nnsvs_lite.score.types import Note, Score
 
@@ -52,6 +53,7 @@ def transcribe(
     suffix = out.suffix.lower()
     if suffix not in FORMS:
         raise DataError(f"notes are not written as *{out.suffix}; known: {', '.join(FORMS)}", out)
+    get_language(lang)
     words = None if lyrics is None else unplaced(read_lyrics(Path(lyrics), lang), lang, lyrics)
     x, _ = read_recording(audio, _RATE)
     frames = analyse(x, _RATE)

@@ -37,7 +37,7 @@ def predict_timing(
     ``budget`` is phones of a padded batch; ``strength`` scales the lags: 0 starts every note at its place in
     the score.
     """
-    shift, device = timelag.spec.frame_shift, _device(timelag)
+    shift, device = timelag.spec.frame_shift, device_of(timelag)
     rest, vowel = timelag.spec.column("note", "is_rest"), timelag.spec.column("phone", "is_vowel")
     out: list[Timing | None] = [None] * len(examples)
     for indices in pack([len(e.score.phone_context) for e in examples], budget):
@@ -100,7 +100,7 @@ def predict_acoustic(
     temperature: float = 1.0,
 ) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
     """Index and streams, (T, D) float32, of utterances with durations; shortest first, read as needed."""
-    device = _device(model)
+    device = device_of(model)
     for indices in pack([e.frames for e in examples], budget):
         members = [e.timed(e.score.duration) for e in map(examples.__getitem__, indices)]
         batch = collate(members, model.spec.frame_shift, seed, temperature).to(device)
@@ -116,6 +116,7 @@ def _check_finite(*values: np.ndarray) -> None:
         raise DataError("the model gives numbers that are not finite: it is damaged, train it again")
 
 
-def _device(model: torch.nn.Module) -> torch.device:
+def device_of(model: torch.nn.Module) -> torch.device:
+    """Where a model's tensors are."""
     tensors = [*model.parameters(), *model.buffers()]
     return tensors[0].device if tensors else torch.device("cpu")

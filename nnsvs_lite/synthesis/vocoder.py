@@ -21,6 +21,7 @@ from nnsvs_lite.models.batch import Example, collate
 from nnsvs_lite.models.vocoder.griffin_lim import GriffinLim
 from nnsvs_lite.models.vocoder.world import World
 from nnsvs_lite.synthesis.pieces import in_pieces
+from nnsvs_lite.synthesis.predict import device_of
 from nnsvs_lite.training.data import pack
 
 ON_CPU, ON_GPU = 5.0, 60.0
@@ -65,7 +66,7 @@ def load_vocoder(
         config = Config.read(find_config("vocoder", path))
         if config.model_class.trains:
             raise DataError("is the name of a vocoder that learns: give the exp dir of one", path)
-        return choose_vocoder(spec, config.build(spec).eval(), path)
+        return choose_vocoder(spec, config.build(spec).eval().to(find_device(device)), path)
     trained = load_model(path, "vocoder", trust_code=trust_code)
     return choose_vocoder(spec, trained.to(find_device(device)), path)
 
@@ -106,7 +107,7 @@ def pieces_of(
     """
     examples = [Example("utt", streams=checked(vocoder, streams)) for streams in several]
     batch = collate(examples, vocoder.spec.frame_shift, seed)
-    device = _device(vocoder)
+    device = device_of(vocoder)
     seconds = seconds or _at_once(device)
     frames = max(1, int(seconds / len(examples) / vocoder.spec.frame_shift))
     for piece in in_pieces(vocoder, batch.to(device), frames):
@@ -133,10 +134,6 @@ def waveforms_of(
 def waveform_of(vocoder: VocoderModel, streams: Mapping[str, np.ndarray], seed: int = 0) -> np.ndarray:
     """The waveform of one utterance; see :func:`waveforms_of`."""
     return waveforms_of(vocoder, [streams], seed)[0]
-
-
-def _device(vocoder: VocoderModel) -> torch.device:
-    return next((tensor.device for tensor in vocoder.parameters()), torch.device("cpu"))
 
 
 def _at_once(device: torch.device) -> float:
@@ -174,7 +171,7 @@ class FolderVocoder:
 
     def batches(self) -> list[list[str]]:
         """What is made at once: on a GPU some utterances, on a CPU each alone."""
-        utts, device = self.utts, _device(self.model)
+        utts, device = self.utts, device_of(self.model)
         if device.type == "cpu":
             return [[utt] for utt in utts]
         table = next(iter(self.tables.values()))

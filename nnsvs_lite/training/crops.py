@@ -36,9 +36,10 @@ class Crops(Sequence[Example]):
         options, data = self._options, self._data
         rng = np.random.default_rng([options.seed, self._epoch, index])
         total = data.frames[index]
-        frames = options.crop_frames or total
         speed = speed_of(rng.uniform(-options.transpose, options.transpose) if options.transpose else 0.0)
-        if speed != 1 and int(total / speed) >= frames:
+        # A faster recording is shorter; a batch has room for no more than the whole.
+        frames = min(options.crop_frames or total, total, max(1, int(total / speed)))
+        if speed != 1:
             first = int(rng.integers(int(total / speed) - frames + 1))
             example = faster(data, index, first, frames, speed)
         elif total > frames:
@@ -87,6 +88,7 @@ def faster(data: DumpDataset, index: int, first: int, frames: int, speed: Fracti
     """
     config = data.spec.feature_config
     whole, hop = data.features(index), config.frame_shift * config.sample_rate
+    data.recordings.check(whole.utt, data.frames[index])
     # What the analysis of a frame hears around it: a mel window, or three periods of the lowest F0.
     window = config.mel.fft_size / 2 / config.sample_rate if config.mel is not None else 0.0
     around = math.ceil(max(window, 3.0 / config.f0.floor) / config.frame_shift)

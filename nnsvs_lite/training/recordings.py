@@ -3,7 +3,6 @@
 from fractions import Fraction
 
 import numpy as np
-from scipy.signal import resample_poly
 
 from nnsvs_lite.corpus.datadir import DataDir
 from nnsvs_lite.features.config import FeatureConfig
@@ -54,6 +53,9 @@ class Recordings:
         last = -(-max(first + count, 0) * down // up) + around
         x, _ = self.data.audio(utt, block * down, max(0, last - block * down))
         if up != down and len(x):
+            # scipy is slow to load, and whoever sings imports this module.
+            from scipy.signal import resample_poly
+
             x = resample_poly(x, up, down)
         start = first - block * up
         heard = x[max(start, 0) : max(start + count, 0)]

@@ -17,9 +17,8 @@ from nnsvs_lite.models.acoustic.fft_singer import (
     SpectraDecoderSize,
 )
 from nnsvs_lite.models.batch import Batch, Example
-from nnsvs_lite.models.layers import diffusion, flow
-from nnsvs_lite.models.layers.diffusion import NoisyStream, Schedule, WaveNet
-from nnsvs_lite.models.layers.flow import Straight
+from nnsvs_lite.models.layers.diffusion import NoisyStream, WaveNet
+from nnsvs_lite.models.layers.flow import AnySampler, PathKind, way_of
 from nnsvs_lite.models.layers.lynxnet import LynxNet2
 from nnsvs_lite.models.layers.outputs import Scaling
 from nnsvs_lite.models.neural import Streams
@@ -84,12 +83,12 @@ class DiffSinger(FftSinger):
         f0: F0 = "explicit",
         scaling: Scaling = "range",
         places: bool = False,
-        path: Literal["diffusion", "flow"] = "diffusion",
+        path: PathKind = "diffusion",
         steps: Count = 100,
         beta_end: Rate = 0.06,
         depth: Annotated[float, Within(0, 1)] = 1.0,
         scale: Positive = 1.0,
-        sampler: Literal["ddpm", "ddim", "plms", "dpm", "euler", "midpoint"] = "ddpm",
+        sampler: AnySampler = "ddpm",
         sampling_steps: Count = 100,
         temperature: Weight = 1.0,
         linear: bool = False,
@@ -101,16 +100,13 @@ class DiffSinger(FftSinger):
         options: AcousticOptions | None = None,
     ):
         super().__init__(spec, encoder, decoder, pitch, inputs, f0, scaling, places, options)
-        known = diffusion.SAMPLERS if path == "diffusion" else flow.SAMPLERS
-        if sampler not in known:
-            raise DataError(f"{sampler} is none for {path}; there are {', '.join(known)}", "sampler")
+        way, sample = way_of(path, sampler, steps, beta_end)
         if depth < 1 and decoder is None:
             raise DataError("less than 1 needs a decoder, whose spectra to set out from", "depth")
         if reflow and (path != "flow" or not freeze):
             raise DataError("needs path: flow and freeze: true", "reflow")
-        way = Schedule(steps, beta_end) if path == "diffusion" else Straight()
         net = denoiser.build(self.size, encoder.dim)
-        options = (known[sampler], sampling_steps, temperature, linear, depth, power, tells_data)
+        options = (sample, sampling_steps, temperature, linear, depth, power, tells_data)
         self.stream = NoisyStream(way, net, self.size, scale, *options)
         self.diffused = tuple(self.spectra)
         self.weight, self.reflow, self.frozen = weight, reflow, freeze

@@ -3,7 +3,7 @@ spectra.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -146,9 +146,7 @@ class FftSinger(NeuralAcoustic):
             convnext = decoder.kind == "convnext"
             size = (decoder.channels, decoder.layers, decoder.kernel)
             self.frames = (
-                ConvNext(dim, *size)
-                if convnext
-                else PhoneEncoderSize(**{**vars(encoder), "layers": decoder.layers}).build()
+                ConvNext(dim, *size) if convnext else replace(encoder, layers=decoder.layers).build()
             )
             self.head = zeroed(nn.Linear(decoder.channels if convnext else dim, self.size))
         elif type(self) is FftSinger:

@@ -10,10 +10,10 @@ from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.settings import Within
 from nnsvs_lite.models.batch import Batch
-from nnsvs_lite.models.layers import diffusion, flow
 from nnsvs_lite.models.layers.conditions import Conditions
-from nnsvs_lite.models.layers.diffusion import NoisyStream, Schedule, WaveNet
+from nnsvs_lite.models.layers.diffusion import NoisyStream, Path, WaveNet
 from nnsvs_lite.models.layers.ffconvlstm import FFConvLSTM
+from nnsvs_lite.models.layers.flow import AnySampler, PathKind, way_of
 from nnsvs_lite.models.layers.linguistic import LinguisticFeatures
 from nnsvs_lite.models.layers.streams import StreamNet, StreamSize
 from nnsvs_lite.models.neural import NeuralAcoustic, Streams
@@ -43,7 +43,7 @@ class DiffusionSize:
 class DiffusionNet(nn.Module):
     """Frame vectors to a stream of ``dim``: an encoder, and a denoiser conditioned on it."""
 
-    def __init__(self, inputs: int, dim: int, s: DiffusionSize, path: diffusion.Path, *noisy: Any):
+    def __init__(self, inputs: int, dim: int, s: DiffusionSize, path: Path, *noisy: Any):
         super().__init__()
         self.encoder = FFConvLSTM(inputs, s.ff, s.conv, s.lstm, s.lstm_layers, embed=s.embed)
         self.out = nn.Linear(self.encoder.size, s.cond)
@@ -85,11 +85,11 @@ class NnsvsDiffusion(NeuralAcoustic):
         lf0: StreamSize,
         vuv: StreamSize,
         diffused: dict[str, DiffusionSize],
-        path: Literal["diffusion", "flow"] = "diffusion",
+        path: PathKind = "diffusion",
         steps: Annotated[int, Within(1, 10_000)] = 100,
         beta_end: Rate = 0.06,
         scale: Positive = 10.0,
-        sampler: Literal["ddpm", "ddim", "plms", "dpm", "euler", "midpoint"] = "ddpm",
+        sampler: AnySampler = "ddpm",
         sampling_steps: Annotated[int, Within(1, 10_000)] = 100,
         temperature: Weight = 1.0,
         linear: bool = False,
@@ -104,13 +104,10 @@ class NnsvsDiffusion(NeuralAcoustic):
         inner = self.features.size
         self.conditions = Conditions(spec, self.options, inner)
         self.lf0 = StreamNet(inner, 1, lf0, late=1)
-        known = diffusion.SAMPLERS if path == "diffusion" else flow.SAMPLERS
-        if sampler not in known:
-            raise DataError(f"{sampler} is none for {path}; there are {', '.join(known)}", "sampler")
-        shared = (scale, known[sampler], sampling_steps, temperature, linear, 1.0, power)
+        way, sample = way_of(path, sampler, steps, beta_end)
+        shared = (scale, sample, sampling_steps, temperature, linear, 1.0, power)
         self.nets = nn.ModuleDict()
         for name, size in diffused.items():
-            way = Schedule(steps, beta_end) if path == "diffusion" else flow.Straight()
             self.nets[name] = DiffusionNet(inner + 1, spec.streams[name], size, way, *shared)
         self._conditioned_on = vuv.conditioned_on
         self.vuv = StreamNet(inner + 1 + sum(spec.streams[n] for n in self._conditioned_on), 1, vuv)

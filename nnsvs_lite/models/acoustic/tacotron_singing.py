@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from nnsvs_lite.features.spec import Spec
+from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.attending import AttendingAcoustic
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.attentive import AttentiveDecoder, DurationControl
@@ -37,6 +38,8 @@ class TacotronEncoder(ConvPrenet):
     """The same, then a bidirectional LSTM."""
 
     def __init__(self, dim: int, layers: int, kernel: int, dropout: float):
+        if dim % 2:
+            raise DataError(f"{dim} must be even: half of it each way", "dim")
         super().__init__(dim, layers, kernel, dropout)
         self.lstm = BiLSTM(dim, dim // 2)
 

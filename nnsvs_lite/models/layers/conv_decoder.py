@@ -75,7 +75,7 @@ class ConvDecoder(HearingDecoder):
 
     def step(self, row: Tensor, k: int, memory: Memory, state: Any) -> tuple[Tensor, Tensor, Any]:
         x, total, after = self.enter(row), 0.0, []
-        place = sinusoids_at(x.new_full((1,), float(k)), x.shape[-1])
+        place = sinusoids_at(torch.full((1,), float(k), device=x.device), x.shape[-1]).to(x.dtype)
         number = torch.arange(memory.mask.shape[1], device=x.device)
         parts = zip(self.convs, self.attentions, memory.keys, state)
         for conv, attention, known, (past, furthest) in parts:

@@ -23,9 +23,9 @@ from nnsvs_lite.models.layers.noise import frame_noise
 def step_embedding(t: Tensor, dim: int) -> Tensor:
     """Sines and cosines of a step: (B,) to (B, dim); wave lengths up to ``10000 * 2 pi`` steps."""
     half = dim // 2
-    rates = torch.exp(torch.arange(half, device=t.device) * (-math.log(10000.0) / (half - 1)))
+    rates = torch.exp(torch.arange(half, device=t.device) * (-math.log(10000.0) / max(half - 1, 1)))
     angles = t[:, None].to(rates.dtype) * rates
-    return torch.cat([angles.sin(), angles.cos()], dim=-1)
+    return F.pad(torch.cat([angles.sin(), angles.cos()], dim=-1), (0, dim % 2))
 
 
 class WaveNet(nn.Module):

@@ -3,13 +3,15 @@
 Samplers are those of :mod:`nnsvs_lite.models.layers.diffusion`, here with a velocity in place of the noise.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from nnsvs_lite.models.layers.diffusion import Model, Noise, WaveNet, ddim, dpm, pairs
+from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.models.layers import diffusion
+from nnsvs_lite.models.layers.diffusion import Model, Noise, Schedule, WaveNet, ddim, dpm, pairs
 
 FlowSampler = Literal["euler", "midpoint", "dpm"]
 
@@ -86,6 +88,22 @@ def midpoint(
 
 SAMPLERS = {"euler": ddim, "midpoint": midpoint, "dpm": dpm}
 
+PathKind = Literal["diffusion", "flow"]
+AnySampler = Literal["ddpm", "ddim", "plms", "dpm", "euler", "midpoint"]
+
+
+def way_of(
+    path: PathKind, sampler: AnySampler, steps: int, beta_end: float
+) -> tuple[diffusion.Path, Callable]:
+    """A path and a sampler on it. ``steps``, ``beta_end``: of the :class:`Schedule` of ``diffusion``.
+
+    Raises DataError for a sampler of the other path alone.
+    """
+    known = diffusion.SAMPLERS if path == "diffusion" else SAMPLERS
+    if sampler not in known:
+        raise DataError(f"{sampler} is none for {path}; there are {', '.join(known)}", "sampler")
+    return Schedule(steps, beta_end) if path == "diffusion" else Straight(), known[sampler]
+
 
 class FlowStream(nn.Module):
     """Frames made from noise under a condition, in numbers of about unit size, by rectified flow.
@@ -128,6 +146,6 @@ class FlowStream(nn.Module):
         """From ``noise`` (B, T, dim) to data."""
 
         def velocity(x: Tensor, t: Tensor) -> Tensor:
-            return (self.in_sight(x, t, cond, mask) - x) / (1 - t)[:, None, None]
+            return self.path.towards(x, t, self.in_sight(x, t, cond, mask))
 
         return SAMPLERS[self.sampler](self.path, velocity, noise, self.path.times(self.sampling_steps))

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from nnsvs_lite.features.mel import mel_edges
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.batch import Batch
@@ -57,8 +58,6 @@ def first_scaled(name: str, spec: Spec) -> int:
     """The first coefficient of a stream that is scaled."""
     if name == "mgc":
         return SKIP
-    from nnsvs_lite.features.mel import mel_edges
-
     config = spec.feature_config.mel
     edges = mel_edges(config.bins, config.fmin, config.fmax, config.scale)
     return int((edges[1:-1] < SKIP_HZ).sum())

@@ -38,7 +38,7 @@ class BandJudge(nn.Module):
         super().__init__()
         sizes = [1] + [channels] * (layers - 1)
         self.convs = nn.ModuleList(
-            nn.Conv2d(a, b, kernel, padding=kernel // 2, bias=False) for a, b in zip(sizes, sizes[1:])
+            nn.Conv2d(a, b, kernel, padding="same", bias=False) for a, b in zip(sizes, sizes[1:])
         )
         self.out = nn.Conv2d(sizes[-1], 1, 1)
 
@@ -63,7 +63,8 @@ class SubFrequencyJudge(nn.Module):
         super().__init__()
         self.mel = Standardised(spec, "mel")
         size = spec.streams["mel"]
-        self.ranges = [(round(low * size), max(round(high * size), 1)) for low, high in bands]
+        lows = [min(round(low * size), size - 1) for low, _ in bands]
+        self.ranges = [(low, max(round(high * size), low + 1)) for low, (_, high) in zip(lows, bands)]
         self.judges = nn.ModuleList(BandJudge(layers, channels, kernel) for _ in bands)
 
     def forward(self, streams: dict[str, Tensor], batch: Batch) -> list[Tensor]:

@@ -103,7 +103,9 @@ class TransformerDecoder(HearingDecoder):
 
     def step(self, row: Tensor, k: int, memory: Memory, state: Any) -> tuple[Tensor, Tensor, Any]:
         x, total, after = self.enter(row), 0.0, []
-        x = x + self.scale * sinusoids_at(x.new_full((1,), float(k)), x.shape[-1])
+        # In single precision: half has no whole numbers between 256 and 512 but the even ones.
+        place = torch.full((1,), float(k), device=x.device)
+        x = x + self.scale * sinusoids_at(place, x.shape[-1]).to(x.dtype)
         for block, known, past in zip(self.blocks, memory.keys, state):
             x, weights, past = block.step(x, known, memory.mask, past)
             total = total + weights[:, :GUIDED].mean(1)

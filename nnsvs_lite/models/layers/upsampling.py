@@ -91,18 +91,21 @@ class Fusion(nn.Module):
 
 
 def check_stages(
+    channels: int,
     rates: Sequence[int],
     up_kernels: Sequence[int],
     kernels: Sequence[int],
     dilations: Sequence[Sequence[int]],
 ) -> None:
-    """Raises DataError where lists that go together are not of one length."""
+    """Raises DataError where lists that go together are not of one length, ``channels`` too few to halve."""
     for names, one, other in (
         ("rates and up_kernels", rates, up_kernels),
         ("kernels and dilations", kernels, dilations),
     ):
         if len(one) != len(other):
             raise DataError(f"{names} must be of one length, not {len(one)} and {len(other)}")
+    if not kernels or channels < 2 ** len(rates):
+        raise DataError(f"{len(rates)} rates need {2 ** len(rates)} channels at least, and one kernel")
 
 
 def half_widths(

@@ -31,7 +31,7 @@ class BigVgan(NeuralVocoder):
     ):
         super().__init__(spec, conditioned_on, options)
         self.check_rates(rates)
-        check_stages(rates, up_kernels, kernels, dilations)
+        check_stages(channels, rates, up_kernels, kernels, dilations)
         sizes = [channels // 2**i for i in range(len(rates) + 1)]
         self.enter = conv(self.size, channels, 7)
         self.ups = nn.ModuleList(map(upsample, sizes, sizes[1:], up_kernels, rates))

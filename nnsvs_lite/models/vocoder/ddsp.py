@@ -96,7 +96,9 @@ class Ddsp(HarmonicNoise):
             magnitude = (between(first) @ self.lines).exp() * between(voiced)
             phase = math.pi * between(second) @ self.lines
         noise = (between(noise) @ self.lines).exp() / 128
-        return self.filter.spectra(source) * torch.polar(magnitude.expand_as(phase), phase), noise
+        return self.filter.spectra(source) * torch.polar(
+            magnitude.expand_as(phase).float(), phase.float()
+        ), noise
 
     def sines(self, batch: Batch, streams: dict[str, Tensor], amplitude: Tensor) -> Tensor:
         """(B, S): harmonics of amplitudes (B, T, harmonics), none above half the rate."""

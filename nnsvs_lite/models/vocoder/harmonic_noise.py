@@ -10,20 +10,17 @@ import torch
 from torch import Tensor
 
 from nnsvs_lite.features.spec import Spec
-from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.models.base import VocoderModel
 from nnsvs_lite.models.batch import Batch, length_mask
 from nnsvs_lite.models.layers.comb import comb
 from nnsvs_lite.models.layers.noise import running_noise
 from nnsvs_lite.models.layers.sine_source import SineSource
 from nnsvs_lite.models.layers.spectral_filter import SpectralFilter
+from nnsvs_lite.models.vocoder.conditioned import Conditioned
 
 Conditions = Literal["mel_f0", "world"]
-INPUTS = {"mel_f0": ("lf0", "vuv", "mel"), "world": ("lf0", "vuv", "mgc", "bap")}
-CONTROLS = {"mel_f0": ("pitch",), "world": ("pitch", "breathiness", "gender")}
 
 
-class HarmonicNoise(VocoderModel):
+class HarmonicNoise(Conditioned):
     """Base of vocoders that sum a voice's two parts, of a source without parameters.
 
     Args:
@@ -35,29 +32,15 @@ class HarmonicNoise(VocoderModel):
     """
 
     def __init__(self, spec: Spec, conditioned_on: Conditions | None, reach: int):
-        super().__init__(spec)
-        self.conditioned_on = conditioned_on or ("mel_f0" if "mel" in spec.streams else "world")
-        self.inputs, self.controls = INPUTS[self.conditioned_on], CONTROLS[self.conditioned_on]
-        if missing := [name for name in self.inputs if name not in spec.streams]:
-            raise DataError(f"the vocoder needs {', '.join(missing)}, which these features lack")
+        super().__init__(spec, conditioned_on or ("mel_f0" if "mel" in spec.streams else "world"), least=1e-3)
         self.hop = spec.frame_shift * spec.sample_rate
         self.source = SineSource(spec.sample_rate, spec.frame_shift, 0)
         self.filter = SpectralFilter(spec.sample_rate, self.hop)
         self.reach = reach + self.frames_of(self.filter.reach)
-        self.size = sum(spec.streams[name] for name in self.inputs)
-        # What learns nothing needs no statistics.
-        moments = [spec.stats.streams[name] for name in self.inputs] if spec.stats else []
-        self.register_buffer("mean", torch.tensor([v for m in moments for v in m.mean]), persistent=False)
-        deviation = torch.tensor([v for m in moments for v in m.std]).clamp(min=1e-3)
-        self.register_buffer("deviation", deviation, persistent=False)
 
     def frames_of(self, samples: int) -> int:
         """Frames that reach so many samples away, and one between which F0 runs."""
         return -int(-samples // self.hop) + 1
-
-    def numbers(self, streams: dict[str, Tensor]) -> Tensor:
-        """(B, T, size): the inputs side by side, normalised."""
-        return (torch.cat([streams[name] for name in self.inputs], -1) - self.mean) / self.deviation
 
     def running(self, batch: Batch) -> dict[str, Tensor]:
         return {"turns": self.source.turns(batch.streams["lf0"])}

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nnsvs_lite.features.spec import Spec
+from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.sine_source import SineSource
 from nnsvs_lite.models.layers.upsampling import SLOPE, Fusion, check_stages, conv, half_widths, upsample
@@ -42,7 +43,9 @@ class HifiGan(NeuralVocoder):
         conditioned_on: Conditions | None = None,
         options: VocoderOptions | None = None,
     ):
-        check_stages(rates, up_kernels, kernels, dilations)
+        check_stages(channels, rates, up_kernels, kernels, dilations)
+        if source == "sine" and len(rates) < 2:
+            raise DataError("sine enters after the second rate", "source")
         made, after = None, math.prod(rates[2:])
         if source == "harmonics":
             made = SineSource(spec.sample_rate, spec.frame_shift, harmonics)
@@ -55,7 +58,7 @@ class HifiGan(NeuralVocoder):
         self.ups = nn.ModuleList(map(upsample, sizes, sizes[1:], up_kernels, rates))
         self.blocks = nn.ModuleList(Fusion(size, kernels, dilations, paired) for size in sizes[1:])
         self.leave = conv(sizes[-1], 1, 7)
-        self.excite = nn.ModuleList()
+        self.excite, self._one_sine = nn.ModuleList(), source == "sine"
         if source == "harmonics":
             self.merge = nn.Linear(harmonics + 1, 1)
             steps = [math.prod(rates[i + 1 :]) for i in range(len(rates))]
@@ -76,7 +79,7 @@ class HifiGan(NeuralVocoder):
         """What is added after which upsampling."""
         if not self.excite:
             return {}
-        if len(self.excite) == 1:
+        if self._one_sine:
             return {1: self.excite[0](self.sines(batch, everywhere=True)[0])}
         sines, _ = self.sines(batch)
         merged = torch.tanh(self.merge(sines.transpose(1, 2))).transpose(1, 2)

@@ -17,8 +17,6 @@ from nnsvs_lite.models.layers.spectral_filter import Bands
 from nnsvs_lite.models.options import Depth, Size
 from nnsvs_lite.models.vocoder.harmonic_noise import Conditions, HarmonicNoise
 
-ENVELOPES = {"world": WorldEnvelope, "mel_f0": MelEnvelope}
-
 
 class Hn(HarmonicNoise):
     """The source is exact: a band-limited pulse train at F0, and noise. Features alone give both a filter. It
@@ -38,7 +36,8 @@ class Hn(HarmonicNoise):
     ):
         super().__init__(spec, conditioned_on, reach)
         self.bands = Bands(bands, spec.sample_rate, self.filter.bins)
-        self.envelope = ENVELOPES[self.conditioned_on](spec, self.bands, self.filter.bins)
+        envelope = MelEnvelope if "mel" in self.inputs else WorldEnvelope
+        self.envelope = envelope(spec, self.bands, self.filter.bins)
         self.reach += self.frames_of(self.envelope.reach)
 
     def corrections(self, batch: Batch, streams: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
@@ -60,7 +59,7 @@ class Hn(HarmonicNoise):
         lines = torch.cat([self.envelope.lines, self.bands.lines])
         phases = torch.cat([self.envelope.phases, self.bands.phases, self.bands.lines])
         phase = torch.cat([harmonics, turned], -1) @ phases
-        filters = torch.polar(voiced * (harmonics @ lines).exp(), phase)
+        filters = torch.polar((voiced * (harmonics @ lines).exp()).float(), phase.float())
         return self.filter.spectra(pulses) * filters, (noise @ lines).exp()
 
 

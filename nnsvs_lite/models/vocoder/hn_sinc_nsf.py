@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nnsvs_lite.features.spec import Spec
+from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.sine_source import SineSource
 from nnsvs_lite.models.options import Depth, Size
@@ -109,6 +110,8 @@ class HnSincNsf(NeuralVocoder):
         conditioned_on: Conditions | None = None,
         options: VocoderOptions | None = None,
     ):
+        if order % 2 == 0 or hidden < 4:
+            raise DataError(f"order {order} must be odd, hidden {hidden} at least 4")
         source = SineSource(spec.sample_rate, spec.frame_shift, harmonics, AMPLITUDE)
         super().__init__(spec, conditioned_on, options, source)
         self.order, self.moments = order, spec.stats.streams["lf0"]

@@ -13,7 +13,6 @@ from nnsvs_lite.features.config import MelConfig
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.settings import Within
-from nnsvs_lite.models.base import VocoderModel
 from nnsvs_lite.models.batch import Batch, length_mask
 from nnsvs_lite.models.layers import wave_losses
 from nnsvs_lite.models.layers.discriminators import (
@@ -28,10 +27,9 @@ from nnsvs_lite.models.layers.discriminators import (
 from nnsvs_lite.models.layers.noise import running_noise
 from nnsvs_lite.models.layers.sine_source import SineSource
 from nnsvs_lite.models.options import Depth, Size, Weight
+from nnsvs_lite.models.vocoder.conditioned import Conditioned
 
 Conditions = Literal["mel", "mel_f0", "world"]
-SPECTRA = {"mel": ("mel",), "mel_f0": ("lf0", "vuv", "mel"), "world": ("lf0", "vuv", "mgc", "bap")}
-"""Streams that enter a network as numbers, by the name of the choice."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +117,7 @@ def three(sizes: Sequence[int]) -> tuple[int, ...]:
     return tuple(sizes)
 
 
-class NeuralVocoder(VocoderModel):
+class NeuralVocoder(Conditioned):
     """Base of networks from frames of numbers to samples: a system gives :meth:`generate` and ``reach``.
 
     A network may also make its excitation, which a distance of its own can then read.
@@ -135,7 +133,7 @@ class NeuralVocoder(VocoderModel):
             where spectra were analysed without padding for half a window.
 
     Attributes:
-        hop: samples a frame. size: numbers a frame that enter the network.
+        hop: samples a frame.
     """
 
     def __init__(
@@ -146,25 +144,15 @@ class NeuralVocoder(VocoderModel):
         source: SineSource | None = None,
         middle: bool = False,
     ):
-        super().__init__(spec)
+        spectra = conditioned_on or ("mel" if "mel" in spec.streams else "world")
+        super().__init__(spec, spectra, ("lf0", "vuv") if source is not None else ())
         self.source, self.middle = source, middle
         self.options = options or VocoderOptions()
         self.adversarial_from = self.options.adversarial_from
-        self.conditioned_on = SPECTRA[conditioned_on or ("mel" if "mel" in spec.streams else "world")]
-        driving = ("lf0", "vuv") if source is not None else ()
-        self.inputs = tuple(dict.fromkeys((*driving, *self.conditioned_on)))
-        if missing := [name for name in self.inputs if name not in spec.streams]:
-            raise DataError(f"the vocoder needs {', '.join(missing)}, which these features lack")
-        pitch = ("pitch",) if "lf0" in self.inputs else ()
-        self.controls = (*pitch, *(("breathiness", "gender") if "mgc" in self.inputs else ()))
         hop = spec.frame_shift * spec.sample_rate
         self.hop = round(hop)
         if abs(hop - self.hop) > 1e-6:
             raise DataError(f"a frame of {hop:g} samples: a neural vocoder needs a whole number")
-        self.size = sum(spec.streams[name] for name in self.conditioned_on)
-        moments = [spec.stats.streams[name] for name in self.conditioned_on]
-        self.register_buffer("mean", torch.tensor([v for m in moments for v in m.mean]), persistent=False)
-        self.register_buffer("std", torch.tensor([v for m in moments for v in m.std]), persistent=False)
         rate = spec.sample_rate
         self.mel_distances = nn.ModuleList(
             wave_losses.MelDistance(rate, MelConfig(bins, fft, fft, fmax=rate / 2), hop)
@@ -233,8 +221,7 @@ class NeuralVocoder(VocoderModel):
         size = batch.max_frames * self.hop
         # The training's pieces have one length, and end where nothing ends.
         batch = self.continued(batch, int(self.middle) if self.training else self.reach or 0)
-        x = torch.cat([batch.streams[name] for name in self.conditioned_on], -1)
-        made = self.generate(((x - self.mean) / self.std).transpose(1, 2), batch)
+        made = self.generate(self.numbers(batch.streams).transpose(1, 2), batch)
         made = made[..., self.hop // 2 * self.middle :][..., :size]
         made = made[:, None] if made.dim() == 2 else made
         return made * length_mask(batch.frame_lengths * self.hop, size)[:, None]

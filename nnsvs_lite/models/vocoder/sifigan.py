@@ -58,7 +58,7 @@ class SifiGan(SourceFilter):
     ):
         super().__init__(spec, source_weight, conditioned_on, options)
         self.check_rates(rates)
-        check_stages(rates, up_kernels, kernels, dilations)
+        check_stages(channels, rates, up_kernels, kernels, dilations)
         if not len(rates) == len(source_dilations) == len(dense):
             raise DataError(
                 f"source_dilations and dense must have {len(rates)} values, one for each of rates"
