@@ -99,17 +99,18 @@ def test_pitch_flow_learns_to_waver_at_its_rate_and_width_and_takes_differ(items
         optimiser.step()
     flow.eval()
     with torch.no_grad():
-        takes = [flow(collate([short], spec.frame_shift, seed), mean) for seed in (3, 4)]
+        takes = [flow(collate([short], spec.frame_shift, seed), mean) for seed in range(4)]
     real = flow._fast(batch.streams["lf0"] - mean, batch.frame_mask)
-    one, other, real = (x[0, 40:-40, 0] / CENT for x in (*takes, real))
-    widths = [float(x.square().mean().sqrt()) for x in (one, other, real)]
-    assert widths[2] == pytest.approx(0.93 * 60 / 2**0.5, abs=4)
-    assert all(0.6 < width / widths[2] < 1.4 for width in widths[:2])
-    hertz = torch.fft.rfftfreq(len(one), spec.frame_shift)
-    for take in (one, other):
+    *takes, real = (x[0, 40:-40, 0] / CENT for x in (*takes, real))
+    widths = [float(x.square().mean().sqrt()) for x in (*takes, real)]
+    assert widths[-1] == pytest.approx(0.93 * 60 / 2**0.5, abs=4)
+    assert all(0.6 < width / widths[-1] < 1.4 for width in widths[:-1])
+    hertz = torch.fft.rfftfreq(len(real), spec.frame_shift)
+    for take in takes:
         power = torch.fft.rfft(take * torch.hann_window(len(take))).abs().square()
         assert float(power[(hertz > 4.5) & (hertz < 6.5)].sum() / power.sum()) > 0.6
-    assert abs(float(torch.corrcoef(torch.stack([one, other]))[0, 1])) < 0.5
+    # Some pair differs by more than its width: phases are drawn.
+    assert torch.corrcoef(torch.stack(takes)).min() < 0.5
 
 
 def test_an_untrained_flow_sings_the_mean_and_takes_the_habit_s_place(items, spec):

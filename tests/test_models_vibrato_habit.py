@@ -10,7 +10,7 @@ from models_common import ROOT
 
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.features.vibrato import CENTS, find_vibrato, sing_vibrato
-from nnsvs_lite.models.batch import Batch, Example, collate, note_seeds
+from nnsvs_lite.models.batch import Batch, Example, collate
 from nnsvs_lite.models.config import Config
 from nnsvs_lite.models.layers.vibrato_habit import VibratoHabit, held_vowels
 from nnsvs_lite.score import Note, Score
@@ -148,7 +148,7 @@ def test_a_note_keeps_its_draw_when_others_change(habit, two):
 
 def test_a_note_with_another_seed_moves_alone(habit, two):
     example = phrase(two, [0.9, 0.9, 0.9], singer=2)
-    seeds = note_seeds(3, len(example.score.note_context))
+    seeds = batch_of([example], two, 3).score.note_seed[0].numpy().copy()
     seeds[2] = 77
     other = dataclasses.replace(example, score=dataclasses.replace(example.score, note_seed=seeds))
     one, again = (habit(batch_of([e], two, 3))[0, :, 0] for e in (example, other))

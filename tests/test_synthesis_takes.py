@@ -7,7 +7,7 @@ from models_common import ROOT, build
 
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.base import AcousticModel
-from nnsvs_lite.models.batch import Batch, note_seeds
+from nnsvs_lite.models.batch import Batch, collate, note_seeds
 from nnsvs_lite.models.layers.conv import smooth
 from nnsvs_lite.models.layers.expand import sum_by_note
 from nnsvs_lite.models.layers.noise import note_noise
@@ -145,6 +145,18 @@ def test_seeds_of_notes_are_those_of_splitmix():
     np.testing.assert_array_equal(note_seeds(5, 2, first=3), note_seeds(5, 5)[3:])
     assert len(np.unique(np.concatenate([note_seeds(s, 1000) for s in range(20)]))) == 20_000
     assert note_seeds(2**63 - 1, 4).min() >= 0
+
+
+def test_notes_of_a_set_are_drawn_apart_whatever_they_are_batched_with(spec):
+    """Were the first note of each phrase drawn alike, what a set is drawn would not average out."""
+    set_ = [example_of(utt, SCORE, spec) for utt in ("a", "b", "c")]
+    together = collate(set_, 0.005, seed=1).score.note_seed
+    assert len(together.unique()) == together.numel()
+    turned = collate(set_[::-1], 0.005, seed=1).score.note_seed.flip(0)
+    alone = torch.cat([collate([e], 0.005, seed=1).score.note_seed for e in set_])
+    assert torch.equal(together, turned) and torch.equal(together, alone)
+    other = collate(set_, 0.005, seed=2).score.note_seed
+    assert len(torch.cat([together, other]).unique()) == 2 * together.numel()
 
 
 def test_noise_of_a_note_is_its_seed_s_whatever_stands_around():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -20,7 +21,8 @@ class ScoreExample:
         note_context: (N, Cn) float32. phone_context: (P, Cp) float32.
         note_index: (P,) of each phone's note. note_time: (N, 2) score start and end, seconds.
         time_lag: (N,) frames, or None. duration: (P,) whole frames, or None.
-        note_seed: (N,) int64, of chance, for each note; None where that comes from the batch's seed alone.
+        note_seed: (N,) int64, of chance, for each note; None where that comes from the batch's seed and
+            the utterance's id.
     """
 
     note_context: np.ndarray
@@ -45,6 +47,13 @@ def note_seeds(seed: int, count: int, first: int = 0) -> np.ndarray:
 
 
 _GAMMA = np.uint64(0x9E3779B97F4A7C15)
+
+
+def utterance_seed(seed: int, utt: str) -> int:
+    """What ``seed`` means for one utterance of a set: were it the same for all, each note of a number would
+    be drawn alike in every phrase, and what is drawn would not average out over the set.
+    """
+    return int(note_seeds(seed, 1, zlib.crc32(utt.encode()))[0])
 
 
 @dataclass
@@ -159,9 +168,15 @@ def _pad(arrays: Sequence[np.ndarray], dtype: torch.dtype) -> Tensor:
     return pad_sequence([torch.tensor(array).to(dtype) for array in arrays], batch_first=True)
 
 
-def _collate_scores(scores: Sequence[ScoreExample], frame_shift: float, seed: int) -> ScoreBatch:
+def _collate_scores(examples: Sequence[Example], frame_shift: float, seed: int) -> ScoreBatch:
+    scores = [e.score for e in examples]
     first = scores[0]
-    seeds = [note_seeds(seed, len(s.note_context)) if s.note_seed is None else s.note_seed for s in scores]
+    seeds = [
+        note_seeds(utterance_seed(seed, e.utt), len(e.score.note_context))
+        if e.score.note_seed is None
+        else e.score.note_seed
+        for e in examples
+    ]
     return ScoreBatch(
         note_context=_pad([s.note_context for s in scores], torch.float32),
         phone_context=_pad([s.phone_context for s in scores], torch.float32),
@@ -188,9 +203,7 @@ def collate(
         singer=torch.tensor([e.singer for e in examples]),
         language=torch.tensor([e.language for e in examples]),
         streams={name: _pad([e.streams[name] for e in examples], torch.float32) for name in first.streams},
-        score=None
-        if first.score is None
-        else _collate_scores([e.score for e in examples], frame_shift, seed),
+        score=None if first.score is None else _collate_scores(examples, frame_shift, seed),
         seed=seed,
         temperature=temperature,
         given={name: _pad([e.given[name] for e in examples], torch.float32) for name in first.given},
