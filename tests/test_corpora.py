@@ -438,7 +438,7 @@ def test_pages_are_what_the_tool_writes():
         assert path.read_text(encoding="utf-8") == text, f"{path}: run python tools/corpora.py"
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES, *known_corpora("pitch1")])
 def test_recipes(name):
     """Short, no two the same, and each for its corpus."""
     folders = sorted((ROOT / "egs" / name).glob("*1"))
@@ -451,11 +451,11 @@ def test_recipes(name):
         assert len((folder / "run.sh").read_text().splitlines()) <= 60
         for path in [folder / "run.sh", *(folder / "local").glob("*.sh")]:
             assert os.access(path, os.X_OK) and seen[path.read_bytes()] == [path]
-        assert (folder / "svs.sh").resolve().is_file() and (folder / "conf").resolve() == ROOT / "conf"
-    assert (
-        len((ROOT / "nnsvs_lite" / "corpora" / f"{read_facts(name).reader}.py").read_text().splitlines())
-        <= 150
-    )
+        stages = {"svs1": "svs.sh", "pitch1": "pitch.sh"}[folder.name]
+        assert (folder / stages).resolve().is_file() and (folder / "conf").resolve() == ROOT / "conf"
+    facts = read_facts(name)
+    module = ROOT / "nnsvs_lite" / "corpora" / f"{facts.reader or facts.truth}.py"
+    assert facts.recipe == folder.name and len(module.read_text().splitlines()) <= 150
 
 
 # Real labels.

@@ -13,8 +13,10 @@ from nnsvs_lite.corpus.facts import Facts, known_corpora, read_facts
 ROOT = Path(__file__).parents[1]
 NAMES = {"ja": "Japanese", "zh": "Mandarin", "en": "English", "ko": "Korean", "it": "Italian"}
 USE = {"yes": "commercial use allowed", "no": "**non-commercial**", "ask": "commercial use by consent"}
-LINKS = {"svs.sh": "../../TEMPLATE/svs1/svs.sh", "path.sh": "../../TEMPLATE/svs1/path.sh"}
-LINKS |= {"cmd.sh": "../../TEMPLATE/svs1/cmd.sh", "utils": "../../../utils", "conf": "../../../conf"}
+LINKS = {name: f"../../TEMPLATE/svs1/{name}" for name in ("path.sh", "cmd.sh")}
+LINKS |= {"utils": "../../../utils", "conf": "../../../conf"}
+STAGES = {"svs1": "svs.sh", "pitch1": "pitch.sh"}
+KINDS = {"svs1": "to sing", "pitch1": "to score trackers of pitch"}
 
 
 def languages(facts: Facts) -> str:
@@ -28,7 +30,6 @@ def splits(facts: Facts) -> dict:
 def readme(facts: Facts) -> str:
     """The README of a recipe."""
     top = f"{facts.folder}/" if facts.folder else ""
-    table = splits(facts)
     lines = [
         f"# {facts.title}",
         "",
@@ -50,7 +51,35 @@ def readme(facts: Facts) -> str:
             "",
         ]
     lines += [*(f"    {top}{path}" for path in facts.tree.values()), ""]
-    lines += ["## Splits", "", "| name | eval | dev | whose |", "|---|---|---|---|"]
+    lines += _sung(facts) if facts.recipe == "svs1" else _scored(facts)
+    if facts.unsure:
+        lines += ["## Not known", "", *(f"- {text}" for text in facts.unsure), ""]
+    if facts.cite:
+        lines += ["## Citation", "", f"{facts.cite}.", ""]
+    return "\n".join(line for line in lines if line is not None).replace("\n\n\n", "\n\n")
+
+
+def _scored(facts: Facts) -> list[str]:
+    """What is particular of a recipe that scores trackers."""
+    lines = ["## What is done", ""]
+    lines += ["F0 is found by Harvest, DIO, SwiftF0 and Praat; those that are not installed (extras `f0` and"]
+    lines += [
+        "`pitch`) are skipped, with a line. From each one's F0 the notes are found as `nnsvs-lite transcribe`"
+    ]
+    lines += [
+        "does. `RESULTS.md` has what is annotated: RPA, RCA, voicing decision error, voicing recall and false"
+    ]
+    lines += ["alarm, the median error in cents; F1 of notes by onset (50 ms), pitch (50 cents) and end.", ""]
+    lines += [f"- {note[0].upper()}{note[1:].rstrip('.')}." for note in facts.notes]
+    lines += ["", "A recording that cannot be used stops stage 0, by name; `--local-data-opts` with"]
+    lines += ["`--bad-songs leave-out` goes on without it.", ""]
+    return lines
+
+
+def _sung(facts: Facts) -> list[str]:
+    """What is particular of a recipe that sings."""
+    table = splits(facts)
+    lines = ["## Splits", "", "| name | eval | dev | whose |", "|---|---|---|---|"]
     for name, split in table["splits"].items():
         dev = (
             " ".join(split.get("dev", []))
@@ -74,14 +103,22 @@ def readme(facts: Facts) -> str:
             "`--bad-songs leave-out` goes on without it.",
             "",
         ]
-    if facts.unsure:
-        lines += ["## Not known", "", *(f"- {text}" for text in facts.unsure), ""]
-    if facts.cite:
-        lines += ["## Citation", "", f"{facts.cite}.", ""]
-    return "\n".join(line for line in lines if line is not None).replace("\n\n\n", "\n\n")
+    return lines
 
 
-def page(corpora: list[Facts], others: list[Facts]) -> str:
+HEAD = ["| corpus | recipe | languages | singers | size | licence | use |", "|---|---|---|---|---|---|---|"]
+
+
+def row(f: Facts) -> str:
+    """A line of the table of recipes."""
+    licence = f"[{f.licence.name}]({f.licence.url})" if f.licence.url else f.licence.name
+    return (
+        f"| {f.title} | [{f.name}](../egs/{f.name}/{f.recipe}/README.md) | {languages(f)} | {f.singers} |"
+        f" {f.size} | {licence} | {USE[f.licence.commercial]} |"
+    )
+
+
+def page(corpora: list[Facts], pitched: list[Facts], others: list[Facts]) -> str:
     """docs/corpora.md."""
     lines = [
         "# Corpora",
@@ -101,21 +138,25 @@ def page(corpora: list[Facts], others: list[Facts]) -> str:
         "`nnsvs-lite pack` says whether commercial use is allowed, `nnsvs-lite sing` with `--verbose` the",
         "whole notice.",
         "",
-        "| corpus | recipe | languages | singers | size | licence | use |",
-        "|---|---|---|---|---|---|---|",
+        *HEAD,
+        *map(row, corpora),
     ]
-    for f in corpora:
-        recipe = next(iter(sorted((ROOT / "egs" / f.name).glob("*1"))), ROOT / "egs" / f.name / "svs1")
-        where = recipe.relative_to(ROOT).as_posix()
-        licence = f"[{f.licence.name}]({f.licence.url})" if f.licence.url else f.licence.name
-        lines.append(
-            f"| {f.title} | [{f.name}](../{where}/README.md) | {languages(f)} | {f.singers} | {f.size} |"
-            f" {licence} | {USE[f.licence.commercial]} |"
-        )
     lines += [
         "",
         "Two recipes have pages of their own: [demo](../egs/demo/svs1), of a virtual singer, and",
         "[nit_song070](../egs/nit_song070/svs1/README.md), the demo songs of HTS (CC BY 3.0).",
+    ]
+    lines += [
+        "",
+        "## To score trackers of pitch",
+        "",
+        "These have recordings to hear pitch in, and no phones to sing with. Their recipes set F0 trackers,",
+        "and the notes made of what they find, against what people annotated where they did:",
+        "",
+        "    cd egs/vocadito/pitch1 && ./run.sh --db-root FOLDER",
+        "",
+        *HEAD,
+        *map(row, pitched),
     ]
     lines += [
         "",
@@ -147,18 +188,27 @@ def without(facts: Facts) -> str:
 def scaffold(facts: Facts, folder: Path) -> None:
     """The scripts of a recipe that has none."""
     (folder / "local").mkdir(parents=True)
-    for name, target in LINKS.items():
+    stages = STAGES[facts.recipe]
+    for name, target in (LINKS | {stages: f"../../TEMPLATE/{facts.recipe}/{stages}"}).items():
         (folder / name).symlink_to(target)
-    default = splits(facts)["default"]
+    if facts.recipe == "svs1":
+        title, more = (
+            f"{facts.title}, split {splits(facts)['default']}",
+            f"--features-config {facts.features} ",
+        )
+        prepare, made = "prepare", "data dirs"
+    else:
+        title, more = f"F0 trackers on {facts.title}", ""
+        prepare, made = "pitch prepare", "tables of recordings, F0 and notes"
     head = "#!/usr/bin/env bash\n"
     scripts = {
-        "run.sh": f"{head}# {facts.title}: {facts.singers}, {languages(facts)}.\n"
+        "run.sh": f"{head}# {facts.title}: {facts.singers}, {languages(facts)}; {KINDS[facts.recipe]}.\n"
         "#   ./run.sh --db-root FOLDER      with a copy of the corpus (README.md says how to get it)\n"
         'set -euo pipefail\ncd "$(dirname "${BASH_SOURCE[0]}")"\n\n'
-        f'exec ./svs.sh --db-root downloads/{facts.name} --title "{facts.title}, split {default}" \\\n'
-        f'    --features-config {facts.features} -- "$@"\n',
-        "local/data.sh": f"{head}# Stage 0: {facts.title} as data dirs. Options: nnsvs-lite prepare --help\n"
-        f'set -euo pipefail\n\nexec nnsvs-lite prepare {facts.name} "$@"\n',
+        f'exec ./{stages} --db-root downloads/{facts.name} --title "{title}" \\\n'
+        f'    {more}-- "$@"\n',
+        "local/data.sh": f"{head}# Stage 0: {facts.title} as {made}. Options: nnsvs-lite {prepare} --help\n"
+        f'set -euo pipefail\n\nexec nnsvs-lite {prepare} {facts.name} "$@"\n',
         "local/download.sh": f"{head}# Stage -1: checks the copy of {facts.title} in the folder $1,\n"
         "# or says where to get it.\n"
         f'set -euo pipefail\n\nexec nnsvs-lite corpus {facts.name} --db-root "$1"\n',
@@ -170,22 +220,20 @@ def scaffold(facts: Facts, folder: Path) -> None:
 
 def texts() -> dict[Path, str]:
     """Every file that is generated, with its text."""
-    corpora = [read_facts(name) for name in known_corpora()]
-    others = [read_facts(name) for name in known_corpora(readable=False)]
-    pages = {ROOT / "docs" / "corpora.md": page(corpora, others)}
+    corpora, pitched, others = (
+        [read_facts(name) for name in known_corpora(kind)] for kind in ("svs1", "pitch1", "")
+    )
+    pages = {ROOT / "docs" / "corpora.md": page(corpora, pitched, others)}
     pages |= {ROOT / "egs" / facts.name / "README.md": without(facts) for facts in others}
-    for facts in corpora:
-        for folder in sorted((ROOT / "egs" / facts.name).glob("*1")):
-            if (ROOT / "conf" / "split" / f"{facts.name}.yaml").is_file():
-                pages[folder / "README.md"] = readme(facts)
+    pages |= {ROOT / "egs" / f.name / f.recipe / "README.md": readme(f) for f in (*corpora, *pitched)}
     return pages
 
 
 def main() -> int:
-    for name in known_corpora():
-        folder = ROOT / "egs" / name / "svs1"
-        if not folder.parent.is_dir():
-            scaffold(read_facts(name), folder)
+    for facts in map(read_facts, (*known_corpora("svs1"), *known_corpora("pitch1"))):
+        folder = ROOT / "egs" / facts.name / facts.recipe
+        if not folder.is_dir():
+            scaffold(facts, folder)
     for path, text in texts().items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")

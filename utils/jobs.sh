@@ -1,9 +1,9 @@
 # shellcheck shell=bash disable=SC2154
-# Runs the jobs of svs.sh. To be sourced; train_cmd and cuda_cmd (cmd.sh), logdir, ngpu and threads must be set when
-# a job starts.
+# Runs the jobs of svs.sh and pitch.sh. To be sourced; train_cmd and cuda_cmd (cmd.sh), logdir, ngpu and threads must
+# be set when a job starts.
 
 fail() {
-    echo "svs.sh: error: $*" >&2
+    echo "${0##*/}: error: $*" >&2
     exit 1
 }
 need_file() { [ -f "$1" ] || fail "$1: no such file; $2"; }
@@ -21,7 +21,7 @@ stop() {
     if [ -n "${!:-}" ] && kill -TERM "$!" 2>/dev/null; then
         wait
     fi
-    echo "svs.sh: stopped; run it again to go on" >&2
+    echo "${0##*/}: stopped; run it again to go on" >&2
     exit "$1"
 }
 trap 'stop 130' INT

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from nnsvs_lite import __version__
-from nnsvs_lite.bin import stages, tools  # noqa: F401 - they fill the table
+from nnsvs_lite.bin import pitch, stages, tools  # noqa: F401 - they fill the table
 from nnsvs_lite.bin.command import COMMANDS, Command
 from nnsvs_lite.io.errors import DataError, nearest
 from nnsvs_lite.io.leftout import strictly

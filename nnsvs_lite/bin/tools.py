@@ -32,11 +32,11 @@ def corpus(args: Namespace) -> None:
     from nnsvs_lite.corpus import fetch
 
     if args.name is None:
-        for facts in map(known.read_facts, known.known_corpora()):
+        for facts in map(known.read_facts, (*known.known_corpora(), *known.known_corpora("pitch1"))):
             print(f"{facts.name:16}{'/'.join(facts.languages):6} {facts.title}: {facts.licence.name}")
         return
     facts = known.read_facts(args.name)
-    if args.db_root is None or not facts.reader:
+    if args.db_root is None or not facts.recipe:
         print(fetch.describe(facts))
         return
     if args.unpack is not None:

@@ -80,8 +80,8 @@ class Facts:
         name: of its YAML, and of its recipe.
         title: for people. languages: codes, or names of what has no code here. singers, size: for people.
         licence, get: see there.
-        reader: module of :mod:`nnsvs_lite.corpora` that reads it; empty where it cannot be read, ``unsure``
-            says why.
+        reader: module of :mod:`nnsvs_lite.corpora` that reads it to sing from. truth: one that reads pitch to
+            score trackers by. Where both are empty, ``unsure`` says why.
         folder: name of its top folder; ``--db-root`` is that, or the folder it lies in.
         tree: of each kind of file (``wav``, ``label``, ``score``) its path in that folder, with ``{song}``,
             and perhaps ``{singer}`` and ``{part}``.
@@ -103,7 +103,8 @@ class Facts:
     size: str
     licence: Licence
     get: Get
-    reader: str
+    reader: str = ""
+    truth: str = ""
     folder: str = ""
     tree: dict[str, str] = field(default_factory=dict)
     optional: list[str] = field(default_factory=list)
@@ -118,6 +119,11 @@ class Facts:
     notes: list[str] = field(default_factory=list)
     cite: str = ""
     features: str = "world_48k"
+
+    @property
+    def recipe(self) -> str:
+        """The kind of its recipe: ``svs1`` sings, ``pitch1`` scores trackers; empty where it has none."""
+        return "svs1" if self.reader else "pitch1" if self.truth else ""
 
     @property
     def notice(self) -> str:
@@ -151,9 +157,9 @@ def read_facts(name: str | Path) -> Facts:
     return settings.build(Facts, {"name": path.stem, **settings.value})
 
 
-def known_corpora(readable: bool = True) -> list[str]:
-    """Names of the corpora that have a YAML and can be read; or of those that cannot."""
-    return [name for name in config_names("corpus") if bool(read_facts(name).reader) == readable]
+def known_corpora(recipe: str = "svs1") -> list[str]:
+    """Names of the corpora that have a YAML and a recipe of this kind; of an empty one, those without."""
+    return [name for name in config_names("corpus") if read_facts(name).recipe == recipe]
 
 
 @dataclass(frozen=True)

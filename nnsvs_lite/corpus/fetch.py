@@ -30,7 +30,7 @@ def describe(facts: Facts) -> str:
     top = f"{facts.folder}/" if facts.folder else ""
     lines = [facts.notice.rstrip(), f"Get it: {facts.get.where}"]
     lines += [f"        {facts.get.how}"] if facts.get.how else []
-    if not facts.reader:
+    if not facts.recipe:
         return "\n".join([*lines, "There is no recipe for it:", *facts.unsure])
     lines += ["Expected in the folder of --db-root:", *(f"    {top}{path}" for path in facts.tree.values())]
     return "\n".join(lines)

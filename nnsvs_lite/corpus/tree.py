@@ -72,14 +72,19 @@ def find_songs(facts: Facts, root: Path) -> tuple[list[Found], list[str]]:
     own = [kind for kind in facts.tree if set(places[kind]) == set(names) and kind not in facts.elsewhere]
     found: dict[tuple[str, ...], dict[str, Path]] = {}
     common: dict[str, dict[tuple[str, ...], Path]] = {}
+    songs, faults = [], []
     for kind, pattern in facts.tree.items():
         for path, values in _matches(root, pattern, facts.song):
             key = tuple(unescaped(values[name]) for name in (names if kind in own else places[kind]))
             if kind in own:
-                found.setdefault(key, {})[kind] = path
+                first = found.setdefault(key, {}).setdefault(kind, path)
+                if first != path:
+                    places_of = "#".join(filter(None, key))
+                    faults.append(
+                        f"{places_of}: {path.relative_to(root)} has the name of {first.relative_to(root)}"
+                    )
             else:
                 common.setdefault(kind, {})[key] = path
-    songs, faults = [], []
     for key, files in sorted(found.items()):
         values = dict(zip(names, key))
         for kind, table in common.items():
@@ -109,9 +114,14 @@ def _matches(root: Path, pattern: str, song: str) -> Iterator[tuple[Path, dict[s
         seen.add(name)
         return f"(?P<{name}>{song if name == 'song' else '[^/]+?'})"
 
-    expression = re.compile(_PLACE.sub(group, re.escape(pattern)).replace(r"\*", "[^/]*"))
-    glob = re.sub(r"\[", "[[]", pattern)
-    for path in sorted(root.glob(re.sub(r"\*+", "*", re.sub(r"\{\w+\}", "*", glob)))):
+    # ** stands for folders of any depth.
+    expression = (
+        _PLACE.sub(group, re.escape(pattern)).replace(r"\*\*/", "(?:[^/]+/)*").replace(r"\*", "[^/]*")
+    )
+    expression = re.compile(expression)
+    names = re.sub(r"\{\w+\}", "*", re.sub(r"\[", "[[]", pattern)).split("/")
+    names = [name if name == "**" else re.sub(r"\*+", "*", name) for name in names]
+    for path in sorted(root.glob("/".join(names))):
         match = expression.fullmatch(path.relative_to(root).as_posix())
         # Other systems leave files such as ._01.wav.
         if match and not path.name.startswith(".") and path.is_file():

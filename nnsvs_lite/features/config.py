@@ -19,8 +19,8 @@ class F0Config:
     """How F0 is found.
 
     Attributes:
-        tracker: ``harvest`` (Morise 2017), ``dio`` (Morise 2010, refined by StoneMask) or ``swift-f0`` (a
-            small neural tracker, extra ``f0``).
+        tracker: ``harvest`` (Morise 2017), ``dio`` (Morise 2010, refined by StoneMask), ``swift-f0`` (a small
+            neural tracker, extra ``f0``) or ``praat`` (Boersma 1993, extra ``pitch``).
         floor: lowest F0 ever searched, Hz; it also sets WORLD's FFT size. ceil: highest F0 ever searched, Hz.
         score_range: search only from the phrase's lowest note less ``margin`` to its highest note plus
             ``margin``, within ``floor`` and ``ceil``.
@@ -38,7 +38,7 @@ class F0Config:
         confidence: swift-f0 only: frames below it are unvoiced.
     """
 
-    tracker: Literal["dio", "harvest", "swift-f0"] = "dio"
+    tracker: Literal["dio", "harvest", "swift-f0", "praat"] = "dio"
     floor: Annotated[float, Within(40)] = 71.0
     ceil: float = 1200.0
     score_range: bool = True

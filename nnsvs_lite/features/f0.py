@@ -1,6 +1,7 @@
-"""F0: three trackers, a search range taken from the score, and cleaning against it."""
+"""F0: four trackers, a search range taken from the score, and cleaning against it."""
 
 import functools
+import importlib.util
 import math
 
 import numpy as np
@@ -8,6 +9,12 @@ import numpy as np
 from nnsvs_lite.features.audio import resample
 from nnsvs_lite.features.config import F0Config, FeatureConfig
 from nnsvs_lite.io.errors import DataError
+
+_PACKAGES = {
+    "swift-f0": ("swift_f0", "swift-f0", "f0"),
+    "praat": ("parselmouth", "praat-parselmouth", "pitch"),
+}
+"""Of trackers that are optional the module, the package it comes with, and our extra."""
 
 FOLDED_WITHIN = 2.0
 """An octave fold must bring an F0 within this of a note, in semitones."""
@@ -48,8 +55,12 @@ def track(x: np.ndarray, config: FeatureConfig, n_frames: int, low: float, high:
     """
     needed = math.ceil(n_frames * config.frame_shift * config.sample_rate) + 1
     x = np.ascontiguousarray(np.pad(x, (0, max(0, needed - len(x)))), np.float64)
+    if need := lacking(config.f0.tracker):
+        raise DataError(need, "f0.tracker")
     if config.f0.tracker == "swift-f0":
         return _swift(x, config, n_frames, low, high)
+    if config.f0.tracker == "praat":
+        return _praat(x, config, n_frames, low, high)
     from nnsvs_lite.features.world import pyworld
 
     rate, tracker = config.sample_rate, {"dio": pyworld.dio, "harvest": pyworld.harvest}[config.f0.tracker]
@@ -57,14 +68,19 @@ def track(x: np.ndarray, config: FeatureConfig, n_frames: int, low: float, high:
     return (pyworld.stonemask(x, f0, times, rate) if tracker is pyworld.dio else f0)[:n_frames]
 
 
+@functools.cache
+def lacking(tracker: str) -> str:
+    """What a tracker needs that is not installed, for people; empty if nothing."""
+    module, package, extra = _PACKAGES.get(tracker, ("", "", ""))
+    if not module or importlib.util.find_spec(module) is not None:
+        return ""
+    return f"tracker {tracker} needs the package {package}: pip install 'nnsvs_lite[{extra}]'"
+
+
 @functools.lru_cache(maxsize=1)
 def _swift_model():
-    try:
-        from swift_f0 import SwiftF0
-    except ImportError:
-        raise DataError(
-            "tracker swift-f0 needs the package swift-f0: pip install 'nnsvs_lite[f0]'", "f0.tracker"
-        ) from None
+    from swift_f0 import SwiftF0
+
     return SwiftF0(threads=1)
 
 
@@ -78,6 +94,40 @@ def _swift(x: np.ndarray, config: FeatureConfig, n_frames: int, low: float, high
     curve = np.exp(np.interp(times, found.timestamps[voiced], np.log(found.pitch_hz[voiced])))
     confidence = np.interp(times, found.timestamps, found.confidence)
     return np.where(confidence >= config.f0.confidence, curve, 0.0)
+
+
+def _praat(x: np.ndarray, config: FeatureConfig, n_frames: int, low: float, high: float) -> np.ndarray:
+    """Autocorrelation with a path through its candidates (Boersma, 1993), with Praat's own settings."""
+    import parselmouth
+
+    sound = parselmouth.Sound(x, sampling_frequency=config.sample_rate)
+    if sound.duration < 3.0 / low:
+        # Praat refuses what is shorter than its window.
+        return np.zeros(n_frames)
+    found = sound.to_pitch_ac(time_step=config.frame_shift, pitch_floor=low, pitch_ceiling=high)
+    times = np.arange(n_frames) * config.frame_shift
+    return at_times(found.xs(), found.selected_array["frequency"], times)
+
+
+def at_times(times: np.ndarray, f0: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """F0 (T,) in Hz, 0 where unvoiced, at ``times`` in seconds, as it is at the times ``wanted``.
+
+    A wanted time is voiced if the frame nearest to it is; log F0 is linear between two voiced frames. What is
+    more than a frame before or after all is unvoiced.
+    """
+    if not len(times):
+        return np.zeros(len(wanted))
+    after = np.clip(np.searchsorted(times, wanted), 1, max(len(times) - 1, 1))
+    before, after = after - 1, np.minimum(after, len(times) - 1)
+    span = times[after] - times[before]
+    part = np.clip((wanted - times[before]) / np.where(span > 0, span, 1.0), 0.0, 1.0)
+    nearest = np.where(part < 0.5, before, after)
+    both = (f0[before] > 0) & (f0[after] > 0)
+    logs = np.log(np.maximum(f0, 1e-9))
+    between = np.exp(logs[before] * (1.0 - part) + logs[after] * part)
+    edge = span.max(initial=0.0)
+    inside = (wanted >= times[0] - edge) & (wanted <= times[-1] + edge)
+    return np.where(inside, np.where(both, between, f0[nearest]), 0.0)
 
 
 def runs(mask: np.ndarray) -> list[tuple[int, int]]:

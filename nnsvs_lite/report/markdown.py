@@ -62,7 +62,7 @@ def _aligned_table(table: Sequence[Sequence[str]]) -> list[str]:
     return [lines[0], f"| {' | '.join([f':{first}', *(f'{rule}:' for rule in others)])} |", *lines[1:]]
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     lines = ["| " + " | ".join(row) + " |" for row in (head, *rows)]
     return [lines[0], "|---|" + "---:|" * (len(head) - 1), *lines[1:]]
 
@@ -160,27 +160,32 @@ def results_md(comparison: Comparison, experiments: Sequence[Experiment], setup:
         classes = [f"`{_safe(e.class_path)}`" if e.class_path else "–" for e in experiments]
         sizes = ["–" if e.parameters is None else f"{e.parameters:,}" for e in experiments]
         rows = zip((_safe(e.kind) for e in experiments), classes, sizes)
-        lines += ["## Models", "", *_table(["part", "class", "parameters"], rows), ""]
+        lines += ["## Models", "", *markdown_table(["part", "class", "parameters"], rows), ""]
         lines += [f"- {_safe(e.kind)}: {_trained(e.trained)}" for e in experiments if e.trained] + [""]
     sung = f"{setup['n_utts']} utterances, {setup['seconds']:.1f} s"
     about = f"{sung}, features of `{_safe(setup['dump'])}`. Lower is better."
     about += "".join(f" {_safe(line)}." for line in told_vocoders(setup.get("vocoders", {})))
     head, *rows = _numbers(comparison, "main")
-    lines += [f"## Scores on `{_safe(setup['set'])}`", "", about, "", *_table(head, rows), ""]
+    lines += [f"## Scores on `{_safe(setup['set'])}`", "", about, "", *markdown_table(head, rows), ""]
     lines += [f"- `{name}`: {REFERENCES[name]}" for name in comparison.runs if name in REFERENCES]
     for name in comparison.models:
         found = [cell for _, cells in comparison.gains("main", names=[name])[1] for cell in cells if cell]
         if found:
             shown = _safe(name)
             head = ["metric", shown, FLOOR, f"{shown} better by", "95 % interval", "verdict"]
-            lines += ["", f"## `{shown}` against the floor", "", *_table(head, map(_gain_cells, found))]
+            lines += [
+                "",
+                f"## `{shown}` against the floor",
+                "",
+                *markdown_table(head, map(_gain_cells, found)),
+            ]
     if table := _liveliness(comparison, lambda m, name: m.show(comparison.runs[name][0].value(m))):
         lines += ["", "## Liveliness", "", LIVELY, "", *table]
     titles = {"truth": "Against what the virtual singer meant", "more": "More metrics"}
     for group, title in (titles | {"espnet": "As ESPnet measures"}).items():
         head, *rows = _numbers(comparison, group)
         if rows:
-            lines += ["", f"## {title}", "", *_table(head, rows)]
+            lines += ["", f"## {title}", "", *markdown_table(head, rows)]
     lines += ["", HOW]
     for group in ("main", "life", "truth", "more", "espnet"):
         prefix = PREFIXES.get(group, "")

@@ -1,0 +1,1 @@
+../svs1/path.sh

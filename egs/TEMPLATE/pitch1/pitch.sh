@@ -1,0 +1,70 @@
+#!/usr/bin/env bash
+# The stages of a recipe that scores F0 trackers. A recipe's run.sh sets its corpus values and calls this.
+set -euo pipefail
+
+# Options
+stage=-1  # first stage to run: -1 download, 0 data, 1 F0 and notes of every tracker, 2 scores
+stop_stage=2  # last stage to run
+nj=2  # parallel jobs
+db_root=downloads  # folder that holds the corpus
+local_data_opts=  # more options for local/data.sh, such as '--bad-songs leave-out'
+trackers="harvest dio swift-f0 praat"  # trackers; those that are not installed are skipped
+floor=60  # lowest F0 that is searched, Hz
+ceil=1200  # highest F0 that is searched, Hz
+title=Results  # heading of RESULTS.md
+results_md=RESULTS.md  # where to write the table of the recipe as it is; of any run, where the option is given
+datadir=data  # where the tables of stage 0 are
+expdir=exp  # where F0, notes and scores are
+logdir=log  # where logs are
+description="Scores F0 trackers on a corpus whose pitch is known, stage by stage."
+. utils/parse_options.sh
+
+. ./path.sh
+. ./cmd.sh
+. utils/jobs.sh
+
+announce() { echo "=== stage $1: $2"; }
+is_due() { [ "${stage}" -le "$1" ] && [ "${stop_stage}" -ge "$1" ]; }
+
+for number in stage stop_stage nj; do
+    [[ ${!number} =~ ^-?[0-9]+$ ]] || fail "--${number//_/-} must be a whole number, not '${!number}'"
+done
+[ "${nj}" -ge 1 ] || fail "--nj must be at least 1, not ${nj}"
+
+# RESULTS.md is of the recipe as it is, on whatever part of the corpus is there.
+table=${expdir}/RESULTS.md
+! is_usual local_data_opts trackers floor ceil && ! is_given results_md || table=${results_md}
+repeat=./run.sh
+for option in local_data_opts trackers floor ceil; do
+    value=${!option}
+    [[ ${value} != *\ * ]] || value="'${value}'"
+    repeat+=${value:+ --${option//_/-} ${value}}
+done
+
+if is_due -1; then
+    announce -1 "download"
+    one download local/download.sh "${db_root}"
+fi
+
+if is_due 0; then
+    announce 0 "data preparation"
+    # shellcheck disable=SC2086
+    one data local/data.sh --db-root "${db_root}" --out "${datadir}" ${local_data_opts}
+fi
+
+if is_due 1; then
+    announce 1 "F0 and notes"
+    need_file "${datadir}/wav.scp" "run stage 0 first"
+    # shellcheck disable=SC2086
+    one track nnsvs-lite pitch track --data "${datadir}" --out "${expdir}" --nj "${nj}" \
+        --floor "${floor}" --ceil "${ceil}" --trackers ${trackers}
+fi
+
+if is_due 2; then
+    announce 2 "scores"
+    need_file "${datadir}/wav.scp" "run stage 0 first"
+    one score nnsvs-lite pitch score --data "${datadir}" --exp "${expdir}" --out "${expdir}" \
+        --results-md "${table}" --title "${title}" --command "${repeat}"
+    echo
+    echo "results:  $(readlink -f "${table}")"
+fi

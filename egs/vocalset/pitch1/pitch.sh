@@ -1,0 +1,1 @@
+../../TEMPLATE/pitch1/pitch.sh
