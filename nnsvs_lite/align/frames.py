@@ -23,6 +23,8 @@ QUIET = -60.0
 """dB below the loudest frame: nothing is sung there."""
 LOW, HIGH = 70.0, 1100.0
 """Hz: where F0 is looked for."""
+BANDS, CEPSTRA = 28, 14
+"""Of the mel spectrum, and how many of its cepstra are kept: the first columns of the features."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +76,8 @@ def _voicing(audio: np.ndarray, rate: int, centres: np.ndarray) -> np.ndarray:
 def analyse(audio: np.ndarray, sample_rate: int, shift: float = 0.005) -> Frames:
     """Measures an utterance (samples,), mono, -1..1, at ``sample_rate`` Hz every ``shift`` seconds.
 
-    Gives ``floor(duration / shift) + 1`` frames. Columns: 14 mel cepstra, their slopes over +-2 and
-    +-4 frames (Furui, 1986, eq. 1), voicing and its slope.
+    Gives ``floor(duration / shift) + 1`` frames. Columns: :data:`CEPSTRA` mel cepstra, their slopes over
+    +-2 and +-4 frames (Furui, 1986, eq. 1), voicing and its slope.
     """
     from scipy.fft import dct
     from scipy.ndimage import uniform_filter1d
@@ -90,7 +92,7 @@ def analyse(audio: np.ndarray, sample_rate: int, shift: float = 0.005) -> Frames
     count = int(len(audio) / (shift * rate) + 1e-6) + 1
     size = int(0.020 * rate)
     fft_size, top = 1 << (size - 1).bit_length(), min(7600.0, 0.48 * rate)
-    mel = MelConfig(28, fft_size, size, 60.0, top, scale="htk", power=2.0, log_floor=1e-14)
+    mel = MelConfig(BANDS, fft_size, size, 60.0, top, scale="htk", power=2.0, log_floor=1e-14)
     config = FeatureConfig(rate, shift, f0=F0Config(tracker="dio"), mel=mel)
     centres = np.minimum(frame_centres(count, config), len(audio) - 1)
     power = uniform_filter1d(audio**2, size, mode="constant")[centres]
@@ -104,7 +106,7 @@ def analyse(audio: np.ndarray, sample_rate: int, shift: float = 0.005) -> Frames
     decibel = 10.0 * np.log10(np.maximum(bands - noise, noise))
     decibel = np.maximum(decibel - np.percentile(decibel.max(axis=1), 99.0), FLOOR_DB)
     voicing = _voicing(audio, rate, centres)
-    static = np.column_stack([dct(decibel, type=2, norm="ortho", axis=1)[:, :14], 20.0 * voicing])
+    static = np.column_stack([dct(decibel, type=2, norm="ortho", axis=1)[:, :CEPSTRA], 20.0 * voicing])
     padded = np.pad(static, ((4, 4), (0, 0)), mode="edge")
     slopes = [savgol_filter(padded, width, 1, deriv=1, axis=0)[4:-4] for width in (5, 9)]
     smooth = np.pad(uniform_filter1d(decibel, 3, axis=0, mode="nearest"), ((2, 1), (0, 0)), mode="edge")
