@@ -60,6 +60,12 @@ ELSEWHERE = {
     "nnsvs-lite transcribe song.wav": ("tests/test_recordings_drafts.py", '"transcribe", str(path), "-o"'),
     "nnsvs-lite card egs": ("tests/test_recipe_myvoice.py", '"card", voice'),
     "nnsvs-lite convert-vocoder": ("tests/test_models_foreign.py", '"convert-vocoder"'),
+    "./run.sh --mixture": ("tests/test_recipe_mixed.py", '"--mixture", "../../../two.yaml"'),
+    "nnsvs-lite mix": ("egs/mixed/svs1/local/data.sh", 'nnsvs-lite mix "${db_root}"'),
+    "nnsvs-lite sing song.musicxml --model exp/acoustic_resf0_conv_world_24k --lang": (
+        "tests/test_recipe_mixed.py",
+        '"--lang", lang, "--singer", singer',
+    ),
     "nnsvs-lite sing SCORE": (CI, "nnsvs-lite sing"),
     "nnsvs-lite sing song.musicxml --model exp/acoustic_resf0_conv_world_24k_multi": (CI, "--singer mei"),
 }

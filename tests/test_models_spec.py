@@ -11,11 +11,16 @@ import torch
 from models_common import ROOT, batch_of, build, examples, shaken
 from toy import LYRICS, make_dump, make_score
 
-from nnsvs_lite.features.spec import MAX_ITEMS, PhoneSet, Spec
+from nnsvs_lite.features.spec import MAX_ITEMS, PhoneSet, Spec, current_phones
+from nnsvs_lite.features.stats import compute_stats
+from nnsvs_lite.io.ctm import read_ctm
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.io.tables import read_table
 from nnsvs_lite.models.checkpoint import load, load_model, save, save_model
 from nnsvs_lite.models.config import Config
+from nnsvs_lite.models.layers.context import adopt_rows, phone_rows
 from nnsvs_lite.score.languages import get_language
+from nnsvs_lite.score.types import Score
 from nnsvs_lite.synthesis.decode import decode
 from nnsvs_lite.synthesis.phrases import example_of
 from nnsvs_lite.synthesis.singer import Singer
@@ -32,6 +37,13 @@ JA, EN, ZH = (
 def both(tmp_path_factory):
     """A dump of Japanese and English phrases."""
     return make_dump(tmp_path_factory.mktemp("both"), {"train": 6, "dev": 2, "eval": 2}, languages=(JA, EN))
+
+
+@pytest.fixture(scope="module")
+def shared_dump(tmp_path_factory):
+    """A dump of Japanese and Mandarin phrases, which share phones."""
+    folder, sets = tmp_path_factory.mktemp("shared"), {"train": 6, "dev": 2, "eval": 2}
+    return make_dump(folder, sets, languages=(JA, ZH), shared=True)
 
 
 def test_plain_values_and_back(spec, both):
@@ -150,6 +162,98 @@ class TestSeveralLanguages:
         for code, lyrics in (JA, EN):
             song = singer.sing(make_score(np.random.default_rng(1), 3, code, lyrics))
             assert np.abs(song.waveform).max() > 0
+
+
+class TestSharedPhones:
+    """Phones with the same phonetic features are one, whatever their languages call them."""
+
+    def test_names_and_ids(self, shared_dump):
+        spec = Spec.read(shared_dump)
+        own = replace(spec, stats=None, shared_phones=False)
+        assert "ja/a=zh/a" in spec.phones and "ja/k=zh/g" in spec.phones and "ja/e" in spec.phones
+        assert len(set(spec.phones)) == len(spec.phones) < len(own.phones)
+        ids = {name: i for i, name in enumerate(spec.phones, start=1)}
+        for code in spec.codes:
+            language = get_language(code)
+            for phone in language.phones:
+                number = ids[spec.name_of(code, phone)]
+                assert spec.phone_classes[number] == language.classes(phone)
+                assert spec.sustaining[number] == (phone in language.vowels or phone in language.silences)
+            # Of one language no two become one.
+            assert len({spec.name_of(code, phone) for phone in language.phones}) == len(language.phones)
+
+    @pytest.mark.parametrize(
+        "codes", [("de", "en", "es", "fr", "it", "ja", "ko", "zh"), ("es", "it"), ("en", "it")]
+    )
+    def test_what_is_one_sounds_alike(self, spec, codes):
+        names = replace(spec, stats=None, languages=current_phones(codes), shared_phones=True).phones
+        together = {name for name in names if "=" in name}
+        for name in together:
+            phones = [part.split("/") for part in name.split("=")]
+            assert len({code for code, _ in phones}) == len(phones)
+            assert len({frozenset(get_language(c).features[p].split()) for c, p in phones}) == 1
+        # A trill, a tap, an l and an English r are liquids all the same.
+        assert not any("/r" in name and ("/ɾ" in name or "/l" in name or "/ʎ" in name) for name in together)
+
+    def test_contexts_and_back(self, shared_dump):
+        spec = Spec.read(shared_dump)
+        for code, lyrics in (JA, ZH):
+            score = make_score(np.random.default_rng(0), 6, code, lyrics)
+            rows = spec.context("phone", score)
+            assert spec.symbols(rows, code) == score.phones
+            numbers = rows[:, spec.column("phone", "phone")].astype(int)
+            assert [spec.phones[i - 1] for i in numbers] == [spec.name_of(code, p) for p in score.phones]
+
+    def test_statistics_are_of_both(self, shared_dump, tmp_path):
+        shared = Spec.read(shared_dump).stats.phones
+        # Tables hold each language's own numbers: the same features are read either way.
+        folder = shutil.copytree(shared_dump, tmp_path / "dump")
+        replace(Spec.read(folder), stats=None, shared_phones=False).write(folder)
+        own = compute_stats(folder).phones
+        assert shared["ja/a=zh/a"].count == own["ja/a"].count + own["zh/a"].count
+        assert sum(phone.count for phone in shared.values()) == sum(phone.count for phone in own.values())
+
+    def test_plain_values_and_back(self, shared_dump, spec):
+        shared = Spec.read(shared_dump)
+        value = json.loads(json.dumps(shared.to_dict()))
+        assert Spec.from_dict(value, "x") == shared
+        # Nothing is added where no phones are shared: old versions read it, and files are as they were.
+        assert "shared_phones" not in spec.to_dict()
+        del value["shared_phones"]
+        with pytest.raises(DataError, match="made with other phones than this version has"):
+            Spec.from_dict(value, "x")
+        with pytest.raises(DataError, match="features with other phones"):
+            shared.check_fits(replace(shared, shared_phones=False), "here")
+
+    def test_of_one_language_nothing_changes(self, spec):
+        shared = replace(spec, shared_phones=True)
+        assert shared.phones == spec.phones and shared.sustaining == spec.sustaining
+
+    def test_trained_decoded_and_sung(self, shared_dump, tmp_path):
+        exps = {}
+        for family, name in (("timelag", "mdn"), ("duration", "mdn"), ("acoustic", "resf0_conv")):
+            exps[family] = tmp_path / family
+            more = ["--training.epochs=1", "--training.min_steps=0"]
+            train(ROOT / "conf" / family / f"{name}.yaml", shared_dump, "train", "dev", exps[family], more)
+        assert decode(shared_dump, "eval", tmp_path / "out", **exps)
+        times, scores = read_ctm(tmp_path / "out" / "pred.ctm"), read_table(shared_dump / "eval" / "score")
+        for utt, line in scores.items():
+            assert [row.label for row in times[utt]] == Score.from_json(line).phones
+        singer = Singer.load(exps["acoustic"])
+        for code, lyrics in (JA, ZH):
+            score = make_score(np.random.default_rng(1), 3, code, lyrics)
+            assert [phone.symbol for phone in singer.sing(score).phones] == score.phones
+
+
+def test_weights_of_another_voice_find_shared_phones(tmp_path):
+    """A voice of Japanese and Mandarin starts from one of Japanese alone."""
+    old = Spec.read(make_dump(tmp_path / "old", {"train": 6}))
+    new = Spec.read(make_dump(tmp_path / "new", {"train": 6}, languages=(JA, ZH), shared=True))
+    tables = [torch.arange(len(s.phones) + 1.0)[:, None].repeat(1, 2) for s in (new, old)]
+    adopt_rows(*tables, phone_rows(new), phone_rows(old))
+    for phone in ("a", "n", "s"):
+        number = new.phones.index(new.name_of("ja", phone)) + 1
+        assert tables[0][number, 0] == old.phones.index(phone) + 1
 
 
 def test_a_language_that_changes_changes_no_voice(toy_dump, tmp_path, monkeypatch):

@@ -59,6 +59,24 @@ def test_names_do_nothing_in_markdown(tmp_path):
         assert len({line.count("|") for line in rows[:4]}) == 1
 
 
+def test_numbers_of_each_singer_and_language(tmp_path):
+    folder = results(tmp_path, {"a1": 30.0, "a2": 40.0, "b1": 7.0})
+    found = Comparison.of_one(read_results(folder / "results.json"))
+    voices = {("ann", "ja"): ["a1", "a2"], ("bob", "zh"): ["b1"]}
+    table = results_md(found, [], SETUP | {"voices": voices})
+    lines = table[table.index("## By singer and language") :].splitlines()[2:6]
+    head, _, *rows = ([cell.strip() for cell in line.strip("|").split("|")] for line in lines)
+    assert head[:3] == ["system", "singer", "language"]
+    told = [dict(zip(head, row)) for row in rows]
+    assert [row["singer"] + row["language"] + row["system"] for row in told] == ["annjamodel", "bobzhmodel"]
+    # The root of the mean square of 30 and 40 cents.
+    assert [row[RMSE.heading] for row in told] == ["35.4", "7.0"]
+    assert [row["utterances"] for row in told] == ["2", "1"]
+    assert "## By singer" not in results_md(
+        found, [], SETUP | {"voices": {("ann", "ja"): ["a1", "a2", "b1"]}}
+    )
+
+
 def test_results_are_found_from_each_kind_of_path(tmp_path):
     exp = experiment(tmp_path, "acoustic_a", 10.0, 20.0)
     file = exp / "decode_mdn_mdn" / "eval" / "results.json"

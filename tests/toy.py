@@ -60,17 +60,20 @@ def make_dump(
     notes: tuple[int, int] = (3, 8),
     languages: Sequence[tuple[str, Sequence[str]]] = (("ja", LYRICS),),
     mel: bool = False,
+    shared: bool = False,
 ) -> Path:
     """Writes ``schema.json``, ``stats.json`` and the sets; returns the folder.
 
-    ``mel`` makes spectra of ``mgc`` numbers mel spectra, without aperiodicity.
+    ``mel`` makes spectra of ``mgc`` numbers mel spectra, without aperiodicity; ``shared`` makes one of the
+    phones that languages have alike.
     """
     from nnsvs_lite.features.stats import compute_stats
 
     rng = np.random.default_rng(seed)
     spectra = {"mel": {"bins": mgc}} if mel else {"world": {"mgc_order": mgc - 1}}
     config = FeatureConfig.from_dict({"sample_rate": 24000, "frame_shift": frame_shift, **spectra}, "toy")
-    spec = Spec(config, config.streams, current_phones({lang for lang, _ in languages}), ("toy",))
+    phones = current_phones({lang for lang, _ in languages})
+    spec = Spec(config, config.streams, phones, ("toy",), shared_phones=shared)
     spec.write(folder)
     colours = rng.normal(0, 1, (len(spec.phones), mgc + 3))
     for name, count in sets.items():

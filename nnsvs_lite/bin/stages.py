@@ -100,6 +100,19 @@ def prepare(args: Namespace) -> None:
 
 
 @stage(
+    "stage 0 of several corpora: one set of data dirs, of one rate, one loudness and one choice of phones",
+    arg("mixture", "YAML that names the corpora; see docs/mixed.md"),
+    arg("--out", "folder of the data dirs to write", default="data"),
+    options.PROCESSES,
+)
+def mix(args: Namespace) -> None:
+    from nnsvs_lite.recordings.mix import mix
+
+    rows = mix(args.mixture, args.out, args.nj)
+    print(f"{args.out} is up to date" if rows is None else "\n".join(row.said for row in rows))
+
+
+@stage(
     "stage 0 of a folder of your own recordings: data dirs of whole songs",
     arg("--db-root", "folder of recordings, each with a score or lyrics of the same name", required=True),
     arg("--out", "folder of the data dirs to write", default="data"),

@@ -9,7 +9,8 @@ from nnsvs_lite.corpus.datadir import DataDir
 from nnsvs_lite.io.atomic import read_text, write_text
 from nnsvs_lite.io.errors import DataError
 
-_TABLES = tuple(f.name for f in fields(DataDir) if f.name not in ("path", "label_name"))
+_KINDS = ("label_name", "shared_phones")
+_TABLES = tuple(f.name for f in fields(DataDir) if f.name not in ("path", *_KINDS))
 _FOR_EVERY_UTTERANCE = ("segments", "scores", "labels")
 
 
@@ -19,7 +20,11 @@ def combine(sources: Sequence[str | os.PathLike], out: str | os.PathLike) -> Dat
     Raises DataError where an id stands in two of them, or one has scores, phone times or segments and another
     has not.
     """
-    dirs = [DataDir.read(source) for source in sources]
+    return join([DataDir.read(source) for source in sources], out)
+
+
+def join(dirs: Sequence[DataDir], out: str | os.PathLike) -> DataDir:
+    """The same of data dirs that were read; raises as :func:`combine`, and for another ``phone_set``."""
     first = dirs[0]
     for other in dirs[1:]:
         for table in _FOR_EVERY_UTTERANCE:
@@ -28,7 +33,10 @@ def combine(sources: Sequence[str | os.PathLike], out: str | os.PathLike) -> Dat
                 raise DataError(f"has no {table}, while {has.path} has; they cannot be one", lacks.path)
         if other.labels and other.label_name != first.label_name:
             raise DataError(f"has {other.label_name}, while {first.path} has {first.label_name}", other.path)
-    merged = DataDir(path=Path(out), wavs={}, utt2spk={}, label_name=first.label_name)
+        if other.shared_phones != first.shared_phones:
+            raise DataError(f"has another phone_set than {first.path}", other.path)
+    kinds = {name: getattr(first, name) for name in _KINDS}
+    merged = DataDir(path=Path(out), wavs={}, utt2spk={}, **kinds)
     for part in dirs:
         for name in _TABLES:
             table, new = getattr(merged, name), getattr(part, name)

@@ -13,12 +13,15 @@ from typing import Any
 import numpy as np
 
 from nnsvs_lite.corpus.check_audio import PIPE, audio_info
-from nnsvs_lite.io.atomic import atomic_dir, check_regular
+from nnsvs_lite.io.atomic import atomic_dir, check_regular, read_text, write_text
 from nnsvs_lite.io.ctm import Segment, read_ctm, write_ctm
 from nnsvs_lite.io.done import portable
 from nnsvs_lite.io.errors import DataError, nearest
 from nnsvs_lite.io.tables import bad_id, read_table, table_lines, write_table
 from nnsvs_lite.score.types import Score
+
+PHONE_SETS = ("prefixed", "shared")
+"""Phones of several languages: each one's own, or one where they have the same phonetic features."""
 
 
 def sort_ids(ids: Iterable[str]) -> list[str]:
@@ -66,6 +69,7 @@ class DataDir:
         labels: utterance to phone labels in seconds from the utterance's start.
         label_name: the file that the labels come from and are written to.
         given: the corpus' own labels (``label.ctm``), where ``labels`` are those of ``align.ctm``.
+        shared_phones: whether phones of several languages are one where they are alike (``phone_set``).
     """
 
     path: Path
@@ -78,6 +82,7 @@ class DataDir:
     labels: dict[str, list[Segment]] = field(default_factory=dict)
     label_name: str = "label.ctm"
     given: dict[str, list[Segment]] = field(default_factory=dict)
+    shared_phones: bool = False
 
     @cached_property
     def utts(self) -> list[str]:
@@ -144,6 +149,7 @@ class DataDir:
             given=read_ctm(path / "label.ctm")
             if label_name == "align.ctm" and (path / "label.ctm").exists()
             else {},
+            shared_phones=_shares_phones(path / "phone_set"),
         )
 
     def write(self, path: str | os.PathLike | None = None) -> DataDir:
@@ -159,6 +165,8 @@ class DataDir:
             for name, table in tables.items():
                 if table:
                     write_table(tmp / name, table)
+            if self.shared_phones:
+                write_text(tmp / "phone_set", "shared\n")
             if self.labels:
                 write_ctm(tmp / self.label_name, self.labels)
             if self.given:
@@ -253,6 +261,14 @@ class DataDir:
                 if part_of.setdefault(utt, name) != name:
                     raise DataError(f"{utt} stands in both {part_of[utt]} and {name}", self.path)
         return {name: self.subset(utts) for name, utts in lists.items()}
+
+
+def _shares_phones(path: Path) -> bool:
+    """Reads ``phone_set``: a word, which stands for ``prefixed`` where there is no such file."""
+    word = read_text(path, 100).strip() if path.exists() else "prefixed"
+    if word not in PHONE_SETS:
+        raise DataError(f"{word!r} is none of {', '.join(PHONE_SETS)}", path)
+    return word == "shared"
 
 
 def _optional(path: Path) -> dict[str, str]:

@@ -313,6 +313,16 @@ class Reference:
         names = (*self._streams, "duration", "note_index")
         self._tables = {name: FeatureReader(self.path / f"{name}.scp") for name in names}
 
+    @property
+    def voices(self) -> dict[tuple[str, str], list[str]]:
+        """Singer and language to the utterances that are of both; what no table tells is empty."""
+        paths = (self.path / "utt2spk", self.path / "utt2lang")
+        singers, languages = (read_table(path) if path.exists() else {} for path in paths)
+        found: dict[tuple[str, str], list[str]] = {}
+        for utt in self.utts:
+            found.setdefault((singers.get(utt, ""), languages.get(utt, "")), []).append(utt)
+        return dict(sorted(found.items()))
+
     def __getitem__(self, utt: str) -> Utterance:
         """Loads one utterance; DataError where the dump lacks it, or its tables disagree in length."""
         where = f"{self.path}: {utt}"

@@ -8,8 +8,8 @@ compared later without scoring again. ``null`` stands for infinity, a note that 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -69,6 +69,11 @@ class Run:
     def utts(self) -> list[str]:
         """Utterances that were scored, sorted."""
         return sorted({utt for utts in self.sums.values() for utt in utts}, key=str.encode)
+
+    def of(self, utts: Collection[str]) -> Run:
+        """The same of some utterances alone."""
+        sums = {key: {u: v for u, v in own.items() if u in utts} for key, own in self.sums.items()}
+        return replace(self, sums=sums, failed=[fault for fault in self.failed if fault[0] in utts])
 
     def vectors(self, measure: Measure) -> Mapping[str, np.ndarray]:
         """Utterance to its vector, for those that the measure applies to."""

@@ -150,7 +150,8 @@ class Extraction:
                 self.out,
             )
         codes, speakers = (self.data.scores[utt].lang for utt in self.data.utts), tuple(self.data.speakers)
-        spec = Spec(self.config, self.config.streams, current_phones(codes), speakers)
+        phones, shared = current_phones(codes), self.data.shared_phones
+        spec = Spec(self.config, self.config.streams, phones, speakers, shared_phones=shared)
         done.clear()
         for leftover in self.out.glob(".*.tmp*"):
             leftover.unlink()
@@ -217,7 +218,8 @@ def _of_all_sets(spec: Spec, dump: Path) -> Spec:
         except DataError:
             # Of another version: it stands alone until it is extracted again.
             continue
-        alike = (other.feature_config, other.streams) == (spec.feature_config, spec.streams)
+        alike = ("feature_config", "streams", "shared_phones")
+        alike = all(getattr(other, name) == getattr(spec, name) for name in alike)
         if alike and all(languages.get(phones.code, phones) == phones for phones in other.languages):
             speakers |= set(other.speakers)
             languages |= {phones.code: phones for phones in other.languages}

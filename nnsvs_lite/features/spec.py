@@ -156,6 +156,7 @@ class Spec:
         feature_config: what was extracted, and how. streams: frame-level features and their sizes, in order.
         languages: their phones, sorted by code. speakers: sorted.
         stats: of the training set; None before ``nnsvs-lite stats``.
+        shared_phones: whether phones of several languages that have the same phonetic features are one.
     """
 
     feature_config: FeatureConfig
@@ -163,6 +164,7 @@ class Spec:
     languages: tuple[PhoneSet, ...]
     speakers: tuple[str, ...] = ()
     stats: Stats | None = None
+    shared_phones: bool = False
 
     @property
     def sample_rate(self) -> int:
@@ -187,24 +189,61 @@ class Spec:
 
     @cached_property
     def phones(self) -> tuple[str, ...]:
-        """Names of all phones: the silences, then each language's own, of several named as in ``ja/a``.
-
-        A phone's id in context columns is its index plus 1.
+        """Names of all phones: the silences, then each language's own, of several named as in ``ja/a``, one
+        that they share as in ``ja/a=zh/a``. A phone's id in context columns is its index plus 1.
         """
-        return (*SILENCES, *(self.name_of(s.code, p.symbol) for s, p in self._own))
+        return (*SILENCES, *dict.fromkeys(self._names.values()))
 
     def name_of(self, code: str, symbol: str) -> str:
         """What a language's phone is called in :attr:`phones`."""
-        return f"{code}/{symbol}" if self.languages[1:] and symbol not in SILENCES else symbol
+        return self._names.get((code, symbol), symbol)
 
-    def symbols(self, phone_context: np.ndarray) -> list[str]:
-        """The phones of a ``phone`` context, (P, columns), as scores of their language have them."""
-        known = (*SILENCES, *(phone.symbol for _, phone in self._own))
-        return [known[int(i) - 1] for i in phone_context[:, self.column("phone", "phone")]]
+    @cached_property
+    def _names(self) -> dict[tuple[str, str], str]:
+        """Of each language's phone its name in :attr:`phones`."""
+        if not self.languages[1:]:
+            return {(s.code, p.symbol): p.symbol for s, p in self._own}
+        alike: dict[Any, list[str]] = {}
+        for phones, phone in self._own:
+            alike.setdefault(self._kind(phones, phone), []).append(f"{phones.code}/{phone.symbol}")
+        return {(s.code, p.symbol): "=".join(alike[self._kind(s, p)]) for s, p in self._own}
+
+    def _kind(self, phones: PhoneSet, phone: PhoneClass) -> Any:
+        """What is equal for phones that are one."""
+        if not self.shared_phones:
+            return phones.code, phone.symbol
+        features = frozenset(phone.features.split())
+        # An l, a trill and a tap are all liquids of one place: of these the name decides.
+        return features, phone.symbol in phones.held, phone.symbol if "liquid" in features else ""
+
+    @property
+    def called(self) -> list[str]:
+        """For each of :attr:`phones` its name with its languages, also where there is but one: ``ja/a``."""
+        (first, *more) = self.languages
+        own = self.phones[len(SILENCES) :]
+        return [*SILENCES, *(own if more else (f"{first.code}/{name}" for name in own))]
+
+    def symbols(self, phone_context: np.ndarray, code: str) -> list[str]:
+        """The phones of a ``phone`` context, (P, columns), as scores of a language have them."""
+        known = {number: symbol for symbol, number in self._numbers[code].items()}
+        return [known[int(i)] for i in phone_context[:, self.column("phone", "phone")]]
+
+    @cached_property
+    def _numbers(self) -> dict[str, dict[str, int]]:
+        """Of each language, of its silences and phones in its order, the ids among all."""
+        place = {name: i for i, name in enumerate(self.phones, start=1)}
+        symbols = {s.code: (*SILENCES, *(phone.symbol for phone in s.phones)) for s in self.languages}
+        return {code: {s: place[self.name_of(code, s)] for s in own} for code, own in symbols.items()}
 
     @property
     def _own(self) -> list[tuple[PhoneSet, PhoneClass]]:
         return [(language, phone) for language in self.languages for phone in language.phones]
+
+    @property
+    def _each(self) -> list[tuple[PhoneSet, PhoneClass]]:
+        """One language's phone for each of :attr:`phones` but silences."""
+        first = {self.name_of(s.code, p.symbol): (s, p) for s, p in reversed(self._own)}
+        return [first[name] for name in self.phones[len(SILENCES) :]]
 
     def columns(self, level: str) -> list[context.Column]:
         """Columns of the ``note`` or ``phone`` context: those of all languages."""
@@ -232,11 +271,12 @@ class Spec:
         language = self.phone_set(code)
         if len(self.languages) == 1:
             return rows
-        offset = sum(len(other.phones) for other in self.languages[: self.codes.index(code)])
+        # What is no phone of the language stays none of all.
+        numbers = np.array([0, *self._numbers[code].values(), len(self.phones) + 1], rows.dtype)
         out = np.zeros((len(rows), len(self.columns(level))), rows.dtype)
         for column, value in zip(language.columns(level), rows.T):
             if column.name in PHONE_COLUMNS:
-                value = value + offset * (value > len(SILENCES))
+                value = numbers[value.astype(np.int64).clip(0, len(numbers) - 1)]
             out[:, self.column(level, column.name)] = value
         return out
 
@@ -248,14 +288,14 @@ class Spec:
     @property
     def sustaining(self) -> list[bool]:
         """For each phone id 0..len(phones): whether it fills its note (vowels, silences)."""
-        held = [phone.symbol in language.language.vowels for language, phone in self._own]
+        held = [phone.symbol in language.language.vowels for language, phone in self._each]
         return [False, *(True for _ in SILENCES), *held]
 
     @property
     def phone_classes(self) -> list[tuple[float, ...]]:
         """For each phone id 0..len(phones): 0/1 for each phonetic feature (``CLASS_NAMES``)."""
         first = self.languages[0].language
-        rows = [language.language.classes(phone.symbol) for language, phone in self._own]
+        rows = [language.language.classes(phone.symbol) for language, phone in self._each]
         return [(0.0,) * len(first.class_names), *(first.classes(s) for s in SILENCES), *rows]
 
     def stand_ins(self, timing: bool = False) -> list[int]:
@@ -318,7 +358,7 @@ class Spec:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, which :meth:`from_dict` reads back; what follows from others is there too."""
-        return {
+        value = {
             "version": VERSION,
             "sample_rate": self.sample_rate,
             "frame_shift": self.frame_shift,
@@ -327,6 +367,10 @@ class Spec:
             "phones": list(self.phones),
             **{f"{level}_columns": [asdict(c) for c in self.columns(level)] for level in ("note", "phone")},
         }
+        if not self.shared_phones:
+            # As it was written before phones could be shared.
+            del value["shared_phones"]
+        return value
 
     @classmethod
     def from_dict(cls, value: Any, where: str | os.PathLike, remedy: str = "extract again") -> Spec:
@@ -344,7 +388,9 @@ class Spec:
             _check_size(asdict(spec))
             if FeatureConfig.from_dict(given["feature_config"], where).streams != spec.streams:
                 raise ValueError("its streams are not those of its feature_config")
-            if not spec.languages or len(set(spec.phones)) < len(spec.phones):
+            own = [(s.code, symbol) for s in spec.languages for symbol in SILENCES]
+            own += [(s.code, phone.symbol) for s, phone in spec._own]
+            if not own or len(set(own)) < len(own):
                 raise ValueError("languages and phones must be there, each once")
             derived = spec.to_dict()
             for name in ("phones", "note_columns", "phone_columns"):
@@ -388,9 +434,9 @@ class Spec:
 
     def check_fits(self, data: Spec, path: str | os.PathLike) -> None:
         """Raises DataError where a model of this spec was made for other phones or frames than ``data``."""
-        for name in ("languages", "frame_shift", "sample_rate"):
+        for name in ("languages", "shared_phones", "frame_shift", "sample_rate"):
             if getattr(self, name) != getattr(data, name):
-                what = "phones" if name == "languages" else name
+                what = "phones" if name in ("languages", "shared_phones") else name
                 raise DataError(f"the model was trained on features with other {what}; train it again", path)
 
     def check_set(self, folder: Path) -> None:

@@ -96,6 +96,7 @@ def evaluate(
         recorded = [o.f0 for o in outcomes if o.system == NATURAL and o.f0 is not None]
         seconds = sum(map(len, recorded)) * reference.spec.frame_shift
         more = {"commit": git_commit(), "n_utts": len(reference.utts), "seconds": seconds}
+        more["voices"] = reference.voices
         write_text(table, results_md(comparison, found, setup | more))
         outputs.append(table)
     for line in summary(comparison):

@@ -1,6 +1,6 @@
 """Comparisons as text: ``RESULTS.md``, and the tables on standard output. Equal results give equal bytes."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from nnsvs_lite.evaluation.intervals import Estimate, Gain
@@ -102,6 +102,21 @@ def _numbers(comparison: Comparison, group: str) -> list[list[str]]:
     return table
 
 
+def _by_voice(comparison: Comparison, voices: Mapping[tuple[str, str], Collection[str]]) -> list[str]:
+    """The main numbers of models for each singer and language; empty where there is but one of these."""
+    if len(voices) < 2:
+        return []
+    measures = comparison.measures("main")
+    rows = []
+    for name in comparison.models or comparison.runs:
+        for voice, utts in voices.items():
+            run = comparison.runs[name][0].of(utts)
+            cells = [measure.show(run.value(measure)) for measure in measures]
+            rows.append([*map(_safe, (name, *voice)), *cells, str(len(run.utts))])
+    head = ["system", "singer", "language", *(m.heading for m in measures), "utterances"]
+    return markdown_table(head, rows)
+
+
 def _liveliness(comparison: Comparison, cell: Callable[[Measure, str], str]) -> list[str]:
     """A measure a row and a system a column, as there are many measures; empty where there is none."""
     measures = comparison.measures("life")
@@ -147,7 +162,8 @@ def results_md(comparison: Comparison, experiments: Sequence[Experiment], setup:
 
     Args:
         setup: ``title``, ``command``, ``commit`` (empty if unknown), ``set``, ``dump``, ``n_utts``, and
-            ``seconds`` of recordings, and perhaps ``vocoders`` by system.
+            ``seconds`` of recordings, and perhaps ``vocoders`` by system, and ``voices``, see
+            :attr:`nnsvs_lite.evaluation.reference.Reference.voices`.
     """
     lines = [f"# {_safe(setup['title'])}", "", "Made by", "", f"    {printable(setup['command'])}", ""]
     if setup["commit"]:
@@ -168,6 +184,8 @@ def results_md(comparison: Comparison, experiments: Sequence[Experiment], setup:
     head, *rows = _numbers(comparison, "main")
     lines += [f"## Scores on `{_safe(setup['set'])}`", "", about, "", *markdown_table(head, rows), ""]
     lines += [f"- `{name}`: {REFERENCES[name]}" for name in comparison.runs if name in REFERENCES]
+    if table := _by_voice(comparison, setup.get("voices", {})):
+        lines += ["", "## By singer and language", "", *table]
     for name in comparison.models:
         found = [cell for _, cells in comparison.gains("main", names=[name])[1] for cell in cells if cell]
         if found:

@@ -70,12 +70,13 @@ class Studio:
 
     async def tell_voice(self, request: Request) -> Response:
         limits = {"bytes": UPLOAD_BYTES, "seconds": MAX_SECONDS}
-        more = {"formats": sorted(READERS), "limits": limits, "new_lyric": new_lyric(self.voice["lang"])}
+        lyrics = {lang: new_lyric(lang) for lang in self.voice["langs"]}
+        more = {"formats": sorted(READERS), "limits": limits, "new_lyric": lyrics}
         return JSONResponse(self.voice | more)
 
     async def tell_examples(self, request: Request) -> Response:
-        songs = await asyncio.to_thread(examples, self.voice["lang"])
-        return JSONResponse([song.to_json() for song in songs])
+        songs = [await asyncio.to_thread(examples, lang) for lang in self.voice["langs"]]
+        return JSONResponse([song.to_json() for found in songs for song in found])
 
     async def read(self, request: Request) -> Response:
         """A score file to a song."""
@@ -90,6 +91,10 @@ class Studio:
             if not verse.isdecimal() or not 1 <= int(verse[:4]) <= 99:
                 raise DataError("verse must be a number from 1 to 99")
             options["verse"] = int(verse[:4])
+        if lang := request.query_params.get("lang", ""):
+            if lang not in self.voice["langs"]:
+                raise DataError(f"the voice sings {', '.join(self.voice['langs'])}, not {lang[:20]!r}")
+            options["lang"] = lang
         data = await body(request, UPLOAD_BYTES)
         if self.reading >= READS_AT_ONCE:
             raise HTTPException(503, "too many files are being read; try again in a moment")

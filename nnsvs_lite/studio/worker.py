@@ -69,7 +69,7 @@ def run(prepare: Callable[[dict[str, Any]], tuple[Any, Task]], tasks: TextIO, an
 
 
 def reader(setup: dict[str, Any]) -> tuple[Any, Task]:
-    """Reads score files of any known format for a voice of language ``setup["lang"]``."""
+    """Reads score files of any known format, in the language ``setup["lang"]`` where a task names none."""
     _limit_memory()
     from nnsvs_lite.score.formats.readers import read_score
     from nnsvs_lite.score.phonemize import attach_phones
@@ -78,7 +78,7 @@ def reader(setup: dict[str, Any]) -> tuple[Any, Task]:
     def read(task: dict[str, Any], say: Say) -> dict[str, Any]:
         path = Path(task["path"])
         with listening() as said:
-            score = read_score(path, lang=setup["lang"], phones=False, **task["options"])
+            score = read_score(path, **{"lang": setup["lang"], "phones": False} | task["options"])
             try:
                 # A lyric that cannot be read is no reason not to show the notes, where it can be mended.
                 if not all(note.phones for note in score.notes):
@@ -112,6 +112,7 @@ def singer(setup: dict[str, Any]) -> tuple[Any, Task]:
     ready = {
         "name": Path(setup["model"]).resolve().stem,
         "lang": voice.spec.codes[0],
+        "langs": voice.spec.codes,
         "sample_rate": voice.spec.sample_rate,
         "singers": voice.singers,
         "options": describe(RANGES),

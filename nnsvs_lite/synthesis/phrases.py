@@ -1,6 +1,7 @@
 """Scores to models' input, in phrases."""
 
 import logging
+import os
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -46,15 +47,20 @@ def split(score: Score, labels: Sequence[Segment] = ()) -> list[PhraseToSing]:
     return phrases
 
 
+def check_language(lang: str, spec: Spec, where: str | os.PathLike | None = None) -> None:
+    """Raises DataError where a voice does not sing a language."""
+    if lang not in spec.codes:
+        sung = ", ".join(map(repr, spec.codes))
+        raise DataError(f"the score is in {lang!r}, the voice sings {sung}", where)
+
+
 def check_score(score: Score, spec: Spec) -> None:
     """Raises DataError where a score's language, or one of its phones, is not the voice's.
 
     Warns of phones that the voice's training never held.
     """
     where = score.title or None
-    if score.lang not in spec.codes:
-        sung = ", ".join(map(repr, spec.codes))
-        raise DataError(f"the score is in {score.lang!r}, the voice sings {sung}", where)
+    check_language(score.lang, spec, where)
     known, unheard = spec.phone_set(score.lang).language, spec.unheard
     for note in score.notes:
         for phone in note.phones:

@@ -39,7 +39,7 @@ from nnsvs_lite.synthesis.curves import Curves
 from nnsvs_lite.synthesis.impose import fit_labels, read_labels
 from nnsvs_lite.synthesis.joining import Sounding, join, joined, song_size
 from nnsvs_lite.synthesis.performance import Performance, SungPhrase
-from nnsvs_lite.synthesis.phrases import PhraseToSing, check_score, example_of, split
+from nnsvs_lite.synthesis.phrases import PhraseToSing, check_language, check_score, example_of, split
 from nnsvs_lite.synthesis.predict import TimedExamples, Timing, predict_acoustic, predict_timing
 from nnsvs_lite.synthesis.style import Style, check_range, restyle
 from nnsvs_lite.synthesis.takes import Retake, join_takes, share_of_new, with_seeds
@@ -170,10 +170,13 @@ class Singer:
         number, name = self.find_singer(singer)
         if not isinstance(score, Score):
             path, lang = Path(score), lang or self.spec.codes[0]
+            # First of all: lyrics of a language that is not sung need not be read.
+            check_language(lang, self.spec, path)
             score = read_score(path, lang=lang, part=part, voice=voice, verse=verse)
             score = replace(score, title=score.title or path.stem)
         score = change(score, transpose, tempo)
         if not all(note.phones for note in score.notes):
+            check_language(score.lang, self.spec, score.title or None)
             score = attach_phones(score)
         check_score(score, self.spec)
         where = "labels"

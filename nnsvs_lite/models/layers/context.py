@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 
 from nnsvs_lite.features.spec import PHONE_COLUMNS, Spec
-from nnsvs_lite.score.languages.base import SILENCES
 
 CLIP = 3.0
 """Deviations beyond which a number is held: an unseen tempo must not throw a network far off."""
@@ -44,25 +43,28 @@ def adopt_rows(
 ) -> None:
     """Puts rows of ``other`` into ``table`` by name; the rest becomes the mean of those of ``other``.
 
-    ``names`` are of the rows of ``table``, ``known`` of ``other``; None where nothing was learnt.
+    ``names`` are of the rows of ``table``, ``known`` of ``other``; None where nothing was learnt. Of a phone
+    that languages share (``ja/a=zh/a``) one name that both have is enough.
     Raises ValueError where rows are of other sizes.
     """
     if table.shape[1:] != other.shape[1:]:
         raise ValueError(f"it has vectors of {other.shape[-1]}, {table.shape[-1]} are needed")
     # Row 0 of categories is what there is none of.
-    place = {name: i for i, name in enumerate(known) if name is not None}
-    rows = [i for name, i in place.items() if name not in ("", 0)]
+    place = {part: i for i, name in enumerate(known) if name is not None for part in _parts(name)}
+    rows = list(dict.fromkeys(i for name, i in place.items() if name not in ("", 0)))
     table.data.copy_(other.data[rows].mean(0).expand_as(table))
     for i, name in enumerate(names):
-        if name in place:
-            table.data[i] = other.data[place[name]]
+        if found := [place[part] for part in _parts(name) if part in place]:
+            table.data[i] = other.data[found[0]]
+
+
+def _parts(name: str | int | None) -> list[str | int | None]:
+    return [*name.split("=")] if isinstance(name, str) else [name]
 
 
 def phone_rows(spec: Spec) -> list[str | None]:
     """Of each phone id its language and name; None of those that training never held."""
-    own = [f"{language.code}/{phone.symbol}" for language in spec.languages for phone in language.phones]
-    names = [*SILENCES, *own]
-    return ["", *(n if phone in spec.stats.phones else None for n, phone in zip(names, spec.phones))]
+    return ["", *(n if p in spec.stats.phones else None for n, p in zip(spec.called, spec.phones))]
 
 
 class ContextEncoder(nn.Module):

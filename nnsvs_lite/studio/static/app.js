@@ -59,6 +59,7 @@ function changed(all = true) {
   $("title").value = song.title;
   if (document.activeElement !== $("tempo")) $("tempo").value = song.tempi[0][1];
   $("tempo").title = song.tempi.length > 1 ? "The tempo changes in the song; all change with this one" : "";
+  $("lang").value = song.lang;
   if (document.activeElement !== $("lyrics")) $("lyrics").value = join(editor.sung(), song.lang);
   $("undo").disabled = !editor.past.length;
   $("redo").disabled = !editor.future.length;
@@ -92,6 +93,7 @@ const openFile = guarded(async (file) => {
   const query = new URLSearchParams({ name: file.name });
   if ($("part").value.trim()) query.set("part", $("part").value.trim());
   if ($("verse").value) query.set("verse", $("verse").value);
+  if ($("lang").value) query.set("lang", $("lang").value);
   document.body.classList.add("reading");
   try {
     const found = await (await ask(`/api/score?${query}`, {
@@ -262,7 +264,7 @@ function addOptions() {
 function connect() {
   $("open").addEventListener("click", () => $("file").click());
   $("file").addEventListener("change", () => openFile($("file").files[0]));
-  $("new").addEventListener("click", () => { load(emptySong(voice.lang)); roll.box.focus(); });
+  $("new").addEventListener("click", () => { load(emptySong($("lang").value || voice.lang)); roll.box.focus(); });
   $("examples").addEventListener("change", () => {
     const [kind, id] = $("examples").value.split(" ");
     $("examples").value = "";
@@ -280,6 +282,11 @@ function connect() {
     if (value >= 10 && value <= 1000) editor.setTempo(value);
     else $("tempo").value = editor.song.tempi[0][1];
   });
+  $("lang").addEventListener("change", () => editor.edit((song) => {
+    song.lang = $("lang").value;
+    // They were of the other language.
+    for (const note of song.notes) delete note.phones;
+  }));
   $("title").addEventListener("change", () => editor.edit((song) => { song.title = $("title").value.trim(); }));
   $("grid").addEventListener("change", () => { roll.grid = Number($("grid").value); roll.draw(); });
   $("wider").addEventListener("click", () => roll.zoom(1.4));
@@ -326,16 +333,19 @@ function listKept() {
 const start = guarded(async () => {
   voice = await (await ask("/api/voice")).json();
   tunes = await (await ask("/api/examples")).json();
-  $("voice").textContent = `${voice.name} · ${voice.lang} · ${voice.sample_rate / 1000} kHz`;
+  $("voice").textContent = `${voice.name} · ${voice.langs.join(" ")} · ${voice.sample_rate / 1000} kHz`;
   document.title = `${voice.name} · Studio`;
   $("file").accept = voice.formats.join(",");
   $("formats").textContent = `Formats: ${voice.formats.join(" ")}`;
-  $("tunes").append(...tunes.map((tune, i) => new Option(tune.title, `tune ${i}`)));
-  kept = new Kept(`nnsvs-lite studio ${voice.lang}`);
+  const several = voice.langs.length > 1;
+  $("tunes").append(...tunes.map(({ title, lang }, i) => new Option(several ? `${title} · ${lang}` : title, `tune ${i}`)));
+  $("lang").append(...voice.langs.map((lang) => new Option(lang)));
+  $("lang").parentElement.hidden = !several;
+  kept = new Kept(`nnsvs-lite studio ${voice.langs.join(" ")}`);
   addOptions();
   editor = new Editor(emptySong(voice.lang), changed);
   roll = new Roll($("roll"), editor);
-  hands = new Hands(roll, editor, { newLyric: () => voice.new_lyric, say: (text) => say(text, "note"), sing, play });
+  hands = new Hands(roll, editor, { newLyric: () => voice.new_lyric[editor.song.lang] ?? "la", say: (text) => say(text, "note"), sing, play });
   connect();
   load(kept.last() || tunes[0], kept.id);
   editor.past = []; // an empty song

@@ -1,0 +1,1 @@
+../../TEMPLATE/svs1/path.sh
