@@ -37,7 +37,8 @@ def kinds(spec: Spec) -> list[int]:
 
 def edge_cell(kind: Any, neighbour: Any, seconds: Any) -> Any:
     """Numbers (arrays or tensors) for frames of one kind, so far from that end at which another is."""
-    return (kind * KINDS + neighbour) * (len(EDGES) + 1) + sum((seconds > edge) * 1 for edge in EDGES)
+    one = kind * 0 + 1  # Of the numbers' own kind: exported to ONNX, truth values times 1 stay truth values.
+    return (kind * KINDS + neighbour) * (len(EDGES) + 1) + sum((seconds > edge) * one for edge in EDGES)
 
 
 def frame_cells(ids: np.ndarray, duration: np.ndarray, kind: np.ndarray, shift: float) -> np.ndarray:

@@ -41,7 +41,7 @@ def smooth_pitch(batch: Batch, phone: Tensor, column: int, frame_shift: float) -
     lengths = sum_by_note(batch.score.duration, batch)
     pitch = midi_to_lf0(batch.score.note_context[..., column])
     shorter = torch.minimum(lengths[:, 1:], lengths[:, :-1])
-    leap = torch.where(shorter > 0, pitch.diff(), 0.0)  # None to the padding.
+    leap = torch.where(shorter > 0, pitch[:, 1:] - pitch[:, :-1], 0.0)  # None to the padding.
     width = (shorter * LEAP_SHARE).clamp(min=LEAP_SHARE, max=LEAP / frame_shift)
     place = lengths.cumsum(1)[:, :-1].to(pitch.dtype) - 0.5
     time = torch.arange(batch.max_frames, device=pitch.device, dtype=pitch.dtype)
@@ -50,7 +50,7 @@ def smooth_pitch(batch: Batch, phone: Tensor, column: int, frame_shift: float) -
     def passed(sides: tuple[int, int]) -> tuple[Tensor, Tensor]:
         """The leap at one end of each frame's note, and the part of it that is past."""
         size, centre, deviation = (F.pad(x, sides, value=v).gather(1, note) for x, v in known)
-        return size, torch.special.ndtr((time - centre) / deviation)
+        return size, 0.5 + 0.5 * torch.erf((time - centre) / (deviation * math.sqrt(2.0)))
 
     known = ((leap, 0.0), (place, 0.0), (width, 1.0))
     (entry, entered), (exit_, left) = passed((1, 0)), passed((0, 1))
@@ -131,6 +131,9 @@ class SmoothFloor(nn.Module):
         return smooth_pitch(batch, phone, self._pitch, self._shift)
 
     def forward(self, batch: Batch, phone: Tensor) -> dict[str, Tensor]:
+        return self.steps.sung(self.plain(batch, phone) | {"lf0": self.pitch_of(batch, phone)})
+
+    def plain(self, batch: Batch, phone: Tensor) -> dict[str, Tensor]:
+        """The same, with F0 as steps and mel spectra of no pitch."""
         steps, mask = self.steps.plain(batch, phone), batch.frame_mask
-        smoothed = {name: smooth(steps[name], mask, self.spectrum) for name in self.steps.names}
-        return self.steps.sung(steps | {"lf0": self.pitch_of(batch, phone)} | smoothed)
+        return steps | {name: smooth(steps[name], mask, self.spectrum) for name in self.steps.names}

@@ -60,7 +60,8 @@ class SelfAttention(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """``x`` (B, L, dim), ``mask`` (B, L) bool, true at least once a row: (B, L, dim)."""
-        query, key, value = self.inputs(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        heads = (*x.shape[:2], self.heads, -1)
+        query, key, value = (part.reshape(heads).transpose(1, 2) for part in self.inputs(x).chunk(3, dim=-1))
         if self.rotary:
             query, key = rotated(query), rotated(key)
         allowed = mask[:, None, None]

@@ -9,15 +9,15 @@ nj=2  # parallel jobs that sing
 seed=0  # seed of the performance
 etudes=60  # how many etudes to train on, up to 60
 singers=1  # 1 writes train, dev and eval; 2 writes train_multi, dev_multi and eval_multi
+sample_rate=24000  # Hz of the recordings of virtual singers alone, up to 48000
 real=  # folder of the nit_song070 corpus: its real singer joins the two virtual ones
 description="Makes the demo corpus and its data dirs."
 . utils/parse_options.sh
 
 # Recordings of one data dir have one sampling rate, and the real singer's is 48 kHz.
-rate=24000
-[ -z "${real}" ] || rate=48000
+[ -z "${real}" ] || sample_rate=48000
 nnsvs-lite demo-corpus --out "${db_root}" --etudes "${etudes}" --seed "${seed}" --nj "${nj}" --singers "${singers}" \
-    --sample-rate "${rate}"
+    --sample-rate "${sample_rate}"
 if [ "${singers}" -eq 1 ]; then
     exec nnsvs-lite prepare demo --db-root "${db_root}" --out "${out}"
 fi
