@@ -39,6 +39,7 @@ ELSEWHERE = {
     "python tools/bench_sing.py": ("Makefile", "tools/bench_sing.py"),
     "python ../../../tools/singers.py": (CI, "tools/singers.py"),
     "nnsvs-lite serve": ("tests/test_studio_serve.py", '"serve", "--model"'),
+    "nnsvs-lite export": ("tests/test_export_openutau.py", '"export", "--check"'),
     "nnsvs-lite evaluate": ("egs/TEMPLATE/svs1/svs.sh", "nnsvs-lite evaluate --dump"),
     "nnsvs-lite report": ("egs/TEMPLATE/svs1/svs.sh", "nnsvs-lite report --results"),
     "nnsvs-lite compare": (CI, "nnsvs-lite compare"),

@@ -259,6 +259,41 @@ def pack(args: Namespace) -> None:
 
 
 @command(
+    "write a voice for another player, or say what OpenUtau would say of a bank",
+    arg("voice", "exp dir of a finished recipe's acoustic model, or a packed voice", nargs="?"),
+    arg("--to", "which player", choices=("openutau",), default="openutau"),
+    arg("-o --out", "file to write: for OpenUtau a .zip"),
+    arg("--vocoder", "in place of the voice's own: exp dir of a trained one, or hn"),
+    arg("--name", "of the singer; the voice's"),
+    arg("--author", "who made the voice", default=""),
+    arg("--image", "picture of the singer, .png or .jpg", metavar="FILE"),
+    arg("--check", "a bank, anybody's, to be checked; nothing is written", metavar="DIR|ZIP"),
+    options.TRUST_CODE,
+)
+def export(args: Namespace) -> int:
+    from nnsvs_lite.export import openutau
+
+    if args.check:
+        if args.voice or args.out:
+            raise DataError("--check goes alone")
+        wrong, sung = openutau.check(args.check)
+        print(
+            "\n".join(
+                [*map(str, wrong), f"{len(wrong)} fault{'' if len(wrong) == 1 else 's'} in {args.check}"]
+            )
+        )
+        if sung:
+            pitch = sung["pitch"]
+            print(f"sung: {pitch['notes']} notes, {pitch['median_cents']:+.1f} cents in the median")
+        return 1 if wrong else 0
+    if not (args.voice and args.out):
+        raise DataError("a voice and -o NAME.zip are needed, or --check BANK")
+    told = {name: getattr(args, name) for name in ("vocoder", "name", "author", "image", "trust_code")}
+    print(openutau.export_openutau(args.voice, args.out, **told))
+    return 0
+
+
+@command(
     "make a vocoder of weights of HiFi-GAN, openvpi's NSF-HiFi-GAN, or ParallelWaveGAN",
     arg("checkpoint", "file of weights"),
     arg("-o --out", "exp dir to write: model.pt, and features.yaml for --features-config", required=True),

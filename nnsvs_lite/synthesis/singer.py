@@ -220,7 +220,7 @@ class Singer:
         with the part that is done, 0 to 1.
         """
         plan = self.plan(score, **options)
-        sung = self._phrases(plan, range(len(plan.phrases)), lambda part: progress(part / 2))
+        sung = self.phrases(plan, range(len(plan.phrases)), lambda part: progress(part / 2))
         pieces = []
         for phrase in sung:
             pieces.append((phrase.start, waveform_of(self.vocoder, phrase.streams, plan.takes[0].seed)))
@@ -243,7 +243,7 @@ class Singer:
         plan = self.plan(score, **options)
 
         def parts(number: int) -> Iterator[np.ndarray]:
-            (phrase,) = self._phrases(plan, [number])
+            (phrase,) = self.phrases(plan, [number])
             for piece in pieces_of(self.vocoder, [phrase.streams], plan.takes[0].seed, seconds):
                 yield piece[0]
 
@@ -252,7 +252,7 @@ class Singer:
         phrases = [Sounding(p.start, size, parts(i)) for i, (p, size) in enumerate(zip(plan.phrases, sizes))]
         return song_size(phrases, rate, plan.end), joined(phrases, rate, plan.end)
 
-    def _phrases(
+    def phrases(
         self, plan: Plan, chosen: Sequence[int], progress: Callable[[float], None] = lambda done: None
     ) -> list[SungPhrase]:
         """Some phrases of a song, by their numbers, with their features."""

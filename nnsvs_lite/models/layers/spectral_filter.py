@@ -48,6 +48,8 @@ class SpectralFilter(nn.Module):
 
     def steps(self, frames: int) -> int:
         """Filters for so many frames: at samples 0, step, ..., the last at the end or beyond."""
+        if float(self.hop).is_integer():
+            return (frames * int(self.hop) + self.step - 1) // self.step + 1
         return math.ceil(round(frames * self.hop) / self.step) + 1
 
     def between(self, x: Tensor, lengths: Tensor) -> Tensor:

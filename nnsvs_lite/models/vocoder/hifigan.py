@@ -58,7 +58,7 @@ class HifiGan(NeuralVocoder):
         self.ups = nn.ModuleList(map(upsample, sizes, sizes[1:], up_kernels, rates))
         self.blocks = nn.ModuleList(Fusion(size, kernels, dilations, paired) for size in sizes[1:])
         self.leave = conv(sizes[-1], 1, 7)
-        self.excite, self._one_sine = nn.ModuleList(), source == "sine"
+        self.excite, self.source_kind = nn.ModuleList(), source
         if source == "harmonics":
             self.merge = nn.Linear(harmonics + 1, 1)
             steps = [math.prod(rates[i + 1 :]) for i in range(len(rates))]
@@ -68,7 +68,11 @@ class HifiGan(NeuralVocoder):
         self.reach = self.frames_of(3 + half_widths(rates, up_kernels, kernels, dilations, paired)) + 4
 
     def generate(self, x: Tensor, batch: Batch) -> Tensor:
-        sources, x = self.sources(batch), self.enter(x)
+        return self.through(x, self.sources(batch))
+
+    def through(self, x: Tensor, sources: dict[int, Tensor]) -> Tensor:
+        """(B, T * hop) from numbers (B, size, T) and what :meth:`sources` gives."""
+        x = self.enter(x)
         for i, (up, block) in enumerate(zip(self.ups, self.blocks)):
             x = up(F.leaky_relu(x, SLOPE))
             x = block(x + sources[i] if i in sources else x)
@@ -79,7 +83,7 @@ class HifiGan(NeuralVocoder):
         """What is added after which upsampling."""
         if not self.excite:
             return {}
-        if self._one_sine:
+        if self.source_kind == "sine":
             return {1: self.excite[0](self.sines(batch, everywhere=True)[0])}
         sines, _ = self.sines(batch)
         merged = torch.tanh(self.merge(sines.transpose(1, 2))).transpose(1, 2)

@@ -48,6 +48,13 @@ class Hn(HarmonicNoise):
     def parts(self, batch: Batch) -> tuple[Tensor, Tensor]:
         streams = self.streams(batch)
         pulses = self.pulses(batch, streams)
+        magnitude, phase, noise = self.gains(batch, streams, pulses)
+        return self.filter.spectra(pulses) * torch.polar(magnitude.float(), phase.float()), noise
+
+    def gains(
+        self, batch: Batch, streams: dict[str, Tensor], pulses: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """(B, K, bins) each: magnitudes and phases of the harmonics' filters, magnitudes of the noise's."""
         learnt, learnt_noise, turned = self.corrections(batch, streams)
         own, own_noise, share, share_noise = self.envelope(streams, pulses)
         voiced = (streams["vuv"] > 0.5).float()
@@ -59,8 +66,7 @@ class Hn(HarmonicNoise):
         lines = torch.cat([self.envelope.lines, self.bands.lines])
         phases = torch.cat([self.envelope.phases, self.bands.phases, self.bands.lines])
         phase = torch.cat([harmonics, turned], -1) @ phases
-        filters = torch.polar((voiced * (harmonics @ lines).exp()).float(), phase.float())
-        return self.filter.spectra(pulses) * filters, (noise @ lines).exp()
+        return voiced * (harmonics @ lines).exp(), phase, (noise @ lines).exp()
 
 
 class HnIstft(Hn):

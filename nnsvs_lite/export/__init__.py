@@ -1,0 +1,1 @@
+"""Voices for other players: banks for OpenUtau, and servers that speak editors' protocols."""

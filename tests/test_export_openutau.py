@@ -1,0 +1,315 @@
+"""Banks for OpenUtau: written, sung with as OpenUtau calls them, and mistakes named."""
+
+import json
+import shutil
+import zipfile
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import yaml
+from export_common import make_voice, spec_44k
+
+from nnsvs_lite.bin.main import main
+from nnsvs_lite.io.errors import DataError
+
+pytest.importorskip("onnx", reason="needs onnx: pip install nnsvs_lite[export]")
+pytest.importorskip("onnxruntime", reason="needs onnxruntime: pip install nnsvs_lite[export]")
+
+
+@pytest.fixture(scope="module")
+def voice(toy_mel_dump, tmp_path_factory):
+    return make_voice(spec_44k(toy_mel_dump), tmp_path_factory.mktemp("voice44"))
+
+
+@pytest.fixture(scope="module")
+def exported(voice, tmp_path_factory):
+    from nnsvs_lite.export.openutau import export_openutau
+
+    (voice / "LICENCE.txt").write_text("For tests alone.\n")
+    return export_openutau(voice, tmp_path_factory.mktemp("zip") / "toy.zip", name="トイ", author="tests")
+
+
+@pytest.fixture(scope="module")
+def unpacked(exported, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("bank")
+    with zipfile.ZipFile(exported.path) as archive:
+        archive.extractall(folder)
+    (root,) = folder.iterdir()
+    return root
+
+
+@pytest.fixture
+def bank(unpacked, tmp_path):
+    return shutil.copytree(unpacked, tmp_path / "bank")
+
+
+def test_a_bank_has_the_files_that_openutau_looks_for(unpacked):
+    files = {p.relative_to(unpacked).as_posix() for p in unpacked.rglob("*") if p.is_file()}
+    assert {"character.txt", "character.yaml", "dsconfig.yaml", "phonemes.json", "acoustic.onnx"} <= files
+    assert {
+        f"dsdur/{n}" for n in ("dsconfig.yaml", "phonemes.json", "linguistic.onnx", "dur.onnx", "dsdict.yaml")
+    } <= files
+    assert {
+        f"dspitch/{n}" for n in ("dsconfig.yaml", "linguistic.onnx", "pitch.onnx", "dsdict.yaml")
+    } <= files
+    assert {
+        "dsvocoder/vocoder.yaml",
+        "dsvocoder/vocoder.onnx",
+        "LICENCE.txt",
+        "nnsvs_lite_checks.json",
+    } <= files
+    assert (unpacked / "LICENCE.txt").read_text() == "For tests alone.\n"
+    assert "name=トイ\n" in (unpacked / "character.txt").read_text()
+    about = yaml.safe_load((unpacked / "character.yaml").read_text())
+    assert about["default_phonemizer"] == "OpenUtau.Core.DiffSinger.DiffSingerJapanesePhonemizer"
+    tokens = json.loads((unpacked / "phonemes.json").read_text())
+    assert sorted(tokens.values()) == list(range(len(tokens))) and {"SP", "AP", "a"} <= set(tokens)
+    words = yaml.safe_load((unpacked / "dsdur" / "dsdict.yaml").read_text())
+    read = {row["grapheme"]: row["phonemes"] for row in words["entries"]}
+    assert read["ka"] == ["k", "a"] and read["し"] == read["シ"] == ["sh", "i"]
+    assert {row["symbol"] for row in words["symbols"]} == set(tokens)
+
+
+def test_what_was_checked_lies_in_the_bank(exported, unpacked):
+    record = json.loads((unpacked / "nnsvs_lite_checks.json").read_text())
+    assert record == exported.record
+    assert record["pitch"]["found"] == record["pitch"]["notes"] == 10
+    assert abs(record["pitch"]["median_cents"]) < 20
+    assert len(record["differences_from_torch"]) == 6
+    assert max(record["differences_from_torch"].values()) <= 1e-3
+
+
+def test_spectra_are_those_that_the_voice_sings(voice, unpacked):
+    """The graph against Singer itself, which knows nothing of graphs."""
+    import torch
+
+    from nnsvs_lite.export.banks import Part
+    from nnsvs_lite.score import Note, Score
+    from nnsvs_lite.synthesis.singer import Singer
+
+    rows, time = [Note(0.0, 0.4, 0, phones=("pau",))], 0.4
+    for pitch, phones in ((60, ("s", "a")), (64, ("k", "u")), (62, ("r", "a"))):
+        rows.append(Note(time, time + 0.5, pitch, "x", phones=phones))
+        time += 0.5
+    rows.append(Note(time, time + 0.4, 0, phones=("pau",)))
+    singer = Singer.load(voice)
+    plan = singer.plan(Score(tuple(rows), lang="ja"))
+    (phrase,) = singer.phrases(plan, [0])
+    main = Part.read(unpacked, "")
+    names = ["SP" if p == "pau" else p for p in phrase.score.phones]
+    tokens = np.array([[main.tokens[name] for name in names]])
+    f0 = np.exp(phrase.streams["lf0"][:, 0])[None]
+    made = main.graph("acoustic")(tokens=tokens, durations=phrase.duration[None], f0=f0, steps=np.array([1]))
+    assert np.abs(made["mel"][0] - phrase.streams["mel"]).max() < 1e-3
+    pitch = Part.read(unpacked, "dspitch")
+    vectors = pitch.graph("linguistic")(tokens=tokens, ph_dur=phrase.duration[None])["encoder_out"]
+    lengths = np.array([[phrase.duration[np.array(phrase.score.note_index) == n].sum() for n in range(5)]])
+    told = {"note_midi": plan.ready[0].score.note_context[None, :, singer.spec.column("note", "pitch_held")]}
+    told |= {
+        "note_dur": lengths,
+        "note_rest": np.array([[True, False, False, False, True]]),
+        "steps": np.array([1]),
+    }
+    frames = int(phrase.duration.sum())
+    told |= {"pitch": np.zeros((1, frames), np.float32), "retake": np.ones((1, frames), bool)}
+    sung = pitch.graph("pitch")(encoder_out=vectors, ph_dur=phrase.duration[None], **told)["pitch_pred"]
+    midi = 69 + 12 * np.log2(f0 / 440)
+    assert np.abs(sung - midi).max() < 0.01  # a cent
+    assert torch.is_grad_enabled()
+
+
+def test_durations_fill_words_and_keep_consonants(unpacked, voice):
+    from nnsvs_lite.export.banks import Part
+    from nnsvs_lite.models.layers.timing_floor import TimingFloor
+    from nnsvs_lite.synthesis.singer import Singer
+
+    part, spec = Part.read(unpacked, "dsdur"), Singer.load(voice).spec
+    words = [["SP", "s"], ["a", "k"], ["u"], ["SP"]]
+    tokens = np.array([[part.tokens[p] for word in words for p in word]])
+    told = {"word_div": np.array([[len(word) for word in words]]), "word_dur": np.array([[60, 50, 90, 40]])}
+    made = part.graph("linguistic")(tokens=tokens, **told)
+    midi = np.full(tokens.shape, 60)
+    lengths = part.graph("dur")(encoder_out=made["encoder_out"], x_masks=made["x_masks"], ph_midi=midi)[
+        "ph_dur_pred"
+    ]
+    assert np.allclose(np.add.reduceat(lengths[0], [0, 2, 4, 5]), [60, 50, 90, 40])
+    mean = TimingFloor(spec).mean
+    for place, phone in ((1, "s"), (3, "k")):
+        assert lengths[0, place] == pytest.approx(float(mean[spec.phones.index(phone) + 1]))
+    assert not made["x_masks"].any()
+
+
+def edit(path, **changes):
+    value = yaml.safe_load(path.read_text())
+    for key, new in changes.items():
+        if new is None:
+            value.pop(key, None)
+        else:
+            value[key] = new
+    path.write_text(yaml.safe_dump(value, sort_keys=False))
+
+
+def rename(path, old, new=None):
+    """Gives an input another name, or takes it away where nothing reads it."""
+    import onnx
+
+    model = onnx.load(str(path))
+    value = next(v for v in model.graph.input if v.name == old)
+    if new is None:
+        model.graph.input.remove(value)
+    else:
+        value.name = new
+        for node in model.graph.node:
+            node.input[:] = [new if name == old else name for name in node.input]
+    onnx.save(model, str(path))
+
+
+def drop_symbol(root):
+    path = root / "dsdur" / "dsdict.yaml"
+    value = yaml.safe_load(path.read_text())
+    value["symbols"] = [row for row in value["symbols"] if row["symbol"] != "k"]
+    path.write_text(yaml.safe_dump(value, allow_unicode=True))
+
+
+def two_speakers(root):
+    edit(root / "dsconfig.yaml", speakers=["a", "b"])
+    edit(
+        root / "character.yaml",
+        subbanks=[{"color": "", "prefix": "", "suffix": "c", "tone_ranges": ["C1-B7"]}],
+    )
+
+
+def predicting(root):
+    (root / "dsvariance").mkdir()
+    for name in ("phonemes.json", "dsdict.yaml", "linguistic.onnx"):
+        shutil.copy(root / "dspitch" / name, root / "dsvariance" / name)
+    shutil.copy(root / "dspitch" / "pitch.onnx", root / "dsvariance" / "variance.onnx")
+    given = yaml.safe_load((root / "dspitch" / "dsconfig.yaml").read_text())
+    kept = {k: v for k, v in given.items() if not k.startswith("predict_") and k != "pitch"}
+    (root / "dsvariance" / "dsconfig.yaml").write_text(yaml.safe_dump(kept | {"variance": "variance.onnx"}))
+
+
+MISTAKES = {
+    "wrong name": (
+        lambda r: rename(r / "acoustic.onnx", "f0", "pitch"),
+        ["acoustic.onnx", "Missing input(s): pitch"],
+    ),
+    "missing steps": (
+        lambda r: rename(r / "acoustic.onnx", "steps"),
+        ["acoustic.onnx", "Unexpected input(s): steps"],
+    ),
+    "missing languages": (
+        lambda r: edit(r / "dsconfig.yaml", use_lang_id=True),
+        ["languages.json: is missing", "Unexpected input(s): languages"],
+    ),
+    "depth range": (
+        lambda r: edit(r / "dsconfig.yaml", use_variable_depth=True, max_depth=-1),
+        ["max_depth -1 lies outside 0..1"],
+    ),
+    "mel base": (lambda r: edit(r / "dsconfig.yaml", mel_base="2"), ["mel_base is '2'; it is 10 or e"]),
+    "sample rate": (
+        lambda r: edit(r / "dsvocoder" / "vocoder.yaml", sample_rate=24000),
+        ["sample_rate is 24000, that of dsconfig.yaml 44100"],
+    ),
+    "missing symbol": (drop_symbol, ["dsdur/dsdict.yaml: no symbol row for k"]),
+    "speaker suffix": (
+        two_speakers,
+        ["the subbank suffix 'c' is none of the speakers a, b", "a.emb: is missing"],
+    ),
+    "predict default": (
+        predicting,
+        ["dsvariance/dsconfig.yaml: predict_energy is not given, so it is taken for true"],
+    ),
+    "max_depth unit": (
+        lambda r: edit(r / "dsconfig.yaml", use_variable_depth=True, max_depth=300),
+        ["max_depth 300 is in steps", "it is a share, 0 to 1"],
+    ),
+    "rate of all": (
+        lambda r: [edit(r / n, sample_rate=24000) for n in ("dsconfig.yaml", "dsvocoder/vocoder.yaml")],
+        ["not resampled"],
+    ),
+    "other kind of singer": (
+        lambda r: edit(r / "character.yaml", singer_type="utau"),
+        ["singer_type is 'utau'"],
+    ),
+    "share for steps": (
+        lambda r: edit(
+            r / "dsconfig.yaml", use_variable_depth=True, max_depth=0.6, use_continuous_acceleration=False
+        ),
+        ["max_depth 0.6 is a share", "Unexpected input(s): speedup, depth", "Missing input(s): steps"],
+    ),
+    "no vocoder": (lambda r: edit(r / "dsconfig.yaml", vocoder=""), ["vocoder is empty"]),
+    "no dictionary": (
+        lambda r: (r / "dspitch" / "dsdict.yaml").unlink(),
+        ["dspitch/dsdict.yaml: is missing"],
+    ),
+    "damaged network": (
+        lambda r: (r / "acoustic.onnx").write_bytes(b"no"),
+        ["acoustic.onnx: no ONNX network"],
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_in_a_bank_is_named(bank, mistake, capsys):
+    make, told = MISTAKES[mistake]
+    make(bank)
+    assert main(["export", "--check", str(bank)]) == 1
+    said = capsys.readouterr().out
+    for words in told:
+        assert words in said
+    assert "Traceback" not in said
+
+
+def test_a_right_bank_has_no_faults_and_is_sung(exported, capsys):
+    assert main(["export", "--check", str(exported.path)]) == 0
+    said = capsys.readouterr().out
+    assert "0 faults" in said and "sung: 10 notes" in said
+
+
+def test_voices_that_cannot_be_banks_are_refused(toy_mel_dump, voice, toy_voice, tmp_path, capsys):
+    from nnsvs_lite.export.openutau import export_openutau
+
+    with pytest.raises(DataError, match="reads the whole score"):
+        export_openutau(toy_voice, tmp_path / "a.zip")
+    slow = make_voice(
+        replace(spec_44k(toy_mel_dump), feature_config=_other_rate(toy_mel_dump)), tmp_path / "slow"
+    )
+    with pytest.raises(DataError, match="a voice of 24000 Hz: OpenUtau plays 44100 Hz alone"):
+        export_openutau(slow, tmp_path / "a.zip")
+    with pytest.raises(DataError, match=r"named \*.zip"):
+        export_openutau(voice, tmp_path / "folder")
+    with pytest.raises(DataError, match="cannot be a bank's vocoder"):
+        export_openutau(voice, tmp_path / "a.zip", vocoder="griffin_lim")
+    assert not (tmp_path / "a.zip").exists()
+
+
+def _other_rate(dump):
+    spec = spec_44k(dump)
+    return replace(spec.feature_config, sample_rate=24000, mel=replace(spec.feature_config.mel, fmax=12000))
+
+
+def test_several_singers_have_vectors(toy_mel_dump, tmp_path):
+    from nnsvs_lite.export.openutau import export_openutau
+
+    made = export_openutau(
+        make_voice(spec_44k(toy_mel_dump, ("ann", "bob")), tmp_path / "two"), tmp_path / "two.zip"
+    )
+    with zipfile.ZipFile(made.path) as archive:
+        names = {name.partition("/")[2] for name in archive.namelist()}
+    for place in ("", "dsdur/", "dspitch/"):
+        assert {f"{place}ann.emb", f"{place}bob.emb"} <= names
+
+
+def test_zips_that_would_write_elsewhere_are_refused(tmp_path):
+    from nnsvs_lite.export.openutau import check
+
+    with zipfile.ZipFile(tmp_path / "bad.zip", "w") as archive:
+        archive.writestr("../character.txt", "name=x\n")
+    with pytest.raises(DataError, match="outside its folder"):
+        check(tmp_path / "bad.zip")
+    (tmp_path / "none.zip").write_bytes(b"PK")
+    with pytest.raises(DataError, match="no zip file"):
+        check(tmp_path / "none.zip")
+    assert not (tmp_path.parent / "character.txt").exists()
