@@ -71,10 +71,10 @@ for name in sys.argv[1:]:
 END
 }
 
-# pyworld, pysptk and pysinsy come as source: they need a compiler, Python's headers, and a setuptools
+# pysptk and pysinsy (extras sptk and sinsy) come as source: they need a compiler, Python's headers, and a setuptools
 # that still has pkg_resources. Builds see the environment itself (--no-build-isolation), since the way to
 # constrain an isolated build differs between releases of pip.
-if ! have pyworld pysptk pysinsy; then
+if ! have pysptk pysinsy; then
     command -v "${CXX:-c++}" >/dev/null || command -v g++ >/dev/null ||
         fail "a C++ compiler is missing: install one (Debian: apt install g++; macOS: xcode-select --install) and try again"
     "${python}" -c 'import pathlib, sys, sysconfig
@@ -87,7 +87,7 @@ pip_install -c constraints.txt 'setuptools<81' wheel cython numpy
 # torch comes by itself, before anything that needs it: no other step may choose another build of it.
 say "2/3 ${torch} (the largest download)"
 pip_install "${torch}"
-say "3/3 everything else; three packages are compiled, which takes a minute or two"
+say "3/3 everything else; two packages are compiled, which takes a minute or two"
 pip_install -c constraints.txt -e '.[all]'
 "${python}" -m pip check --disable-pip-version-check >/dev/null || "${python}" -m pip check || true
 

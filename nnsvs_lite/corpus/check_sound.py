@@ -1,7 +1,6 @@
 """Listens to the utterances of a data dir: what neither headers nor tables tell."""
 
 import math
-import warnings
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -95,10 +94,8 @@ def _check_level(x: np.ndarray, peak: float) -> Iterator[tuple[str, str]]:
 
 def _track(x: np.ndarray, rate: int, score: Score) -> np.ndarray:
     """F0 of each frame (T,) in Hz, 0 where unvoiced, an octave and a half around the score's notes."""
-    with warnings.catch_warnings():
-        # It asks pkg_resources for its own version.
-        warnings.simplefilter("ignore")
-        import pyworld
+    import pyworld
+
     pitches = [note.pitch for note in score.notes if note.pitch]
     low, high = (440 * 2 ** ((p - 69) / 12) for p in (min(pitches) - 19, max(pitches) + 19))
     limits = {"f0_floor": max(low, 40.0), "f0_ceil": min(high, rate / 4, 2000.0)}

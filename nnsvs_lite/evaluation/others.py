@@ -12,6 +12,7 @@ mean anything. They need the optional extra ``mos``, whose wheels carry the weig
 
 import functools
 import sys
+import warnings
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -38,7 +39,13 @@ def mel_cepstra(wave: np.ndarray, sample_rate: int, where: str = "audio") -> np.
         raise DataError(f"no settings of ESPnet for {sample_rate} Hz; there are: {known}", where)
     if len(wave) < FRAME:
         raise DataError(f"{len(wave)} samples are fewer than one frame of ESPnet's ({FRAME})", where)
-    from nnsvs_lite.features.world import pysptk
+    try:
+        with warnings.catch_warnings():
+            # It asks pkg_resources for its own version.
+            warnings.simplefilter("ignore")
+            import pysptk
+    except ImportError:
+        raise DataError("needs pysptk: pip install 'nnsvs_lite[sptk]'", "--espnet") from None
 
     order, alpha = SETTINGS[sample_rate]
     frames = np.lib.stride_tricks.sliding_window_view(np.asarray(wave, np.float64) * 32768.0, FRAME)[::SHIFT]
@@ -94,7 +101,9 @@ def analyse(
     The ceiling of 800 Hz is ESPnet's default: a note above it (G5) is taken for silence, or for whatever is
     found below. Raises DataError as :func:`mel_cepstra`.
     """
-    from nnsvs_lite.features.world import pyworld, spectrum_to_mgc
+    import pyworld
+
+    from nnsvs_lite.features.world import spectrum_to_mgc
 
     cepstra = mel_cepstra(wave, sample_rate, where)
     scaled = np.asarray(wave, np.float64) * 32768.0

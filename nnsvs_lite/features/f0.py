@@ -61,7 +61,7 @@ def track(x: np.ndarray, config: FeatureConfig, n_frames: int, low: float, high:
         return _swift(x, config, n_frames, low, high)
     if config.f0.tracker == "praat":
         return _praat(x, config, n_frames, low, high)
-    from nnsvs_lite.features.world import pyworld
+    import pyworld
 
     rate, tracker = config.sample_rate, {"dio": pyworld.dio, "harvest": pyworld.harvest}[config.f0.tracker]
     f0, times = tracker(x, rate, f0_floor=low, f0_ceil=high, frame_period=config.frame_period)

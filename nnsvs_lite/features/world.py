@@ -4,18 +4,11 @@ Frame ``t`` is centred at ``t * frame_shift``.
 """
 
 import functools
-import warnings
 
 import numpy as np
+import pyworld
 
 from nnsvs_lite.features.config import FeatureConfig
-
-with warnings.catch_warnings():
-    # Both packages ask pkg_resources for their own version.
-    warnings.simplefilter("ignore")
-    import pysptk
-    import pysptk.util
-    import pyworld
 
 VUV_THRESHOLD = 0.5
 """A frame is voiced where ``vuv`` is at least this."""
@@ -23,8 +16,17 @@ VUV_THRESHOLD = 0.5
 
 @functools.lru_cache
 def mcep_alpha(sample_rate: int) -> float:
-    """The frequency warping that fits the mel scale at this rate (0.466 at 24 kHz, 0.554 at 48 kHz)."""
-    return round(float(pysptk.util.mcepalpha(sample_rate)), 3)
+    """The frequency warping that fits the mel scale at this rate (0.466 at 24 kHz, 0.554 at 48 kHz).
+
+    Of all in steps of 0.001 the one whose all-pass (:func:`_warp`) has the phase nearest to the mel scale by
+    squares, both from 0 to 1; as `pysptk.util.mcepalpha`.
+    """
+    part = np.arange(1000) / 1000
+    mel = np.log1p(part * sample_rate / 2000)
+    alpha = np.arange(1000)[:, None] / 1000
+    phase = np.pi * part + 2 * np.arctan2(alpha * np.sin(np.pi * part), 1 - alpha * np.cos(np.pi * part))
+    error = np.square(phase / phase[:, -1:] - mel / mel[-1]).sum(axis=1)
+    return float(alpha[np.argmin(error), 0])
 
 
 def alpha_of(config: FeatureConfig) -> float:
@@ -41,8 +43,16 @@ def fft_size_of(config: FeatureConfig) -> int:
 
 @functools.lru_cache
 def _warp(in_order: int, out_order: int, alpha: float) -> np.ndarray:
-    """Frequency transform of cepstra as a matrix (out_order + 1, in_order + 1)."""
-    columns = [pysptk.freqt(unit, out_order, alpha) for unit in np.eye(in_order + 1)]
+    """Frequency transform of cepstra as a matrix (out_order + 1, in_order + 1); as `pysptk.freqt`.
+
+    Column k holds the first coefficients of the k-th power of the all-pass (z^-1 + a) / (1 + a z^-1)
+    (Oppenheim and Johnson 1972), each power the one before it through that filter once more.
+    """
+    once = np.append(alpha, (1 - alpha**2) * (-alpha) ** np.arange(out_order))
+    once = once[: np.flatnonzero(np.abs(once) > 1e-20)[-1] + 1]
+    columns = [np.eye(1, out_order + 1)[0]]
+    for _ in range(in_order):
+        columns.append(np.convolve(once, columns[-1])[: out_order + 1])
     return np.array(columns).T
 
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TextIO
 
-_PACKAGES = ("nnsvs_lite", "torch", "numpy", "scipy", "pyworld", "pysptk", "kaldiio")
+_PACKAGES = ("nnsvs_lite", "torch", "numpy", "scipy", "pyworld-prebuilt", "pysptk", "kaldiio")
 _TIME = "%Y-%m-%d %H:%M:%S %z"
 
 

@@ -95,7 +95,7 @@ def make_demo_corpus(
         "sample_rate": sample_rate,
         "etudes": etudes,
         "singers": [asdict(s) for s in sources],
-        "versions": {n: importlib.metadata.version(n) for n in ("pyworld", "numpy", "scipy")},
+        "versions": {n: importlib.metadata.version(n) for n in ("pyworld-prebuilt", "numpy", "scipy")},
     }
     sheets = [*(songs() if with_songs else ()), *all_etudes()[:etudes]]
     parts = {sheet.name: sheet.part for sheet in sheets}

@@ -1,8 +1,8 @@
 """From mel-cepstra and F0 of a voice to a waveform, with WORLD."""
 
 import numpy as np
+import pyworld
 
-from nnsvs_lite.features.world import pyworld
 from nnsvs_lite.virtual.style import FRAME
 
 PEAK = 0.98

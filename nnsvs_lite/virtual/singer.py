@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
+import pyworld
 
-from nnsvs_lite.features.world import pyworld
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.languages import get_language
 from nnsvs_lite.score.types import Phone, Score
