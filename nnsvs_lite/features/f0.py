@@ -68,7 +68,6 @@ def track(x: np.ndarray, config: FeatureConfig, n_frames: int, low: float, high:
     return (pyworld.stonemask(x, f0, times, rate) if tracker is pyworld.dio else f0)[:n_frames]
 
 
-@functools.cache
 def lacking(tracker: str) -> str:
     """What a tracker needs that is not installed, for people; empty if nothing."""
     module, package, extra = _PACKAGES.get(tracker, ("", "", ""))
