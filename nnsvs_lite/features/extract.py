@@ -26,7 +26,7 @@ from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.jobs import run_jobs
 from nnsvs_lite.io.tables import FeatureReader, read_table, write_features, write_table
 
-ANALYSIS = 1
+ANALYSIS = 2
 """Number of the analysis; raised whenever the same input would give other numbers."""
 BLOCK = 8
 """Utterances a block."""

@@ -20,6 +20,11 @@ FOLDED_WITHIN = 2.0
 """An octave fold must bring an F0 within this of a note, in semitones."""
 
 
+DIO_DECIMATION = 4
+"""By how much dio lowers the sampling rate before it searches, at most to four times the highest F0: with as
+few errors on singing, in a quarter of the time."""
+
+
 def hz_to_midi(hz: np.ndarray | float) -> np.ndarray:
     """Hz to MIDI numbers (69 = 440 Hz); element by element, positive input."""
     return 69.0 + 12.0 * np.log2(np.asarray(hz, np.float64) / 440.0)
@@ -63,9 +68,13 @@ def track(x: np.ndarray, config: FeatureConfig, n_frames: int, low: float, high:
         return _praat(x, config, n_frames, low, high)
     import pyworld
 
-    rate, tracker = config.sample_rate, {"dio": pyworld.dio, "harvest": pyworld.harvest}[config.f0.tracker]
-    f0, times = tracker(x, rate, f0_floor=low, f0_ceil=high, frame_period=config.frame_period)
-    return (pyworld.stonemask(x, f0, times, rate) if tracker is pyworld.dio else f0)[:n_frames]
+    rate = config.sample_rate
+    options = {"f0_floor": low, "f0_ceil": high, "frame_period": config.frame_period}
+    if config.f0.tracker == "harvest":
+        return pyworld.harvest(x, rate, **options)[0][:n_frames]
+    # StoneMask refines at the full rate what dio finds at a lower one.
+    f0, times = pyworld.dio(x, rate, speed=min(DIO_DECIMATION, int(rate / high / 4)), **options)
+    return pyworld.stonemask(x, f0, times, rate)[:n_frames]
 
 
 def lacking(tracker: str) -> str:

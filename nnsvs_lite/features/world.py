@@ -8,7 +8,8 @@ import functools
 import numpy as np
 import pyworld
 
-from nnsvs_lite.features.config import FeatureConfig
+from nnsvs_lite.features import pitchwise
+from nnsvs_lite.features.config import FeatureConfig, bap_size
 
 VUV_THRESHOLD = 0.5
 """A frame is voiced where ``vuv`` is at least this."""
@@ -58,9 +59,13 @@ def _warp(in_order: int, out_order: int, alpha: float) -> np.ndarray:
 
 def spectrum_to_mgc(spectrum: np.ndarray, order: int, alpha: float) -> np.ndarray:
     """Power spectra (T, fft/2 + 1) to mel-cepstra (T, order + 1); as `pysptk.sp2mc`, in one product."""
-    cepstrum = np.fft.irfft(np.log(spectrum))[:, : spectrum.shape[1]]
-    cepstrum[:, 0] /= 2.0
-    return cepstrum @ _warp(spectrum.shape[1] - 1, order, alpha).T
+    return _cepstrum_to_mgc(np.fft.irfft(np.log(spectrum))[:, : spectrum.shape[1]], order, alpha)
+
+
+def _cepstrum_to_mgc(cepstrum: np.ndarray, order: int, alpha: float) -> np.ndarray:
+    warp = _warp(cepstrum.shape[1] - 1, order, alpha).T.copy()
+    warp[0] /= 2.0
+    return cepstrum @ warp
 
 
 def mgc_to_spectrum(mgc: np.ndarray, alpha: float, fft_size: int) -> np.ndarray:
@@ -84,11 +89,10 @@ def analyse(x: np.ndarray, f0: np.ndarray, config: FeatureConfig) -> tuple[np.nd
     """
     rate, fft_size = config.sample_rate, fft_size_of(config)
     times = np.arange(len(f0)) * config.frame_shift
-    x, f0 = np.ascontiguousarray(x, np.float64), np.ascontiguousarray(f0, np.float64)
-    spectrum = pyworld.cheaptrick(x, f0, times, rate, fft_size=fft_size)
-    aperiodicity = pyworld.d4c(x, f0, times, rate, threshold=config.world.d4c_threshold, fft_size=fft_size)
-    mgc = spectrum_to_mgc(spectrum, config.world.mgc_order, alpha_of(config))
-    return mgc, pyworld.code_aperiodicity(aperiodicity, rate)
+    f0 = np.asarray(f0, np.float64)
+    cepstrum = pitchwise.cepstra(x, f0, times, rate, fft_size)
+    mgc = _cepstrum_to_mgc(cepstrum, config.world.mgc_order, alpha_of(config))
+    return mgc, pitchwise.bands(x, f0, times, rate, bap_size(rate), config.world.d4c_threshold)
 
 
 def synthesize(
