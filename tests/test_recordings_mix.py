@@ -12,6 +12,7 @@ from features_corpus import make_corpus
 
 from nnsvs_lite.bin.main import main
 from nnsvs_lite.corpus.datadir import DataDir
+from nnsvs_lite.corpus.fix import fix
 from nnsvs_lite.corpus.validate import validate
 from nnsvs_lite.features.config import FeatureConfig
 from nnsvs_lite.features.extract import Extraction
@@ -171,6 +172,52 @@ def test_phone_times_and_scores_are_needed(two, tmp_path):
         mix(write(tmp_path / "x.yaml", "roma: {data: roma/data}"), tmp_path / "out")
 
 
+def test_what_stage_1_does_not_trust_is_left_out(tmp_path):
+    """An aligned corpus beside one that came with its phone times."""
+    recipe(tmp_path / "tokyo")
+    train = recipe(tmp_path / "roma", "it", speaker="b") / "data" / "train"
+    lines = (train / "label.ctm").read_text().splitlines(keepends=True)
+    (train / "align.ctm").write_text("".join(line for line in lines if not line.startswith("b_1 ")))
+    (train / "label.ctm").unlink()
+    mix(write(tmp_path / "two.yaml"), tmp_path / "out")
+    made = DataDir.read(tmp_path / "out" / "train")
+    assert made.label_name == "label.ctm"
+    assert made.utts == ["a_tokyo_0", "a_tokyo_1", "a_tokyo_2", "b_roma_0", "b_roma_2"]
+    assert "b_roma_1" not in made.wavs
+
+
+def test_a_song_of_two_sets_is_one_recording(tmp_path):
+    """Its phrases keep their places, in a recording that is written once."""
+    folder = recipe(tmp_path / "tokyo")
+    sets = {part: DataDir.read(folder / "data" / part) for part in PARTS}
+    first = folder / sets["train"].wavs["a_0"]
+    x, rate = soundfile.read(first)
+    soundfile.write(first, np.r_[x, x], rate)
+    for part, utt, start in (("train", "a_0", 0.0), ("dev", "a_3", len(x) / rate)):
+        data = replace(sets[part].subset([utt]), wavs={"a_song": Path("wav") / first.name})
+        replace(data, segments={utt: ("a_song", start, start + len(x) / rate)}).write()
+    mix(write(tmp_path / "x.yaml", "tokyo: {data: tokyo/data}"), tmp_path / "out")
+    train, dev = (DataDir.read(tmp_path / "out" / part) for part in ("train", "dev"))
+    assert train.wavs == dev.wavs and list(train.wavs) == ["a_tokyo_song"]
+    assert dev.segments["a_tokyo_3"][1] == pytest.approx(len(x) / rate)
+    assert np.array_equal(train.audio("a_tokyo_0")[0], dev.audio("a_tokyo_3")[0])
+
+
+def test_two_singers_in_one_recording_cannot_be_levelled_apart(tmp_path):
+    folder = recipe(tmp_path / "tokyo")
+    train = DataDir.read(folder / "data" / "train")
+    segments = {utt: (utt, 0.0, 1.25) for utt in train.utts}
+    segments["b_1"] = ("a_0", 0.0, 1.25)
+    for table in (train.scores, train.labels, train.text, train.utt2lang):
+        table["b_1"] = table.pop("a_1")
+    train.utt2spk.pop("a_1")
+    del segments["a_1"]
+    wavs = {rec: wav for rec, wav in train.wavs.items() if rec != "a_1"}
+    replace(train, utt2spk=train.utt2spk | {"b_1": "b"}, segments=segments, wavs=wavs).write()
+    with pytest.raises(DataError, match="a_000.wav: (a and b|b and a) sing in this one recording"):
+        mix(write(tmp_path / "x.yaml", "tokyo: {data: tokyo/data}"), tmp_path / "out")
+
+
 def test_an_unknown_language_or_phone_of_a_corpus_is_named(tmp_path):
     folder = recipe(tmp_path / "roma", "it", speaker="b")
     train = folder / "data" / "train"
@@ -196,3 +243,13 @@ def test_phone_set_is_kept_by_data_dirs(two, tmp_path):
     (tmp_path / "data" / "phone_set").write_text("ipa\n")
     with pytest.raises(DataError, match="phone_set: 'ipa' is none of prefixed, shared"):
         DataDir.read(made.path)
+    (fault,) = (text for text in map(str, validate(made.path)) if "/phone_set:" in text)
+    assert fault.endswith("phone_set:1: 'ipa' is none of prefixed, shared")
+
+
+def test_mending_a_data_dir_keeps_its_terms_and_phones(two, tmp_path):
+    mix(write(two / "fixed.yaml", more="phones: shared\n"), tmp_path / "out")
+    made = DataDir.read(tmp_path / "out" / "train")
+    assert fix(made.path, tmp_path / "fixed") == []
+    assert DataDir.read(tmp_path / "fixed") == replace(made, path=tmp_path / "fixed")
+    assert (tmp_path / "fixed" / "LICENSE").read_text() == (made.path / "LICENSE").read_text()

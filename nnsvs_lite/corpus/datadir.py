@@ -149,7 +149,7 @@ class DataDir:
             given=read_ctm(path / "label.ctm")
             if label_name == "align.ctm" and (path / "label.ctm").exists()
             else {},
-            shared_phones=_shares_phones(path / "phone_set"),
+            shared_phones=shares_phones(path / "phone_set"),
         )
 
     def write(self, path: str | os.PathLike | None = None) -> DataDir:
@@ -263,8 +263,8 @@ class DataDir:
         return {name: self.subset(utts) for name, utts in lists.items()}
 
 
-def _shares_phones(path: Path) -> bool:
-    """Reads ``phone_set``: a word, which stands for ``prefixed`` where there is no such file."""
+def shares_phones(path: Path) -> bool:
+    """Reads ``phone_set``, one of ``PHONE_SETS``, the first where there is no such file; else DataError."""
     word = read_text(path, 100).strip() if path.exists() else "prefixed"
     if word not in PHONE_SETS:
         raise DataError(f"{word!r} is none of {', '.join(PHONE_SETS)}", path)

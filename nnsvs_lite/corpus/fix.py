@@ -5,11 +5,13 @@ from pathlib import Path
 
 from nnsvs_lite.corpus.check_audio import PIPE
 from nnsvs_lite.corpus.faults import Faults, TableRow, read_rows
-from nnsvs_lite.io.atomic import atomic_dir, write_text
+from nnsvs_lite.io.atomic import atomic_dir, read_text, write_text
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.tables import write_table
 
 _REPEATS = frozenset({"label.ctm", "align.ctm"})
+_TEXTS = ("LICENSE", "phone_set")
+"""What of a data dir is no table, and stays as it is."""
 
 
 def fix(source: str | os.PathLike, target: str | os.PathLike) -> list[str]:
@@ -35,7 +37,7 @@ def fix(source: str | os.PathLike, target: str | os.PathLike) -> list[str]:
     remarks: list[str] = []
     tables: dict[str, list[TableRow]] = {}
     for path in sorted(source.iterdir()):
-        if path.is_file() and path.name != "spk2utt" and not path.name.startswith("."):
+        if path.is_file() and path.name not in ("spk2utt", *_TEXTS) and not path.name.startswith("."):
             faults = Faults()
             tables[path.name] = read_rows(path, faults, repeats=path.name in _REPEATS)
             remarks += map(str, faults.sorted())
@@ -59,6 +61,9 @@ def fix(source: str | os.PathLike, target: str | os.PathLike) -> list[str]:
         for name, rows in tables.items():
             rows.sort(key=_time if name in _REPEATS else lambda row: row.key)
             write_text(tmp / name, "".join(f"{key} {value}\n" for _, key, value in rows))
+        for name in _TEXTS:
+            if (source / name).exists():
+                write_text(tmp / name, read_text(source / name))
         members: dict[str, list[str]] = {}
         for _, utt, speaker in tables["utt2spk"]:
             members.setdefault(speaker, []).append(utt)

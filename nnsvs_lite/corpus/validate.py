@@ -10,7 +10,7 @@ from pathlib import Path
 from nnsvs_lite.corpus.check_audio import AudioInfo, check_audio
 from nnsvs_lite.corpus.check_features import check_features, check_table
 from nnsvs_lite.corpus.check_score import check_labels, check_score, check_text, read_labels
-from nnsvs_lite.corpus.datadir import parse_place
+from nnsvs_lite.corpus.datadir import parse_place, shares_phones
 from nnsvs_lite.corpus.faults import DataFault, Faults, TableRow, read_rows
 from nnsvs_lite.io.errors import DataError, nearest
 from nnsvs_lite.io.tables import bad_id
@@ -109,6 +109,10 @@ class _DataDirCheck:
         rows["utt2lang"] = [] if optional else read_rows(self.path / "utt2lang", self.faults)
         self.utts = {row.key: row.line for row in rows["utt2spk"]}
         self._check_speakers(rows["utt2spk"], rows["spk2utt"])
+        try:
+            shares_phones(self.path / "phone_set")
+        except DataError as error:
+            self.faults.add(self.path / "phone_set", 1, error.what)
         audio = check_audio(self.path / "wav.scp", rows["wav.scp"], self.faults)
         seconds = self._check_segments(rows["wav.scp"], audio)
         for name in ("utt2lang", "text", "score"):
