@@ -232,3 +232,20 @@ def test_steps_have_places_of_their_own_in_half_precision(system, spec, items):
         # From 256 on the odd numbers are none of half precision's.
         made = [decoder.step(row, k, memory, decoder.begin(memory))[0] for k in (500, 501)]
     assert (made[0] != made[1]).any()
+
+
+def test_a_frame_of_its_own_is_heard_as_targets_are(spec, items):
+    """Voicing is 0 or 1 in targets; what it sings of it is a logit, counted from the base's."""
+    model, batch = model_of("tacotron2", spec), batch_of(items[:2], spec)
+    heard, told = [], model._told
+    model._told = lambda base, frame, number: heard.append((base, frame, number)) or told(base, frame, number)
+    with torch.no_grad():
+        model.predict(batch, teacher=False)
+    for base, frame, number in heard[:3]:
+        base = base | {"vuv": torch.randn_like(base["vuv"])}
+        own, made = (model.space.split(x) for x in (frame, told(base, frame, number)))
+        voiced = (base["vuv"][:, number] + own["vuv"] > 0).float()
+        torch.testing.assert_close(made["vuv"], voiced)
+        for name in set(own) - {"vuv"}:
+            torch.testing.assert_close(made[name], own[name])
+    assert [number for *_, number in heard[:3]] == [model.decoder.reduction * k - 1 for k in (1, 2, 3)]

@@ -7,8 +7,12 @@ import torch
 from models_common import ROOT, batch_of, build, examples, mel_spec, shaken
 
 from nnsvs_lite.features.spec import Spec
+from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.acoustic.fastspeech2_singing import energy_of
+from nnsvs_lite.models.checkpoint import load, load_model, save, save_model
+from nnsvs_lite.models.config import Config
 from nnsvs_lite.models.layers.expand import phone_of_frame
+from nnsvs_lite.models.layers.outputs import OutputSpace
 
 SYSTEMS = [
     "xiaoicesing",
@@ -63,3 +67,27 @@ def test_energy_of_mel_spectra_is_the_mean_of_their_bands(spec, items):
     std = torch.tensor(spec.stats.streams["mel"].std).clamp(min=1e-4)
     expected = ((batch.streams["mel"] - base["mel"]) / std).mean(-1, keepdim=True)
     torch.testing.assert_close(energy_of(model.space.encode(batch.streams, base)), expected)
+
+
+@pytest.mark.parametrize("scaling", ["deviation", "range"])
+def test_without_the_rule_mel_spectra_begin_with_the_harmonics_of_the_score(scaling, spec, items):
+    batch = batch_of(items, spec)
+    phone, space = phone_of_frame(batch), OutputSpace(spec, False, scaling=scaling)
+    base, rule = space.base(batch, phone), space.floor.steps.plain(batch, phone)
+    comb = rule["vuv"] * space.floor.steps.comb(rule["lf0"])
+    expected = space.mean_mel + (comb if scaling == "deviation" else 0.0)
+    torch.testing.assert_close(base["mel"], expected.expand_as(base["mel"]))
+    assert not base["vuv"].any()
+
+
+def test_models_whose_numbers_count_from_elsewhere_are_refused(spec, toy_dump, tmp_path):
+    path = ROOT / "conf/acoustic/xiaoicesing_tiny.yaml"
+    model = build(path, spec)
+    assert model.revision == 2 and build(path, Spec.read(toy_dump)).revision == 1
+    save_model(tmp_path / "model.pt", model, Config.read(path), {})
+    load_model(tmp_path / "model.pt")
+    state = load(tmp_path / "model.pt")
+    del state["revision"]
+    save(tmp_path / "model.pt", state)
+    with pytest.raises(DataError, match="revision 1 of XiaoiceSing, this version sings revision 2: train it"):
+        load_model(tmp_path / "model.pt")

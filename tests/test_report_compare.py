@@ -88,7 +88,10 @@ def test_results_are_found_from_each_kind_of_path(tmp_path):
     with pytest.raises(DataError, match="score it first"):
         find_results(tmp_path / "empty")
     results(exp / "decode_rule" / "eval", {"utt1": 1.0})
-    with pytest.raises(DataError, match=r"2 results in it; name one: .*decode_mdn_mdn.*decode_rule"):
+    with pytest.raises(
+        DataError,
+        match=r"was sung 2 ways; name one of these folders in its place: .*decode_mdn_mdn.*decode_rule",
+    ):
         find_results(exp)
 
 

@@ -5,11 +5,14 @@ import zipfile
 
 import numpy as np
 import pytest
+import torch
+from models_common import ROOT, shaken
 from scorefiles import musicxml, tune
 
 from nnsvs_lite.bin import main as program
 from nnsvs_lite.features.variance import FLOOR, measure
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.models.config import Config
 from nnsvs_lite.synthesis.curves import Curves
 from nnsvs_lite.synthesis.singer import Singer
 
@@ -136,3 +139,26 @@ def test_what_the_vocoder_does_not_honour_is_refused(singer):
     for name in ("breathiness", "voicing_change", "tension"):
         with pytest.raises(DataError, match="cannot be drawn: the voice's vocoder, GriffinLim"):
             Curves.of({name: np.zeros(9)}, 0.005).check_heard(GriffinLim(singer.spec))
+
+
+def test_curves_that_the_acoustic_model_takes_are_told_it_and_sung(score, toy_voice):
+    """Loudness is told and kept to; tension is told, and what the model leaves of it is made up."""
+    voice = Singer.load(toy_voice)
+    flags = [f"--model.variance.predict_{name}=true" for name in ("energy", "tension")]
+    config = Config.read(ROOT / "conf/acoustic/fft_singer_tiny.yaml", [*flags, "--model.variance.hidden=16"])
+    torch.manual_seed(0)
+    voice = Singer(voice.timelag, voice.duration, shaken(config.build(voice.spec).eval(), 0.05))
+    assert voice.acoustic.curves == ("loudness", "tension")
+    own = voice.sing(score)
+    voiced, heard = own.f0 > 0, []
+    infer = voice.acoustic.infer
+    voice.acoustic.infer = lambda batch: heard.append(set(batch.given)) or infer(batch)
+    sung = voice.sing(score, curves={"loudness_change": np.full(len(voiced), 5.0)})
+    np.testing.assert_allclose(sung.curves["loudness"][voiced], own.curves["loudness"][voiced] + 5, atol=0.05)
+    assert heard[0] == set() and heard[-1] == {"loudness"}, "first as it would sing alone"
+    tense = own.curves["tension"] + 2.0
+    asked = {"tension": tense, "loudness_change": np.full(len(voiced), 5.0)}
+    sung = voice.sing(score, curves=asked)
+    assert heard[-1] == {"tension", "loudness"}
+    np.testing.assert_allclose(sung.curves["tension"][voiced], tense[voiced], atol=0.1)
+    np.testing.assert_allclose(sung.curves["loudness"][voiced], own.curves["loudness"][voiced] + 5, atol=0.05)

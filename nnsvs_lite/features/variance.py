@@ -14,6 +14,7 @@ parts ``P`` into noise ``a^2 P`` and harmonics ``(1 - a^2) P``:
 Mel spectra have a loudness alone: the summed power of all bands.
 """
 
+import math
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -28,8 +29,8 @@ WITHOUT = {"tension": 0.0, "breathiness": 0.0, "voicing": FLOOR, "loudness": FLO
 """The values between phrases."""
 LARGEST = 60.0
 """dB that a frame is changed by at most."""
-_SIZE, _STEPS, _LOWEST = 1024, 22, 50.0
-_NEPER = np.log(10.0) / 20.0
+FFT_SIZE, _STEPS, _LOWEST = 1024, 22, 50.0
+NEPER = math.log(10.0) / 20.0
 Streams = Mapping[str, np.ndarray]
 
 
@@ -44,7 +45,7 @@ def _level(power: np.ndarray) -> np.ndarray:
     return 10.0 * np.log10(np.maximum(power.sum(axis=1), 10 ** (FLOOR / 10)))
 
 
-def _mel_unit(config: FeatureConfig) -> float:
+def mel_unit(config: FeatureConfig) -> float:
     """What a dB is in log-mel spectra."""
     return config.mel.power / 20.0 * (1.0 if config.mel.log == "log10" else np.log(10.0))
 
@@ -53,22 +54,22 @@ def _power(mgc: np.ndarray, config: FeatureConfig) -> np.ndarray:
     """(T, bins) whose sum over bins is the power of a frame."""
     from nnsvs_lite.features.world import alpha_of, mgc_to_spectrum
 
-    power = mgc_to_spectrum(mgc, alpha_of(config), _SIZE)
+    power = mgc_to_spectrum(mgc, alpha_of(config), FFT_SIZE)
     power[:, 1:-1] *= 2
-    return power / _SIZE
+    return power / FFT_SIZE
 
 
-def _noise(bap: np.ndarray, config: FeatureConfig) -> np.ndarray:
+def noise_of(bap: np.ndarray, config: FeatureConfig) -> np.ndarray:
     """(T, bins) part of the power that is noise, in voiced frames."""
     import pyworld
 
     bands = np.ascontiguousarray(np.minimum(bap, 0.0), np.float64)
-    return pyworld.decode_aperiodicity(bands, config.sample_rate, _SIZE) ** 2
+    return pyworld.decode_aperiodicity(bands, config.sample_rate, FFT_SIZE) ** 2
 
 
 def _number(lf0: np.ndarray, config: FeatureConfig) -> np.ndarray:
     """(T, bins) frequencies as parts of F0."""
-    hertz = np.linspace(0, config.sample_rate / 2, _SIZE // 2 + 1)
+    hertz = np.linspace(0, config.sample_rate / 2, FFT_SIZE // 2 + 1)
     return hertz / np.exp(lf0.astype(np.float64).reshape(-1, 1))
 
 
@@ -78,17 +79,17 @@ def _tension(power: np.ndarray, number: np.ndarray) -> np.ndarray:
 
 
 def _breathiness(power: np.ndarray, bap: np.ndarray, config: FeatureConfig) -> np.ndarray:
-    return _level(power * _noise(bap, config)) - _level(power)
+    return _level(power * noise_of(bap, config)) - _level(power)
 
 
 def measure(streams: Streams, config: FeatureConfig) -> dict[str, np.ndarray]:
     """The curves (T,) of streams (T, D), float64; see the module."""
     if "mel" in streams:
-        decibel = np.asarray(streams["mel"], np.float64) / _mel_unit(config)
+        decibel = np.asarray(streams["mel"], np.float64) / mel_unit(config)
         return {"loudness": _level(10 ** (decibel / 10))}
     voiced = streams["vuv"].reshape(-1) >= 0.5
     power = _power(streams["mgc"], config)
-    harmonics = _level(power * (1 - _noise(streams["bap"], config)))
+    harmonics = _level(power * (1 - noise_of(streams["bap"], config)))
     return {
         "tension": np.where(voiced, _tension(power, _number(streams["lf0"], config)), 0.0),
         "breathiness": np.where(voiced, _breathiness(power, streams["bap"], config), 0.0),
@@ -119,7 +120,7 @@ def change(streams: Streams, config: FeatureConfig, by: Streams) -> dict[str, np
     by = {n: np.clip(by[n], -LARGEST, LARGEST) for n in curve_names(streams) if n in by and np.any(by[n])}
     if "mel" in streams:
         if by:
-            out["mel"] = (streams["mel"] + by["loudness"][:, None] * _mel_unit(config)).astype(np.float32)
+            out["mel"] = (streams["mel"] + by["loudness"][:, None] * mel_unit(config)).astype(np.float32)
         return out
     voiced = streams["vuv"].reshape(-1) >= 0.5
     mgc, bap = np.array(streams["mgc"], np.float64), np.array(streams["bap"], np.float64)
@@ -143,9 +144,9 @@ def change(streams: Streams, config: FeatureConfig, by: Streams) -> dict[str, np
             noise = 10 ** (before / 10)
             gain = 10.0 * np.log10((1 - noise) * 10 ** (delta / 10) + noise)
             breathe(before - gain)
-            mgc[moved, 0] += gain * _NEPER
+            mgc[moved, 0] += gain * NEPER
         else:
-            mgc[moved, 0] += delta * _NEPER
+            mgc[moved, 0] += delta * NEPER
     changed = {"mgc": by, "bap": {"breathiness", "voicing"} & by.keys()}
     arrays = {"mgc": mgc, "bap": bap}
     return out | {name: arrays[name].astype(np.float32) for name, why in changed.items() if why}
@@ -157,11 +158,11 @@ def _tilted(
     """(T, columns) what makes mel-cepstra of this power tenser by ``delta`` (T,) dB and no louder."""
     from nnsvs_lite.features.world import alpha_of, mgc_to_spectrum, spectrum_to_mgc
 
-    hertz = np.linspace(0, config.sample_rate / 2, _SIZE // 2 + 1)
+    hertz = np.linspace(0, config.sample_rate / 2, FFT_SIZE // 2 + 1)
     octaves = np.log2(np.maximum(hertz, _LOWEST) / _LOWEST)
     # A dB an octave, as near as so few mel-cepstra have it.
     slope = spectrum_to_mgc(10 ** (octaves[None] / 10), columns - 1, alpha_of(config))
-    decibel = 10.0 * np.log10(mgc_to_spectrum(slope, alpha_of(config), _SIZE))
+    decibel = 10.0 * np.log10(mgc_to_spectrum(slope, alpha_of(config), FFT_SIZE))
     number = _number(lf0, config)
 
     def tilt(by: np.ndarray) -> np.ndarray:
@@ -169,5 +170,5 @@ def _tilted(
 
     by = _solve(lambda x: _tension(tilt(x), number), _tension(power, number) + delta, LARGEST / 2)
     added = by[:, None] * slope
-    added[:, 0] += (_level(power) - _level(tilt(by))) * _NEPER
+    added[:, 0] += (_level(power) - _level(tilt(by))) * NEPER
     return added

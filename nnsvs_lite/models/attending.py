@@ -1,6 +1,7 @@
 """What acoustic models share whose decoder attends to phones and hears its own frames."""
 
 from abc import abstractmethod
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -67,12 +68,18 @@ class AttendingAcoustic(PostnetAcoustic):
             target = torch.cat([true[name] for name in self.space.sizes], dim=-1) * mask[..., None]
             decoded = self.decoder.follow(memory, self.decoder.heard(target, steps), batch.seed)
         else:
-            decoded = self.decoder.sing(memory, steps, batch.seed)
+            decoded = self.decoder.sing(memory, steps, batch.seed, told=partial(self._told, base))
         out = self.refined(self.space.split(decoded.frames[:, : batch.max_frames]), base, mask)
         out["attention"] = decoded.weights
         if decoded.stop is not None:
             out["stop"] = decoded.stop
         return out | (self._learnt(decoded, batch, phone) if true else {})
+
+    def _told(self, base: Streams, frame: Tensor, number: int) -> Tensor:
+        """A frame (B, size) of its own as targets are: of voicing not the logit, but whether it is voiced."""
+        streams = self.space.split(frame)
+        logit = base["vuv"][:, min(number, base["vuv"].shape[1] - 1)] + streams["vuv"]
+        return torch.cat([(streams | {"vuv": (logit > 0).to(frame.dtype)})[n] for n in streams], dim=-1)
 
     def _learnt(self, decoded: Decoded, batch: Batch, phone: Tensor) -> Streams:
         reduction, steps = self.decoder.reduction, decoded.weights.shape[1]

@@ -27,11 +27,13 @@ class SvsModel(nn.Module):
         family: ``timelag``, ``duration``, ``acoustic`` or ``vocoder``.
         trains: whether it learns by gradients; a rule does not.
         fits: whether it, or a part of it, learns in one pass over the data, by :meth:`fit`: before any step.
+        revision: counts changes of what a model's weights stand for: those of another one are refused.
     """
 
     family: ClassVar[str]
     trains: ClassVar[bool] = True
     fits: bool = False
+    revision: int = 1
 
     def __init__(self, spec: Spec):
         super().__init__()
@@ -124,9 +126,13 @@ class AcousticModel(Adversarial, SvsModel):
     ``vibrato`` (B, T, 1), a part of ``lf0`` that can be told from the rest.
 
     A discriminator is called with streams, (B, T, D) each in physical units, and the batch.
+
+    Attributes:
+        curves: those of :mod:`nnsvs_lite.features.variance` that it takes in ``batch.given``.
     """
 
     family = "acoustic"
+    curves: tuple[str, ...] = ()
 
     def taught(self, batch: Batch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """What the discriminator is to judge, and the losses of :meth:`loss`, of one pass."""

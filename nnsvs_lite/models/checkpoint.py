@@ -125,7 +125,8 @@ def _digest(state: Any, size: float = math.inf) -> str:
 
 def save_model(path: str | os.PathLike, model: SvsModel, config: Config, extra: dict[str, Any]) -> None:
     """Writes all that singing needs: weights, configuration and specification."""
-    state = {"format": FORMAT, "config": config.to_dict(), "spec": model.spec.to_dict()}
+    state = {"format": FORMAT, "revision": model.revision}
+    state |= {"config": config.to_dict(), "spec": model.spec.to_dict()}
     state |= {"weights": model.state_dict(), "parameters": sum(p.numel() for p in model.parameters())}
     save(path, state | extra)
 
@@ -175,6 +176,9 @@ def load_model(
         raise DataError(f"holds a {found} model, a {family} model is needed", path)
     try:
         model = _build(config, spec, state["weights"])
+        if state.get("revision", 1) != model.revision:
+            older = f"is of revision {state.get('revision', 1)} of {type(model).__name__}"
+            raise DataError(f"{older}, this version sings revision {model.revision}: train it again", path)
         model.load_state_dict(state["weights"])
     except DataError as error:
         raise DataError(error.what, error.where or path) from None

@@ -21,6 +21,7 @@ from nnsvs_lite.models.layers.perceptual import PerceptualEntropy
 from nnsvs_lite.models.layers.pitch_flow import PitchFlow
 from nnsvs_lite.models.layers.postfilter import VarianceScaling
 from nnsvs_lite.models.layers.retrieval import Retrieval
+from nnsvs_lite.models.layers.variance_curves import VarianceCurves
 from nnsvs_lite.models.layers.vibrato_habit import VibratoHabit
 from nnsvs_lite.models.options import AcousticOptions
 
@@ -58,7 +59,18 @@ class NeuralAcoustic(AcousticModel):
         habit = self.options.vibrato_habit and self.pitch_flow is None
         self.vibrato_habit = VibratoHabit(spec) if habit else None
         self.gv = VarianceScaling(spec, self.options.gv)
+        # Of systems that predict curves before their streams.
+        self.variance: VarianceCurves | None = None
         self.movement = Movement(spec, self.options.movement) if self.options.movement else None
+
+    @property
+    def curves(self) -> tuple[str, ...]:
+        return () if self.variance is None else self.variance.names
+
+    @property
+    def revision(self) -> int:
+        """2: numbers of mel spectra count from spectra with the score's harmonics."""
+        return 2 if self.space.harmonic and "mel" in self.spec.streams else 1
 
     @abstractmethod
     def outputs(self, batch: Batch, phone: Tensor, base: Streams, true: Streams) -> Streams:
@@ -135,6 +147,8 @@ class NeuralAcoustic(AcousticModel):
             sung["vibrato"], before = wave, sung["lf0"]
             sung = self.space.floor.steps.sung(sung | {"lf0": before + wave}, before)
         sung = self.gv(sung, batch)
+        if self.variance is not None:
+            sung = self.variance.levelled(sung, out)
         return sung if self.movement is None else self.movement(sung, batch, phone_of_frame(batch))
 
     def _movement(self, batch: Batch, lf0: Tensor) -> Tensor | None:

@@ -145,7 +145,10 @@ def find_results(path: str | os.PathLike) -> Path:
     if not found:
         raise DataError("no results.json in it; score it first (stage 6, or nnsvs-lite evaluate)", path)
     if len(found) > 1:
-        raise DataError(f"{len(found)} results in it; name one: {', '.join(map(str, found))}", path)
+        folders = ", ".join(str(results.parent) for results in found)
+        raise DataError(
+            f"was sung {len(found)} ways; name one of these folders in its place: {folders}", path
+        )
     return found[0]
 
 

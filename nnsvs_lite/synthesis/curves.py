@@ -9,8 +9,8 @@ first of which is of time 0.
 import io
 import os
 import zipfile
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -108,15 +108,26 @@ class Curves:
                 kind = type(vocoder).__name__
                 raise DataError(f"{name} cannot be drawn: the voice's vocoder, {kind}, does not allow it")
 
-    def drawn(
-        self, streams: dict[str, np.ndarray], start: float, config: FeatureConfig
-    ) -> dict[str, np.ndarray]:
-        """Streams (T, D) of a phrase that starts at ``start`` seconds, with these curves."""
+    def of_phrase(self, streams: dict[str, np.ndarray], start: float, config: FeatureConfig) -> "Curves":
+        """Those of a phrase that starts at ``start`` seconds, at the frames of its streams (T, D)."""
         frames = len(next(iter(streams.values())))
         first_frame = round(start / config.frame_shift)  # As song_curves lays them.
         time = (first_frame + np.arange(frames)) * (config.frame_shift / self.frame_shift)
         laid = {n: np.interp(time, np.arange(len(value)), value) for n, value in self.values.items()}
-        pieces = []
+        return replace(self, values=laid, frame_shift=config.frame_shift)
+
+    def absolute(
+        self, streams: dict[str, np.ndarray], config: FeatureConfig, names: Iterable[str]
+    ) -> "Curves":
+        """A phrase's curves; those of ``names`` as what they are to be, where its streams are to be moved."""
+        values = dict(self.values)
+        moved = {name: values.pop(f"{name}_change") for name in names if f"{name}_change" in values}
+        own = measure(streams, config) if moved else {}
+        return replace(self, values=values | {n: values.get(n, own[n]) + by for n, by in moved.items()})
+
+    def drawn(self, streams: dict[str, np.ndarray], config: FeatureConfig) -> dict[str, np.ndarray]:
+        """Streams (T, D) of a phrase with its curves."""
+        frames, laid, pieces = len(next(iter(streams.values()))), self.values, []
         for first in range(0, frames, BLOCK):
             part = {name: value[first : first + BLOCK] for name, value in streams.items()}
             asked = {name: value[first : first + BLOCK] for name, value in laid.items()}

@@ -256,14 +256,39 @@ class Singer:
         self, plan: Plan, chosen: Sequence[int], progress: Callable[[float], None] = lambda done: None
     ) -> list[SungPhrase]:
         """Some phrases of a song, by their numbers, with their features."""
+        streams = self._features(plan, chosen, {}, progress)
+        if plan.curves is not None:
+            config, names = self.spec.feature_config, self.acoustic.curves
+            drawn = {i: plan.curves.of_phrase(s, plan.phrases[i].start, config) for i, s in streams.items()}
+            # What curves are moved by counts from those that the model sings without being told any.
+            drawn = {i: curves.absolute(streams[i], config, names) for i, curves in drawn.items()}
+            told = {
+                i: {n: curves.values[n] for n in names if n in curves.values} for i, curves in drawn.items()
+            }
+            if any(told.values()):
+                streams = self._features(plan, chosen, told)
+            streams = {i: curves.drawn(streams[i], config) for i, curves in drawn.items()}
+        pairs = [(plan.phrases[i], plan.timings[i], streams[i]) for i in chosen]
+        return [SungPhrase(p.start, p.score, p.first_note, *timing, made) for p, timing, made in pairs]
+
+    def _features(
+        self,
+        plan: Plan,
+        chosen: Sequence[int],
+        told: Mapping[int, dict[str, np.ndarray]],
+        progress: Callable[[float], None] = lambda done: None,
+    ) -> dict[int, dict[str, np.ndarray]]:
+        """Streams of phrases by number; ``told``: curves (T,) of each that the acoustic model takes."""
         streams: dict[int, dict[str, np.ndarray]] = {}
+        given = {i: {n: v[:, None].astype(np.float32) for n, v in by.items()} for i, by in told.items()}
         spans = [slice(p.first_note, p.first_note + len(p.score.notes)) for p in plan.phrases]
         seeds, done = np.zeros(len(plan.score.notes), np.int64), 0
         for notes, seed in plan.takes:
             anew = np.isin(np.arange(len(seeds)), notes)
             seeds[anew] = note_seeds(seed, len(seeds))[anew]
             indices = [i for i in chosen if anew[spans[i]].any()]
-            seeded = [with_seeds(plan.ready[i], seeds[spans[i]]) for i in indices]
+            ready = [replace(plan.ready[i], given=given.get(i, {})) for i in indices]
+            seeded = [with_seeds(example, seeds[spans[i]]) for i, example in zip(indices, ready)]
             sung = predict_acoustic(seeded, self.acoustic, seed=seed, temperature=plan.temperature)
             for i, new in ((indices[k], new) for k, new in sung):
                 if i in streams:
@@ -275,11 +300,7 @@ class Singer:
         for i, sung in streams.items():
             last = with_seeds(plan.ready[i], seeds[spans[i]])
             streams[i] = restyle(sung, last, self.spec, self.vocoder, plan.style)
-            if plan.curves is not None:
-                place = plan.phrases[i].start
-                streams[i] = plan.curves.drawn(streams[i], place, self.spec.feature_config)
-        pairs = [(plan.phrases[i], plan.timings[i], streams[i]) for i in chosen]
-        return [SungPhrase(p.start, p.score, p.first_note, *timing, made) for p, timing, made in pairs]
+        return streams
 
     def find_singer(self, singer: int | str | None) -> tuple[int, str]:
         """Index and name of a singer given by either, the first for None. Raises DataError for others."""

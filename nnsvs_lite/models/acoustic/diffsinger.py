@@ -21,6 +21,7 @@ from nnsvs_lite.models.layers.diffusion import NoisyStream, WaveNet
 from nnsvs_lite.models.layers.flow import AnySampler, PathKind, way_of
 from nnsvs_lite.models.layers.lynxnet import LynxNet2
 from nnsvs_lite.models.layers.outputs import Scaling
+from nnsvs_lite.models.layers.variance_curves import VarianceSize
 from nnsvs_lite.models.neural import Streams
 from nnsvs_lite.models.options import AcousticOptions, Positive, Rate, Size, Weight
 
@@ -83,6 +84,7 @@ class DiffSinger(FftSinger):
         f0: F0 = "explicit",
         scaling: Scaling = "range",
         places: bool = False,
+        variance: VarianceSize | None = None,
         path: PathKind = "diffusion",
         steps: Count = 100,
         beta_end: Rate = 0.06,
@@ -99,7 +101,7 @@ class DiffSinger(FftSinger):
         reflow: Annotated[int, Within(0, 10_000)] = 0,
         options: AcousticOptions | None = None,
     ):
-        super().__init__(spec, encoder, decoder, pitch, inputs, f0, scaling, places, options)
+        super().__init__(spec, encoder, decoder, pitch, inputs, f0, scaling, places, variance, options)
         way, sample = way_of(path, sampler, steps, beta_end)
         if depth < 1 and decoder is None:
             raise DataError("less than 1 needs a decoder, whose spectra to set out from", "depth")

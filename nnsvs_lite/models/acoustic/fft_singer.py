@@ -21,6 +21,7 @@ from nnsvs_lite.models.layers.pitch_embedding import PitchEmbedding, PitchExtrac
 from nnsvs_lite.models.layers.score_embedding import ScoreEmbedding, ToFrames
 from nnsvs_lite.models.layers.ssim import ssim
 from nnsvs_lite.models.layers.transformer import Transformer
+from nnsvs_lite.models.layers.variance_curves import VarianceCurves, VarianceSize
 from nnsvs_lite.models.neural import NeuralAcoustic, Streams
 from nnsvs_lite.models.options import AcousticOptions, Rate, Size, Weight
 
@@ -102,6 +103,7 @@ class FftSinger(NeuralAcoustic):
             finds it in the spectra (from true ones in training).
         scaling: of spectra, see :class:`OutputSpace`.
         places: see :class:`~nnsvs_lite.models.layers.score_embedding.ToFrames`.
+        variance: curves that are predicted before the spectra, which are told them.
         options: see :class:`AcousticOptions`.
     """
 
@@ -115,6 +117,7 @@ class FftSinger(NeuralAcoustic):
         f0: F0 = "explicit",
         scaling: Scaling = "range",
         places: bool = False,
+        variance: VarianceSize | None = None,
         options: AcousticOptions | None = None,
     ):
         self.spectra = {n: d for n, d in spec.streams.items() if n not in ("lf0", "vuv")}
@@ -142,6 +145,7 @@ class FftSinger(NeuralAcoustic):
         if f0 == "explicit":
             self.predictor = VariancePredictor(dim, *shape)
             self.pitch_head = zeroed(nn.Linear(pitch.hidden, 2))
+        self.variance = VarianceCurves(spec, dim, variance) if variance and variance.names else None
         if decoder is not None:
             convnext = decoder.kind == "convnext"
             size = (decoder.channels, decoder.layers, decoder.kernel)
@@ -161,7 +165,14 @@ class FftSinger(NeuralAcoustic):
         return dict(zip(self.spectra, numbers.split(list(self.spectra.values()), dim=-1)))
 
     def told(self, batch: Batch, phone: Tensor, base: Streams, true: Streams) -> tuple[Tensor, Streams]:
-        """Frame vectors (B, T, dim), and the streams that are known by then."""
+        """Frame vectors (B, T, dim), and the streams and curves that are known by then."""
+        x, out = self._pitched(batch, phone, base, true)
+        if self.variance is None:
+            return x, out
+        x, curves = self.variance(x, batch, base, bool(true))
+        return x, out | curves
+
+    def _pitched(self, batch: Batch, phone: Tensor, base: Streams, true: Streams) -> tuple[Tensor, Streams]:
         phones = self.encoder(self.embedding(batch), batch.score.phone_mask) + self.conditions(batch)
         x, out = self.to_frames(phones, batch, phone), {}
         if self.f0 == "implicit":

@@ -91,8 +91,18 @@ class HearingDecoder(nn.Module):
             rows = torch.stack([self._prenet(row, drop) for row in heard.unbind(1)], dim=1)
         return self._decoded(*self.whole(rows, memory))
 
-    def sing(self, memory: Memory, steps: int, seed: int, heard: Tensor | None = None) -> Decoded:
-        """Step by step on its own frames, or on given ones."""
+    def sing(
+        self,
+        memory: Memory,
+        steps: int,
+        seed: int,
+        heard: Tensor | None = None,
+        told: Callable[[Tensor, int], Tensor] = lambda frame, number: frame,
+    ) -> Decoded:
+        """Step by step on its own frames, or on given ones.
+
+        ``told`` makes of its own frame (B, size), and the frame's number, what training has for such a frame.
+        """
         drop, state, made = SeededDropout(self.dropout, seed), self.begin(memory), []
         last = memory.vectors.new_zeros(len(memory.vectors), self.size)
         for k in range(steps):
@@ -101,6 +111,7 @@ class HearingDecoder(nn.Module):
             made.append((x, weights))
             end = self.size * self.reduction
             last = F.linear(x, self.out.weight[end - self.size : end], self._bias(end))
+            last = told(last, (k + 1) * self.reduction - 1)
         return self._decoded(*(torch.stack(parts, dim=1) for parts in zip(*made)))
 
     def _bias(self, end: int) -> Tensor | None:

@@ -21,7 +21,8 @@ Scaling = Literal["deviation", "range"]
 class OutputSpace(nn.Module):
     """A network's numbers, of about unit size, and what they stand for.
 
-    ``mgc``, ``bap`` and ``mel``: standard deviations from the training mean, or from the smoothed rule.
+    ``mgc``, ``bap`` and ``mel``: standard deviations from the training mean, or from the smoothed rule. Where
+    voices have pitch the score's harmonics are part of both, but for a mean in the middle of a range.
     ``lf0``: semitones from the score's pitch, smoothed where the rule is the base. ``vuv``: a logit.
 
     Args:
@@ -30,8 +31,8 @@ class OutputSpace(nn.Module):
         pitch: ``bounded``: within 600 cents of the score, through tanh (NNSVS);
             ``residual``: score plus a number (XiaoiceSing).
         scaling: ``range``: in spectra 1 is half the range that training has, coefficient by coefficient, and
-        0
-            its middle in place of the mean (DiffSinger): numbers lie within 1 where the base is not the rule.
+            0 its middle in place of the mean (DiffSinger): numbers lie within 1 where the base is not the
+            rule.
     """
 
     def __init__(
@@ -44,7 +45,7 @@ class OutputSpace(nn.Module):
         super().__init__()
         self.sizes = dict(spec.streams)
         self.pitch, self.residual_to_rule = pitch, residual_to_rule
-        self.floor = SmoothFloor(spec)
+        self.floor, self.harmonic = SmoothFloor(spec), residual_to_rule or scaling == "deviation"
         for name in self.sizes:
             moments = spec.stats.streams[name]
             mean, std = torch.tensor(moments.mean), torch.tensor(moments.std)
@@ -74,6 +75,9 @@ class OutputSpace(nn.Module):
             return rule | {"vuv": rule["vuv"].logit(eps=1e-3)}
         base = {n: getattr(self, f"mean_{n}").expand(*phone.shape, d) for n, d in self.sizes.items()}
         score = self.floor.steps.score_lf0(batch, phone)
+        if self.harmonic:
+            voiced = self.floor.steps.plain(batch, phone)["vuv"]
+            base = self.floor.steps.sung(base | {"lf0": score, "vuv": voiced})
         return base | {"vuv": torch.zeros_like(base["vuv"]), "lf0": score}
 
     def decode(self, values: dict[str, Tensor], base: dict[str, Tensor]) -> dict[str, Tensor]:

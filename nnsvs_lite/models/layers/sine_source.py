@@ -82,10 +82,11 @@ class SineSource(nn.Module):
         phase, f0 = self.phase(lf0, turns, lengths, size)
         frame, _ = self.places(lengths, size)
         voiced = (vuv > 0.5).gather(1, frame)
-        number = torch.arange(1, self.harmonics + 2, device=lf0.device)
+        number = torch.arange(1.0, self.harmonics + 2, device=lf0.device)
         starts = self._starts(len(lf0), seed).to(lf0.device)
-        sines = torch.sin(2 * math.pi * ((phase * number + starts) % 1.0)).float()
-        heard = voiced & (f0 * number < self.sample_rate / 2)
+        # Single precision from here on, of which turns below 1 have enough: double costs several times more.
+        sines = torch.sin(2 * math.pi * ((phase.float() * number + starts) % 1.0))
+        heard = voiced & (f0.float() * number < self.sample_rate / 2)
         if self.training:
             noise = torch.randn(sines.shape, device=lf0.device)
         else:

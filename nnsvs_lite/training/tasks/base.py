@@ -161,7 +161,7 @@ class Task:
         config = self.config.to_dict()
         # Their number changes nothing.
         del config["training"]["workers"]
-        return [config, self.spec.to_dict(), self.train_data.utts, self._origin]
+        return [config, self.model.revision, self.spec.to_dict(), self.train_data.utts, self._origin]
 
     def describe(self) -> str:
         """What is trained on what, in a line."""
