@@ -20,7 +20,7 @@ from nnsvs_lite.corpora import corpora, find, prepare
 from nnsvs_lite.corpus.datadir import DataDir, song_of
 from nnsvs_lite.corpus.facts import known_corpora, read_facts, read_split
 from nnsvs_lite.corpus.fetch import check_copy, fetch, unpack
-from nnsvs_lite.corpus.prepare import PARTS
+from nnsvs_lite.corpus.prepare import PARTS, provenance
 from nnsvs_lite.io.errors import DataError
 
 NAMES = known_corpora()
@@ -49,11 +49,14 @@ def test_a_tiny_copy_becomes_data_dirs(name, prepared):
     parts, _, _ = prepared(name)
     facts = read_facts(name)
     assert name in corpora() and find(name)
-    _, split = read_split(name)
+    split_name, split = read_split(name)
     for part in PARTS:
         assert parts[part].utts, part
         assert (parts[part].path / "LICENSE").read_text() == facts.notice
         assert set(parts[part].utt2lang.values()) <= set(facts.languages)
+        chosen = f"Split: {split_name} of conf/split/{name}.yaml ({split.source})"
+        times = ["Phone times: given with the corpus"] if parts[part].labels else []
+        assert provenance(parts[part].path) == [chosen, *times]
     assert facts.notice.count("Commercial use:") == 1
     songs = [{utt for utt in parts[part].utts} for part in PARTS]
     assert not songs[0] & songs[1] and not songs[1] & songs[2] and not songs[0] & songs[2]
@@ -168,6 +171,7 @@ def test_a_song_whose_name_is_part_of_anothers_is_told_apart(tmp_path):
     prepare("ofuton_p", root, tmp_path / "out", {"eval_songs": ["usagi"], "dev_songs": ["haruga_kita"]})
     evals = DataDir.read(tmp_path / "out" / "eval").utts
     assert evals and all(utt.startswith("ofuton_p_usagi_0") for utt in evals)
+    assert provenance(tmp_path / "out" / "dev")[0] == "Split: eval ofuton_p_usagi; dev ofuton_p_haruga_kita"
     with pytest.raises(DataError, match=r"no song 'kame' .*there are .*usagi, usagito_kame"):
         prepare("ofuton_p", root, tmp_path / "out", {"eval_songs": ["kame"]})
 

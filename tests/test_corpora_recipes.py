@@ -6,16 +6,22 @@ import pytest
 import soundfile
 from models_common import ROOT
 
+from nnsvs_lite.corpus.datadir import DataDir
+
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["csd", "opencpop"])
+@pytest.mark.parametrize("name", ["csd:english", "opencpop"])
 def test_a_recipe_runs_from_its_corpus_to_singing(name, tmp_path):
     sys.path.insert(0, str(ROOT / "tools"))
     from try_corpora import run
 
     sys.path.remove(str(ROOT / "tools"))
+    whose = {"csd:english": "found by stage 1", "opencpop": "given with the corpus"}
     done = run(name, tmp_path)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     sung = sorted(tmp_path.glob("exp/acoustic_resf0_conv_world_24k/decode_*/eval/wav/*.wav"))
     assert sung and all(soundfile.info(phrase).duration > 1 for phrase in sung)
-    assert "split" in (tmp_path / "RESULTS.md").read_text().splitlines()[0]
+    text = (tmp_path / "RESULTS.md").read_text()
+    assert "Split: espnet of conf/split/" in text and "Phone times: " + whose[name] in text
+    data = DataDir.read(tmp_path / "data" / "eval")
+    assert set(data.utt2lang.values()) == {"en" if "english" in name else "zh"}

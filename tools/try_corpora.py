@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs recipes of public corpora from stage 0 to 6 on tiny synthetic copies of them, trained for a moment.
 
-python tools/try_corpora.py kiritan opencpop     # these; all if none is named
+python tools/try_corpora.py kiritan csd:english   # these, the second in English; all if none is named
 """
 
 import argparse
@@ -21,7 +21,8 @@ BRIEF = "--training.epochs 1 --training.min_steps 0"
 
 
 def run(name: str, work: Path, stop: int = 6) -> subprocess.CompletedProcess:
-    """Makes the tiny copy of a corpus in ``work`` and runs its recipe there."""
+    """Makes the tiny copy of a corpus, ``NAME`` or ``NAME:LANG``, in ``work`` and runs its recipe there."""
+    name, _, lang = name.partition(":")
     root = corpora_trees.make(name, work / "db")
     folders = {"datadir": "data", "dumpdir": "dump", "expdir": "exp", "logdir": "log"}
     options = [word for option, folder in folders.items() for word in (f"--{option}", str(work / folder))]
@@ -36,6 +37,7 @@ def run(name: str, work: Path, stop: int = 6) -> subprocess.CompletedProcess:
         "1",
     ]
     options += ["--results-md", str(work / "RESULTS.md")]
+    options += ["--local-data-opts", f"--lang {lang}"] if lang else []
     for family in ("timelag", "duration", "acoustic"):
         options += [f"--{family}-args", BRIEF]
     script = next(iter(sorted((ROOT / "egs" / name).glob("svs1/run.sh"))))

@@ -246,9 +246,12 @@ class Gathering:
             raise DataError(f"{first.what}{more}; --bad-songs {LEAVE_OUT} goes on without", first.where)
         for utt in self.data.utts if self.data.segments else ():
             self.data.segments.setdefault(utt, (utt, 0.0, audio_info(self.data.wavs[utt]).seconds))
+        told = ""
         if eval_songs is None:
             split, chosen = read_split(self.facts.name, split)
             eval_songs = self._listed(chosen.eval, "eval", split)
+            told = f"{split} of conf/split/{self.facts.name}.yaml ({chosen.source})"
+            told += " with other dev songs" if dev_songs is not None else ""
             if dev_songs is None:
                 dev_songs = self._listed(chosen.dev, "dev", split) if chosen.dev else ()
                 if dev_phrases is None and chosen.dev_phrases is not None:
@@ -265,6 +268,7 @@ class Gathering:
             dev_phrases=dev_phrases,
             # What the tree calls parts of songs are phrases already.
             cut="{part}" not in self.facts.tree["wav"],
+            told=told,
             **cutting,
         )
         for part in parts.values():

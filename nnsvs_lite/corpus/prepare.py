@@ -6,10 +6,28 @@ from pathlib import Path
 
 from nnsvs_lite.corpus.datadir import DataDir, song_of, sort_ids
 from nnsvs_lite.corpus.segment import segment_at_rests
+from nnsvs_lite.io.atomic import read_text, write_text
 from nnsvs_lite.io.errors import DataError, nearest
 
 PARTS = ("train", "dev", "eval")
 """The data dirs that every corpus is split into."""
+SPLIT = "split"
+"""File of a data dir that says, on one line, how its sets were chosen."""
+NAMED = 12
+"""Songs that it names."""
+
+
+def provenance(path: str | os.PathLike) -> list[str]:
+    """How the sets of a data dir were chosen, and whose its phone times are: a line each, if known."""
+    path, lines = Path(path), []
+    if (path / SPLIT).is_file():
+        lines.append(f"Split: {' '.join(read_text(path / SPLIT).split())}")
+    found, given = (path / "align.ctm").exists(), (path / "label.ctm").exists()
+    if found:
+        lines.append(f"Phone times: found by stage 1{', in place of those of the corpus' if given else ''}")
+    elif given:
+        lines.append("Phone times: given with the corpus")
+    return lines
 
 
 def choose_songs(wanted: Iterable[str], songs: Iterable[str]) -> list[str]:
@@ -36,6 +54,7 @@ def finish(
     dev_songs: Iterable[str] = (),
     dev_phrases: int | None = None,
     cut: bool = True,
+    told: str = "",
     **cutting: float,
 ) -> dict[str, DataDir]:
     """Cuts whole songs into phrases, splits by song, writes ``out/{train,dev,eval}``.
@@ -49,10 +68,12 @@ def finish(
         dev_phrases: how many phrases that are; a tenth, at least one, if None.
         cut: False where ``songs`` are phrases already, ``<song id>_<number>``; the other arguments may then
             name them or their songs.
+        told: how the songs were chosen, for results; their names if not given.
         cutting: values of :class:`nnsvs_lite.corpus.segment.Cutting`.
 
     Raises DataError for an unknown song, a song in both dev and eval, or no phrase left to train on.
     """
+    eval_songs, dev_songs = list(eval_songs), list(dev_songs)
     whole = songs.utts if cut else [*songs.utts, *map(song_of, songs.utts)]
     eval_ids = set(choose_songs(eval_songs, whole))
     dev_ids = set(choose_songs(dev_songs, whole))
@@ -73,4 +94,13 @@ def finish(
     for name, utts in parts.items():
         if not utts:
             raise DataError(f"no phrase is left for {name}; name other songs for dev and eval", songs.path)
-    return {name: part.write(Path(out) / name) for name, part in phrases.split(parts).items()}
+    told = told or f"eval {_some(eval_songs)}; dev {_some(dev_songs) or 'the last phrases of training'}"
+    made = {name: part.write(Path(out) / name) for name, part in phrases.split(parts).items()}
+    for part in made.values():
+        write_text(part.path / SPLIT, f"{told}\n")
+    return made
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return " ".join(names[:NAMED]) + more

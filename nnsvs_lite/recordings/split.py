@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from nnsvs_lite.corpus.datadir import DataDir, song_of, sort_ids
-from nnsvs_lite.corpus.prepare import PARTS
+from nnsvs_lite.corpus.prepare import PARTS, SPLIT
 from nnsvs_lite.corpus.segment import segment_at_rests
 from nnsvs_lite.corpus.validate import validate
+from nnsvs_lite.io.atomic import write_text
 from nnsvs_lite.io.done import Done
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.languages.base import SILENCES
@@ -117,6 +118,9 @@ def split(
     data = aligned_phrases(songs, drafts)
     parts = data.split(choose(data))
     made = {name: part.write(Path(out) / name) for name, part in parts.items()}
+    what = "songs" if len(data.wavs) >= MANY else "phrases"
+    for part in made.values():
+        write_text(part.path / SPLIT, f"{what} whose phones are common in what is left for training\n")
     faults = [fault for part in made.values() for fault in validate(part.path)]
     if faults:
         more = f" ({len(faults)} faults in all; nnsvs-lite validate lists them)"

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from nnsvs_lite.corpus.datadir import audio_files
+from nnsvs_lite.corpus.prepare import provenance
 from nnsvs_lite.evaluation import others
 from nnsvs_lite.evaluation.reference import Reference
 from nnsvs_lite.evaluation.results import collect, write_results
@@ -97,6 +98,7 @@ def evaluate(
         seconds = sum(map(len, recorded)) * reference.spec.frame_shift
         more = {"commit": git_commit(), "n_utts": len(reference.utts), "seconds": seconds}
         more["voices"] = reference.voices
+        more["provenance"] = provenance(data) if data is not None else []
         write_text(table, results_md(comparison, found, setup | more))
         outputs.append(table)
     for line in summary(comparison):

@@ -162,8 +162,8 @@ def results_md(comparison: Comparison, experiments: Sequence[Experiment], setup:
 
     Args:
         setup: ``title``, ``command``, ``commit`` (empty if unknown), ``set``, ``dump``, ``n_utts``, and
-            ``seconds`` of recordings, and perhaps ``vocoders`` by system, and ``voices``, see
-            :attr:`nnsvs_lite.evaluation.reference.Reference.voices`.
+            ``seconds`` of recordings, and perhaps ``vocoders`` by system, ``provenance``, lines on the set, and
+            ``voices``, see :attr:`nnsvs_lite.evaluation.reference.Reference.voices`.
     """
     lines = [f"# {_safe(setup['title'])}", "", "Made by", "", f"    {printable(setup['command'])}", ""]
     if setup["commit"]:
@@ -181,6 +181,7 @@ def results_md(comparison: Comparison, experiments: Sequence[Experiment], setup:
     sung = f"{setup['n_utts']} utterances, {setup['seconds']:.1f} s"
     about = f"{sung}, features of `{_safe(setup['dump'])}`. Lower is better."
     about += "".join(f" {_safe(line)}." for line in told_vocoders(setup.get("vocoders", {})))
+    about += "".join(f" {_safe(line)}." for line in setup.get("provenance", ()))
     head, *rows = _numbers(comparison, "main")
     lines += [f"## Scores on `{_safe(setup['set'])}`", "", about, "", *markdown_table(head, rows), ""]
     lines += [f"- `{name}`: {REFERENCES[name]}" for name in comparison.runs if name in REFERENCES]
