@@ -162,7 +162,7 @@ def results_md(comparison: Comparison, experiments: Sequence[Experiment], setup:
 
     Args:
         setup: ``title``, ``command``, ``commit`` (empty if unknown), ``set``, ``dump``, ``n_utts``, and
-            ``seconds`` of recordings, and perhaps ``vocoders`` by system, ``provenance``, lines on the set, and
+            ``seconds`` of recordings; perhaps ``vocoders`` by system, ``provenance``, lines on the set, and
             ``voices``, see :attr:`nnsvs_lite.evaluation.reference.Reference.voices`.
     """
     lines = [f"# {_safe(setup['title'])}", "", "Made by", "", f"    {printable(setup['command'])}", ""]
