@@ -72,9 +72,9 @@ def test_other_languages_are_refused_in_a_line(client):
 
 
 def test_the_page_changes_the_language_of_a_song(parts, browser, tmp_path):
-    from nnsvs_lite.studio.server import _listen
+    from nnsvs_lite.studio.server import listen
 
-    with _listen(0) as listener:
+    with listen(0) as listener:
         server = uvicorn.Server(uvicorn.Config(parts.app(), log_level="warning", ws="none"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()

@@ -21,9 +21,9 @@ LEFT, TOP = 46, 40
 @pytest.fixture(scope="module")
 def url(toy_voice, tmp_path_factory):
     """Address of a running studio."""
-    from nnsvs_lite.studio.server import _listen
+    from nnsvs_lite.studio.server import listen
 
-    with studio(toy_voice, tmp_path_factory.mktemp("studio")) as parts, _listen(0) as listener:
+    with studio(toy_voice, tmp_path_factory.mktemp("studio")) as parts, listen(0) as listener:
         server = uvicorn.Server(uvicorn.Config(parts.app(), log_level="warning", ws="none"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()

@@ -128,7 +128,7 @@ def test_a_connection_that_says_nothing_is_closed(monkeypatch):
             await asyncio.sleep(0.8)  # an answer may take its time
             await PlainTextResponse("done")(scope, receive, send)
 
-    listener = server_module._listen(0)
+    listener = server_module.listen(0)
     runner = uvicorn.Server(uvicorn.Config(app, http=guard.Impatient, log_level="warning", lifespan="off"))
     thread = threading.Thread(target=runner.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()

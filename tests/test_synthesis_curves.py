@@ -162,3 +162,43 @@ def test_curves_that_the_acoustic_model_takes_are_told_it_and_sung(score, toy_vo
     assert heard[-1] == {"tension", "loudness"}
     np.testing.assert_allclose(sung.curves["tension"][voiced], tense[voiced], atol=0.1)
     np.testing.assert_allclose(sung.curves["loudness"][voiced], own.curves["loudness"][voiced] + 5, atol=0.05)
+
+
+def test_a_drawn_f0_is_sung(score, toy_mel_dump, tmp_path):
+    """A glide of three semitones where it is drawn, the voice's own F0 elsewhere; and 20 dB less loud."""
+    from export_common import make_voice, spec_44k
+
+    from nnsvs_lite.features.world import pyworld
+
+    singer = Singer.load(make_voice(spec_44k(toy_mel_dump), tmp_path))
+    song = singer.sing(score)
+    drawn = np.zeros(len(song.f0))
+    part = slice(len(drawn) // 8, len(drawn) // 2)
+    drawn[part] = 250 * 2 ** (np.linspace(0, 3, part.stop - part.start) / 12)
+    softer = np.full(len(drawn), -20.0)
+    sung = singer.sing(score, curves={"f0": drawn, "loudness_change": softer})
+    voiced = sung.f0 > 0
+    np.testing.assert_array_equal(voiced, song.f0 > 0)
+    inside = voiced & (drawn > 0)
+    assert inside.sum() > 50
+    np.testing.assert_allclose(sung.f0[inside], drawn[inside], rtol=1e-5)
+    np.testing.assert_array_equal(sung.f0[voiced & (drawn == 0)], song.f0[voiced & (drawn == 0)])
+    f0, times = pyworld.harvest(sung.waveform, sung.sample_rate, f0_floor=150, f0_ceil=600)
+    at = (times / song.frame_shift).round().astype(int).clip(max=len(drawn) - 1)
+    near = np.convolve(inside, np.ones(21), "same") > 20
+    heard = (f0 > 0) & near[at]
+    off = 1200 * np.log2(f0[heard] / drawn[at[heard]])
+    assert np.median(np.abs(off)) < 10
+    loud = singer.sing(score, curves={"f0": drawn})
+    steady = inside & near
+    np.testing.assert_allclose(
+        sung.curves["loudness"][steady], loud.curves["loudness"][steady] - 20, atol=0.1
+    )
+    samples = slice(*(np.flatnonzero(steady)[[0, -1]] * song.frame_shift * song.sample_rate).astype(int))
+    level = 10 * np.log10(np.mean(sung.waveform[samples] ** 2) / np.mean(loud.waveform[samples] ** 2))
+    assert level == pytest.approx(-20, abs=1)
+
+
+def test_an_f0_that_nobody_sings_is_refused(song, singer, score):
+    with pytest.raises(DataError, match="f0 must be 20 to 5000 Hz, or 0"):
+        singer.sing(score, curves={"f0": np.full(len(song.f0), 5.0)})

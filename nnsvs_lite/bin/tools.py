@@ -390,14 +390,23 @@ def sing(args: Namespace) -> None:
 
 
 @command(
-    "open a small studio in the browser: write or open a score, sing it, hear it",
+    "open a small studio in the browser: write or open a score, sing it, hear it; or answer other editors",
     options.VOICE,
-    arg("--port", "port of 127.0.0.1; 0 takes any that is free", default=8000),
+    flag("--voicevox", "answer as the song part of VOICEVOX ENGINE does, in place of the studio"),
+    arg("--port", "port of 127.0.0.1; 0 takes any that is free; 8000, or 50021 for --voicevox", type=int),
     options.DEVICE,
     flag("--open", "open the page in your browser"),
     options.TRUST_CODE,
 )
 def serve(args: Namespace) -> None:
+    if args.voicevox:
+        from nnsvs_lite.studio.server import need_packages
+
+        need_packages()
+        from nnsvs_lite.export.voicevox import PORT, serve_voicevox
+
+        port = PORT if args.port is None else args.port
+        return serve_voicevox(args.model, port, args.device, args.trust_code)
     from nnsvs_lite.studio.server import serve
 
-    serve(args.model, args.port, args.device, args.open, args.trust_code)
+    serve(args.model, 8000 if args.port is None else args.port, args.device, args.open, args.trust_code)

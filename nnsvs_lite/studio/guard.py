@@ -36,10 +36,12 @@ _HEADERS = {
 
 
 class Guard:
-    """ASGI middleware; see the module."""
+    """ASGI middleware; see the module. ``own_header``: whether what changes anything must carry it, which
+    programs that speak a published interface do not know.
+    """
 
-    def __init__(self, app: ASGIApp):
-        self.app = app
+    def __init__(self, app: ASGIApp, own_header: bool = True):
+        self.app, self.own_header = app, own_header
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -53,12 +55,12 @@ class Guard:
                     headers[name] = value
             await send(message)
 
-        reason = refusal(scope["method"], Headers(scope=scope))
+        reason = refusal(scope["method"], Headers(scope=scope), self.own_header)
         app = self.app if reason is None else JSONResponse({"error": reason}, 403)
         await app(scope, receive, guarded)
 
 
-def refusal(method: str, headers: Headers) -> str | None:
+def refusal(method: str, headers: Headers, own_header: bool = True) -> str | None:
     """Why a request is refused; None if it is not."""
     host = headers.get("host", "")
     if _name(f"//{host}") not in HOSTS:
@@ -71,7 +73,7 @@ def refusal(method: str, headers: Headers) -> str | None:
     origin = headers.get("origin")
     if site not in ("none", "same-origin") or (origin is not None and origin != f"http://{host}"):
         return "the request comes from another site"
-    if OWN_HEADER not in headers:
+    if own_header and OWN_HEADER not in headers:
         return f"the header {OWN_HEADER} is missing"
     return None
 

@@ -37,10 +37,12 @@ class Fault(Exception):
 
 
 class Worker:
-    """A ``reader`` or ``singer`` of :mod:`nnsvs_lite.studio.worker`, started whenever it is needed."""
+    """A ``reader`` or ``singer`` of :mod:`nnsvs_lite.studio.worker`, or a role of another such ``module``,
+    started whenever it is needed.
+    """
 
-    def __init__(self, role: str, setup: dict[str, Any]):
-        self.role, self.setup = role, setup
+    def __init__(self, role: str, setup: dict[str, Any], module: str = "nnsvs_lite.studio.worker"):
+        self.role, self.setup, self.module = role, setup, module
         self._process: subprocess.Popen[str] | None = None
         self._turn = threading.Lock()
         self._why: Exception | None = None
@@ -97,7 +99,7 @@ class Worker:
             # Ended after its last answer, or about to be.
             self._process.kill()
             self._process.wait()
-        command = [*python("from nnsvs_lite.studio.worker import main; main()"), self.role]
+        command = [*python(f"from {self.module} import main; main()"), self.role]
         self._why = None
         environment = dict(os.environ)
         if self.role == "reader":

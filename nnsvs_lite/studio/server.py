@@ -10,6 +10,7 @@ import tempfile
 import threading
 import webbrowser
 from pathlib import Path
+from typing import Any
 
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.studio.jobs import Worker
@@ -31,11 +32,9 @@ def serve(
 
     Raises DataError where packages are missing, the port cannot be had, or the voice cannot sing.
     """
-    missing = [name for name in ("starlette", "uvicorn") if importlib.util.find_spec(name) is None]
-    if missing:
-        raise DataError(f"the studio needs {' and '.join(missing)}: pip install 'nnsvs_lite[studio]'")
+    need_packages()
     _remove_left_behind()
-    with _listen(port) as listener, tempfile.TemporaryDirectory(prefix=f"{FOLDER}{os.getpid()}-") as folder:
+    with listen(port) as listener, tempfile.TemporaryDirectory(prefix=f"{FOLDER}{os.getpid()}-") as folder:
         setup = {"model": os.fspath(model), "device": device, "trust_code": trust_code}
         with contextlib.closing(Worker("singer", setup)) as singer:
             voice = singer.start()
@@ -43,24 +42,37 @@ def serve(
                 _run(voice, singer, reader, Path(folder), listener, open_page)
 
 
+def need_packages() -> None:
+    """Raises DataError where packages of the extra ``studio`` are missing."""
+    missing = [name for name in ("starlette", "uvicorn") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise DataError(f"the studio needs {' and '.join(missing)}: pip install 'nnsvs_lite[studio]'")
+
+
 def _run(
     voice: dict, singer: Worker, reader: Worker, folder: Path, listener: socket.socket, open_page: bool
 ) -> None:
-    import uvicorn
-
     from nnsvs_lite.studio.app import Studio
-    from nnsvs_lite.studio.guard import Impatient
 
     url = f"http://{HOST}:{listener.getsockname()[1]}/"
     # The first score is then read as fast as the others.
     threading.Thread(target=_get_ready, args=(reader,), daemon=True).start()
     app = Studio(voice, singer, reader, folder).app()
-    quiet = {"log_level": "warning", "access_log": False, "server_header": False, "ws": "none"}
-    limits = {"timeout_keep_alive": 20, "timeout_graceful_shutdown": 2, "limit_concurrency": 64}
-    config = uvicorn.Config(app, http=Impatient, **quiet, **limits)
     print(f"{voice['name']} sings at {url} (Ctrl-C ends it)", flush=True)
     if open_page:
         threading.Timer(0.5, webbrowser.open, [url]).start()
+    run_app(app, listener)
+
+
+def run_app(app: Any, listener: socket.socket) -> None:
+    """Answers on a socket until it is interrupted; slow requests, and too many at once, are ended."""
+    import uvicorn
+
+    from nnsvs_lite.studio.guard import Impatient
+
+    quiet = {"log_level": "warning", "access_log": False, "server_header": False, "ws": "none"}
+    limits = {"timeout_keep_alive": 20, "timeout_graceful_shutdown": 2, "limit_concurrency": 64}
+    config = uvicorn.Config(app, http=Impatient, **quiet, **limits)
     with contextlib.suppress(KeyboardInterrupt):
         uvicorn.Server(config).run(sockets=[listener])
     print("ended")
@@ -84,7 +96,7 @@ def _get_ready(reader: Worker) -> None:
         reader.start()
 
 
-def _listen(port: int) -> socket.socket:
+def listen(port: int) -> socket.socket:
     """A socket bound to a port of this machine, so that nobody else's is answered."""
     if not 0 <= port <= 65535:
         raise DataError(f"port {port} is out of 0..65535")

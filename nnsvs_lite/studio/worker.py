@@ -27,15 +27,24 @@ Say = Callable[[dict[str, Any]], None]
 Task = Callable[[dict[str, Any], Say], Any]
 
 
+Prepare = Callable[[dict[str, Any]], tuple[Any, Task]]
+"""What gets ready for tasks: from a setup to what it says of itself, and how it does a task."""
+
+
 def main() -> None:
     """Runs ``reader`` or ``singer``; the next line of input says what to get ready."""
+    run_role({"reader": reader, "singer": singer})
+
+
+def run_role(roles: dict[str, Prepare]) -> None:
+    """Runs the role that the command line names, on standard input and output."""
     # Whatever a library prints must not get among the answers.
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    run({"reader": reader, "singer": singer}[sys.argv[1]], sys.stdin, answers)
+    run(roles[sys.argv[1]], sys.stdin, answers)
 
 
-def run(prepare: Callable[[dict[str, Any]], tuple[Any, Task]], tasks: TextIO, answers: TextIO) -> None:
+def run(prepare: Prepare, tasks: TextIO, answers: TextIO) -> None:
     """Answers tasks until there are no more."""
 
     def say(value: dict[str, Any]) -> None:

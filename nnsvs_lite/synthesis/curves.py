@@ -2,8 +2,8 @@
 
 A file has an array (T,) for each curve of :mod:`nnsvs_lite.features.variance`, under its name what the curve
 is to be (as a :class:`~nnsvs_lite.synthesis.performance.Performance` writes it), or under its name with
-``_change`` by how many dB it is to be moved; and ``frame_shift``, seconds from one number to the next, the
-first of which is of time 0.
+``_change`` by how many dB it is to be moved; ``f0`` in Hz, 0 where the voice is to sing its own; and
+``frame_shift``, seconds from one number to the next, the first of which is of time 0.
 """
 
 import io
@@ -29,7 +29,7 @@ NEEDED = {"breathiness": "breathiness", "voicing": "breathiness", "tension": "ge
 """What a vocoder must honour for a change of a curve to be heard."""
 BLOCK = 4000
 """Frames that are changed at a time."""
-_KEYS = (*NAMES, *(f"{name}_change" for name in NAMES))
+_KEYS = (*NAMES, *(f"{name}_change" for name in NAMES), "f0")
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,9 @@ class Curves:
                 raise DataError(f"no curve {name!r}{nearest(name, _KEYS)}; known: {', '.join(_KEYS)}", where)
             if value.ndim != 1 or not len(value) or not np.isfinite(value).all():
                 raise DataError(f"{name} must be (T,) finite numbers, not {value.shape}", where)
+        f0 = values.get("f0", np.zeros(1))
+        if ((f0 != 0) & (f0 != f0.clip(20, 5000))).any():
+            raise DataError("f0 must be 20 to 5000 Hz, or 0", where)
         if len({len(value) for value in values.values()}) > 1:
             lengths = ", ".join(f"{name} {len(value)}" for name, value in values.items())
             raise DataError(f"curves must have one length, not {lengths}", where)
@@ -104,16 +107,34 @@ class Curves:
         known = curve_names(vocoder.spec.streams)
         for key in self.values:
             name = key.removesuffix("_change")
+            if name == "f0" and "pitch" in vocoder.controls:
+                continue
             if name not in known or NEEDED.get(name) not in (None, *vocoder.controls):
                 kind = type(vocoder).__name__
                 raise DataError(f"{name} cannot be drawn: the voice's vocoder, {kind}, does not allow it")
+
+    def pitch(self, frames: int, start: float, config: FeatureConfig) -> np.ndarray | None:
+        """(frames,) log F0 of a phrase that starts at ``start`` s, NaN where the voice sings its own; or
+        None.
+        """
+        if "f0" not in self.values:
+            return None
+        time = (round(start / config.frame_shift) + np.arange(frames)) * (
+            config.frame_shift / self.frame_shift
+        )
+        value = self.values["f0"]
+        nearest = value[np.round(time).astype(int).clip(0, len(value) - 1)]
+        voiced = np.flatnonzero(value)
+        if not len(voiced):
+            return np.full(frames, np.nan)
+        return np.where(nearest > 0, np.interp(time, voiced, np.log(value[voiced])), np.nan)
 
     def of_phrase(self, streams: dict[str, np.ndarray], start: float, config: FeatureConfig) -> "Curves":
         """Those of a phrase that starts at ``start`` seconds, at the frames of its streams (T, D)."""
         frames = len(next(iter(streams.values())))
         first_frame = round(start / config.frame_shift)  # As song_curves lays them.
         time = (first_frame + np.arange(frames)) * (config.frame_shift / self.frame_shift)
-        laid = {n: np.interp(time, np.arange(len(value)), value) for n, value in self.values.items()}
+        laid = {n: np.interp(time, np.arange(len(v)), v) for n, v in self.values.items() if n != "f0"}
         return replace(self, values=laid, frame_shift=config.frame_shift)
 
     def absolute(

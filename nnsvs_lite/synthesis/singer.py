@@ -24,11 +24,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.errors import DataError, nearest
 from nnsvs_lite.models.base import AcousticModel, DurationModel, TimeLagModel, VocoderModel
 from nnsvs_lite.models.batch import note_seeds
+from nnsvs_lite.models.neural import NeuralAcoustic
 from nnsvs_lite.models.pack import load_voice
 from nnsvs_lite.score.change import change
 from nnsvs_lite.score.formats.readers import read_score
@@ -40,7 +42,13 @@ from nnsvs_lite.synthesis.impose import fit_labels, read_labels
 from nnsvs_lite.synthesis.joining import Sounding, join, joined, song_size
 from nnsvs_lite.synthesis.performance import Performance, SungPhrase
 from nnsvs_lite.synthesis.phrases import PhraseToSing, check_language, check_score, example_of, split
-from nnsvs_lite.synthesis.predict import TimedExamples, Timing, predict_acoustic, predict_timing
+from nnsvs_lite.synthesis.predict import (
+    TimedExamples,
+    Timing,
+    device_of,
+    predict_acoustic,
+    predict_timing,
+)
 from nnsvs_lite.synthesis.style import Style, check_range, restyle
 from nnsvs_lite.synthesis.takes import Retake, join_takes, share_of_new, with_seeds
 from nnsvs_lite.synthesis.vocoder import choose_vocoder, load_vocoder, pieces_of, waveform_of
@@ -300,7 +308,27 @@ class Singer:
         for i, sung in streams.items():
             last = with_seeds(plan.ready[i], seeds[spans[i]])
             streams[i] = restyle(sung, last, self.spec, self.vocoder, plan.style)
+            if plan.curves is not None:
+                streams[i] = self._at_pitch(streams[i], plan.curves, plan.phrases[i].start)
         return streams
+
+    def _at_pitch(
+        self, streams: dict[str, np.ndarray], curves: Curves, start: float
+    ) -> dict[str, np.ndarray]:
+        """Streams of a phrase with the F0 that is drawn; harmonics in mel spectra move along."""
+        lf0 = curves.pitch(len(streams["lf0"]), start, self.spec.feature_config)
+        if lf0 is None:
+            return streams
+        before = streams["lf0"]
+        moved = streams | {"lf0": np.where(np.isnan(lf0), before[:, 0], lf0).astype(np.float32)[:, None]}
+        if "mel" not in streams or not isinstance(self.acoustic, NeuralAcoustic):
+            return moved
+        device = device_of(self.acoustic)
+        told = {name: torch.from_numpy(moved[name])[None].to(device) for name in ("lf0", "vuv", "mel")}
+        told["vuv"] = (told["vuv"] > 0.5).float()
+        floor = self.acoustic.space.floor.steps
+        made = floor.sung(told, torch.from_numpy(before)[None].to(device))["mel"]
+        return moved | {"mel": made[0].cpu().numpy()}
 
     def find_singer(self, singer: int | str | None) -> tuple[int, str]:
         """Index and name of a singer given by either, the first for None. Raises DataError for others."""
