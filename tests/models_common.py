@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from nnsvs_lite.features.config import MelConfig
@@ -21,6 +22,7 @@ FULL = [path for path in CONFIGS if path.with_name(f"{path.stem}_tiny.yaml").exi
 """Systems at their published size; each has a tiny one, on which most tests are run."""
 CONFIGS = [path for path in CONFIGS if path not in FULL]
 TRAINED = [path for path in CONFIGS if Config.read(path).model_class.trains]
+ENDTOEND = [path for path in TRAINED if Config.read(path).model_class.task == "endtoend"]
 
 
 def name_of(path: Path) -> str:
@@ -78,6 +80,20 @@ def examples(dump: Path, subset: str, spec: Spec) -> list[Example]:
     """All utterances of a set with targets."""
     data = DumpDataset(dump, subset, spec, streams=True)
     return [data[i] for i in range(len(data))]
+
+
+def with_recordings(items: list[Example], hop: int) -> list[Example]:
+    """The same phrases with F0 and voicing alone, and recordings of harmonics, of ``hop`` samples a frame."""
+    out = []
+    for example in items:
+        lf0, vuv = (example.streams[name] for name in ("lf0", "vuv"))
+        frequency = np.exp(np.repeat(lf0[:, 0].astype(np.float64), hop))
+        phase = np.cumsum(frequency) / 24000
+        sound = sum(np.sin(2 * np.pi * k * phase) / k for k in range(1, 5)) * np.repeat(vuv[:, 0], hop)
+        noise = np.random.default_rng(len(lf0)).normal(0, 0.01, len(sound))
+        wav = (0.2 * sound + noise)[:, None].astype(np.float32)
+        out.append(replace(example, streams={"lf0": lf0, "vuv": vuv, "wav": wav}))
+    return out
 
 
 def batch_of(items: list[Example], spec: Spec) -> Batch:

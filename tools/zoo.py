@@ -22,6 +22,7 @@ from zoo_table import TIMING_EPOCHS, Entry, Recipe, page
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.atomic import write_json, write_text
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.models.config import hears_recordings
 
 ROOT = Path(__file__).parents[1]
 CONF = ROOT / "conf"
@@ -35,6 +36,9 @@ def entries(wanted: Sequence[str] = ()) -> list[Entry]:
         for path in sorted((CONF / family).glob("[!_]*.yaml")):
             # What learns from another system's training is none to set beside it.
             if not path.with_name(f"{path.stem}_tiny.yaml").exists() and path.stem not in ("rule", *SECOND):
+                # Nor what learns from recordings, for other epochs, and sings without these vocoders.
+                if hears_recordings(path):
+                    continue
                 found.append(Entry(family, path))
     unknown = set(wanted) - {e.name for e in found}
     if unknown:

@@ -170,7 +170,7 @@ def vocoder_graph(model: VocoderModel, voicing: Voicing) -> VocoderGraph:
         raise DataError(f"{type(model).__name__} does not read mel spectra, which are all a bank has")
     if isinstance(model, Hn):
         return HarmonicNoiseGraph(model, voicing)
-    if isinstance(model, HifiGan) and not model.middle and model.source_kind != "harmonics":
+    if isinstance(model, HifiGan) and not model.middle and model.source_kind in ("none", "sine"):
         return HifiGanGraph(model, voicing)
     known = "hn, hn_istft, or hifigan whose source is sine or none"
     raise DataError(f"{type(model).__name__} cannot be a bank's vocoder: give {known} by --vocoder")

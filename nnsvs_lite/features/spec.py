@@ -35,6 +35,8 @@ _FAR = {"voiced": 4.0}
 """Features that tell more of how alike phones are than others, which count 1."""
 _SONORITY = {"affricate": 0.5, "fricative": 1.0, "nasal": 3.0, "liquid": 4.0, "glide": 5.0, "vowel": 6.0}
 """Places on the sonority scale, in the same unit: a fricative is nearer to a plosive than to a nasal."""
+LATENT = "latent"
+"""The stream of a model that makes its waveforms itself: numbers that mean something to that model alone."""
 VOICING_CELLS = 150
 """Places near a phone's end that are told apart, see :mod:`nnsvs_lite.features.voicing`."""
 MAX_ITEMS, MAX_TEXT = 10_000, 1_000
@@ -175,6 +177,19 @@ class Spec:
     def frame_shift(self) -> float:
         """Seconds."""
         return self.feature_config.frame_shift
+
+    def with_latents(self, size: int) -> Spec:
+        """What a model gives that makes its waveforms itself: F0, voicing and ``size`` numbers a frame, of
+        mean 0 and deviation 1 as far as statistics go, in place of all spectra.
+        """
+        zeros, ones = (0.0,) * size, (1.0,) * size
+        stats = self.stats
+        if stats is not None:
+            moments = {name: stats.streams[name] for name in ("lf0", "vuv")}
+            moments[LATENT] = Moments(zeros, ones, tuple(-x for x in ones), ones)
+            phones = {p: replace(seen, stream_mean={LATENT: zeros}) for p, seen in stats.phones.items()}
+            stats = replace(stats, streams=moments, phones=phones, gv={})
+        return replace(self, streams={"lf0": 1, "vuv": 1, LATENT: size}, stats=stats)
 
     @property
     def codes(self) -> list[str]:
@@ -386,7 +401,9 @@ class Spec:
             given = {f.name: value[f.name] for f in fields(cls) if f.name in value}
             spec = Settings(given, os.fspath(where)).build(cls)
             _check_size(asdict(spec))
-            if FeatureConfig.from_dict(given["feature_config"], where).streams != spec.streams:
+            analysed = FeatureConfig.from_dict(given["feature_config"], where).streams
+            own = {n: spec.streams.get(n) for n in ("lf0", "vuv", LATENT)}
+            if spec.streams not in (analysed, own):
                 raise ValueError("its streams are not those of its feature_config")
             own = [(s.code, symbol) for s in spec.languages for symbol in SILENCES]
             own += [(s.code, phone.symbol) for s, phone in spec._own]

@@ -28,12 +28,14 @@ class SvsModel(nn.Module):
         trains: whether it learns by gradients; a rule does not.
         fits: whether it, or a part of it, learns in one pass over the data, by :meth:`fit`: before any step.
         revision: counts changes of what a model's weights stand for: those of another one are refused.
+        task: of :data:`nnsvs_lite.training.tasks.TASKS`, by which it is trained; None for that of its family.
     """
 
     family: ClassVar[str]
     trains: ClassVar[bool] = True
     fits: bool = False
     revision: int = 1
+    task: ClassVar[str | None] = None
 
     def __init__(self, spec: Spec):
         super().__init__()
@@ -137,6 +139,12 @@ class AcousticModel(Adversarial, SvsModel):
     def taught(self, batch: Batch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """What the discriminator is to judge, and the losses of :meth:`loss`, of one pass."""
         raise NotImplementedError
+
+    def own_vocoder(self) -> "VocoderModel | None":
+        """The part of an end-to-end model that makes waveforms of its streams, which nothing else can: its
+        spec has latents (:meth:`Spec.with_latents`). None where any vocoder will do.
+        """
+        return None
 
 
 class VocoderModel(Adversarial, SvsModel):

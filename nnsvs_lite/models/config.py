@@ -52,7 +52,8 @@ class TrainingOptions:
         eval_updates: with ``updates``, test and save each so many steps; 0 after each epoch.
         accumulate: batches whose gradients make one step.
         workers: processes that read batches ahead; results are the same whatever their number.
-        crop_frames: vocoders see a random piece of so many frames of each utterance; 0 for all of it.
+        crop_frames: vocoders see a random piece of so many frames of each utterance, end-to-end systems make
+            one; 0 for all of it.
         loudness: vocoders hear pieces by up to so many dB louder or softer.
         n_best: the model kept is the mean of the weights at so many of the best, or last, tests.
     """
@@ -140,6 +141,19 @@ class Config:
         settings = read_settings(path, FAMILIES)
         _apply(settings, overrides)
         return _checked(settings, trust_code=True)
+
+
+def hears_recordings(path: str | os.PathLike, overrides: Sequence[str] = ()) -> bool:
+    """Whether training by a configuration may read recordings, told without loading its model: of this
+    toolkit vocoders do, and what else is shown pieces of phrases. Raises as :meth:`Config.read`.
+    """
+    settings = read_settings(path, FAMILIES)
+    _apply(settings, overrides)
+    model, training = (settings.value.get(name) for name in ("model", "training"))
+    name = str(model.get("class_path") if isinstance(model, dict) else "")
+    silent = [f"{_PREFIX}{family}." for family in FAMILIES if family != "vocoder"]
+    cropped = isinstance(training, dict) and training.get("crop_frames")
+    return bool(cropped) or not name.startswith(tuple(silent))
 
 
 def _checked(settings: Settings, trust_code: bool) -> Config:

@@ -82,7 +82,7 @@ class Singer:
 
     Args:
         timelag, duration, acoustic: models on one device.
-        vocoder: chosen by the acoustic model's streams where not given.
+        vocoder: an end-to-end model's own, else chosen by the acoustic model's streams, where not given.
 
     Attributes:
         spec: what the models know of their data. singers: names of those who sing in it.
@@ -97,7 +97,7 @@ class Singer:
     ):
         self.timelag, self.duration, self.acoustic = timelag, duration, acoustic
         self.spec = acoustic.spec
-        self.vocoder = choose_vocoder(self.spec, vocoder)
+        self.vocoder = choose_vocoder(self.spec, vocoder or acoustic.own_vocoder())
         self.singers: list[str] = list(self.spec.speakers)
 
     @staticmethod

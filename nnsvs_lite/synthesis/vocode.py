@@ -6,9 +6,10 @@ from pathlib import Path
 
 from nnsvs_lite.corpus.datadir import parse_place
 from nnsvs_lite.features.audio import read_wav, write_audio
-from nnsvs_lite.features.spec import Spec
+from nnsvs_lite.features.spec import LATENT, Spec
 from nnsvs_lite.io.atomic import read_json, write_json
 from nnsvs_lite.io.done import Done
+from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.jobs import run_jobs
 from nnsvs_lite.io.tables import read_table, write_table
 from nnsvs_lite.models.pack import assemble
@@ -44,7 +45,8 @@ def vocode(
             :func:`nnsvs_lite.models.checkpoint.load_model`.
         out: where to write, with copies of the small tables, if not in ``folder``: waveforms of several
             vocoders stand side by side.
-        voice: acoustic exp dir that gets a copy of the trained vocoder, to sing with it.
+        voice: acoustic exp dir whose features these are: it gets a copy of the trained vocoder, to sing with
+            it; an end-to-end model makes their waveforms itself, whatever vocoder is given.
 
     Returns False where everything was up to date. Raises DataError for missing tables, or features of which
     no waveform can be made.
@@ -52,7 +54,12 @@ def vocode(
     folder = Path(folder)
     out = folder if out is None else Path(out)
     spec = Spec.read(folder, stats=False)
-    model = None if vocoder is None else checkpoint_of(vocoder)
+    is_own = LATENT in spec.streams
+    if is_own and voice is None:
+        raise DataError(
+            "features of an end-to-end model: only that makes waveforms; name it by --voice", folder
+        )
+    model = checkpoint_of(voice) if is_own else vocoder and checkpoint_of(vocoder)
     inputs = [folder / "schema.json", folder / "segments", *([model] if model else [])]
     inputs += [folder / f"{name}.ark" for name in spec.streams]
     inputs += [] if out == folder else [folder / "timing.json", folder / "pred.ctm"]
@@ -79,7 +86,7 @@ def vocode(
     name = "" if model is None else model.resolve().parent.name
     write_json(out / "vocoder.json", {"class": type(work.model).__name__, "experiment": name})
     outputs += [out / "vocoder.json"]
-    if voice is not None and model is not None:
+    if voice is not None and model is not None and not is_own:
         outputs += assemble(voice, vocoder=model)
     done.set(outputs)
     return True

@@ -16,7 +16,7 @@ from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.settings import config_names, find_config
 from nnsvs_lite.io.tables import FeatureReader
-from nnsvs_lite.models.base import VocoderModel
+from nnsvs_lite.models.base import AcousticModel, VocoderModel
 from nnsvs_lite.models.batch import Example, collate
 from nnsvs_lite.models.vocoder.griffin_lim import GriffinLim
 from nnsvs_lite.models.vocoder.world import World
@@ -53,8 +53,8 @@ def choose_vocoder(
 def load_vocoder(
     spec: Spec, path: str | os.PathLike | None = None, device: str = "cpu", trust_code: bool = False
 ) -> VocoderModel:
-    """:func:`choose_vocoder`, with the one that ``path`` names: a checkpoint, an exp dir, or the name of a
-    configuration of one that has nothing to learn.
+    """:func:`choose_vocoder`, with the one that ``path`` names: a checkpoint or exp dir, of a vocoder or an
+    end-to-end model, or the name of a configuration of one that has nothing to learn.
     """
     if path is None:
         return choose_vocoder(spec)
@@ -67,8 +67,11 @@ def load_vocoder(
         if config.model_class.trains:
             raise DataError("is the name of a vocoder that learns: give the exp dir of one", path)
         return choose_vocoder(spec, config.build(spec).eval().to(find_device(device)), path)
-    trained = load_model(path, "vocoder", trust_code=trust_code)
-    return choose_vocoder(spec, trained.to(find_device(device)), path)
+    trained = load_model(path, trust_code=trust_code)
+    own = trained.own_vocoder() if isinstance(trained, AcousticModel) else trained
+    if not isinstance(own, VocoderModel):
+        raise DataError(f"holds a {trained.family} model, a vocoder model is needed", path)
+    return choose_vocoder(spec, own.to(find_device(device)), path)
 
 
 def checked(vocoder: VocoderModel, streams: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

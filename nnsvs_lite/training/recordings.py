@@ -1,6 +1,8 @@
 """Recordings of a set, read piece by piece: never more of a file than is heard."""
 
+import os
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 
@@ -10,6 +12,13 @@ from nnsvs_lite.io.errors import DataError
 
 SHORT = 0.05
 """Seconds that a recording may be shorter than its features."""
+
+
+def recorded(data: str | os.PathLike | None, subset: str) -> DataDir:
+    """A set's data dir, below the folder ``data``. Raises DataError where none is given."""
+    if data is None:
+        raise DataError("this model learns from recordings: give --data, the folder of the data dirs")
+    return DataDir.read(Path(data) / subset)
 
 
 class Recordings:

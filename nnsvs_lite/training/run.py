@@ -16,7 +16,7 @@ from nnsvs_lite.io.done import Done
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.settings import read_settings
 from nnsvs_lite.io.stagelog import git_commit
-from nnsvs_lite.models.config import FAMILIES, Config
+from nnsvs_lite.models.config import FAMILIES, Config, hears_recordings
 
 TRAINED = "trained.json"
 """By what a model was trained: configuration, options, seed, commit."""
@@ -49,7 +49,7 @@ def train(
         seed: in place of ``training.seed``. ngpu: GPUs on each machine; 0 trains on the CPU.
         num_nodes: machines, as launched by ``torchrun`` or Slurm.
         overwrite: whether a model of another configuration or other data may be replaced.
-        data: folder with data dirs of both sets, for vocoders.
+        data: folder with data dirs of both sets, for vocoders and end-to-end systems; others read none.
         init: exp dir, or checkpoint, of a voice whose weights are where training starts.
         features_from: folder of decode dirs of both sets, made with true times, whose spectra vocoders learn
             from in place of the recordings' own.
@@ -58,6 +58,7 @@ def train(
     finite, or an exp dir that holds another experiment.
     """
     out, dump = Path(out), Path(dump)
+    data = data if hears_recordings(config_path, overrides) else None
     inputs = [dump / "schema.json", dump / "stats.json", dump / train_set, dump / dev_set]
     folders = [] if data is None else [Path(data) / name for name in (train_set, dev_set)]
     for path in inputs + folders:
@@ -110,7 +111,7 @@ def train(
     except ValueError as error:
         raise DataError(f"training.precision or devices: {error}", config_path) from None
     fabric.launch()
-    task = TASKS[config.model_class.family](
+    task = TASKS[config.model_class.task or config.model_class.family](
         config,
         dump,
         train_set,

@@ -149,7 +149,8 @@ train() {
     local family=$1 args=$2 exp=$1_exp config=$1_config init=$1_init
     need_file "${dump}/stats.json" "run stage 2 first"
     local common=(--dump "${dump}" --train-set "${train_set}" --dev-set "${dev_set}" --overwrite "${overwrite}")
-    [ "${family}" != vocoder ] || common+=(--data "${datadir}")
+    # Vocoders and end-to-end systems hear the recordings.
+    case ${family} in acoustic | vocoder) common+=(--data "${datadir}") ;; esac
     if [ -n "${named[${family}]}" ]; then
         echo "${!exp} is used as it is (--${family}-exp)."
     else
@@ -264,10 +265,10 @@ if is_due 6; then
         name=${system%%=*}
         out=${system#*=}${sung}/${eval_set}
         vocode=(nnsvs-lite vocode --decode-dir "${system#*=}/${eval_set}" --nj "${nj}")
+        [ "${name}" != model ] || vocode+=(--voice "${acoustic_exp}")
+        [ "${trust_code}" = false ] || vocode+=(--trust-code)
         if [ -n "${vocoder_exp}" ]; then
             vocode+=(--vocoder "${vocoder_exp}" --out "${out}" --ngpu "${ngpu}")
-            [ "${trust_code}" = false ] || vocode+=(--trust-code)
-            [ "${name}" != model ] || vocode+=(--voice "${acoustic_exp}")
             gpu_one "vocode_${name}" "${vocode[@]}"
         else
             one "vocode_${name}" "${vocode[@]}"

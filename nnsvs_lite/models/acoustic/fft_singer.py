@@ -164,17 +164,28 @@ class FftSinger(NeuralAcoustic):
         """The inverse of :meth:`joined`."""
         return dict(zip(self.spectra, numbers.split(list(self.spectra.values()), dim=-1)))
 
-    def told(self, batch: Batch, phone: Tensor, base: Streams, true: Streams) -> tuple[Tensor, Streams]:
-        """Frame vectors (B, T, dim), and the streams and curves that are known by then."""
-        x, out = self._pitched(batch, phone, base, true)
+    def phones(self, batch: Batch) -> Tensor:
+        """Phone vectors (B, P, dim)."""
+        return self.encoder(self.embedding(batch), batch.score.phone_mask) + self.conditions(batch)
+
+    def told(
+        self, batch: Batch, phone: Tensor, base: Streams, true: Streams, phones: Tensor | None = None
+    ) -> tuple[Tensor, Streams]:
+        """Frame vectors (B, T, dim), and the streams and curves that are known by then.
+
+        ``phones`` are vectors that were made before. Without a ``pitch_embedding`` frames know no F0.
+        """
+        phones = self.phones(batch) if phones is None else phones
+        x, out = self._pitched(self.to_frames(phones, batch, phone), batch, phone, base, true)
         if self.variance is None:
             return x, out
         x, curves = self.variance(x, batch, base, bool(true))
         return x, out | curves
 
-    def _pitched(self, batch: Batch, phone: Tensor, base: Streams, true: Streams) -> tuple[Tensor, Streams]:
-        phones = self.encoder(self.embedding(batch), batch.score.phone_mask) + self.conditions(batch)
-        x, out = self.to_frames(phones, batch, phone), {}
+    def _pitched(
+        self, x: Tensor, batch: Batch, phone: Tensor, base: Streams, true: Streams
+    ) -> tuple[Tensor, Streams]:
+        out: Streams = {}
         if self.f0 == "implicit":
             return x, out
         known = batch.streams if true else {}
@@ -187,6 +198,8 @@ class FftSinger(NeuralAcoustic):
             rule = self.space.floor.pitch_of(batch, phone)
             voiced = known["vuv"].logit(eps=1e-3) if "vuv" in known else self._rule_voicing(batch, phone)
             out = {"lf0": known.get("lf0", rule), "vuv_logit": voiced}
+        if self.pitch_embedding is None:
+            return x, out
         voiced = known["vuv"] > 0.5 if "vuv" in known else out["vuv_logit"] > 0
         return x + self.pitch_embedding(known.get("lf0", out["lf0"]), voiced), out
 

@@ -62,6 +62,23 @@ class SineSource(nn.Module):
         frame = (place + 1e-9).floor().long().minimum(lengths[:, None, None] - 1)
         return frame, place - frame
 
+    def harmonic_sum(
+        self, lf0: Tensor, turns: Tensor, lengths: Tensor, size: int, amplitudes: Tensor
+    ) -> Tensor:
+        """(B, size): harmonics of F0 with ``amplitudes`` (B, T, count), which run straight from frame to
+        frame, none above half the rate. Other arguments: see :meth:`forward`.
+        """
+        phase, f0 = self.phase(lf0, turns, lengths, size)
+        frame, share = self.places(lengths, size)
+        after = (frame + 1).minimum(lengths[:, None, None] - 1)
+        count = amplitudes.shape[-1]
+        here, there = (amplitudes.gather(1, i.expand(-1, -1, count)) for i in (frame, after))
+        number = torch.arange(1.0, count + 1, device=phase.device)
+        # Of turns below 1 single precision has enough.
+        sines = torch.sin(2 * math.pi * ((phase.float() * number) % 1.0))
+        heard = f0.float() * number < self.sample_rate / 2
+        return (sines * torch.lerp(here, there, share.float()) * heard).sum(-1)
+
     def forward(
         self,
         lf0: Tensor,

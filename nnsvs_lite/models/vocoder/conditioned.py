@@ -5,12 +5,18 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from nnsvs_lite.features.spec import Spec
+from nnsvs_lite.features.spec import LATENT, Spec
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.base import VocoderModel
 
-SPECTRA = {"mel": ("mel",), "mel_f0": ("lf0", "vuv", "mel"), "world": ("lf0", "vuv", "mgc", "bap")}
-"""Streams that enter a network as numbers, by the name of the choice."""
+SPECTRA = {
+    "mel": ("mel",),
+    "mel_f0": ("lf0", "vuv", "mel"),
+    "world": ("lf0", "vuv", "mgc", "bap"),
+    LATENT: (LATENT,),
+}
+"""Streams that enter a network as numbers, by the name of the choice; the last one where it is the end of a
+larger network."""
 
 
 class Conditioned(VocoderModel):

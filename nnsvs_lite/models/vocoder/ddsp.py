@@ -88,7 +88,10 @@ class Ddsp(HarmonicNoise):
             return self.filter.between(x, batch.frame_lengths)
 
         if self.synthesiser == "sins":
-            source = self.sines(batch, streams, first.exp() / self.harmonics * voiced)
+            place = (batch.frame_lengths, round(batch.max_frames * self.hop))
+            amplitudes = first.exp() / self.harmonics * voiced
+            source = self.source.harmonic_sum(streams["lf0"], streams["turns"], *place, amplitudes)
+            source = source * self.sample_mask(batch)
             magnitude = torch.ones_like(self.lines[0])
             phase = between(torch.cumsum(math.pi * torch.tanh(second), -1)) @ self.lines
         else:
@@ -99,18 +102,6 @@ class Ddsp(HarmonicNoise):
         return self.filter.spectra(source) * torch.polar(
             magnitude.expand_as(phase).float(), phase.float()
         ), noise
-
-    def sines(self, batch: Batch, streams: dict[str, Tensor], amplitude: Tensor) -> Tensor:
-        """(B, S): harmonics of amplitudes (B, T, harmonics), none above half the rate."""
-        phase, f0 = self.phase(batch, streams)
-        frame, share = self.source.places(batch.frame_lengths, phase.shape[1])
-        after = (frame + 1).minimum(batch.frame_lengths[:, None, None] - 1)
-        here, there = (amplitude.gather(1, i.expand(-1, -1, self.harmonics)) for i in (frame, after))
-        number = torch.arange(1, self.harmonics + 1, device=phase.device)
-        heard = (f0[..., None] * number < self.spec.sample_rate / 2).float()
-        sines = torch.sin(2 * math.pi * ((phase[..., None] * number) % 1.0).float())
-        amplitude = torch.lerp(here, there, share.float())
-        return (sines * amplitude * heard).sum(-1) * self.sample_mask(batch)
 
     def distance(self, wav: Tensor, real: Tensor, batch: Batch) -> dict[str, Tensor]:
         return {"loss": self.distances(wav, real, self.samples(batch), self.training)}

@@ -29,7 +29,7 @@ from nnsvs_lite.models.layers.sine_source import SineSource
 from nnsvs_lite.models.options import Depth, Size, Weight
 from nnsvs_lite.models.vocoder.conditioned import Conditioned
 
-Conditions = Literal["mel", "mel_f0", "world"]
+Conditions = Literal["mel", "mel_f0", "world", "latent"]
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,8 @@ class NeuralVocoder(Conditioned):
 
     Args:
         conditioned_on: the streams that enter the network: ``mel``, ``mel_f0`` (lf0, vuv and mel) or
-            ``world`` (lf0, vuv, mgc and bap); null for mel where the features have it, else WORLD's.
+            ``world`` (lf0, vuv, mgc and bap); null for mel where the features have it, else WORLD's;
+            ``latent`` where it is the end of an end-to-end system.
         options: losses and discriminators.
         source: of sines at F0, which lf0 and vuv drive whatever enters the network; None for none.
         middle: a frame lies in the middle of the samples that the network makes of it, not at their start, as

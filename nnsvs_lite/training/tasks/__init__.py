@@ -2,6 +2,7 @@
 
 from nnsvs_lite.training.tasks.acoustic import AcousticTask
 from nnsvs_lite.training.tasks.base import Task
+from nnsvs_lite.training.tasks.endtoend import EndToEndTask
 from nnsvs_lite.training.tasks.timing import DurationTask, TimeLagTask
 from nnsvs_lite.training.tasks.vocoder import VocoderTask
 
@@ -9,6 +10,7 @@ TASKS: dict[str, type[Task]] = {
     "timelag": TimeLagTask,
     "duration": DurationTask,
     "acoustic": AcousticTask,
+    "endtoend": EndToEndTask,
     "vocoder": VocoderTask,
 }
-"""By family."""
+"""By family, or by the ``task`` that a model names."""

@@ -81,7 +81,7 @@ class Task:
     _OWNERS: ClassVar[dict[str, str]] = {
         "transpose": "acoustic models and vocoders",
         "stretch": "acoustic models",
-        "crop_frames": "vocoders",
+        "crop_frames": "vocoders and end-to-end systems",
         "loudness": "vocoders",
     }
 

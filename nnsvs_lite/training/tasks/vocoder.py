@@ -7,12 +7,12 @@ from typing import Any
 
 from torch import Tensor
 
-from nnsvs_lite.corpus.datadir import DataDir
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.base import VocoderModel
 from nnsvs_lite.models.batch import Batch, Example
 from nnsvs_lite.training.crops import Crops
 from nnsvs_lite.training.data import DumpDataset
+from nnsvs_lite.training.recordings import recorded
 from nnsvs_lite.training.tasks.base import Task, Update, compete
 
 
@@ -30,12 +30,10 @@ class VocoderTask(Task):
             self._item_lengths = [min(n, self.options.crop_frames) for n in self._item_lengths]
 
     def read(self, dump: str | os.PathLike, subset: str, data: str | os.PathLike | None) -> DumpDataset:
-        if data is None:
-            raise DataError("a vocoder learns from recordings: give --data, the folder of the data dirs")
         # What is played faster has the F0 that it has by the dump.
         moved = ("lf0", "vuv") if self.options.transpose else ()
         given = {"streams": tuple(dict.fromkeys((*moved, *self.model.inputs)))}
-        given |= {"recordings": DataDir.read(Path(data) / subset)}
+        given |= {"recordings": recorded(data, subset)}
         if self.features_from is not None:
             if self.options.transpose:
                 raise DataError(
