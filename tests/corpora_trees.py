@@ -256,10 +256,20 @@ def _gtsinger(facts: Facts, root: Path) -> None:
     songs = {
         "Chinese": [("ZH-Alto-1", song) for song in ("默", "大鱼", "小酒窝", "new song")],
         "English": [("EN-Alto-1", song) for song in ("a", "b", "c")],
+        "German": [("DE-Tenor-1", song) for song in "abc"],
+        "French": [("FR-Soprano-1", song) for song in "abc"],
+        "Spanish": [("ES-Bass-1", song) for song in "abc"],
+        "Italian": [("IT-Bass-1", song) for song in "abc"],
+        "Japanese": [("JA-Tenor-1", song) for song in "abc"],
     }
     words = {
         "Chinese": [("小", ["x", "iao"]), ("要", ["iao"]), ("窝", ["uo"])],
         "English": [("the", ["DH", "AH0"]), ("cats", ["K", "AE1", "T", "S"]), ("sang", ["S", "AE1", "NG"])],
+        "German": [("ein", ["aj", "n"]), ("Vogel", ["f", "oː", "ɡ", "l̩"]), ("kann", ["kʰ", "a", "n"])],
+        "French": [("chat", ["ʃ", "a"]), ("bon", ["b", "ɔ̃"]), ("match", ["m", "a", "tʃ"])],
+        "Spanish": [("de", ["d̪", "e"]), ("agua", ["a", "ɣ", "w", "a"]), ("tu", ["t̪", "u"])],
+        "Italian": [("ciao", ["t͡ʃ", "a", "o"]), ("gatto", ["g", "a", "tː", "o"]), ("e", ["eː"])],
+        "Japanese": [("き", ["c", "i"]), ("きゃ", ["c", "aː"]), ("かん", ["k", "a", "ɴ"])],
     }
     for language, rows in songs.items():
         for seed, (singer, song) in enumerate(rows):

@@ -291,8 +291,33 @@ def test_words_of_gtsinger(prepared, tmp_path):
     score = next(iter(DataDir.read(tmp_path / "en" / "eval").scores.values()))
     sung = [" ".join(note.phones) for note in score.notes if not note.is_rest]
     assert sung == ["dh ah", "k ae t s", "s ae ng", "dh ah"]
-    with pytest.raises(DataError, match="phones of other languages are those of MFA"):
-        prepare("gtsinger", root, tmp_path / "fr", {"lang": "french"})
+    with pytest.raises(DataError, match="phones of other languages are not mapped"):
+        prepare("gtsinger", root, tmp_path / "ko", {"lang": "korean"})
+
+
+@pytest.mark.parametrize(
+    ("lang", "phones"),
+    [
+        ("english", {"dh ah", "k ae t s", "s ae ng"}),
+        ("german", {"aɪ n", "f oː", "ɡ ə l", "k a n"}),
+        ("french", {"ʃ a", "b ɔ̃", "m a t ʃ"}),
+        ("spanish", {"d e", "a", "ɡ w a", "t u"}),
+        ("italian", {"tʃ a", "o", "ɡ a", "t o", "e"}),
+        ("japanese", {"k i", "ky a", "k a", "N"}),
+    ],
+)
+def test_languages_of_gtsinger(lang, phones, prepared, tmp_path):
+    """Phones of MFA under this toolkit's names; the split is by every tenth song."""
+    prepare("gtsinger", prepared("gtsinger")[2], tmp_path, {"lang": lang})
+    parts = {part: DataDir.read(tmp_path / part) for part in PARTS}
+    assert [{song_of(utt).split("_")[2] for utt in parts[part].utts} for part in PARTS] == [
+        {"c"},
+        {"b"},
+        {"a"},
+    ]
+    scores = [score for part in parts.values() for score in part.scores.values()]
+    assert {" ".join(n.phones) for score in scores for n in score.notes if not n.is_rest} == phones
+    assert provenance(tmp_path / "eval")[0].startswith("Split: tenth of conf/split/gtsinger.yaml")
 
 
 def test_phrases_with_lyrics_alone(prepared):

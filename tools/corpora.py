@@ -11,7 +11,8 @@ import yaml
 from nnsvs_lite.corpus.facts import Facts, known_corpora, read_facts
 
 ROOT = Path(__file__).parents[1]
-NAMES = {"ja": "Japanese", "zh": "Mandarin", "en": "English", "ko": "Korean", "it": "Italian"}
+NAMES = {"ja": "Japanese", "zh": "Mandarin", "en": "English", "ko": "Korean", "it": "Italian", "de": "German"}
+NAMES |= {"fr": "French", "es": "Spanish"}
 USE = {"yes": "commercial use allowed", "no": "**non-commercial**", "ask": "commercial use by consent"}
 LINKS = {name: f"../../TEMPLATE/svs1/{name}" for name in ("path.sh", "cmd.sh")}
 LINKS |= {"utils": "../../../utils", "conf": "../../../conf"}
@@ -83,10 +84,12 @@ def _sung(facts: Facts) -> list[str]:
     for name, split in table["splits"].items():
         dev = (
             " ".join(split.get("dev", []))
+            or (f"the second of every {split['every']} songs" if split.get("every") else "")
             or f"the last {split.get('dev_phrases', 'tenth of')} phrases of training"
         )
         star = " (default)" if name == table["default"] else ""
-        lines += [f"| {name}{star} | {' '.join(split['eval'])} | {dev} | {split['source']} |"]
+        chosen = " ".join(split.get("eval", [])) or f"the first of every {split['every']} songs"
+        lines += [f"| {name}{star} | {chosen} | {dev} | {split['source']} |"]
     lines += ["", "Another one is chosen by `--local-data-opts` with `--split NAME`.", ""]
     if facts.quirks or facts.notes or facts.offsets:
         lines += ["## What is mended", ""]

@@ -168,13 +168,15 @@ class Split:
 
     Attributes:
         source: whose split it is. dev_phrases: where it names no dev songs, how many of the last phrases of
-            training are dev.
+            training are dev. every: where no songs are named, the first of every so many by singer and name
+            is for eval, the second for dev.
     """
 
     source: str
-    eval: list[str]
+    eval: list[str] = field(default_factory=list)
     dev: list[str] = field(default_factory=list)
     dev_phrases: int | None = None
+    every: int = 0
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ class Gathering:
 
     Attributes:
         root: the corpus' top folder. data: what was gathered. report: what was mended, a line each.
-        refused: songs that cannot be used, and why.
+        refused: songs that cannot be used, and why. usual_split: the split, if not the corpus' default one.
     """
 
     def __init__(
@@ -58,6 +58,7 @@ class Gathering:
         self.data = DataDir(path=self.root, wavs={}, utt2spk={})
         self.report: list[str] = []
         self.refused: dict[str, DataError] = {}
+        self.usual_split: str | None = None
         self.names: dict[str, list[str]] = defaultdict(list)
         self._unused = {id(quirk): quirk for quirk in facts.quirks}
 
@@ -248,7 +249,12 @@ class Gathering:
             self.data.segments.setdefault(utt, (utt, 0.0, audio_info(self.data.wavs[utt]).seconds))
         told = ""
         if eval_songs is None:
-            split, chosen = read_split(self.facts.name, split)
+            split, chosen = read_split(self.facts.name, split or self.usual_split)
+            if chosen.every:
+                songs = sorted({name for name in self.names if name.count("#") == 1})
+                chosen = dataclasses.replace(
+                    chosen, eval=songs[:: chosen.every], dev=songs[1 :: chosen.every]
+                )
             eval_songs = self._listed(chosen.eval, "eval", split)
             told = f"{split} of conf/split/{self.facts.name}.yaml ({chosen.source})"
             told += " with other dev songs" if dev_songs is not None else ""
