@@ -12,6 +12,7 @@ from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.base import AcousticModel
 from nnsvs_lite.models.batch import Batch, Example
 from nnsvs_lite.models.layers.conditions import StyleTokens
+from nnsvs_lite.models.layers.contour import Contour
 from nnsvs_lite.models.layers.counted import Counted
 from nnsvs_lite.models.layers.expand import phone_of_frame
 from nnsvs_lite.models.layers.losses import StreamLoss
@@ -55,6 +56,7 @@ class NeuralAcoustic(AcousticModel):
         self.style = StyleTokens(spec, self.options.style_tokens) if self.options.style_tokens else None
         self.perceptual = PerceptualEntropy(spec) if self.options.perceptual else None
         self.retrieval = Retrieval(spec, self.options.retrieval) if self.options.retrieval else None
+        self.contour = Contour(spec, self.options.contour) if self.options.contour else None
         self.pitch_flow = PitchFlow(spec, self.options) if self.options.pitch == "flow" else None
         habit = self.options.vibrato_habit and self.pitch_flow is None
         self.vibrato_habit = VibratoHabit(spec) if habit else None
@@ -122,9 +124,17 @@ class NeuralAcoustic(AcousticModel):
     def _sung_lf0(self, batch: Batch) -> Tensor:
         """Log F0 as it would be sung now, without teacher forcing and dropout."""
         training = self.training
-        lf0 = self.eval().predict(batch, teacher=False)["lf0"]
+        sung = self.eval()._contoured(self.predict(batch, teacher=False), batch)
         self.train(training)
-        return lf0
+        return sung["lf0"]
+
+    def _contoured(self, streams: Streams, batch: Batch) -> Streams:
+        """The streams, log F0 moved towards the contour by its share."""
+        if self.contour is None:
+            return streams
+        before = streams["lf0"]
+        moved = self.contour(before, batch, phone_of_frame(batch))
+        return self.space.floor.steps.sung(streams | {"lf0": moved}, before)
 
     @property
     def fits(self) -> bool:
@@ -139,7 +149,7 @@ class NeuralAcoustic(AcousticModel):
         batch = self.styled(batch)
         out = self.predict(batch, teacher=False)
         out["vuv"] = torch.sigmoid(out["vuv_logit"])
-        sung = {name: out[name] for name in self.spec.streams}
+        sung = self._contoured({name: out[name] for name in self.spec.streams}, batch)
         if self.retrieval is not None:
             sung = self.retrieval(sung, batch, phone_of_frame(batch))
         if (wave := self._movement(batch, sung["lf0"])) is not None:

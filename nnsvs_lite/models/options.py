@@ -34,6 +34,8 @@ class AcousticOptions:
             training set of no size; see :class:`nnsvs_lite.models.layers.retrieval.Retrieval`.
         pitch: ``mean``, as the system predicts it, or ``flow``: that, and a movement about it that is drawn
             (:class:`nnsvs_lite.models.layers.pitch_flow.PitchFlow`), in place of any ``vibrato_habit``.
+        contour: share, 0 to 1, of a line of F0 by ridge regression, for a training set of no size; see
+            :class:`nnsvs_lite.models.layers.contour.Contour`.
         gv: strength, 0 to 1, of the post-filter that gives sung spectra the variance of recordings.
         movement: strength, 0 to 1, of the singer's quick movement that is added to vowels; see
             :class:`nnsvs_lite.models.layers.movement.Movement`.
@@ -48,5 +50,6 @@ class AcousticOptions:
     vibrato_habit: bool = False
     retrieval: Annotated[float, Within(0, 1)] = 0.0
     pitch: Literal["mean", "flow"] = "mean"
+    contour: Annotated[float, Within(0, 1)] = 0.0
     gv: Annotated[float, Within(0, 1)] = 0.0
     movement: Annotated[float, Within(0, 1)] = 0.0
