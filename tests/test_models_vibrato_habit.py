@@ -98,8 +98,25 @@ def test_each_singer_gets_her_own(habit, two, seed, singer, known):
     assert np.std(np.log([note.extent for note in found])) > 0.1, "notes must not be all alike"
 
 
+def test_as_much_of_the_notes_has_it_as_of_those_that_taught_it(two):
+    """Though the analysis misses other parts of what is sung than of what was heard."""
+    examples = taught(two, 4, 1, 40, 5.2, 0.5)
+    made = VibratoHabit(two)
+    made.fit(examples)
+    heard, drawn, frames = 0, 0, 0
+    for example in examples:
+        waves = [made(batch_of([example], two, seed))[0, :, 0].double().numpy() for seed in range(3)]
+        for v in held_vowels(example.score, two):
+            frames += v.end - v.start
+            for curve, weight in ((example.streams["lf0"][:, 0], 3), *((wave, 1) for wave in waves)):
+                found = find_vibrato(curve[v.start : v.end], np.ones(v.end - v.start, bool), SHIFT)
+                covered = found.end - found.begin if found else 0
+                heard, drawn = (heard + covered, drawn) if weight == 3 else (heard, drawn + covered / 3)
+    assert drawn / frames == pytest.approx(heard / frames, abs=0.06)
+
+
 def test_it_hangs_on_the_notes_length(habit, two):
-    assert sum(n is not None for n in sung(habit, two, [0.45] * 4, 1)) < 0.2 * 32
+    assert sum(n is not None for n in sung(habit, two, [0.45] * 4, 1)) < 0.3 * 32
     assert sum(n is not None for n in sung(habit, two, [0.45] * 4, 2)) > 0.7 * 32
 
 
@@ -194,7 +211,9 @@ def test_what_is_sung_is_found_again(rate, extent, delay):
 
 def test_a_model_learns_it_and_keeps_it(two, tmp_path):
     path = ROOT / "conf/acoustic/resf0_conv.yaml"
-    config = Config.read(path, ["--model.options.retrieval=0", "--model.options.movement=0"])
+    config = Config.read(
+        path, ["--model.options.retrieval=0", "--model.options.movement=0", "--model.options.contour=0"]
+    )
     model = config.build(two).eval()
     plain = model.infer(batch_of([phrase(two, [0.9] * 3, singer=2)], two))
     assert model.fits and not plain["vibrato"].any(), "who has learnt nothing sings the rule"

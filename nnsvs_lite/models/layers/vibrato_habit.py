@@ -31,6 +31,10 @@ SURE = 0.1
 """The same of the weights that tell whether there is vibrato, as a part of those."""
 MOST, TAKES = 200, 2
 """Notes of a singer that are sung again to see how the analysis hears them, and how often each."""
+STEPS = 4
+"""Of correcting a habit by what the analysis hears of it."""
+FARTHEST = 2.0
+"""Logits, the same of presence."""
 KNOWN = 5.0
 """Notes that ``SPREAD`` counts for."""
 
@@ -50,9 +54,11 @@ class Row(NamedTuple):
 
     singer: int
     told: np.ndarray
-    sung: np.ndarray | None
-    """By the names in ``USUAL``; None where it has no vibrato."""
     frames: int
+    sung: np.ndarray | None = None
+    """By the names in ``USUAL``; None where it has no vibrato."""
+    covered: int = 0
+    """Frames with vibrato."""
 
 
 def held_vowels(score: ScoreExample, spec: Spec) -> list[HeldVowel]:
@@ -118,9 +124,8 @@ class VibratoHabit(Counted):
             for vowel in held_vowels(example.score, self.spec):
                 part = slice(vowel.start, vowel.end)
                 if vowel.end - vowel.start >= SHORTEST / self.spec.frame_shift:
-                    sung = self._heard(lf0[part], voiced[part])
-                    told = self._told(vowel, example.score)
-                    rows.append(Row(example.singer, told, sung, vowel.end - vowel.start))
+                    row = Row(example.singer, self._told(vowel, example.score), vowel.end - vowel.start)
+                    rows.append(self._heard(row, lf0[part], voiced[part]))
         start = (np.zeros(len(self._rooted)), np.zeros(self.habit.shape[1:]))
         start[1][0] = list(USUAL.values())
         if len({row.singer for row in rows}) > 1:
@@ -135,37 +140,50 @@ class VibratoHabit(Counted):
                 buffer[singer] = torch.tensor(value)
 
     def _corrected(self, rows, presence, habit, spread) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """What was learnt from rows, so that what is sung is heard as they are."""
-        for _ in range(2):
-            missed, heard = self._missed(rows[:: math.ceil(len(rows) / MOST)], habit, spread)
-            habit[0] += missed
-        there = np.mean([row.sung is not None for row in rows])
-        before, after = np.clip([there, there / heard], 0.01, 0.98)
-        presence[0] += np.log(after / (1 - after)) - np.log(before / (1 - before))
+        """What was learnt from rows, so that what is sung is heard as they are.
+
+        What is analysed is not what was sung: a fade-in begins before it is heard, the last cycles fade, a
+        short wave is not found at all.
+        """
+        rows, habit = rows[:: math.ceil(len(rows) / MOST)], habit.copy()
+        own = [row for row in rows if row.sung is not None]
+        bare = sum(row.frames - row.covered for row in own)
+        for _ in range(STEPS if own else 0):
+            again = self._again(own, habit, spread)
+            heard = [(row, one) for row, one in zip(own * TAKES, again) if one.sung is not None]
+            if heard:
+                habit[0, 1:] += np.mean([row.sung - one.sung for row, one in heard], axis=0)[1:]
+            # A delay is what leaves a vowel without vibrato: it is to leave as much as there was.
+            left = sum(row.frames - row.covered for row in again) / TAKES
+            habit[0, 0] += (bare - left) / len(own) * self.spec.frame_shift
+        # Where it is likely, so much of all vowels is to have it as has.
+        covered = np.array([row.covered for row in self._again(rows, habit, spread)])
+        told, shifts = np.array([row.told for row in rows]), np.linspace(-FARTHEST, FARTHEST, 81)
+        chance = 1 / (1 + np.exp(-shifts[:, None] - told @ presence))
+        sung = chance @ covered.reshape(TAKES, -1).mean(axis=0)
+        presence = presence.copy()
+        presence[0] += shifts[np.argmin(np.abs(sung - sum(row.covered for row in rows)))]
         return presence, habit, spread
 
-    def _heard(self, lf0: np.ndarray, voiced: np.ndarray) -> np.ndarray | None:
-        """A vowel's vibrato by the names in ``USUAL``, or None."""
+    def _heard(self, row: Row, lf0: np.ndarray, voiced: np.ndarray) -> Row:
+        """A vowel with its vibrato as ``lf0`` (frames,) has it, if it has any."""
         found, shift = find_vibrato(lf0, voiced, self.spec.frame_shift), self.spec.frame_shift
         if found is None:
-            return None
+            return row._replace(sung=None, covered=0)
         fade_out = (len(lf0) - found.end) * shift + found.fade_out
-        return np.array(
-            [found.begin * shift, np.log(found.rate), np.log(found.extent), found.fade_in, fade_out]
-        )
+        sung = [found.begin * shift, np.log(found.rate), np.log(found.extent), found.fade_in, fade_out]
+        return row._replace(sung=np.array(sung), covered=found.end - found.begin)
 
-    def _missed(self, rows: Sequence[Row], habit: np.ndarray, spread: np.ndarray) -> tuple[np.ndarray, float]:
-        """By how much, on average, vibrato drawn for these notes is heard otherwise than theirs: to be added
-        to what all notes have; and what share is heard.
-
-        What is analysed is not what was sung: a fade-in begins before it is heard, the last cycles fade.
-        """
-        off, with_it = [], [row for row in rows if row.sung is not None] * TAKES
-        for i, row in enumerate(with_it):
-            wave = self._sing(row.frames, row.told @ habit, spread, np.random.default_rng(i))
-            heard = self._heard(wave, np.ones(row.frames, bool))
-            off += [] if heard is None else [row.sung - heard]
-        return (np.mean(off, axis=0), len(off) / len(with_it)) if off else (np.zeros(len(USUAL)), 1.0)
+    def _again(self, rows: Sequence[Row], habit: np.ndarray, spread: np.ndarray) -> list[Row]:
+        """The rows, ``TAKES`` times, as vibrato that is drawn for them is heard."""
+        return [
+            self._heard(
+                row,
+                self._sing(row.frames, row.told @ habit, spread, np.random.default_rng(i)),
+                np.ones(row.frames, bool),
+            )
+            for i, row in enumerate([*rows] * TAKES)
+        ]
 
     def _ridge(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Weights (size, columns) from what is told, (notes, size), to (notes, columns); a prior of 0."""
