@@ -42,6 +42,17 @@ def test_the_slow_contour_hears_drift_and_not_vibrato(change, error):
     assert value("slow_f0_rmse_cents", *contours(0.0, change)) == pytest.approx(error, abs=4)
 
 
+def test_noise_taken_for_a_pitch_bends_no_contour():
+    """Seven frames, an octave too low, in a consonant: a voicing error, and no error of the melody."""
+    ref = hertz(np.zeros(800))
+    ref[400:420] = 0
+    est = ref.copy()
+    est[405:412] = 120.0
+    found = [liveliness.contour(f0, SHIFT) for f0 in (ref, est)]
+    assert value("slow_f0_rmse_cents", *found) == pytest.approx(0, abs=1e-6)
+    assert np.isnan(found[1][400:420]).all()
+
+
 def test_the_slow_contour_is_compared_where_both_are_voiced():
     ref, est = hertz(0.0).copy(), hertz(30.0).copy()
     ref[100:150], est[400:420] = 0, 0

@@ -29,7 +29,7 @@ def sung(example, spec, contour):
     """
     batch = of(example, spec)
     lf0 = contour.floor.pitch_of(batch, phone_of_frame(batch))[0, :, 0].double().numpy() - 20 * CENT
-    symbols, ends = spec.symbols(example.score.phone_context), np.cumsum(example.score.duration)
+    symbols, ends = spec.symbols(example.score.phone_context, "ja"), np.cumsum(example.score.duration)
     voice = [s not in ("pau", "s", "t", "k") for s in symbols]
     time = np.arange(len(lf0)) + 0.5
     for i, symbol in enumerate(symbols[:-1]):

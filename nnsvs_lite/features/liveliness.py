@@ -13,6 +13,8 @@ from nnsvs_lite.score.languages.base import Language
 
 SLOW = 3.0
 """Hz; the contour of F0 is what moves more slowly."""
+BLIP = 0.05
+"""Seconds; a shorter voiced stretch is noise that was taken for a pitch, and no part of the contour."""
 LONG = 0.3
 """Seconds, as labelled; vibrato is sought in notes of at least that."""
 EDGE = 0.05
@@ -51,20 +53,24 @@ def voicing_class(language: Language, phone: str) -> int:
 
 
 def contour(f0: np.ndarray, frame_shift: float) -> np.ndarray:
-    """What of log F0 is slower than ``SLOW``, in cents, bridged where unvoiced; NaN there.
+    """What of log F0 is slower than ``SLOW``, in cents, bridged where unvoiced; NaN there, and in a ``BLIP``.
 
     Args: f0: ``(frames,)`` Hz, 0 where unvoiced.
     """
     from scipy.signal import butter, sosfiltfilt
 
-    voiced = np.flatnonzero(f0 > 0)
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], f0 > 0, [0]]))).reshape(-1, 2)
+    held = np.zeros(len(f0), bool)
+    for start, end in edges[np.diff(edges)[:, 0] * frame_shift >= BLIP - 1e-9]:
+        held[start:end] = True
+    voiced = np.flatnonzero(held)
     if not len(voiced):
         return np.full(len(f0), np.nan)
     curve = np.interp(np.arange(len(f0)), voiced, CENTS * np.log(f0[voiced]))
     margin = round(1 / SLOW / frame_shift)
     low = butter(4, SLOW, fs=1 / frame_shift, output="sos")
     slow = sosfiltfilt(low, np.pad(curve, margin, mode="edge"), padlen=0)[margin:-margin]
-    return np.where(f0 > 0, slow, np.nan)
+    return np.where(held, slow, np.nan)
 
 
 def vibratos(f0: np.ndarray, spans: Sequence[tuple[int, int]], frame_shift: float) -> np.ndarray:
