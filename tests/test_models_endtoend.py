@@ -172,6 +172,13 @@ def test_within_notes_the_search_keeps_their_lengths(batch, spec):
     assert torch.isfinite(losses["loss"])
 
 
+@torch.no_grad()
+def test_the_divergence_of_a_test_is_one(batch, spec):
+    """Never below 0: it is that of two distributions, and not of a sample that nothing drew."""
+    model = shaken(build(VITS, spec), 0.05)
+    assert model.loss(batch)["kl"] > 0
+
+
 @pytest.mark.parametrize("option", ["gv=0.5", "style_tokens=4"])
 def test_options_of_spectra_are_refused(option, dump, tmp_path, capsys):
     assert main([str(w) for w in (*command(VISINGER2, dump, tmp_path), f"--model.options.{option}")]) == 1

@@ -86,6 +86,13 @@ def test_a_flow_goes_back_to_where_it_came_from_and_keeps_volumes():
     torch.testing.assert_close(torch.linalg.slogdet(jacobian).logabsdet, torch.zeros(()), rtol=0, atol=1e-4)
 
 
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_new_flow_reorders_alone(count):
+    flow, x = Flow(4, count, 8, 1, 3), torch.randn(1, 5, 4)
+    there = flow(x, torch.zeros(1, 1, 8), torch.ones(1, 5, dtype=torch.bool))
+    assert torch.equal(there, flow.reordered(x)) and torch.equal(there, x) == (count == 2)
+
+
 def test_an_odd_number_of_latents_has_no_halves():
     with pytest.raises(DataError, match="5 latents are odd"):
         Flow(5, 1, 4, 1, 3)

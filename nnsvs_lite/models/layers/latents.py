@@ -101,6 +101,10 @@ class Flow(nn.Module):
             x = coupling(x, told, mask).flip(-1)
         return x
 
+    def reordered(self, x: Tensor) -> Tensor:
+        """Numbers (B, T, size) in the order in which they come out, none of them moved."""
+        return x.flip(-1) if len(self.couplings) % 2 else x
+
     def back(self, x: Tensor, told: Tensor, mask: Tensor) -> Tensor:
         """The inverse of :meth:`forward`."""
         for coupling in reversed(self.couplings):
