@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from nnsvs_lite.corpora.nit_song070 import add_lyrics
 from nnsvs_lite.corpus.datadir import DataDir
+from nnsvs_lite.corpus.kana import add_lyrics
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.score.types import Note, Score
 

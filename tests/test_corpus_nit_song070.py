@@ -12,8 +12,9 @@ from scorexml import contiguous
 from nnsvs_lite.bin.main import main
 from nnsvs_lite.corpora import corpora
 from nnsvs_lite.corpora import prepare as prepare_corpus
-from nnsvs_lite.corpora.nit_song070 import add_lyrics, find_files, prepare
+from nnsvs_lite.corpora.nit_song070 import find_files, prepare
 from nnsvs_lite.corpus.datadir import song_of
+from nnsvs_lite.corpus.kana import add_lyrics
 from nnsvs_lite.corpus.validate import validate
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.errors import DataError

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from nnsvs_lite.corpora.nit_song070 import add_lyrics
 from nnsvs_lite.corpus.gather import Gathering
+from nnsvs_lite.corpus.kana import add_lyrics
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.formats.htslabel import phone_of, read_full, read_lab

@@ -4,8 +4,6 @@ HTS Working Group, Nagoya Institute of Technology. The score stands only inside 
 full-context labels; the phone times are the sung ones.
 """
 
-import functools
-import itertools
 import os
 import wave
 from collections.abc import Iterable
@@ -13,13 +11,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from nnsvs_lite.corpus.datadir import DataDir
+from nnsvs_lite.corpus.kana import add_lyrics
 from nnsvs_lite.corpus.labels import reconcile
 from nnsvs_lite.corpus.prepare import finish
 from nnsvs_lite.io.atomic import atomic_path, write_text
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.formats.htslabel import read_full
-from nnsvs_lite.score.languages import LyricError, get_language
-from nnsvs_lite.score.types import Note, Score
 
 URL = "http://hts.sp.nitech.ac.jp/archives/2.3/HTS-demo_NIT-SONG070-F001.tar.bz2"
 TREE = "HTS-demo_NIT-SONG070-F001"
@@ -132,42 +129,3 @@ def _raw_to_wav(raw: Path, wav: Path) -> Path:
         file.setframerate(48000)
         file.writeframes(data)
     return wav
-
-
-def add_lyrics(score: Score) -> Score:
-    """The score with kana on its notes, found from their phones.
-
-    The labels hold no text. A note whose phones no kana gives has them as its lyric.
-    """
-    return replace(score, notes=tuple(_with_lyric(note) for note in score.notes))
-
-
-def _with_lyric(note: Note) -> Note:
-    if note.is_rest or note.slur:
-        return note
-    lyric, rest = "", note.phones
-    while rest:
-        size = next((n for n in range(len(rest), 0, -1) if rest[:n] in _kana()), None)
-        if size is None:
-            return replace(note, lyric="".join(note.phones))
-        lyric, rest = lyric + _kana()[rest[:size]], rest[size:]
-    return replace(note, lyric=lyric)
-
-
-@functools.cache
-def _kana() -> dict[tuple[str, ...], str]:
-    """Phones of one mora to its plainest kana."""
-    language = get_language("ja")
-    plain = [chr(code) for code in range(ord("ぁ"), ord("ゔ") + 1)]
-    small = "ぁぃぅぇぉゃゅょゎ"
-    one = [kana for kana in plain if kana not in small] + list(small)
-    two = [first + second for first, second in itertools.product(plain, small) if first not in small]
-    table: dict[tuple[str, ...], str] = {}
-    for kana in one + two:
-        try:
-            units = language.units(kana)
-        except LyricError:
-            continue
-        if len(units) == 1:
-            table.setdefault(tuple(units[0]), kana)
-    return table
