@@ -290,6 +290,17 @@ def _other_rate(dump):
     return replace(spec.feature_config, sample_rate=24000, mel=replace(spec.feature_config.mel, fmax=12000))
 
 
+def test_a_base_with_the_scores_harmonics_is_refused(toy_mel_dump):
+    from models_common import ROOT
+
+    from nnsvs_lite.models.config import Config
+
+    words = ["--model.options.residual_to_rule=false"]
+    config = Config.read(ROOT / "conf/acoustic/divided_singer_tiny.yaml", words)
+    with pytest.raises(DataError, match="deviation needs options.residual_to_rule"):
+        config.build(spec_44k(toy_mel_dump))
+
+
 def test_several_singers_have_vectors(toy_mel_dump, tmp_path):
     from nnsvs_lite.export.openutau import export_openutau
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from nnsvs_lite.features.spec import Spec
+from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.acoustic.fft_singer import (
     FftSinger,
     PhoneEncoderSize,
@@ -30,7 +31,7 @@ class DividedSinger(FftSinger):
 
     Where spectra count from the rule (``residual_to_rule``), that is the rule at this F0.
 
-    Args: see :class:`FftSinger`.
+    Args: see :class:`FftSinger`. Raises DataError for ``scaling: deviation`` without ``residual_to_rule``.
     """
 
     def __init__(
@@ -43,6 +44,9 @@ class DividedSinger(FftSinger):
         options: AcousticOptions | None = None,
     ):
         super().__init__(spec, encoder, decoder, pitch, ("phone",), "explicit", scaling, options=options)
+        if self.space.harmonic and not self.space.residual_to_rule:
+            # Its base would have the score's harmonics, whatever F0 is told.
+            raise DataError("deviation needs options.residual_to_rule here", "scaling")
 
     def phones(self, batch: Batch) -> Tensor:
         """(B, P, dim): what phones and their order say."""
