@@ -15,6 +15,7 @@ from nnsvs_lite.models.layers.wave_losses import (
     envelope_distance,
     feature_distance,
     generator_loss,
+    level_distance,
     magnitudes,
 )
 
@@ -107,3 +108,14 @@ def test_features_are_matched_layer_by_layer():
     fake = [judged(1.0, [2.0, 1.0], [2.5]), judged(1.0, [5.0])]
     assert feature_distance(real, fake) == 1.5 + 0.5
     assert feature_distance([judged(0.0)], [judged(0.0)]) == 0, "without features there is nothing to match"
+
+
+def test_levels_are_told_apart_in_tens_of_decibels():
+    real = torch.sin(torch.arange(4000) * 0.1).repeat(2, 1)
+    real[1, 1000:] = 0
+    lengths = torch.tensor([4000, 1000])
+    half = level_distance(real * 0.5, real, lengths)
+    torch.testing.assert_close(half, torch.tensor(2 * math.log10(2.0)), rtol=1e-4, atol=0)
+    torch.testing.assert_close(level_distance(real * 2, real, lengths), half, rtol=1e-4, atol=0)
+    alone = level_distance(real[1:, :1000] * 0.5, real[1:, :1000], lengths[1:])
+    torch.testing.assert_close(alone, half, rtol=1e-3, atol=0)

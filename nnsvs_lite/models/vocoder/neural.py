@@ -94,6 +94,7 @@ class VocoderOptions:
             mean of several.
         stft: of :class:`~nnsvs_lite.models.layers.wave_losses.StftDistance`, its two parts added.
         stft_sizes: FFT size, hop and window of its transforms, in samples.
+        level: of :func:`~nnsvs_lite.models.layers.wave_losses.level_distance`.
         adversarial: of the discriminators' verdict. features: of the distance of their features.
         gan: which losses these are. adversarial_from: the update from which on there are discriminators.
         discriminators: which.
@@ -103,6 +104,7 @@ class VocoderOptions:
     mel_sizes: tuple[tuple[Size, ...], ...] = ((1024, 256, 80),)
     stft: Weight = 0.0
     stft_sizes: tuple[tuple[Size, ...], ...] = ((1024, 120, 600), (2048, 240, 1200), (512, 50, 240))
+    level: Weight = 0.0
     adversarial: Weight = 1.0
     features: Weight = 2.0
     gan: wave_losses.Gan = "least_squares"
@@ -249,6 +251,8 @@ class NeuralVocoder(Conditioned):
             losses["mel"] = options.mel * sum(parts) / len(parts)
         if options.stft:
             losses["stft"] = options.stft * sum(self.stft_distance(wav, real, lengths))
+        if options.level:
+            losses["level"] = options.level * wave_losses.level_distance(wav, real, lengths)
         return {"loss": sum(losses.values(), wav.new_zeros(())), **losses}
 
     def discriminator(self) -> Together | None:
