@@ -24,6 +24,7 @@ from nnsvs_lite.studio.convert import MAX_SECONDS
 from nnsvs_lite.studio.worker import run_role
 from nnsvs_lite.synthesis.performance import Performance
 from nnsvs_lite.synthesis.singer import Singer
+from nnsvs_lite.synthesis.vocoder import load_vocoder
 
 RATE, FRAME_RATE = 24000, 93.75
 """Hz of sound unless another is asked for; frames a second."""
@@ -42,6 +43,9 @@ def main() -> None:
 def frames(setup: dict[str, Any]) -> tuple[Any, Any]:
     """Sings with the voice ``setup["model"]``; tasks name one of ``query``, ``f0``, ``volume``, ``wave``."""
     voice = Singer.load(setup["model"], setup["device"], trust_code=setup.get("trust_code", False))
+    if "pitch" not in voice.vocoder.controls and "mel" in voice.spec.streams:
+        # Griffin-Lim's phases follow no F0 that is drawn.
+        voice.vocoder = load_vocoder(voice.spec, "hn", setup["device"])
     ready = {"name": Path(setup["model"]).resolve().stem, "singers": voice.singers, "langs": voice.spec.codes}
 
     def do(task: dict[str, Any], say: Any) -> Any:
