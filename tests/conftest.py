@@ -96,6 +96,15 @@ def browser(chromium, tmp_path):
     assert browser.errors == []
 
 
+@pytest.fixture(scope="module")
+def cluster():
+    """The environment of a real Slurm on this machine; tests skip where it is not installed."""
+    from slurm_local import slurm
+
+    with slurm() as environment:
+        yield environment
+
+
 @pytest.fixture(scope="session")
 def toy_voice(toy_exps, tmp_path_factory) -> Path:
     """An exp dir that sings, to be read only."""

@@ -27,6 +27,9 @@ ELSEWHERE = {
     "pip install": ("tools/setup.sh", "-e '.[all]'"),
     "curl": ("tests/test_studio_api.py", "X-Studio"),
     "tools/install_mfa.sh": ("tests/test_align_mfa.py", "install_mfa.sh"),
+    "tools/slurm_local.sh start": ("tests/slurm_local.py", '[tool, "start", folder]'),
+    "tools/slurm_local.sh stop": ("tests/slurm_local.py", '[tool, "stop", folder]'),
+    "./run.sh --stage 0 --stop-stage 6 --cmd": ("tests/test_recipe_kill.py", '"--cmd", "utils/slurm.sh"'),
     "tools/fuzz_scores.py": ("tests/test_score_fuzz.py", "scorefuzz"),
     "tools/learn_letters.py": ("tests/test_score_en.py", "learn_letters"),
     "python tools/spelt.py": ("tests/test_score_espeak.py", "spelt.main"),
@@ -153,8 +156,8 @@ def test_recipes_run_as_shown(page, recipe):
         done = recipe.run(*words)
         assert done.returncode == 0, f"{command.text}: {done.stderr}"
         for given in map(str.split, recipe.calls):
-            if given[0] == "train" and "--ngpu" in given:
-                overrides = given[given.index("--ngpu") + 2 :]
+            if given[0] == "train" and "--num-nodes" in given:
+                overrides = given[given.index("--num-nodes") + 2 :]
                 Config.read(recipe.folder / given[given.index("--config") + 1], overrides)
 
 

@@ -14,8 +14,8 @@ import time
 from pathlib import Path
 
 import pytest
+from slurm_local import ROOT
 
-ROOT = Path(__file__).parents[1]
 KILLS = [
     (0, 0.3),
     (2, 1.2),
@@ -72,16 +72,16 @@ class Recipe:
         assert status == 0, self.output.read_text()[-3000:]
         return self.output.read_text().splitlines()
 
-    def run_and_kill(self, stage: int, delay: float) -> bool:
-        """Whether the run could be killed before it ended."""
+    def run_and_kill(self, stage: int, delay: float, number: int = signal.SIGKILL) -> bool:
+        """Whether the run could be ended, by a signal, before it ended."""
         process = self.start()
         while process.poll() is None and f"=== stage {stage}:" not in self.output.read_text():
             time.sleep(0.02)
         time.sleep(delay)
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+            os.killpg(process.pid, number)
         status = process.wait(timeout=60)
-        assert status in (0, -signal.SIGKILL), self.output.read_text()[-3000:]
+        assert status in (0, -number, 128 + number), self.output.read_text()[-3000:]
         return status != 0
 
     def digest(self) -> dict[str, str]:
@@ -179,3 +179,20 @@ def test_killed_runs_end_with_the_same_bytes(tmp_path: Path, corpus: Path, refer
     actual = killed.digest()
     assert set(actual) == set(expected)
     assert [name for name in expected if actual[name] != expected[name]] == []
+
+
+@pytest.mark.slow
+def test_on_a_cluster_it_ends_with_the_bytes_of_a_local_run(
+    tmp_path: Path, corpus: Path, reference: Recipe, cluster: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLURM_CONF", cluster["SLURM_CONF"])
+    recipe = Recipe(tmp_path / "cluster", corpus)
+    recipe.command += ["--cmd", "utils/slurm.sh", "--nj", "3"]
+    # Stopped in the midst of the features, and again, without a chance to cancel its jobs, of training.
+    assert recipe.run_and_kill(2, 2.0, signal.SIGTERM) and recipe.run_and_kill(5, 2.0)
+    recipe.run_whole()
+    log = recipe.folder / "log" / "train_acoustic_resf0_conv_world_24k.log"
+    assert "Slurm job " in log.read_text()
+    expected, found = reference.digest(), recipe.digest()
+    assert sorted(found) == sorted(expected)
+    assert [name for name in expected if found[name] != expected[name]] == []

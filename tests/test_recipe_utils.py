@@ -1,23 +1,47 @@
-"""The job runner and the option parser by themselves."""
+"""The job runners, of which all keep the same promises, and the option parser by themselves."""
 
+import os
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from killing import is_alive, until
-
-ROOT = Path(__file__).parents[1]
-
-
-def run(folder: Path, *words: str) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [ROOT / "utils" / "run.sh", *words], cwd=folder, text=True, capture_output=True, timeout=60
-    )
+from slurm_local import ROOT, slurm
 
 
-def test_jobs_get_their_number_and_a_log_each(tmp_path: Path) -> None:
+class Runner:
+    """A runner of jobs in an environment of its own."""
+
+    def __init__(self, name: str, environment: dict[str, str]):
+        self.is_cluster = name != "run.sh"
+        self.environment = environment
+        self.command = [ROOT / "utils" / name]
+        self.command += ["--config", ROOT / "conf" / "slurm.conf"] if self.is_cluster else []
+
+    def __call__(self, folder: Path, *words: str, **environment: str) -> subprocess.CompletedProcess:
+        return subprocess.run(
+            [*self.command, *words],
+            cwd=folder,
+            env=self.environment | environment,
+            text=True,
+            capture_output=True,
+            timeout=120,
+        )
+
+
+@pytest.fixture(scope="module", params=["run.sh", pytest.param("slurm.sh", marks=pytest.mark.slow)])
+def run(request) -> Iterator[Runner]:
+    if request.param == "run.sh":
+        yield Runner(request.param, dict(os.environ))
+        return
+    with slurm() as environment:
+        yield Runner(request.param, environment)
+
+
+def test_jobs_get_their_number_and_a_log_each(run: Runner, tmp_path: Path) -> None:
     done = run(tmp_path, "JOB=2:4", "log/x.JOB.log", "echo", "job", "JOB")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     for job in (2, 3, 4):
@@ -28,7 +52,7 @@ def test_jobs_get_their_number_and_a_log_each(tmp_path: Path) -> None:
         assert len(lines) == 4
 
 
-def test_only_the_word_job_by_itself_is_replaced(tmp_path: Path) -> None:
+def test_only_the_word_job_by_itself_is_replaced(run: Runner, tmp_path: Path) -> None:
     done = run(tmp_path, "JOB=2:2", "a JOB/JOBs.JOB.log", "echo", "JOB", "/home/JOB/data", "JOBS", "x.JOB")
     assert done.returncode == 0
     assert (tmp_path / "a JOB" / "JOBs.2.log").read_text().splitlines()[2] == "2 /home/JOB/data JOBS x.JOB"
@@ -36,7 +60,7 @@ def test_only_the_word_job_by_itself_is_replaced(tmp_path: Path) -> None:
     assert (tmp_path / "JOB.log").read_text().splitlines()[2] == "JOB of one"
 
 
-def test_a_failed_job_shows_the_end_of_its_log(tmp_path: Path) -> None:
+def test_a_failed_job_shows_the_end_of_its_log(run: Runner, tmp_path: Path) -> None:
     script = 'for i in $(seq 100); do echo "line $i of $0"; done; [ $0 != 2 ] || exit 3'
     done = run(tmp_path, "JOB=1:3", "x.JOB.log", "bash", "-c", script, "JOB")
     assert done.returncode == 1
@@ -47,7 +71,7 @@ def test_a_failed_job_shows_the_end_of_its_log(tmp_path: Path) -> None:
     assert "# ended with status 0" in (tmp_path / "x.3.log").read_text()
 
 
-def test_a_log_is_continued_not_overwritten(tmp_path: Path) -> None:
+def test_a_log_is_continued_not_overwritten(run: Runner, tmp_path: Path) -> None:
     run(tmp_path, "x.log", "echo", "first")
     run(tmp_path, "--show", "x.log", "echo", "second")
     text = (tmp_path / "x.log").read_text()
@@ -55,7 +79,7 @@ def test_a_log_is_continued_not_overwritten(tmp_path: Path) -> None:
     assert text.count("# ended with status 0") == 2
 
 
-def test_show_prints_the_output_here_too(tmp_path: Path) -> None:
+def test_show_prints_the_output_here_too(run: Runner, tmp_path: Path) -> None:
     done = run(
         tmp_path, "--gpu", "1", "--show", "x.log", "bash", "-c", "echo out; echo '# comment'; echo err >&2"
     )
@@ -63,13 +87,13 @@ def test_show_prints_the_output_here_too(tmp_path: Path) -> None:
     assert "\nout\n# comment\nerr\n# ended" in (tmp_path / "x.log").read_text()
 
 
-def test_several_jobs_may_not_share_a_log(tmp_path: Path) -> None:
+def test_several_jobs_may_not_share_a_log(run: Runner, tmp_path: Path) -> None:
     done = run(tmp_path, "JOB=1:2", "x.log", "true")
     assert done.returncode == 1
     assert "must contain JOB" in done.stderr
 
 
-def test_a_missing_command_or_log_is_an_error(tmp_path: Path) -> None:
+def test_a_missing_command_or_log_is_an_error(run: Runner, tmp_path: Path) -> None:
     assert run(tmp_path).returncode == 1
     assert run(tmp_path, "x.log").returncode == 1
     done = run(tmp_path, "x.log", "no-such-program")
@@ -94,10 +118,11 @@ POLITE = "trap 'echo last words; exit 1' TERM; echo $BASHPID >>pids; sleep 99 & 
         pytest.param(STUBBORN, (signal.SIGTERM,) * 3, ("--show", "x.log"), marks=pytest.mark.slow),
     ],
 )
-def test_a_signal_ends_all_that_was_started(tmp_path, script, numbers, words) -> None:
+def test_a_signal_ends_all_that_was_started(run: Runner, tmp_path, script, numbers, words) -> None:
     runner = subprocess.Popen(
-        [ROOT / "utils" / "run.sh", *words, "bash", "-c", script],
+        [*run.command, *words, "bash", "-c", script],
         cwd=tmp_path,
+        env=run.environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         start_new_session=True,
@@ -114,7 +139,7 @@ def test_a_signal_ends_all_that_was_started(tmp_path, script, numbers, words) ->
     for log in tmp_path.glob("x.*log"):
         assert "# stopped by a signal at " in log.read_text()
     if script is POLITE and words[0] == "--show":
-        assert said == b"last words\n"
+        assert [line for line in said.splitlines() if b"slurmstepd" not in line] == [b"last words"]
 
 
 def parse(tmp_path: Path, *words: str) -> subprocess.CompletedProcess:

@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2154
-# Runs the jobs of svs.sh and pitch.sh. To be sourced; train_cmd and cuda_cmd (cmd.sh), logdir, ngpu and threads must
-# be set when a job starts.
+# Runs the jobs of svs.sh and pitch.sh. To be sourced; train_cmd and cuda_cmd (cmd.sh), logdir, and of jobs on GPUs ngpu,
+# num_nodes and threads, must be set when a job starts.
 
 fail() {
     echo "${0##*/}: error: $*" >&2
@@ -28,8 +28,29 @@ trap 'stop 130' INT
 trap 'stop 143' TERM
 trap 'stop 129' HUP
 
-# one LOG COMMAND...: one job, shown as it runs; gpu_one: the same on the GPU runner.
-# shellcheck disable=SC2086  # a runner may come with options
-one() { call ${train_cmd} --show "${logdir}/$1.log" "${@:2}"; }
-# shellcheck disable=SC2086
-gpu_one() { OMP_NUM_THREADS=${threads} call ${cuda_cmd} --gpu "${ngpu}" --show "${logdir}/$1.log" "${@:2}"; }
+# count_cpus COMMAND...: sets ${cpus} to the processes that it starts by its option --nj, 1 without.
+count_cpus() {
+    cpus=1
+    while [ $# -gt 1 ]; do
+        [ "$1" != --nj ] || cpus=$2
+        shift
+    done
+}
+# one LOG COMMAND...: one job, shown as it runs; gpu_one: the same, where --ngpu asks for GPUs, on one of them;
+# all_ranks: on all of them.
+one() {
+    count_cpus "${@:2}"
+    # shellcheck disable=SC2086  # a runner may come with options
+    call ${train_cmd} --num-threads "${cpus}" --show "${logdir}/$1.log" "${@:2}"
+}
+gpu_one() {
+    count_cpus "${@:2}"
+    # shellcheck disable=SC2086
+    OMP_NUM_THREADS=${threads} call ${cuda_cmd} --gpu "$((ngpu > 0))" \
+        --num-threads "$((cpus > threads ? cpus : threads))" --show "${logdir}/$1.log" "${@:2}"
+}
+all_ranks() {
+    # shellcheck disable=SC2086
+    OMP_NUM_THREADS=${threads} call ${cuda_cmd} --gpu "${ngpu}" --num-nodes "${num_nodes}" \
+        --num-threads "${threads}" --show "${logdir}/$1.log" "${@:2}"
+}

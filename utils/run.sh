@@ -8,54 +8,13 @@
 # --show prints the output here as well, comments left out (one job only). A job that fails makes the exit status 1 and the last
 # lines of its log are shown. On SIGINT, SIGTERM and SIGHUP the jobs and all that they started are ended.
 #
-# A runner for another system (Slurm, say) takes the same arguments and keeps these promises; cmd.sh of a
-# recipe names the runner to use. Options that a runner does not know (--gpu 1) it must accept: they are hints.
+# A runner for another system (utils/slurm.sh) takes the same arguments and keeps these promises; the recipe's option
+# --cmd names the runner to use. Options that a runner does not know (--gpu 1) it must accept: they are hints.
 set -euo pipefail
 
-usage() {
-    echo "usage: $0 [--show] [--gpu N] [--mem GB] [JOB=FIRST:LAST] LOG COMMAND [ARGUMENTS...]" >&2
-    exit 1
-}
-
-show=false
-while [ $# -gt 0 ]; do
-    case $1 in
-    --show) show=true ;;
-    --gpu | --mem)
-        [ $# -ge 2 ] || usage
-        shift
-        ;;
-    *) break ;;
-    esac
-    shift
-done
-
-first=1
-last=1
-numbered=
-case ${1:-} in
-JOB=*)
-    [[ $1 =~ ^JOB=([0-9]+)(:([0-9]+))?$ ]] || usage
-    first=${BASH_REMATCH[1]}
-    last=${BASH_REMATCH[3]:-${first}}
-    numbered=true
-    shift
-    ;;
-esac
-[ $# -ge 2 ] && [ "${last}" -ge "${first}" ] || usage
-log=$1
-shift
-if [ "${last}" -gt "${first}" ]; then
-    [ "${show}" = false ] || usage
-    case ${log##*/} in
-    *JOB*) ;;
-    *)
-        echo "$0: several jobs would write one log, ${log}: its name must contain JOB" >&2
-        exit 1
-        ;;
-    esac
-fi
-mkdir -p "$(dirname "${log}")"
+# shellcheck source=utils/runner.sh
+. "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/runner.sh"
+parse_jobs "$@"
 
 pids=()
 logs=()
@@ -124,15 +83,8 @@ trap 'stop_jobs 143' TERM
 trap 'stop_jobs 129' HUP
 
 for ((job = first; job <= last; job++)); do
-    job_log=${log}
-    job_command=("$@")
-    if [ -n "${numbered}" ]; then
-        name=${log##*/}
-        job_log=${log%"${name}"}${name%JOB*}${job}${name##*JOB}
-        for i in "${!job_command[@]}"; do
-            [ "${job_command[i]}" != JOB ] || job_command[i]=${job}
-        done
-    fi
+    log_of "${job}"
+    command_of "${job}"
     {
         printf '#'
         printf ' %q' "${job_command[@]}"
@@ -161,9 +113,4 @@ for i in "${!pids[@]}"; do
     [ "${status}" -eq 0 ] || failed+=("${logs[i]}")
 done
 
-[ ${#failed[@]} -eq 0 ] || {
-    echo "$0: ${#failed[@]} of ${#pids[@]} jobs failed; the end of ${failed[0]}:" >&2
-    tail -n 12 "${failed[0]}" | sed 's/^/    /' >&2
-    [ ${#failed[@]} -eq 1 ] || printf '%s: failed too: %s\n' "$0" "${failed[@]:1}" >&2
-    exit 1
-}
+tell_failed ${#pids[@]} ${failed[@]+"${failed[@]}"}

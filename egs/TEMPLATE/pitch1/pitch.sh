@@ -6,6 +6,7 @@ set -euo pipefail
 stage=-1  # first stage to run: -1 download, 0 data, 1 F0 and notes of every tracker, 2 scores
 stop_stage=2  # last stage to run
 nj=2  # parallel jobs
+cmd=utils/run.sh  # who runs the jobs; utils/slurm.sh on a cluster
 db_root=downloads  # folder that holds the corpus
 local_data_opts=  # more options for local/data.sh, such as '--bad-songs leave-out'
 trackers="harvest dio swift-f0 praat"  # trackers; those that are not installed are skipped

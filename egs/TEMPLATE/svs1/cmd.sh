@@ -1,9 +1,8 @@
-# shellcheck shell=bash disable=SC2034
-# Who runs the jobs. utils/run.sh runs them on this machine. To use a cluster, write a runner that takes the
-# arguments described in utils/run.sh (utils/slurm.sh, say), put it into a copy of this file, and keep the copy
-# in the recipe in place of the link.
+# shellcheck shell=bash disable=SC2034,SC2154
+# Who runs the jobs: what the option --cmd names. Options that a runner does not know, it leaves. To set them apart for
+# one recipe, put a copy of this file in the place of the link.
 
 # Many small CPU jobs: data preparation, features, vocoding.
-train_cmd="utils/run.sh"
-# One long job, on a GPU where --ngpu asks for one: training and inference.
-cuda_cmd="utils/run.sh"
+train_cmd="${cmd:-utils/run.sh}"
+# One long job, on GPUs where --ngpu asks for some: training and inference.
+cuda_cmd="${cmd:-utils/run.sh} --mem 16G"

@@ -7,7 +7,9 @@ set -euo pipefail
 stage=-1  # first stage to run: -1 download, 0 data, 1 align, 2 features, 3 time-lag, 4 duration, 5 acoustic, 6 vocode and score
 stop_stage=6  # last stage to run
 nj=2  # parallel jobs on the CPU
-ngpu=0  # GPUs for training and inference; 0 computes on the CPU
+cmd=utils/run.sh  # who runs the jobs: utils/run.sh on this machine, utils/slurm.sh on a cluster (docs/cluster.md)
+ngpu=0  # GPUs of each machine for training, of which inference takes one; 0 computes on the CPU
+num_nodes=1  # machines for training
 threads=1  # CPU threads of training and inference; more pay off with large models on a machine of your own
 seed=0  # seed of training and of inference; the corpus stays as it is
 db_root=downloads  # folder that holds the corpus
@@ -101,7 +103,7 @@ find_songs() {
     [ ! -x local/split.sh ] || songs=("${datadir}"/songs/*)
 }
 
-for number in stage stop_stage nj ngpu threads seed; do
+for number in stage stop_stage nj ngpu num_nodes threads seed; do
     [[ ${!number} =~ ^-?[0-9]+$ ]] || fail "--${number//_/-} must be a whole number, not '${!number}'"
 done
 [ "${seed}" -ge 0 ] || fail "--seed must be at least 0, not ${seed}"
@@ -157,8 +159,9 @@ train() {
         find_config "${family}" "${!config}"
         # The words of ${args} are options of their own.
         # shellcheck disable=SC2086
-        gpu_one "train_$(basename "${!exp}")" nnsvs-lite train --config "${found}" --out "${!exp}" "${common[@]}" \
-            ${!init:+--init "${!init}"} --seed "${seed}" --ngpu "${ngpu}" ${args}
+        all_ranks "train_$(basename "${!exp}")" nnsvs-lite train --config "${found}" --out "${!exp}" "${common[@]}" \
+            ${!init:+--init "${!init}"} --seed "${seed}" --ngpu "${ngpu}" \
+            --num-nodes "${num_nodes}" ${args}
     fi
     [ "${family}" != vocoder ] || return 0
     # The rule system is of the data alone: it has no seed and no tag.
