@@ -40,18 +40,18 @@ voice = singer.Singer.load(sys.argv[2])
 lap("loading the voice")
 score = singer.read_score(sys.argv[1], lang=voice.spec.codes[0])
 lap("reading the score: singing begins")
-make = singer.synthesize
+make = singer.waveform_of
 spent = [0.0]
 def timed(*args):
     start = time.perf_counter()
     x = make(*args)
     spent[0] += time.perf_counter() - start
     return x
-singer.synthesize = timed
+singer.waveform_of = timed
 song = voice.sing(score)
 began += spent[0]
 lap("times and features")
-print(f"  {'WORLD':<34} {spent[0]:6.2f} s")
+print(f"  {'vocoder':<34} {spent[0]:6.2f} s")
 song.write(sys.argv[3])
 lap("writing")
 """
