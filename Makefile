@@ -1,7 +1,7 @@
 # make demo, make test and make lint install what they need into .venv, or into the active environment.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow lint format bench
+.PHONY: help setup demo test test-slow lint format bench bench-peers
 
 VENV := $(if $(VIRTUAL_ENV),$(VIRTUAL_ENV),$(CURDIR)/.venv)
 BIN := $(VENV)/bin
@@ -15,6 +15,7 @@ help:
 	@echo "make lint       ruff, shellcheck, layers and circles of the package, the length of files; lines by room"
 	@echo "make format     let ruff rewrite the Python files"
 	@echo "make bench      speed of each stage on the demo corpus and of singing; growth with the number of utterances"
+	@echo "make bench-peers  the same work here and in NNSVS, side by side, in an environment of its own"
 	@echo "make setup      only install"
 
 setup:
@@ -45,3 +46,6 @@ bench: setup
 	@$(BIN)/python tools/bench.py
 	@$(BIN)/python tools/bench_sing.py
 	@$(BIN)/python tools/bench_growth.py
+
+bench-peers: setup
+	@$(BIN)/python tools/bench_peers.py
