@@ -97,7 +97,6 @@ def test_swift_f0_is_an_extra(monkeypatch):
 
     monkeypatch.setitem(sys.modules, "swift_f0", None)
     f0._swift_model.cache_clear()
-    f0.lacking.cache_clear()
     with pytest.raises(DataError, match="pip install"):
         f0.track(np.zeros(24000), config(tracker="swift-f0"), 100, 71, 1200)
 
