@@ -111,6 +111,7 @@ def test_one_voice_sings_the_same_tune_in_both_languages(tmp_path, monkeypatch, 
         (scores["ja"], "en", "the score is in 'en', the voice sings 'ja', 'zh'"),
         (scores["ja"], "xx", "the score is in 'xx', the voice sings 'ja', 'zh'"),
     ):
+        capsys.readouterr()
         assert main(["sing", str(path), "--model", voice, "--lang", lang, "-o", str(tmp_path / "x.wav")]) == 1
         error = capsys.readouterr().err
         assert said in error and error.count("\n") == 1
