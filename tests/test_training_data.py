@@ -48,9 +48,17 @@ def test_every_item_is_seen_exactly_once_over_all_ranks(world, epoch):
     assert all(padded_size(batch) <= 1000 for plan in plans for batch, _ in plan)
 
 
-def test_more_ranks_than_batches_still_make_one_step_each():
+def test_more_ranks_than_items_still_make_one_step_each():
     plans = [list(epoch_batches([10, 20], 1000, 0, 1, rank, 4)) for rank in range(4)]
-    assert [[share for _, share in plan] for plan in plans] == [[1.0], [0.0], [0.0], [0.0]]
+    assert [[share for _, share in plan] for plan in plans] == [[1.0], [1.0], [0.0], [0.0]]
+
+
+def test_a_step_is_of_the_same_items_however_many_ranks_share_it():
+    one = [sorted(batch) for batch, _ in epoch_batches(LENGTHS, 1000, 7, 1)]
+    for world in (2, 3, 7):
+        plans = [epoch_batches(LENGTHS, 1000, 7, 1, rank, world) for rank in range(world)]
+        shared = [sorted(i for batch, share in step if share for i in batch) for step in zip(*plans)]
+        assert shared == one
 
 
 def test_batches_follow_from_seed_and_epoch_alone():

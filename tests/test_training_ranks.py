@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -12,45 +13,62 @@ from contributing import blocks
 from models_common import ROOT, batch_key
 from toy import make_dump, make_recordings
 
+from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.checkpoint import load
+from nnsvs_lite.training.ranks import launch
 
 SCRIPT = """
 import os
 import sys
 import torch
 from contributing import installed
-from lightning_fabric import Fabric
+from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.config import Config
 from nnsvs_lite.training.loop import Loop
+from nnsvs_lite.training.ranks import launch, together
 from nnsvs_lite.training.tasks import TASKS
 
 conf, dump, data, out, *words = sys.argv[1:]
 module = installed("A vocoder")
 module.__enter__()
-fabric = Fabric(accelerator="cpu", devices=int(os.environ["RANKS"]), strategy="ddp")
-fabric.launch()
+fabric = launch(0, 1, "32-true", int(os.environ["RANKS"]))
 torch.set_num_threads(1)
 config = Config.read(conf, words)
 task = TASKS[config.model_class.family](config, dump, "train", "dev", data)
 loop = Loop(task, out, fabric)
-loop.run()
+stop = int(os.environ.get("STOP", 0))
+if stop:
+    test = loop._test
+    loop._test = lambda *args: (test(*args), loop.tests < stop or sys.exit(0))
+lost = int(os.environ.get("LOST", -1))
+if fabric.global_rank == lost:
+    loop._train = lambda: os.kill(os.getpid(), 9)
+try:
+    with together():
+        loop.run()
+except DataError as error:
+    sys.exit(str(error))
 networks = {name: network.state_dict() for name, network in loop.networks.items()}
 torch.save({"networks": networks, "kept": loop.keeper.kept}, f"{out}/rank{fabric.global_rank}.pt")
 """
 
 
-def train(tmp_path: Path, conf: Path, dump: Path, *words: str, ranks: int = 2) -> Path:
+def train(
+    tmp_path: Path, conf: Path, dump: Path, *words: str, ranks: int = 2, out: str = "", **more: str
+) -> Path:
     """Trains on several ranks; a run that waits for ever is ended."""
-    out = tmp_path / f"exp{ranks}"
+    out = tmp_path / (out or f"exp{ranks}")
     out.mkdir(exist_ok=True)
     (tmp_path / "ranks.py").write_text(SCRIPT)
     command = [sys.executable, tmp_path / "ranks.py", conf, dump, dump.parent / "data", out]
     path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "RANKS": str(ranks), "PYTHONPATH": path}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "RANKS": str(ranks), "PYTHONPATH": path, **more}
     done = subprocess.run(
         [*map(str, command), *words], env=environment, capture_output=True, text=True, timeout=300
     )
-    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.returncode == ("LOST" in more), done.stderr[-3000:]
+    if "LOST" in more:
+        (out / "said").write_text(done.stderr)
     return out
 
 
@@ -90,22 +108,118 @@ def test_a_rule_is_tested_on_two_ranks(toy_dump, tmp_path):
     check(train(tmp_path, ROOT / "conf" / "duration" / "rule.yaml", toy_dump), 0)
 
 
+def losses(out: Path) -> list[dict]:
+    return [json.loads(line) for line in (out / "losses.jsonl").read_text().splitlines()]
+
+
+def check_losses(found: list[dict], expected: list[dict]) -> None:
+    assert len(found) == len(expected) > 2
+    for row, other in zip(found, expected):
+        for part in ("train", "dev"):
+            assert row[part] == pytest.approx(other[part], rel=1e-6, abs=1e-6)
+
+
+@pytest.fixture(scope="module")
+def experiment(tmp_path_factory):
+    """Of a family: folder, configuration, dump and options whose training knows no chance but the order."""
+    folder = tmp_path_factory.mktemp("ranks")
+    dump = make_dump(folder / "dump", {"train": 5, "dev": 3}, seed=3, notes=(1, 3))
+    make_recordings(dump, folder / "data")
+    vocoder = folder / "conf.yaml"
+    vocoder.write_text(blocks("A vocoder")["yaml"])
+    options = ["--training.updates=4", "--training.eval_updates=2", "--training.crop_frames=20"]
+    common = ["--training.min_steps=0", "--training.epochs=3"]
+    duration = ROOT / "conf" / "duration" / "mdn.yaml"
+    return folder, {
+        "duration": (duration, dump, *common, "--model.dropout=0", "--training.batch_phones=60"),
+        # Two crops a batch: losses of spectra are means over a batch.
+        "vocoder": (vocoder, dump, *options, "--training.batch_frames=40"),
+    }
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("family", ["duration", "vocoder"])
-def test_two_ranks_learn_what_one_learns_from_all(family, tmp_path):
-    # Two phrases: a batch of both on one rank, or one each. What they are means over differs.
-    dump = make_dump(tmp_path / "dump", {"train": 2, "dev": 1}, seed=3, notes=(1, 3))
-    make_recordings(dump, tmp_path / "data")
-    conf, words = ROOT / "conf" / "duration" / "mdn.yaml", ["--model.dropout=0"]
-    if family == "vocoder":
-        # A crop is the same number of frames for both, since losses of spectra are means over a batch.
-        conf, words = tmp_path / "conf.yaml", ["--training.updates=2", "--training.crop_frames=20"]
-        conf.write_text(blocks("A vocoder")["yaml"])
-    words += ["--training.epochs=2", "--training.min_steps=0", "--training.warmup=0", "--training.clip=0"]
-    key = "batch_frames" if family == "vocoder" else "batch_phones"
-    one = networks(train(tmp_path, conf, dump, *words, f"--training.{key}=9999", ranks=1), 0)
-    out = train(tmp_path, conf, dump, *words, f"--training.{key}=1")
-    for name, value in one.items():
-        assert torch.equal(networks(out, 0)[name], networks(out, 1)[name]), name
-        torch.testing.assert_close(networks(out, 0)[name], value, rtol=1e-3, atol=1e-5)
-    assert len(one) > (10 if family == "vocoder" else 2)
+def test_two_ranks_have_the_losses_of_one_and_either_goes_on_from_the_other(family, experiment):
+    folder, of_family = experiment[0] / family, experiment[1]
+    folder.mkdir()
+    conf, dump, *words = of_family[family]
+    one = train(folder, conf, dump, *words, ranks=1)
+    two = train(folder, conf, dump, *words)
+    check_losses(losses(two), losses(one))
+    for name, value in networks(one, 0).items():
+        assert torch.equal(networks(two, 0)[name], networks(two, 1)[name]), name
+        torch.testing.assert_close(networks(two, 0)[name], value, rtol=1e-3, atol=1e-5)
+    assert len(networks(one, 0)) > (10 if family == "vocoder" else 2)
+    mixed = train(folder, conf, dump, *words, out="mixed", STOP="2")
+    assert len(losses(mixed)) == 2
+    train(folder, conf, dump, *words, ranks=1, out="mixed")
+    check_losses(losses(mixed), losses(one))
+
+
+@pytest.mark.slow
+def test_a_killed_rank_ends_all_with_one_line(toy_dump, tmp_path):
+    out = train(tmp_path, ROOT / "conf" / "duration" / "mdn.yaml", toy_dump, LOST="1")
+    said = (out / "said").read_text()
+    assert "Traceback" not in said
+    assert [line for line in said.splitlines() if "rank 1" in line] == [
+        "rank 1 was killed by signal 9, and all others with it; the same command goes on from the last "
+        "test, with as many ranks as it likes"
+    ]
+
+
+CLI = """
+import sys
+import torch
+from nnsvs_lite.bin.main import main
+
+torch.set_num_threads(1)
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.slow
+def test_two_machines_of_one_rank_have_the_losses_of_one(experiment):
+    folder, of_family = experiment[0] / "nodes", experiment[1]
+    folder.mkdir()
+    conf, dump, *words = of_family["duration"]
+    one = train(folder, conf, dump, *words, ranks=1)
+    (folder / "cli.py").write_text(CLI)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    nodes = []
+    for node in (0, 1):
+        torchrun = [sys.executable, "-m", "torch.distributed.run", "--nnodes=2", f"--node-rank={node}"]
+        torchrun += ["--nproc-per-node=1", "--master-addr=127.0.0.1", f"--master-port={port}"]
+        given = [
+            "train",
+            "--config",
+            conf,
+            "--dump",
+            dump,
+            "--out",
+            folder / "exp",
+            "--num-nodes",
+            "2",
+            *words,
+        ]
+        command = [*torchrun, folder / "cli.py", *given]
+        environment = os.environ | {"OMP_NUM_THREADS": "1"}
+        nodes.append(subprocess.Popen(list(map(str, command)), env=environment, stderr=subprocess.PIPE))
+    for node in nodes:
+        _, said = node.communicate(timeout=300)
+        assert node.returncode == 0, said.decode()[-3000:]
+    check_losses(losses(folder / "exp"), losses(one))
+
+
+def test_what_was_not_started_is_refused(monkeypatch):
+    with pytest.raises(DataError, match="--num-nodes 2: start it on each machine, by torchrun or srun"):
+        launch(0, 2, "32-true")
+    told = {"SLURM_PROCID": "0", "SLURM_NTASKS": "4", "SLURM_NNODES": "2"}
+    for name, value in (told | {"SLURM_LOCALID": "0", "SLURM_NODEID": "0"}).items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(DataError, match="by --ntasks-per-node"):
+        launch(0, 2, "32-true")
+    monkeypatch.setenv("SLURM_NTASKS_PER_NODE", "2")
+    with pytest.raises(DataError, match="--num-nodes 1: 4 processes on 2 machines were started"):
+        launch(0, 1, "32-true")

@@ -216,11 +216,11 @@ def pack(lengths: Sequence[int], budget: int, order: Sequence[int] | None = None
 def epoch_batches(
     lengths: Sequence[int], budget: int, seed: int, epoch: int, rank: int = 0, world: int = 1
 ) -> Iterator[tuple[list[int], float]]:
-    """The batches of one rank in one epoch, with the weight of each in its step.
+    """What one rank takes of the batches of one epoch, with its weight.
 
-    Items are sorted by length with some noise, packed, and the batches shuffled, all
-    from ``(seed, epoch)``. Every item is seen exactly once over all ranks. All ranks make
-    the same number of steps; a rank that has no batch left repeats one at weight 0.
+    Items are sorted by length with some noise, packed, and the batches shuffled, all from ``(seed, epoch)``.
+    Ranks share each batch, every one of them taking one item of ``world``: a step is the same
+    however many there are. A rank that none is left for takes another's at weight 0, to keep step.
 
     Yields item indices, and 1.0 or 0.0.
     """
@@ -228,9 +228,6 @@ def epoch_batches(
     noisy = np.asarray(lengths) * rng.uniform(0.9, 1.1, len(lengths))
     order = sorted(range(len(lengths)), key=lambda i: (noisy[i], i))
     batches = pack(lengths, budget, order)
-    batches = [batches[i] for i in rng.permutation(len(batches))]
-    for start in range(0, len(batches), world):
-        if start + rank < len(batches):
-            yield batches[start + rank], 1.0
-        else:
-            yield batches[start], 0.0
+    for index in rng.permutation(len(batches)):
+        mine = batches[index][rank::world]
+        yield (mine, 1.0) if mine else (batches[index][:1], 0.0)

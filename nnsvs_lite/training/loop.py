@@ -264,8 +264,9 @@ class Loop:
                 self._test({}, time.monotonic(), writer)
             if self.updaters:
                 total = self.options.updates or self.epochs
+                hidden = None if fabric.is_global_zero else True
                 bar = stack.enter_context(
-                    tqdm(total=total, initial=self._now(), disable=None, unit=self.unit)
+                    tqdm(total=total, initial=self._now(), disable=hidden, unit=self.unit)
                 )
                 while not self._is_over():
                     began = time.monotonic()

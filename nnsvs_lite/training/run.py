@@ -76,10 +76,8 @@ def train(
         return False
 
     # torch and Fabric are slow to import; a finished stage must not wait for them.
-    from lightning_fabric import Fabric
-
-    from nnsvs_lite.training.device import check_gpus
     from nnsvs_lite.training.loop import Loop
+    from nnsvs_lite.training.ranks import launch, together
     from nnsvs_lite.training.tasks import TASKS
 
     config = Config.read(config_path, overrides)
@@ -100,17 +98,7 @@ def train(
             "give this one a name of its own (--tag) or replace the other (--overwrite true)",
             out,
         )
-    check_gpus(ngpu)
-    try:
-        fabric = Fabric(
-            accelerator="cuda" if ngpu else "cpu",
-            devices=max(1, ngpu),
-            num_nodes=num_nodes,
-            precision=config.training.precision,
-        )
-    except ValueError as error:
-        raise DataError(f"training.precision or devices: {error}", config_path) from None
-    fabric.launch()
+    fabric = launch(ngpu, num_nodes, config.training.precision)
     task = TASKS[config.model_class.task or config.model_class.family](
         config,
         dump,
@@ -134,8 +122,9 @@ def train(
         write_json(out / "data.json", source)
         config.write(out / "config.yaml")
         print(f"training {Path(config_path).stem}", flush=True)
-    fabric.barrier()
-    loop.run()
+    with together():
+        fabric.barrier()
+        loop.run()
     if fabric.is_global_zero:
         done.set([out / name for name in ("model.pt", "config.yaml", "losses.jsonl", TRAINED)])
     return True
