@@ -1,7 +1,7 @@
 # make demo, make test and make lint install what they need into .venv, or into the active environment.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow lint format bench bench-peers
+.PHONY: help setup demo voice test test-slow lint format bench bench-peers
 
 VENV := $(if $(VIRTUAL_ENV),$(VIRTUAL_ENV),$(CURDIR)/.venv)
 BIN := $(VENV)/bin
@@ -10,6 +10,7 @@ SHELL_FILES = .ci/run $(shell find egs tools utils -name exp -prune -o -type f -
 
 help:
 	@echo "make demo       set up, then run the demo recipe from scores to singing (about 10 minutes)"
+	@echo "make voice      run the demo recipe anew and put its voice into the package"
 	@echo "make test       set up, then run the tests"
 	@echo "make test-slow  the tests that take longer"
 	@echo "make lint       ruff, shellcheck, layers and circles of the package, the length of files; lines by room"
@@ -23,6 +24,14 @@ setup:
 
 demo: setup
 	@cd egs/demo/svs1 && ./run.sh --stage 0 --stop-stage 6 --nj $(JOBS)
+
+# Of a folder of its own, so that the voice is what the recipe makes as it stands.
+voice: setup
+	@work=$$(mktemp -d) && trap 'rm -rf "$$work"' EXIT && cd egs/demo/svs1 && \
+	./run.sh --stage 0 --stop-stage 5 --nj $(JOBS) --db-root "$$work/downloads" --datadir "$$work/data" \
+	    --dumpdir "$$work/dump" --expdir "$$work/exp" --logdir "$$work/log" && \
+	$(BIN)/nnsvs-lite pack "$$work/exp/acoustic_resf0_conv_world_24k" -o $(CURDIR)/nnsvs_lite/voices/demo.nnsvs \
+	    --corpus demo --licence "$$work/data/train/LICENSE"
 
 # Workers share the cores, so each computes on one thread.
 test: setup

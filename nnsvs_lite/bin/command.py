@@ -1,9 +1,12 @@
 """What a command is: a function of its options, in a table by name."""
 
 import argparse
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from nnsvs_lite import BOXED_VOICE
 
 Argument = tuple[list[str], dict[str, Any]]
 """What ``add_argument`` takes: names and settings."""
@@ -98,7 +101,11 @@ TRAIN_SET = arg("--train-set", "set to train on", default="train")
 PROCESSES = arg("--nj", "processes", default=1)
 GPUS = arg("--ngpu", "0 computes on the CPU", default=0)
 DEVICE = arg("--device", "torch device, such as cuda", default="cpu")
-VOICE = arg("--model", "exp dir of a finished recipe's acoustic model, or a packed voice", required=True)
+VOICE = arg(
+    "--model",
+    "exp dir of a finished recipe's acoustic model, or a packed voice; the one in the box if not given",
+    default=os.fspath(BOXED_VOICE),
+)
 NATURAL_DATA = arg("--data", "data dir of the set, for the natural recordings", type=Path)
 EXPERIMENTS = many("--exp", "exp dir of a model, such as acoustic=DIR", metavar="KIND=DIR")
 MEGABYTES = arg("--megabytes", "largest size of the page", default=30.0)

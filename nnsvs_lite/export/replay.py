@@ -272,7 +272,7 @@ def cents_off(sung: SungTune) -> list[float]:
 
     Of the middle of each note, the median of what Harvest finds in the waveform.
     """
-    from nnsvs_lite.features.world import pyworld
+    import pyworld
 
     known = midi_to_hz(np.array([number for _, _, number in sung.notes]))
     low, high = float(known.min()) / 1.5, float(known.max()) * 1.5
