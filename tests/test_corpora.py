@@ -211,6 +211,14 @@ def test_known_faults_are_mended_and_named(prepared):
     assert "ameboshi_turkey_in_the_straw_001" in prepared("ameboshi")[0]["train"].utts
 
 
+def test_a_known_fault_past_the_last_label_is_named(tmp_path):
+    root = corpora_trees.make("kiritan", tmp_path / "db")
+    for path in list(root.rglob("01.*")):
+        path.with_stem("08").write_bytes(path.read_bytes())
+    with pytest.raises(DataError, match=r"08.*the first half has no score.*: there are \d+ labels, not 135"):
+        prepare("kiritan", root, tmp_path / "out", {})
+
+
 def _opencpop(tmp_path, old, new):
     root = corpora_trees.make("opencpop", tmp_path / "db")
     table = root / "opencpop" / "segments" / "transcriptions.txt"

@@ -172,6 +172,8 @@ class Gathering:
         language = get_language(score.lang)
         place, begin = str(where or wav), 0.0
         for quirk in self.quirks(found.song):
+            if quirk.begin > len(rows) > 0:
+                raise DataError(f"{known(quirk)}: there are {len(rows)} labels, not {quirk.begin}", place)
             if quirk.begin and rows:
                 begin = rows[quirk.begin - 1].start
                 rows = cut_labels(rows[quirk.begin - 1 :], begin, rows[-1].end)
