@@ -5,9 +5,12 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from models_common import ROOT, batch_of, examples, shaken
 from test_models_vibrato_habit import SHIFT, phrase, two  # noqa: F401
 
+from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.batch import collate
+from nnsvs_lite.models.config import Config
 from nnsvs_lite.models.layers.contour import Contour
 from nnsvs_lite.models.layers.expand import phone_of_frame
 
@@ -95,3 +98,19 @@ def test_a_batch_is_what_each_is_alone_and_share_is_how_far_it_goes(learnt, two)
 def test_much_data_leaves_the_melody_to_the_network(two):  # noqa: F811
     shares = [Contour(dataclasses.replace(two), s).share for s in (0.5, 1.0)]
     assert 0 < shares[0] < shares[1] < 1 and shares[1] == pytest.approx(2 * shares[0])
+
+
+def test_it_bends_no_f0_that_is_given_and_goes_with_a_flow_of_mel_spectra(toy_mel_dump):
+    spec = Spec.read(toy_mel_dump)
+    batch = batch_of(examples(toy_mel_dump, "train", spec), spec)
+    options = [f"--model.options.{option}" for option in ("contour=1", "vibrato_habit=true")]
+    path = ROOT / "conf" / "acoustic" / "divided_singer_tiny.yaml"
+    model = shaken(Config.read(path, options).build(spec)).eval()
+    model.contour.floor.pitch_of = lambda batch, phone: torch.full((*phone.shape, 1), 9.0)
+    given = {name: batch.streams[name] for name in ("lf0", "vuv")}
+    with torch.no_grad():
+        sung = model.infer(dataclasses.replace(batch, given=given))
+        assert torch.equal(sung["lf0"], given["lf0"])
+        assert not torch.equal(model.infer(batch)["lf0"], given["lf0"])
+    flow = Config.read(path, ["--model.options.contour=1", "--model.options.pitch=flow"]).build(spec)
+    assert torch.isfinite(flow.loss(batch)["loss"])

@@ -173,6 +173,19 @@ def test_within_notes_the_search_keeps_their_lengths(batch, spec):
 
 
 @torch.no_grad()
+def test_the_search_reads_no_phone_times(batch, spec):
+    model = shaken(build(VITS, spec), 0.05).eval()
+    model.alignment = "search"
+    duration = batch.score.duration.clone()
+    duration[:, 0] += 2
+    duration[:, 1] -= 2
+    assert (duration[:, 1] > 0).all()
+    moved = replace(batch, score=replace(batch.score, duration=duration))
+    one, other = (model.loss(b) for b in (batch, moved))
+    assert {name: float(value) for name, value in one.items()} == {n: float(v) for n, v in other.items()}
+
+
+@torch.no_grad()
 def test_the_divergence_of_a_test_is_one(batch, spec):
     """Never below 0: it is that of two distributions, and not of a sample that nothing drew."""
     model = shaken(build(VITS, spec), 0.05)
@@ -241,6 +254,7 @@ def test_recordings_are_asked_for_and_others_read_none(dump, tmp_path, capsys):
     assert hears_recordings(ROOT / "conf" / "vocoder" / "hn_istft.yaml")
     assert not hears_recordings(ROOT / "conf" / "acoustic" / "sinsy_tiny.yaml")
     assert hears_recordings(ROOT / "conf" / "acoustic" / "sinsy_tiny.yaml", ["--training.crop_frames=9"])
+    assert hears_recordings(ENDTOEND[0], ["--training.crop_frames=0"])
 
 
 @pytest.fixture(scope="module")

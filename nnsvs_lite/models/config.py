@@ -152,8 +152,8 @@ def hears_recordings(path: str | os.PathLike, overrides: Sequence[str] = ()) -> 
     model, training = (settings.value.get(name) for name in ("model", "training"))
     name = str(model.get("class_path") if isinstance(model, dict) else "")
     silent = [f"{_PREFIX}{family}." for family in FAMILIES if family != "vocoder"]
-    cropped = isinstance(training, dict) and training.get("crop_frames")
-    return bool(cropped) or not name.startswith(tuple(silent))
+    cropped = isinstance(training, dict) and "crop_frames" in training
+    return cropped or not name.startswith(tuple(silent))
 
 
 def _checked(settings: Settings, trust_code: bool) -> Config:

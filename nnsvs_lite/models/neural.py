@@ -124,17 +124,13 @@ class NeuralAcoustic(AcousticModel):
     def _sung_lf0(self, batch: Batch) -> Tensor:
         """Log F0 as it would be sung now, without teacher forcing and dropout."""
         training = self.training
-        sung = self.eval()._contoured(self.predict(batch, teacher=False), batch)
+        lf0 = self._contoured(self.eval().predict(batch, teacher=False)["lf0"], batch)
         self.train(training)
-        return sung["lf0"]
+        return lf0
 
-    def _contoured(self, streams: Streams, batch: Batch) -> Streams:
-        """The streams, log F0 moved towards the contour by its share."""
-        if self.contour is None:
-            return streams
-        before = streams["lf0"]
-        moved = self.contour(before, batch, phone_of_frame(batch))
-        return self.space.floor.steps.sung(streams | {"lf0": moved}, before)
+    def _contoured(self, lf0: Tensor, batch: Batch) -> Tensor:
+        """Log F0 moved towards the contour by its share."""
+        return lf0 if self.contour is None else self.contour(lf0, batch, phone_of_frame(batch))
 
     @property
     def fits(self) -> bool:
@@ -149,10 +145,15 @@ class NeuralAcoustic(AcousticModel):
         batch = self.styled(batch)
         out = self.predict(batch, teacher=False)
         out["vuv"] = torch.sigmoid(out["vuv_logit"])
-        sung = self._contoured({name: out[name] for name in self.spec.streams}, batch)
+        sung = {name: out[name] for name in self.spec.streams}
+        # F0 that is given stays as it is.
+        own = sung["lf0"] is not batch.given.get("lf0")
+        if own and self.contour is not None:
+            moved = sung | {"lf0": self._contoured(sung["lf0"], batch)}
+            sung = self.space.floor.steps.sung(moved, sung["lf0"])
         if self.retrieval is not None:
             sung = self.retrieval(sung, batch, phone_of_frame(batch))
-        if (wave := self._movement(batch, sung["lf0"])) is not None:
+        if own and (wave := self._movement(batch, sung["lf0"])) is not None:
             # Beside F0, so that what a musician asks of it needs no guess.
             sung["vibrato"], before = wave, sung["lf0"]
             sung = self.space.floor.steps.sung(sung | {"lf0": before + wave}, before)

@@ -268,7 +268,8 @@ class Variational(EndToEnd):
         if self.training:
             latents = latents + torch.randn_like(latents) * posterior[1].exp()
         through = latents if self.flow is None else self.flow(latents, self.flow_conditions(batch), mask)
-        prior, frames, predicted = self.prior(batch, *self.framed(self.aligned(batch, through)))
+        batch = self.aligned(batch, through)
+        prior, frames, predicted = self.prior(batch, *self.framed(batch))
         if self.flow is None:
             found = divergence(posterior, prior)
         elif self.training:

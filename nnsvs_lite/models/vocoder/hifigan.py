@@ -51,6 +51,8 @@ class HifiGan(NeuralVocoder):
         check_stages(channels, rates, up_kernels, kernels, dilations)
         if source == "sine" and len(rates) < 2:
             raise DataError("sine enters after the second rate", "source")
+        if direct and source != "dsp":
+            raise DataError("is of source: dsp", "direct")
         made, after = None, math.prod(rates[2:])
         if source == "harmonics":
             made = SineSource(spec.sample_rate, spec.frame_shift, harmonics)
