@@ -244,13 +244,17 @@ def test_trackers_find_a_tone(tracker, tmp_path):
 def test_a_tracker_that_is_not_installed_is_skipped(tmp_path, prepared, monkeypatch, capsys):
     folder, _ = prepared("mir1k")
     monkeypatch.setitem(f0_module._PACKAGES, "praat", ("no_such_module", "praat-parselmouth", "pitch"))
-    f0_module.lacking.cache_clear()
     out = str(tmp_path / "exp")
     assert main(["pitch", "track", "--data", str(folder), "--out", out, "--trackers", "praat", "dio"]) == 0
-    f0_module.lacking.cache_clear()
     said = capsys.readouterr().out
     assert "praat is skipped: tracker praat needs the package praat-parselmouth: pip install" in said
     assert list(pitch.tracked(out)[0]) == ["dio"]
+    assert main(["pitch", "track", "--data", str(folder), "--out", out, "--trackers", "harvest"]) == 0
+    assert list(pitch.tracked(out)[0]) == ["harvest"]
+    for limits, said in (("0 900", "--floor"), ("500 100", "--floor"), ("60 9000", "must be at most")):
+        words = ["--floor", limits.split()[0], "--ceil", limits.split()[1]]
+        assert main(["pitch", "track", "--data", str(folder), "--out", out, *words]) == 1
+        assert said in capsys.readouterr().err
     assert main(["pitch", "track", "--data", str(folder), "--out", out, "--trackers", "crepe"]) == 1
     assert "unknown tracker 'crepe'" in capsys.readouterr().err
 

@@ -59,6 +59,17 @@ def test_bands_are_those_of_d4c(rate, within):
     assert np.sqrt(np.mean(difference**2)) < 0.3
 
 
+@pytest.mark.parametrize("hertz", [110.0, 220.0])
+def test_a_clean_tone_has_numbers_everywhere(hertz):
+    """Between harmonics there is nothing, of which rounding may leave less than nothing."""
+    rate, times = 48000, np.arange(200) * 0.005
+    x = sum(np.sin(2 * np.pi * hertz * n * np.arange(rate) / rate) for n in range(1, 20)) * 0.04
+    x[rate // 2 :] *= np.geomspace(1, 1e-15, rate - rate // 2)
+    f0 = np.full(len(times), hertz)
+    assert np.isfinite(pitchwise.cepstra(x, f0, times, rate, 2048)).all()
+    assert np.isfinite(pitchwise.bands(x, f0, times, rate, 5, 0.0)).all()
+
+
 def test_silence_is_aperiodic():
     f0, times = np.full(50, 200.0), np.arange(50) * 0.005
     x = np.zeros(6000)

@@ -13,6 +13,7 @@ from features_corpus import make_corpus
 from nnsvs_lite.bin.main import main
 from nnsvs_lite.corpus.datadir import DataDir
 from nnsvs_lite.corpus.fix import fix
+from nnsvs_lite.corpus.prepare import provenance
 from nnsvs_lite.corpus.validate import validate
 from nnsvs_lite.features.config import FeatureConfig
 from nnsvs_lite.features.extract import Extraction
@@ -59,6 +60,7 @@ def write(
 
 
 def test_one_rate_one_loudness_and_ids_of_their_own(two, tmp_path):
+    two_names = ("tokyo", "roma")
     rows = mix(two / "two.yaml", tmp_path)
     assert [(row.corpus, row.singer, row.languages) for row in rows] == [
         ("roma", "b", ["it"]),
@@ -69,6 +71,7 @@ def test_one_rate_one_loudness_and_ids_of_their_own(two, tmp_path):
         data = DataDir.read(tmp_path / part)
         assert validate(data.path) == [] and not data.shared_phones
         assert (data.path / "LICENSE").read_text() == "terms of tokyo\n\nterms of roma\n"
+        assert provenance(data.path) == [f"{n}: Phone times: given with the corpus" for n in two_names]
         for utt in data.utts:
             spk, name, own = utt.split("_")
             own = f"{spk}_{own}"
@@ -250,6 +253,9 @@ def test_phone_set_is_kept_by_data_dirs(two, tmp_path):
 def test_mending_a_data_dir_keeps_its_terms_and_phones(two, tmp_path):
     mix(write(two / "fixed.yaml", more="phones: shared\n"), tmp_path / "out")
     made = DataDir.read(tmp_path / "out" / "train")
+    (made.path / "split").write_text("eval 1; dev 2\n")
     assert fix(made.path, tmp_path / "fixed") == []
+    assert (tmp_path / "fixed" / "split").read_text() == "eval 1; dev 2\n"
+    assert provenance(tmp_path / "fixed") == provenance(made.path)
     assert DataDir.read(tmp_path / "fixed") == replace(made, path=tmp_path / "fixed")
     assert (tmp_path / "fixed" / "LICENSE").read_text() == (made.path / "LICENSE").read_text()

@@ -6,11 +6,10 @@ usage() {
     exit 1
 }
 
-# parse_jobs WORDS...: sets show, hints[NAME]=VALUE of other options (given), first, last, numbered, log, command.
+# parse_jobs WORDS...: sets show, hints[NAME]=VALUE of other options, first, last, numbered, log, command.
 declare -A hints=()
 parse_jobs() {
     show=false
-    given=()
     while [[ ${1:-} == --* ]]; do
         if [ "$1" = --show ]; then
             show=true
@@ -18,7 +17,6 @@ parse_jobs() {
             [ $# -ge 2 ] || usage
             local name=${1#--}
             hints[${name//-/_}]=$2
-            given+=("${name//-/_}")
             shift
         fi
         shift

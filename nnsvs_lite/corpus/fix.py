@@ -5,12 +5,13 @@ from pathlib import Path
 
 from nnsvs_lite.corpus.check_audio import PIPE
 from nnsvs_lite.corpus.faults import Faults, TableRow, read_rows
+from nnsvs_lite.corpus.prepare import PROVENANCE, SPLIT
 from nnsvs_lite.io.atomic import atomic_dir, read_text, write_text
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.tables import write_table
 
 _REPEATS = frozenset({"label.ctm", "align.ctm"})
-_TEXTS = ("LICENSE", "phone_set")
+_TEXTS = ("LICENSE", "phone_set", SPLIT, PROVENANCE)
 """What of a data dir is no table, and stays as it is."""
 
 

@@ -13,6 +13,8 @@ PARTS = ("train", "dev", "eval")
 """The data dirs that every corpus is split into."""
 SPLIT = "split"
 """File of a data dir that says, on one line, how its sets were chosen."""
+PROVENANCE = "provenance"
+"""File of a data dir made of others: what :func:`provenance` says of each, a line a corpus."""
 NAMED = 12
 """Songs that it names."""
 
@@ -20,6 +22,8 @@ NAMED = 12
 def provenance(path: str | os.PathLike) -> list[str]:
     """How the sets of a data dir were chosen, and whose its phone times are: a line each, if known."""
     path, lines = Path(path), []
+    if (path / PROVENANCE).is_file():
+        return read_text(path / PROVENANCE).splitlines()
     if (path / SPLIT).is_file():
         lines.append(f"Split: {' '.join(read_text(path / SPLIT).split())}")
     found, given = (path / "align.ctm").exists(), (path / "label.ctm").exists()

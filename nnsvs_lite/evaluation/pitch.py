@@ -8,6 +8,7 @@ import dataclasses
 import functools
 import itertools
 import os
+import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -26,6 +27,8 @@ from nnsvs_lite.io.jobs import run_jobs
 from nnsvs_lite.io.tables import FeatureReader, FeatureWriter
 
 TRACKERS = ("harvest", "dio", "swift-f0", "praat")
+LOWEST = 40.0
+"""Hz that every tracker can search from."""
 SHIFT = 0.005
 """Seconds between frames of F0 that is kept."""
 _NOTE_RATE = 24000
@@ -94,8 +97,10 @@ def track_recordings(
 
     Returns whether anything was done, and a line for each tracker that is not installed, which is left out.
 
-    Raises DataError for an unknown tracker, and for a recording that cannot be read.
+    Raises DataError for an unknown tracker, F0 that none can search, and a recording that cannot be read.
     """
+    if not LOWEST <= floor < ceil:
+        raise DataError(f"must be at least {LOWEST:g} and below --ceil {ceil:g}, not {floor:g}", "--floor")
     for name in trackers:
         if name not in TRACKERS:
             raise DataError(
@@ -109,6 +114,9 @@ def track_recordings(
     if done.is_current():
         return False, skipped
     done.clear()
+    for name in set(TRACKERS) - set(trackers):
+        # What an earlier run left would be scored beside this one.
+        shutil.rmtree(out / name, ignore_errors=True)
     config = FeatureConfig(8000, SHIFT, f0=F0Config(floor=floor, ceil=ceil))
     found = list(run_jobs(functools.partial(_track, trackers, config), list(wavs.values()), jobs))
     outputs = []
@@ -125,6 +133,8 @@ def track_recordings(
 def _track(trackers: Sequence[str], config: FeatureConfig, wav: Path) -> list[tuple[np.ndarray, np.ndarray]]:
     """F0 (T,) and notes (N, 3) of a recording by each tracker."""
     x, rate = read_wav(wav)
+    if config.f0.ceil > rate / 4:
+        raise DataError(f"has {rate} Hz: --ceil must be at most {rate / 4:g}, not {config.f0.ceil:g}", wav)
     frames = analyse(resample(x, rate, _NOTE_RATE), _NOTE_RATE, SHIFT)
     rows = []
     for name in trackers:

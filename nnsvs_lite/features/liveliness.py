@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from nnsvs_lite.features.f0 import runs
 from nnsvs_lite.features.vibrato import CENTS, find_vibrato
 from nnsvs_lite.score.languages.base import Language
 
@@ -59,10 +60,9 @@ def contour(f0: np.ndarray, frame_shift: float) -> np.ndarray:
     """
     from scipy.signal import butter, sosfiltfilt
 
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], f0 > 0, [0]]))).reshape(-1, 2)
     held = np.zeros(len(f0), bool)
-    for start, end in edges[np.diff(edges)[:, 0] * frame_shift >= BLIP - 1e-9]:
-        held[start:end] = True
+    for start, end in runs(f0 > 0):
+        held[start:end] = (end - start) * frame_shift >= BLIP - 1e-9
     voiced = np.flatnonzero(held)
     if not len(voiced):
         return np.full(len(f0), np.nan)

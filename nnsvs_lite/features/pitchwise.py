@@ -107,6 +107,12 @@ def _smooth(power: np.ndarray, width: np.ndarray) -> np.ndarray:
     return ((high + (more - less)) / width[:, None]).astype(power.dtype)
 
 
+def _smooth_power(power: np.ndarray, width: np.ndarray) -> np.ndarray:
+    """:func:`_smooth` of what is never negative, of which rounding may leave less than nothing."""
+    least = power.dtype.type(1e-16 if power.dtype == np.float64 else 1e-13)
+    return np.maximum(_smooth(power, width), least * power.mean(axis=1, keepdims=True))
+
+
 def cepstra(x: np.ndarray, f0: np.ndarray, times: np.ndarray, rate: int, fft_size: int) -> np.ndarray:
     """Cepstra (T, fft_size / 2 + 1) of CheapTrick's power spectra, whose last smoothing is a lifter.
 
@@ -123,7 +129,7 @@ def cepstra(x: np.ndarray, f0: np.ndarray, times: np.ndarray, rate: int, fft_siz
         power = _power(fft.rfft(wave, fft_size)) / np.square(window).sum(axis=1, keepdims=True)
         bins = pitch * fft_size / rate
         _mend_low(power, bins)
-        power = np.log(_smooth(power, bins * 2.0 / 3.0) + np.finfo(float).eps)
+        power = np.log(_smooth_power(power, bins * 2.0 / 3.0) + np.finfo(float).eps)
         cepstrum = fft.irfft(power)[:, : made.shape[1]]
         turns = np.outer(pitch, quefrency)
         sine = np.sin(turns)
@@ -158,13 +164,14 @@ def bands(
         _mend_low(centroid, bins)
         power = _power(fft.rfft(windows.cut(pitch, time, 4.0)[0], size))
         _mend_low(power, bins)
-        delay = _smooth(centroid / (_smooth(power, bins) + TINY), bins / 2.0)
+        delay = _smooth(centroid / (_smooth_power(power, bins) + TINY), bins / 2.0)
         delay -= _smooth(delay, bins)
         cut = np.stack([delay[:, c - half : c + half + 1] for c in centres], axis=1)
         largest, rest = _largest(_power(fft.rfft(cut * nuttall, size)) + TINY, kept)
         # The largest are the periodic part.
         level = 10.0 * np.log10(rest / (rest + largest))
-        found[voiced[part]] = np.minimum(0.0, level + (pitch[:, None] - 100.0) / 50.0)
+        level = np.where(np.isfinite(level), level + (pitch[:, None] - 100.0) / 50.0, 0.0)
+        found[voiced[part]] = np.minimum(0.0, level)
     return found
 
 

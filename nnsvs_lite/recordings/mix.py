@@ -12,11 +12,11 @@ import numpy as np
 
 from nnsvs_lite.corpus.combine import join
 from nnsvs_lite.corpus.datadir import sort_ids
-from nnsvs_lite.corpus.prepare import PARTS
+from nnsvs_lite.corpus.prepare import PARTS, PROVENANCE, provenance
 from nnsvs_lite.corpus.validate import validate
 from nnsvs_lite.features.audio import read_wav, resample, write_audio
 from nnsvs_lite.features.lufs import block_powers, loudness
-from nnsvs_lite.io.atomic import write_json
+from nnsvs_lite.io.atomic import write_json, write_text
 from nnsvs_lite.io.done import Done
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.jobs import run_jobs
@@ -117,6 +117,8 @@ def mix(path: str | os.PathLike, out: str | os.PathLike, jobs: int = 1) -> list[
         dirs = [replace(data, shared_phones=mixture.phones == "shared") for data in dirs]
         dirs = [replace(data, wavs={r: out / "wav" / f"{r}.wav" for r in data.wavs}) for data in dirs]
         made = join(dirs, out / part)
+        told = [(name, provenance(parts[part].path)) for name, parts in sets.items() if part in parts]
+        write_text(made.path / PROVENANCE, "".join(f"{name}: {'; '.join(lines)}\n" for name, lines in told))
         if faults := validate(made.path):
             raise DataError(f"{faults[0].what} ({len(faults)} faults in all)", faults[0].place)
         written += made.path.iterdir()

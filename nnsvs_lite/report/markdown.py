@@ -26,7 +26,7 @@ LIVELY = (
 )
 
 
-def _safe(text: str) -> str:
+def safe(text: str) -> str:
     """A name or message from outside as Markdown that shows it and does nothing else."""
     return printable(text, "|<`*[]")
 
@@ -72,17 +72,17 @@ def comparison_tables(comparison: Comparison) -> str:
     measures, rows = comparison.numbers("main")
     table = [["system", "seeds", *(m.heading for m in measures)]]
     table += [
-        [_safe(name), str(len(comparison.runs[name])), *map(show, measures, cells)] for name, cells in rows
+        [safe(name), str(len(comparison.runs[name])), *map(show, measures, cells)] for name, cells in rows
     ]
     lines = [f"{len(comparison.utts)} utterances; in brackets 95 % intervals.", "", *_aligned_table(table)]
     measures, rows = comparison.gains("main")
     if rows:
-        table = [[f"better than {_safe(comparison.baseline)} by", *(m.heading for m in measures)]]
-        table += [[_safe(name), *map(show_difference, cells)] for name, cells in rows]
+        table = [[f"better than {safe(comparison.baseline)} by", *(m.heading for m in measures)]]
+        table += [[safe(name), *map(show_difference, cells)] for name, cells in rows]
         lines += ["", *_aligned_table(table)]
     if table := _liveliness(comparison, lambda m, name: show(m, comparison.estimate(name, m))):
         lines += ["", *table, "", LIVELY]
-    return "\n".join([*lines, *(f"\n{_safe(note)}" for note in comparison.notes)]) + "\n"
+    return "\n".join([*lines, *(f"\n{safe(note)}" for note in comparison.notes)]) + "\n"
 
 
 def summary(comparison: Comparison) -> list[str]:
@@ -98,7 +98,7 @@ def _numbers(comparison: Comparison, group: str) -> list[list[str]]:
         values = [run.value(measure) for measure in measures]
         if count or any(value is not None for value in values):
             cells = [measure.show(value) for measure, value in zip(measures, values)]
-            table.append([_safe(name), *cells] + [str(len(run.utts))] * count)
+            table.append([safe(name), *cells] + [str(len(run.utts))] * count)
     return table
 
 
@@ -112,7 +112,7 @@ def _by_voice(comparison: Comparison, voices: Mapping[tuple[str, str], Collectio
         for voice, utts in voices.items():
             run = comparison.runs[name][0].of(utts)
             cells = [measure.show(run.value(measure)) for measure in measures]
-            rows.append([*map(_safe, (name, *voice)), *cells, str(len(run.utts))])
+            rows.append([*map(safe, (name, *voice)), *cells, str(len(run.utts))])
     head = ["system", "singer", "language", *(m.heading for m in measures), "utterances"]
     return markdown_table(head, rows)
 
@@ -122,7 +122,7 @@ def _liveliness(comparison: Comparison, cell: Callable[[Measure, str], str]) -> 
     measures = comparison.measures("life")
     names = [n for n, runs in comparison.runs.items() if any(runs[0].value(m) is not None for m in measures)]
     rows = [[m.heading, *(cell(m, name) for name in names)] for m in measures]
-    return _aligned_table([["measure", *map(_safe, names)], *rows]) if rows else []
+    return _aligned_table([["measure", *map(safe, names)], *rows]) if rows else []
 
 
 def _gain_cells(found: Gain) -> list[str]:
@@ -140,13 +140,13 @@ def _gain_cells(found: Gain) -> list[str]:
 
 def _trained(told: Mapping[str, Any]) -> str:
     """What trained a model, in a line."""
-    words = [f"`{_safe(str(told.get('config')))}` trained with seed {_safe(str(told.get('seed')))}"]
+    words = [f"`{safe(str(told.get('config')))}` trained with seed {safe(str(told.get('seed')))}"]
     if options := told.get("options"):
-        words.append(f"`{_safe(' '.join(map(str, options)))}`")
+        words.append(f"`{safe(' '.join(map(str, options)))}`")
     if told.get("init"):
-        words.append(f"from the weights of `{_safe(str(told['init']))}`")
+        words.append(f"from the weights of `{safe(str(told['init']))}`")
     commit = told.get("commit")
-    return ", ".join(words) + (f", at commit {_safe(str(commit))}" if commit else "")
+    return ", ".join(words) + (f", at commit {safe(str(commit))}" if commit else "")
 
 
 def told_vocoders(vocoders: Mapping[str, str]) -> list[str]:
@@ -165,32 +165,32 @@ def results_md(comparison: Comparison, experiments: Sequence[Experiment], setup:
             ``seconds`` of recordings; perhaps ``vocoders`` by system, ``provenance``, lines on the set, and
             ``voices``, see :attr:`nnsvs_lite.evaluation.reference.Reference.voices`.
     """
-    lines = [f"# {_safe(setup['title'])}", "", "Made by", "", f"    {printable(setup['command'])}", ""]
+    lines = [f"# {safe(setup['title'])}", "", "Made by", "", f"    {printable(setup['command'])}", ""]
     if setup["commit"]:
         lines += [f"scored at commit {setup['commit']}.", ""]
     failed = comparison.failed
     if failed:
         lines += [f"**{len(failed)} utterances could not be scored; their rows are incomplete:**", ""]
-        lines += [f"- {', '.join(map(_safe, fault[:2]))}: {_safe(fault[2])}" for fault in failed] + [""]
+        lines += [f"- {', '.join(map(safe, fault[:2]))}: {safe(fault[2])}" for fault in failed] + [""]
     if experiments:
-        classes = [f"`{_safe(e.class_path)}`" if e.class_path else "–" for e in experiments]
+        classes = [f"`{safe(e.class_path)}`" if e.class_path else "–" for e in experiments]
         sizes = ["–" if e.parameters is None else f"{e.parameters:,}" for e in experiments]
-        rows = zip((_safe(e.kind) for e in experiments), classes, sizes)
+        rows = zip((safe(e.kind) for e in experiments), classes, sizes)
         lines += ["## Models", "", *markdown_table(["part", "class", "parameters"], rows), ""]
-        lines += [f"- {_safe(e.kind)}: {_trained(e.trained)}" for e in experiments if e.trained] + [""]
+        lines += [f"- {safe(e.kind)}: {_trained(e.trained)}" for e in experiments if e.trained] + [""]
     sung = f"{setup['n_utts']} utterances, {setup['seconds']:.1f} s"
-    about = f"{sung}, features of `{_safe(setup['dump'])}`. Lower is better."
-    about += "".join(f" {_safe(line)}." for line in told_vocoders(setup.get("vocoders", {})))
-    about += "".join(f" {_safe(line)}." for line in setup.get("provenance", ()))
+    about = f"{sung}, features of `{safe(setup['dump'])}`. Lower is better."
+    about += "".join(f" {safe(line)}." for line in told_vocoders(setup.get("vocoders", {})))
+    about += "".join(f" {safe(line)}." for line in setup.get("provenance", ()))
     head, *rows = _numbers(comparison, "main")
-    lines += [f"## Scores on `{_safe(setup['set'])}`", "", about, "", *markdown_table(head, rows), ""]
+    lines += [f"## Scores on `{safe(setup['set'])}`", "", about, "", *markdown_table(head, rows), ""]
     lines += [f"- `{name}`: {REFERENCES[name]}" for name in comparison.runs if name in REFERENCES]
     if table := _by_voice(comparison, setup.get("voices", {})):
         lines += ["", "## By singer and language", "", *table]
     for name in comparison.models:
         found = [cell for _, cells in comparison.gains("main", names=[name])[1] for cell in cells if cell]
         if found:
-            shown = _safe(name)
+            shown = safe(name)
             head = ["metric", shown, FLOOR, f"{shown} better by", "95 % interval", "verdict"]
             lines += [
                 "",

@@ -15,7 +15,7 @@ from nnsvs_lite.evaluation.intervals import estimate
 from nnsvs_lite.evaluation.measures import Measure
 from nnsvs_lite.io.atomic import write_json, write_text
 from nnsvs_lite.io.errors import printable
-from nnsvs_lite.report.markdown import markdown_table, show
+from nnsvs_lite.report.markdown import markdown_table, safe, show
 
 HOW = """\
 ## How it is measured
@@ -97,10 +97,6 @@ def _told(
     return {n: {m.key: m.pool(list(v[m.key].values())) for m in measures} for n, v in vectors.items()}
 
 
-def _safe(text: str) -> str:
-    return printable(text, "|<`*[]")
-
-
 def _groups(truths: Mapping[str, KnownPitch]) -> dict[str, list[str]]:
     """Recordings by group, where there are several groups."""
     groups: dict[str, list[str]] = {}
@@ -115,7 +111,7 @@ def _by_group(
     rows = []
     for group, utts in _groups(truths).items():
         numbers = (measure.pool([v[measure.key][utt] for utt in utts]) for v in vectors.values())
-        rows.append([_safe(group), str(len(utts)), *map(measure.show, numbers)])
+        rows.append([safe(group), str(len(utts)), *map(measure.show, numbers)])
     head = ["group", "recordings", *vectors]
     return [f"{what} by group:", "", *markdown_table(head, rows), ""] if rows else []
 
@@ -126,7 +122,7 @@ def _agreement(truths: Mapping[str, KnownPitch], f0: Mapping[str, Mapping[str, n
     found = {group: pitch.agreement(f0, utts) for group, utts in parts.items()}
     pairs = list(found["all"])
     rows = [
-        [_safe(group), str(len(parts[group])), *(f"{100 * share:.1f}" for share in shares.values())]
+        [safe(group), str(len(parts[group])), *(f"{100 * share:.1f}" for share in shares.values())]
         + [f"{100 * statistics.fmean(shares.values()):.1f}"]
         for group, shares in found.items()
     ]
