@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 import zipfile
 from dataclasses import replace
 
@@ -165,6 +167,10 @@ def rename(path, old, new=None):
     onnx.save(model, str(path))
 
 
+def renumber(path, phone, number):
+    path.write_text(json.dumps(json.loads(path.read_text()) | {phone: number}))
+
+
 def drop_symbol(root):
     path = root / "dsdur" / "dsdict.yaml"
     value = yaml.safe_load(path.read_text())
@@ -244,6 +250,30 @@ MISTAKES = {
         lambda r: (r / "dspitch" / "dsdict.yaml").unlink(),
         ["dspitch/dsdict.yaml: is missing"],
     ),
+    "a number of no phoneme": (
+        lambda r: renumber(r / "phonemes.json", "a", 10_000),
+        ["acoustic.onnx: cannot be run", "1 fault in"],
+    ),
+    "kinds without names": (
+        lambda r: edit(r / "dsdur" / "dsdict.yaml", symbols=["SP", "AP", "a"]),
+        ["dsdur/dsdict.yaml: symbols must be a list of {symbol, type}"],
+    ),
+    "phonemes that are a number": (
+        lambda r: edit(r / "dspitch" / "dsdict.yaml", entries=[{"grapheme": "a", "phonemes": 5}]),
+        ["dspitch/dsdict.yaml: symbols must be"],
+    ),
+    "a size that is a word": (
+        lambda r: edit(r / "dsconfig.yaml", hidden_size="big"),
+        ["dsconfig.yaml: hidden_size is 'big'; it must be a whole number from 1 (the singer is not loaded)"],
+    ),
+    "a size of nothing": (
+        lambda r: edit(r / "dsdur" / "dsconfig.yaml", hop_size=0),
+        ["dsdur/dsconfig.yaml: hop_size is 0", "1 fault in"],
+    ),
+    "subbanks that are a number": (
+        lambda r: [two_speakers(r), edit(r / "character.yaml", subbanks=3)],
+        ["character.yaml: has no subbanks"],
+    ),
     "damaged network": (
         lambda r: (r / "acoustic.onnx").write_bytes(b"no"),
         ["acoustic.onnx: no ONNX network"],
@@ -266,6 +296,51 @@ def test_a_right_bank_has_no_faults_and_is_sung(exported, capsys):
     assert main(["export", "--check", str(exported.path)]) == 0
     said = capsys.readouterr().out
     assert "0 faults" in said and "sung: 10 notes" in said
+
+
+def test_a_bank_without_the_tunes_lyrics_or_a_vocoder_is_not_sung(bank, capsys):
+    path = bank / "dsdur" / "dsdict.yaml"
+    words = yaml.safe_load(path.read_text())
+    others = [row for row in words["entries"] if row["grapheme"] != "ku"]
+    path.write_text(yaml.safe_dump(words | {"entries": others}, allow_unicode=True))
+    assert main(["export", "--check", str(bank)]) == 0
+    path.write_text(yaml.safe_dump(words, allow_unicode=True))
+    shutil.rmtree(bank / "dsvocoder")
+    assert main(["export", "--check", str(bank)]) == 0
+    said = capsys.readouterr().out
+    assert said.count("0 faults") == 2 and "sung" not in said
+
+
+def test_lengths_are_of_frames_as_long_as_the_spectras(unpacked, bank):
+    """Of dsdur with frames of twice the length the same phones come out, to a frame."""
+    from nnsvs_lite.export.replay import SAKURA, Player
+
+    edit(bank / "dsdur" / "dsconfig.yaml", hop_size=1024)
+    (own, other) = (Player(root).sing(SAKURA) for root in (unpacked, bank))
+    assert own.phones == other.phones
+    vowels = [i for i, phone in enumerate(own.phones) if phone in "aiueo"]
+    ends = [np.cumsum(sung.lengths[:-1]) - sung.lengths[0] for sung in (own, other)]
+    starts = [end[np.array(vowels) - 1] - end[vowels[0] - 1] for end in ends]
+    assert np.abs(starts[0] - starts[1]).max() <= 1 and own.notes[-1][1] - own.notes[0][0] > 5
+
+
+def test_each_network_is_loaded_once(unpacked, monkeypatch):
+    from nnsvs_lite.export.banks import Part
+    from nnsvs_lite.export.replay import SAKURA, Player
+
+    loaded, graph = [], Part.graph
+    monkeypatch.setattr(Part, "graph", lambda part, key: loaded.append((part.name, key)) or graph(part, key))
+    player = Player(unpacked)
+    for _ in range(2):
+        player.sing(SAKURA[:3])
+    assert len(player.calls) == 12 and sorted(loaded) == sorted(set(loaded)) and len(loaded) == 6
+
+
+def test_a_bank_is_checked_without_torch(exported):
+    code = "import sys; sys.modules['torch'] = None; from nnsvs_lite.bin.main import main; "
+    code += "sys.exit(main(['export', '--check', sys.argv[1]]))"
+    done = subprocess.run([sys.executable, "-c", code, exported.path], capture_output=True, text=True)
+    assert done.returncode == 0 and "sung: 10 notes" in done.stdout, done.stderr[-1000:]
 
 
 def test_voices_that_cannot_be_banks_are_refused(toy_mel_dump, voice, toy_voice, tmp_path, capsys):
@@ -314,7 +389,7 @@ def test_several_singers_have_vectors(toy_mel_dump, tmp_path):
 
 
 def test_zips_that_would_write_elsewhere_are_refused(tmp_path):
-    from nnsvs_lite.export.openutau import check
+    from nnsvs_lite.export.replay import check
 
     with zipfile.ZipFile(tmp_path / "bad.zip", "w") as archive:
         archive.writestr("../character.txt", "name=x\n")

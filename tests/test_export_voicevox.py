@@ -2,6 +2,14 @@
 
 import importlib.util
 import io
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -155,6 +163,92 @@ def test_a_query_of_another_length_is_refused(client, query):
     rows = [query["phonemes"][0] | {"phoneme": "nothing"}, *query["phonemes"][1:]]
     answer = client.post("/frame_synthesis?speaker=0", json=query | {"phonemes": rows})
     assert answer.status_code == 422 and "'nothing' is not a phoneme" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("length", [1, 2, 3])
+def test_phonemes_of_short_notes_have_a_frame_each(toy_voice, length):
+    """Of a voice whose frames, of 5 ms, are shorter than those of a query."""
+    from nnsvs_lite.export.frames import frames
+
+    _, do = frames({"model": str(toy_voice), "device": "cpu"})
+    short = {"key": 60, "frame_length": length, "lyric": "さ"}
+    last = {"id": "last", "key": 64, "frame_length": 40, "lyric": "ら"}
+    score = {"notes": [NOTES[0], *(short | {"id": str(i), "key": 60 + i} for i in range(6)), last]}
+    query = do({"what": "query", "singer": 0, "value": score}, None)
+    lengths = [row["frame_length"] for row in query["phonemes"]]
+    assert min(lengths) >= 1 and sum(lengths) == len(query["f0"]) == 47 + 6 * length + 40
+    for what in ("f0", "volume"):
+        body = {"score": score, "frame_audio_query": query}
+        assert len(do({"what": what, "singer": 0, "value": body}, None)[what]) == sum(lengths)
+
+
+def test_numbers_beyond_all_bounds_are_refused(client, query):
+    for name, value in (("f0", 10**400), ("volume", 1e300), ("f0", -1)):
+        rows = [value, *query[name][1:]]
+        answer = client.post("/frame_synthesis?speaker=0", json=query | {name: rows})
+        assert answer.status_code == 422 and f"{name} must be {FRAMES} numbers" in answer.json()["detail"]
+
+
+SLOW = """
+import pathlib, time
+from nnsvs_lite.studio.worker import run_role
+
+def frames(setup):
+    def do(task, say):
+        pathlib.Path(setup["begun"]).touch()
+        time.sleep(600)
+    return {"name": "slow", "singers": []}, do
+
+def main():
+    run_role({"frames": frames})
+"""
+SERVER = """
+import contextlib, pathlib, sys
+from nnsvs_lite.export.voicevox import Engine
+from nnsvs_lite.studio.jobs import Worker
+from nnsvs_lite.studio.server import listen, run_app
+
+folder = pathlib.Path(sys.argv[1])
+with listen(0) as listener, contextlib.closing(
+    Worker("frames", {"begun": str(folder / "begun")}, "slow_role")
+) as worker:
+    voice = worker.start()
+    print(listener.getsockname()[1], flush=True)
+    run_app(Engine(voice, worker, folder).app(), listener)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends a signal")
+def test_ctrl_c_ends_the_song_that_is_sung_and_those_that_wait(tmp_path):
+    (tmp_path / "slow_role.py").write_text(SLOW)
+    path = os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")]))
+    server = subprocess.Popen(
+        [sys.executable, "-c", SERVER, str(tmp_path)],
+        env=os.environ | {"PYTHONPATH": path},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        url = f"http://127.0.0.1:{int(server.stdout.readline())}/sing_frame_audio_query?speaker=0"
+
+        def ask(_) -> int:
+            try:
+                return urllib.request.urlopen(url, b"{}").status
+            except urllib.error.HTTPError as error:
+                return error.code
+
+        with ThreadPoolExecutor(2) as threads:
+            asked = threads.map(ask, range(2))
+            while not (tmp_path / "begun").exists():
+                assert server.poll() is None, server.stderr.read()
+                time.sleep(0.05)
+            server.send_signal(signal.SIGINT)
+            out, err = server.communicate(timeout=120)
+            assert list(asked) == [503, 503]
+        assert server.returncode == 0 and out.strip() == "ended" and "Traceback" not in err, err
+    finally:
+        server.kill()
 
 
 def test_other_sites_and_hosts_are_refused(client):

@@ -312,6 +312,33 @@ def test_it_sings_whole_streamed_and_packed(voice, tmp_path):
         Singer.load(voice, vocoder="hn")
 
 
+def test_a_voice_without_curves_is_drawn_an_f0_and_written_as_tables(voice, tmp_path):
+    singer = Singer.load(voice)
+    score = write(tmp_path, song("r 1, C4 1 さ, D4 1 く", "G4 2 ら, r 2"))
+    plain = singer.sing(score)
+    assert plain.curves == {}
+    frames = len(plain.f0)
+    sung = singer.sing(score, curves={"f0": np.where(np.arange(frames) < frames // 2, 300.0, 0.0)})
+    voiced = plain.f0 > 0
+    np.testing.assert_allclose(sung.f0[: frames // 2][voiced[: frames // 2]], 300.0, rtol=1e-5)
+    np.testing.assert_array_equal(sung.f0[frames // 2 :], plain.f0[frames // 2 :])
+    assert not np.array_equal(sung.waveform, plain.waveform)
+    with pytest.raises(DataError, match="loudness cannot be drawn"):
+        singer.sing(score, curves={"loudness_change": np.ones(frames)})
+    plain.write_tables(tmp_path / "tables")
+    assert Spec.read(tmp_path / "tables", stats=False).streams == {"lf0": 1, "vuv": 1, LATENT: 32}
+    again = singer.sing(score, curves=tmp_path / "tables" / "curves.npz")
+    assert np.array_equal(again.waveform, plain.waveform)
+
+
+def test_voicevox_refuses_a_voice_without_loudness(voice):
+    pytest.importorskip("starlette", reason="needs starlette: pip install nnsvs_lite[studio]")
+    from nnsvs_lite.export.frames import frames
+
+    with pytest.raises(DataError, match="an end-to-end voice has no loudness"):
+        frames({"model": str(voice), "device": "cpu"})
+
+
 def test_its_vocoder_is_found_in_its_checkpoint(voice, toy_exps):
     spec = Singer.load(voice).spec
     assert load_vocoder(spec, voice).inputs == ("lf0", "vuv", LATENT)

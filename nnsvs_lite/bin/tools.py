@@ -271,12 +271,12 @@ def pack(args: Namespace) -> None:
     options.TRUST_CODE,
 )
 def export(args: Namespace) -> int:
-    from nnsvs_lite.export import openutau
-
     if args.check:
+        from nnsvs_lite.export.replay import check
+
         if args.voice or args.out:
             raise DataError("--check goes alone")
-        wrong, sung = openutau.check(args.check)
+        wrong, sung = check(args.check)
         print(
             "\n".join(
                 [*map(str, wrong), f"{len(wrong)} fault{'' if len(wrong) == 1 else 's'} in {args.check}"]
@@ -288,8 +288,10 @@ def export(args: Namespace) -> int:
         return 1 if wrong else 0
     if not (args.voice and args.out):
         raise DataError("a voice and -o NAME.zip are needed, or --check BANK")
+    from nnsvs_lite.export.openutau import export_openutau
+
     told = {name: getattr(args, name) for name in ("vocoder", "name", "author", "image", "trust_code")}
-    print(openutau.export_openutau(args.voice, args.out, **told))
+    print(export_openutau(args.voice, args.out, **told))
     return 0
 
 

@@ -59,6 +59,8 @@ DEFAULTS: dict[str, Any] = {
     "mel_scale": "slaney",
 }
 """What OpenUtau takes where a key is not there."""
+SIZES = ("hidden_size", "sample_rate", "hop_size", "win_size", "fft_size", "num_mel_bins")
+"""Keys that are whole numbers from 1."""
 
 
 @contextlib.contextmanager
@@ -117,6 +119,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
         value = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise DataError("is missing", path) from None
+    except OSError as error:
+        raise DataError(f"cannot be read ({error.strerror})", path) from None
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
         raise DataError(f"is no YAML ({str(error).splitlines()[0]})", path) from None
     if not isinstance(value, dict):
@@ -138,8 +142,11 @@ class Part:
 
     @staticmethod
     def read(root: Path, name: str, config: str = "dsconfig.yaml") -> Part:
-        """Raises DataError as :func:`read_yaml`."""
+        """Raises DataError as :func:`read_yaml`, or where a size is none."""
         given = read_yaml(root / name / config)
+        for key in SIZES:
+            if type(size := given.get(key, DEFAULTS[key])) is not int or size < 1:
+                raise DataError(f"{key} is {size!r}; it must be a whole number from 1", root / name / config)
         if "use_shallow_diffusion" in given:
             given.setdefault("use_variable_depth", given["use_shallow_diffusion"])
         return Part(root / name, name, given)
@@ -169,15 +176,24 @@ class Part:
 
     @cached_property
     def dictionary(self) -> tuple[dict[str, str], dict[str, list[str]]]:
-        """Kinds of symbols, and lyrics as phonemes, of all its ``dsdict*.yaml``."""
+        """Kinds of symbols, and lyrics as phonemes, of all its ``dsdict*.yaml``. Raises DataError."""
         kinds, words = {}, {}
         for path in sorted(self.folder.glob("dsdict*.yaml")):
             value = read_yaml(path)
-            for row in value.get("symbols") or ():
-                kinds[str(row.get("symbol"))] = str(row.get("type"))
-            for row in value.get("entries") or ():
-                words[str(row.get("grapheme"))] = [str(p) for p in row.get("phonemes") or ()]
+            try:
+                for row in value.get("symbols") or ():
+                    kinds[str(row.get("symbol"))] = str(row.get("type"))
+                for row in value.get("entries") or ():
+                    words[str(row.get("grapheme"))] = [str(p) for p in row.get("phonemes") or ()]
+            except (AttributeError, TypeError):
+                what = "symbols must be a list of {symbol, type}, entries one of {grapheme, phonemes}"
+                raise DataError(what, path) from None
         return kinds, words
+
+    @property
+    def frame(self) -> float:
+        """Seconds of a frame."""
+        return self["hop_size"] / self["sample_rate"]
 
     @property
     def speakers(self) -> list[str]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nnsvs_lite.export.banks import Part, find_vocoder, opened, read_numbers, read_yaml
+from nnsvs_lite.export.banks import Part, find_vocoder, read_numbers, read_yaml
 from nnsvs_lite.export.onnxfile import Graph, Value
 from nnsvs_lite.io.errors import DataError
 
@@ -28,7 +28,6 @@ ANALYSIS = (
 )
 """Keys that must be equal in acoustic model and vocoder; logarithms of another base are converted."""
 LARGEST_DEPTH = 1000
-SPECIAL = ("SP", "AP")
 
 
 @dataclass(frozen=True)
@@ -43,12 +42,6 @@ class Finding:
         return f"{self.where}: {self.what}" + (f" ({self.then})" if self.then else "")
 
 
-def check_bank(path: Path | str) -> list[Finding]:
-    """All that is wrong with a bank, a folder or a zip. Raises DataError where it is neither."""
-    with opened(path) as root:
-        return list(findings(root))
-
-
 def findings(root: Path) -> Iterator[Finding]:
     """The faults of a bank in a folder."""
     yield from _character(root)
@@ -59,12 +52,12 @@ def findings(root: Path) -> Iterator[Finding]:
         try:
             parts[name] = Part.read(root, name)
         except DataError as error:
-            yield _fault(root, error, "the singer is not loaded" if not name else "")
+            yield fault(root, error, "the singer is not loaded" if not name else "")
     main = parts.get("")
     if main is None:
         return
     yield from _singers(root, main)
-    if "dsdur" not in parts:
+    if not (root / "dsdur").is_dir():
         yield Finding("dsdur", "is missing", "phonemizers that need durations do not work")
     for part in parts.values():
         yield from _phonemes(root, part)
@@ -78,10 +71,10 @@ def findings(root: Path) -> Iterator[Finding]:
     if part := parts.get("dsvariance"):
         yield from _guarded(root, lambda: _variance(part))
     needed = [name for name in VARIANCES if main[f"use_{name}_embed"]]
-    if needed and "dsvariance" not in parts:
+    if needed and not (root / "dsvariance").is_dir():
         yield Finding("dsvariance", f"is missing, but the acoustic model asks for {', '.join(needed)}")
-    elif needed:
-        lacking = [name for name in needed if not parts["dsvariance"][f"predict_{name}"]]
+    elif needed and (part := parts.get("dsvariance")):
+        lacking = [name for name in needed if not part[f"predict_{name}"]]
         if lacking:
             yield Finding(
                 "dsvariance/dsconfig.yaml", f"predicts no {', '.join(lacking)}, which acoustic asks for"
@@ -92,12 +85,13 @@ def _guarded(root: Path, check: Callable[[], Iterator[Finding]]) -> Iterator[Fin
     try:
         yield from check()
     except DataError as error:
-        yield _fault(root, error)
+        yield fault(root, error)
 
 
-def _fault(root: Path, error: DataError, then: str = "") -> Finding:
+def fault(root: Path, error: DataError, then: str = "") -> Finding:
+    """What was raised of a file of a bank."""
     where = Path(error.where) if error.where else root
-    name = where.relative_to(root).as_posix() if where.is_relative_to(root) else where.name
+    name = where.relative_to(root).as_posix() if root in where.parents else where.name
     return Finding(name, error.what, then)
 
 
@@ -107,7 +101,7 @@ def _character(root: Path) -> Iterator[Finding]:
     try:
         about = read_yaml(root / "character.yaml")
     except DataError as error:
-        yield _fault(root, error, "the singer is taken for a classic one")
+        yield fault(root, error, "the singer is taken for a classic one")
         return
     if about.get("singer_type") != "diffsinger":
         told = about.get("singer_type")
@@ -125,7 +119,7 @@ def _singers(root: Path, main: Part) -> Iterator[Finding]:
         banks = read_yaml(root / "character.yaml").get("subbanks") or []
     except DataError:
         return
-    known = main.speakers
+    known, banks = main.speakers, banks if isinstance(banks, list) else []
     for bank in banks if known else ():
         suffix = str(bank.get("suffix", "")) if isinstance(bank, dict) else ""
         if suffix not in known:
@@ -140,7 +134,7 @@ def _phonemes(root: Path, part: Part) -> Iterator[Finding]:
     try:
         tokens = part.tokens
     except DataError as error:
-        yield _fault(root, error, "Failed to load phonemes")
+        yield fault(root, error, "Failed to load phonemes")
         return
     if "SP" not in tokens:
         yield Finding(listed, "has no SP", "the renderer puts it before and after every phrase")
@@ -149,7 +143,7 @@ def _phonemes(root: Path, part: Part) -> Iterator[Finding]:
         try:
             read_numbers(part.folder / named)
         except DataError as error:
-            yield _fault(root, error, "use_lang_id is true: languages cannot be told")
+            yield fault(root, error, "use_lang_id is true: languages cannot be told")
     if not part.name:
         return
     if not list(part.folder.glob("dsdict*.yaml")):
@@ -158,7 +152,7 @@ def _phonemes(root: Path, part: Part) -> Iterator[Finding]:
     try:
         kinds, words = part.dictionary
     except DataError as error:
-        yield _fault(root, error)
+        yield fault(root, error)
         return
     used = {phone for phones in words.values() for phone in phones} | set(tokens)
     if lacking := sorted(used - set(kinds)):
@@ -171,7 +165,7 @@ def _phonemes(root: Path, part: Part) -> Iterator[Finding]:
 
 def _embeddings(part: Part) -> Iterator[Finding]:
     for name in part.speakers:
-        path, size = part.folder / f"{name}.emb", 4 * int(part["hidden_size"])
+        path, size = part.folder / f"{name}.emb", 4 * part["hidden_size"]
         if not path.is_file():
             yield Finding(part.place(path.name), "is missing", "the speaker cannot be sung with")
         elif path.stat().st_size != size:
@@ -236,10 +230,9 @@ def _truth(*shape: int | None) -> Value:
     return Value("bool", shape)
 
 
-def _shared(part: Part, places: int | None = None) -> dict[str, Value]:
+def _shared(part: Part) -> dict[str, Value]:
     """What goes in where there are several singers."""
-    size = int(part["hidden_size"])
-    return {"spk_embed": _real(1, places, size)} if part.speakers else {}
+    return {"spk_embed": _real(1, None, part["hidden_size"])} if part.speakers else {}
 
 
 def _steps(part: Part) -> dict[str, Value]:
@@ -302,8 +295,7 @@ def _key_shift(main: Part) -> Iterator[Finding]:
 
 
 def _vocoder(root: Path, main: Part) -> Iterator[Finding]:
-    for part, where in ((main, main.place("dsconfig.yaml")),):
-        yield from _base(part, where)
+    yield from _base(main, main.place("dsconfig.yaml"))
     vocoder = find_vocoder(root)
     if vocoder is None:
         return
@@ -314,7 +306,7 @@ def _vocoder(root: Path, main: Part) -> Iterator[Finding]:
             what = f"{key} is {vocoder[key]}, that of dsconfig.yaml {main[key]}"
             yield Finding(where, what, "Vocoder and acoustic model have different mel settings")
     graph, file = _told(vocoder, "model")
-    asked = {"mel": _real(1, None, int(vocoder["num_mel_bins"])), "f0": _real(1, None)}
+    asked = {"mel": _real(1, None, vocoder["num_mel_bins"]), "f0": _real(1, None)}
     yield from _same_names(graph, file, asked, {"waveform": 2}, by_name=False)
 
 

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,6 +15,7 @@ import numpy as np
 
 from nnsvs_lite.features.audio import resample
 from nnsvs_lite.features.f0 import hz_to_midi
+from nnsvs_lite.features.variance import curve_names
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.languages import Language, get_language
@@ -31,6 +31,8 @@ RATE, FRAME_RATE = 24000, 93.75
 MAX_FRAMES = int(MAX_SECONDS * FRAME_RATE)
 SILENT = -90.0
 """dB at and under which a frame has no volume."""
+LARGEST = 1e9
+"""Of the numbers of a query, whatever they are."""
 LOUDER = 20.0
 """dB by which what was asked may exceed what the voice sings."""
 
@@ -46,6 +48,9 @@ def frames(setup: dict[str, Any]) -> tuple[Any, Any]:
     if "pitch" not in voice.vocoder.controls and "mel" in voice.spec.streams:
         # Griffin-Lim's phases follow no F0 that is drawn.
         voice.vocoder = load_vocoder(voice.spec, "hn", setup["device"])
+    if "loudness" not in curve_names(voice.spec.streams):
+        what = "an end-to-end voice has no loudness that could be changed: VOICEVOX needs one"
+        raise DataError(what, setup["model"])
     ready = {"name": Path(setup["model"]).resolve().stem, "singers": voice.singers, "langs": voice.spec.codes}
 
     def do(task: dict[str, Any], say: Any) -> Any:
@@ -163,7 +168,11 @@ def query_of(voice: Singer, notes: Sequence[dict[str, Any]], singer: int) -> dic
     sung = performed(voice, score, singer)
     phones = sung.phones
     ends = [round(phone.end * FRAME_RATE) for phone in phones[:-1]]
-    bounds = [0, *np.clip(ends, 0, count).tolist(), count]
+    bounds = np.array([0, *np.clip(ends, 0, count), count])
+    # A phoneme has a frame at least, or it could not be told from one that was removed.
+    index = np.arange(len(bounds))
+    bounds = np.maximum.accumulate(bounds - index) + index
+    bounds = np.minimum(bounds, count - index[::-1]).clip(0)
     rows = [
         {"phoneme": phone.symbol, "frame_length": int(b - a), "note_id": _id_of(notes, score, phone.note)}
         for phone, a, b in zip(phones, bounds, bounds[1:])
@@ -202,10 +211,11 @@ def query_from(value: Any) -> dict[str, Any]:
     for name in ("f0", "volume"):
         numbers = row[name]
         plain = isinstance(numbers, list) and all(
-            type(x) in (int, float) and math.isfinite(x) for x in numbers
+            type(x) in (int, float) and 0 <= x <= LARGEST for x in numbers
         )
-        if not plain or len(numbers) != total or min(numbers) < 0:
-            raise DataError(f"{name} must be {total} numbers, as many as the phonemes have frames")
+        if not plain or len(numbers) != total:
+            what = f"{name} must be {total} numbers within 0..{LARGEST:g}"
+            raise DataError(f"{what}, as many as the phonemes have frames")
         out[name] = np.array(numbers, float)
     scale = row["volumeScale"]
     if type(scale) not in (int, float) or not 0 <= scale <= 100:

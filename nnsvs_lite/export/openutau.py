@@ -15,9 +15,9 @@ import numpy as np
 
 from nnsvs_lite import __version__
 from nnsvs_lite.export.bank import Credits, check_spec, modules, write_bank
-from nnsvs_lite.export.check import Finding, check_bank, findings
+from nnsvs_lite.export.check import findings
 from nnsvs_lite.export.onnxfile import package
-from nnsvs_lite.export.replay import SAKURA, Call, Player, TuneNote, cents_off
+from nnsvs_lite.export.replay import SAKURA, Call, Player, TuneNote, replayed
 from nnsvs_lite.export.vocoders import Voicing, vocoder_graph
 from nnsvs_lite.features.f0 import hz_to_midi
 from nnsvs_lite.features.spec import Spec
@@ -117,28 +117,6 @@ def prove(root: Path, networks: dict[str, Any], tune: Sequence[TuneNote]) -> dic
     return record
 
 
-def replayed(root: Path, tune: Sequence[TuneNote]) -> dict[str, Any]:
-    """What a bank sings of a tune. Raises DataError where it cannot be sung with."""
-    sung = Player(root).sing(tune)
-    if not np.isfinite(sung.wav).all() or np.abs(sung.wav).max() < 1e-3:
-        raise DataError("the waveform is silent, or has numbers that are not finite", root)
-    cents = cents_off(sung)
-    found = [value for value in cents if np.isfinite(value)]
-    lowest = float(sung.mel.min())
-    return {
-        "tune": [list(note) for note in tune],
-        "phones": sung.phones,
-        "frames": sung.lengths,
-        "lowest_mel": round(lowest, 3),
-        "pitch": {
-            "notes": len(cents),
-            "found": len(found),
-            "median_cents": round(float(np.median(found)), 1) if found else float("inf"),
-            "worst_cents": round(max(map(abs, found)), 1) if found else float("inf"),
-        },
-    }
-
-
 def differences(networks: dict[str, Any], calls: Sequence[Call]) -> dict[str, float]:
     """The largest difference of each network's outputs between onnxruntime and torch, over some calls."""
     import torch
@@ -204,20 +182,6 @@ def _frames(singer: Any) -> tuple[np.ndarray, np.ndarray]:
     sung = singer.phrases(plan, range(len(plan.phrases)))
     mel = np.concatenate([phrase.streams["mel"] for phrase in sung])
     return mel, np.concatenate([phrase.streams["vuv"][:, 0] > 0.5 for phrase in sung])
-
-
-def check(path: str | os.PathLike) -> tuple[list[Finding], dict[str, Any] | None]:
-    """What is wrong with a bank, anybody's; where nothing is, what it sings, if lyrics and vocoder allow."""
-    from nnsvs_lite.export.banks import opened
-
-    wrong = check_bank(Path(path))
-    if wrong:
-        return wrong, None
-    with opened(path) as root:
-        try:
-            return [], replayed(root, SAKURA)
-        except DataError:
-            return [], None
 
 
 def _file_name(text: str) -> str:

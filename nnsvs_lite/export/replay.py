@@ -6,15 +6,16 @@ rendered between two silences: pitch, variances, spectra, waveform.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from nnsvs_lite.export.banks import Part, find_vocoder, read_numbers
-from nnsvs_lite.export.check import VARIANCES
+from nnsvs_lite.export.banks import Part, find_vocoder, opened, read_numbers
+from nnsvs_lite.export.check import VARIANCES, Finding, fault, findings
 from nnsvs_lite.export.onnxfile import Graph
 from nnsvs_lite.features.f0 import midi_to_hz
 from nnsvs_lite.io.errors import DataError
@@ -89,8 +90,10 @@ class Player:
 
     def run(self, part: Part, key: str, **inputs: np.ndarray) -> dict[str, np.ndarray]:
         """Runs a network that a part names."""
-        graph = self._graphs.setdefault((part.name, key), part.graph(key))
-        out = graph(**inputs)
+        place = (part.name, key)
+        if place not in self._graphs:
+            self._graphs[place] = part.graph(key)
+        out = self._graphs[place](**inputs)
         self.calls.append(Call(part.place(str(part[key])), inputs, out))
         return out
 
@@ -99,7 +102,7 @@ class Player:
         name = "steps" if part["use_continuous_acceleration"] else "speedup"
         return {name: np.array([count if name == "steps" else max(1, 1000 // count)])}
 
-    def shared(self, part: Part, count: int, phones: Sequence[str]) -> dict[str, np.ndarray]:
+    def shared(self, part: Part, count: int) -> dict[str, np.ndarray]:
         """The first speaker's vector for ``count`` rows."""
         if not part.speakers:
             return {}
@@ -129,13 +132,13 @@ class Player:
             np.float32
         )
         wav = next(iter(self.run(self.vocoder, "model", mel=mel, f0=f0).values()))[0]
-        frame = int(self.main["hop_size"]) / int(self.main["sample_rate"])
+        frame = self.main.frame
         spans, at = [], 0
         for number, length, rest in notes:
             if not rest:
                 spans.append((at * frame, (at + length) * frame, number))
             at += length
-        rate = int(self.vocoder["sample_rate"])
+        rate = self.vocoder["sample_rate"]
         return SungTune(wav, rate, spans, f0[0], mel[0], frame, phones, durations[0].tolist())
 
     def _tokens(self, part: Part, phones: Sequence[str]) -> np.ndarray:
@@ -165,7 +168,7 @@ class Player:
     def _timed(self, tune: Sequence[TuneNote]) -> tuple[list[str], list[int], list[tuple[int, int, bool]]]:
         """Phones from the first consonant on, their frames; notes (MIDI, frames, rest) with the padding."""
         part = self.duration
-        frame = int(part["hop_size"]) / int(part["sample_rate"])
+        frame, rendered = part.frame, self.main.frame
         words = self._words(tune)
         phones = [phone for word in words for phone in word[0]]
         ends = [word[2] for word in words[1:]]
@@ -175,7 +178,7 @@ class Player:
         told = {"word_div": np.array([[len(word[0]) for word in words]]), "word_dur": word_dur}
         made = self.run(part, "linguistic", tokens=tokens, **told, **languages)
         midi = np.array([[pitch for word in words for pitch in word[1]]])
-        shared = self.shared(part, len(phones), phones)
+        shared = self.shared(part, len(phones))
         made = {name: made[name] for name in ("encoder_out", "x_masks")}
         found = next(iter(self.run(part, "dur", ph_midi=midi, **made, **shared).values()))[0]
         if found.shape != (len(phones),) or not np.isfinite(found).all():
@@ -191,11 +194,11 @@ class Player:
                 inside = np.concatenate([[0.0], np.cumsum(own)[:-1]]) / own.sum()
                 bounds += list(start + inside * (ends[i] - start))
         # Not the silences at both ends.
-        whole = np.round(np.array(bounds[1:]) / frame).astype(np.int64)
+        whole = np.round(np.array(bounds[1:]) / rendered).astype(np.int64)
         whole = np.maximum.accumulate(whole)
         lengths = np.diff(whole)
         lead = int(-whole[0])
-        starts = np.round(np.cumsum([0.0, *(note.seconds for note in tune)]) / frame).astype(np.int64)
+        starts = np.round(np.cumsum([0.0, *(note.seconds for note in tune)]) / rendered).astype(np.int64)
         rows = [(note.midi, int(b - a), not note.lyric) for note, a, b in zip(tune, starts, starts[1:])]
         first, last = (next(r[0] for r in order if not r[2]) for order in (rows, rows[::-1]))
         rows = [(first, AROUND + lead, True), *rows, (last, AROUND, True)]
@@ -219,7 +222,7 @@ class Player:
             inputs["expr"] = np.ones((1, count), np.float32)
         if part["use_note_rest"]:
             inputs["note_rest"] = rests
-        inputs |= self.steps(part, steps) | self.shared(part, count, phones)
+        inputs |= self.steps(part, steps) | self.shared(part, count)
         return next(iter(self.run(part, "pitch", encoder_out=made, **inputs).values()))
 
     def _encoded(self, part: Part, phones, durations) -> np.ndarray:
@@ -240,7 +243,7 @@ class Player:
         inputs = {"tokens": self._tokens(main, phones), "durations": durations, "f0": f0} | self.steps(
             main, steps
         )
-        inputs |= self.languages(main, phones) | self.shared(main, count, phones)
+        inputs |= self.languages(main, phones) | self.shared(main, count)
         if main["use_variable_depth"]:
             share = bool(main["use_continuous_acceleration"])
             depth = float(main["max_depth"])
@@ -262,9 +265,7 @@ class Player:
         inputs = {"encoder_out": self._encoded(part, phones, durations), "ph_dur": durations, "pitch": midi}
         inputs |= {name: np.zeros((1, count), np.float32) for name in told}
         inputs["retake"] = np.ones((1, count, len(told)), bool)
-        return self.run(
-            part, "variance", **inputs, **self.steps(part, steps), **self.shared(part, count, phones)
-        )
+        return self.run(part, "variance", **inputs, **self.steps(part, steps), **self.shared(part, count))
 
 
 def cents_off(sung: SungTune) -> list[float]:
@@ -282,3 +283,44 @@ def cents_off(sung: SungTune) -> list[float]:
         inside = (times > start + 0.35 * (end - start)) & (times < end - 0.2 * (end - start)) & (f0 > 0)
         out.append(float(1200 * np.log2(np.median(f0[inside]) / hertz)) if inside.any() else float("nan"))
     return out
+
+
+def replayed(root: Path, tune: Sequence[TuneNote]) -> dict[str, Any]:
+    """What a bank sings of a tune. Raises DataError where it cannot be sung with."""
+    sung = Player(root).sing(tune)
+    if not np.isfinite(sung.wav).all() or np.abs(sung.wav).max() < 1e-3:
+        raise DataError("the waveform is silent, or has numbers that are not finite", root)
+    cents = cents_off(sung)
+    found = [value for value in cents if np.isfinite(value)]
+    lowest = float(sung.mel.min())
+    return {
+        "tune": [list(note) for note in tune],
+        "phones": sung.phones,
+        "frames": sung.lengths,
+        "lowest_mel": round(lowest, 3),
+        "pitch": {
+            "notes": len(cents),
+            "found": len(found),
+            "median_cents": round(float(np.median(found)), 1) if found else float("inf"),
+            "worst_cents": round(max(map(abs, found)), 1) if found else float("inf"),
+        },
+    }
+
+
+def check(path: str | os.PathLike) -> tuple[list[Finding], dict[str, Any] | None]:
+    """What is wrong with a bank, anybody's, a folder or a zip; where nothing is, what it sings, if it has the
+    lyrics and a vocoder. Raises DataError where it is no bank.
+    """
+    with opened(path) as root:
+        if (wrong := list(findings(root))) or not _can_sing(root, SAKURA):
+            return wrong, None
+        try:
+            return [], replayed(root, SAKURA)
+        except DataError as error:
+            return [fault(root, error)], None
+
+
+def _can_sing(root: Path, tune: Sequence[TuneNote]) -> bool:
+    """Whether a bank without faults has what a tune needs."""
+    _, words = Part.read(root, "dsdur").dictionary
+    return find_vocoder(root) is not None and all(note.lyric in words for note in tune if note.lyric)

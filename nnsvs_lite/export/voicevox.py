@@ -8,6 +8,7 @@ import os
 import secrets
 import tempfile
 import uuid
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from nnsvs_lite.export.frames import FRAME_RATE, RATE
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.studio.app import json_body
 from nnsvs_lite.studio.guard import Guard
-from nnsvs_lite.studio.jobs import SING_SECONDS, Fault, Worker
+from nnsvs_lite.studio.jobs import SING_SECONDS, Cancelled, Fault, Worker
 from nnsvs_lite.studio.server import HOST, listen, run_app
 
 PORT = 50021
@@ -65,8 +66,17 @@ class Engine:
         ]
         handlers: dict[Any, Any] = {HTTPException: _told, DataError: _refused, Fault: _refused}
         return Starlette(
-            routes=routes, exception_handlers=handlers, middleware=[Middleware(Guard, own_header=False)]
+            routes=routes,
+            exception_handlers=handlers,
+            middleware=[Middleware(Guard, own_header=False)],
+            lifespan=self._living,
         )
+
+    @contextlib.asynccontextmanager
+    async def _living(self, app: Starlette) -> AsyncIterator[None]:
+        """Ends the song that is being sung with the server, whose threads would wait for it."""
+        yield
+        self.worker.close()
 
     async def version(self, request: Request) -> Response:
         return JSONResponse(__version__)
@@ -169,6 +179,8 @@ class Engine:
         self.waiting += 1
         try:
             return await asyncio.to_thread(self.worker.call, task, SING_SECONDS)
+        except (asyncio.CancelledError, Cancelled):
+            raise HTTPException(503, "the server ends") from None
         finally:
             self.waiting -= 1
 

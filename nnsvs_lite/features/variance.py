@@ -11,7 +11,7 @@ parts ``P`` into noise ``a^2 P`` and harmonics ``(1 - a^2) P``:
 - ``tension``: overtones against the fundamental, as of a pressed voice: power above F0, from 2 F0 on whole,
   against that about F0, which falls to nothing at 0 and 2 F0, in straight lines; 0 where unvoiced.
 
-Mel spectra have a loudness alone: the summed power of all bands.
+Mel spectra have a loudness alone: the summed power of all bands. Latents of end-to-end systems have none.
 """
 
 import math
@@ -83,7 +83,9 @@ def _breathiness(power: np.ndarray, bap: np.ndarray, config: FeatureConfig) -> n
 
 
 def measure(streams: Streams, config: FeatureConfig) -> dict[str, np.ndarray]:
-    """The curves (T,) of streams (T, D), float64; see the module."""
+    """The curves (T,) of streams (T, D), float64; see the module; none of streams without any."""
+    if not curve_names(streams):
+        return {}
     if "mel" in streams:
         decibel = np.asarray(streams["mel"], np.float64) / mel_unit(config)
         return {"loudness": _level(10 ** (decibel / 10))}
@@ -118,9 +120,10 @@ def change(streams: Streams, config: FeatureConfig, by: Streams) -> dict[str, np
     """
     out = dict(streams)
     by = {n: np.clip(by[n], -LARGEST, LARGEST) for n in curve_names(streams) if n in by and np.any(by[n])}
+    if not by:
+        return out
     if "mel" in streams:
-        if by:
-            out["mel"] = (streams["mel"] + by["loudness"][:, None] * mel_unit(config)).astype(np.float32)
+        out["mel"] = (streams["mel"] + by["loudness"][:, None] * mel_unit(config)).astype(np.float32)
         return out
     voiced = streams["vuv"].reshape(-1) >= 0.5
     mgc, bap = np.array(streams["mgc"], np.float64), np.array(streams["bap"], np.float64)

@@ -89,8 +89,8 @@ class Worker:
         """Ends the process for good."""
         self._closed = True
         self.end()
-        if self._process is not None:
-            self._process.wait()
+        if (process := self._process) is not None:
+            process.wait()
 
     def _start(self) -> dict[str, Any]:
         if self._closed:

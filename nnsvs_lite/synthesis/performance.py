@@ -96,7 +96,8 @@ class Performance:
     def curves(self) -> dict[str, np.ndarray]:
         """Loudness, breathiness, voicing and tension in dB, (T,) float32 each, at the frames of :attr:`f0`.
 
-        See :mod:`nnsvs_lite.features.variance`; a voice of mel spectra has a loudness alone.
+        See :mod:`nnsvs_lite.features.variance`; a voice of mel spectra has a loudness alone, an
+        end-to-end voice none.
         """
         phrases = [(round(p.start / self.frame_shift), p.streams) for p in self.phrases]
         return song_curves(phrases, self._frames, self.spec.feature_config)
