@@ -47,7 +47,7 @@ def test_finds_known_onsets(toy):
     got = errors(data, items, refined)
     assert got["within_20ms"] >= 0.95 and got["median_ms"] <= 6.0
     # The toy singer is 20 ms late, which is learnt.
-    assert np.mean([item.offset for item in refined.items]) == pytest.approx(0.02, abs=0.006)
+    assert np.mean([item.offset for item in refined.items]) == pytest.approx(0.02, abs=0.008)
 
 
 @pytest.mark.parametrize("early", [-0.06, 0.03, 0.09])
@@ -56,7 +56,7 @@ def test_a_start_that_is_off_costs_nothing(toy, early):
     moved = [dataclasses.replace(item, offset=early) for item in items]
     refined = refine(moved, CONFIG)
     assert errors(data, items, refined)["within_20ms"] >= 0.95
-    assert np.mean([item.offset for item in refined.items]) == pytest.approx(0.02, abs=0.006)
+    assert np.mean([item.offset for item in refined.items]) == pytest.approx(0.02, abs=0.008)
 
 
 def test_same_result_whatever_the_jobs(toy, monkeypatch):

@@ -100,9 +100,9 @@ def test_a_stream_with_noise_in_it_is_the_song(toy_voice):
 
 def test_phrases_are_sung_when_they_are_due(singer, monkeypatch):
     sung = []
-    real = Singer._phrases
+    real = Singer.phrases
     monkeypatch.setattr(
-        Singer, "_phrases", lambda self, plan, n, *a: sung.append(n) or real(self, plan, n, *a)
+        Singer, "phrases", lambda self, plan, n, *a: sung.append(n) or real(self, plan, n, *a)
     )
     _, parts = singer.stream(song(), seconds=0.2)
     assert sung == []

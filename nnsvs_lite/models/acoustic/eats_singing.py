@@ -62,7 +62,7 @@ class EatsSinging(PostnetAcoustic):
     ):
         sizes = dict.fromkeys(inputs, dim)
         super().__init__(spec, options, sizes, postnet_layers, postnet_channels, weights, dim)
-        self.variance, self.pooled, self.shift = variance, pooled, spec.frame_shift
+        self.softness, self.pooled, self.shift = variance, pooled, spec.frame_shift
         self.dtw_weight, self.length_weight = dtw_weight, length_weight
         self.spectra = [name for name in spec.streams if name not in ("lf0", "vuv", "bap")]
         self.encoder = ConvStack(dim, layers, kernel, dropout, cycle=6)
@@ -83,7 +83,7 @@ class EatsSinging(PostnetAcoustic):
         known, mask = batch.score.phone_mask, batch.frame_mask
         vectors = self.norm(self.encoder(self.embedding(batch) + self.conditions(batch), known))
         lengths, totals = self.lengths(vectors, batch)
-        mix = interpolation(lengths, known, batch.max_frames, self.variance)
+        mix = interpolation(lengths, known, batch.max_frames, self.softness)
         places = frame_positions(batch, phone, self.shift)[..., NOTE_PLACES]
         x = self.decoder(mix.to(vectors.dtype) @ vectors + self.places(places), mask)
         values = self.heads(x)
