@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -54,14 +55,17 @@ def launch(ngpu: int, num_nodes: int, precision: str, cpus: int = 1) -> Fabric:
         asked = f"--num-nodes {num_nodes}{f' --ngpu {ngpu}' if ngpu else ''}"
         raise DataError(f"{asked}: {world} processes on {nodes} machines were started")
     try:
-        fabric = Fabric(
-            accelerator="cuda" if ngpu else "cpu",
-            devices=world // nodes,
-            num_nodes=nodes,
-            precision=precision,
-            strategy="ddp" if world > 1 else "auto",
-            plugins=[environment],
-        )
+        with warnings.catch_warnings():
+            # Fabric would have srun used wherever it is installed.
+            warnings.filterwarnings("ignore", ".*srun")
+            fabric = Fabric(
+                accelerator="cuda" if ngpu else "cpu",
+                devices=world // nodes,
+                num_nodes=nodes,
+                precision=precision,
+                strategy="ddp" if world > 1 else "auto",
+                plugins=[environment],
+            )
     except ValueError as error:
         raise DataError(f"training.precision or devices: {error}") from None
     with together():
