@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2154
-# Runs the jobs of svs.sh and pitch.sh. To be sourced; train_cmd and cuda_cmd (cmd.sh), logdir, and of jobs on GPUs ngpu,
-# num_nodes and threads, must be set when a job starts.
+# Stages and jobs of svs.sh and pitch.sh. To be sourced with stage, stop_stage and nj set; train_cmd and cuda_cmd
+# (cmd.sh), logdir, and of jobs on GPUs ngpu, num_nodes and threads, must be set when a job starts.
 
 fail() {
     echo "${0##*/}: error: $*" >&2
@@ -8,6 +8,18 @@ fail() {
 }
 need_file() { [ -f "$1" ] || fail "$1: no such file; $2"; }
 need_dir() { [ -d "$1" ] || fail "$1: no such folder; $2"; }
+
+announce() { echo "=== stage $1: $2"; }
+is_due() { [ "${stage}" -le "$1" ] && [ "${stop_stage}" -ge "$1" ]; }
+# whole_numbers OPTION...: fails for one whose value is none.
+whole_numbers() {
+    local number
+    for number in "$@"; do
+        [[ ${!number} =~ ^-?[0-9]+$ ]] || fail "--${number//_/-} must be a whole number, not '${!number}'"
+    done
+}
+whole_numbers stage stop_stage nj
+[ "${nj}" -ge 1 ] || fail "--nj must be at least 1, not ${nj}"
 
 # Runs a command so that a signal reaches it at once: bash keeps a trap waiting for a foreground command.
 call() {

@@ -24,14 +24,6 @@ description="Scores F0 trackers on a corpus whose pitch is known, stage by stage
 . ./cmd.sh
 . utils/jobs.sh
 
-announce() { echo "=== stage $1: $2"; }
-is_due() { [ "${stage}" -le "$1" ] && [ "${stop_stage}" -ge "$1" ]; }
-
-for number in stage stop_stage nj; do
-    [[ ${!number} =~ ^-?[0-9]+$ ]] || fail "--${number//_/-} must be a whole number, not '${!number}'"
-done
-[ "${nj}" -ge 1 ] || fail "--nj must be at least 1, not ${nj}"
-
 # RESULTS.md is of the recipe as it is, on whatever part of the corpus is there.
 table=${expdir}/RESULTS.md
 ! is_usual local_data_opts trackers floor ceil && ! is_given results_md || table=${results_md}

@@ -56,8 +56,6 @@ description="Runs a recipe from its corpus to scored singing, stage by stage."
 . ./cmd.sh
 . utils/jobs.sh
 
-announce() { echo "=== stage $1: $2"; }
-is_due() { [ "${stage}" -le "$1" ] && [ "${stop_stage}" -ge "$1" ]; }
 # name_of conf/acoustic/x.yaml: x
 name_of() { basename "${1%.*}"; }
 
@@ -103,11 +101,8 @@ find_songs() {
     [ ! -x local/split.sh ] || songs=("${datadir}"/songs/*)
 }
 
-for number in stage stop_stage nj ngpu num_nodes threads seed; do
-    [[ ${!number} =~ ^-?[0-9]+$ ]] || fail "--${number//_/-} must be a whole number, not '${!number}'"
-done
+whole_numbers ngpu num_nodes threads seed
 [ "${seed}" -ge 0 ] || fail "--seed must be at least 0, not ${seed}"
-[ "${nj}" -ge 1 ] || fail "--nj must be at least 1, not ${nj}"
 for choice in realign overwrite trust_code; do
     case ${!choice} in true | false) ;; *) fail "--${choice//_/-} must be true or false, not '${!choice}'" ;; esac
 done
