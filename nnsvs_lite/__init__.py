@@ -25,6 +25,8 @@ _HOMES = {
     "load_vocoder": "synthesis.vocoder",
 }
 
+__all__ = ["BOXED_VOICE", *_HOMES]
+
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:

@@ -57,6 +57,6 @@ def test_stable_names():
     assert {name: home for home, name in typed} == nnsvs_lite._HOMES
     for name, home in nnsvs_lite._HOMES.items():
         assert getattr(nnsvs_lite, name) is vars(sys.modules[f"nnsvs_lite.{home}"])[name]
-        assert name in dir(nnsvs_lite)
+        assert name in dir(nnsvs_lite) and name in nnsvs_lite.__all__
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = nnsvs_lite.nothing

@@ -274,6 +274,14 @@ MISTAKES = {
         lambda r: [two_speakers(r), edit(r / "character.yaml", subbanks=3)],
         ["character.yaml: has no subbanks"],
     ),
+    "a number without end": (
+        lambda r: (r / "phonemes.json").write_text('{"a": Infinity}'),
+        ["phonemes.json: cannot be read"],
+    ),
+    "a word for yes and no": (
+        lambda r: (r / "dsconfig.yaml").write_text("use_lang_id: !!bool maybe"),
+        ["dsconfig.yaml: is no YAML"],
+    ),
     "damaged network": (
         lambda r: (r / "acoustic.onnx").write_bytes(b"no"),
         ["acoustic.onnx: no ONNX network"],

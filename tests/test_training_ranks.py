@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from contributing import blocks
+from killing import is_alive, until
 from models_common import ROOT, batch_key
 from toy import make_dump, make_recordings
 
@@ -167,6 +168,28 @@ def test_a_killed_rank_ends_all_with_one_line(toy_dump, tmp_path):
     ]
 
 
+FOLLOWER = """
+import os, subprocess, sys, threading, time
+from nnsvs_lite.training import ranks
+
+ranks.PATIENCE = 0.1
+if len(sys.argv) == 1:
+    own = subprocess.Popen([sys.executable, __file__, str(os.getpid())], stdout=subprocess.PIPE)
+    own.stdout.readline()
+    print(own.pid, flush=True)
+    os.kill(os.getpid(), 9)
+threading.Thread(target=ranks._follow, args=(int(sys.argv[1]),), daemon=True).start()
+print("", flush=True)
+time.sleep(99)
+"""
+
+
+def test_a_rank_that_waits_ends_after_the_first(tmp_path):
+    (tmp_path / "follower.py").write_text(FOLLOWER)
+    first = subprocess.run([sys.executable, tmp_path / "follower.py"], capture_output=True, text=True)
+    until(lambda: not is_alive(int(first.stdout)))
+
+
 CLI = """
 import sys
 import torch
@@ -218,6 +241,8 @@ def test_what_was_not_started_is_refused(monkeypatch):
     told = {"SLURM_PROCID": "0", "SLURM_NTASKS": "4", "SLURM_NNODES": "2"}
     for name, value in (told | {"SLURM_LOCALID": "0", "SLURM_NODEID": "0"}).items():
         monkeypatch.setenv(name, value)
+    assert launch(0, 1, "32-true").world_size == 1  # A batch script, which srun has not started.
+    monkeypatch.setenv("SLURM_STEP_ID", "0")
     with pytest.raises(DataError, match="by --ntasks-per-node"):
         launch(0, 2, "32-true")
     monkeypatch.setenv("SLURM_NTASKS_PER_NODE", "2")

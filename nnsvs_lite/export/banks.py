@@ -121,7 +121,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise DataError("is missing", path) from None
     except OSError as error:
         raise DataError(f"cannot be read ({error.strerror})", path) from None
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
+    except (yaml.YAMLError, RecursionError, ValueError, KeyError) as error:
         raise DataError(f"is no YAML ({str(error).splitlines()[0]})", path) from None
     if not isinstance(value, dict):
         raise DataError("holds no keys", path)
@@ -211,7 +211,7 @@ def read_numbers(path: Path) -> dict[str, int]:
         if path.suffix == ".json":
             return {str(name): int(number) for name, number in json.loads(text).items()}
         return {line.strip(): i for i, line in enumerate(text.splitlines())}
-    except (ValueError, AttributeError, TypeError) as error:
+    except (ValueError, AttributeError, TypeError, OverflowError, RecursionError, OSError) as error:
         raise DataError(f"cannot be read ({error})", path) from None
 
 

@@ -68,6 +68,8 @@ def launch(ngpu: int, num_nodes: int, precision: str, cpus: int = 1) -> Fabric:
             )
     except ValueError as error:
         raise DataError(f"training.precision or devices: {error}") from None
+    if first := os.environ.get(_FIRST):
+        threading.Thread(target=_follow, args=(int(first),), daemon=True).start()
     with together():
         fabric.launch()
     if not fabric.is_global_zero:
@@ -81,7 +83,8 @@ def _started() -> tuple[ClusterEnvironment | None, int, int]:
     env = os.environ
     if TorchElasticEnvironment.detect():
         return TorchElasticEnvironment(), int(env["WORLD_SIZE"]), int(env.get("GROUP_WORLD_SIZE", 1))
-    if "SLURM_PROCID" in env and int(env.get("SLURM_NTASKS", 1)) > 1:
+    # A batch script has the other variables too, but is no step: srun has not started it.
+    if "SLURM_STEP_ID" in env and int(env.get("SLURM_NTASKS", 1)) > 1:
         if "SLURM_NTASKS_PER_NODE" not in env:
             raise DataError("sbatch or srun must be told the ranks of each machine, by --ntasks-per-node")
         return SLURMEnvironment(), int(env["SLURM_NTASKS"]), int(env["SLURM_NNODES"])
@@ -91,6 +94,8 @@ def _started() -> tuple[ClusterEnvironment | None, int, int]:
 
 
 _others: list[subprocess.Popen] = []
+_FIRST = "NNSVS_LITE_FIRST_RANK"
+"""Variable that tells the ranks which the first one starts its process."""
 
 
 def _start_others(world: int) -> None:
@@ -102,12 +107,20 @@ def _start_others(world: int) -> None:
         port = free.getsockname()[1]
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(world)}
     # Those who are logged end with their parent.
-    shared = os.environ | {"NNSVS_LITE_LOGGED": "1"}
+    shared = os.environ | {"NNSVS_LITE_LOGGED": "1", _FIRST: str(os.getpid())}
     for rank in range(1, world):
         env = shared | {"LOCAL_RANK": str(rank)}
         _others.append(subprocess.Popen([sys.executable, *sys.orig_argv[1:]], env=env))
     os.environ["LOCAL_RANK"] = "0"
     threading.Thread(target=_watch, daemon=True).start()
+
+
+def _follow(first: int) -> None:
+    """Ends this rank after the first one: a signal would not be heard while a GPU is waited for."""
+    while os.getppid() == first:
+        time.sleep(0.1)
+    time.sleep(PATIENCE)
+    os._exit(1)
 
 
 def _watch() -> None:
@@ -144,4 +157,5 @@ def together() -> Iterator[None]:
         end = time.monotonic() + PATIENCE / 2
         while not (lost := _lost()) and time.monotonic() < end:
             time.sleep(0.1)
-        raise DataError(lost or f"another rank was lost: look for its own words; {AGAIN}") from None
+        why = f"another rank was lost, or cannot be reached ({str(error).splitlines()[0]}); {AGAIN}"
+        raise DataError(lost or why) from None
