@@ -106,7 +106,16 @@ bash -c 'trap "" TERM; echo $BASHPID >>pids; while :; do read -r -t 9 <> <(:) ||
 echo $BASHPID >>pids
 while :; do read -r -t 9 <> <(:) || true; done
 """
-POLITE = "trap 'echo last words; exit 1' TERM; echo $BASHPID >>pids; sleep 99 & echo $! >>pids; wait"
+# Where the child dies first, the signal still finds its parent at work.
+POLITE = """
+trap 'echo last words; exit 1' TERM
+echo $BASHPID >>pids
+sleep 99 &
+echo $! >>pids
+wait
+sleep 1 &
+wait
+"""
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """Recordings whose pitch is known: F0 and notes that people annotated, as a folder of tables.
 
-``wav.scp``, ``utt2spk``, ``spk2utt`` and ``utt2group`` are text; ``f0.scp`` has matrices of seconds and Hz, 0
+``wav.scp``, ``utt2spk`` and ``utt2group`` are text; ``f0.scp`` has matrices of seconds and Hz, 0
 where unvoiced; ``notes_<annotator>.ctm`` has notes, labelled by their Hz. What is not known has no table.
 """
 
@@ -91,10 +91,6 @@ def write_truths(out: Path, wavs: Mapping[str, Path], truths: Mapping[str, Known
     utts = sort_ids(truths)
     tables = {"wav.scp": {utt: str(wavs[utt]) for utt in utts}}
     tables["utt2spk"] = {utt: truths[utt].singer for utt in utts}
-    singers: dict[str, list[str]] = {}
-    for utt in utts:
-        singers.setdefault(truths[utt].singer, []).append(utt)
-    tables["spk2utt"] = {singer: " ".join(members) for singer, members in singers.items()}
     tables["utt2group"] = {utt: truths[utt].group for utt in utts if truths[utt].group}
     for name, table in tables.items():
         (out / name).unlink(missing_ok=True)

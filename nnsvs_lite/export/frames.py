@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Sequence
 from dataclasses import replace
@@ -173,22 +174,16 @@ def query_of(voice: Singer, notes: Sequence[dict[str, Any]], singer: int) -> dic
     index = np.arange(len(bounds))
     bounds = np.maximum.accumulate(bounds - index) + index
     bounds = np.minimum(bounds, count - index[::-1]).clip(0)
+    # Of each note by the frame where it begins.
+    begins = itertools.accumulate((note["frame_length"] for note in notes), initial=0)
+    ids = {begin: note["id"] for begin, note in zip(begins, notes)}
+    owners = [ids.get(round(score.notes[phone.note].start * FRAME_RATE)) for phone in phones]
     rows = [
-        {"phoneme": phone.symbol, "frame_length": int(b - a), "note_id": _id_of(notes, score, phone.note)}
-        for phone, a, b in zip(phones, bounds, bounds[1:])
+        {"phoneme": phone.symbol, "frame_length": int(b - a), "note_id": owner}
+        for phone, owner, a, b in zip(phones, owners, bounds, bounds[1:])
     ]
     more = {"volumeScale": 1.0, "outputSamplingRate": RATE, "outputStereo": False}
     return curves_of(sung, count) | {"phonemes": rows} | more
-
-
-def _id_of(notes: Sequence[dict[str, Any]], score: Score, number: int) -> str | None:
-    """The id of the note that begins where a note of the score does."""
-    at, begin = 0, round(score.notes[number].start * FRAME_RATE)
-    for note in notes:
-        if at == begin:
-            return note["id"]
-        at += note["frame_length"]
-    return None
 
 
 def query_from(value: Any) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.acoustic.divided_singer import DividedSinger
 from nnsvs_lite.models.base import AcousticModel
 from nnsvs_lite.models.batch import Batch, ScoreBatch
-from nnsvs_lite.models.layers.acoustic_floor import smooth_pitch
+from nnsvs_lite.models.layers.acoustic_floor import lf0_to_midi, smooth_pitch
 from nnsvs_lite.models.layers.expand import gather_rows
 from nnsvs_lite.models.layers.timing_floor import TimingFloor
 from nnsvs_lite.score.timing import LEAST_VOWEL
@@ -156,8 +156,7 @@ class Pitch(nn.Module):
         score.score.note_context = note_midi[..., None]
         melody = smooth_pitch(score, owners(note_dur, frames), 0, model.spec.frame_shift)
         lf0 = model.space.decode({"lf0": number}, {"lf0": melody})["lf0"][..., 0]
-        found = 69.0 + 12.0 * (lf0 / 0.6931471805599453 - 8.78135971352466)
-        return torch.where(retake, found, pitch)
+        return torch.where(retake, lf0_to_midi(lf0), pitch)
 
 
 class WordLinguistic(nn.Module):

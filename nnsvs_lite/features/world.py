@@ -8,7 +8,6 @@ import functools
 import numpy as np
 import pyworld
 
-from nnsvs_lite.features import pitchwise
 from nnsvs_lite.features.config import FeatureConfig, bap_size
 
 VUV_THRESHOLD = 0.5
@@ -87,6 +86,9 @@ def analyse(x: np.ndarray, f0: np.ndarray, config: FeatureConfig) -> tuple[np.nd
 
     Returns ``mgc`` (T, order + 1), ``bap`` (T, bands) in dB, both float64.
     """
+    # Not needed in singing, and slow to import.
+    from nnsvs_lite.features import pitchwise
+
     rate, fft_size = config.sample_rate, fft_size_of(config)
     times = np.arange(len(f0)) * config.frame_shift
     f0 = np.asarray(f0, np.float64)

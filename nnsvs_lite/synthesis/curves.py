@@ -119,9 +119,7 @@ class Curves:
         """
         if "f0" not in self.values:
             return None
-        time = (round(start / config.frame_shift) + np.arange(frames)) * (
-            config.frame_shift / self.frame_shift
-        )
+        time = self._times(frames, start, config)
         value = self.values["f0"]
         nearest = value[np.round(time).astype(int).clip(0, len(value) - 1)]
         voiced = np.flatnonzero(value)
@@ -129,11 +127,14 @@ class Curves:
             return np.full(frames, np.nan)
         return np.where(nearest > 0, np.interp(time, voiced, np.log(value[voiced])), np.nan)
 
-    def of_phrase(self, streams: dict[str, np.ndarray], start: float, config: FeatureConfig) -> "Curves":
-        """Those of a phrase that starts at ``start`` seconds, at the frames of its streams (T, D)."""
-        frames = len(next(iter(streams.values())))
+    def _times(self, frames: int, start: float, config: FeatureConfig) -> np.ndarray:
+        """Where in the curves the frames of a phrase are that starts at ``start`` seconds."""
         first_frame = round(start / config.frame_shift)  # As song_curves lays them.
-        time = (first_frame + np.arange(frames)) * (config.frame_shift / self.frame_shift)
+        return (first_frame + np.arange(frames)) * (config.frame_shift / self.frame_shift)
+
+    def of_phrase(self, frames: int, start: float, config: FeatureConfig) -> "Curves":
+        """Those of so many frames of a phrase that starts at ``start`` seconds."""
+        time = self._times(frames, start, config)
         laid = {n: np.interp(time, np.arange(len(v)), v) for n, v in self.values.items() if n != "f0"}
         return replace(self, values=laid, frame_shift=config.frame_shift)
 

@@ -264,18 +264,19 @@ class Singer:
         self, plan: Plan, chosen: Sequence[int], progress: Callable[[float], None] = lambda done: None
     ) -> list[SungPhrase]:
         """Some phrases of a song, by their numbers, with their features."""
-        streams = self._features(plan, chosen, {}, progress)
-        if plan.curves is not None:
-            config, names = self.spec.feature_config, self.acoustic.curves
-            drawn = {i: plan.curves.of_phrase(s, plan.phrases[i].start, config) for i, s in streams.items()}
-            # What curves are moved by counts from those that the model sings without being told any.
-            drawn = {i: curves.absolute(streams[i], config, names) for i, curves in drawn.items()}
-            told = {
-                i: {n: curves.values[n] for n in names if n in curves.values} for i, curves in drawn.items()
-            }
-            if any(told.values()):
-                streams = self._features(plan, chosen, told)
-            streams = {i: curves.drawn(streams[i], config) for i, curves in drawn.items()}
+        config, names, curves = self.spec.feature_config, self.acoustic.curves, plan.curves
+        if curves is None:
+            streams = self._features(plan, chosen, {}, progress)
+        else:
+            places = {i: (plan.ready[i].frames, plan.phrases[i].start) for i in chosen}
+            drawn = {i: curves.of_phrase(*place, config) for i, place in places.items()}
+            if any(f"{name}_change" in curves.values for name in names):
+                # What curves are moved by counts from those that the model sings without being told any.
+                own = self._features(plan, chosen, {})
+                drawn = {i: mine.absolute(own[i], config, names) for i, mine in drawn.items()}
+            told = {i: {n: mine.values[n] for n in names if n in mine.values} for i, mine in drawn.items()}
+            streams = self._features(plan, chosen, told, progress)
+            streams = {i: drawn[i].drawn(sung, config) for i, sung in streams.items()}
         pairs = [(plan.phrases[i], plan.timings[i], streams[i]) for i in chosen]
         return [SungPhrase(p.start, p.score, p.first_note, *timing, made) for p, timing, made in pairs]
 

@@ -32,6 +32,11 @@ def midi_to_lf0(midi: Tensor) -> Tensor:
     return math.log(440.0) + (midi - 69.0) * (math.log(2.0) / 12.0)
 
 
+def lf0_to_midi(lf0: Tensor) -> Tensor:
+    """The inverse of :func:`midi_to_lf0`."""
+    return 69.0 + (lf0 - math.log(440.0)) * (12.0 / math.log(2.0))
+
+
 def smooth_pitch(batch: Batch, phone: Tensor, column: int, frame_shift: float) -> Tensor:
     """(B, T, 1): log F0 of the score, held through rests, each leap between two sung notes rounded off.
 
