@@ -76,9 +76,9 @@ class Weights(dict):
         return out | {name: value for name, value in self.items() if name.endswith("bias")}
 
 
-def hifigan(norm=("input_conv", "upsamples.{}.1", "blocks.{}.convs{}.{}.1", "output_conv.1")) -> Weights:
-    """Of a generator of these names, of JIK's sizes."""
-    w, (enter, up, block, leave) = Weights(), norm
+def hifigan(names, halves=("1", "2")) -> Weights:
+    """Of a generator of these names, of JIK's sizes; ``halves``: of a residual step."""
+    w, (enter, up, block, leave) = Weights(), names
     w.conv(enter, 16, 8, 7, bias=16)
     channels = 16
     for i, kernel in enumerate(JIK["upsample_kernel_sizes"]):
@@ -86,16 +86,25 @@ def hifigan(norm=("input_conv", "upsamples.{}.1", "blocks.{}.convs{}.{}.1", "out
         channels //= 2
         for j, (k, dilations) in enumerate(zip(JIK["resblock_kernel_sizes"], JIK["resblock_dilation_sizes"])):
             for step in range(len(dilations)):
-                for which in (1, 2):
+                for which in halves:
                     w.conv(block.format(2 * i + j, which, step), channels, channels, k, bias=channels)
     w.conv(leave, 1, channels, 7, bias=1)
+    return w
+
+
+def nsf_hifigan() -> Weights:
+    """With openvpi's sources."""
+    w = hifigan(THEIRS)
+    w.conv("m_source.l_linear", 1, 9, bias=1, norm=False)
+    for i, (channels, step) in enumerate(((8, 8), (4, 2), (2, 1))):
+        w.conv(f"noise_convs.{i}", channels, 1, 1 if step == 1 else 2 * step, bias=channels, norm=False)
     return w
 
 
 THEIRS = ("conv_pre", "ups.{}", "resblocks.{}.convs{}.{}", "conv_post")
 
 
-def sing_hifigan(w: Weights, mel: torch.Tensor, names, sources=None) -> torch.Tensor:
+def sing_hifigan(w: Weights, mel: torch.Tensor, names, sources=None, halves=("1", "2")) -> torch.Tensor:
     """The published generator, written out: (B, bins, T) to (B, 1, S)."""
     enter, up, block, leave = names
     x = F.conv1d(mel, *w.of(enter), padding=3)
@@ -108,9 +117,11 @@ def sing_hifigan(w: Weights, mel: torch.Tensor, names, sources=None) -> torch.Te
         for j, (k, dilations) in enumerate(zip(JIK["resblock_kernel_sizes"], JIK["resblock_dilation_sizes"])):
             y = x
             for step, dilation in enumerate(dilations):
-                first, second = (w.of(block.format(2 * i + j, which, step)) for which in (1, 2))
-                z = F.conv1d(F.leaky_relu(y, 0.1), *first, padding=k // 2 * dilation, dilation=dilation)
-                y = y + F.conv1d(F.leaky_relu(z, 0.1), *second, padding=k // 2)
+                z = y
+                for which, d in zip(halves, (dilation, 1)):
+                    layer = w.of(block.format(2 * i + j, which, step))
+                    z = F.conv1d(F.leaky_relu(z, 0.1), *layer, padding=k // 2 * d, dilation=d)
+                y = y + z
             total = total + y
         x = total / 2
     return torch.tanh(F.conv1d(F.leaky_relu(x), *w.of(leave), padding=3))
@@ -130,12 +141,16 @@ def write(folder, weights, config, outer=("generator",)):
 MEL = torch.randn(2, 8, 30, generator=torch.Generator().manual_seed(1))
 
 
-@pytest.mark.parametrize("norm", [True, False], ids=["weight norm", "plain"])
-def test_hifigan_sings_what_it_sang(tmp_path, norm):
-    w = hifigan(THEIRS)
-    made = convert_vocoder(write(tmp_path, w if norm else w.plain(), JIK), tmp_path / "exp")
+@pytest.mark.parametrize(
+    ("norm", "kind"), [(True, "1"), (False, "1"), (True, "2")], ids=["weight norm", "plain", "V3"]
+)
+def test_hifigan_sings_what_it_sang(tmp_path, norm, kind):
+    halves = ("1", "2") if kind == "1" else ("",)
+    w = hifigan(THEIRS, halves)
+    config = JIK | {"resblock": kind}
+    made = convert_vocoder(write(tmp_path, w if norm else w.plain(), config), tmp_path / "exp")
     with torch.inference_mode():
-        expected = sing_hifigan(w, MEL, THEIRS)
+        expected = sing_hifigan(w, MEL, THEIRS, halves=halves)
         assert expected.abs().max() > 0.05
         torch.testing.assert_close(made.generate(MEL, None), expected[:, 0], rtol=1e-4, atol=1e-5)
         again = load_model(tmp_path / "exp", "vocoder")
@@ -151,10 +166,7 @@ def test_hifigan_sings_what_it_sang(tmp_path, norm):
 
 
 def test_nsf_hifigan_hears_its_sources(tmp_path):
-    w = hifigan(THEIRS)
-    w.conv("m_source.l_linear", 1, 9, bias=1, norm=False)
-    for i, (channels, step) in enumerate(((8, 8), (4, 2), (2, 1))):
-        w.conv(f"noise_convs.{i}", channels, 1, 1 if step == 1 else 2 * step, bias=channels, norm=False)
+    w = nsf_hifigan()
     made = convert_vocoder(
         write(tmp_path, w, JIK | {"noise_sigma": 0.0, "mini_nsf": False}), tmp_path / "exp"
     )
@@ -171,6 +183,24 @@ def test_nsf_hifigan_hears_its_sources(tmp_path):
 
         expected = sing_hifigan(w, mel, THEIRS, sources)
         torch.testing.assert_close(made.generate(mel, batch), expected[:, 0], rtol=1e-4, atol=1e-5)
+
+
+def test_its_sources_are_what_they_were_there(tmp_path):
+    """openvpi's generator of sines, written out, of an F0 that stands still and is voiced at first."""
+    made = convert_vocoder(write(tmp_path, nsf_hifigan(), JIK), tmp_path / "exp")
+    batch = batch_of(made.spec, 30, wav=False, seed=3)
+    batch.streams["lf0"][:] = np.log(220.0)
+    batch.streams["vuv"][:] = (torch.arange(30) < 20)[None, :, None]
+    batch = made.continued(batch, 0)
+    with torch.inference_mode():
+        sines, _ = made.sines(batch)
+        # It counts samples from 1; its overtones start by chance, F0 at 0.
+        turns = torch.arange(1, 1201)[:, None] * 220.0 / 16000 * torch.arange(1, 10)
+        theirs = 0.1 * torch.sin(2 * torch.pi * (turns + made.source._starts(1, 3)[0])).T
+    assert (sines[0, 0, 1:800] - theirs[0, :799]).abs().max() < 5 * 0.003
+    noise = sines[0, :, 1:800] - theirs[:, :799]
+    assert noise.std() == pytest.approx(0.003, rel=0.05)
+    assert sines[0, :, 800:].std() == pytest.approx(0.1 / 3, rel=0.05)
 
 
 def test_its_mini_form_hears_one_sine(tmp_path):

@@ -3,11 +3,13 @@
 import math
 import sys
 
+import numpy as np
 import pytest
 from models_common import ROOT
 from toy import make_dump, make_recordings
 
 from nnsvs_lite.corpus.datadir import DataDir
+from nnsvs_lite.evaluation.results import Run
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.config import Config
 from nnsvs_lite.training.data import DumpDataset
@@ -33,7 +35,26 @@ def test_training_ends_with_its_cpu_time_and_what_it_gives_is_measured(zoo, tmp_
     sung = DumpDataset(dump, "dev", Spec.read(dump), **given)
     found = zoo.measure(model, [sung[i] for i in range(len(sung))])
     assert found["parameters"] == sum(p.numel() for p in model.parameters())
-    assert all(math.isfinite(number) and number > 0 for number in found.values())
+    distances = found.pop("log_stft")
+    assert list(distances) == [sung[i].utt for i in range(len(sung))]
+    assert all(math.isfinite(number) and number > 0 for number in (*found.values(), *distances.values()))
+
+
+def test_a_table_is_of_one_singers_phrases(zoo):
+    def run(**errors: float) -> Run:
+        return Run("x", {"mcd_db": {utt: np.array([error, 1.0]) for utt, error in errors.items()}})
+
+    measured = {"log_stft": {"a": 0.5, "b": 2.0}, "rtf": 0.02, "rtf_two": 0.01, "parameters": 1200}
+    measured |= {"train_seconds": 60.2, "steps": 30, "hears": "mel"}
+    better = measured | {"log_stft": {"a": 0.25, "b": 4.0}, "parameters": 0}
+    runs = {"vocos_tiny": [(measured, run(a=2.0, b=8.0)), (measured, run(a=3.0, b=9.0))]}
+    runs["hn@world"] = [(better, run(a=1.0, b=7.0))]
+    lines = zoo.table(runs, run(), "anna", ["a"]).splitlines()
+    assert lines[0] == "anna, 1 phrases:"
+    cells = [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in lines[2:]]
+    assert [row[0] for row in cells[2:]] == ["`hn`", "`vocos_tiny`", "the recording"]
+    assert cells[3][2:8] == ["2", "60", "30", "1,200", "0.500 (0.500–0.500)", "2.50 (2.00–3.00)"]
+    assert cells[2][6:8] == ["0.250", "1.00"] and cells[2][-2:] == ["0.020", "0.010"]
 
 
 def test_numbers_of_several_seeds_are_a_mean_and_a_range(zoo):

@@ -1,11 +1,11 @@
 """Trains vocoders for the same CPU time each, sings recordings' own features through them, and compares.
 
-    python tools/vocoder_zoo.py --dump dump/mel_24k --data data --out exp/vocoders hifigan_tiny hn_istft:0,1,2
+    python tools/vocoder_zoo.py --dump dump/world_mel_24k --data data --out exp/zoo vocos_tiny:0,1,2 hn@world
 
-A word is a vocoder's name in conf/vocoder, and, after a colon, seeds. Each is trained by the steps of
-``nnsvs-lite train``, on one thread, until ``--seconds`` of CPU time are over (the learning rate falls with
-them); those that learn nothing cost none. What is there is not made again, and stands in
-the table too. The stages 0 to 2 of a recipe make the dump and the data.
+A word is a vocoder's name in conf/vocoder, what it hears (``world`` or ``mel_f0``) where that is a
+choice, and seeds. Each is trained by the steps of ``nnsvs-lite train``, on one thread, until ``--seconds`` of
+CPU time are over (the learning rate falls with them); those that learn nothing cost none. What is there is
+not made again, and stands in the tables too. The stages 0 to 2 of a recipe make the dump and the data.
 """
 
 import argparse
@@ -14,8 +14,9 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -82,27 +83,35 @@ def batches(task: VocoderTask) -> Iterator[Batch]:
 
 
 @torch.inference_mode()
-def measure(model: VocoderModel, examples: list[Example]) -> dict[str, float]:
-    """Multi-resolution STFT distance (Yamamoto et al. 2020), and CPU seconds a second of singing."""
-    rate = model.spec.sample_rate
+def measure(model: VocoderModel, examples: list[Example]) -> dict[str, Any]:
+    """Multi-resolution STFT distance of each (Yamamoto et al. 2020), and seconds a second of singing, of the
+    longest: CPU time on one thread, the clock's on two.
+    """
+    rate, frame = model.spec.sample_rate, model.spec.frame_shift
     sizes = [
         [round(n * rate / 24000) for n in size]
         for size in ((1024, 120, 600), (2048, 240, 1200), (512, 50, 240))
     ]
-    distance, parts = StftDistance(sizes), []
-    longest, spent = max(examples, key=lambda e: e.frames), []
-    for example in (*examples, longest, longest):
-        batch = collate([example], model.spec.frame_shift)
-        began = time.process_time()
-        wav = model.synthesize(batch).float()
-        if example is longest:
-            spent.append(time.process_time() - began)
-        real = batch.streams["wav"].squeeze(-1)
-        parts.append([float(part) for part in distance(wav, real, torch.tensor([real.shape[1]]))])
-    convergence, logarithm = np.mean(parts[: len(examples)], axis=0)
-    rtf = min(spent) / (longest.frames * model.spec.frame_shift)
-    found = {"convergence": float(convergence), "log_stft": float(logarithm), "rtf": rtf}
-    return found | {"parameters": sum(p.numel() for p in model.parameters())}
+    distance, parts = StftDistance(sizes), {}
+    for example in examples:
+        batch = collate([example], frame)
+        wav, real = model.synthesize(batch).float(), batch.streams["wav"].squeeze(-1)
+        parts[example.utt] = float(distance(wav, real, torch.tensor([real.shape[1]]))[1])
+    longest = max(examples, key=lambda e: e.frames)
+    batch, spent = collate([longest], frame), []
+    for threads, clock in ((1, time.process_time), (2, time.perf_counter)):
+        torch.set_num_threads(threads)
+        spent.append(min(seconds_of(model, batch, clock) for _ in range(5)) / (longest.frames * frame))
+    torch.set_num_threads(1)
+    parameters = sum(p.numel() for p in model.parameters())
+    return {"log_stft": parts, "rtf": spent[0], "rtf_two": spent[1], "parameters": parameters}
+
+
+def seconds_of(model: VocoderModel, batch: Batch, clock: Callable[[], float]) -> float:
+    """Seconds that a batch takes."""
+    began = clock()
+    model.synthesize(batch)
+    return clock() - began
 
 
 def call(log: Path, *words: object) -> None:
@@ -113,12 +122,12 @@ def call(log: Path, *words: object) -> None:
             sys.exit(f"vocoder_zoo: {words[0]} failed; see {log}")
 
 
-def run_one(name: str, seed: int, args: argparse.Namespace) -> None:
+def run_one(word: str, seed: int, args: argparse.Namespace) -> None:
     """Trains, sings and measures one vocoder."""
-    out = args.out / name / f"seed{seed}"
-    if (out / "measured.json").exists():
-        return
+    out = args.out / word / f"seed{seed}"
+    name, _, heard = word.partition("@")
     overrides = [f"--training.seed={seed}", *(args.option or [])]
+    overrides += [f"--model.init_args.conditioned_on={heard}"] if heard else []
     config, spec = Config.read(CONF / f"{name}.yaml", overrides), Spec.read(args.dump)
     out.mkdir(parents=True, exist_ok=True)
     if not (out / "trained.json").exists():
@@ -127,6 +136,8 @@ def run_one(name: str, seed: int, args: argparse.Namespace) -> None:
             model, found = train(config, args.dump, args.data, args.seconds)
         save_model(out / "model.pt", model, config, {})
         write_json(out / "trained.json", found)
+    if (out / "measured.json").exists():
+        return
     model, found = load_model(out, "vocoder"), read_json(out / "trained.json")
     given = {"streams": model.inputs, "score": False, "recordings": DataDir.read(args.data / args.set)}
     sung = DumpDataset(args.dump, args.set, model.spec, **given)
@@ -134,14 +145,14 @@ def run_one(name: str, seed: int, args: argparse.Namespace) -> None:
     natural = args.out / "natural"
     decode_natural(args.dump, args.set, natural)
     call(out / "log", "vocode", "--decode-dir", natural, "--vocoder", out, "--out", out / "decode")
-    write_json(out / "measured.json", found)
-    print(f"{name} seed {seed}: {found}", flush=True)
+    write_json(out / "measured.json", found | {"hears": "WORLD" if "mgc" in model.inputs else "mel"})
+    print(f"{word} seed {seed}: made and measured", flush=True)
 
 
-def table(args: argparse.Namespace) -> str:
-    """Markdown: means over seeds, and their range where there are several; all is scored together."""
+def tables(args: argparse.Namespace) -> str:
+    """Markdown, a table for each singer; all is scored together."""
     folders = [path.parent for path in sorted(args.out.glob("*/seed*/measured.json"))]
-    label = {folder: f"{folder.parent.name}_{folder.name}" for folder in folders}
+    label = {folder: f"{folder.parent.name.replace('@', '_')}_{folder.name}" for folder in folders}
     call(
         args.out / "log",
         *("evaluate", "--dump", args.dump, "--set", args.set, "--data", args.data / args.set),
@@ -149,24 +160,35 @@ def table(args: argparse.Namespace) -> str:
         *(word for folder in folders for word in ("--system", f"{label[folder]}={folder / 'decode'}")),
         *("--out", args.out / "results.json"),
     )
-    scored = read_results(args.out / "results.json")
+    scored, singers = read_results(args.out / "results.json"), defaultdict(list)
+    for utt, singer in DataDir.read(args.data / args.set).utt2spk.items():
+        singers[singer].append(utt)
     runs = defaultdict(list)
     for folder in folders:
         runs[folder.parent.name].append((read_json(folder / "measured.json"), scored[label[folder]]))
-    head = ["vocoder", "seeds", "CPU s", "steps", "parameters", "STFT, log"]
-    head += [*(BY_KEY[key].heading for key in KEYS), "RTF"]
+    return "\n".join(table(runs, scored[NATURAL], singer, utts) for singer, utts in singers.items())
+
+
+def table(runs: dict[str, list[tuple[dict, Run]]], natural: Run, singer: str, utts: list[str]) -> str:
+    """That of one singer: means over seeds, and their range where there are several."""
+    head = ["vocoder", "hears", "seeds", "CPU s", "steps", "parameters", "STFT, log"]
+    head += [*(BY_KEY[key].heading for key in KEYS), "RTF", "on two"]
     lines = [head, ["---"] * len(head)]
-    digits = [3, *(BY_KEY[key].digits for key in KEYS), 3]
+    digits = [3, *(BY_KEY[key].digits for key in KEYS), 3, 3]
     for name, found in runs.items():
-        columns = [[m["log_stft"] for m, _ in found]]
-        columns += [[value(run, key) for _, run in found] for key in KEYS]
-        columns += [[m["rtf"] for m, _ in found]]
+        columns = [[np.mean([m["log_stft"][utt] for utt in utts]) for m, _ in found]]
+        columns += [[value(run.of(utts), key) for _, run in found] for key in KEYS]
+        columns += [[min(m[key] for m, _ in found)] for key in ("rtf", "rtf_two")]
         cells = [spread(values, n) for values, n in zip(columns, digits)]
         spent, steps = (f"{np.mean([m[key] for m, _ in found]):,.0f}" for key in ("train_seconds", "steps"))
-        lines.append([f"`{name}`", str(len(found)), spent, steps, f"{found[0][0]['parameters']:,}", *cells])
-    cells = [spread([value(scored[NATURAL], key)], BY_KEY[key].digits) for key in KEYS]
-    lines.append(["the recording", "", "", "", "", "", *cells, ""])
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+        first = found[0][0]
+        parts = [f"`{name.partition('@')[0]}`", first["hears"], str(len(found)), spent, steps]
+        lines.append([*parts, f"{first['parameters']:,}", *cells])
+    cells = [spread([value(natural.of(utts), key)], BY_KEY[key].digits) for key in KEYS]
+    lines.append(["the recording", *[""] * 6, *cells, "", ""])
+    lines[2:-1] = sorted(lines[2:-1], key=lambda line: float(line[6].split()[0]))
+    rows = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return f"{singer}, {len(utts)} phrases:\n\n{rows}\n"
 
 
 def value(run: Run, key: str) -> float | None:
@@ -188,7 +210,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("words", nargs="*", metavar="NAME[:SEEDS]")
+    parser.add_argument("words", nargs="*", metavar="NAME[@HEARS][:SEEDS]")
     parser.add_argument("--dump", type=Path, required=True)
     parser.add_argument("--data", type=Path, required=True, help="folder of the data dirs")
     parser.add_argument("--out", type=Path, required=True)
@@ -202,7 +224,7 @@ def main() -> None:
         name, _, seeds = word.partition(":")
         for seed in map(int, (seeds or "0").split(",")):
             run_one(name, seed, args)
-    print(table(args))
+    print(tables(args))
 
 
 if __name__ == "__main__":
