@@ -261,8 +261,8 @@ def pack(args: Namespace) -> None:
 @command(
     "write a voice for another player, or say what OpenUtau would say of a bank",
     arg("voice", "exp dir of a finished recipe's acoustic model, or a packed voice", nargs="?"),
-    arg("--to", "which player", choices=("openutau",), default="openutau"),
-    arg("-o --out", "file to write: for OpenUtau a .zip"),
+    arg("--to", "which player", choices=("openutau", "enunu"), default="openutau"),
+    arg("-o --out", "file to write, a .zip"),
     arg("--vocoder", "in place of the voice's own: exp dir of a trained one, or hn"),
     arg("--name", "of the singer; the voice's"),
     arg("--author", "who made the voice", default=""),
@@ -288,10 +288,18 @@ def export(args: Namespace) -> int:
         return 1 if wrong else 0
     if not (args.voice and args.out):
         raise DataError("a voice and -o NAME.zip are needed, or --check BANK")
+    told = {name: getattr(args, name) for name in ("name", "author", "image", "trust_code")}
+    if args.to == "enunu":
+        from nnsvs_lite.export.enunusinger import export_enunu
+
+        if args.vocoder:
+            raise DataError("--vocoder is for --to openutau: the server sings with the voice's own")
+        out = export_enunu(args.voice, args.out, **told)
+        print(f"{out}: for OpenUtau, while 'nnsvs-lite serve --enunu --model {args.voice}' runs")
+        return 0
     from nnsvs_lite.export.openutau import export_openutau
 
-    told = {name: getattr(args, name) for name in ("vocoder", "name", "author", "image", "trust_code")}
-    print(export_openutau(args.voice, args.out, **told))
+    print(export_openutau(args.voice, args.out, vocoder=args.vocoder, **told))
     return 0
 
 
@@ -395,12 +403,24 @@ def sing(args: Namespace) -> None:
     "open a small studio in the browser: write or open a score, sing it, hear it; or answer other editors",
     options.VOICE,
     flag("--voicevox", "answer as the song part of VOICEVOX ENGINE does, in place of the studio"),
-    arg("--port", "port of 127.0.0.1; 0 takes any that is free; 8000, or 50021 for --voicevox", type=int),
+    flag("--enunu", "answer as an ENUNU server does, to OpenUtau, in place of the studio"),
+    arg(
+        "--port",
+        "port of 127.0.0.1; 0 takes any that is free; 8000, 50021 for --voicevox, 15556 for --enunu",
+        type=int,
+    ),
     options.DEVICE,
     flag("--open", "open the page in your browser"),
     options.TRUST_CODE,
 )
 def serve(args: Namespace) -> None:
+    if args.voicevox and args.enunu:
+        raise DataError("--voicevox and --enunu are two servers: start each on its own")
+    if args.enunu:
+        from nnsvs_lite.export.enunu import PORT, serve_enunu
+
+        port = PORT if args.port is None else args.port
+        return serve_enunu(args.model, port, args.device, args.trust_code)
     if args.voicevox:
         from nnsvs_lite.studio.server import need_packages
 

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from nnsvs_lite.corpus.facts import Facts
 from nnsvs_lite.corpus.tree import find_root, find_songs
-from nnsvs_lite.io.atomic import atomic_path, write_text
+from nnsvs_lite.io.atomic import atomic_path, inside, write_text
 from nnsvs_lite.io.errors import DataError
 
 _UTF8 = 0x800
@@ -89,7 +89,7 @@ def unpack(archive: str | os.PathLike, folder: Path) -> None:
         if zipfile.is_zipfile(archive):
             with zipfile.ZipFile(archive) as source:
                 for info in source.infolist():
-                    path = _inside(
+                    path = inside(
                         folder, info.filename if info.flag_bits & _UTF8 else _japanese(info.filename)
                     )
                     if info.is_dir() or path.exists():
@@ -102,7 +102,7 @@ def unpack(archive: str | os.PathLike, folder: Path) -> None:
             # A hard link is read as the file that it is of.
             members = [member for member in source.getmembers() if member.isfile() or member.islnk()]
             for member in members:
-                path = _inside(folder, member.name)
+                path = inside(folder, member.name)
                 data = source.extractfile(member)
                 if data is None or path.exists():
                     continue
@@ -119,13 +119,6 @@ def unpack(archive: str | os.PathLike, folder: Path) -> None:
         if error.errno is not None:
             raise
         raise DataError(f"is no archive that can be unpacked: {error}", archive) from None
-
-
-def _inside(folder: Path, name: str) -> Path:
-    parts = PurePosixPath(name.replace("\\", "/")).parts
-    if not parts or parts[0] == "/" or ".." in parts or ":" in parts[0]:
-        raise DataError(f"holds a file that would lie outside its folder: {name!r}")
-    return folder.joinpath(*parts)
 
 
 def _japanese(name: str) -> str:

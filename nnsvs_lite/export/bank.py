@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -107,12 +108,13 @@ def write_bank(folder: Path, networks: dict[str, Any], credits: Credits) -> None
     }
     for place, own in configs.items():
         write_text(folder / place / "phonemes.json", json.dumps(tokens, ensure_ascii=False, indent=1) + "\n")
-        _write_yaml(folder / place / "dsconfig.yaml", common | own | analysis)
+        write_yaml(folder / place / "dsconfig.yaml", common | own | analysis)
         if place != ".":
-            _write_yaml(folder / place / "dsdict.yaml", words)
+            write_yaml(folder / place / "dsdict.yaml", words)
     player = {"name": "vocoder", "model": "vocoder.onnx"} | analysis | {"pitch_controllable": True}
-    _write_yaml(folder / VOCODER / "vocoder.yaml", player)
-    _write_character(folder, spec, credits, speakers)
+    write_yaml(folder / VOCODER / "vocoder.yaml", player)
+    kind = {"singer_type": "diffsinger", "default_phonemizer": dictionary.phonemizer(spec.codes[0])}
+    write_character(folder, credits, kind, spec.speakers)
 
 
 def _write_speakers(folder: Path, acoustic: graphs.DividedSinger) -> dict[str, Any]:
@@ -128,7 +130,10 @@ def _write_speakers(folder: Path, acoustic: graphs.DividedSinger) -> dict[str, A
     return {"speakers": list(names)}
 
 
-def _write_character(folder: Path, spec: Spec, credits: Credits, speakers: dict[str, Any]) -> None:
+def write_character(folder: Path, credits: Credits, kind: dict[str, str], singers: Sequence[str]) -> None:
+    """The files by which OpenUtau knows a singer: ``kind`` names type and phonemizer, ``singers`` are colours
+    of the voice, if it has several.
+    """
     # OpenUtau finds singers by character.txt, and reads it as character.yaml says.
     name, image = _one_line(credits.name), {}
     if credits.image is not None:
@@ -141,25 +146,31 @@ def _write_character(folder: Path, spec: Spec, credits: Credits, speakers: dict[
     write_text(folder / "character.txt", "".join(f"{key}={value}\n" for key, value in about.items()))
     subbanks = [
         {"color": "" if i == 0 else one, "prefix": "", "suffix": one, "tone_ranges": ["C1-B7"]}
-        for i, one in enumerate(speakers.get("speakers", []))
+        for i, one in enumerate(singers)
     ]
-    more = {"subbanks": subbanks} if subbanks else {}
-    settings = {
-        "singer_type": "diffsinger",
-        "text_file_encoding": "utf-8",
-        "default_phonemizer": dictionary.phonemizer(spec.codes[0]),
-        "portrait_opacity": 0.67,
-    }
-    _write_yaml(folder / "character.yaml", about | settings | more)
-    write_text(
-        folder / "LICENCE.txt", (credits.licence.strip() or "The terms of this voice are not known.") + "\n"
-    )
+    more = {"subbanks": subbanks} if len(singers) > 1 else {}
+    settings = kind | {"text_file_encoding": "utf-8", "portrait_opacity": 0.67}
+    write_yaml(folder / "character.yaml", about | settings | more)
+    terms = credits.licence.strip() or "The terms of this voice are not known."
+    write_text(folder / "LICENCE.txt", terms + "\n")
+
+
+def files_of(folder: Path) -> Iterator[tuple[str, bytes]]:
+    """What to zip of a folder, under its name."""
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        yield f"{folder.name}/{path.relative_to(folder).as_posix()}", path.read_bytes()
+
+
+def file_name(text: str) -> str:
+    """A name that every system takes as a folder's."""
+    return "".join(c if c.isalnum() or c in " ._-" else "_" for c in text).strip(" .")[:80] or "voice"
 
 
 def _one_line(text: str) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:200]
 
 
-def _write_yaml(path: Path, value: dict[str, Any]) -> None:
+def write_yaml(path: Path, value: dict[str, Any]) -> None:
+    """A mapping in its order, in a folder that is made."""
     path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, yaml.safe_dump(value, allow_unicode=True, sort_keys=False, width=100))

@@ -10,12 +10,13 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import yaml
 
 from nnsvs_lite.export.onnxfile import Graph
+from nnsvs_lite.io.atomic import inside
 from nnsvs_lite.io.errors import DataError
 
 MAX_FILES, MAX_BYTES, MAX_TEXT = 10_000, 4 << 30, 64 << 20
@@ -86,11 +87,8 @@ def _unpack(archive: zipfile.ZipFile, folder: Path, path: Path) -> None:
     if len(members) > MAX_FILES or sum(m.file_size for m in members) > MAX_BYTES:
         raise DataError(f"more than {MAX_FILES} files or {MAX_BYTES >> 30} GB", path)
     for member in members:
-        name = PurePosixPath(member.filename.replace("\\", "/"))
-        if name.is_absolute() or ".." in name.parts or ":" in member.filename:
-            raise DataError(f"{member.filename!r} would be unpacked outside its folder", path)
+        target = inside(folder, member.filename, path)
         if not member.is_dir():
-            target = folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
             with archive.open(member) as source, target.open("wb") as out:
                 # No more than it says: a bomb says little.

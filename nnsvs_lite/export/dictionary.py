@@ -37,8 +37,8 @@ def symbols(spec: Spec) -> list[dict[str, str]]:
 
 
 def entries(spec: Spec) -> list[dict]:
-    """Lyrics of one note and their phones: each phone as itself, silences, and what the language lists."""
-    (phones,) = spec.languages
+    """Lyrics of one note and their phones, in the first language: each phone, silences, what it lists."""
+    phones = spec.languages[0]
     known = {phone.symbol for phone in phones.phones}
     words = {name: [name] for name in (*SPECIAL.values(), *known)}
     for lyric in _lyrics(phones.code):

@@ -45,10 +45,7 @@ def main() -> None:
 
 def frames(setup: dict[str, Any]) -> tuple[Any, Any]:
     """Sings with the voice ``setup["model"]``; tasks name one of ``query``, ``f0``, ``volume``, ``wave``."""
-    voice = Singer.load(setup["model"], setup["device"], trust_code=setup.get("trust_code", False))
-    if "pitch" not in voice.vocoder.controls and "mel" in voice.spec.streams:
-        # Griffin-Lim's phases follow no F0 that is drawn.
-        voice.vocoder = load_vocoder(voice.spec, "hn", setup["device"])
+    voice = loaded(**setup)
     if "loudness" not in curve_names(voice.spec.streams):
         what = "an end-to-end voice has no loudness that could be changed: VOICEVOX needs one"
         raise DataError(what, setup["model"])
@@ -69,6 +66,15 @@ def frames(setup: dict[str, Any]) -> tuple[Any, Any]:
         return {task["what"]: curves[task["what"]]}
 
     return ready, do
+
+
+def loaded(model: str | os.PathLike, device: str = "cpu", trust_code: bool = False) -> Singer:
+    """A voice whose vocoder follows an F0 that is drawn, if there is any such; as :meth:`Singer.load`."""
+    voice = Singer.load(model, device, trust_code=trust_code)
+    if "pitch" not in voice.vocoder.controls and "mel" in voice.spec.streams:
+        # Griffin-Lim's phases follow none.
+        voice.vocoder = load_vocoder(voice.spec, "hn", device)
+    return voice
 
 
 def fields(value: Any, what: str, *names: str) -> dict[str, Any]:
@@ -230,30 +236,36 @@ def times_of(phones: Sequence[dict[str, Any]]) -> list[Segment]:
     return out
 
 
-def score_from(labels: Sequence[Segment], f0: np.ndarray, language: Language) -> Score:
-    """Notes for phones and an F0: one for each phone that can be held, from its beginning to the next one's,
-    with the consonants before it, at the median of its F0.
+def medians(labels: Sequence[Segment], f0: np.ndarray) -> list[int | None]:
+    """The MIDI number nearest to the median F0 of each phone; None where nothing is voiced."""
+    parts = (f0[round(label.start * FRAME_RATE) : round(label.end * FRAME_RATE)] for label in labels)
+    voiced = (part[part > 0] for part in parts)
+    return [round(float(hz_to_midi(np.median(part)))) if len(part) else None for part in voiced]
+
+
+def score_from(labels: Sequence[Segment], pitches: Sequence[int | None], language: Language) -> Score:
+    """Notes for phones and a MIDI number, if any, of each: one note for each phone that can be held, from its
+    beginning to the next one's, with the consonants before it, and its pitch.
+
+    Raises DataError for a phone that the language has not, and where none can be held.
     """
     notes: list[Note] = []
     waiting: list[str] = []
-    for label in labels:
+    for label, pitch in zip(labels, pitches):
         phone = language.normal(label.label)
         if phone not in language:
             raise DataError(f"{label.label!r} is not a phoneme of {language.name}")
-        if phone not in language.nuclei and not language.is_silence(phone) and phone not in language.vowels:
+        rest = language.is_silence(phone)
+        if phone not in language.nuclei and not rest and phone not in language.vowels:
             waiting.append(phone)
             continue
-        if language.is_silence(phone) and waiting and notes:
+        if rest and waiting and notes:
             notes[-1] = replace(notes[-1], phones=(*notes[-1].phones, *waiting))
             waiting = []
-        part = f0[round(label.start * FRAME_RATE) : round(label.end * FRAME_RATE)]
-        voiced = part[part > 0]
         last = next((note.pitch for note in reversed(notes) if not note.is_rest), 60)
-        pitch = round(float(hz_to_midi(np.median(voiced)))) if len(voiced) else last
-        rest = language.is_silence(phone)
-        pitch = 0 if rest else min(max(pitch, 1), 127)
+        sung = 0 if rest else min(max(last if pitch is None else pitch, 1), 127)
         notes.append(
-            Note(label.start, label.end, pitch, "" if rest else phone, (*waiting, phone), tempo=120.0)
+            Note(label.start, label.end, sung, "" if rest else phone, (*waiting, phone), tempo=120.0)
         )
         waiting = []
     if waiting and notes:
@@ -274,7 +286,7 @@ def write_wave(voice: Singer, path: str | os.PathLike, query: dict[str, Any], si
 
     language = get_language(voice.spec.codes[0])
     labels, count = times_of(query["phonemes"]), len(query["f0"])
-    score = score_from(labels, query["f0"], language)
+    score = score_from(labels, medians(labels, query["f0"]), language)
     own = np.array(curves_of(performed(voice, score, singer, labels, query["f0"]), count)["volume"])
     asked = query["volume"] * query["volumeScale"]
     by = 20 * np.log10(np.maximum(asked, 1e-5) / np.maximum(own, 1e-5))

@@ -25,14 +25,14 @@ TRUTH = {"note_rest", "retake", "x_masks"}
 """Inputs that are whole numbers or truth values; others are float32."""
 
 
-def package(name: str) -> ModuleType:
-    """A package of the extra ``export``. Raises DataError where it is missing."""
+def package(name: str, extra: str = "export") -> ModuleType:
+    """A package of an extra. Raises DataError where it is missing."""
     import importlib
 
     try:
         return importlib.import_module(name)
     except ImportError:
-        raise DataError(f"this needs {name}: pip install 'nnsvs_lite[export]'") from None
+        raise DataError(f"this needs {name}: pip install 'nnsvs_lite[{extra}]'") from None
 
 
 def kind_of(name: str) -> type:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import os
 import tempfile
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,14 +13,14 @@ from typing import Any
 import numpy as np
 
 from nnsvs_lite import __version__
-from nnsvs_lite.export.bank import Credits, check_spec, modules, write_bank
+from nnsvs_lite.export.bank import Credits, check_spec, file_name, files_of, modules, write_bank
 from nnsvs_lite.export.check import findings
 from nnsvs_lite.export.onnxfile import package
 from nnsvs_lite.export.replay import SAKURA, Call, Player, TuneNote, replayed
 from nnsvs_lite.export.vocoders import Voicing, vocoder_graph
 from nnsvs_lite.features.f0 import hz_to_midi
 from nnsvs_lite.features.spec import Spec
-from nnsvs_lite.io.atomic import write_bytes, write_json
+from nnsvs_lite.io.atomic import write_json, write_zip
 from nnsvs_lite.io.errors import DataError
 
 TOLERANCE = 1e-3
@@ -88,12 +87,12 @@ def export_openutau(
     voicing = Voicing.fit(*_frames(singer))
     networks = modules(acoustic, vocoder_graph(copy.deepcopy(model), voicing))
     with tempfile.TemporaryDirectory(prefix="nnsvs-lite-export-") as folder:
-        root = Path(folder) / (_file_name(told) or "voice")
+        root = Path(folder) / file_name(told)
         write_bank(root, networks, credits)
         record = {"made_with": f"nnsvs_lite {__version__}", "voicing_right": round(voicing.right, 4)}
         record |= prove(root, networks, tune_for(spec))
         write_json(root / RECORD, record)
-        _zip(root, out)
+        write_zip(out, files_of(root), compressed=True)
     return Exported(out, record)
 
 
@@ -182,20 +181,3 @@ def _frames(singer: Any) -> tuple[np.ndarray, np.ndarray]:
     sung = singer.phrases(plan, range(len(plan.phrases)))
     mel = np.concatenate([phrase.streams["mel"] for phrase in sung])
     return mel, np.concatenate([phrase.streams["vuv"][:, 0] > 0.5 for phrase in sung])
-
-
-def _file_name(text: str) -> str:
-    return "".join(c if c.isalnum() or c in " ._-" else "_" for c in text).strip(" .")[:80]
-
-
-def _zip(root: Path, out: Path) -> None:
-    with tempfile.TemporaryDirectory(prefix="nnsvs-lite-export-") as folder:
-        made = Path(folder) / "bank.zip"
-        with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
-            for path in sorted(p for p in root.rglob("*") if p.is_file()):
-                info = zipfile.ZipInfo(
-                    f"{root.name}/{path.relative_to(root).as_posix()}", (1980, 1, 1, 0, 0, 0)
-                )
-                info.create_system, info.external_attr = 3, 0o644 << 16
-                archive.writestr(info, path.read_bytes(), zipfile.ZIP_DEFLATED)
-        write_bytes(out, made.read_bytes())

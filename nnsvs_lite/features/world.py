@@ -97,6 +97,28 @@ def analyse(x: np.ndarray, f0: np.ndarray, config: FeatureConfig) -> tuple[np.nd
     return mgc, pitchwise.bands(x, f0, times, rate, bap_size(rate), config.world.d4c_threshold)
 
 
+def parameters(
+    lf0: np.ndarray, vuv: np.ndarray, mgc: np.ndarray, bap: np.ndarray, config: FeatureConfig
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What WORLD itself takes: F0 (T,) in Hz, 0 where unvoiced, power spectra and aperiodicities
+    (T, fft/2 + 1). Arguments and errors: as of :func:`synthesize`.
+    """
+    streams = {"lf0": lf0, "vuv": vuv, "mgc": mgc, "bap": bap}
+    streams = {name: np.asarray(value, np.float64) for name, value in streams.items()}
+    for name, value in streams.items():
+        if len(value) != len(lf0) or not np.isfinite(value).all():
+            raise ValueError(f"{name} must be finite and have {len(lf0)} frames, like lf0")
+    rate, fft_size = config.sample_rate, fft_size_of(config)
+    if not len(lf0):
+        return np.zeros(0), *np.zeros((2, 0, fft_size // 2 + 1))
+    voiced = streams["vuv"].reshape(-1) >= VUV_THRESHOLD
+    f0 = np.where(voiced, np.exp(streams["lf0"].reshape(-1)), 0.0)
+    spectrum = mgc_to_spectrum(streams["mgc"], alpha_of(config), fft_size)
+    bands = np.ascontiguousarray(np.minimum(streams["bap"], 0.0))
+    aperiodicity = pyworld.decode_aperiodicity(bands, rate, fft_size)
+    return f0, np.ascontiguousarray(spectrum), aperiodicity
+
+
 def synthesize(
     lf0: np.ndarray, vuv: np.ndarray, mgc: np.ndarray, bap: np.ndarray, config: FeatureConfig
 ) -> np.ndarray:
@@ -110,20 +132,9 @@ def synthesize(
     Returns float64 (samples,), ``round(T * frame_shift * sample_rate)`` of them; the peak may exceed 1.
     Raises ValueError where lengths differ or a value is not finite.
     """
-    streams = {"lf0": lf0, "vuv": vuv, "mgc": mgc, "bap": bap}
-    streams = {name: np.asarray(value, np.float64) for name, value in streams.items()}
-    n_frames = len(lf0)
-    for name, value in streams.items():
-        if len(value) != n_frames or not np.isfinite(value).all():
-            raise ValueError(f"{name} must be finite and have {n_frames} frames, like lf0")
-    if n_frames == 0:
+    f0, spectrum, aperiodicity = parameters(lf0, vuv, mgc, bap, config)
+    if not len(f0):
         return np.zeros(0)
-    rate, fft_size = config.sample_rate, fft_size_of(config)
-    voiced = streams["vuv"].reshape(-1) >= VUV_THRESHOLD
-    f0 = np.where(voiced, np.exp(streams["lf0"].reshape(-1)), 0.0)
-    spectrum = mgc_to_spectrum(streams["mgc"], alpha_of(config), fft_size)
-    bands = np.ascontiguousarray(np.minimum(streams["bap"], 0.0))
-    aperiodicity = pyworld.decode_aperiodicity(bands, rate, fft_size)
-    y = pyworld.synthesize(f0, np.ascontiguousarray(spectrum), aperiodicity, rate, config.frame_period)
-    n_samples = config.n_samples(n_frames)
+    y = pyworld.synthesize(f0, spectrum, aperiodicity, config.sample_rate, config.frame_period)
+    n_samples = config.n_samples(len(f0))
     return np.pad(y, (0, max(0, n_samples - len(y))))[:n_samples]

@@ -10,9 +10,9 @@ import shutil
 import stat
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from nnsvs_lite.io.errors import DataError
@@ -131,6 +131,24 @@ def write_bytes(path: str | os.PathLike, data: bytes) -> None:
     """Writes ``data`` to ``path`` atomically."""
     with atomic_path(path) as tmp:
         tmp.write_bytes(data)
+
+
+def write_zip(path: str | os.PathLike, files: Iterable[tuple[str, bytes]], compressed: bool = False) -> None:
+    """Writes a zip file atomically, whose bytes depend on nothing but the names and contents of its files."""
+    kind = zipfile.ZIP_DEFLATED if compressed else zipfile.ZIP_STORED
+    with atomic_path(path) as tmp, zipfile.ZipFile(tmp, "w") as archive:
+        for name, data in files:
+            info = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+            info.create_system, info.external_attr = 3, 0o644 << 16
+            archive.writestr(info, data, kind)
+
+
+def inside(folder: Path, name: str, archive: str | os.PathLike | None = None) -> Path:
+    """Where an archive's member is unpacked. Raises DataError where that is not inside the folder."""
+    parts = PurePosixPath(name.replace("\\", "/")).parts
+    if not parts or parts[0] == "/" or ".." in parts or ":" in parts[0]:
+        raise DataError(f"holds a file that would lie outside its folder: {name!r}", archive)
+    return folder.joinpath(*parts)
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:

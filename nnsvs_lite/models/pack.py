@@ -17,7 +17,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nnsvs_lite import __version__
-from nnsvs_lite.io.atomic import check_regular, check_stored, read_json, read_text, write_bytes, write_json
+from nnsvs_lite.io.atomic import (
+    check_regular,
+    check_stored,
+    read_json,
+    read_text,
+    write_bytes,
+    write_json,
+    write_zip,
+)
 from nnsvs_lite.io.errors import DataError, printable
 from nnsvs_lite.io.settings import Settings
 from nnsvs_lite.io.tables import read_table
@@ -297,15 +305,7 @@ def pack(
     }
     manifest = _manifest(models, corpus, sums)
     text = json.dumps(manifest, ensure_ascii=False, indent=1).encode() + b"\n"
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        for name, data in {MANIFEST: text, **files}.items():
-            # Bytes depend on nothing but names and contents.
-            info = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
-            info.create_system = 3
-            info.external_attr = 0o644 << 16
-            archive.writestr(info, data)
-    write_bytes(out, buffer.getvalue())
+    write_zip(out, [(MANIFEST, text), *files.items()])
     return Pack(Path(out), manifest, files)
 
 

@@ -78,7 +78,9 @@ class Curves:
                 raise DataError(f"larger than {LARGEST_FILE >> 20} MB, which curves of a song are not", path)
             with zipfile.ZipFile(path) as archive:
                 check_stored(archive, size, path)
-                given = {m.filename.removesuffix(".npy"): _array(archive.read(m)) for m in archive.infolist()}
+                given = {
+                    m.filename.removesuffix(".npy"): array_of(archive.read(m)) for m in archive.infolist()
+                }
         except DataError:
             raise
         except FileNotFoundError:
@@ -165,7 +167,7 @@ class Curves:
         return {n: np.concatenate(parts) if len(parts) > 1 else parts[0] for n, parts in whole.items()}
 
 
-def _array(data: bytes) -> np.ndarray:
+def array_of(data: bytes) -> np.ndarray:
     """An array from the bytes of an ``.npy`` file; ValueError for objects, or where sizes disagree."""
     file = io.BytesIO(data)
     if np.lib.format.read_magic(file) != (1, 0):

@@ -29,7 +29,7 @@ def read_ust(path: str | os.PathLike, *, lang: str = "ja") -> Score:
     """
     data = read_bytes(path)
     charset = re.search(rb"(?im)^Charset\s*=\s*([\w.-]+)", data[:4096])
-    setting, sections = _sections(
+    setting, sections = sections_of(
         decode(data, lang, charset[1].decode("ascii", "ignore") if charset else None)
     )
     tempi = []
@@ -63,8 +63,8 @@ def read_ust(path: str | os.PathLike, *, lang: str = "ja") -> Score:
     return assemble(notes, timeline, lang=lang, title=get_text(setting.get("ProjectName", "")))
 
 
-def _sections(text: str) -> tuple[dict[str, str], list[tuple[str, dict[str, str]]]]:
-    """The settings and the notes' fields, by section."""
+def sections_of(text: str) -> tuple[dict[str, str], list[tuple[str, dict[str, str]]]]:
+    """The settings and the notes' fields, by section. Raises DataError where there is none."""
     setting: dict[str, str] = {}
     notes: list[tuple[str, dict[str, str]]] = []
     current: dict[str, str] | None = None
