@@ -12,7 +12,7 @@ import pytest
 from nnsvs_lite.bin import main as dispatcher
 from nnsvs_lite.bin.command import COMMANDS, Command, arg
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.io.stagelog import run_logged, versions
+from nnsvs_lite.io.stagelog import git_commit, run_logged, versions
 
 
 def install(monkeypatch: pytest.MonkeyPatch, run, **attributes) -> None:
@@ -185,3 +185,33 @@ def test_help_into_a_closed_pipe_is_no_traceback() -> None:
     os.close(writer)
     assert done.stderr == ""
     assert done.returncode != 0
+
+
+def test_a_commit_with_changes_is_no_commit(tmp_path, monkeypatch):
+    """Changed and new files are told, but documents and what git ignores."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("GIT_DIR", "GIT_WORK_TREE"):
+        monkeypatch.delenv(name, raising=False)
+
+    def git(*words: str) -> str:
+        who = ["-c", "user.name=a", "-c", "user.email=a@b"]
+        return subprocess.run(
+            ["git", *who, *words], check=True, capture_output=True, text=True
+        ).stdout.strip()
+
+    git("init", "-q")
+    (tmp_path / ".gitignore").write_text("exp/\n")
+    (tmp_path / "model.py").write_text("1\n")
+    git("add", ".")
+    git("commit", "-q", "-m", "a")
+    head = git("rev-parse", "--short", "HEAD")
+    for name in ("exp/model.pt", "deep/RESULTS.md"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).touch()
+    assert git_commit() == head
+    monkeypatch.chdir(tmp_path / "deep")
+    (tmp_path / "new.py").touch()
+    assert git_commit() == f"{head} with uncommitted changes"
+    (tmp_path / "new.py").unlink()
+    (tmp_path / "model.py").write_text("2\n")
+    assert git_commit() == f"{head} with uncommitted changes"

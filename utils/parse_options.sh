@@ -16,12 +16,9 @@
 # user's win. Own values after --when NAME=VALUE hold only where option NAME has that value in the end:
 #
 #   exec ./svs.sh --db-root a --when train_set=train_multi --db-root b -- "$@"
-#
-# is_given NAME then tells whether the user wrote an option, and is_usual NAME... whether options have the values
-# that they have without the user's.
 
 _option_names=()
-declare -A _helps=() _given=() _usual=()
+declare -A _helps=() _given=()
 while IFS=$'\t' read -r _name _help; do
     _option_names+=("${_name}")
     _helps[${_name}]=${_help}
@@ -68,12 +65,6 @@ _take() {
     _taken=2
 }
 
-is_given() { [ -n "${_given[$1]+given}" ]; }
-is_usual() {
-    local name
-    for name; do [ "${!name}" = "${_usual[${name}]}" ] || return 1; done
-}
-
 _own=()
 for ((_i = 1; _i <= $#; _i++)); do
     if [ "${!_i}" = -- ]; then
@@ -115,8 +106,7 @@ while [ $# -gt 0 ]; do
 done
 
 for _name in "${_option_names[@]}"; do
-    _usual[${_name}]=${!_name}
-    ! is_given "${_name}" || printf -v "${_name}" '%s' "${_given[${_name}]}"
+    [ -z "${_given[${_name}]+given}" ] || printf -v "${_name}" '%s' "${_given[${_name}]}"
 done
 if [ "${_asked}" = true ]; then
     _print_options

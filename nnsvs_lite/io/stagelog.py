@@ -26,10 +26,18 @@ def versions() -> dict[str, str]:
 
 
 def git_commit() -> str:
-    """Short commit of the repository around the working folder; empty where there is none."""
-    command = ["git", "rev-parse", "--short", "HEAD"]
+    """Short commit of the repository around the working folder; empty where there is none.
+
+    Where tracked or new files differ from the commit, documents (``.md``) and what git ignores left out, it
+    says so: ``c2d8001 with uncommitted changes``.
+    """
+
+    def git(*words: str) -> str:
+        return subprocess.run(["git", *words], capture_output=True, text=True, check=True).stdout.strip()
+
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        changed = git("status", "--porcelain", "--", ":(top)", ":(top,exclude)*.md")
+        return git("rev-parse", "--short", "HEAD") + (" with uncommitted changes" if changed else "")
     except (OSError, subprocess.CalledProcessError):
         return ""
 

@@ -13,7 +13,7 @@ trackers="harvest dio swift-f0 praat"  # trackers; those that are not installed 
 floor=60  # lowest F0 that is searched, Hz
 ceil=1200  # highest F0 that is searched, Hz
 title=Results  # heading of RESULTS.md
-results_md=RESULTS.md  # where to write the table of the recipe as it is; of any run, where the option is given
+results_md=  # where to write the table, to be kept with the recipe: RESULTS.md; if not given into --expdir
 datadir=data  # where the tables of stage 0 are
 expdir=exp  # where F0, notes and scores are
 logdir=log  # where logs are
@@ -24,9 +24,7 @@ description="Scores F0 trackers on a corpus whose pitch is known, stage by stage
 . ./cmd.sh
 . utils/jobs.sh
 
-# RESULTS.md is of the recipe as it is, on whatever part of the corpus is there.
-table=${expdir}/RESULTS.md
-! is_usual local_data_opts trackers floor ceil && ! is_given results_md || table=${results_md}
+table=${results_md:-${expdir}/RESULTS.md}
 repeat=./run.sh
 for option in local_data_opts trackers floor ceil; do
     value=${!option}

@@ -40,7 +40,7 @@ duration_exp=  # the same for the duration model
 acoustic_exp=  # the same for the acoustic model
 vocoder_exp=  # the same for the vocoder
 inference_tag=  # name of the decode folder, if not that of the time-lag and duration models
-results_md=RESULTS.md  # where to write the table of results of the recipe as it is; of any run, where the option is given
+results_md=  # also write the table of results here, to be kept with the recipe: RESULTS.md
 title=Results  # heading of RESULTS.md
 truth=  # folder in --db-root with known phone times and F0, if the corpus has one
 more_systems=  # more rows for the table, NAME=DIR with waveforms, in eval's decode form; separated by spaces
@@ -116,12 +116,10 @@ dump=${dumpdir}/${feats}${variant}
 # An experiment is called FAMILY_MODEL_FEATURES[_VARIANT][_TAG][_seedSEED].
 suffix=${tag:+_${tag}}
 [ "${seed}" -eq 0 ] || suffix+=_seed${seed}
-# Figures depend on these options alone: where all are the recipe's own, RESULTS.md is its table.
+# Figures depend on these options alone.
 figures=(features_config timelag_config duration_config acoustic_config vocoder_config train_set dev_set eval_set seed
     tag inference_tag local_data_opts timelag_args duration_args acoustic_args vocoder_args timelag_init duration_init
     acoustic_init vocoder_init timelag_exp duration_exp acoustic_exp vocoder_exp evaluate_args)
-own_table=false
-! is_usual "${figures[@]}" && ! is_given results_md || own_table=true
 repeat=./run.sh
 for option in "${figures[@]}"; do
     value=${!option}
@@ -145,9 +143,9 @@ sets=("${train_set}" "${dev_set}" "${eval_set}")
 train() {
     local family=$1 args=$2 exp=$1_exp config=$1_config init=$1_init
     need_file "${dump}/stats.json" "run stage 2 first"
-    local common=(--dump "${dump}" --train-set "${train_set}" --dev-set "${dev_set}" --overwrite "${overwrite}")
-    # Vocoders and end-to-end systems hear the recordings.
-    case ${family} in acoustic | vocoder) common+=(--data "${datadir}") ;; esac
+    # Of the recordings only vocoders and end-to-end systems hear anything.
+    local common=(--dump "${dump}" --data "${datadir}" --train-set "${train_set}" --dev-set "${dev_set}"
+        --overwrite "${overwrite}")
     if [ -n "${named[${family}]}" ]; then
         echo "${!exp} is used as it is (--${family}-exp)."
     else
@@ -288,7 +286,7 @@ if is_due 6; then
         --out "${out}/results.json" --results-md "${out}/RESULTS.md" ${evaluate_args}
     one report nnsvs-lite report --results "${out}/results.json" "${systems[@]}" --out "${out}/report/index.html"
     table=${out}/RESULTS.md
-    if [ "${own_table}" = true ]; then
+    if [ -n "${results_md}" ]; then
         cmp -s "${table}" "${results_md}" || cp "${table}" "${results_md}"
         table=${results_md}
     fi
@@ -296,5 +294,6 @@ if is_due 6; then
     echo "sung songs:    $(readlink -f "${out}/songs")"
     echo "sung phrases:  $(readlink -f "${out}/wav")"
     echo "results:       $(readlink -f "${table}")"
+    echo "scores:        $(readlink -f "${out}/results.json")"
     echo "results page:  $(readlink -f "${out}/report/index.html")"
 fi

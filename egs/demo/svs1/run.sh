@@ -9,5 +9,5 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 exec ./svs.sh --db-root downloads/demo --truth truth --title "The demo corpus" --features-config world_24k \
     --when train_set=train_multi --db-root downloads/demo_multi --dev-set dev_multi --eval-set eval_multi \
     --local-data-opts "--singers 2" --acoustic-args "--training.balance 1" \
-    --title "The demo corpus, several singers" --results-md RESULTS.multi.md \
+    --title "The demo corpus, several singers" \
     -- "$@"
