@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.diffusion import (
     SAMPLERS,
     NoisyStream,
@@ -15,6 +16,7 @@ from nnsvs_lite.models.layers.diffusion import (
 )
 from nnsvs_lite.models.layers.flow import SAMPLERS as FLOW_SAMPLERS
 from nnsvs_lite.models.layers.flow import Straight
+from nnsvs_lite.models.layers.noise import frame_noise
 
 SHAPE = (2, 7, 3)
 
@@ -156,20 +158,37 @@ def test_a_row_is_sung_from_noise_of_its_own_length(sampler):
     cond = torch.randn(2, 9, 5)
     mask = torch.arange(9)[None] < torch.tensor([9, 6])[:, None]
     with torch.no_grad():
-        both = stream.sing(cond, mask, seed=3)
-        alone = stream.sing(cond[1:, :6], mask[1:, :6], seed=3)
-        other = stream.sing(cond, mask, seed=4)
+        both = stream.sing(cond, mask, [3, 5])
+        alone = stream.sing(cond[1:, :6], mask[1:, :6], [5])
+        other = stream.sing(cond, mask, [4, 6])
     torch.testing.assert_close(both[1, :6], alone[0], rtol=1e-4, atol=1e-4)
     assert (both - other).abs().max() > 0.1
+
+
+def test_noise_is_of_an_utterance_a_step_and_a_seed():
+    """Were it that of the frame's number alone, what is drawn would not average out over a set."""
+
+    def drawn(utts, lengths, seed=0, step=0):
+        ids = torch.zeros(len(utts), dtype=torch.long)
+        batch = Batch(utts, torch.tensor(lengths), 4000, ids, ids, seed=seed)
+        return frame_noise(batch.frame_lengths, 4000, 2, batch.seeds, step)
+
+    one, two = drawn(["a", "b"], [4000, 3000])
+    assert torch.equal(drawn(["b"], [3000])[0], two) and not two[3000:].any()
+    others = [two, *drawn(["a"], [4000], seed=1), *drawn(["a"], [4000], step=1)]
+    for other in others:
+        alike = torch.corrcoef(torch.stack([one[:3000], other[:3000]]).flatten(1))[0, 1]
+        assert abs(float(alike)) < 0.06, "5 deviations of that of 6,000 numbers"
+    assert float(one.std()) == pytest.approx(1, abs=0.03)
 
 
 def test_the_loss_of_a_new_denoiser_is_the_mean_size_of_noise():
     stream = denoiser()
     mask = torch.arange(400)[None] < torch.tensor([400, 300])[:, None]
     data, cond = torch.randn(2, 400, 3), torch.randn(2, 400, 5)
-    error, found = stream.learn(data, cond, mask, seed=0)
+    error, found = stream.learn(data, cond, mask, [0, 1])
     assert float(error.detach()) == pytest.approx(np.sqrt(2 / np.pi), abs=0.03)
-    again, _ = stream.learn(data, cond, mask, seed=0)
+    again, _ = stream.learn(data, cond, mask, [0, 1])
     assert torch.equal(error, again) and found.shape == data.shape
 
 
@@ -191,7 +210,7 @@ def test_the_likeliest_way_of_a_new_linear_denoiser_is_the_base():
     stream = denoiser(sampler="ddim", sampling_steps=10, temperature=0.0, linear=True)
     cond, mask = torch.randn(1, 9, 5), torch.ones(1, 9, dtype=torch.bool)
     with torch.no_grad():
-        assert not stream.sing(cond, mask, 0).any()
+        assert not stream.sing(cond, mask, [0]).any()
 
 
 def gaussian(path, deviation):
@@ -282,7 +301,7 @@ NAMES = [(way, name) for way, (_, samplers) in WAYS.items() for name in samplers
 def test_shallow_diffusion_ends_on_the_data_whatever_it_sets_out_from(way, name, depth, x0):
     stream = shallow(way, name, 5, depth, x0)
     mask = torch.ones(2, 7, dtype=torch.bool)
-    found = stream.sing(None, mask, 0, start=torch.full_like(x0, 0.7))
+    found = stream.sing(None, mask, [0, 1], start=torch.full_like(x0, 0.7))
     torch.testing.assert_close(found, x0, rtol=1e-3, atol=1e-3)
     first = stream.net.steps[0]
     assert first == pytest.approx(1000 * depth - 1 if way == "schedule" else 1000 * (1 - depth))
@@ -294,9 +313,9 @@ def test_a_network_that_tells_data_sings_the_auxiliary_before_it_learns(way, nam
     nothing = Still(lambda x, t: torch.zeros_like(x))
     stream = NoisyStream(path, nothing, 3, 2.0, samplers[name], 4, depth=0.6, power=2, tells_data=True).eval()
     mask = torch.ones(2, 7, dtype=torch.bool)
-    found = stream.sing(torch.zeros(1), mask, 0, start=x0)
+    found = stream.sing(torch.zeros(1), mask, [0, 1], start=x0)
     torch.testing.assert_close(found, x0, rtol=1e-3, atol=1e-3)
-    loss, seen = stream.learn(x0 + 0.5, torch.zeros(1), mask, 0, start=x0)
+    loss, seen = stream.learn(x0 + 0.5, torch.zeros(1), mask, [0, 1], start=x0)
     assert float(loss) == pytest.approx(0.25**2, rel=1e-3), "0.5 over the scale of 2, squared"
     torch.testing.assert_close(seen, x0, rtol=1e-3, atol=1e-3)
 
@@ -305,7 +324,7 @@ def test_a_network_that_tells_data_sings_the_auxiliary_before_it_learns(way, nam
 def test_no_depth_leaves_the_auxiliary_as_it_is(way, name, x0):
     stream = shallow(way, name, 5, 0.0, x0)
     start = torch.full_like(x0, 0.7)
-    assert torch.equal(stream.sing(None, torch.ones(2, 7, dtype=torch.bool), 0, start=start), start)
+    assert torch.equal(stream.sing(None, torch.ones(2, 7, dtype=torch.bool), [0, 1], start=start), start)
     assert not stream.net.steps
 
 
@@ -325,7 +344,7 @@ def test_a_shallow_way_starts_on_the_auxiliary_with_noise_on_it(way, name, x0):
     stream = NoisyStream(path, Still(watch), 3, 2.0, samplers[name], 4, depth=0.6).eval()
     mask, start = torch.ones(1, 4000, dtype=torch.bool), torch.full((1, 4000, 3), 1.6)
     with pytest.raises(Stop):
-        stream.sing(torch.zeros(1), mask, 0, start=start)
+        stream.sing(torch.zeros(1), mask, [0], start=start)
     share, rest = path.parts(torch.tensor(path.times(4, 0.6)[:1]))
     assert float(seen[0].mean()) == pytest.approx(float(share) * 0.8, abs=0.03)
     assert float(seen[0].std()) == pytest.approx(float(rest), rel=0.03)
@@ -357,7 +376,7 @@ def test_straightened_ways_are_learnt_from_the_network_itself():
     torch.testing.assert_close(data, first * deviation / (0.04 * 0.09 + 0.64) ** 0.5, rtol=1e-3, atol=1e-3)
     torch.testing.assert_close(path.q_sample(data, torch.tensor([0.2]), far), first)
     stream.net = Still(lambda x, t: torch.zeros_like(x))
-    loss, _ = stream.learn(torch.zeros(1, 500, 3), torch.zeros(1), mask, 0, start)
+    loss, _ = stream.learn(torch.zeros(1, 500, 3), torch.zeros(1), mask, [0], start)
     assert float(loss) == pytest.approx(float((data - far).square().mean()), rel=0.1)
     assert not list(stream.parameters()), "a teacher is no part of a checkpoint"
 

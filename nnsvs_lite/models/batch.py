@@ -50,8 +50,8 @@ _GAMMA = np.uint64(0x9E3779B97F4A7C15)
 
 
 def utterance_seed(seed: int, utt: str) -> int:
-    """What ``seed`` means for one utterance of a set: were it the same for all, each note of a number would
-    be drawn alike in every phrase, and what is drawn would not average out over the set.
+    """What ``seed`` means for one utterance of a set: were it the same for all, each note of a number, or
+    frame, would be drawn alike in every phrase, and what is drawn would not average out over the set.
     """
     return int(note_seeds(seed, 1, zlib.crc32(utt.encode()))[0])
 
@@ -142,6 +142,11 @@ class Batch:
     def to(self, device: torch.device | str) -> Batch:
         """The batch with all its tensors on ``device``."""
         return _moved(self, device)
+
+    @property
+    def seeds(self) -> list[int]:
+        """What ``seed`` means for each utterance."""
+        return [utterance_seed(self.seed, utt) for utt in self.utts]
 
     @property
     def frame_mask(self) -> Tensor:

@@ -136,8 +136,8 @@ class DiffSinger(FftSinger):
             if start is not None:
                 out |= self.errors(start, data, mask)
                 start = start.detach()
-            loss, numbers = self.stream.learn(data, x, mask, batch.seed, start)
+            loss, numbers = self.stream.learn(data, x, mask, batch.seeds, start)
             out["loss_denoiser"] = self.weight * loss
         else:
-            numbers = self.stream.sing(x, mask, batch.seed, batch.temperature, start)
+            numbers = self.stream.sing(x, mask, batch.seeds, batch.temperature, start)
         return out | self.with_pitch(numbers, batch, phone, base, true)

@@ -1,5 +1,6 @@
 """The diffusion system of NNSVS' later recipes: F0 is autoregressive, spectra come from noise."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -51,13 +52,13 @@ class DiffusionNet(nn.Module):
         self.stream = NoisyStream(path, net, dim, *noisy)
 
     def forward(
-        self, x: Tensor, mask: Tensor, true: Tensor | None, seed: int, temperature: float
+        self, x: Tensor, mask: Tensor, true: Tensor | None, seeds: Sequence[int], temperature: float
     ) -> tuple[Tensor | None, Tensor]:
         """The loss, if there are true numbers, and numbers (B, T, dim): in sight, or sung."""
         cond = self.out(self.encoder(x, mask))
         if true is None:
-            return None, self.stream.sing(cond, mask, seed, temperature)
-        return self.stream.learn(true, cond, mask, seed)
+            return None, self.stream.sing(cond, mask, seeds, temperature)
+        return self.stream.learn(true, cond, mask, seeds)
 
 
 class NnsvsDiffusion(NeuralAcoustic):
@@ -122,7 +123,7 @@ class NnsvsDiffusion(NeuralAcoustic):
         losses = {}
         for name, net in self.nets.items():
             losses[f"loss_noise_{name}"], numbers[name] = net(
-                x, mask, true.get(name), seed, batch.temperature
+                x, mask, true.get(name), batch.seeds, batch.temperature
             )
         known = true or numbers
         x = torch.cat([x, *(known[n] for n in self._conditioned_on)], dim=-1)

@@ -318,15 +318,16 @@ class NoisyStream(nn.Module):
         return data, (first - share * data) / rest
 
     def learn(
-        self, data: Tensor, cond: Tensor, mask: Tensor, seed: int, start: Tensor | None = None
+        self, data: Tensor, cond: Tensor, mask: Tensor, seeds: Sequence[int], start: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """The error in the target, and the data in sight, (B, T, dim); ``start`` as in :meth:`sing`.
+        """The error in the target, and the data in sight, (B, T, dim); ``seeds`` and ``start`` as in
+        :meth:`sing`.
 
         In testing, steps and noise are the same every time, or losses could not be compared.
         """
         rows, size, _ = data.shape
         t = self.path.draw(rows, self.depth, self.training, data.device)
-        noise = torch.randn_like(data) if self.training else frame_noise(mask.sum(1), size, self.dim, seed)
+        noise = torch.randn_like(data) if self.training else frame_noise(mask.sum(1), size, self.dim, seeds)
         data = data / self.scale
         if self._teacher:
             with torch.no_grad():
@@ -368,11 +369,11 @@ class NoisyStream(nn.Module):
         self,
         cond: Tensor,
         mask: Tensor,
-        seed: int,
+        seeds: Sequence[int],
         temperature: float = 1.0,
         start: Tensor | None = None,
     ) -> Tensor:
-        """Frames from noise: (B, T, dim); what a row gets depends on its own length alone.
+        """Frames from noise: (B, T, dim); what a row gets depends on its own length and seed alone.
 
         ``temperature`` is one more factor of the noise. With a ``depth`` below 1, ``start`` (B, T, dim) are
         the frames to set out from.
@@ -380,12 +381,11 @@ class NoisyStream(nn.Module):
         lengths, size, temperature = mask.sum(1), mask.shape[1], temperature * self.temperature
 
         def noise(step: int) -> Tensor:
-            # Of each step its own; the numbers only need to differ.
-            return frame_noise(lengths, size, self.dim, seed * 10_007 + step) * temperature
+            return frame_noise(lengths, size, self.dim, seeds, step) * temperature
 
         first = self._first(start, noise(FIRST), self.sampling_steps)
         return self._run(self.net, first, cond, mask, self.sampling_steps, start, noise) * self.scale
 
 
-FIRST = 10_006
+FIRST = -1
 """The number, among those of steps, of the noise to set out from."""

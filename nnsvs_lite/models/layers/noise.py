@@ -1,5 +1,7 @@
 """Chance in inference: the same for an utterance alone and in a batch, on any device."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -9,15 +11,16 @@ BLOCK = 4096
 """Rows of running noise that are drawn at once."""
 
 
-def frame_noise(lengths: Tensor, size: int, dim: int, seed: int) -> Tensor:
-    """Standard normal noise (B, size, dim); row ``b`` depends on ``lengths[b]``, its frames, alone.
+def frame_noise(lengths: Tensor, size: int, dim: int, seeds: Sequence[int], step: int = 0) -> Tensor:
+    """Standard normal noise (B, size, dim) of a step; row ``b`` is that of ``lengths[b]`` frames and of
+    ``seeds[b]``, whatever the others are.
 
     Drawn on the CPU, whose generator gives the same numbers whatever device computes.
     """
     out = torch.zeros(len(lengths), size, dim)
     if lengths.device.type != "meta":
-        for row, length in zip(out, lengths.tolist()):
-            generator = torch.Generator().manual_seed(seed)
+        for row, length, seed in zip(out, lengths.tolist(), seeds, strict=True):
+            generator = torch.Generator().manual_seed(int(note_seeds(seed, 1, step)[0]))
             row[:length] = torch.randn(length, dim, generator=generator)
     return out.to(lengths.device)
 
