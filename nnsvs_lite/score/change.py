@@ -27,7 +27,8 @@ def change(score: Score, transpose: int, tempo: float) -> Score:
     if timeline is not None:
         keys = tuple((at, _key(key, transpose)) for at, key in timeline.keys)
         timeline = dataclasses.replace(timeline.faster(tempo), keys=keys)
-    return dataclasses.replace(score, notes=tuple(notes), timeline=timeline)
+    drawn = None if score.drawn is None else score.drawn.changed(transpose, tempo)
+    return dataclasses.replace(score, notes=tuple(notes), timeline=timeline, drawn=drawn)
 
 
 def _key(key: int, transpose: int) -> int:

@@ -7,10 +7,13 @@ import json
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.timeline import Timeline
+
+if TYPE_CHECKING:
+    from nnsvs_lite.score.drawn import Drawn
 
 REST = 0
 """The pitch of a rest."""
@@ -118,12 +121,14 @@ class Score:
         title: for people.
         timeline: tempo, metre and key; None where nothing but the notes is known, as in
             corpora of labels alone.
+        drawn: pitch and other curves that the score's file has; a data dir and a part of a score keep none.
     """
 
     notes: tuple[Note, ...]
     lang: str = "ja"
     title: str = field(default="", compare=False)
     timeline: Timeline | None = None
+    drawn: Drawn | None = field(default=None, compare=False)
 
     @property
     def duration(self) -> float:
@@ -160,7 +165,7 @@ class Score:
         timeline = self.timeline
         if timeline is not None and moved:
             timeline = timeline.moved(-offset).until(moved[-1].end)
-        return dataclasses.replace(self, notes=moved, timeline=timeline)
+        return dataclasses.replace(self, notes=moved, timeline=timeline, drawn=None)
 
     def to_json(self) -> str:
         """One line of JSON, as in a data dir's ``score`` table."""

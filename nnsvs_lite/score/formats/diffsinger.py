@@ -206,7 +206,7 @@ def _share(
         keep = count
         if word and position < len(phones) and phones[position] not in _SILENT:
             # Behind its first phone a word holds the consonants of the next one.
-            keep = 1 + max(i for i, phone in enumerate(word) if i == 0 or _stays(phone, language))
+            keep = 1 + max(i for i, phone in enumerate(word) if i == 0 or stays(phone, language))
         row.phones, waiting = waiting + word[:keep], word[keep:]
     for before, row in pairwise(rows):
         if row.slur:
@@ -215,7 +215,7 @@ def _share(
             before.phones, row.phones = map(list, carried(before.phones, 2, language))
 
 
-def _stays(phone: str, language: Language | None) -> bool:
+def stays(phone: str, language: Language | None) -> bool:
     """Whether a word keeps a phone that is not its first: pauses, what can be held, and closures."""
     if language is None or phone not in language or phone in _SILENT:
         return phone in _SILENT

@@ -1,0 +1,106 @@
+"""One door for writing scores: the format is picked by the file name's suffix, as for reading."""
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from nnsvs_lite.io.atomic import write_bytes
+from nnsvs_lite.io.errors import DataError, nearest
+from nnsvs_lite.io.leftout import leave_out
+from nnsvs_lite.score.formats.write_ds import ds
+from nnsvs_lite.score.formats.write_midi import midi
+from nnsvs_lite.score.formats.write_musicxml import musicxml
+from nnsvs_lite.score.formats.write_projects import svp, ustx
+from nnsvs_lite.score.formats.write_ust import ust
+from nnsvs_lite.score.song import Song
+from nnsvs_lite.score.types import Phone, Score
+
+
+class Writer(NamedTuple):
+    """A format's name for people, what writes it, and what it holds besides notes, lyrics, tempo and bars:
+    ``parts`` for several scores, and of :func:`_things`.
+    """
+
+    form: str
+    write: Callable[[Sequence[Score], Sequence[Phone]], bytes]
+    holds: frozenset[str]
+
+
+def _writer(form: str, write: Callable[[Sequence[Score], Sequence[Phone]], bytes], holds: str) -> Writer:
+    return Writer(form, write, frozenset(holds.split(", ")))
+
+
+WRITERS: dict[str, Writer] = {
+    **dict.fromkeys(
+        (".musicxml", ".xml"),
+        _writer("MusicXML", lambda s, _: musicxml(Song.of(s[0])), "keys, dynamics, breath marks"),
+    ),
+    **dict.fromkeys((".mid", ".midi"), _writer("MIDI", lambda s, _: midi(s), "parts, keys, dynamics")),
+    ".ust": _writer("UST", lambda s, _: ust(Song.of(s[0])), ""),
+    ".ustx": _writer("USTX", lambda s, _: ustx(s), "parts, phones, pitch, loudness changes"),
+    ".svp": _writer("SVP", lambda s, _: svp(s), "parts, phones, pitch, loudness changes"),
+    ".ds": _writer("DiffSinger's DS", lambda s, sung: ds(s[0], sung), "phones, phone times, pitch"),
+}
+"""By suffix."""
+
+
+def score_bytes(suffix: str, score: Score | Sequence[Score], phones: Sequence[Phone] = ()) -> bytes:
+    """A score as a file of the format of this suffix (``.ustx``), with the curves that are drawn on it.
+
+    What the format cannot hold is left out, and named in one warning.
+
+    Args:
+        score: one, or the parts of one song, of which the first one's tempo and bars are written.
+        phones: those of the score with sung times, as ``Performance.phones`` gives them.
+
+    Raises DataError where no writer has such a suffix, or the format holds one part alone.
+    """
+    writer = _find(suffix)
+    scores = [score] if isinstance(score, Score) else list(score)
+    if not any(note.pitch for one in scores for note in one.notes):
+        raise DataError("the score is empty: it has no notes")
+    if len(scores) > 1 and "parts" not in writer.holds:
+        raise DataError(f"{writer.form} holds one part, not {len(scores)}: choose one")
+    lost = [name for name in _things(scores, phones) if name not in writer.holds]
+    if lost:
+        leave_out(f"{writer.form} has no place for {', '.join(lost)}: not written")
+    return writer.write(scores, phones)
+
+
+def write_score(
+    path: str | os.PathLike, score: Score | Sequence[Score], phones: Sequence[Phone] = ()
+) -> None:
+    """Writes what :func:`score_bytes` gives for the file name's suffix; raises DataError as that does."""
+    _find(Path(path).suffix)
+    write_bytes(path, score_bytes(Path(path).suffix, score, phones))
+
+
+def _find(suffix: str) -> Writer:
+    """The writer of a suffix; DataError where there is none."""
+    writer = WRITERS.get(suffix.lower())
+    if writer is None:
+        hint, known = nearest(suffix, WRITERS), ", ".join(WRITERS)
+        raise DataError(f"no writer for score files named *{suffix}{hint}; known: {known}")
+    return writer
+
+
+def _things(scores: Iterable[Score], phones: Sequence[Phone]) -> list[str]:
+    """What there is to write that not all formats hold."""
+    found: dict[str, bool] = {}
+
+    def see(name: str, there: bool) -> None:
+        found[name] = found.get(name, False) or there
+
+    for score in scores:
+        notes = [note for note in score.notes if note.pitch]
+        keys = score.timeline.keys if score.timeline is not None else ()
+        see("keys", any(key for _, key in keys))
+        see("dynamics", len({note.velocity for note in notes}) > 1)
+        see("breath marks", any(note.breath for note in notes))
+        see("phones", any(note.phones for note in notes))
+        see("pitch", score.drawn is not None and score.drawn.pitch is not None)
+        for name in score.drawn.curves if score.drawn is not None else ():
+            see(name.replace("_change", " changes") if name.endswith("_change") else name, True)
+    see("phone times", bool(phones))
+    return [name for name, there in found.items() if there]

@@ -1,0 +1,112 @@
+"""What the writers of formats that count ticks have in common: notes, bars and curves of a score in ticks."""
+
+from collections.abc import Iterator
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from nnsvs_lite.score.drawn import STEP, times
+from nnsvs_lite.score.song import Song, SongNote
+from nnsvs_lite.score.timeline import Metre
+from nnsvs_lite.score.types import Score
+
+
+class Placed(NamedTuple):
+    """A note from one tick to another."""
+
+    start: int
+    end: int
+    note: SongNote
+
+
+class Written:
+    """A score for a file that counts so many ticks to a quarter note.
+
+    Attributes:
+        notes: that can be sung, and breaths; none shorter than a tick.
+        tempi: (tick, quarter notes a minute).
+        bars: (number of the bar from 0, its tick, the time signature's numbers), where the signature changes.
+    """
+
+    def __init__(self, score: Score, ticks: int):
+        self.score, self.ticks, self.song = score, ticks, Song.of(score)
+        placed = [Placed(self.tick(n.at), self.tick(n.end), n) for n in self.song.notes]
+        self.notes = [row for row in placed if row.start < row.end]
+        self.tempi = [(self.tick(at), float(bpm)) for at, bpm in self.song.timeline.tempi]
+
+    def tick(self, at: float) -> int:
+        """The tick nearest to a position in quarter notes."""
+        return round(at * self.ticks)
+
+    @property
+    def bars(self) -> list[tuple[int, int, tuple[int, int]]]:
+        timeline, found = self.song.timeline, []
+        lines = timeline.bar_lines(max(self.song.length, 1e-3))
+        for number, (line, after) in enumerate(zip(lines, [*lines[1:], None])):
+            metre = timeline.metre(line)
+            # A pick-up, or a bar that another metre cuts short, is a bar of its own length.
+            whole = after is None or abs(after - line - metre.length) < 1e-4
+            signature = (metre if whole else Metre(line, 1, after - line, 0, metre.beat_type)).signature
+            if not found or found[-1][2] != signature:
+                found.append((number, self.tick(line), signature))
+        return found
+
+    @cached_property
+    def _pitch(self) -> tuple[np.ndarray, np.ndarray]:
+        """Times, and MIDI numbers, where a pitch is drawn."""
+        drawn = None if self.score.drawn is None else self.score.drawn.pitch
+        if drawn is None:
+            return np.zeros(0), np.zeros(0)
+        where = np.flatnonzero(np.isfinite(drawn))
+        return where * STEP, drawn[where]
+
+    def bends(self, step: int) -> Iterator[tuple[Placed, np.ndarray, np.ndarray]]:
+        """Each note with ticks, ``step`` apart from its first to its last, and by how many cents the drawn
+        pitch is off there; none where no pitch is drawn on the note."""
+        time, pitch = self._pitch
+        for row in self.notes:
+            xs = np.unique(
+                np.r_[row.start, np.arange(-(-row.start // step) * step, row.end, step), row.end - 1]
+            )
+            seconds = times(self.song.timeline, xs / self.ticks)
+            first, last = np.searchsorted(time, [seconds[0] - STEP / 2, seconds[-1] + STEP / 2])
+            if row.note.pitch and first < last:
+                near = slice(max(first - 1, 0), last + 1)
+                near_time, near_pitch = time[near], pitch[near]
+                kept = (near_time > seconds[0] - 1.5 * STEP) & (near_time < seconds[-1] + 1.5 * STEP)
+                yield row, xs, 100 * (np.interp(seconds, near_time[kept], near_pitch[kept]) - row.note.pitch)
+
+    def pitch_curve(self, step: int) -> tuple[np.ndarray, np.ndarray]:
+        """Ticks in order, and cents that are drawn on the notes; 0 at both ends of notes without any."""
+        bent = {row.start: (xs, cents) for row, xs, cents in self.bends(step)}
+        if not bent:
+            return np.zeros(0, int), np.zeros(0)
+        flat = {row.start: (np.array([row.start, row.end - 1]), np.zeros(2)) for row in self.notes}
+        rows = [bent.get(start, row) for start, row in flat.items()]
+        xs, first = np.unique(np.concatenate([row[0] for row in rows]), return_index=True)
+        return xs, np.concatenate([row[1] for row in rows])[first]
+
+    def curve(self, name: str, step: int) -> tuple[np.ndarray, np.ndarray]:
+        """Ticks ``step`` apart, and a drawn curve of this name there; none where there is none."""
+        drawn = {} if self.score.drawn is None else self.score.drawn.curves
+        if name not in drawn:
+            return np.zeros(0, int), np.zeros(0)
+        xs = np.arange(0, self.tick(self.song.length) + step, step)
+        value = drawn[name]
+        ys = np.interp(times(self.song.timeline, xs / self.ticks), np.arange(len(value)) * STEP, value)
+        return xs, ys
+
+
+def thinned(xs: np.ndarray, ys: np.ndarray) -> tuple[list[int], list[float]]:
+    """Points without those between two of the same height."""
+    kept = np.ones(len(xs), bool)
+    kept[1:-1] = (ys[1:-1] != ys[:-2]) | (ys[1:-1] != ys[2:])
+    return xs[kept].tolist(), ys[kept].tolist()
+
+
+def lyric_of(note: SongNote, held: str) -> str:
+    """A note's lyric; ``held`` where the syllable before goes on, a hint where there are only phones."""
+    if note.lyric or not note.phones:
+        return note.lyric or held
+    return f"[{' '.join(note.phones)}]"

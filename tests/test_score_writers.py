@@ -1,0 +1,95 @@
+"""Scores that are written and read again are the same, in every format."""
+
+import dataclasses
+from fractions import Fraction
+
+import pytest
+import scorefiles
+
+from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.io.leftout import listening, strictly
+from nnsvs_lite.score.formats.readers import read_score
+from nnsvs_lite.score.formats.writers import WRITERS, score_bytes, write_score
+
+THIRD, FIFTH = Fraction(1, 3), Fraction(2, 5)
+TUNES = {
+    "plain": scorefiles.JAPANESE,
+    "tempi": scorefiles.tune(
+        "60 2 さ, 62 4 く, 64 1 ら, 65 1 -, r 4, 62 4 は", [(0, 77.7), (1, 60.0), (5, 143.25), (9, 90.0)]
+    ),
+    "tuplets": scorefiles.tune(
+        f"60 {THIRD} さ, 62 {THIRD} く, 64 {THIRD} ら, 65 {FIFTH} は, 65 {FIFTH} る, 67 {FIFTH} が, r {FIFTH}"
+        f", 69 {FIFTH} き, 62 2 た",
+        beats=3,
+    ),
+    "held": scorefiles.tune(
+        "r 4, 60 1 か, 62 1 -, 64 1 -, 62 1 きっ, 64 1 -, r 1/2, 65 1/2 ん, 67 1 -, 60 1 っ"
+    ),
+}
+
+
+def song(folder, name="plain", phones=False):
+    path = folder / f"{name}.ustx"
+    path.write_bytes(scorefiles.ustx(TUNES[name]))
+    return read_score(path, phones=phones)
+
+
+def rows(score, tempo=True):
+    """What must survive."""
+    return [
+        (round(n.start, 4), round(n.end, 4), n.pitch, n.lyric, n.slur, round(n.tempo, 2) if tempo else 0)
+        for n in score.notes
+    ]
+
+
+@pytest.mark.parametrize("name", TUNES)
+@pytest.mark.parametrize("suffix", WRITERS)
+def test_a_tune_comes_back(tmp_path, name, suffix):
+    score = song(tmp_path, name, phones=suffix == ".ds")
+    path = tmp_path / f"again{suffix}"
+    write_score(path, score)
+    again = read_score(path, phones=suffix == ".ds")
+    # DS has neither tempo nor bars, UST no tempo that changes inside a note.
+    timed = suffix != ".ds" and (suffix, name) != (".ust", "tempi")
+    assert rows(again, timed) == rows(score, timed)
+    if suffix == ".ds":
+        assert [note.phones for note in again.notes] == [note.phones for note in score.notes]
+    if timed:
+        found, known = again.timeline, score.timeline
+        assert [at for at, _ in found.tempi] == [at for at, _ in known.tempi]
+        assert [bpm for _, bpm in found.tempi] == pytest.approx([bpm for _, bpm in known.tempi], abs=0.005)
+        assert found.metres == known.metres
+    # The same score gives the same bytes.
+    assert score_bytes(suffix, score) == path.read_bytes()
+
+
+@pytest.mark.parametrize("suffix", [".ustx", ".svp", ".mid"])
+def test_parts_are_tracks(tmp_path, suffix):
+    parts = [song(tmp_path), song(tmp_path, "held")]
+    path = tmp_path / f"two{suffix}"
+    parts[1] = dataclasses.replace(parts[1], timeline=parts[0].timeline)
+    write_score(path, parts)
+    for number, part in enumerate(parts, 1):
+        again = read_score(path, part=number, phones=False)
+        assert [(n.pitch, n.lyric, n.slur, n.beats) for n in again.notes if n.pitch] == [
+            (n.pitch, n.lyric, n.slur, n.beats) for n in part.notes if n.pitch
+        ]
+
+
+def test_what_cannot_be_written_is_said(tmp_path):
+    score = song(tmp_path, phones=True)
+    with pytest.raises(
+        DataError, match=r"no writer for score files named \*\.svg \(did you mean '.svp'\?\); known: "
+    ):
+        write_score(tmp_path / "a.svg", score)
+    with pytest.raises(DataError, match="UST holds one part, not 2: choose one"):
+        score_bytes(".ust", [score, score])
+    with listening() as said:
+        score_bytes(".ust", score)
+    assert said == ["UST has no place for phones: not written"]
+    with strictly(), pytest.raises(DataError, match="UST has no place for phones: not written"):
+        score_bytes(".ust", score)
+    rests = dataclasses.replace(score, notes=score.notes[:1])
+    with pytest.raises(DataError, match="the score is empty: it has no notes"):
+        write_score(tmp_path / "a.ustx", rests)
+    assert not (tmp_path / "a.ustx").exists()
