@@ -105,7 +105,7 @@ def test_wrong_options_are_one_line(monkeypatch, capsys, words: list[str], messa
 
 def test_overrides_are_handed_on(monkeypatch) -> None:
     seen = []
-    install(monkeypatch, seen.append, overrides=True)
+    install(monkeypatch, seen.append, overrides="any")
     words = ["--model.layer_sizes", "8", "--out_dir", "x", "--training.seed=-1"]
     assert dispatcher.main(["toy-tool", *words]) == 0
     assert seen[0].out_dir == "x"

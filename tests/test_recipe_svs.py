@@ -455,6 +455,8 @@ def test_a_table_outside_exp_is_written_on_request_alone(recipe: Recipe) -> None
     done = recipe.run()
     assert not table.exists() and (recipe.folder / decode / "RESULTS.md").exists()
     assert f"{decode}/RESULTS.md" in done.stdout
+    # What a sweep looks for.
+    assert f"\nscores:        {recipe.folder.resolve()}/{decode}/results.json\n" in done.stdout
     recipe.run("--stage", "6", "--results-md", "RESULTS.md")
     assert table.read_text() == f"{decode}/results.json\n"
 

@@ -21,14 +21,14 @@ class Command(NamedTuple):
         stage: of a step of a recipe, the option that names the folder to write, or ``option.parent``, or
             ``option|other`` where the first may be left out: one run at a time writes it, and its output
             begins with command, versions and host, ends with the time.
-        overrides: whether ``--any.key value`` may follow, for values of a YAML; these are ``args.overrides``.
+        overrides: what other options than these may follow, in words; they are ``args.overrides``.
     """
 
     help: str
     run: Callable[[argparse.Namespace], int | None]
     arguments: tuple[Argument, ...] | Mapping[str, tuple[str, tuple[Argument, ...]]]
     stage: str = ""
-    overrides: bool = False
+    overrides: str = ""
 
     def declare(self, parser: argparse.ArgumentParser) -> None:
         """Adds all arguments to a parser."""
@@ -45,7 +45,7 @@ COMMANDS: dict[str, Command] = {}
 """All commands by name."""
 
 
-def command(text: str, *arguments: Any, stage: str = "", overrides: bool = False) -> Callable:
+def command(text: str, *arguments: Any, stage: str = "", overrides: str = "") -> Callable:
     """Enters a function under its own name, with hyphens, as a command of these arguments."""
 
     def enter(run: Callable) -> Callable:

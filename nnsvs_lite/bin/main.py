@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from nnsvs_lite import __version__
-from nnsvs_lite.bin import pitch, stages, tools  # noqa: F401 - they fill the table
+from nnsvs_lite.bin import pitch, research, stages, tools  # noqa: F401 - they fill the table
 from nnsvs_lite.bin.command import COMMANDS, Command
 from nnsvs_lite.io.errors import DataError, nearest
 from nnsvs_lite.io.leftout import strictly
@@ -110,15 +110,14 @@ def parser_of(name: str) -> Parser:
     """The parser of one command."""
     command = COMMANDS[name]
     parser = Parser(prog=f"{PROGRAM} {name}", description=command.help)
-    if command.overrides:
-        parser.epilog = "Any value of the YAML can be given: --model.NAME VALUE, --training.NAME VALUE."
+    parser.epilog = command.overrides
     command.declare(parser)
     return parser
 
 
 def parse(name: str, argv: Sequence[str]) -> argparse.Namespace:
     """Reads the options of one command; UsageError for an unknown, missing or malformed one."""
-    parser, overrides = parser_of(name), COMMANDS[name].overrides
+    parser, overrides = parser_of(name), bool(COMMANDS[name].overrides)
     spelt, unknown = spell_options(argv, parser.long_options(), overrides)
     args, rest = parser.parse_known_args(spelt)
     if rest:

@@ -255,7 +255,7 @@ def stats(args: Namespace) -> None:
         choices=("true", "false"),
         default="false",
     ),
-    overrides=True,
+    overrides="Any value of the YAML can be given: --model.NAME VALUE, --training.NAME VALUE.",
 )
 def train(args: Namespace) -> None:
     from nnsvs_lite.io.settings import find_config

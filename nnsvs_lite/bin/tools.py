@@ -1,6 +1,5 @@
 """Commands beside the recipe's steps; each calls one function of the package, imported when it runs."""
 
-import shlex
 import sys
 from argparse import Namespace
 from pathlib import Path
@@ -185,38 +184,6 @@ def align_report(args: Namespace) -> None:
     from nnsvs_lite.report.alignment import align_report
 
     print(align_report(args.out, args.data, utts=args.utt, worst=args.worst))
-
-
-@command(
-    "set scored experiments side by side: a table with intervals, and one HTML page",
-    arg(
-        "experiments",
-        "results.json, decode folder, or exp dir of an acoustic model; several of one NAME are seeds of "
-        "one system",
-        nargs="+",
-        metavar="[NAME=]EXP",
-    ),
-    arg("-o --out", "HTML file to write; only the table without it", type=Path),
-    arg("--title", "heading of the page", default="Comparison"),
-    arg("--baseline", "system that the others are set against (rule, else the first)"),
-    flag("--pool-seeds", "take names that differ in _seed<number> for one system"),
-    arg("--phrases", "how many phrases can be heard, spread over the set; else all", type=int),
-    options.MEGABYTES,
-)
-def compare(args: Namespace) -> None:
-    from nnsvs_lite.report.comparison import compare
-    from nnsvs_lite.report.markdown import comparison_tables
-
-    if args.phrases is not None and args.phrases < 1:
-        raise DataError(f"must be at least 1, not {args.phrases}", "--phrases")
-    comparison = compare(args.experiments, args.baseline, args.pool_seeds)
-    print(comparison_tables(comparison), end="")
-    if args.out is not None:
-        from nnsvs_lite.report.page import build_comparison
-
-        words = shlex.join(["nnsvs-lite", "compare", *args.experiments])
-        build_comparison(comparison, args.out, args.title, words, args.phrases, args.megabytes)
-        print(f"\ncompare: {args.out} written")
 
 
 @command(
