@@ -36,7 +36,7 @@ def test_identical_input_has_no_error(f0, mgc):
         ("onset", "nucleus", "phone", "syllable"), times
     )
     for measure in (measure for measure in MEASURES if measure.group != "life"):
-        perfect = 1.0 if measure.better == "higher" else 0.0
+        perfect = 1.0 if measure.better in ("higher", "natural") else 0.0
         assert value(measure.key, known[measure.of], known[measure.of]) == pytest.approx(perfect), measure.key
 
 
@@ -60,6 +60,14 @@ def test_mel_distance_of_twice_the_amplitude_is_six_decibels(mgc):
         config = MelConfig(log=log, power=power)
         pair = (mgc, mgc + power * np.log(2.0) / np.log(base))
         assert value("mel_db", *(mel_in_decibel(mel, config) for mel in pair)) == pytest.approx(6.020599913)
+
+
+def test_spectra_of_half_the_movement_have_a_quarter_of_the_variance(mgc):
+    half = mgc.mean(0) + (mgc - mgc.mean(0)) / 2
+    assert value("mel_gv_ratio", mgc, half) == pytest.approx(0.25)
+    half[:, : mgc.shape[1] // 2] = mgc[:, : mgc.shape[1] // 2] + 3.0
+    share = mgc.shape[1] // 2 / mgc.shape[1]
+    assert value("mel_gv_ratio", mgc, half) == pytest.approx(share + (1 - share) / 4)
 
 
 def test_gain_leaves_mcd_alone(mgc):

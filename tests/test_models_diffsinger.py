@@ -11,7 +11,7 @@ from models_common import ROOT, batch_of, shaken
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.tables import FeatureReader
 from nnsvs_lite.models.batch import collate
-from nnsvs_lite.models.checkpoint import save_model
+from nnsvs_lite.models.checkpoint import load_model, save_model
 from nnsvs_lite.models.config import Config
 from nnsvs_lite.models.layers.expand import phone_of_frame
 from nnsvs_lite.models.layers.lynxnet import LynxNet2
@@ -256,6 +256,29 @@ def test_a_denoiser_learns_on_top_of_a_frozen_fft_singer(spec, items, tmp_path):
         torch.testing.assert_close(model.infer(batch)["mgc"], base.infer(batch)["mgc"], rtol=1e-4, atol=1e-4)
     with pytest.raises(DataError, match="a FftSinger is to be trained, it is a DiffSinger"):
         transfer(base, model, tmp_path)
+
+
+def test_the_depth_is_found_on_a_trained_base_and_goes_with_the_weights(spec, items, tmp_path):
+    words = ("freeze=true", "boundary=20", "depth=1.0")
+    model = named("diffsinger_tiny", spec, *words)
+    assert model.fits and model.stream.depth == 1
+    with pytest.raises(DataError, match="--init"):
+        model.fit(items)
+    transfer(model, shaken(named("fft_singer_tiny", spec), 0.05), tmp_path)
+    state = torch.get_rng_state()
+    model.fit(items)
+    depth = model.stream.depth
+    assert 0 < depth < 1 and torch.equal(torch.get_rng_state(), state)
+    options = [f"--model.{word}" for word in words]
+    config = Config.read(ROOT / "conf/acoustic/diffsinger_tiny.yaml", options)
+    save_model(tmp_path / "model.pt", model, config, {})
+    again = load_model(tmp_path / "model.pt")
+    assert again.stream.depth == depth
+    again.stream.depth = 0.0
+    assert again.stream.depth == 0
+    for other in (["boundary=5"], ["boundary=5", "freeze=true", "decoder=null", "depth=1.0"]):
+        with pytest.raises(DataError, match="needs a decoder and freeze: true"):
+            named("diffsinger_tiny", spec, *other)
 
 
 def test_few_steps_need_a_teacher_and_learn_its_ways(spec, items):

@@ -305,6 +305,10 @@ MEASURES = (
     Measure("mel_db", "Mel distance", "dB", "lower", 2, "more", "mel", mel_distance, MEAN,
             "mean absolute difference of log-mel spectra over bands, same frames as MCD; only where the "
             "features have mel spectra"),
+    Measure("mel_gv_ratio", "GV ratio, mel bands", "", "natural", 2, "more", "mel", life.spreads,
+            VARIANCE_RATIO,
+            "variance of log-mel spectra over frames of sung phones, system to recording, mean over bands; "
+            "only where the features have mel spectra"),
     Measure("f0_correlation", "F0 correlation", "", "higher", 4, "more", "f0", voiced_pairs, PEARSON,
             "Pearson correlation of F0 in Hz over frames voiced in both"),
     Measure("rpa", "RPA", "%", "higher", 1, "more", "f0", pitch_hits, MEAN,

@@ -118,12 +118,14 @@ def f0_modulation(f0: np.ndarray, spans: Sequence[tuple[int, int]], frame_shift:
     return sums
 
 
+def spread(x: np.ndarray) -> np.ndarray:
+    """``(columns + 1,)``: rows, and each column's sum of squares about its mean."""
+    return np.append(len(x), np.sum((x - x.mean(axis=0)) ** 2, axis=0) if len(x) else np.zeros(x.shape[1]))
+
+
 def variation(pieces: Sequence[np.ndarray]) -> np.ndarray:
     """``(order + 1,)``: frames, and the sum of squares of c1, c2, ... about the mean of each piece of mgc."""
-    rows = [
-        np.append(len(x), np.sum((x[:, 1:] - x[:, 1:].mean(axis=0)) ** 2, axis=0)) for x in pieces if len(x)
-    ]
-    return np.sum(rows, axis=0)
+    return np.sum([spread(x[:, 1:]) for x in pieces if len(x)], axis=0)
 
 
 def mgc_modulation(mgc: np.ndarray, frame_shift: float) -> np.ndarray:
@@ -215,6 +217,11 @@ def both_sums(ref: np.ndarray, est: np.ndarray) -> np.ndarray:
 def variances(low: int, high: int):
     """:func:`variation` of both, of the coefficients ``low`` to ``high``."""
     return lambda ref, est: both_sums(*(np.append(x[0], x[low : high + 1]) for x in (ref, est)))
+
+
+def spreads(ref: np.ndarray, est: np.ndarray) -> np.ndarray:
+    """:func:`spread` of both, of all columns."""
+    return both_sums(spread(ref), spread(est))
 
 
 def variance_ratio(sums: np.ndarray) -> float:

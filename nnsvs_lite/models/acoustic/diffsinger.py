@@ -1,9 +1,10 @@
 """DiffSinger (Liu et al. 2022, arXiv:2105.02446) in all its pipelines, by diffusion or by rectified flow."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
+import torch
 from torch import Tensor, nn
 
 from nnsvs_lite.features.spec import Spec
@@ -16,8 +17,10 @@ from nnsvs_lite.models.acoustic.fft_singer import (
     PitchSize,
     SpectraDecoderSize,
 )
-from nnsvs_lite.models.batch import Batch, Example
+from nnsvs_lite.models.batch import Batch, Example, collate
+from nnsvs_lite.models.layers.boundary import Pair, find_depth
 from nnsvs_lite.models.layers.diffusion import NoisyStream, WaveNet
+from nnsvs_lite.models.layers.expand import phone_of_frame
 from nnsvs_lite.models.layers.flow import AnySampler, PathKind, way_of
 from nnsvs_lite.models.layers.lynxnet import LynxNet2
 from nnsvs_lite.models.layers.outputs import Scaling
@@ -25,6 +28,8 @@ from nnsvs_lite.models.layers.variance_curves import VarianceSize
 from nnsvs_lite.models.neural import Streams
 from nnsvs_lite.models.options import AcousticOptions, Positive, Rate, Size, Weight
 
+PIECE, PIECES = 200, 200
+"""Frames of each piece that a boundary is found in, and how many pieces at most."""
 Count = Annotated[int, Within(1, 10_000)]
 
 
@@ -61,9 +66,10 @@ class DiffSinger(FftSinger):
     Args:
         path: ``diffusion``, or ``flow``, rectified flow. denoiser: its network.
         steps, beta_end: of the :class:`~nnsvs_lite.models.layers.diffusion.Schedule` of ``diffusion``.
-        depth, scale, temperature, linear, tells_data, power: see :class:`NoisyStream`. There is no boundary
-            predictor: the depth is stated, and can be set after training (``model.stream.depth``), not beyond
-            that of it.
+        depth, scale, temperature, linear, tells_data, power: see :class:`NoisyStream`. The depth can be set
+            after training (``model.stream.depth``), not beyond that of it.
+        boundary: where not 0, the depth is not stated but found, by a boundary predictor that learns so many
+            steps before this training (:mod:`nnsvs_lite.models.layers.boundary`): needs ``freeze``.
         sampler, sampling_steps: how to sing. ``ddpm``, ``ddim``, ``plms`` are for diffusion, ``euler``,
             ``midpoint`` for flow, ``dpm`` for both.
         weight: of the denoiser's loss.
@@ -99,6 +105,7 @@ class DiffSinger(FftSinger):
         weight: Weight = 1.0,
         freeze: bool = False,
         reflow: Annotated[int, Within(0, 10_000)] = 0,
+        boundary: Annotated[int, Within(0, 100_000)] = 0,
         options: AcousticOptions | None = None,
     ):
         super().__init__(spec, encoder, decoder, pitch, inputs, f0, scaling, places, variance, options)
@@ -107,25 +114,69 @@ class DiffSinger(FftSinger):
             raise DataError("less than 1 needs a decoder, whose spectra to set out from", "depth")
         if reflow and (path != "flow" or not freeze):
             raise DataError("needs path: flow and freeze: true", "reflow")
+        if boundary and (decoder is None or not freeze):
+            raise DataError("needs a decoder and freeze: true", "boundary")
         net = denoiser.build(self.size, encoder.dim)
         options = (sample, sampling_steps, temperature, linear, depth, power, tells_data)
         self.stream = NoisyStream(way, net, self.size, scale, *options)
         self.diffused = tuple(self.spectra)
-        self.weight, self.reflow, self.frozen = weight, reflow, freeze
+        self.weight, self.reflow, self.boundary = weight, reflow, boundary
+        if boundary:
+            self.stream.keep_depth()
         if freeze:
             self.requires_grad_(False)
             self.stream.requires_grad_(True)
 
     @property
     def fits(self) -> bool:
-        return self.reflow > 0 or super().fits
+        return self.reflow > 0 or self.boundary > 0 or super().fits
 
     def fit(self, examples: Sequence[Example]) -> None:
         super().fit(examples)
+        if self.boundary:
+            if not self.head.weight.any():
+                raise DataError("the depth is that of a trained FFT-Singer: name it (--init)", "boundary")
+            self.stream.depth = self._find_depth(examples)
+            print(f"shallow diffusion sets out from a depth of {self.stream.depth:.3f}", flush=True)
         if self.reflow:
             if not self.stream.net.exit.weight.any():
                 raise DataError("a few-step model learns from a trained one: name it (--init)", "reflow")
             self.stream.straighten(self.reflow)
+
+    @torch.no_grad()
+    def _pieces(self, examples: Sequence[Example]) -> Iterator[tuple[Tensor, Tensor]]:
+        """True numbers and the decoder's, (PIECE, size), amid each utterance that is long enough."""
+        for example in examples:
+            batch = self.heard(collate([example], self.spec.frame_shift))
+            phone = phone_of_frame(batch)
+            base = self.space.base(batch, phone)
+            true = self.space.encode(batch.streams, base)
+            made = self.decoded(self.told(batch, phone, base, true)[0], batch.frame_mask)
+            first = (batch.max_frames - PIECE) // 2
+            if first >= 0:
+                yield tuple(
+                    x[0, first : first + PIECE] / self.stream.scale for x in (self.joined(true), made)
+                )
+
+    def _find_depth(self, examples: Sequence[Example]) -> float:
+        training = self.training
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            chosen = torch.randperm(len(examples))[:PIECES].tolist()
+            pieces = [*self.eval()._pieces([examples[i] for i in chosen])]
+            self.train(training)
+            if not pieces:
+                raise DataError(
+                    f"no utterance has the {PIECE} frames that a boundary is found in", "boundary"
+                )
+            true, made = map(torch.stack, zip(*pieces))
+            mask = torch.ones(true.shape[:2], dtype=torch.bool)
+
+            def draw(step: int) -> Pair:
+                rows = torch.randint(len(true), (8,))
+                return true[rows], made[rows], mask[rows]
+
+            return find_depth(self.stream.path, draw, [(true, made, mask)], self.boundary, self.size)
 
     def outputs(self, batch: Batch, phone: Tensor, base: Streams, true: Streams) -> Streams:
         mask = batch.frame_mask

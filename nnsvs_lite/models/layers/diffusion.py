@@ -288,10 +288,25 @@ class NoisyStream(nn.Module):
         self.tells_data = tells_data
         self.path, self.net, self.dim, self.scale = path, net, dim, scale
         self.sampler, self.sampling_steps, self.temperature = sampler, sampling_steps, temperature
-        self.linear, self.depth, self.power = linear, depth, power
+        self.linear, self._depth, self.power = linear, depth, power
+        self.register_buffer("found_depth", None)
         # In a list, so that it is no part of the weights: who takes up a training has the teacher's still.
         self._teacher: list[nn.Module] = []
         self._teacher_steps = 0
+
+    @property
+    def depth(self) -> float:
+        return self._depth if self.found_depth is None else float(self.found_depth)
+
+    @depth.setter
+    def depth(self, depth: float) -> None:
+        self._depth = depth
+        if self.found_depth is not None:
+            self.found_depth.fill_(depth)
+
+    def keep_depth(self) -> None:
+        """Makes the depth a part of the weights: it is found, not stated."""
+        self.found_depth = torch.tensor(self._depth)
 
     def straighten(self, steps: int) -> None:
         """Learns from now on where the network, as it is, leads each noise to in so many steps."""
