@@ -58,6 +58,11 @@ class GatedStack(nn.Module):
         return total * math.sqrt(1.0 / len(self.blocks))
 
 
+def cycled_dilations(layers: int, count: int) -> list[int]:
+    """Dilations 1, 2, 4, ... of so many layers, which start again ``count`` times."""
+    return [2 ** (i % math.ceil(layers / count)) for i in range(layers)]
+
+
 class StretchUpsample(nn.Module):
     """Frames to samples: values repeated and smoothed over time, stage by stage, alike for all channels.
 

@@ -11,7 +11,7 @@ from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.pitch_dilated import PitchDilated
 from nnsvs_lite.models.layers.upsampling import conv
-from nnsvs_lite.models.layers.wavenet import GatedBlock, StretchUpsample
+from nnsvs_lite.models.layers.wavenet import GatedBlock, StretchUpsample, cycled_dilations
 from nnsvs_lite.models.options import Depth, Positive, Size, Weight
 from nnsvs_lite.models.vocoder.neural import Conditions, VocoderOptions
 from nnsvs_lite.models.vocoder.source_filter import SourceFilter
@@ -53,8 +53,8 @@ class HnUsfGan(SourceFilter):
         def blocks(convolutions: list[nn.Module]) -> nn.ModuleList:
             return nn.ModuleList(GatedBlock(c, channels, gate_channels, self.size) for c in convolutions)
 
-        self.dilations = cycles(harmonic_layers, harmonic_cycles)
-        filters = cycles(filter_layers, filter_cycles)
+        self.dilations = cycled_dilations(harmonic_layers, harmonic_cycles)
+        filters = cycled_dilations(filter_layers, filter_cycles)
         self.enter_sine, self.enter_noise = conv(1, channels, 1), conv(1, channels, 1)
         self.harmonic = blocks([PitchDilated(channels, gate_channels) for _ in self.dilations])
         self.noisy = blocks([conv(channels, gate_channels, 3) for _ in range(noise_layers)])
@@ -80,8 +80,3 @@ class HnUsfGan(SourceFilter):
         for block in self.filter:
             y, _ = block(y, cond)
         return torch.cat([self.leave(y), self.leave(source)], 1)
-
-
-def cycles(layers: int, count: int) -> list[int]:
-    """Dilations 1, 2, 4, ... of so many layers, which start again ``count`` times."""
-    return [2 ** (i % math.ceil(layers / count)) for i in range(layers)]

@@ -1,13 +1,11 @@
 """Parallel WaveGAN (Yamamoto, Song and Kim 2020, arXiv:1910.11480)."""
 
-import math
-
 from torch import Tensor, nn
 
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.upsampling import conv
-from nnsvs_lite.models.layers.wavenet import GatedStack, StretchUpsample
+from nnsvs_lite.models.layers.wavenet import GatedStack, StretchUpsample, cycled_dilations
 from nnsvs_lite.models.options import Depth, Size
 from nnsvs_lite.models.vocoder.neural import Conditions, NeuralVocoder, VocoderOptions
 
@@ -38,7 +36,7 @@ class ParallelWaveGan(NeuralVocoder):
         self.check_rates(rates)
         self.up = StretchUpsample(self.size, rates, context)
         self.enter = conv(1, channels, 1)
-        dilations = [2 ** (i % math.ceil(layers / cycles)) for i in range(layers)]
+        dilations = cycled_dilations(layers, cycles)
         self.stack = GatedStack(channels, gate_channels, skip_channels, self.size, kernel, dilations)
         self.leave = nn.Sequential(
             nn.ReLU(), conv(skip_channels, skip_channels, 1), nn.ReLU(), conv(skip_channels, 1, 1)

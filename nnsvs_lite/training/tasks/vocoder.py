@@ -37,7 +37,7 @@ class VocoderTask(Task):
         if self.features_from is not None:
             if self.options.transpose:
                 raise DataError(
-                    "training.transpose analyses recordings anew: it goes without --features-from"
+                    "training.transpose analyses recordings anew: with --features-from set it to 0"
                 )
             given["spectra_from"] = Path(self.features_from) / subset
         return DumpDataset(dump, subset, self.spec, score=False, **given)
