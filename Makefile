@@ -1,7 +1,7 @@
 # make demo, make test and make lint install what they need into .venv, or into the active environment.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo voice test test-slow lint format bench bench-peers
+.PHONY: help setup demo voice test test-slow lint docs format bench bench-peers
 
 VENV := $(if $(VIRTUAL_ENV),$(VIRTUAL_ENV),$(CURDIR)/.venv)
 BIN := $(VENV)/bin
@@ -14,6 +14,7 @@ help:
 	@echo "make test       set up, then run the tests"
 	@echo "make test-slow  the tests that take longer"
 	@echo "make lint       ruff, shellcheck, layers and circles of the package, the length of files; lines by room"
+	@echo "make docs       the documentation as a site, in site/"
 	@echo "make format     let ruff rewrite the Python files"
 	@echo "make bench      speed of each stage on the demo corpus and of singing; growth with the number of utterances"
 	@echo "make bench-peers  the same work here and in NNSVS, side by side, in an environment of its own"
@@ -46,6 +47,12 @@ lint: setup
 	@$(BIN)/lint-imports
 	@$(BIN)/shellcheck $(SHELL_FILES)
 	@$(BIN)/python tools/house.py
+
+docs: setup
+	@$(BIN)/python -c 'import mkdocstrings_handlers.python' 2>/dev/null || \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]' --no-build-isolation
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --site-dir site
+	@echo "site/index.html; with its search: $(BIN)/python -m http.server -d site"
 
 format: setup
 	@$(BIN)/ruff check --fix nnsvs_lite tests egs tools

@@ -17,12 +17,14 @@ _HOMES = {
     "DataDir": "corpus.datadir",
     "MEASURES": "evaluation.measures",
     "FeatureConfig": "features.config",
+    "analyse": "features.utterance",
     "DataError": "io.errors",
     "FeatureReader": "io.tables",
     "read_score": "score.formats.readers",
     "Score": "score.types",
     "Singer": "synthesis.singer",
     "load_vocoder": "synthesis.vocoder",
+    "waveform_of": "synthesis.vocoder",
 }
 
 __all__ = ["BOXED_VOICE", *_HOMES]

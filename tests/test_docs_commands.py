@@ -21,6 +21,7 @@ ELSEWHERE = {
     "make demo": (CI, "egs/demo/svs1/run.sh --stage 0 --stop-stage 6"),
     "make test": (CI, "\nmake test"),
     "make lint": (CI, "\nmake lint"),
+    "make docs": (CI, "\nmake docs"),
     "make setup": ("Makefile", "lint: setup"),
     "make bench": ("Makefile", "tools/bench_sing.py"),
     ".ci/run": (CI, "make test-slow"),

@@ -135,7 +135,14 @@ def waveforms_of(
 
 
 def waveform_of(vocoder: VocoderModel, streams: Mapping[str, np.ndarray], seed: int = 0) -> np.ndarray:
-    """The waveform of one utterance; see :func:`waveforms_of`."""
+    """The waveform of one utterance, float64, ``round(T * frame_shift * sample_rate)`` samples.
+
+    Args:
+        vocoder: of :func:`load_vocoder`. streams: its ``inputs`` by name, (T, D) each.
+        seed: of those that draw by chance.
+
+    Raises DataError for lengths that differ or numbers no voice has. The peak may exceed 1.
+    """
     return waveforms_of(vocoder, [streams], seed)[0]
 
 
