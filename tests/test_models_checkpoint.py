@@ -2,6 +2,7 @@
 
 import pickle
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -51,6 +52,15 @@ def test_a_model_comes_back_with_all_it_needs_to_sing(model, saved):
     weights = model.state_dict()
     assert all(torch.equal(value, weights[name]) for name, value in again.state_dict().items())
     assert load(saved)["epoch"] == 3
+
+
+def test_models_share_a_specification_only_where_they_hold_the_same(model, saved, tmp_path):
+    state = load(saved)
+    state["spec"]["speakers"] = ["another"]
+    save(tmp_path / "other.pt", state)
+    one, again, other = map(load_model, (saved, saved, tmp_path / "other.pt"))
+    assert one.spec is again.spec
+    assert other.spec == replace(model.spec, speakers=("another",)) != load_model(saved).spec
 
 
 def test_the_same_state_is_the_same_bytes(model, saved, tmp_path):

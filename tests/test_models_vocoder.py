@@ -1,5 +1,6 @@
 """Vocoders are models: chosen for a specification, each row of a batch as it would be alone."""
 
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -18,7 +19,7 @@ from nnsvs_lite.models.config import Config
 from nnsvs_lite.models.vocoder.griffin_lim import GriffinLim
 from nnsvs_lite.models.vocoder.world import World
 from nnsvs_lite.synthesis.singer import Singer
-from nnsvs_lite.synthesis.vocoder import choose_vocoder, load_vocoder, waveform_of
+from nnsvs_lite.synthesis.vocoder import choose_vocoder, load_vocoder, waveform_of, waveforms_in_turn
 
 
 class Hum(VocoderModel):
@@ -50,6 +51,24 @@ def test_world_gives_the_samples_of_the_analysis_it_undoes(spec, phrases):
         made = waveform_of(World(spec), phrase.streams)
         expected = synthesize(**phrase.streams, config=spec.feature_config)
         assert made.dtype == np.float64 and np.array_equal(made, expected)
+
+
+def test_phrases_are_made_at_once_and_come_in_order(spec, phrases, monkeypatch):
+    class Meeting(World):
+        """Goes on once another phrase is begun: one after the other, none would be."""
+
+        meeting = threading.Barrier(2, timeout=20)
+
+        def waveform(self, streams, seed):
+            self.meeting.wait()
+            return super().waveform(streams, seed)
+
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    several = [phrase.streams for phrase in phrases[:2]] * 2
+    made = list(waveforms_in_turn(Meeting(spec), several))
+    expected = [waveform_of(World(spec), streams) for streams in several]
+    assert len(several[0]["lf0"]) != len(several[1]["lf0"])
+    assert all(map(np.array_equal, made, expected)) and len(made) == 4
 
 
 @pytest.mark.parametrize("name", ["world", "griffin_lim"])

@@ -50,7 +50,9 @@ def singer(spec) -> Singer:
     rules = (build(ROOT / f"conf/{family}/rule.yaml", spec) for family in ("timelag", "duration"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            singer_module, "waveform_of", lambda vocoder, streams, seed: np.zeros(len(streams["lf0"]) * 120)
+            singer_module,
+            "waveforms_in_turn",
+            lambda vocoder, phrases, seed: [np.zeros(len(streams["lf0"]) * 120) for streams in phrases],
         )
         yield Singer(*rules, Chance(spec))
 

@@ -40,14 +40,14 @@ voice = singer.Singer.load(sys.argv[2])
 lap("loading the voice")
 score = singer.read_score(sys.argv[1], lang=voice.spec.codes[0])
 lap("reading the score: singing begins")
-make = singer.waveform_of
+make = singer.waveforms_in_turn
 spent = [0.0]
 def timed(*args):
     start = time.perf_counter()
-    x = make(*args)
+    waves = list(make(*args))
     spent[0] += time.perf_counter() - start
-    return x
-singer.waveform_of = timed
+    return waves
+singer.waveforms_in_turn = timed
 song = voice.sing(score)
 began += spent[0]
 lap("times and features")

@@ -26,6 +26,8 @@ from nnsvs_lite.models.config import Config
 
 FORMAT = "nnsvs_lite model 2"
 _SUM = "sum"
+_read: list[tuple[dict[str, Any], Spec]] = []
+"""The specification read last, as it was written: most models of a voice hold the same."""
 
 
 def save(path: str | os.PathLike, state: dict[str, Any]) -> None:
@@ -168,7 +170,7 @@ def load_model(
     """
     path, state = _load_state(path, file)
     config = Config.from_dict(state["config"], str(path), trust_code)
-    spec = Spec.from_dict(state["spec"], path, "train it again")
+    spec = _spec_of(state["spec"], path)
     if spec.stats is None:
         raise DataError("lacks statistics; train the model again", path)
     found = config.model_class.family
@@ -187,6 +189,13 @@ def load_model(
         reason = (str(error).splitlines() or [type(error).__name__])[-1].strip()
         raise DataError(f"weights do not fit the model: {reason}", path) from error
     return model.eval()
+
+
+def _spec_of(value: dict[str, Any], path: Path) -> Spec:
+    """The specification of a checkpoint. To check one takes as long as to read the weights: done once."""
+    if not _read or _read[0][0] != value:
+        _read[:] = [(value, Spec.from_dict(value, path, "train it again"))]
+    return _read[0][1]
 
 
 def _build(config: Config, spec: Spec, weights: dict[str, Any]) -> SvsModel:

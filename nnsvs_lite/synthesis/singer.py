@@ -51,7 +51,7 @@ from nnsvs_lite.synthesis.predict import (
 )
 from nnsvs_lite.synthesis.style import Style, check_range, restyle
 from nnsvs_lite.synthesis.takes import Retake, join_takes, share_of_new, with_seeds
-from nnsvs_lite.synthesis.vocoder import choose_vocoder, load_vocoder, pieces_of, waveform_of
+from nnsvs_lite.synthesis.vocoder import choose_vocoder, load_vocoder, pieces_of, waveforms_in_turn
 from nnsvs_lite.training.device import find_device
 
 MAX_SEED = 2**63 - 1
@@ -229,9 +229,10 @@ class Singer:
         """
         plan = self.plan(score, **options)
         sung = self.phrases(plan, range(len(plan.phrases)), lambda part: progress(part / 2))
-        pieces = []
-        for phrase in sung:
-            pieces.append((phrase.start, waveform_of(self.vocoder, phrase.streams, plan.takes[0].seed)))
+        pieces: list[tuple[float, np.ndarray]] = []
+        waves = waveforms_in_turn(self.vocoder, [phrase.streams for phrase in sung], plan.takes[0].seed)
+        for phrase, x in zip(sung, waves):
+            pieces.append((phrase.start, x))
             progress(0.5 + 0.5 * len(pieces) / len(sung))
         rate = self.spec.sample_rate
         waveform = join(pieces, rate, plan.end)

@@ -4,6 +4,7 @@ import math
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from nnsvs_lite.io.tables import FeatureReader
 from nnsvs_lite.models.base import AcousticModel, VocoderModel
 from nnsvs_lite.models.batch import Example, collate
 from nnsvs_lite.models.vocoder.griffin_lim import GriffinLim
+from nnsvs_lite.models.vocoder.signal import SignalVocoder
 from nnsvs_lite.models.vocoder.world import World
 from nnsvs_lite.synthesis.pieces import in_pieces
 from nnsvs_lite.synthesis.predict import device_of
@@ -144,6 +146,24 @@ def waveform_of(vocoder: VocoderModel, streams: Mapping[str, np.ndarray], seed: 
     Raises DataError for lengths that differ or numbers no voice has. The peak may exceed 1.
     """
     return waveforms_of(vocoder, [streams], seed)[0]
+
+
+def waveforms_in_turn(
+    vocoder: VocoderModel, phrases: Sequence[Mapping[str, np.ndarray]], seed: int = 0
+) -> Iterator[np.ndarray]:
+    """The waveform of each phrase on its own, as :func:`waveform_of` makes it, in order.
+
+    Programs of signal processing use one thread each and leave Python's lock: as many run at once as torch
+    may take. Networks share these threads out themselves.
+    """
+    if not isinstance(vocoder, SignalVocoder):
+        yield from (waveform_of(vocoder, streams, seed) for streams in phrases)
+        return
+    pool = ThreadPoolExecutor(torch.get_num_threads())
+    try:
+        yield from pool.map(lambda streams: waveform_of(vocoder, streams, seed), phrases)
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _at_once(device: torch.device) -> float:
