@@ -361,24 +361,42 @@ def test_training_draws_no_step_beyond_the_depth(way):
     assert torch.equal(*still) and len(still[0].unique()) == 8
 
 
-def test_straightened_ways_are_learnt_from_the_network_itself():
-    """A teacher whose ways bend; its pupil's target is the straight line between their ends."""
+def test_few_steps_are_learnt_from_the_network_itself():
+    """A teacher whose ways bend, and whose ends are known; an untrained pupil stays where it sets out."""
     path, deviation = Straight(), 0.3
     net = Still(lambda x, t: gaussian(path, deviation)(x, t / 1000))
-    stream = NoisyStream(path, net, 3, 1.0, FLOW_SAMPLERS["midpoint"], 1, depth=0.8, power=2)
-    stream.straighten(50)
+    stream = NoisyStream(path, net, 3, 1.0, FLOW_SAMPLERS["euler"], 2, depth=0.8, power=2)
     mask, start = torch.ones(1, 500, dtype=torch.bool), torch.zeros(1, 500, 3)
-    noise = torch.randn(1, 500, 3)
-    with torch.no_grad():
-        data, far = stream._way(start, noise, torch.zeros(1), mask)
+    own = stream.sing(torch.zeros(1), mask, [0], 1.0, start)
+    stream.shorten(FLOW_SAMPLERS["midpoint"], 50)
     # Set out at 0.2, from 0.8 of the noise; ends along the deviation of what is there.
-    first = 0.8 * noise
-    torch.testing.assert_close(data, first * deviation / (0.04 * 0.09 + 0.64) ** 0.5, rtol=1e-3, atol=1e-3)
-    torch.testing.assert_close(path.q_sample(data, torch.tensor([0.2]), far), first)
+    first = 0.8 * frame_noise(mask.sum(1), 500, 3, [0])
+    ends = first * deviation / (0.04 * 0.09 + 0.64) ** 0.5
+    stream.eval()
+    loss, seen = stream.learn(torch.ones(1, 500, 3), torch.zeros(1), mask, [0], start)
+    torch.testing.assert_close(seen.std(), own.std(), rtol=0.1, atol=0)
+    assert float(loss) == pytest.approx(float((seen - ends).square().mean()), rel=1e-2)
     stream.net = Still(lambda x, t: torch.zeros_like(x))
-    loss, _ = stream.learn(torch.zeros(1, 500, 3), torch.zeros(1), mask, [0], start)
-    assert float(loss) == pytest.approx(float((data - far).square().mean()), rel=0.1)
+    loss, seen = stream.learn(torch.ones(1, 500, 3), torch.zeros(1), mask, [0], start)
+    torch.testing.assert_close(seen, first)
+    assert float(loss) == pytest.approx(float((first - ends).square().mean()), rel=1e-3)
     assert not list(stream.parameters()), "a teacher is no part of a checkpoint"
+
+
+def test_gradients_reach_a_pupil_through_all_its_steps():
+    """Of two steps half the way each, a network that tells a velocity v(t) ends at the mean of both."""
+    path = Straight()
+    speeds = torch.nn.Parameter(torch.zeros(2))
+    net = Still(lambda x, t: speeds[(t > 400).long()][:, None, None].expand_as(x))
+    stream = NoisyStream(path, net, 3, 1.0, FLOW_SAMPLERS["euler"], 2, power=2)
+    stream._teacher = [Still(lambda x, t: torch.ones_like(x))]
+    stream._teacher_way = (FLOW_SAMPLERS["euler"], 4)
+    mask = torch.ones(1, 50, dtype=torch.bool)
+    loss, _ = stream.learn(torch.zeros(1, 50, 3), torch.zeros(1), mask, [0])
+    # The teacher goes 1 further: (0 - 1)^2, with slope -2 shared by both halves.
+    loss.backward()
+    assert float(loss) == pytest.approx(1.0, rel=1e-5)
+    torch.testing.assert_close(speeds.grad, torch.tensor([-1.0, -1.0]))
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 57])

@@ -21,7 +21,7 @@ from nnsvs_lite.models.batch import Batch, Example, collate
 from nnsvs_lite.models.layers.boundary import Pair, find_depth
 from nnsvs_lite.models.layers.diffusion import NoisyStream, WaveNet
 from nnsvs_lite.models.layers.expand import phone_of_frame
-from nnsvs_lite.models.layers.flow import AnySampler, PathKind, way_of
+from nnsvs_lite.models.layers.flow import AnySampler, PathKind, midpoint, way_of
 from nnsvs_lite.models.layers.lynxnet import LynxNet2
 from nnsvs_lite.models.layers.outputs import Scaling
 from nnsvs_lite.models.layers.variance_curves import VarianceSize
@@ -74,8 +74,9 @@ class DiffSinger(FftSinger):
             ``midpoint`` for flow, ``dpm`` for both.
         weight: of the denoiser's loss.
         freeze: whether all but the denoiser keeps its weights.
-        reflow: where not 0, the denoiser learns where it leads itself in so many steps, before this
-            training, and then needs few: it must start from a trained one (``--init``).
+        reflow: where not 0, the denoiser learns to get in ``sampling_steps`` to where it gets
+            itself, before this training, in so many of the midpoint method: it must start from a trained one
+            (``--init``).
         Others: see :class:`FftSinger`; it needs no decoder where ``depth`` is 1.
     """
 
@@ -141,7 +142,7 @@ class DiffSinger(FftSinger):
         if self.reflow:
             if not self.stream.net.exit.weight.any():
                 raise DataError("a few-step model learns from a trained one: name it (--init)", "reflow")
-            self.stream.straighten(self.reflow)
+            self.stream.shorten(midpoint, self.reflow)
 
     @torch.no_grad()
     def _pieces(self, examples: Sequence[Example]) -> Iterator[tuple[Tensor, Tensor]]:

@@ -251,8 +251,8 @@ SAMPLERS = {"ddpm": ddpm, "ddim": ddim, "plms": plms, "dpm": dpm}
 class NoisyStream(nn.Module):
     """Frames made from noise, or from frames of another system with noise on them, along a path.
 
-    Training from a trained network's own ways (:meth:`straighten`) is the reflow of Liu et al. 2022
-    (arXiv:2209.03003): they cross no more, and need few steps.
+    A trained network can learn to get in few steps to where it gets in many (:meth:`shorten`): distillation
+    as in Liu et al. 2022 (arXiv:2209.03003, section 2.2), with gradients through all steps of the sampler.
 
     Args:
         net: ``(x, t, cond, mask)`` to the path's target, as :class:`WaveNet`. dim: of the frames.
@@ -292,7 +292,7 @@ class NoisyStream(nn.Module):
         self.register_buffer("found_depth", None)
         # In a list, so that it is no part of the weights: who takes up a training has the teacher's still.
         self._teacher: list[nn.Module] = []
-        self._teacher_steps = 0
+        self._teacher_way: tuple[Callable[..., Tensor], int] = (sampler, 0)
 
     @property
     def depth(self) -> float:
@@ -308,9 +308,14 @@ class NoisyStream(nn.Module):
         """Makes the depth a part of the weights: it is found, not stated."""
         self.found_depth = torch.tensor(self._depth)
 
-    def straighten(self, steps: int) -> None:
-        """Learns from now on where the network, as it is, leads each noise to in so many steps."""
-        self._teacher, self._teacher_steps = [copy.deepcopy(self.net).requires_grad_(False).eval()], steps
+    def shorten(self, sampler: Callable[..., Tensor], steps: int) -> None:
+        """Learns from now on to lead each noise, in its own ``sampling_steps``, to where the network as it is
+        leads it in so many ``steps`` of a ``sampler`` that draws nothing by chance.
+        """
+        self._teacher, self._teacher_way = (
+            [copy.deepcopy(self.net).requires_grad_(False).eval()],
+            (sampler, steps),
+        )
 
     def _found(
         self, net: nn.Module, x: Tensor, t: Tensor, cond: Tensor, mask: Tensor, start: Tensor | None = None
@@ -324,14 +329,6 @@ class NoisyStream(nn.Module):
         """The path's target, as the network sees it in ``x`` (B, T, dim) of steps ``t`` (B,)."""
         return self._found(self.net, x, t, cond, mask, start)
 
-    def _way(self, start: Tensor | None, noise: Tensor, cond: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Where the teacher leads a noise, and the noise from which a straight way leads there."""
-        teacher = self._teacher[0].to(cond.device)
-        first = self._first(start, noise, self._teacher_steps)
-        data = self._run(teacher, first, cond, mask, self._teacher_steps, start)
-        share, rest = self.path.parts(pairs(self.path, self._steps(self._teacher_steps)[:1], first)[0][0])
-        return data, (first - share * data) / rest
-
     def learn(
         self, data: Tensor, cond: Tensor, mask: Tensor, seeds: Sequence[int], start: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
@@ -344,14 +341,18 @@ class NoisyStream(nn.Module):
         t = self.path.draw(rows, self.depth, self.training, data.device)
         noise = torch.randn_like(data) if self.training else frame_noise(mask.sum(1), size, self.dim, seeds)
         data = data / self.scale
-        if self._teacher:
-            with torch.no_grad():
-                data, noise = self._way(start, noise, cond, mask)
-        x = self.path.q_sample(data, t, noise)
-        found = self.found(x, t, cond, mask, start)
-        seen = self.path.data_in(x, t, found)
         # Half precision would lose the small differences that are left late in training.
-        error = seen.float() - data if self.tells_data else found.float() - self.path.target(data, noise)
+        if self._teacher:
+            seen = self._led(self.net, noise, cond, mask, start, self.sampler, self.sampling_steps)
+            with torch.no_grad():
+                teacher = self._teacher[0].to(cond.device)
+                data = self._led(teacher, noise, cond, mask, start, *self._teacher_way)
+            error = seen.float() - data
+        else:
+            x = self.path.q_sample(data, t, noise)
+            found = self.found(x, t, cond, mask, start)
+            seen = self.path.data_in(x, t, found)
+            error = seen.float() - data if self.tells_data else found.float() - self.path.target(data, noise)
         loss = (error.abs() ** self.power * mask[..., None]).sum() / (mask.sum() * self.dim).clamp(min=1)
         return loss, seen * self.scale
 
@@ -365,20 +366,23 @@ class NoisyStream(nn.Module):
         t = pairs(self.path, self._steps(count), noise)
         return self.path.q_sample(start / self.scale, t[0][0], noise) if t else start / self.scale
 
-    def _run(
+    def _led(
         self,
         net: nn.Module,
         x: Tensor,
         cond: Tensor,
         mask: Tensor,
-        count: int,
         start: Tensor | None,
+        sampler: Callable[..., Tensor],
+        count: int,
         noise: Noise | None = None,
     ) -> Tensor:
+        """Where a network leads a noise ``x`` in ``count`` steps."""
+
         def model(x: Tensor, t: Tensor) -> Tensor:
             return self._found(net, x, t, cond, mask, start)
 
-        return self.sampler(self.path, model, x, self._steps(count), noise)
+        return sampler(self.path, model, self._first(start, x, count), self._steps(count), noise)
 
     def sing(
         self,
@@ -398,8 +402,8 @@ class NoisyStream(nn.Module):
         def noise(step: int) -> Tensor:
             return frame_noise(lengths, size, self.dim, seeds, step) * temperature
 
-        first = self._first(start, noise(FIRST), self.sampling_steps)
-        return self._run(self.net, first, cond, mask, self.sampling_steps, start, noise) * self.scale
+        way = (self.sampler, self.sampling_steps, noise)
+        return self._led(self.net, noise(FIRST), cond, mask, start, *way) * self.scale
 
 
 FIRST = -1
