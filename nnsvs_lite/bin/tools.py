@@ -228,12 +228,13 @@ def pack(args: Namespace) -> None:
 @command(
     "write a voice for another player, or say what OpenUtau would say of a bank",
     arg("voice", "exp dir of a finished recipe's acoustic model, or a packed voice", nargs="?"),
-    arg("--to", "which player", choices=("openutau", "enunu"), default="openutau"),
-    arg("-o --out", "file to write, a .zip"),
+    arg("--to", "which player", choices=("openutau", "enunu", "web"), default="openutau"),
+    arg("-o --out", "file to write, a .zip; for web a new folder"),
     arg("--vocoder", "in place of the voice's own: exp dir of a trained one, or hn"),
     arg("--name", "of the singer; the voice's"),
     arg("--author", "who made the voice", default=""),
     arg("--image", "picture of the singer, .png or .jpg", metavar="FILE"),
+    arg("--runtime", "web: the archive of onnxruntime-web; downloaded if not given", metavar="TGZ"),
     arg("--check", "a bank, anybody's, to be checked; nothing is written", metavar="DIR|ZIP"),
     options.TRUST_CODE,
 )
@@ -256,6 +257,8 @@ def export(args: Namespace) -> int:
     if not (args.voice and args.out):
         raise DataError("a voice and -o NAME.zip are needed, or --check BANK")
     told = {name: getattr(args, name) for name in ("name", "author", "image", "trust_code")}
+    if args.runtime and args.to != "web":
+        raise DataError("--runtime is for --to web")
     if args.to == "enunu":
         from nnsvs_lite.export.enunusinger import export_enunu
 
@@ -263,6 +266,14 @@ def export(args: Namespace) -> int:
             raise DataError("--vocoder is for --to openutau: the server sings with the voice's own")
         out = export_enunu(args.voice, args.out, **told)
         print(f"{out}: for OpenUtau, while 'nnsvs-lite serve --enunu --model {args.voice}' runs")
+        return 0
+    if args.to == "web":
+        import shlex
+
+        from nnsvs_lite.export.webpage import export_web
+
+        made = export_web(args.voice, args.out, vocoder=args.vocoder, runtime=args.runtime, **told)
+        print(f"{made}\nserve it: python -m http.server --bind 127.0.0.1 --directory {shlex.quote(args.out)}")
         return 0
     from nnsvs_lite.export.openutau import export_openutau
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from nnsvs_lite.export.vocoders import VocoderGraph
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.atomic import write_bytes, write_text
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.models.pack import terms_of
 
 RATE = 44100
 """Hz: OpenUtau mixes what banks make without resampling it."""
@@ -39,12 +41,20 @@ class Credits:
     image: Path | None = None
 
 
-def check_spec(spec: Spec) -> None:
-    """Raises DataError for features that OpenUtau cannot play."""
+def credits_of(
+    voice: str | os.PathLike, spec: Spec, name: str | None, author: str, image: str | os.PathLike | None
+) -> Credits:
+    """Those of a voice, packed or an exp dir; its first singer's name, or its own, if none is given."""
+    told = name or (spec.speakers[0] if spec.speakers else Path(voice).stem)
+    return Credits(told, author, terms_of(voice, set(spec.speakers)), Path(image) if image else None)
+
+
+def check_spec(spec: Spec, rate: int | None = RATE) -> None:
+    """Raises DataError for features that no bank can have, or of another rate than ``rate`` in Hz."""
     config = spec.feature_config
     if config.mel is None:
         raise DataError("a bank needs mel spectra: train on conf/features/mel_44k.yaml")
-    if config.sample_rate != RATE:
+    if rate and config.sample_rate != rate:
         raise DataError(
             f"a voice of {config.sample_rate} Hz: OpenUtau plays {RATE} Hz alone and resamples nothing; "
             "train on conf/features/mel_44k.yaml"

@@ -26,7 +26,7 @@ def phonemizer(code: str) -> str:
 
 def symbols(spec: Spec) -> list[dict[str, str]]:
     """Each phoneme's kind. Vowels are what a note begins with; so are silences, and what can be held."""
-    (phones,) = spec.languages
+    phones = spec.languages[0]
     rows = [{"symbol": name, "type": "vowel"} for name in SPECIAL.values()]
     for phone in phones.phones:
         features = phone.features.split()

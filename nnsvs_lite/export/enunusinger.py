@@ -6,13 +6,12 @@ import os
 import tempfile
 from pathlib import Path
 
-from nnsvs_lite.export.bank import Credits, file_name, files_of, write_character, write_yaml
+from nnsvs_lite.export.bank import credits_of, file_name, files_of, write_character, write_yaml
 from nnsvs_lite.export.dictionary import entries
 from nnsvs_lite.export.frames import loaded
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.atomic import write_text, write_zip
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.models.pack import terms_of
 from nnsvs_lite.models.vocoder.world import World
 
 KIND = {"singer_type": "enunu", "default_phonemizer": "OpenUtau.Core.Enunu.EnunuPhonemizer"}
@@ -38,10 +37,9 @@ def export_enunu(
         raise DataError("a singer for OpenUtau is named *.zip", out)
     singer = loaded(voice, trust_code=trust_code)
     spec = singer.spec
-    told = name or (spec.speakers[0] if spec.speakers else Path(voice).stem)
-    credits = Credits(told, author, terms_of(voice, set(spec.speakers)), Path(image) if image else None)
+    credits = credits_of(voice, spec, name, author, image)
     with tempfile.TemporaryDirectory(prefix="nnsvs-lite-export-") as folder:
-        root = Path(folder) / file_name(told)
+        root = Path(folder) / file_name(credits.name)
         root.mkdir()
         write_character(root, credits, KIND, spec.speakers)
         write_singer(root, spec, isinstance(singer.vocoder, World))

@@ -8,12 +8,12 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from nnsvs_lite import __version__
-from nnsvs_lite.export.bank import Credits, check_spec, file_name, files_of, modules, write_bank
+from nnsvs_lite.export.bank import RATE, check_spec, credits_of, file_name, files_of, modules, write_bank
 from nnsvs_lite.export.check import findings
 from nnsvs_lite.export.onnxfile import package
 from nnsvs_lite.export.replay import SAKURA, Call, Player, TuneNote, replayed
@@ -40,8 +40,10 @@ class Exported:
     def __str__(self) -> str:
         worst = max(self.record["differences_from_torch"].values())
         pitch = self.record["pitch"]
+        files = self.path.rglob("*") if self.path.is_dir() else [self.path]
+        size = sum(path.stat().st_size for path in files)
         return (
-            f"{self.path}: {self.path.stat().st_size / 1e6:.1f} MB; sung as OpenUtau calls it: "
+            f"{self.path}: {size / 1e6:.1f} MB; sung as OpenUtau calls it: "
             f"{pitch['notes']} notes, {pitch['median_cents']:+.1f} cents in the median; "
             f"{worst:.1e} from torch at most"
         )
@@ -67,40 +69,57 @@ def export_openutau(
     Raises DataError for a voice that no bank can be made of, where ``out`` is no ``.zip``, or where what was
     made does not do what it should.
     """
-    from nnsvs_lite.export.graphs import divided
-    from nnsvs_lite.models.pack import terms_of
-    from nnsvs_lite.synthesis.singer import Singer
-    from nnsvs_lite.synthesis.vocoder import load_vocoder
-
     out = Path(out)
     if out.suffix != ".zip":
         raise DataError("a bank for OpenUtau is named *.zip", out)
-    for needed in ("onnx", "onnxruntime"):
-        package(needed)
-    singer = Singer.load(voice, trust_code=trust_code)
-    acoustic, spec = divided(singer.acoustic), singer.spec
-    check_spec(spec)
-    own = type(singer.vocoder).trains and vocoder is None
-    model = singer.vocoder if own else load_vocoder(spec, vocoder or "hn", trust_code=trust_code)
-    told = name or (spec.speakers[0] if spec.speakers else Path(voice).stem)
-    credits = Credits(told, author, terms_of(voice, set(spec.speakers)), Path(image) if image else None)
-    voicing = Voicing.fit(*_frames(singer))
-    networks = modules(acoustic, vocoder_graph(copy.deepcopy(model), voicing))
+    made = prepare(voice, vocoder, trust_code, RATE)
+    credits = credits_of(voice, made.spec, name, author, image)
     with tempfile.TemporaryDirectory(prefix="nnsvs-lite-export-") as folder:
-        root = Path(folder) / file_name(told)
-        write_bank(root, networks, credits)
-        record = {"made_with": f"nnsvs_lite {__version__}", "voicing_right": round(voicing.right, 4)}
-        record |= prove(root, networks, tune_for(spec))
-        write_json(root / RECORD, record)
+        root = Path(folder) / file_name(credits.name)
+        write_bank(root, made.networks, credits)
+        if wrong := list(findings(root)):
+            raise DataError(f"the bank is not what OpenUtau reads: {'; '.join(map(str, wrong[:3]))}")
+        record = prove(root, made)
         write_zip(out, files_of(root), compressed=True)
     return Exported(out, record)
 
 
-def prove(root: Path, networks: dict[str, Any], tune: Sequence[TuneNote]) -> dict[str, Any]:
-    """What was found of a bank that was just written. Raises DataError where it is not as it should be."""
-    if wrong := list(findings(root)):
-        raise DataError(f"the bank is not what OpenUtau reads: {'; '.join(map(str, wrong[:3]))}")
-    record = replayed(root, tune)
+class Prepared(NamedTuple):
+    """A voice as networks by file, as :func:`modules` gives them; how often their voicing is right."""
+
+    spec: Spec
+    networks: dict[str, Any]
+    voicing_right: float
+
+
+def prepare(
+    voice: str | os.PathLike, vocoder: str | os.PathLike | None, trust_code: bool, rate: int | None
+) -> Prepared:
+    """The networks of a voice, whose sampling rate must be ``rate`` Hz, if any. Raises DataError as
+    :func:`export_openutau`, and where packages are missing.
+    """
+    from nnsvs_lite.export.graphs import divided
+    from nnsvs_lite.synthesis.singer import Singer
+    from nnsvs_lite.synthesis.vocoder import load_vocoder
+
+    for needed in ("onnx", "onnxruntime"):
+        package(needed)
+    singer = Singer.load(voice, trust_code=trust_code)
+    acoustic, spec = divided(singer.acoustic), singer.spec
+    check_spec(spec, rate)
+    own = type(singer.vocoder).trains and vocoder is None
+    model = singer.vocoder if own else load_vocoder(spec, vocoder or "hn", trust_code=trust_code)
+    voicing = Voicing.fit(*_frames(singer))
+    return Prepared(spec, modules(acoustic, vocoder_graph(copy.deepcopy(model), voicing)), voicing.right)
+
+
+def prove(root: Path, made: Prepared) -> dict[str, Any]:
+    """What was found of a bank that was just written, which goes into it. Raises DataError where it is not as
+    it should be.
+    """
+    networks, tune = made.networks, tune_for(made.spec)
+    record = {"made_with": f"nnsvs_lite {__version__}", "voicing_right": round(made.voicing_right, 4)}
+    record |= replayed(root, tune)
     player = Player(root)
     for steps in (1, 20):
         player.sing(tune[:3], steps)
@@ -113,6 +132,7 @@ def prove(root: Path, networks: dict[str, Any], tune: Sequence[TuneNote]) -> dic
         raise DataError(
             f"the bank sings {record['pitch']['median_cents']:+.0f} cents off; is its voice trained?"
         )
+    write_json(root / RECORD, record)
     return record
 
 

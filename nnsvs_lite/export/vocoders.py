@@ -142,8 +142,8 @@ class HarmonicNoiseGraph(VocoderGraph):
         imaginary = voice[..., 0] * sine + voice[..., 1] * cosine + breath[..., 1] * noise
         parts = [torch.cat([x, sign * x[..., 1:-1].flip(-1)], -1) for x, sign in ((real, 1), (imaginary, -1))]
         pieces = _Irfft.apply(torch.stack(parts, -1))
-        last = cut.size // cut.step - 1
-        steps = pieces.reshape(1, count, last + 1, cut.step)
+        last = (cut.size - 1) // cut.step
+        steps = F.pad(pieces, (0, (last + 1) * cut.step - cut.size)).reshape(1, count, last + 1, cut.step)
         whole = sum(F.pad(steps[:, :, i], (0, 0, i, last - i)) for i in range(last + 1)).flatten(1)
         start = cut.before + cut.step
         return whole[:, start : start + size]
