@@ -46,6 +46,7 @@ ELSEWHERE = {
     "nnsvs-lite export": ("tests/test_export_openutau.py", '"export", "--check"'),
     "nnsvs-lite evaluate": ("egs/TEMPLATE/svs1/svs.sh", "nnsvs-lite evaluate --dump"),
     "nnsvs-lite report": ("egs/TEMPLATE/svs1/svs.sh", "nnsvs-lite report --results"),
+    "nnsvs-lite completion": ("tests/test_bin_completion.py", 'script("bash")'),
     "nnsvs-lite sweep": ("tests/test_report_sweep.py", '"sweep", "ridge", "acoustic/hmm"'),
     "nnsvs-lite compare": (CI, "nnsvs-lite compare"),
     "nnsvs-lite vocode": ("egs/TEMPLATE/svs1/svs.sh", "nnsvs-lite vocode --decode-dir"),

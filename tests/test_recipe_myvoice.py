@@ -84,4 +84,4 @@ def test_two_songs_become_a_voice_that_sings_in_tune(tmp_path):
     again = run(out, "--db-root", "my songs", "--lang", "ja", "--speaker", "mei", *few, here=tmp_path)
     assert again.returncode == 0, again.stderr
     # Stages that train say so; none does.
-    assert "epoch 1:" not in again.stdout and "up to date" in again.stdout
+    assert "epoch 1 of" not in again.stdout and "up to date" in again.stdout

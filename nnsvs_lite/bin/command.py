@@ -22,6 +22,7 @@ class Command(NamedTuple):
             ``option|other`` where the first may be left out: one run at a time writes it, and its output
             begins with command, versions and host, ends with the time.
         overrides: what other options than these may follow, in words; they are ``args.overrides``.
+        answers: whether what it prints is what it is asked for; other commands take ``--quiet``.
     """
 
     help: str
@@ -29,13 +30,18 @@ class Command(NamedTuple):
     arguments: tuple[Argument, ...] | Mapping[str, tuple[str, tuple[Argument, ...]]]
     stage: str = ""
     overrides: str = ""
+    answers: bool = False
 
     def declare(self, parser: argparse.ArgumentParser) -> None:
         """Adds all arguments to a parser."""
+        if not isinstance(self.arguments, Mapping) and not self.answers:
+            parser.add_argument("--quiet", action="store_true", help="print nothing but warnings and errors")
         if isinstance(self.arguments, Mapping):
             tools = parser.add_subparsers(dest="tool", required=True, metavar="TOOL")
             for name, (text, arguments) in self.arguments.items():
-                Command(text, self.run, arguments).declare(tools.add_parser(name, help=text))
+                Command(text, self.run, arguments, answers=self.answers).declare(
+                    tools.add_parser(name, help=text)
+                )
             return
         for names, settings in self.arguments:
             parser.add_argument(*names, **settings)
@@ -45,12 +51,14 @@ COMMANDS: dict[str, Command] = {}
 """All commands by name."""
 
 
-def command(text: str, *arguments: Any, stage: str = "", overrides: str = "") -> Callable:
+def command(
+    text: str, *arguments: Any, stage: str = "", overrides: str = "", answers: bool = False
+) -> Callable:
     """Enters a function under its own name, with hyphens, as a command of these arguments."""
 
     def enter(run: Callable) -> Callable:
         taken = arguments[0] if arguments and isinstance(arguments[0], Mapping) else arguments
-        COMMANDS[run.__name__.replace("_", "-")] = Command(text, run, taken, stage, overrides)
+        COMMANDS[run.__name__.replace("_", "-")] = Command(text, run, taken, stage, overrides, answers)
         return run
 
     return enter

@@ -3,17 +3,18 @@
 import argparse
 import errno
 import gc
+import io
 import os
 import signal
 import sys
 from collections import deque
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
 from typing import Any
 
 from nnsvs_lite import __version__
-from nnsvs_lite.bin import pitch, research, stages, tools  # noqa: F401 - they fill the table
+from nnsvs_lite.bin import completion, pitch, research, stages, tools  # noqa: F401 - they fill the table
 from nnsvs_lite.bin.command import COMMANDS, Command
 from nnsvs_lite.io.errors import DataError, nearest
 from nnsvs_lite.io.leftout import strictly
@@ -152,9 +153,20 @@ def _stop_again(lost: Any) -> None:
     signal.setitimer(signal.ITIMER_REAL, 0.05)
 
 
+@contextmanager
+def _hushed(args: argparse.Namespace) -> Iterator[None]:
+    """Under ``--quiet`` nothing is printed but on standard error, and no bars; sound on ``-`` is no print."""
+    if not getattr(args, "quiet", False):
+        yield
+        return
+    os.environ["TQDM_DISABLE"] = "1"
+    with nullcontext() if getattr(args, "out", None) == "-" else redirect_stdout(io.StringIO()):
+        yield
+
+
 def _run(name: str, argv: Sequence[str]) -> int:
     args, command = parse(name, argv), COMMANDS[name]
-    with strictly(getattr(args, "strict", False)):
+    with strictly(getattr(args, "strict", False)), _hushed(args):
         if not command.stage:
             return int(command.run(args) or 0)
         from nnsvs_lite.io.stagelog import run_logged

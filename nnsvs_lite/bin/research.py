@@ -26,6 +26,7 @@ from nnsvs_lite.io.errors import DataError
     flag("--pool-seeds", "take names that differ in _seed<number> for one system"),
     arg("--phrases", "how many phrases can be heard, spread over the set; else all", type=int),
     options.MEGABYTES,
+    answers=True,
 )
 def compare(args: Namespace) -> None:
     from nnsvs_lite.io.atomic import write_text

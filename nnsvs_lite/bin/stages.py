@@ -263,6 +263,7 @@ def train(args: Namespace) -> None:
     from nnsvs_lite.training.run import train
 
     settings = vars(args) | {"overwrite": args.overwrite == "true"}
+    del settings["quiet"]
     trained = train(find_config(FAMILIES, settings.pop("config")), **settings)
     print(f"{args.out} is {'trained' if trained else 'up to date'}")
 

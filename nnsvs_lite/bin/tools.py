@@ -13,6 +13,7 @@ from nnsvs_lite.io.errors import DataError
     "print the path of a configuration, such as acoustic sinsy_tiny, or the names of a kind",
     arg("kind", "features, align, timelag, duration, acoustic, vocoder"),
     arg("name", "a name, or a path, which must be there; all names if not given", nargs="?"),
+    answers=True,
 )
 def config(args: Namespace) -> None:
     from nnsvs_lite.io.settings import config_names, find_config
@@ -25,6 +26,7 @@ def config(args: Namespace) -> None:
     arg("name", "name of the corpus, such as kiritan", nargs="?"),
     arg("--db-root", "a copy to be checked, or where to download to", metavar="FOLDER"),
     arg("--unpack", "an archive of the corpus, to be unpacked into that folder first", metavar="FILE"),
+    answers=True,
 )
 def corpus(args: Namespace) -> None:
     from nnsvs_lite.corpus import facts as known
@@ -64,6 +66,7 @@ def corpus(args: Namespace) -> None:
         default="fault",
     ),
     options.PROCESSES,
+    answers=True,
 )
 def validate(args: Namespace) -> int:
     from nnsvs_lite.corpus.check_sets import check_sets
@@ -361,7 +364,8 @@ def sing(args: Namespace) -> None:
         rate = voice.spec.sample_rate
         clipped = write_stream(args.out, size, parts, rate)
         told = f"; {clipped} samples were too loud and are clipped" if clipped else ""
-        print(f"{args.out}: {size / rate:.1f} s{told}", file=sys.stderr if args.out == "-" else None)
+        if told or not args.quiet:
+            print(f"{args.out}: {size / rate:.1f} s{told}", file=sys.stderr if args.out == "-" else None)
         return
     song = voice.sing(args.score, **style)
     if args.tables:
@@ -390,6 +394,7 @@ def sing(args: Namespace) -> None:
     options.DEVICE,
     flag("--open", "open the page in your browser"),
     options.TRUST_CODE,
+    answers=True,
 )
 def serve(args: Namespace) -> None:
     if args.voicevox and args.enunu:

@@ -243,7 +243,10 @@ def compare(words: Sequence[str], baseline: str | None = None, pool_seeds: bool 
     runs = own | _references(references)
     _check_utterances(runs)
     seeds = {name: len(found) for name, found in runs.items() if len(found) > 1}
-    notes += [f"{name}: {n} seeds; intervals are over seeds and utterances." for name, n in seeds.items()]
+    notes += [
+        f"{name}: {n} seeds; ± is the deviation between them, intervals are over seeds and utterances."
+        for name, n in seeds.items()
+    ]
     chosen = baseline or (FLOOR if FLOOR in runs else next(iter(runs)))
     if chosen not in runs:
         what = f"no system {chosen!r}{nearest(chosen, runs)}; there are: {', '.join(runs)}"

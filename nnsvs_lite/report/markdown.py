@@ -32,10 +32,12 @@ def safe(text: str) -> str:
 
 
 def show(measure: Measure, found: Estimate | None) -> str:
-    """A number with its interval, ``4.32 [4.10, 4.55]``."""
-    if found is None or found.interval is None:
-        return measure.show(None if found is None else found.value)
-    return f"{measure.show(found.value)} [{', '.join(map(measure.show, found.interval))}]"
+    """A number, its deviation between seeds, its interval: ``4.32 ± 0.03 [4.10, 4.55]``, as far as known."""
+    if found is None:
+        return measure.show(None)
+    spread = "" if found.spread is None else f" ± {measure.show(found.spread)}"
+    ends = "" if found.interval is None else f" [{', '.join(map(measure.show, found.interval))}]"
+    return f"{measure.show(found.value)}{spread}{ends}"
 
 
 def show_difference(found: Gain | None) -> str:

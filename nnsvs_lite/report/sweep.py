@@ -1,5 +1,6 @@
 """Many runs of recipes, every configuration with every seed, and then one comparison of them all."""
 
+import re
 import subprocess
 import sys
 import time
@@ -67,7 +68,7 @@ class Trial:
 
     def why(self, status: int) -> str:
         """Why it failed, in a line."""
-        errors = [line for line in read_text(self.log).splitlines() if "error: " in line]
+        errors = [line for line in read_text(self.log).splitlines() if re.search("[Ee]rror: ", line)]
         told = printable(errors[0].strip()) if errors else f"ended with status {status}"
         return f"{told}; all of it: {self.log}"
 

@@ -27,6 +27,7 @@ from nnsvs_lite.io.atomic import write_text
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.batch import Batch, Example
 from nnsvs_lite.models.config import TrainingOptions
+from nnsvs_lite.training import samples
 from nnsvs_lite.training.data import DumpDataset, read_batch
 from nnsvs_lite.training.keep import Keeper, State
 from nnsvs_lite.training.tasks.base import Task
@@ -259,14 +260,17 @@ class Loop:
 
                 path = str(self.out / "tensorboard")
                 writer = stack.enter_context(SummaryWriter(path, purge_step=self._now() + 1))
+            if self.updaters:
+                self.total = self.options.updates or self.epochs
+                self._shown = max(0, self._now())
+                self.began = time.monotonic(), self._shown
             # The first test is of what has learnt nothing: it shows what the rest is worth.
             if not self.tests:
                 self._test({}, time.monotonic(), writer)
             if self.updaters:
-                total = self.options.updates or self.epochs
                 hidden = None if fabric.is_global_zero else True
                 bar = stack.enter_context(
-                    tqdm(total=total, initial=self._now(), disable=hidden, unit=self.unit)
+                    tqdm(total=self.total, initial=self._now(), disable=hidden, unit=self.unit)
                 )
                 while not self._is_over():
                     began = time.monotonic()
@@ -326,11 +330,28 @@ class Loop:
                 self.keeper.sweep()
                 parts = " ".join(f"{k}={v:.4f}" for k, v in dev.items() if k != "loss")
                 learnt = f"train {train['loss']:.4f} " if train else ""
+                of = f"{self.unit} {now} of {self.total}"
                 tqdm.write(
-                    f"{self.unit} {now}: {learnt}dev {loss:.4f} {parts} "
-                    f"{time.monotonic() - began:.1f}s{' *' if improved else ''}"
+                    f"{of}: {learnt}dev {loss:.4f} {parts} {time.monotonic() - began:.1f}s"
+                    f"{self._left(now)}{' *' if improved else ''}"
                 )
-                for name, losses in (("dev", dev), ("train", train)):
-                    for part, value in losses.items():
-                        writer.add_scalar(f"{name}/{part}", value, now)
+                self._show(writer, {"dev": dev, "train": train}, now)
         self.fabric.barrier()
+
+    def _left(self, now: int) -> str:
+        """How long the rest takes, at the pace since this run began; empty at its start and its end."""
+        start, first = self.began
+        seconds = (time.monotonic() - start) / max(1, now - first) * (self.total - now)
+        if now in (first, self.total):
+            return ""
+        return f", {seconds:.0f} s left" if seconds < 90 else f", {seconds / 60:.0f} min left"
+
+    def _show(self, writer, losses: dict[str, dict[str, float]], now: int) -> None:
+        """Writes for TensorBoard what there is to see at a test."""
+        updaters = {f"optimiser {name}": updater.watched() for name, updater in self.updaters.items()}
+        for name, values in (losses | updaters).items():
+            for part, value in values.items():
+                writer.add_scalar(f"{name}/{part}", value, now)
+        if samples.is_due(now, self._shown, self.total) or (now and self._is_over()):
+            samples.show(writer, self._kept(), self.task.dev_data[0], now)
+        self._shown = now

@@ -61,6 +61,7 @@ class Updater:
         made = optimizer(self.parameters, lr=options.lr, weight_decay=options.weight_decay)
         self.optimizer = fabric.setup_optimizers(made)
         self._weights: list[Tensor] = []
+        self._norms: list[Tensor] = []
 
     def add(self, loss: Tensor, weight: Tensor) -> None:
         """Takes up the gradient of ``loss``, a mean over ``weight`` units; other parameters get none."""
@@ -70,6 +71,12 @@ class Updater:
         factor = weight * self.fabric.world_size / self._weights[0].clamp(min=1e-6)
         self.fabric.backward(loss * factor, inputs=self.parameters)
 
+    def watched(self) -> dict[str, float]:
+        """The learning rate, and the mean norm of gradients, before clipping, since this was last asked."""
+        norms, self._norms = self._norms, []
+        rate = {"learning_rate": self.optimizer.param_groups[0]["lr"]}
+        return rate | ({"gradient_norm": float(torch.stack(norms).mean())} if norms else {})
+
     def step(self, step: int, progress: float) -> None:
         if self.fabric.world_size > 1:
             self._average()
@@ -78,10 +85,9 @@ class Updater:
             torch._foreach_mul_([p.grad for p in self.parameters if p.grad is not None], share)
         for group in self.optimizer.param_groups:
             group["lr"] = self.schedule(step, progress)
-        if self.clip:
-            # The loop finds losses that are not finite; half precision skips such a step.
-            norm = {"max_norm": self.clip, "error_if_nonfinite": False}
-            self.fabric.clip_gradients(nn.Module(), self.optimizer, **norm)
+        # The loop finds losses that are not finite; half precision skips such a step.
+        norm = {"max_norm": self.clip or math.inf, "error_if_nonfinite": False}
+        self._norms.append(self.fabric.clip_gradients(nn.Module(), self.optimizer, **norm).detach())
         self.optimizer.step()
         self.optimizer.zero_grad()
         self._weights = []
