@@ -193,7 +193,7 @@ def test_uploads_are_bounded(client):
 
     unmeasured = client.post("/api/score?name=a.musicxml", content=chunks())
     assert unmeasured.status_code == 413
-    assert client.post("/api/jobs", content=b"[" * 3 * 2**20).status_code == 413
+    assert client.post("/api/jobs", content=b"[" * 17 * 2**20).status_code == 413
     assert client.post("/api/jobs", content=b"[" * 10**6).status_code == 422
     assert client.post("/api/jobs", content=b'{"song": NaN}').status_code == 422
     assert "known: .ds" in send(client, "x", "song.exe").json()["error"]

@@ -18,7 +18,9 @@ from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.formats.readers import READERS
 from nnsvs_lite.score.formats.write_musicxml import musicxml
 from nnsvs_lite.score.song import Song
+from nnsvs_lite.score.timeline import checked_list, checked_number
 from nnsvs_lite.studio.convert import MAX_SECONDS, score_of
+from nnsvs_lite.studio.drawn import Drawn
 from nnsvs_lite.studio.examples import examples, new_lyric
 from nnsvs_lite.studio.guard import Guard
 from nnsvs_lite.studio.jobs import READ_SECONDS, Busy, Fault, Jobs, SongJob, Worker
@@ -27,7 +29,12 @@ from nnsvs_lite.studio.options import checked
 STATIC = Path(__file__).parent / "static"
 UPLOAD_BYTES = 5 * 2**20
 SONG_BYTES = 2 * 2**20
+DRAWN_BYTES = 16 * 2**20
 BODY_SECONDS = 30.0
+TRACK = {"song", "options", "drawn", "gain", "heard"}
+MAX_TRACKS = 15
+GAIN = (-60, 12)
+"""dB of a track."""
 READS_AT_ONCE = 4
 """Files being read or waiting for it; more are refused."""
 
@@ -49,6 +56,7 @@ class Studio:
             Route("/api/examples", self.tell_examples),
             Route("/api/score", self.read, methods=["POST"]),
             Route("/api/musicxml", self.write, methods=["POST"]),
+            Route("/api/check", self.check, methods=["POST"]),
             Route("/api/jobs", self.sing, methods=["POST"]),
             Route("/api/jobs/{id}", self.tell_job, methods=["GET"]),
             Route("/api/jobs/{id}", self.cancel, methods=["DELETE"]),
@@ -69,7 +77,7 @@ class Studio:
         return FileResponse(path)
 
     async def tell_voice(self, request: Request) -> Response:
-        limits = {"bytes": UPLOAD_BYTES, "seconds": MAX_SECONDS}
+        limits = {"bytes": UPLOAD_BYTES, "project": DRAWN_BYTES, "seconds": MAX_SECONDS}
         lyrics = {lang: new_lyric(lang) for lang in self.voice["langs"]}
         more = {"formats": sorted(READERS), "limits": limits, "new_lyric": lyrics}
         return JSONResponse(self.voice | more)
@@ -126,16 +134,36 @@ class Studio:
         data = await asyncio.to_thread(musicxml, song)
         return Response(data, headers=_attachment(song.title, ".musicxml"), media_type="application/xml")
 
+    async def check(self, request: Request) -> Response:
+        """Whether tracks could be sung; so a project is looked at before it is opened."""
+        await self._tracks(request)
+        return JSONResponse({})
+
     async def sing(self, request: Request) -> Response:
-        value = await json_body(request)
-        if not isinstance(value, dict) or set(value) - {"song", "options"}:
+        tracks = await self._tracks(request)
+        return JSONResponse(self.jobs.submit(tracks, tracks[0]["song"]["title"]).to_json(), 202)
+
+    async def _tracks(self, request: Request) -> list[dict[str, Any]]:
+        """The track that is edited, and the others."""
+        value = await json_body(request, DRAWN_BYTES)
+        if not isinstance(value, dict) or set(value) - {*TRACK, "others"}:
             raise DataError("a JSON object of song and options is needed")
+        others = checked_list(value, "others", "the song", MAX_TRACKS) if "others" in value else []
+        first = {name: value[name] for name in TRACK & set(value)}
+        return [self._track(track) for track in (first, *others)]
+
+    def _track(self, value: Any) -> dict[str, Any]:
+        """A track as the singing process takes it; refused here rather than there, where it may be busy."""
+        if not isinstance(value, dict) or set(value) - TRACK:
+            raise DataError("a track is a JSON object of song, options, drawn, gain and heard")
         song = Song.from_json(value.get("song"))
         options = checked(value.get("options", {}), self.voice["options"])
-        # Refused here rather than by the singing process, which may be busy.
         score_of(song)
-        job = self.jobs.submit(song.to_json(), options, song.title)
-        return JSONResponse(job.to_json(), 202)
+        drawn = value.get("drawn", {})
+        Drawn.from_json(drawn, len(song.notes))
+        gain = checked_number(value.get("gain", 0), "the gain of a track", *GAIN)
+        heard = bool(value.get("heard", True))
+        return {"song": song.to_json(), "options": options, "drawn": drawn, "gain": gain, "heard": heard}
 
     async def tell_job(self, request: Request) -> Response:
         return JSONResponse(self._job(request).to_json())
@@ -190,10 +218,10 @@ async def body(request: Request, most: int) -> bytes:
         raise HTTPException(408, "the file takes too long to arrive") from None
 
 
-async def json_body(request: Request) -> Any:
+async def json_body(request: Request, most: int = SONG_BYTES) -> Any:
     """The JSON that a request brings; DataError where it is not JSON."""
     try:
-        return json.loads(await body(request, SONG_BYTES))
+        return json.loads(await body(request, most))
     except (ValueError, RecursionError):
         raise DataError("the request is not JSON") from None
 

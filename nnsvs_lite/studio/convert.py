@@ -24,7 +24,12 @@ def song_of(score: Score) -> Song:
 
 
 def score_of(song: Song) -> Score:
-    """A song as it is sung: contiguous notes from 0, rests between them.
+    """The score of :func:`score_and_places`."""
+    return score_and_places(song)[0]
+
+
+def score_and_places(song: Song) -> tuple[Score, list[int]]:
+    """A song as it is sung: contiguous notes from 0, rests between them; and the indices of the song's notes.
 
     Phones are left to the lyrics unless the file that the song came from gave them for every note.
 
@@ -34,10 +39,12 @@ def score_of(song: Song) -> Score:
         raise DataError("the song is empty: add a note first")
     given = all(note.phones for note in song.notes if note.pitch != REST)
     notes: list[Note] = []
+    places: list[int] = []
     at = 0.0
     for item in song.notes:
         if item.at > at + NEAR:
             notes.append(_note(song, SongNote(at, item.at - at, REST), given, notes))
+        places.append(len(notes))
         notes.append(_note(song, item._replace(at=max(item.at, at)), given, notes))
         at = item.end
     if song.length > at + NEAR:
@@ -47,7 +54,7 @@ def score_of(song: Song) -> Score:
         raise DataError(too_long(seconds))
     times = [note.start for note in notes] + [notes[-1].end]
     joined = tuple(dataclasses.replace(n, start=a, end=b) for n, a, b in zip(notes, times, times[1:]))
-    return Score(joined, song.lang, song.title, song.timeline)
+    return Score(joined, song.lang, song.title, song.timeline), places
 
 
 def _note(song: Song, item: SongNote, given: bool, before: list[Note]) -> Note:

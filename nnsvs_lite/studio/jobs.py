@@ -187,8 +187,8 @@ class Jobs:
         self._jobs: dict[str, SongJob] = {}
         self._lock = threading.Lock()
 
-    def submit(self, song: dict[str, Any], options: dict[str, Any], title: str) -> SongJob:
-        """Begins to sing.
+    def submit(self, tracks: list[dict[str, Any]], title: str) -> SongJob:
+        """Begins to sing; of each track song, options, what is drawn, gain in dB, and whether it is heard.
 
         Raises Busy while another song is being sung.
         """
@@ -200,7 +200,7 @@ class Jobs:
             self._jobs[name] = job
             for old in list(self._jobs)[:-KEPT]:
                 self._jobs.pop(old).wav.unlink(missing_ok=True)
-        threading.Thread(target=self._sing, args=(job, song, options), daemon=True).start()
+        threading.Thread(target=self._sing, args=(job, tracks), daemon=True).start()
         return job
 
     def get(self, name: str) -> SongJob | None:
@@ -215,13 +215,13 @@ class Jobs:
                 job.took = time.monotonic() - job.started
                 self.singer.end()
 
-    def _sing(self, job: SongJob, song: dict[str, Any], options: dict[str, Any]) -> None:
+    def _sing(self, job: SongJob, tracks: list[dict[str, Any]]) -> None:
         def heard(report: dict[str, Any]) -> None:
             if not job.over:
                 job.state, job.progress, job.stage = "singing", report["progress"], report["stage"]
 
         try:
-            task = {"song": song, "options": options, "wav": str(job.wav)}
+            task = {"tracks": tracks, "wav": str(job.wav)}
             job.result = self.singer.call(task, SING_SECONDS, heard, lambda: job.over)
             state, error = "done", ""
         except Cancelled:

@@ -10,9 +10,12 @@ from nnsvs_lite.io.errors import DataError
 ROWS = read_json(Path(__file__).with_suffix(".json"))
 
 
-def describe(ranges: Mapping[str, tuple[float, float]]) -> list[dict[str, Any]]:
-    """All options in the order of the page; ``ranges`` has the limits of those that change features."""
-    return [row | dict(zip(("low", "high"), ranges.get(row["name"], ()))) for row in ROWS]
+def describe(ranges: Mapping[str, tuple[float, float]], still: Mapping[str, str]) -> list[dict[str, Any]]:
+    """All options in the order of the page; ``ranges`` has the limits of those that change features,
+    ``still`` why some cannot change what this voice sings.
+    """
+    limits = {name: dict(zip(("low", "high"), both)) for name, both in ranges.items()}
+    return [row | limits.get(row["name"], {}) | {"still": still.get(row["name"], "")} for row in ROWS]
 
 
 def checked(value: Any, known: list[dict[str, Any]]) -> dict[str, Any]:

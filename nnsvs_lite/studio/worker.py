@@ -111,38 +111,44 @@ def _limit_memory() -> None:
 
 def singer(setup: dict[str, Any]) -> tuple[Any, Task]:
     """Sings songs with the voice ``setup["model"]`` on ``setup["device"]``."""
-    from nnsvs_lite.score.song import Song
-    from nnsvs_lite.studio.convert import score_of
+    import numpy as np
+
+    from nnsvs_lite.features.audio import write_audio
+    from nnsvs_lite.studio.alive import lanes, still
     from nnsvs_lite.studio.options import describe
+    from nnsvs_lite.studio.sung import result_of, sing_track
+    from nnsvs_lite.synthesis.kept import Kept
     from nnsvs_lite.synthesis.singer import Singer
     from nnsvs_lite.synthesis.style import RANGES
 
     voice = Singer.load(setup["model"], setup["device"], trust_code=setup.get("trust_code", False))
+    kept = Kept()
     ready = {
         "name": Path(setup["model"]).resolve().stem,
         "lang": voice.spec.codes[0],
         "langs": voice.spec.codes,
         "sample_rate": voice.spec.sample_rate,
         "singers": voice.singers,
-        "options": describe(RANGES),
+        "options": describe(RANGES, still(voice)),
+        "lanes": lanes(voice),
     }
 
     def sing(task: dict[str, Any], say: Say) -> dict[str, Any]:
-        score = score_of(Song.from_json(task["song"]))
+        tracks = task["tracks"]
 
         def progress(done: float) -> None:
             say({"progress": round(done, 3), "stage": "singing"})
 
         progress(0.0)
-        song = voice.sing(score, **task["options"], progress=progress)
-        gain = song.write(task["wav"])
-        return {
-            "seconds": round(len(song.waveform) / song.sample_rate, 3),
-            "sample_rate": song.sample_rate,
-            "gain": round(gain, 4),
-            "frame_shift": song.frame_shift,
-            "f0": [round(float(value), 1) for value in song.f0],
-            "phones": [[p.symbol, round(p.start, 4), round(p.end, 4)] for p in song.phones],
-        }
+        sung = [
+            sing_track(voice, track, kept, lambda part, i=i: progress((i + part) / len(tracks)))
+            for i, track in enumerate(tracks)
+        ]
+        # The first is the one that is edited; it is sung, and drawn, also where it is not heard.
+        wave = np.zeros(max(len(one.song.waveform) for one in sung))
+        for one, track in zip(sung, tracks):
+            wave[: len(one.song.waveform)] += 10 ** (track["gain"] / 20) * one.song.waveform * track["heard"]
+        gain = write_audio(task["wav"], wave, voice.spec.sample_rate)
+        return result_of(sung[0], wave, gain)
 
     return ready, sing

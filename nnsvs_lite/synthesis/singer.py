@@ -20,8 +20,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,7 +30,7 @@ import torch
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.errors import DataError, nearest
 from nnsvs_lite.models.base import AcousticModel, DurationModel, TimeLagModel, VocoderModel
-from nnsvs_lite.models.batch import note_seeds
+from nnsvs_lite.models.batch import Example, note_seeds
 from nnsvs_lite.models.neural import NeuralAcoustic
 from nnsvs_lite.models.pack import load_voice
 from nnsvs_lite.score.change import change
@@ -37,11 +38,14 @@ from nnsvs_lite.score.formats.readers import read_score
 from nnsvs_lite.score.phonemize import attach_phones
 from nnsvs_lite.score.timing import phone_durations, time_lags
 from nnsvs_lite.score.types import Score
+from nnsvs_lite.synthesis.byhand import ByHand
 from nnsvs_lite.synthesis.curves import Curves
 from nnsvs_lite.synthesis.impose import fit_labels, read_labels
 from nnsvs_lite.synthesis.joining import Sounding, join, joined, song_size
+from nnsvs_lite.synthesis.kept import Kept, as_drawn, phrase_key, timing_key
 from nnsvs_lite.synthesis.performance import Performance, SungPhrase
-from nnsvs_lite.synthesis.phrases import PhraseToSing, check_language, check_score, example_of, split
+from nnsvs_lite.synthesis.phrases import check_language, check_score, example_of, split
+from nnsvs_lite.synthesis.plan import Plan
 from nnsvs_lite.synthesis.predict import (
     TimedExamples,
     Timing,
@@ -56,25 +60,10 @@ from nnsvs_lite.training.device import find_device
 
 MAX_SEED = 2**63 - 1
 """The largest that torch's generators take as it is."""
+MAX_NUMBER = 1_000_000
+"""Of a note in chance."""
 AT_ONCE = 1.5
 """Seconds of a stream that a vocoder makes at once: a little more than joining waits for."""
-
-
-class Plan(NamedTuple):
-    """A song that is to be sung: its score, the singer's name, where it ends at least, in seconds; phrases
-    with their timings and what models are told of them; takes, of which the first is that of all notes.
-    """
-
-    score: Score
-    singer: str
-    end: float
-    phrases: list[PhraseToSing]
-    timings: list[Timing]
-    ready: TimedExamples
-    takes: list[Retake]
-    temperature: float
-    style: Style
-    curves: Curves | None
 
 
 class Singer:
@@ -143,6 +132,9 @@ class Singer:
         gender: float = 1.0,
         labels: Sequence[Segment] | str | os.PathLike | None = None,
         curves: Mapping[str, np.ndarray] | str | os.PathLike | None = None,
+        by_hand: ByHand | None = None,
+        numbers: Sequence[int] | None = None,
+        kept: Kept | None = None,
     ) -> Plan:
         """How a score is to be sung: all but features and sound.
 
@@ -162,6 +154,10 @@ class Singer:
                 :func:`~nnsvs_lite.synthesis.impose.read_labels`); nothing is predicted of time then.
             curves: loudness, breathiness, voicing and tension over the song, by name, or an NPZ file of them:
                 see :mod:`nnsvs_lite.synthesis.curves`; a number a frame of the voice from time 0.
+            by_hand: times, vibrato and formants that are set for single notes and moments.
+            numbers: what stands for each note's index in chance: a note that keeps its number keeps, with one
+                seed, what is drawn for it, however many notes come before it.
+            kept: times that are known already; new ones are put there.
 
         Raises DataError for a score that cannot be read or is not in the voice's language, a value out of
         range, an unknown singer, labels of other phones, or curves of another length.
@@ -210,33 +206,74 @@ class Singer:
             lags = (time_lags(p.score, p.labels, self.spec.frame_shift) for p in phrases)
             lengths = (phone_durations(p.labels, self.spec.frame_shift) for p in phrases)
             timings = [Timing(lag.astype(np.float32), length) for lag, length in zip(lags, lengths)]
+        elif kept is not None:
+            timings = [self._kept_timing(example, timing, kept) for example in examples]
         else:
             timings = predict_timing(examples, self.timelag, self.duration, strength=timing)
-        ready = TimedExamples(examples, timings)
-        return Plan(score, name, end, phrases, timings, ready, takes, temperature, style, drawn)
+        by_hand, number_of = by_hand or ByHand(), np.arange(last + 1)
+        if numbers is not None:
+            number_of = np.asarray(numbers, np.int64)
+            if number_of.shape != (last + 1,) or not ((number_of >= 0) & (number_of <= MAX_NUMBER)).all():
+                raise DataError(f"{last + 1} numbers of notes are needed, each in 0..{MAX_NUMBER}")
+        timings = [by_hand.timed(t, p, self.spec.frame_shift) for t, p in zip(timings, phrases)]
+        ready, config = TimedExamples(examples, timings), self.spec.feature_config
+        how = (takes, temperature, style, drawn, by_hand, number_of, config)
+        return Plan(score, name, end, phrases, timings, ready, *how)
+
+    def _kept_timing(self, example: Example, strength: float, kept: Kept) -> Timing:
+        def make() -> Timing:
+            return predict_timing([example], self.timelag, self.duration, strength=strength)[0]
+
+        return kept.get(timing_key(example, strength), make)
 
     def sing(
         self,
         score: Score | str | os.PathLike,
         *,
         progress: Callable[[float], None] = lambda done: None,
+        kept: Kept | None = None,
         **options: Any,
     ) -> Performance:
         """Sings a score.
 
         ``options`` are those of :meth:`plan`, which says what is refused; ``progress`` is called now and then
-        with the part that is done, 0 to 1.
+        with the part that is done, 0 to 1. With ``kept``, each phrase is sung by itself, and those that are
+        there already are not sung again; without, many are sung at once, which is the same to 1e-4.
         """
-        plan = self.plan(score, **options)
-        sung = self.phrases(plan, range(len(plan.phrases)), lambda part: progress(part / 2))
-        pieces: list[tuple[float, np.ndarray]] = []
-        waves = waveforms_in_turn(self.vocoder, [phrase.streams for phrase in sung], plan.takes[0].seed)
-        for phrase, x in zip(sung, waves):
-            pieces.append((phrase.start, x))
-            progress(0.5 + 0.5 * len(pieces) / len(sung))
+        plan = self.plan(score, kept=kept, **options)
+        pairs = self._together(plan, progress) if kept is None else self._one_by_one(plan, kept, progress)
+        sung = [phrase for phrase, _ in pairs]
         rate = self.spec.sample_rate
-        waveform = join(pieces, rate, plan.end)
+        waveform = join([(phrase.start, wave) for phrase, wave in pairs], rate, plan.end)
         return Performance(waveform, rate, self.spec.frame_shift, plan.score, sung, plan.singer, self.spec)
+
+    def _together(self, plan: Plan, progress: Callable[[float], None]) -> list[tuple[SungPhrase, np.ndarray]]:
+        """Phrases and their sound, many at once."""
+        sung = self.phrases(plan, range(len(plan.phrases)), lambda part: progress(part / 2))
+        pairs: list[tuple[SungPhrase, np.ndarray]] = []
+        waves = waveforms_in_turn(self.vocoder, [phrase.streams for phrase in sung], plan.takes[0].seed)
+        for pair in zip(sung, waves):
+            pairs.append(pair)
+            progress(0.5 + 0.5 * len(pairs) / len(sung))
+        return pairs
+
+    def _one_by_one(
+        self, plan: Plan, kept: Kept, progress: Callable[[float], None]
+    ) -> list[tuple[SungPhrase, np.ndarray]]:
+        """Phrases and their sound, where they are kept as they are there."""
+        pairs: list[tuple[SungPhrase, np.ndarray]] = []
+        for i, place in enumerate(plan.phrases):
+            phrase, wave = kept.get(phrase_key(plan, i), partial(self._alone, plan, i), _size)
+            here = {"start": place.start, "score": place.score, "first_note": place.first_note}
+            pairs.append((replace(phrase, **here), wave))
+            progress(len(pairs) / len(plan.phrases))
+        return pairs
+
+    def _alone(self, plan: Plan, number: int) -> tuple[SungPhrase, np.ndarray]:
+        """A phrase and its sound, which depend on nothing but itself."""
+        plan = as_drawn(plan, number)
+        (phrase,) = self.phrases(plan, [number])
+        return phrase, next(waveforms_in_turn(self.vocoder, [phrase.streams], plan.takes[0].seed))
 
     def stream(
         self, score: Score | str | os.PathLike, *, seconds: float = AT_ONCE, **options: Any
@@ -295,7 +332,7 @@ class Singer:
         seeds, done = np.zeros(len(plan.score.notes), np.int64), 0
         for notes, seed in plan.takes:
             anew = np.isin(np.arange(len(seeds)), notes)
-            seeds[anew] = note_seeds(seed, len(seeds))[anew]
+            seeds[anew] = note_seeds(seed, plan.numbers.max() + 1)[plan.numbers][anew]
             indices = [i for i in chosen if anew[spans[i]].any()]
             ready = [replace(plan.ready[i], given=given.get(i, {})) for i in indices]
             seeded = [with_seeds(example, seeds[spans[i]]) for i, example in zip(indices, ready)]
@@ -309,7 +346,9 @@ class Singer:
                 progress(done / (len(chosen) * len(plan.takes)))
         for i, sung in streams.items():
             last = with_seeds(plan.ready[i], seeds[spans[i]])
-            streams[i] = restyle(sung, last, self.spec, self.vocoder, plan.style)
+            styled = restyle(sung, last, self.spec, self.vocoder, plan.style)
+            whose = (plan.phrases[i], self.spec, self.vocoder, plan.style)
+            streams[i] = plan.by_hand.applied(styled, sung, last, *whose)
             if plan.curves is not None:
                 streams[i] = self._at_pitch(streams[i], plan.curves, plan.phrases[i].start)
         return streams
@@ -343,3 +382,8 @@ class Singer:
             return int(text), self.singers[int(text)]
         known = ", ".join(self.singers) or "none by name"
         raise DataError(f"no singer {text!r} in this voice{nearest(text, self.singers)}; it knows: {known}")
+
+
+def _size(made: tuple[SungPhrase, np.ndarray]) -> int:
+    """Bytes of a phrase and its sound."""
+    return made[1].nbytes + sum(value.nbytes for value in made[0].streams.values())

@@ -104,7 +104,7 @@ def restyle(
     out = dict(streams)
     own = out.pop("vibrato", None)
     if style.vibrato != 1 or style.pitch_deviation != 1 or style.told:
-        _check_control(vocoder, "pitch")
+        check_control(vocoder, "pitch")
         lf0 = streams["lf0"][:, 0].astype(np.float64)
         smooth, vowels = smooth_score(example, spec), held_vowels(example.score, spec)
         residual = lf0 - smooth
@@ -117,16 +117,17 @@ def restyle(
         out["lf0"] = (smooth + style.pitch_deviation * residual)[:, None].astype(np.float32)
     if style.breathiness:
         # Coded aperiodicity is in dB; above 0 there is no more noise to be had.
-        _check_control(vocoder, "breathiness")
+        check_control(vocoder, "breathiness")
         out["bap"] = np.minimum(streams["bap"] + np.float32(style.breathiness), np.float32(0))
     if style.gender != 1:
-        _check_control(vocoder, "gender")
+        check_control(vocoder, "gender")
         matrix = formant_matrix(streams["mgc"].shape[1], spec.feature_config, style.gender)
         out["mgc"] = (streams["mgc"] @ matrix).astype(np.float32)
     return out
 
 
-def _check_control(vocoder: VocoderModel, control: str) -> None:
+def check_control(vocoder: VocoderModel, control: str) -> None:
+    """Raises DataError where a vocoder does not let a control be heard."""
     if control not in vocoder.controls:
         name = type(vocoder).__name__
         raise DataError(f"{control} cannot be changed: the voice's vocoder, {name}, does not allow it")

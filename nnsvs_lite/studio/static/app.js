@@ -1,61 +1,44 @@
-// The page: opens and saves songs, has them sung, plays them.
+// The page: opens and saves songs, and joins its parts.
 
 import { Hands, describe } from "./hands.js";
-import { Kept } from "./kept.js";
+import { Inspector } from "./inspector.js";
+import { Kept, projectText, readProject } from "./kept.js";
+import { Lane } from "./lanes.js";
 import { join, split } from "./lyrics.js";
+import { $, ask, download, guarded, post, say } from "./net.js";
+import * as work from "./notework.js";
+import { Options } from "./options.js";
+import { Pen, TOOLS } from "./pen.js";
+import { Player } from "./player.js";
+import { plainSong, requestOf, trackOf } from "./request.js";
 import { Roll } from "./roll.js";
+import { Ruler } from "./ruler.js";
+import { Singing } from "./singing.js";
 import { Editor, emptySong, placeOf } from "./song.js";
+import { Tracks, tracksOf } from "./tracks.js";
 
-const $ = (id) => document.getElementById(id);
-const OWN = { "X-Studio": "1" };
-const audio = $("audio");
-let voice, tunes, kept, editor, roll, hands, job = null, sung = null, said;
-
-// --- talking to the server
-
-async function ask(path, options = {}) {
-  let answer;
-  try {
-    answer = await fetch(path, { ...options, headers: { ...OWN, ...options.headers } });
-  } catch {
-    throw new Error("The studio does not answer; is nnsvs-lite serve still running?");
-  }
-  if (answer.ok) return answer;
-  const { error } = await answer.json().catch(() => ({ error: `status ${answer.status}` }));
-  throw new Error(error);
-}
-
-const post = (path, value) => ask(path, {
-  method: "POST", body: JSON.stringify(value), headers: { "Content-Type": "application/json" },
-});
-
-function say(text, kind = "error") {
-  clearTimeout(said);
-  $("message").firstElementChild.textContent = text;
-  $("message").className = kind;
-  $("message").hidden = !text;
-  if (kind !== "error") said = setTimeout(() => say(""), 6000);
-}
-
-const guarded = (work) => async (...args) => {
-  try { await work(...args); } catch (error) { say(error.message); }
-};
+let voice, tunes, kept, editor, roll, hands, pen, lane, player, singing, options, inspector, tracks;
 
 // --- the song
 
 function changed(all = true) {
-  if (!roll) return;
+  if (!singing) return;
   const { song, selected } = editor;
   $("delete").disabled = !selected.size;
   const chosen = editor.chosen();
   $("about-note").textContent = chosen.length > 1 ? `${chosen.length} notes selected`
     : chosen.length ? describe(chosen[0], placeOf(song, chosen[0].at))
     : song.notes.length ? "" : "Draw a note on the roll (drag, or tap twice), or open a score.";
+  inspector.draw();
   if (!all) {
     roll.mark();
     return;
   }
   roll.draw();
+  lane.draw();
+  options.draw();
+  player.draw();
+  tracks.draw();
   $("title").value = song.title;
   if (document.activeElement !== $("tempo")) $("tempo").value = song.tempi[0][1];
   $("tempo").title = song.tempi.length > 1 ? "The tempo changes in the song; all change with this one" : "";
@@ -63,32 +46,34 @@ function changed(all = true) {
   if (document.activeElement !== $("lyrics")) $("lyrics").value = join(editor.sung(), song.lang);
   $("undo").disabled = !editor.past.length;
   $("redo").disabled = !editor.future.length;
-  $("old").hidden = !sung || sung.version === editor.version;
-  $("sing").disabled = !editor.sung().length && !job;
-  kept.save(editor.plain(), editor.edited && song.notes.length > 0);
+  $("old").hidden = !singing.sung || singing.sung.version === editor.version;
+  $("pen-key").hidden = !song.curves.pitch?.length;
+  $("sing").disabled = !editor.sung().length && !singing.job;
+  if (!kept.save(editor.plain(), editor.edited && song.notes.length > 0)) {
+    say("The browser has no room to keep this song: save the project as a file, and remove songs that you no longer need (below).");
+  }
+  singing.renew();
 }
 
 // Another song takes the place of this one, which stays among the kept ones; Undo brings it back, too.
-function load(song, id = null) {
-  forget();
-  kept.begin(id);
+async function load(song, id = null) {
+  singing.forget();
+  // A new name is there at once; of a kept one another tab may hold the lock.
+  const named = kept.begin(id);
+  if (id) await named;
   editor.load(song);
   roll.fit();
   roll.draw();
   roll.centre();
 }
 
-function forget() {
-  sung = null;
-  audio.pause();
-  audio.removeAttribute("src");
-  audio.hidden = $("results").hidden = $("legend").hidden = true;
-  roll.hide();
-}
-
 const openFile = guarded(async (file) => {
   if (!file) return;
   say("");
+  if (/\.json$/i.test(file.name)) {
+    await openProject(file);
+    return;
+  }
   if (file.size > voice.limits.bytes) throw new Error(`${file.name}: the file is larger than ${voice.limits.bytes / 2 ** 20} MB`);
   const query = new URLSearchParams({ name: file.name });
   if ($("part").value.trim()) query.set("part", $("part").value.trim());
@@ -99,7 +84,7 @@ const openFile = guarded(async (file) => {
     const found = await (await ask(`/api/score?${query}`, {
       method: "POST", body: file, headers: { "Content-Type": "application/octet-stream" },
     })).json();
-    load(found.song);
+    await load(found.song);
     if (found.warning) say(found.warning, "error");
     else say(`${file.name}: ${editor.sung().length} notes`, "note");
   } finally {
@@ -108,94 +93,46 @@ const openFile = guarded(async (file) => {
   }
 });
 
+async function openProject(file) {
+  $("file").value = "";
+  if (file.size > voice.limits.project) throw new Error(`${file.name}: larger than ${voice.limits.project / 2 ** 20} MB`);
+  const { song, voice: made } = readProject(await file.text(), file.name);
+  const whole = { curves: {}, options: {}, ...song };
+  // The server looks at all of it before any of it is shown.
+  if (whole.notes.some((note) => note.pitch)) {
+    await post("/api/check", requestOf(whole)).catch((error) => { throw new Error(`${file.name}: ${error.message}`); });
+  }
+  await load(whole);
+  const other = made !== voice.name ? ` It was made with the voice ${made}; ${voice.name} sings it here.` : "";
+  say(`${file.name}: ${editor.sung().length} notes.${other}`, "note");
+}
+
 const save = guarded(async () => {
-  const answer = await post("/api/musicxml", editor.plain());
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(await answer.blob());
-  link.download = `${(editor.song.title || "song").replace(/[\\/:*?"<>|]/g, "_")}.musicxml`;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+  const answer = await post("/api/musicxml", plainSong(editor.song));
+  download(await answer.blob(), editor.song.title, ".musicxml");
 });
 
-// --- singing
-
-function options() {
-  const values = {};
-  for (const input of $("options").querySelectorAll("[name]")) {
-    if (input.tagName === "SELECT") values[input.name] = input.value;
-    else if (input.value !== "" && input.value !== input.dataset.neutral) values[input.name] = Number(input.value);
-  }
-  return values;
-}
-
-const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
-
-function working(on) {
-  $("working").hidden = !on;
-  $("sing").textContent = on ? "Cancel" : "Sing";
-  $("sing").classList.toggle("main", !on);
-  audio.hidden = on || !sung;
-  $("results").hidden = on || !sung;
-}
-
-const sing = guarded(async () => {
-  if (job) {
-    await ask(`/api/jobs/${job.id}`, { method: "DELETE" });
-    return;
-  }
+function saveProject() {
   hands.finishLyric();
   takeLyrics();
-  say("");
-  audio.pause();
-  const wanted = { song: editor.plain(), options: options() };
-  const version = editor.version;
-  job = await (await post("/api/jobs", wanted)).json();
-  working(true);
-  try {
-    while (job.state === "waiting" || job.state === "singing") {
-      $("progress").toggleAttribute("value", job.progress > 0);
-      if (job.progress > 0) $("progress").value = job.progress;
-      $("stage").textContent = `${job.stage} · ${job.took.toFixed(0)} s`;
-      await sleep(200);
-      job = await (await ask(`/api/jobs/${job.id}`)).json();
-    }
-    if (job.state === "failed") throw new Error(job.error);
-    if (job.state === "done") await receive(job, wanted, version);
-    else say("Cancelled.", "note");
-  } finally {
-    job = null;
-    working(false);
-    changed();
+  download(new Blob([projectText(editor.plain(), voice)], { type: "application/json" }), editor.song.title, ".studio.json");
+}
+
+// One track alone.
+const saveTrack = guarded(async (i) => {
+  const track = tracksOf(editor.song)[i];
+  const alone = { ...trackOf(editor.song, track), gain: 0, heard: true };
+  let job = await (await post("/api/jobs", alone)).json();
+  while (job.state === "waiting" || job.state === "singing") {
+    await new Promise((done) => setTimeout(done, 100));
+    job = await (await ask(`/api/jobs/${job.id}`)).json();
   }
+  if (job.state !== "done") throw new Error(job.error || "Cancelled.");
+  const title = [editor.song.title, track.name || `Track ${i + 1}`].filter(Boolean).join(" ");
+  download(await (await ask(`/api/jobs/${job.id}/audio`)).blob(), title, ".wav");
 });
 
-async function receive(done, wanted, version) {
-  const result = await (await ask(`/api/jobs/${done.id}/result`)).json();
-  const transpose = wanted.options.transpose || 0;
-  sung = { version, result };
-  audio.src = `/api/jobs/${done.id}/audio`;
-  $("wav").href = `/api/jobs/${done.id}/audio?download=1`;
-  roll.show(result, wanted.song, wanted.options.tempo || 1, transpose);
-  $("legend").hidden = false;
-  $("shifted").textContent = transpose ? ` · drawn without the transposition of ${transpose > 0 ? "+" : "−"}${Math.abs(transpose)}` : "";
-  say(`${result.seconds.toFixed(1)} s of singing in ${done.took.toFixed(1)} s`, "note");
-  audio.play().catch(() => { /* the browser wants a click on the player first */ });
-}
-
-function play() {
-  if (!sung) return;
-  if (audio.paused) audio.play(); else audio.pause();
-}
-
-function watch() {
-  if (sung && (!audio.paused || audio.currentTime > 0)) {
-    const x = roll.place(audio.currentTime);
-    if (!audio.paused) roll.follow(x);
-  }
-  if (!audio.paused) requestAnimationFrame(watch);
-}
-
-// --- lyrics and options
+// --- lyrics
 
 function takeLyrics() {
   const text = $("lyrics").value;
@@ -207,7 +144,7 @@ function takeLyrics() {
     const byId = new Map(song.notes.map((note) => [note.id, note]));
     lyrics.slice(0, ids.length).forEach((lyric, i) => {
       const note = byId.get(ids[i]);
-      if (note.lyric !== lyric) delete note.phones;
+      if (note.lyric !== lyric) { delete note.phones; delete note.starts; }
       note.lyric = lyric;
     });
   });
@@ -216,98 +153,139 @@ function takeLyrics() {
   else if (more < 0) say(`${-more} more ${more < -1 ? "notes" : "note"} than syllables; their lyrics stay`, "note");
 }
 
-function addOptions() {
-  const box = $("options");
-  // What few need, out of sight until it is asked for.
-  const more = Object.assign(document.createElement("details"), { className: "more" });
-  more.append(Object.assign(document.createElement("summary"), { textContent: "More" }));
-  if (voice.singers.length > 1) {
-    const label = document.createElement("label");
-    label.className = "option";
-    const select = document.createElement("select");
-    select.name = "singer";
-    for (const name of voice.singers) select.add(new Option(name, name));
-    label.append(Object.assign(document.createElement("span"), { textContent: "Singer" }), select);
-    box.append(label);
-  }
-  for (const row of voice.options) {
-    const label = document.createElement("label");
-    label.className = "option";
-    label.title = row.help;
-    const name = Object.assign(document.createElement("span"), { textContent: row.label });
-    const number = document.createElement("input");
-    const isSlider = row.name !== "seed" && row.neutral !== null;
-    Object.assign(number, { type: isSlider ? "range" : "number", name: row.name, min: row.low, max: row.high, step: row.step });
-    number.value = row.neutral ?? "";
-    number.dataset.neutral = number.value;
-    const output = document.createElement("output");
-    const show = () => {
-      output.textContent = isSlider ? (row.neutral === 0 && number.value > 0 ? "+" : "") + number.value : "";
-      label.classList.toggle("set", number.value !== number.dataset.neutral);
-    };
-    number.addEventListener("input", show);
-    show();
-    label.append(name, number, output, Object.assign(document.createElement("small"), { textContent: row.help }));
-    (row.more ? more : box).append(label);
-  }
-  box.append(more);
-  $("neutral").addEventListener("click", () => {
-    for (const input of box.querySelectorAll("input")) {
-      input.value = input.dataset.neutral;
-      input.dispatchEvent(new Event("input"));
-    }
-  });
-}
-
 // --- the page
 
+const EDIT = {
+  copy: () => { const n = work.copy(editor); say(n ? `${n} ${n > 1 ? "notes" : "note"} copied` : "Select notes first.", "note"); },
+  cut: () => { if (work.copy(editor)) editor.remove(); },
+  paste: () => {
+    const chosen = editor.chosen(), last = chosen[chosen.length - 1];
+    const at = roll.cursor > 0 ? hands.snap(roll.cursor) : last ? last.at + last.beats : 0;
+    if (!work.paste(editor, at)) say("Nothing was copied.", "note");
+  },
+  split: () => { if (!work.split(editor, hands.snap(roll.cursor), roll.grid)) say("Select notes to split first.", "note"); },
+  join: () => { if (!work.join(editor)) say("Select two notes or more to join.", "note"); },
+  quantise: () => { if (!work.quantise(editor, roll.grid)) say("On this grid notes would stand on top of each other.", "note"); },
+  smooth: () => pen.overNotes("smooth"),
+  erase: () => pen.overNotes("erase"),
+};
+
 function connect() {
-  $("open").addEventListener("click", () => $("file").click());
-  $("file").addEventListener("change", () => openFile($("file").files[0]));
-  $("new").addEventListener("click", () => { load(emptySong($("lang").value || voice.lang)); roll.box.focus(); });
-  $("examples").addEventListener("change", () => {
+  const on = (id, event, work_) => $(id).addEventListener(event, work_);
+  on("open", "click", () => $("file").click());
+  on("file", "change", () => openFile($("file").files[0]));
+  on("new", "click", () => load(emptySong(editor.song.lang)));
+  on("project", "click", saveProject);
+  on("examples", "change", () => {
     const [kind, id] = $("examples").value.split(" ");
     $("examples").value = "";
     if (kind === "tune") load(tunes[id]);
     const own = kept.all().find((song) => song.id === id);
     if (kind === "kept" && own) load(own.song, id);
   });
-  for (const name of ["focus", "pointerdown"]) $("examples").addEventListener(name, listKept);
-  $("undo").addEventListener("click", () => editor.undo());
-  $("redo").addEventListener("click", () => editor.redo());
-  $("add").addEventListener("click", () => { hands.addAfter(); roll.box.focus({ preventScroll: true }); });
-  $("delete").addEventListener("click", () => editor.remove());
-  $("tempo").addEventListener("change", () => {
+  for (const name of ["focus", "pointerdown"]) on("examples", name, listKept);
+  on("forget", "click", () => {
+    const { id } = kept;
+    load(emptySong(editor.song.lang)).then(() => kept.remove(id));
+    say("Removed from the browser's songs; Undo brings it back.", "note");
+  });
+  on("undo", "click", () => editor.undo());
+  on("redo", "click", () => editor.redo());
+  on("add", "click", () => { hands.addAfter(); roll.box.focus({ preventScroll: true }); });
+  on("delete", "click", () => editor.remove());
+  on("edit", "change", () => {
+    EDIT[$("edit").value]?.();
+    $("edit").value = "";
+  });
+  on("tempo", "change", () => {
     const value = Number($("tempo").value);
     if (value >= 10 && value <= 1000) editor.setTempo(value);
     else $("tempo").value = editor.song.tempi[0][1];
   });
-  $("lang").addEventListener("change", () => editor.edit((song) => {
+  on("lang", "change", () => editor.edit((song) => {
     song.lang = $("lang").value;
     // They were of the other language.
-    for (const note of song.notes) delete note.phones;
+    for (const note of song.notes) { delete note.phones; delete note.starts; }
   }));
-  $("title").addEventListener("change", () => editor.edit((song) => { song.title = $("title").value.trim(); }));
-  $("grid").addEventListener("change", () => { roll.grid = Number($("grid").value); roll.draw(); });
-  $("wider").addEventListener("click", () => roll.zoom(1.4));
-  $("narrower").addEventListener("click", () => roll.zoom(1 / 1.4));
-  $("lyrics").addEventListener("change", takeLyrics);
-  $("lyrics").addEventListener("blur", () => changed());
+  on("title", "change", () => editor.edit((song) => { song.title = $("title").value.trim(); }));
+  on("grid", "change", () => { roll.grid = Number($("grid").value); roll.draw(); });
+  on("wider", "click", () => zoom(1.4));
+  on("narrower", "click", () => zoom(1 / 1.4));
+  on("lane", "change", () => lane.choose($("lane").value));
+  on("auto", "change", () => singing.renew());
+  on("lyrics", "change", takeLyrics);
+  on("lyrics", "blur", () => changed());
   $("message").querySelector("button").addEventListener("click", () => say(""));
-  $("sing").addEventListener("click", sing);
-  $("save").addEventListener("click", save);
-  for (const name of ["play", "seeked"]) audio.addEventListener(name, watch);
-  addEventListener("resize", () => roll.draw());
-  addEventListener("keydown", (event) => {
+  on("sing", "click", () => singing.sing());
+  on("save", "click", save);
+  on("help-open", "click", () => $("help").showModal());
+  on("help-close", "click", () => $("help").close());
+  for (const button of document.querySelectorAll("#tools [data-tool]")) button.addEventListener("click", () => pen.choose(button.dataset.tool));
+  $("tools").addEventListener("keydown", (event) => walk(event, [...$("tools").children], (button) => pen.choose(button.dataset.tool)));
+  const tabs = [...document.querySelectorAll(".tabs [role=tab]")];
+  for (const tab of tabs) tab.addEventListener("click", () => show(tab, tabs));
+  $("tab-lyrics").parentElement.addEventListener("keydown", (event) => walk(event, tabs, (tab) => show(tab, tabs)));
+  roll.box.addEventListener("wheel", (event) => {
     if (!event.ctrlKey && !event.metaKey) return;
-    const typing = /^(INPUT|TEXTAREA)$/.test(event.target.tagName) && event.target.type !== "range";
-    const key = event.key.toLowerCase();
-    if (key === "enter") { if (!job) sing(); }
-    else if (key === "z" && !typing) { if (event.shiftKey) editor.redo(); else editor.undo(); }
-    else if (key === "y" && !typing) editor.redo();
-    else return;
     event.preventDefault();
-  });
+    const box = roll.box.getBoundingClientRect(), factor = Math.exp(-(event.deltaY || event.deltaX) / 300);
+    if (event.shiftKey) roll.zoomHeight(factor, event.clientY - box.top - 40);
+    else zoom(factor, event.clientX - box.left - 46);
+  }, { passive: false });
+  addEventListener("resize", () => roll.draw());
+  addEventListener("keydown", keys);
+  drops();
+}
+
+function zoom(factor, place) {
+  roll.zoom(factor, place);
+  lane.draw();
+}
+
+// Arrows lead through a row of buttons of which one is chosen.
+function walk(event, items, choose) {
+  const step = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 }[event.key];
+  if (!step) return;
+  event.preventDefault();
+  const next = items[(items.indexOf(document.activeElement) + step + items.length) % items.length];
+  choose(next);
+  next.focus();
+}
+
+function show(tab, tabs) {
+  for (const one of tabs) {
+    const on = one === tab;
+    one.setAttribute("aria-selected", on);
+    one.tabIndex = on ? 0 : -1;
+    $(one.getAttribute("aria-controls")).hidden = !on;
+  }
+  inspector.draw();
+  tracks.draw();
+}
+
+const CONTROL = {
+  c: EDIT.copy, x: EDIT.cut, v: EDIT.paste, e: EDIT.split, j: EDIT.join, q: EDIT.quantise,
+  r: () => inspector.retake(),
+  l: () => { $("loop").checked = !$("loop").checked; },
+  y: () => editor.redo(),
+};
+
+function keys(event) {
+  const typing = /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName) && !["range", "checkbox", "radio"].includes(event.target.type);
+  const key = event.key.toLowerCase();
+  if (event.key === "?" && !typing && !$("help").open) $("help").showModal();
+  else if (event.altKey && !event.ctrlKey && TOOLS[Number(event.code.replace("Digit", "")) - 1]) pen.choose(TOOLS[Number(event.code.slice(5)) - 1]);
+  else if (!event.ctrlKey && !event.metaKey) return;
+  else if (key === "enter") { if (!singing.job) singing.sing(); }
+  else if (key === "s") saveProject();
+  else if (typing) return;
+  else if (key === "z") { if (event.shiftKey) editor.redo(); else editor.undo(); }
+  else if (CONTROL[key] && !event.shiftKey) CONTROL[key]();
+  else return;
+  event.preventDefault();
+}
+
+function drops() {
   let inside = 0;
   const dragged = (event) => event.dataTransfer && [...event.dataTransfer.types].includes("Files");
   addEventListener("dragenter", (event) => { if (dragged(event)) { inside += 1; $("drop").hidden = false; } });
@@ -330,24 +308,43 @@ function listKept() {
   }));
 }
 
+function build() {
+  editor = new Editor(emptySong(voice.lang), changed);
+  roll = new Roll($("roll"), editor);
+  pen = new Pen(roll, editor);
+  lane = new Lane(roll, editor, voice.lanes);
+  player = new Player($("audio"), roll, editor);
+  options = new Options(voice, editor);
+  tracks = new Tracks($("panel-tracks"), editor, saveTrack);
+  hands = new Hands(roll, editor, {
+    newLyric: () => voice.new_lyric[editor.song.lang] ?? "la", say: (text) => say(text, "note"),
+    sing: () => singing.sing(), play: () => player.toggle(), pen, heard: (pitch) => player.note(pitch),
+  });
+  singing = new Singing(editor, roll, player, { prepare: () => { hands.finishLyric(); takeLyrics(); }, changed });
+  inspector = new Inspector($("panel-notes"), editor, roll, {
+    lanes: voice.lanes, stillOf: (name) => options.stillOf(name), pen, audition: () => singing.hear(editor.chosen()),
+  });
+  new Ruler(roll, editor, { seek: (beat) => player.seek(beat), looped: () => { $("loop").checked = !!roll.loop; } });
+  pen.choose("notes");
+}
+
 const start = guarded(async () => {
   voice = await (await ask("/api/voice")).json();
   tunes = await (await ask("/api/examples")).json();
   $("voice").textContent = `${voice.name} · ${voice.langs.join(" ")} · ${voice.sample_rate / 1000} kHz`;
   document.title = `${voice.name} · Studio`;
-  $("file").accept = voice.formats.join(",");
-  $("formats").textContent = `Formats: ${voice.formats.join(" ")}`;
+  $("file").accept = [...voice.formats, ".json"].join(",");
+  $("formats").textContent = `Formats: ${voice.formats.join(" ")}, and projects of the studio (.studio.json)`;
   const several = voice.langs.length > 1;
   $("tunes").append(...tunes.map(({ title, lang }, i) => new Option(several ? `${title} · ${lang}` : title, `tune ${i}`)));
   $("lang").append(...voice.langs.map((lang) => new Option(lang)));
   $("lang").parentElement.hidden = !several;
+  $("lane").append(...voice.lanes.map((row) => new Option(row.still ? `${row.label} (no effect)` : row.label, row.name)));
   kept = new Kept(`nnsvs-lite studio ${voice.langs.join(" ")}`);
-  addOptions();
-  editor = new Editor(emptySong(voice.lang), changed);
-  roll = new Roll($("roll"), editor);
-  hands = new Hands(roll, editor, { newLyric: () => voice.new_lyric[editor.song.lang] ?? "la", say: (text) => say(text, "note"), sing, play });
+  await kept.resume();
+  build();
   connect();
-  load(kept.last() || tunes[0], kept.id);
+  await load(kept.last() || tunes[0], kept.id);
   editor.past = []; // an empty song
   changed();
   document.body.classList.add("ready");

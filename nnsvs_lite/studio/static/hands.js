@@ -1,12 +1,12 @@
 // Mouse, touch and keys on the piano roll.
 
-import { ROW } from "./roll.js";
 import { HIGH, LOW, pitchName } from "./song.js";
 
 export class Hands {
   // newLyric(): of a note that is added; say(text): a message; sing(), play(): of the page.
-  constructor(roll, editor, { newLyric, say, sing, play }) {
-    Object.assign(this, { roll, editor, newLyric, say, sing, play });
+  // pen: of the pitch, which gets the mouse first; heard(pitch): sounds a note that is touched.
+  constructor(roll, editor, { newLyric, say, sing, play, pen, heard }) {
+    Object.assign(this, { roll, editor, newLyric, say, sing, play, pen, heard });
     this.drag = null;
     const { box, sheet, input } = roll;
     sheet.addEventListener("pointerdown", (event) => this.down(event));
@@ -34,6 +34,12 @@ export class Hands {
     if (event.button !== 0) return;
     const { roll, editor } = this;
     const { x, y } = this.point(event);
+    if (this.pen.down(event, { x, y })) {
+      roll.box.focus({ preventScroll: true });
+      roll.sheet.setPointerCapture(event.pointerId);
+      event.preventDefault();
+      return;
+    }
     const group = event.target.closest(".note");
     // Counted here, since a browser sees no double click on what is drawn anew between the two.
     const last = this.tapped;
@@ -51,6 +57,7 @@ export class Hands {
       }
       const handle = event.target.classList.contains("handle");
       if (fresh) editor.select([id]);
+      this.heard(editor.note(id).pitch);
       // The first touch selects, so that a finger can scroll over notes.
       if (event.pointerType === "touch" && fresh) return;
       this.drag = { kind: handle ? "resize" : "move", id, x, y, moved: false };
@@ -66,8 +73,8 @@ export class Hands {
 
   move(event) {
     const { drag, roll, editor } = this;
-    if (!drag) return;
     const { x, y } = this.point(event);
+    if (this.pen.move({ x, y }) || !drag) return;
     if (!drag.moved && Math.hypot(x - drag.x, y - drag.y) < 4) return;
     drag.moved = true;
     if (drag.kind === "move" || drag.kind === "resize") {
@@ -78,7 +85,9 @@ export class Hands {
         drag.beats = event.altKey ? beats : this.snap(main.at + beats) - main.at;
         if (Math.abs(x - drag.x) < 5) drag.beats = 0;
         drag.beats = Math.max(drag.beats, -earliest);
-        drag.pitch = roll.pitchAt(y) - roll.pitchAt(drag.y);
+        const pitch = roll.pitchAt(y) - roll.pitchAt(drag.y);
+        if (drag.pitch !== undefined && pitch !== drag.pitch && main.pitch) this.heard(main.pitch + pitch);
+        drag.pitch = pitch;
         drag.longer = 0;
       } else {
         const end = event.altKey ? main.at + main.beats + beats : this.snap(main.at + main.beats + beats);
@@ -107,10 +116,11 @@ export class Hands {
     const start = this.snapDown(roll.beatAt(Math.min(from, to)));
     const end = Math.max(this.snap(roll.beatAt(Math.max(from, to))), start + roll.grid);
     const pitch = roll.pitchAt(y);
-    return { start, beats: end - start, pitch, x: roll.x(start), y: roll.y(pitch), width: roll.x(end - start), height: ROW };
+    return { start, beats: end - start, pitch, x: roll.x(start), y: roll.y(pitch), width: roll.x(end - start), height: roll.row };
   }
 
   up(event) {
+    if (this.pen.up()) return;
     const { drag, roll, editor } = this;
     const { x, y } = this.point(event);
     this.drag = null;
@@ -142,6 +152,7 @@ export class Hands {
   }
 
   drop() {
+    this.pen.drop();
     if (!this.drag) return;
     this.drag = null;
     this.roll.draw();
@@ -161,6 +172,7 @@ export class Hands {
 
   add(at, beats, pitch) {
     if (this.editor.add(at, beats, pitch, this.newLyric()) === null) this.say("A note begins there already.");
+    else this.heard(pitch);
   }
 
   // A note after the selected one, or after the last; like it in pitch and length.
@@ -213,6 +225,7 @@ export class Hands {
       if (editor.selected.size && !editor.shift(beats, pitch, longer)) this.refuse();
       const first = editor.chosen()[0];
       if (first) roll.reveal(first);
+      if (first && pitch) this.heard(first.pitch);
     };
     const letter = event.key.length === 1 && event.key !== " " && !control && !event.altKey;
     const actions = {
@@ -249,7 +262,7 @@ export class Hands {
     const { input } = roll;
     input.hidden = false;
     input.style.left = `${roll.x(note.at) + 46}px`;
-    input.style.top = `${roll.y(note.pitch) + 40 - 5}px`;
+    input.style.top = `${roll.y(note.pitch) + 40 - 5 + (roll.row - 18) / 2}px`;
     input.style.width = `${Math.max(roll.x(note.beats), 64)}px`;
     input.value = note.lyric;
     input.focus({ preventScroll: true });

@@ -1,47 +1,65 @@
-// Songs that this browser keeps: each under a name of its own, so that no song and no tab replaces another's.
-
-const MOST = 10;
+// Songs that this browser keeps, each under a name of its own. A tab holds a lock on its song's name, so that
+// no other tab, a copy of this one included, writes to it. Nothing is removed unless it is asked for.
 
 export class Kept {
   // prefix: what the names of all kept songs of a language begin with. A tab goes on with its own song.
   constructor(prefix) {
     this.prefix = `${prefix} `;
-    this.begin(sessionStorage.getItem(`${this.prefix}id`));
+    this.id = null;
+    this.release = () => {};
   }
 
-  // From here on the tab's song is another one.
-  begin(id = null) {
-    this.id = id || crypto.getRandomValues(new Uint32Array(2)).join("");
+  // From here on the tab's song is the one that is kept under a name; a new one where that is another tab's.
+  async begin(id = null) {
+    this.release();
+    const free = id && await this._hold(id);
+    this.id = free ? id : fresh();
     put(sessionStorage, `${this.prefix}id`, this.id);
+    if (!free) await this._hold(this.id);
   }
 
-  // Keeps the tab's song for a reload and, where it was edited, for later too; where there is no room, the
-  // oldest of the others makes some.
+  // As before a reload.
+  resume() { return this.begin(sessionStorage.getItem(`${this.prefix}id`)); }
+
+  _hold(id) {
+    // Old browsers have no locks; ids differ there, unless a tab is copied.
+    if (!navigator.locks) return Promise.resolve(true);
+    return new Promise((told) => {
+      navigator.locks.request(this.prefix + id, { ifAvailable: true }, (lock) => {
+        told(!!lock);
+        return lock ? new Promise((release) => { this.release = release; }) : undefined;
+      });
+    });
+  }
+
+  // Keeps the tab's song for a reload and, where it was edited, for later too. False where there is no room.
   save(song, edited) {
-    put(sessionStorage, `${this.prefix}song`, JSON.stringify(song));
-    if (!edited) return;
-    const text = JSON.stringify({ saved: Date.now(), song });
-    const others = this.all().filter(({ id }) => id !== this.id);
-    while (others.length >= MOST) localStorage.removeItem(this.prefix + others.pop().id);
-    while (!put(localStorage, this.prefix + this.id, text) && others.length) {
-      localStorage.removeItem(this.prefix + others.pop().id);
-    }
+    const text = JSON.stringify(song);
+    const reload = put(sessionStorage, `${this.prefix}song`, text);
+    if (!edited) return reload;
+    return put(localStorage, this.prefix + this.id, `{"saved":${Date.now()},"song":${text}}`) && reload;
   }
 
   // The tab's own song, else the one that was kept last.
   last() {
-    return read(sessionStorage.getItem(`${this.prefix}song`)) || (this.all()[0] || { song: null }).song;
+    const own = read(sessionStorage.getItem(`${this.prefix}song`));
+    // Where there was no room for it in the one place, it may be newer in the other.
+    return own || (this.all()[0] || { song: null }).song;
   }
+
+  remove(id) { localStorage.removeItem(this.prefix + id); }
 
   // [{id, saved, song}] that can be read, the latest first.
   all() {
     const keys = Object.keys(localStorage).filter((key) => key.startsWith(this.prefix));
     return keys.map((key) => {
       const { saved, song } = parse(localStorage.getItem(key)) || {};
-      return { id: key.slice(this.prefix.length), saved, song: read(JSON.stringify(song || null)) };
+      return { id: key.slice(this.prefix.length), saved, song: isSong(song) ? song : null };
     }).filter(({ song }) => song).sort((a, b) => b.saved - a.saved);
   }
 }
+
+const fresh = () => crypto.getRandomValues(new Uint32Array(2)).join("");
 
 function put(storage, key, text) {
   try { storage.setItem(key, text); } catch { return false; }
@@ -52,9 +70,30 @@ function parse(text) {
   try { return JSON.parse(text); } catch { return null; }
 }
 
+function isSong(song) {
+  const whole = song && ["notes", "tempi", "bars", "keys"].every((name) => Array.isArray(song[name]));
+  return whole && song.tempi.length > 0 && song.bars.length > 0 && song.keys.length > 0;
+}
+
 // A song, or null where the text is none of ours.
 function read(text) {
   const song = parse(text);
-  const whole = song && ["notes", "tempi", "bars", "keys"].every((name) => Array.isArray(song[name]));
-  return whole && song.tempi.length && song.bars.length && song.keys.length ? song : null;
+  return isSong(song) ? song : null;
+}
+
+// --- projects: one file with all that is kept of a song
+
+const FORMAT = "nnsvs_lite studio project";
+
+export function projectText(song, voice) {
+  return `${JSON.stringify({ format: FORMAT, version: 1, voice: voice.name, song }, null, 1)}\n`;
+}
+
+// A project's song, and the voice that it was made with; throws where the text is none.
+export function readProject(text, name) {
+  const found = parse(text);
+  if (!found || found.format !== FORMAT) throw new Error(`${name}: not a project of this studio`);
+  if (found.version !== 1) throw new Error(`${name}: written by a newer studio`);
+  if (!isSong(found.song)) throw new Error(`${name}: the project is damaged`);
+  return found;
 }

@@ -1,11 +1,12 @@
 // Draws the piano roll: keys, bars, notes with lyrics, sung pitch, phones, the place that is heard.
 
+import { CELLS } from "./curves.js";
+import { secondsOf } from "./ruler.js";
 import { barLines, beatsOf, isBlack, pitchName } from "./song.js";
 
 const SVG = "http://www.w3.org/2000/svg";
-export const ROW = 18;
-const RULER = 40;
-const KEYS = 46;
+export const RULER = 40;
+export const KEYS = 46;
 const MARGIN_BEATS = 8;
 
 function make(tag, attributes = {}, text) {
@@ -21,6 +22,9 @@ export class Roll {
     this.editor = editor;
     this.scale = 52; // pixels for a quarter note
     this.grid = 0.5;
+    this.row = 18; // pixels for a semitone
+    this.loop = null; // [from, to] in beats
+    this.cursor = 0; // beat
     this.low = 43;
     this.high = 81;
     this.sung = null;
@@ -45,13 +49,19 @@ export class Roll {
     this.paper = layer("paper");
     this.notesLayer = layer("notes");
     this.over = layer("over");
+    this.ghosts = make("path", { class: "ghosts" });
+    this.pen = make("path", { class: "pen" });
+    this.stroke = make("path", { class: "pen stroke" });
+    this.wipe = make("rect", { class: "wipe", y: 0, visibility: "hidden" });
+    this.edge = make("line", { class: "edge", y1: 0, visibility: "hidden" });
     this.band = make("rect", { class: "band", visibility: "hidden" });
     this.head = make("line", { class: "head", y1: 0, visibility: "hidden" });
-    this.sheet.append(this.paper, this.notesLayer, this.over, this.band, this.head);
+    this.sheet.append(this.paper, this.ghosts, this.notesLayer, this.over, this.pen, this.stroke, this.wipe, this.edge, this.band, this.head);
+    this.loopBand = make("rect", { class: "loop-band", y: 0, height: 20, visibility: "hidden" });
     this.marks = layer("marks");
     this.phones = layer("phones");
     this.rulerHead = make("line", { class: "head", y1: 0, y2: RULER, visibility: "hidden" });
-    this.ruler.append(this.marks, this.phones, this.rulerHead);
+    this.ruler.append(this.loopBand, this.marks, this.phones, this.rulerHead);
     this.notes = new Map();
     this.drawn = "";
     this.inner.append(this.corner, this.ruler, this.keys, this.sheet, this.input);
@@ -60,9 +70,9 @@ export class Roll {
 
   get span() { return this.high - this.low + 1; }
   x(beat) { return beat * this.scale; }
-  y(pitch) { return (this.high - pitch) * ROW; }
+  y(pitch) { return (this.high - pitch) * this.row; }
   beatAt(x) { return x / this.scale; }
-  pitchAt(y) { return this.high - Math.floor(y / ROW); }
+  pitchAt(y) { return this.high - Math.floor(y / this.row); }
 
   // The pitches shown: those of the song with an octave around them.
   fit() {
@@ -82,12 +92,12 @@ export class Roll {
     }
     this.end = Math.max(song.length, this.sung ? this.sung.end : 0) + MARGIN_BEATS;
     this.end = Math.max(this.end, (this.box.clientWidth - KEYS) / this.scale);
-    const width = this.x(this.end), height = this.span * ROW;
-    const key = JSON.stringify([width, this.low, this.high, this.scale, this.grid, song.bars, song.tempi]);
+    const width = this.x(this.end), height = this.span * this.row;
+    const key = JSON.stringify([width, this.low, this.high, this.row, this.scale, this.grid, song.bars, song.tempi]);
     if (this.drawn !== key) {
       this.drawn = key;
       this.inner.style.width = `${width + KEYS}px`;
-      this.inner.style.height = `${height + RULER}px`;
+      this.inner.style.height = "";
       for (const [svg, w, h] of [[this.ruler, width, RULER], [this.keys, KEYS, height], [this.sheet, width, height]]) {
         svg.setAttribute("width", w);
         svg.setAttribute("height", h);
@@ -98,7 +108,54 @@ export class Roll {
     }
     this._notes();
     this._sungOnto(height);
+    this._drawn();
+    this.showLoop(this.loop);
     this.place(this.played);
+  }
+
+  // The drawn pitch, and the notes of other tracks, where either has changed.
+  _drawn() {
+    const { song } = this.editor;
+    const others = (song.others || []).filter((track) => !track.mute);
+    const now = [song.curves.pitch, this.scale, this.row, this.high, ...others];
+    if (this.penned && now.length === this.penned.length && now.every((value, i) => value === this.penned[i])) return;
+    this.penned = now;
+    this.pen.setAttribute("d", this._curve(song.curves.pitch || []));
+    this.ghosts.setAttribute("d", others.flatMap((track) => track.notes).filter((note) => note.pitch).map((note) =>
+      `M${this.x(note.at)} ${this.y(note.pitch) + this.row / 2}h${Math.max(this.x(note.beats) - 2, 2)}`).join(""));
+  }
+
+  _curve(runs) {
+    return runs.map(([first, values]) => values.map((value, i) =>
+      `${i ? "L" : "M"}${this.x((first + i) / CELLS).toFixed(1)} ${(this.y(value) + this.row / 2).toFixed(1)}`).join("")
+      + (values.length === 1 ? "h0.1" : "")).join("");
+  }
+
+  // What is being drawn; or the span that is being erased or smoothed.
+  showStroke(runs, span) {
+    this.stroke.setAttribute("d", this._curve(runs));
+    this.wipe.setAttribute("visibility", span ? "visible" : "hidden");
+    if (!span) return;
+    const values = { x: this.x(span[0]), width: Math.max(1, this.x(span[1] - span[0])), height: this.span * this.row };
+    for (const [name, value] of Object.entries(values)) this.wipe.setAttribute(name, value);
+  }
+
+  hideStroke() { this.showStroke([], null); }
+
+  // A boundary of phones while it is dragged.
+  showEdge(x) {
+    this.edge.setAttribute("visibility", x === null ? "hidden" : "visible");
+    if (x === null) return;
+    this.edge.setAttribute("x1", x);
+    this.edge.setAttribute("x2", x);
+    this.edge.setAttribute("y2", this.span * this.row);
+  }
+
+  showLoop(loop) {
+    this.loopBand.setAttribute("visibility", loop ? "visible" : "hidden");
+    if (!loop) return;
+    this.loopBand.setAttribute("x", this.x(loop[0]));
+    this.loopBand.setAttribute("width", Math.max(1, this.x(loop[1] - loop[0])));
   }
 
   _keys() {
@@ -106,9 +163,9 @@ export class Roll {
     for (let pitch = this.low; pitch <= this.high; pitch += 1) {
       const y = this.y(pitch);
       items.push(make("rect", {
-        class: isBlack(pitch) ? "key black" : "key", x: 0, y, width: isBlack(pitch) ? KEYS * 0.62 : KEYS, height: ROW,
+        class: isBlack(pitch) ? "key black" : "key", x: 0, y, width: isBlack(pitch) ? KEYS * 0.62 : KEYS, height: this.row,
       }));
-      if (pitch % 12 === 0) items.push(make("text", { class: "key-name", x: KEYS - 5, y: y + ROW - 5 }, pitchName(pitch)));
+      if (pitch % 12 === 0) items.push(make("text", { class: "key-name", x: KEYS - 5, y: y + this.row - 5 }, pitchName(pitch)));
     }
     this.keys.replaceChildren(...items);
   }
@@ -117,8 +174,8 @@ export class Roll {
     const { song } = this.editor;
     const items = [], marks = [];
     for (let pitch = this.low; pitch <= this.high; pitch += 1) {
-      if (isBlack(pitch)) items.push(make("rect", { class: "black-row", x: 0, y: this.y(pitch), width, height: ROW }));
-      if (pitch % 12 === 0) items.push(make("line", { class: "octave", x1: 0, x2: width, y1: this.y(pitch) + ROW, y2: this.y(pitch) + ROW }));
+      if (isBlack(pitch)) items.push(make("rect", { class: "black-row", x: 0, y: this.y(pitch), width, height: this.row }));
+      if (pitch % 12 === 0) items.push(make("line", { class: "octave", x1: 0, x2: width, y1: this.y(pitch) + this.row, y2: this.y(pitch) + this.row }));
     }
     const lines = barLines(song, this.end);
     let steps = "", beats = "", bars = "";
@@ -145,13 +202,15 @@ export class Roll {
 
   _notes() {
     const left = new Set(this.notes.keys());
-    for (const note of this.editor.song.notes) {
+    const { song } = this.editor;
+    for (const note of song.notes) {
       left.delete(note.id);
-      const key = JSON.stringify([note, this.scale, this.high]);
+      const key = JSON.stringify([note.at, note.beats, note.pitch, note.lyric, note.breath, note.vibrato, note.take, this.scale, this.high, this.row, song.lang]);
       let group = this.notes.get(note.id);
       if (!group) {
         group = make("g", { "data-id": note.id });
-        group.append(make("rect", { class: "body", rx: 4 }), make("text", { class: "lyric" }), make("rect", { class: "handle" }));
+        group.append(make("rect", { class: "body", rx: 4 }), make("text", { class: "lyric" }), make("rect", { class: "handle" }),
+          make("path", { class: "vib" }), make("circle", { class: "vib-handle", r: 5 }));
         this.notes.set(note.id, group);
         this.notesLayer.append(group);
       }
@@ -176,23 +235,32 @@ export class Roll {
   // Places a note's drawing; also while it is dragged.
   put(group, note) {
     group.drawn = "";
-    const [body, text, handle] = group.children;
+    const [body, text, handle, wave, knob] = group.children;
     const x = this.x(note.at), width = Math.max(this.x(note.beats) - 1, 3);
     const y = note.pitch ? this.y(note.pitch) : 0;
     const set = (item, values) => { for (const [k, v] of Object.entries(values)) item.setAttribute(k, v); };
-    set(body, { x, y: y + 1, width, height: ROW - 2 });
-    set(handle, { x: x + Math.max(width - 7, width / 2), y: y + 1, width: Math.min(9, width / 2 + 2), height: ROW - 2 });
+    set(body, { x, y: y + 1, width, height: this.row - 2 });
+    set(handle, { x: x + Math.max(width - 7, width / 2), y: y + 1, width: Math.min(9, width / 2 + 2), height: this.row - 2 });
     // Above the note, where the sung pitch does not cross it.
-    set(text, note.pitch ? { x: x + 1, y: y - 3 } : { x: x + 4, y: y + ROW - 5 });
+    set(text, note.pitch ? { x: x + 1, y: y - 3 } : { x: x + 4, y: y + this.row - 5 });
     const lyric = note.pitch ? note.lyric || (this.editor.song.lang === "ja" ? "ー" : "–") : "breath";
-    text.textContent = width < 7 ? "" : lyric + (note.breath ? " ʼ" : "");
+    text.textContent = width < 7 ? "" : lyric + (note.breath ? " ʼ" : "") + (note.take ? " ⟳" : "");
+    const { vibrato } = note;
+    for (const item of [wave, knob]) item.toggleAttribute("hidden", !vibrato);
+    if (!vibrato) return;
+    // A wave as deep as it is sung; its handle sets where it begins (along) and how deep it is (down).
+    const begin = x + this.x(note.beats) * vibrato.begin, middle = y + this.row / 2, deep = vibrato.depth / 100 * this.row;
+    let d = `M${begin.toFixed(1)} ${middle}`;
+    for (let at = begin; at <= x + width; at += 2) d += `L${at.toFixed(1)} ${(middle - deep * Math.sin((at - begin) / 5)).toFixed(1)}`;
+    wave.setAttribute("d", d);
+    set(knob, { cx: begin, cy: middle + deep });
   }
 
-  // result: what /api/jobs/ID/result gave; song: what was sung; speed, transpose: how.
-  show(result, song, speed, transpose) {
+  // result: what /api/jobs/ID/result gave; song: what was sung, and its notes' ids; speed, transpose: how.
+  show(result, song, ids, speed, transpose) {
     const beats = beatsOf(song);
     const at = (seconds) => beats(seconds * speed);
-    this.sung = { result, transpose, at, end: at(result.seconds) };
+    this.sung = { result, ids, transpose, at, seconds: secondsOf(song, speed), end: at(result.seconds) };
     this.draw();
   }
 
@@ -206,7 +274,7 @@ export class Roll {
   // What was sung, drawn once for each scale: the curve of a song has thousands of points.
   _sungOnto(height) {
     if (!this.sung) return;
-    const key = `${this.scale} ${this.high} ${height}`;
+    const key = `${this.scale} ${this.high} ${this.row} ${height}`;
     if (this.sung.key === key) return;
     this.sung.key = key;
     const { over, labels } = this._sungItems(height);
@@ -222,7 +290,7 @@ export class Roll {
       const x = this.x(at(i * result.frame_shift));
       if (pen && x - lastX < 0.7) return;
       const pitch = 69 + 12 * Math.log2(hertz / 440) - transpose;
-      path += `${pen ? "L" : "M"}${x.toFixed(1)} ${(this.y(pitch) + ROW / 2).toFixed(1)}`;
+      path += `${pen ? "L" : "M"}${x.toFixed(1)} ${(this.y(pitch) + this.row / 2).toFixed(1)}`;
       pen = true;
       lastX = x;
     });
@@ -253,10 +321,11 @@ export class Roll {
   // The place that is heard, in seconds of the sound; null for none.
   place(seconds) {
     this.played = seconds;
-    const shown = seconds !== null && this.sung;
+    if (seconds !== null && this.sung) this.cursor = this.sung.at(seconds);
+    const shown = this.cursor > 0 || (seconds !== null && this.sung);
     for (const line of [this.head, this.rulerHead]) line.setAttribute("visibility", shown ? "visible" : "hidden");
     if (!shown) return;
-    const x = this.x(this.sung.at(seconds));
+    const x = this.x(this.cursor);
     for (const line of [this.head, this.rulerHead]) { line.setAttribute("x1", x); line.setAttribute("x2", x); }
     return x;
   }
@@ -272,22 +341,30 @@ export class Roll {
     const width = this.box.clientWidth - KEYS, height = this.box.clientHeight - RULER;
     if (x < left || to > left + width) this.box.scrollLeft = Math.max(0, Math.min(x - 30, x + (to - x) / 2 - width / 2));
     const y = note.pitch ? this.y(note.pitch) : 0, top = this.box.scrollTop;
-    if (y < top || y + ROW > top + height) this.box.scrollTop = Math.max(0, y - height / 2);
+    if (y < top || y + this.row > top + height) this.box.scrollTop = Math.max(0, y - height / 2);
   }
 
   // Scrolls to the song's beginning, with its pitches in the middle.
   centre() {
     const pitches = this.editor.sung().map((note) => note.pitch);
     const middle = pitches.length ? (Math.min(...pitches) + Math.max(...pitches)) / 2 : 64;
-    this.box.scrollTop = Math.max(0, this.y(middle) - (this.box.clientHeight - RULER) / 2 + ROW / 2);
+    this.box.scrollTop = Math.max(0, this.y(middle) - (this.box.clientHeight - RULER) / 2 + this.row / 2);
     const first = this.editor.song.notes[0];
     this.box.scrollLeft = first ? Math.max(0, this.x(first.at) - 0.4 * (this.box.clientWidth - KEYS)) : 0;
   }
 
-  zoom(factor) {
-    const middle = this.beatAt(this.box.scrollLeft + (this.box.clientWidth - KEYS) / 2);
+  // About a place in the window's width, the middle if none is given.
+  zoom(factor, place = (this.box.clientWidth - KEYS) / 2) {
+    const beat = this.beatAt(this.box.scrollLeft + place);
     this.scale = Math.min(240, Math.max(8, this.scale * factor));
     this.draw();
-    this.box.scrollLeft = this.x(middle) - (this.box.clientWidth - KEYS) / 2;
+    this.box.scrollLeft = this.x(beat) - place;
+  }
+
+  zoomHeight(factor, place = (this.box.clientHeight - RULER) / 2) {
+    const pitch = (this.box.scrollTop + place) / this.row;
+    this.row = Math.round(Math.min(40, Math.max(8, this.row * factor)));
+    this.draw();
+    this.box.scrollTop = pitch * this.row - place;
   }
 }

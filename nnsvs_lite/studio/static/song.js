@@ -1,5 +1,7 @@
 // The song being edited: notes, undo, and the way between beats and seconds.
 
+import { erased, moved } from "./curves.js";
+
 const UNDO_STEPS = 200;
 const NEAR = 1e-4;
 export const SHORTEST = 1 / 64;
@@ -10,6 +12,7 @@ export function emptySong(lang) {
   return {
     title: "", lang, length: 0,
     tempi: [[0, 100]], bars: [[0, 1, 4, 0]], keys: [[0, 0]], notes: [],
+    curves: {}, options: {},
   };
 }
 
@@ -77,8 +80,8 @@ export class Editor {
 
   // Another song takes the place of this one; that can be undone.
   load(song) {
-    const draft = structuredClone(song);
-    for (const note of draft.notes) note.id = this.nextId++;
+    const draft = { curves: {}, options: {}, ...structuredClone(song) };
+    for (const track of [draft, ...(draft.others || [])]) for (const note of track.notes) note.id = this.nextId++;
     this._keep();
     this._set(draft, false);
   }
@@ -99,8 +102,10 @@ export class Editor {
 
   // Changes the song by a function of a copy; false, and nothing is changed, where notes would stand
   // on top of each other. Of notes that overlap the earlier one is cut short.
+  // Curves and other tracks are not copied: who changes them puts new ones in their place.
   edit(change) {
-    const draft = structuredClone(this.song);
+    const { curves, others, ...rest } = this.song;
+    const draft = { ...structuredClone(rest), curves: { ...curves }, ...(others ? { others: [...others] } : {}) };
     if (change(draft) === false || !settle(draft)) return false;
     // The silence after the last note stays as long as it was, a beat at least.
     draft.length = tidy(endOf(draft) + Math.max(1, this.song.length - endOf(this.song)));
@@ -153,7 +158,10 @@ export class Editor {
     const notes = this.song.notes;
     const next = notes.find((n, i) => !ids.has(n.id) && i > 0 && ids.has(notes[i - 1].id));
     const last = [...notes].reverse().find((n) => !ids.has(n.id));
-    this.edit((song) => { song.notes = song.notes.filter((note) => !ids.has(note.id)); });
+    this.edit((song) => {
+      for (const { at, beats } of this.chosen()) song.curves.pitch = erased(song.curves.pitch, at, at + beats);
+      song.notes = song.notes.filter((note) => !ids.has(note.id));
+    });
     this.select([next || last].filter(Boolean).map((n) => n.id));
   }
 
@@ -165,6 +173,9 @@ export class Editor {
       if (!chosen.length) return false;
       if (sung.some((n) => n.pitch + pitch < LOW || n.pitch + pitch > HIGH)) return false;
       if (chosen.some((n) => n.at + beats < -NEAR || n.beats + longer < SHORTEST)) return false;
+      // What is drawn over notes goes with them.
+      const spans = chosen.map((note) => [note.at, note.at + note.beats]);
+      if (beats || pitch) song.curves.pitch = moved(song.curves.pitch, spans, beats, pitch);
       for (const note of chosen) {
         note.at = tidy(Math.max(0, note.at + beats));
         note.beats = tidy(note.beats + longer);
@@ -180,8 +191,17 @@ export class Editor {
       const note = song.notes.find((n) => n.id === id);
       note.lyric = lyric;
       delete note.phones;
+      delete note.starts;
     });
   }
+
+  // Changes the chosen notes by a function of each.
+  set(change) {
+    const ids = this.selected;
+    return this.edit((song) => song.notes.filter((note) => ids.has(note.id)).forEach(change));
+  }
+
+  setCurve(name, runs) { return this.edit((song) => { song.curves[name] = runs; }); }
 
   // All later tempi keep their ratio to the first.
   setTempo(tempo) {
@@ -193,7 +213,7 @@ export class Editor {
   }
 }
 
-const tidy = (beats) => Math.round(beats * 1e6) / 1e6;
+export const tidy = (beats) => Math.round(beats * 1e6) / 1e6;
 
 // How long a note at a beat can be: up to the next one, 0 where a note begins just there.
 function placeFree(song, at, beats) {
@@ -216,7 +236,10 @@ function settle(song) {
   return true;
 }
 
+// Where the last note of any track ends.
 function endOf(song) {
-  const last = song.notes[song.notes.length - 1];
-  return last ? last.at + last.beats : 0;
+  return Math.max(...[song, ...(song.others || [])].map(({ notes }) => {
+    const last = notes[notes.length - 1];
+    return last ? last.at + last.beats : 0;
+  }));
 }

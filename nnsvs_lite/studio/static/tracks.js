@@ -1,0 +1,81 @@
+// Tracks: one is edited, the others stand behind it and are sung along.
+
+const PARTS = ["notes", "curves", "options", "gain", "mute", "name"];
+const make = (tag, values = {}, ...children) => {
+  const item = Object.assign(document.createElement(tag), values);
+  item.append(...children);
+  return item;
+};
+const pick = (song) => Object.fromEntries(PARTS.filter((name) => song[name] !== undefined).map((name) => [name, song[name]]));
+
+// All in their order; the one that is edited is the song's own parts.
+export function tracksOf(song) {
+  const list = [...(song.others || [])];
+  list.splice(song.track || 0, 0, pick(song));
+  return list;
+}
+
+function put(song, list, chosen) {
+  for (const name of PARTS) delete song[name];
+  Object.assign(song, { notes: [], curves: {}, options: {} }, structuredClone(list[chosen]));
+  song.others = list.filter((_, i) => i !== chosen);
+  song.track = chosen;
+}
+
+export class Tracks {
+  // saveWav(number): saves one track's sound.
+  constructor(box, editor, saveWav) { Object.assign(this, { box, editor, saveWav }); }
+
+  draw() {
+    if (this.box.hidden) return;
+    const { song } = this.editor;
+    const list = tracksOf(song), now = song.track || 0;
+    const rows = list.map((track, i) => {
+      const name = track.name || `Track ${i + 1}`;
+      const radio = make("input", { type: "radio", name: "track", checked: i === now });
+      radio.setAttribute("aria-label", `Edit ${name}`);
+      radio.addEventListener("change", () => this.choose(i));
+      const title = make("input", { value: name, maxLength: 60, className: "track-name" });
+      title.setAttribute("aria-label", `Name of track ${i + 1}`);
+      title.addEventListener("change", () => this._set(i, { name: title.value.trim() }));
+      const mute = make("input", { type: "checkbox", checked: !track.mute });
+      mute.addEventListener("change", () => this._set(i, { mute: !mute.checked }));
+      const gain = make("input", { type: "number", min: -60, max: 12, step: 1, value: track.gain || 0 });
+      gain.addEventListener("change", () => { if (gain.value !== "" && gain.checkValidity()) this._set(i, { gain: Number(gain.value) }); });
+      const remove = make("button", { textContent: "Remove", className: "quiet", disabled: list.length < 2 });
+      remove.setAttribute("aria-label", `Remove ${name}`);
+      remove.addEventListener("click", () => this._remove(i));
+      const wav = make("button", { textContent: "WAV", className: "quiet", disabled: !track.notes.some((note) => note.pitch) });
+      wav.setAttribute("aria-label", `Save ${name} alone as WAV`);
+      wav.addEventListener("click", () => this.saveWav(i));
+      return make("li", {}, radio, title, make("label", {}, mute, " heard"), make("label", {}, gain, " dB"), wav, remove);
+    });
+    const add = make("button", { textContent: "+ Track" });
+    add.addEventListener("click", () => this.add());
+    this.box.replaceChildren(make("ol", { className: "tracks" }, ...rows), add);
+  }
+
+  choose(i) { this.editor.edit((song) => put(song, tracksOf(song), i)); }
+
+  add() {
+    this.editor.edit((song) => {
+      const list = [...tracksOf(song), { notes: [], curves: {}, options: { ...song.options } }];
+      put(song, list, list.length - 1);
+    });
+  }
+
+  _set(i, values) {
+    this.editor.edit((song) => {
+      if (i === (song.track || 0)) Object.assign(song, values);
+      else song.others = song.others.map((track, k) => (k === i - (i > (song.track || 0)) ? { ...track, ...values } : track));
+    });
+  }
+
+  _remove(i) {
+    this.editor.edit((song) => {
+      const now = song.track || 0;
+      const list = tracksOf(song).filter((_, k) => k !== i);
+      put(song, list, Math.min(list.length - 1, i < now || (i === now && now > 0) ? now - 1 : now));
+    });
+  }
+}

@@ -1,0 +1,52 @@
+"""A track of the page, sung; and what the page is told of it."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nnsvs_lite.score.song import Song
+from nnsvs_lite.studio.convert import score_and_places
+from nnsvs_lite.studio.drawn import Drawn
+from nnsvs_lite.synthesis.kept import Kept
+from nnsvs_lite.synthesis.performance import Performance
+from nnsvs_lite.synthesis.singer import Singer
+
+
+class SungTrack(NamedTuple):
+    """A performance, the indices of the song's notes in its score, and the notes' numbers in chance."""
+
+    song: Performance
+    places: list[int]
+    numbers: list[int]
+
+
+def sing_track(
+    voice: Singer, track: dict[str, Any], kept: Kept, progress: Callable[[float], None]
+) -> SungTrack:
+    """Sings a track; phrases that are kept are not sung again. Raises DataError."""
+    song, options = Song.from_json(track["song"]), track["options"]
+    score, places = score_and_places(song)
+    drawn = Drawn.from_json(track["drawn"], len(song.notes))
+    how = (voice.spec.frame_shift, options.get("tempo", 1.0), options.get("transpose", 0))
+    told = drawn.options(song, score, places, *how)
+    return SungTrack(
+        voice.sing(score, kept=kept, progress=progress, **options, **told), places, told["numbers"]
+    )
+
+
+def result_of(sung: SungTrack, wave: np.ndarray, gain: float) -> dict[str, Any]:
+    """What the page is told: F0 and phones of a track; length and gain of ``wave``, which may hold others."""
+    song, note_of = sung.song, {place: i for i, place in enumerate(sung.places)}
+    phones = song.phones
+    owners = [note_of.get(phone.note, -1) for phone in phones]
+    return {
+        "seconds": round(len(wave) / song.sample_rate, 3),
+        "sample_rate": song.sample_rate,
+        "gain": round(gain, 4),
+        "frame_shift": song.frame_shift,
+        "f0": np.round(song.f0, 1).tolist(),
+        "phones": [[p.symbol, round(p.start, 4), round(p.end, 4)] for p in phones],
+        "owners": owners,
+        "chance": [sung.numbers[place] for place in sung.places],
+    }
