@@ -1,6 +1,7 @@
 """What is drawn and set on the page is in the sound, and nothing else changes by it."""
 
 import copy
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.song import Song
 from nnsvs_lite.studio.alive import lanes, still
 from nnsvs_lite.studio.convert import score_and_places
-from nnsvs_lite.studio.drawn import CELLS, Drawn
+from nnsvs_lite.studio.drawn import CELLS, PageMarks, page_curves
 from nnsvs_lite.studio.sung import sing_track
 from nnsvs_lite.synthesis.kept import Kept
 from nnsvs_lite.synthesis.singer import Singer
@@ -201,6 +202,22 @@ def test_what_is_erased_is_as_it_was(voice, kept, plain):
     assert np.array_equal(sing(voice, kept, three_phrases(), nothing).song.waveform, plain.song.waveform)
 
 
+def test_curves_of_files_come_to_the_page_and_back():
+    song = Song.from_json(three_phrases() | {"tempi": [[0.0, 120.0], [6.0, 90.0]]})
+    score, _ = score_and_places(song)
+    pitch = [[60, np.round(np.linspace(60, 63, 30), 3).tolist()], [400, [65.5] * 50]]
+    given = {"pitch": pitch, "loudness": [[100, [4.0] * 48]]}
+    over = PageMarks.from_json({"curves": given}, 12).over(song, score)
+    back = page_curves(replace(score, drawn=over))
+    for name, runs in given.items():
+        # Frames of 5 ms: a cell more or less at the ends, where a lane also runs out.
+        assert len(back[name]) == len(runs)
+        for (first, values), (at, again) in zip(runs, back[name]):
+            assert abs(first - at) <= 1 and abs(len(values) - len(again)) <= 2
+            middle = len(values) // 2
+            assert again[first - at + middle] == pytest.approx(values[middle], abs=0.06)
+
+
 BAD = {
     "not an object": [],
     "unknown curve": {"curves": {"colour": [[0, [1]]]}},
@@ -220,7 +237,7 @@ BAD = {
 @pytest.mark.parametrize("name", BAD)
 def test_what_cannot_be_drawn_is_refused(name):
     with pytest.raises(DataError):
-        Drawn.from_json(copy.deepcopy(BAD[name]), 12)
+        PageMarks.from_json(copy.deepcopy(BAD[name]), 12)
 
 
 def test_a_control_that_cannot_change_the_sound_says_so(voice, monkeypatch):

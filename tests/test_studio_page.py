@@ -2,97 +2,16 @@
 
 import io
 import re
-import threading
 
 import pytest
 import soundfile
 from scorexml import song as xml_song
-from studio_common import studio
+from studio_page import at, draw, empty, notes, places, ready, said, sing, song, url
 
 from nnsvs_lite.score.formats.readers import read_score
 from nnsvs_lite.studio.options import ROWS
 
-uvicorn = pytest.importorskip("uvicorn", reason="needs uvicorn: pip install nnsvs_lite[studio]")
-
-LEFT, TOP = 46, 40
-"""Pixels of the roll's keys and ruler."""
-
-
-@pytest.fixture(scope="module")
-def url(toy_voice, tmp_path_factory):
-    """Address of a running studio."""
-    from nnsvs_lite.studio.server import listen
-
-    with studio(toy_voice, tmp_path_factory.mktemp("studio")) as parts, listen(0) as listener:
-        server = uvicorn.Server(uvicorn.Config(parts.app(), log_level="warning", ws="none"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
-        server.should_exit = True
-        thread.join()
-
-
-def ready(browser, url, **window):
-    """The page, with its tune loaded."""
-    page = browser.open(url, **window)
-    page.wait_for_selector("body.ready")
-    return page
-
-
-def empty(browser, url, **window):
-    page = ready(browser, url, **window)
-    page.get_by_role("button", name="New").click()
-    assert notes(page) == []
-    return page
-
-
-def notes(page) -> list[dict]:
-    """The song's notes as the page would send them."""
-    return song(page)["notes"]
-
-
-def said(page, text: str) -> None:
-    """Waits for a message that holds a text."""
-    page.locator("#message").filter(has_text=text).wait_for()
-
-
-def song(page) -> dict:
-    return page.evaluate("JSON.parse(sessionStorage.getItem('nnsvs-lite studio ja song'))")
-
-
-def at(page, beat: float, pitch: int) -> tuple[float, float]:
-    """The place of a beat and a pitch in the window."""
-    return tuple(
-        page.evaluate(
-            """([beat, pitch]) => {
-                const box = document.querySelector(".sheet").getBoundingClientRect();
-                const rows = document.querySelectorAll(".key").length;
-                const names = [...document.querySelectorAll(".key-name")];
-                const c5 = names.find((n) => n.textContent === "C5");
-                const y = Number(c5.getAttribute("y")) + 5 - 9 + (72 - pitch) * 18;
-                return [box.left + beat * 52, box.top + y];
-            }""",
-            [beat, pitch],
-        )
-    )
-
-
-def draw(page, beat: float, beats: float, pitch: int) -> None:
-    """Draws a note with the mouse."""
-    x, y = at(page, beat + 0.1, pitch)
-    page.mouse.move(x, y)
-    page.mouse.down()
-    page.mouse.move(x + (beats - 0.2) * 52, y, steps=4)
-    page.mouse.up()
-
-
-def places(page) -> list[tuple]:
-    return [(n["at"], n["beats"], n["pitch"]) for n in notes(page)]
-
-
-def sing(page) -> None:
-    page.get_by_role("button", name="Sing").click()
-    page.wait_for_selector("#audio:not([hidden])", timeout=60_000)
+__all__ = ["url"]
 
 
 def test_a_tune_is_written_sung_heard_and_saved(browser, url, tmp_path):

@@ -17,10 +17,11 @@ from starlette.routing import Route
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.formats.readers import READERS
 from nnsvs_lite.score.formats.write_musicxml import musicxml
+from nnsvs_lite.score.formats.writers import WRITERS
 from nnsvs_lite.score.song import Song
 from nnsvs_lite.score.timeline import checked_list, checked_number
 from nnsvs_lite.studio.convert import MAX_SECONDS, score_of
-from nnsvs_lite.studio.drawn import Drawn
+from nnsvs_lite.studio.drawn import PageMarks
 from nnsvs_lite.studio.examples import examples, new_lyric
 from nnsvs_lite.studio.guard import Guard
 from nnsvs_lite.studio.jobs import READ_SECONDS, Busy, Fault, Jobs, SongJob, Worker
@@ -56,6 +57,7 @@ class Studio:
             Route("/api/examples", self.tell_examples),
             Route("/api/score", self.read, methods=["POST"]),
             Route("/api/musicxml", self.write, methods=["POST"]),
+            Route("/api/export", self.export, methods=["POST"]),
             Route("/api/check", self.check, methods=["POST"]),
             Route("/api/jobs", self.sing, methods=["POST"]),
             Route("/api/jobs/{id}", self.tell_job, methods=["GET"]),
@@ -80,6 +82,7 @@ class Studio:
         limits = {"bytes": UPLOAD_BYTES, "project": DRAWN_BYTES, "seconds": MAX_SECONDS}
         lyrics = {lang: new_lyric(lang) for lang in self.voice["langs"]}
         more = {"formats": sorted(READERS), "limits": limits, "new_lyric": lyrics}
+        more["writes"] = {suffix: writer.form for suffix, writer in WRITERS.items()}
         return JSONResponse(self.voice | more)
 
     async def tell_examples(self, request: Request) -> Response:
@@ -134,6 +137,25 @@ class Studio:
         data = await asyncio.to_thread(musicxml, song)
         return Response(data, headers=_attachment(song.title, ".musicxml"), media_type="application/xml")
 
+    async def export(self, request: Request) -> Response:
+        """Tracks to a file of another editor; what the format cannot hold is named in a header."""
+        suffix = request.query_params.get("suffix", "").lower()
+        if suffix not in WRITERS:
+            raise DataError(f"no format {suffix[:20]!r}; known: {', '.join(WRITERS)}")
+        tracks = await self._tracks(request)
+        data, warning = await asyncio.to_thread(self._export, suffix, tracks)
+        told = {"X-Warning": quote(warning[:1000])} if warning else {}
+        return Response(data, headers=_attachment(tracks[0]["song"]["title"], suffix) | told)
+
+    def _export(self, suffix: str, tracks: list[dict[str, Any]]) -> tuple[bytes, str]:
+        with tempfile.TemporaryDirectory(dir=self.folder) as folder:
+            path = Path(folder) / f"score{suffix}"
+            try:
+                told = self.reader.call({"write": str(path), "tracks": tracks}, READ_SECONDS)
+            except DataError as error:
+                raise DataError(error.what, None) from None
+            return path.read_bytes(), told["warning"]
+
     async def check(self, request: Request) -> Response:
         """Whether tracks could be sung; so a project is looked at before it is opened."""
         await self._tracks(request)
@@ -160,7 +182,7 @@ class Studio:
         options = checked(value.get("options", {}), self.voice["options"])
         score_of(song)
         drawn = value.get("drawn", {})
-        Drawn.from_json(drawn, len(song.notes))
+        PageMarks.from_json(drawn, len(song.notes))
         gain = checked_number(value.get("gain", 0), "the gain of a track", *GAIN)
         heard = bool(value.get("heard", True))
         return {"song": song.to_json(), "options": options, "drawn": drawn, "gain": gain, "heard": heard}

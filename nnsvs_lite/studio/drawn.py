@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.score.drawn import STEP, Drawn, positions, times
 from nnsvs_lite.score.song import MAX_BEATS, Song
 from nnsvs_lite.score.timeline import checked_list, checked_number, checked_whole
 from nnsvs_lite.score.types import Score
@@ -26,6 +27,7 @@ LANES = {
     "tension": {"most": 12, "unit": "dB", "label": "Tension"},
     "gender": {"most": 5, "unit": "semitones of the formants", "label": "Gender"},
 }
+VARIANCE = ("loudness", "breathiness", "tension")
 MAX_STARTS = 20
 MAX_TAKE = 2**31 - 1
 MAX_CHANCE = 100_000
@@ -34,7 +36,7 @@ _NOTE = {"chance", "take", "vibrato", "starts"}
 
 
 @dataclass(frozen=True)
-class Drawn:
+class PageMarks:
     """Curves by name, (cells,) each from the song's beginning, NaN where nothing is drawn; and of each note
     of a song, by index, its number in chance, its take's seed, its vibrato, and times of its phones.
     """
@@ -46,7 +48,7 @@ class Drawn:
     starts: tuple[PhoneStart, ...]
 
     @staticmethod
-    def from_json(value: Any, notes: int) -> Drawn:
+    def from_json(value: Any, notes: int) -> PageMarks:
         """Reads what the page sent for a song of so many notes; raises DataError."""
         if not isinstance(value, dict) or set(value) - {"curves", "notes"}:
             raise DataError("what is drawn must be a JSON object of curves and notes")
@@ -68,13 +70,14 @@ class Drawn:
                 vibrati[i] = _vibrato(row["vibrato"], where)
             if "starts" in row:
                 starts += [_start(item, i, where) for item in checked_list(row, "starts", where, MAX_STARTS)]
-        return Drawn(curves, chance, takes, vibrati, tuple(starts))
+        return PageMarks(curves, chance, takes, vibrati, tuple(starts))
 
     def options(
         self, song: Song, score: Score, places: list[int], frame_shift: float, tempo: float, transpose: int
     ) -> dict[str, Any]:
         """Options of ``Singer.plan``; ``places`` are indices of the song's notes in its score."""
-        beats = _beats(song, score.duration / tempo, frame_shift, tempo)
+        frames = max(round(score.duration / tempo / frame_shift), 1)
+        beats = positions(song.timeline, np.arange(frames) * frame_shift * tempo)
         curves, formants = {}, None
         for name, cells in self.curves.items():
             if name == "pitch":
@@ -82,7 +85,7 @@ class Drawn:
                 hertz = 440 * 2 ** ((pitch - 69) / 12)
                 curves["f0"] = np.where(np.isnan(pitch), 0, np.clip(hertz, 20, 5000))
                 continue
-            laid = np.interp(beats * CELLS, np.arange(len(cells)), np.nan_to_num(cells), right=0.0)
+            laid = _lane(beats, cells)
             if name == "gender":
                 formants = 2 ** (laid / 12)
             else:
@@ -95,6 +98,15 @@ class Drawn:
         options: dict[str, Any] = {"by_hand": ByHand(starts, vibrati, formants), "retake": retake}
         options["numbers"] = self.numbers(score, places)
         return options | ({"curves": curves} if curves else {})
+
+    def over(self, song: Song, score: Score) -> Drawn | None:
+        """The curves as files of other editors hold them, over the score as it is written."""
+        frames = int(np.ceil(score.duration / STEP)) + 1
+        beats = positions(song.timeline, np.arange(frames) * STEP)
+        laid = {name: _lane(beats, cells) for name, cells in self.curves.items() if name in VARIANCE}
+        changes = {f"{name}_change": values for name, values in laid.items() if values.any()}
+        pitch = _pitch(beats, self.curves["pitch"]) if "pitch" in self.curves else None
+        return Drawn(pitch, changes) if pitch is not None or changes else None
 
     def numbers(self, score: Score, places: list[int]) -> list[int]:
         """A number in chance for each note of the score: its index, until notes come or go; then those that
@@ -146,13 +158,9 @@ def _start(value: Any, note: int, where: str) -> PhoneStart:
     return PhoneStart(note, phone, checked_number(value[1], f"{where}: a start", -60, 600))
 
 
-def _beats(song: Song, seconds: float, frame_shift: float, tempo: float) -> np.ndarray:
-    """Positions of a song's frames, sung at ``tempo`` times its speed."""
-    edges = [at for at, _ in song.timeline.tempi]
-    edges.append(max(edges[-1], song.timeline.position(seconds * tempo)) + 1000.0)
-    times = [song.timeline.seconds(at) / tempo for at in edges]
-    frames = round(seconds / frame_shift)
-    return np.interp(np.arange(max(frames, 1)) * frame_shift, times, edges)
+def _lane(beats: np.ndarray, cells: np.ndarray) -> np.ndarray:
+    """(T,) values at positions; 0 where nothing is drawn."""
+    return np.interp(beats * CELLS, np.arange(len(cells)), np.nan_to_num(cells), right=0.0)
 
 
 def _pitch(beats: np.ndarray, cells: np.ndarray) -> np.ndarray:
@@ -162,3 +170,27 @@ def _pitch(beats: np.ndarray, cells: np.ndarray) -> np.ndarray:
     between = low + (place - np.floor(place)) * (high - low)
     nearest = cells[np.round(place).astype(int)]
     return np.where(np.isnan(between), nearest, between)
+
+
+def page_curves(score: Score) -> dict[str, list[list[Any]]]:
+    """Runs of the curves that a score's file has; what the page has no curve for is left out."""
+    if score.drawn is None or score.timeline is None:
+        return {}
+    cells = np.arange(int(np.ceil(float(score.timeline.position(score.duration)) * CELLS)))
+    place = times(score.timeline, cells / CELLS) / STEP
+    found = {}
+    if score.drawn.pitch is not None:
+        pitch = score.drawn.pitch
+        found["pitch"] = pitch[np.round(place).astype(int).clip(0, len(pitch) - 1)]
+    for name in VARIANCE:
+        curve = score.drawn.curves.get(f"{name}_change")
+        if curve is not None:
+            laid = np.interp(place, np.arange(len(curve)), curve)
+            found[name] = np.where(laid == 0, np.nan, laid)
+    return {name: _runs(value.clip(*_RANGES[name])) for name, value in found.items()}
+
+
+def _runs(values: np.ndarray) -> list[list[Any]]:
+    drawn = np.concatenate([[False], ~np.isnan(values), [False]])
+    edges = np.flatnonzero(np.diff(drawn))
+    return [[int(a), np.round(values[a:b], 3).tolist()] for a, b in zip(edges[::2], edges[1::2])]

@@ -1,16 +1,25 @@
-"""A track of the page, sung; and what the page is told of it."""
+"""A track of the page, sung or written; and what the page is told of it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from nnsvs_lite.score.song import Song
-from nnsvs_lite.studio.convert import score_and_places
-from nnsvs_lite.studio.drawn import Drawn
+from nnsvs_lite.score.types import Score
+from nnsvs_lite.studio.convert import score_and_places, score_of
+from nnsvs_lite.studio.drawn import PageMarks
 from nnsvs_lite.synthesis.kept import Kept
 from nnsvs_lite.synthesis.performance import Performance
 from nnsvs_lite.synthesis.singer import Singer
+
+
+def written(track: dict[str, Any]) -> Score:
+    """A track as a score with its curves, for files of other editors. Raises DataError."""
+    song = Song.from_json(track["song"])
+    score = score_of(song)
+    return replace(score, drawn=PageMarks.from_json(track["drawn"], len(song.notes)).over(song, score))
 
 
 class SungTrack(NamedTuple):
@@ -27,7 +36,7 @@ def sing_track(
     """Sings a track; phrases that are kept are not sung again. Raises DataError."""
     song, options = Song.from_json(track["song"]), track["options"]
     score, places = score_and_places(song)
-    drawn = Drawn.from_json(track["drawn"], len(song.notes))
+    drawn = PageMarks.from_json(track["drawn"], len(song.notes))
     how = (voice.spec.frame_shift, options.get("tempo", 1.0), options.get("transpose", 0))
     told = drawn.options(song, score, places, *how)
     return SungTrack(

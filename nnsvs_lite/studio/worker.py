@@ -78,13 +78,18 @@ def run(prepare: Prepare, tasks: TextIO, answers: TextIO) -> None:
 
 
 def reader(setup: dict[str, Any]) -> tuple[Any, Task]:
-    """Reads score files of any known format, in the language ``setup["lang"]`` where a task names none."""
+    """Reads score files of any known format, in the language ``setup["lang"]`` where a task names none; and
+    writes them.
+    """
     _limit_memory()
     from nnsvs_lite.score.formats.readers import read_score
+    from nnsvs_lite.score.formats.writers import write_score
     from nnsvs_lite.score.phonemize import attach_phones
     from nnsvs_lite.studio.convert import song_of
+    from nnsvs_lite.studio.drawn import page_curves
+    from nnsvs_lite.studio.sung import written
 
-    def read(task: dict[str, Any], say: Say) -> dict[str, Any]:
+    def read(task: dict[str, Any]) -> dict[str, Any]:
         path = Path(task["path"])
         with listening() as said:
             score = read_score(path, **{"lang": setup["lang"], "phones": False} | task["options"])
@@ -94,9 +99,21 @@ def reader(setup: dict[str, Any]) -> tuple[Any, Task]:
                     attach_phones(score, where=path)
             except DataError as error:
                 said.insert(0, str(error))
-        return {"song": song_of(score).to_json(), "warning": "; ".join(said)}
+        song = song_of(score).to_json()
+        curves = page_curves(score)
+        return {"song": song | ({"curves": curves} if curves else {}), "warning": "; ".join(said)}
 
-    return {}, read
+    def write(task: dict[str, Any]) -> dict[str, Any]:
+        path = Path(task["write"])
+        with listening() as said:
+            scores = [written(track) for track in task["tracks"]]
+            write_score(path, scores[0] if len(scores) == 1 else scores)
+        return {"warning": "; ".join(said)}
+
+    def work(task: dict[str, Any], say: Say) -> dict[str, Any]:
+        return write(task) if "write" in task else read(task)
+
+    return {}, work
 
 
 def _limit_memory() -> None:

@@ -17,6 +17,7 @@ import { Singing } from "./singing.js";
 import { Editor, emptySong, placeOf } from "./song.js";
 import { Tracks, tracksOf } from "./tracks.js";
 
+const SEVERAL = [".ustx", ".svp", ".mid"];
 let voice, tunes, kept, editor, roll, hands, pen, lane, player, singing, options, inspector, tracks;
 
 // --- the song
@@ -59,7 +60,7 @@ function changed(all = true) {
 async function load(song, id = null) {
   singing.forget();
   // A new name is there at once; of a kept one another tab may hold the lock.
-  const named = kept.begin(id);
+  const named = id === kept.id ? null : kept.begin(id);
   if (id) await named;
   editor.load(song);
   roll.fit();
@@ -110,6 +111,23 @@ async function openProject(file) {
 const save = guarded(async () => {
   const answer = await post("/api/musicxml", plainSong(editor.song));
   download(await answer.blob(), editor.song.title, ".musicxml");
+});
+
+// All tracks where the format has room for several, else the one that is edited.
+const exportAs = guarded(async (suffix) => {
+  const { song } = editor, { title } = song;
+  if (suffix === ".lab") {
+    if (!singing.sung) throw new Error("Sing first: a label file has the times that were sung.");
+    const lines = singing.sung.result.phones.map(([phone, a, b]) => `${Math.round(a * 1e7)} ${Math.round(b * 1e7)} ${phone}\n`);
+    download(new Blob(lines), title, suffix);
+    return;
+  }
+  const all = requestOf(song);
+  if (!SEVERAL.includes(suffix)) delete all.others;
+  const answer = await post(`/api/export?${new URLSearchParams({ suffix })}`, all);
+  download(await answer.blob(), title, suffix);
+  const left = answer.headers.get("X-Warning");
+  if (left) say(decodeURIComponent(left), "note");
 });
 
 function saveProject() {
@@ -218,6 +236,7 @@ function connect() {
   $("message").querySelector("button").addEventListener("click", () => say(""));
   on("sing", "click", () => singing.sing());
   on("save", "click", save);
+  on("export", "change", () => { exportAs($("export").value); $("export").value = ""; });
   on("help-open", "click", () => $("help").showModal());
   on("help-close", "click", () => $("help").close());
   for (const button of document.querySelectorAll("#tools [data-tool]")) button.addEventListener("click", () => pen.choose(button.dataset.tool));
@@ -339,6 +358,8 @@ const start = guarded(async () => {
   $("tunes").append(...tunes.map(({ title, lang }, i) => new Option(several ? `${title} · ${lang}` : title, `tune ${i}`)));
   $("lang").append(...voice.langs.map((lang) => new Option(lang)));
   $("lang").parentElement.hidden = !several;
+  const formats = { ...voice.writes, ".lab": "phone times" };
+  $("export").append(...Object.entries(formats).filter(([suffix]) => ![".xml", ".midi"].includes(suffix)).map(([suffix, form]) => new Option(`${form} (${suffix})`, suffix)));
   $("lane").append(...voice.lanes.map((row) => new Option(row.still ? `${row.label} (no effect)` : row.label, row.name)));
   kept = new Kept(`nnsvs-lite studio ${voice.langs.join(" ")}`);
   await kept.resume();

@@ -66,6 +66,9 @@ export class Roll {
     this.drawn = "";
     this.inner.append(this.corner, this.ruler, this.keys, this.sheet, this.input);
     box.append(this.inner);
+    this.held = false;
+    box.addEventListener("pointerdown", () => { this.held = true; });
+    for (const name of ["pointerup", "pointercancel"]) addEventListener(name, () => { this.held = false; });
   }
 
   get span() { return this.high - this.low + 1; }
@@ -330,8 +333,9 @@ export class Roll {
     return x;
   }
 
-  // Keeps a place in sight while it is played.
+  // Keeps a place in sight while it is played, but moves nothing away from under a hand.
   follow(x) {
+    if (this.held) return;
     const left = this.box.scrollLeft, width = this.box.clientWidth - KEYS;
     if (x < left || x > left + width - 40) this.box.scrollLeft = Math.max(0, x - width * 0.15);
   }
