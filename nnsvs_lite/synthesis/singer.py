@@ -260,20 +260,33 @@ class Singer:
     def _one_by_one(
         self, plan: Plan, kept: Kept, progress: Callable[[float], None]
     ) -> list[tuple[SungPhrase, np.ndarray]]:
-        """Phrases and their sound, where they are kept as they are there."""
+        """Phrases and their sound, where they are kept as they are there. Each is sung on its own, so that
+        it is the same whatever else is sung.
+        """
+        keys = [phrase_key(plan, i) for i in range(len(plan.phrases))]
+        # Taken first: what is new may push it out.
+        made = {key: kept.get(key, tuple) for key in keys if key in kept}
+        new = {key: i for i, key in enumerate(keys) if key not in made}
+        sung: list[SungPhrase] = []
+        for i in new.values():
+            sung.append(self._alone(plan, i))
+            progress(len(sung) / len(new) / 2)
+        waves = waveforms_in_turn(self.vocoder, [phrase.streams for phrase in sung], plan.takes[0].seed)
+        for done, (key, phrase, wave) in enumerate(zip(new, sung, waves), 1):
+            made[key] = phrase, wave
+            progress(0.5 + done / len(new) / 2)
         pairs: list[tuple[SungPhrase, np.ndarray]] = []
-        for i, place in enumerate(plan.phrases):
-            phrase, wave = kept.get(phrase_key(plan, i), partial(self._alone, plan, i), _size)
+        for key, place in zip(keys, plan.phrases):
+            phrase, wave = kept.get(key, partial(made.get, key), _size)
             here = {"start": place.start, "score": place.score, "first_note": place.first_note}
             pairs.append((replace(phrase, **here), wave))
-            progress(len(pairs) / len(plan.phrases))
+        progress(1.0)
         return pairs
 
-    def _alone(self, plan: Plan, number: int) -> tuple[SungPhrase, np.ndarray]:
-        """A phrase and its sound, which depend on nothing but itself."""
-        plan = as_drawn(plan, number)
-        (phrase,) = self.phrases(plan, [number])
-        return phrase, next(waveforms_in_turn(self.vocoder, [phrase.streams], plan.takes[0].seed))
+    def _alone(self, plan: Plan, number: int) -> SungPhrase:
+        """A phrase, which depends on nothing but itself."""
+        (phrase,) = self.phrases(as_drawn(plan, number), [number])
+        return phrase
 
     def stream(
         self, score: Score | str | os.PathLike, *, seconds: float = AT_ONCE, **options: Any
