@@ -31,10 +31,10 @@ class Files(http.server.SimpleHTTPRequestHandler):
 @pytest.fixture(scope="module")
 def runtime(tmp_path_factory) -> Path:
     """The archive of onnxruntime-web: what ``ONNXRUNTIME_WEB`` names, else from the registry."""
-    from nnsvs_lite.export.webpage import VERSION, _runtime
+    from nnsvs_lite.export.webpage import VERSION, runtime_archive
 
     try:
-        archive = _runtime(os.environ.get("ONNXRUNTIME_WEB"))
+        archive = runtime_archive(os.environ.get("ONNXRUNTIME_WEB"))
     except DataError as error:
         pytest.skip(f"needs onnxruntime-web {VERSION}: {error}")
     path = tmp_path_factory.mktemp("npm") / "onnxruntime-web.tgz"
@@ -87,6 +87,7 @@ def hertz(wav: np.ndarray, rate: int, spans) -> np.ndarray:
     return np.array([np.median(f0[part]) for part in parts])
 
 
+@pytest.mark.slow
 def test_the_page_sings_in_tune_in_the_browser(browser, address, site):
     """A tune with other lyrics, at another tempo, by two singers, and nothing but the folder's own files."""
     page = browser.open(address)

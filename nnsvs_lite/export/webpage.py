@@ -38,7 +38,8 @@ URL = f"https://registry.npmjs.org/onnxruntime-web/-/onnxruntime-web-{VERSION}.t
 SHA512 = "q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8pZClzcV7svNc4rKY3jL02Vb7QmRMDs1SigqR4CXAfKYQ=="
 """Of that archive, base64, as the registry has it."""
 ARCHIVE_BYTES = 33_106_585
-RUNTIME = ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm")
+RUNTIME = {"ort.wasm.bundle.min.mjs": "ort.js", "ort-wasm-simd-threaded.wasm": "ort.wasm"}
+"""Of its files, those that are needed; not every server knows what an ``.mjs`` is."""
 PAGE = ("index.html", "page.js", "voice.js", "worker.js")
 STUDIO = ("studio.css", "icon.svg", "roll.js", "song.js", "hands.js", "lyrics.js")
 """The studio's own piano roll."""
@@ -79,8 +80,9 @@ def export_web(
     out = Path(out)
     if out.exists() and not (out / MARK).is_file():
         raise DataError("is there already, and no page of a voice; name a new folder", out)
-    archive = _runtime(runtime)
+    given = None if runtime is None else runtime_archive(runtime)
     made = prepare(voice, vocoder, trust_code, None)
+    archive = given or runtime_archive()
     credits = bank.credits_of(voice, made.spec, name, author, image)
     with tempfile.TemporaryDirectory(prefix="nnsvs-lite-export-") as temporary, atomic_dir(out) as folder:
         root = Path(temporary)
@@ -90,8 +92,8 @@ def export_web(
             write_bytes(folder / FILES.get(file, file), (root / file).read_bytes())
         write_json(folder / MARK, about(made.spec, credits, root), indent=None)
         with tarfile.open(fileobj=io.BytesIO(archive)) as members:
-            for file in RUNTIME:
-                data = members.extractfile(f"package/dist/{file}")
+            for member, file in RUNTIME.items():
+                data = members.extractfile(f"package/dist/{member}")
                 write_bytes(folder / "ort" / file, data.read())
         for files, names in ((WEB, PAGE), (STATIC, STUDIO)):
             for file in names:
@@ -132,7 +134,7 @@ def _at_home(song: Song, spec: Spec) -> Song:
     return replace(song, notes=tuple(n._replace(pitch=n.pitch + by if n.pitch else 0) for n in song.notes))
 
 
-def _runtime(given: str | os.PathLike | None) -> bytes:
+def runtime_archive(given: str | os.PathLike | None = None) -> bytes:
     """The archive of onnxruntime-web. Raises DataError where it cannot be had, or is another one."""
     try:
         if given is None:

@@ -1,11 +1,11 @@
 // Sings beside the page, so that the page never waits.
 
-import * as ort from "./ort/ort.wasm.bundle.min.mjs";
+import * as ort from "./ort/ort.js";
 import { Voice } from "./voice.js";
 
 const here = new URL(".", import.meta.url).href;
 ort.env.wasm.numThreads = 1; // more need headers that few servers send
-ort.env.wasm.wasmPaths = { wasm: `${here}ort/ort-wasm-simd-threaded.wasm` };
+ort.env.wasm.wasmPaths = { wasm: `${here}ort/ort.wasm` };
 
 async function load() {
   const info = await (await fetch(`${here}voice.json`)).json();
