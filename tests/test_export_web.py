@@ -5,6 +5,7 @@ import http.server
 import io
 import json
 import os
+import re
 import tarfile
 import threading
 from dataclasses import replace
@@ -121,6 +122,9 @@ def test_the_folder_holds_what_the_page_names_and_its_terms(site):
     kinds = {"", ".css", ".html", ".js", ".json", ".onnx", ".svg", ".txt"}
     assert {path.suffix for path in site.iterdir()} == kinds
     assert all((site / file).is_file() for file in info["networks"].values())
+    for path in site.glob("*.js"):
+        for name in re.findall(r'from "\./(.*?)"', path.read_text()):
+            assert (site / name).is_file(), f"{path.name} asks for {name}"
     assert (
         info["words"]["きゃ"] == ["ky", "a"] and info["kinds"]["a"] == "vowel" and len(info["vectors"]) == 2
     )

@@ -41,7 +41,7 @@ ARCHIVE_BYTES = 33_106_585
 RUNTIME = {"ort.wasm.bundle.min.mjs": "ort.js", "ort-wasm-simd-threaded.wasm": "ort.wasm"}
 """Of its files, those that are needed; not every server knows what an ``.mjs`` is."""
 PAGE = ("index.html", "page.js", "voice.js", "worker.js")
-STUDIO = ("studio.css", "icon.svg", "roll.js", "song.js", "hands.js", "lyrics.js")
+STUDIO = ("studio.css", "icon.svg", "roll.js", "ruler.js", "song.js", "curves.js", "hands.js", "lyrics.js")
 """The studio's own piano roll."""
 NETWORKS = {
     "linguistic": f"{bank.DURATION}/linguistic.onnx",

@@ -117,7 +117,7 @@ function receive(done, song, version, took) {
   sung = { ...done, version };
   if (audio.src) URL.revokeObjectURL(audio.src);
   audio.src = $("wav").href = URL.createObjectURL(wavOf(done.wav, done.rate));
-  roll.show(done.result, song, 1, 0);
+  roll.show(done.result, song, song.notes.map((_, i) => i), 1, 0);
   $("legend").hidden = false;
   working(false);
   say(`${done.result.seconds.toFixed(1)} s of singing in ${took.toFixed(1)} s`, "note");
@@ -142,7 +142,9 @@ async function start() {
   $("singer").parentElement.hidden = info.singers.length < 2;
   editor = new Editor(emptySong(info.lang), changed);
   roll = new Roll($("roll"), editor);
-  hands = new Hands(roll, editor, { newLyric: () => info.new_lyric, say: (text) => say(text, "note"), sing, play });
+  const pen = { down: () => false, move: () => false, up: () => false, drop: () => {} }; // no pitch is drawn here
+  const told = { newLyric: () => info.new_lyric, say: (text) => say(text, "note"), heard: () => {} };
+  hands = new Hands(roll, editor, { ...told, sing, play, pen });
   $("undo").addEventListener("click", () => editor.undo());
   $("redo").addEventListener("click", () => editor.redo());
   $("new").addEventListener("click", () => { editor.load(emptySong(info.lang)); roll.hide(); });
