@@ -249,6 +249,6 @@ def page(recipes: Sequence[Recipe], entries: Sequence[Entry]) -> str:
             else:
                 parts.append("The other timing model is `mdn`, seed 0; the floor is the rule for both.\n")
                 parts.append(timing_table(own, found))
-    for name in ("zoo_notes.md", "zoo_vocoders.md"):
+    for name in ("zoo_notes.md", "zoo_mel.md", "zoo_vocoders.md"):
         parts.append(Path(__file__).with_name(name).read_text(encoding="utf-8"))
     return "\n".join(parts)

@@ -1,0 +1,196 @@
+"""Sets systems of DiffSinger's kind side by side, and prints their tables for docs/zoo.md.
+
+    tools/zoo_mel.py rows --dump dump/mel_24k --data data --out exp/mel     the rows of its published table
+    tools/zoo_mel.py steps --dump dump/mel_24k --data data --out exp/mel    many steps and few, one encoder
+
+Stages 0 to 2 of a recipe make the dump and the data. All systems make the same number of passes over the
+training set, and sing the eval set in the times of the recordings, so that spectra and F0 alone differ,
+through ``hn``, a vocoder that learns nothing. What is there is not made again. RTF: CPU seconds of the
+acoustic model a second of singing, one thread, the least of three.
+"""
+
+import argparse
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from zoo import CONF, call
+from zoo_table import CEILING, FLOOR, cells, head_of, table, titles
+
+from nnsvs_lite.io.atomic import read_json, write_json
+from nnsvs_lite.models.base import AcousticModel
+from nnsvs_lite.models.checkpoint import load, load_model, save
+from nnsvs_lite.models.config import Config
+from nnsvs_lite.report.comparison import compare
+from nnsvs_lite.synthesis.predict import predict_acoustic
+from nnsvs_lite.training.data import DumpDataset
+
+KEYS = ("mcd_db", "mel_db", "lf0_rmse_cents", "in_tune_cents", "mel_gv_ratio")
+PIPELINES = ("diffspeech", "diffsinger_popcs", "diffsinger", "fft_singer", "diffsinger_e2e")
+PIPELINES += ("diffsinger_pndm", "diffspeech_pndm")
+"""In the order of the published table."""
+FLOW = ("--model.path=flow", "--model.sampler=euler", "--model.power=2")
+DENOISERS = {
+    "diffusion": ("fft_singer_tiny", ()),
+    "flow": ("fft_singer_tiny", FLOW),
+    "few": ("flow", (*FLOW, "--model.reflow=10", "--model.sampling_steps=4", "--training.lr=1e-3")),
+}
+"""What each starts from, and its options of diffsinger_tiny.yaml: all but the denoiser is frozen."""
+WAYS = (
+    *(("diffusion", "ddpm", 100), ("diffusion", "plms", 25), ("diffusion", "dpm", 10)),
+    *(("flow", "euler", 100), ("flow", "euler", 20), ("flow", "euler", 4)),
+    ("few", "euler", 4),
+)
+
+
+class Place(NamedTuple):
+    """Where things are, and how often the training set is shown."""
+
+    dump: Path
+    data: Path
+    out: Path
+    passes: int
+
+    def folder(self, name: str, seed: int) -> Path:
+        out = self.out / name / f"seed{seed}"
+        out.mkdir(parents=True, exist_ok=True)
+        return out
+
+    def train(self, name: str, seed: int, config: str, *words: object) -> Path:
+        """The experiment of a system, trained if it is not there."""
+        out = self.folder(name, seed)
+        same = f"--training.epochs={self.passes} --training.min_steps=0 --training.patience=0"
+        same += f" --train-set train --dev-set dev --seed {seed}"
+        where = ("--config", config, "--dump", self.dump, "--out", out)
+        call(out / "zoo.log", "train", *where, *same.split(), *words)
+        return out
+
+    def score(self, exp: Path, *words: object) -> None:
+        """Decodes the eval set as ``words`` say, makes waveforms and scores them."""
+        decode, log = exp / "eval", exp / "zoo.log"
+        call(log, "decode", "--dump", self.dump, "--set", "eval", "--out", decode, *words)
+        call(log, "vocode", "--decode-dir", decode, "--vocoder", self.out / "hn" / "seed0")
+        call(
+            log,
+            *("evaluate", "--dump", self.dump, "--set", "eval", "--system", f"{exp.parent.name}={decode}"),
+            *("--data", self.data / "eval", "--out", decode / "results.json"),
+        )
+
+    def sing(self, exp: Path, seed: int) -> None:
+        """Scores a model, and measures what its singing costs."""
+        self.score(exp, "--acoustic", exp, "--true-times", "--seed", seed)
+        if not (exp / "speed.json").exists():
+            write_json(exp / "speed.json", {"rtf": cost(load_model(exp, "acoustic"), self.dump)})
+        print(f"{exp.parent.name} seed {seed}: done", flush=True)
+
+    def references(self) -> None:
+        """The vocoder; the rule, and the recordings' own features, sung through it."""
+        self.train("hn", 0, "vocoder/hn", "--data", self.data)
+        rule = self.train(FLOOR, 0, "acoustic/rule")
+        self.score(rule, "--acoustic", rule, "--true-times")
+        self.score(self.folder(CEILING, 0), "--natural")
+
+    def table(self, head: Sequence[str], rows: Iterable[tuple[str, Sequence[str]]]) -> str:
+        """Markdown: a row for each system, with ``head`` words of its own, that has been scored."""
+        rows = [(name, own) for name, own in rows if [*self.out.glob(f"{name}/seed*/eval/results.json")]]
+        words = [
+            f"{name}={path}"
+            for name in (*(name for name, _ in rows), FLOOR, CEILING)
+            for path in sorted(self.out.glob(f"{name}/seed*/eval/results.json"))
+        ]
+        found, lines = compare(words, FLOOR, True), []
+        for name, own in (*rows, (FLOOR, [FLOOR]), (CEILING, ["copy-synthesis"])):
+            speeds = [read_json(path)["rtf"] for path in self.out.glob(f"{name}/seed*/speed.json")]
+            rtf = f"{min(speeds):.3f}" if speeds else ""
+            seeds = str(len(found.runs[name])) if own[1:] else ""
+            lines.append([*own, *[""] * (len(head) - len(own)), *cells(found, name, KEYS), rtf, seeds])
+        return table([*head, *titles(KEYS), "RTF", "seeds"], lines)
+
+
+@torch.inference_mode()
+def cost(model: AcousticModel, dump: Path, seconds: float = 20.0) -> float:
+    """CPU seconds a second of singing, over the first phrases of the eval set."""
+    data, examples, frames, spent = DumpDataset(dump, "eval", model.spec), [], 0, []
+    while frames * model.spec.frame_shift < seconds and len(examples) < len(data):
+        examples.append(data[len(examples)])
+        frames += examples[-1].frames
+    torch.set_num_threads(1)
+    for _ in range(3):
+        began = time.process_time()
+        list(predict_acoustic(examples, model))
+        spent.append(time.process_time() - began)
+    return min(spent) / (frames * model.spec.frame_shift)
+
+
+def resampled(exp: Path, out: Path, **options: object) -> Path:
+    """A trained model with another sampler."""
+    if not (out / "model.pt").exists():
+        state = load(exp / "model.pt")
+        state["config"]["model"]["init_args"].update(options)
+        save(out / "model.pt", state)
+    return out
+
+
+def way(options: dict) -> str:
+    """What a sampler does, in a cell."""
+    if "sampler" not in options:
+        return "none"
+    steps, of = options["sampling_steps"], options["steps"]
+    first = "" if options["depth"] == 1 else f" from step {round(options['depth'] * of)} of {of}"
+    return f"{options['sampler'].upper()}, {min(steps, round(options['depth'] * of))}{first}"
+
+
+def pipelines(place: Place, seeds: Sequence[int]) -> str:
+    """Trains and scores the rows of the published table; Markdown."""
+    rows = []
+    for seed in seeds:
+        for name in PIPELINES:
+            exp = place.train(f"{name}_tiny", seed, f"acoustic/{name}_tiny")
+            place.sing(exp, seed)
+    for name in PIPELINES:
+        path = CONF / "acoustic" / f"{name}_tiny.yaml"
+        options = Config.read(path).init_args
+        told = "notes" if "pitch" in options["inputs"] else "none"
+        own = [f"`{path.stem}`", "F0" if options["f0"] == "given" else told, options["f0"], way(options)]
+        rows.append((path.stem, [*own, head_of(path)[1]]))
+    return place.table(["system", "pitch in", "F0", "sampler, steps", "parameters"], rows)
+
+
+def few_steps(place: Place, seeds: Sequence[int]) -> str:
+    """Trains and scores denoisers on one frozen encoder, and samplers; Markdown."""
+    rows = [("fft_singer_tiny", ["`fft_singer`, frozen", "0"])]
+    for seed in seeds:
+        place.sing(place.train("fft_singer_tiny", seed, "acoustic/fft_singer_tiny"), seed)
+        for name, (base, options) in DENOISERS.items():
+            init = place.folder(base, seed)
+            same = ("--model.freeze=true", "--model.depth=1.0", "--init", init)
+            place.train(name, seed, "acoustic/diffsinger_tiny", *same, *options)
+        for name, sampler, steps in WAYS:
+            out = place.folder(f"{name}-{sampler}-{steps}", seed)
+            exp = place.folder(name, seed)
+            place.sing(resampled(exp, out, sampler=sampler, sampling_steps=steps), seed)
+    for name, sampler, steps in WAYS:
+        rows.append((f"{name}-{sampler}-{steps}", [f"{name}, {sampler}", str(steps + (sampler == "plms"))]))
+    return place.table(["system", "network runs"], rows)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("what", choices=("rows", "steps"))
+    parser.add_argument("--dump", type=Path, required=True)
+    parser.add_argument("--data", type=Path, required=True, help="folder of the data dirs")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--passes", type=int, default=4, help="over the training set, in each training")
+    args = parser.parse_args()
+    place = Place(args.dump, args.data, args.out, args.passes)
+    place.references()
+    print({"rows": pipelines, "steps": few_steps}[args.what](place, args.seeds))
+
+
+if __name__ == "__main__":
+    main()
