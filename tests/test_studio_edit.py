@@ -237,6 +237,36 @@ def test_the_wheel_zooms_both_ways_and_a_question_mark_shows_the_keys(browser, u
     assert not page.get_by_role("dialog").is_visible()
 
 
+def test_tempo_and_time_signature_change_within_the_song(browser, url):
+    page = empty(browser, url)
+    draw(page, 1, 1, 69)
+    draw(page, 9, 1, 69)
+    page.locator("#from").select_option("here")
+    page.mouse.click(*at(page, 9.5, 69))
+    for name, value in (("Tempo", "120"), ("Time signature", "3/4")):
+        page.get_by_label(name, exact=True).fill(value)
+        page.get_by_label(name, exact=True).press("Enter")
+    assert song(page)["tempi"] == [[0, 100], [8, 120]]
+    assert song(page)["bars"] == [[0, 1, 4, 0], [8, 3, 3, 0, 4]]
+    page.mouse.click(*at(page, 1.5, 69))
+    assert page.get_by_label("Tempo", exact=True).input_value() == "100"
+    page.get_by_label("Time signature", exact=True).fill("6/8")
+    page.get_by_label("Time signature", exact=True).press("Enter")
+    assert song(page)["bars"] == [[0, 1, 3, 0, 8], [8, 4, 3, 0, 4]], "bars are counted on"
+    page.get_by_label("Time signature", exact=True).fill("6/7")
+    page.get_by_label("Time signature", exact=True).press("Enter")
+    assert page.get_by_label("Time signature", exact=True).input_value() == "6/8"
+    page.locator("#from").select_option("all")
+    page.get_by_label("Time signature", exact=True).fill("2/4")
+    page.get_by_label("Time signature", exact=True).press("Enter")
+    page.get_by_label("Tempo", exact=True).fill("50")
+    page.get_by_label("Tempo", exact=True).press("Enter")
+    assert song(page)["bars"] == [[0, 1, 2, 0, 4]] and song(page)["tempi"] == [[0, 50], [8, 60]]
+    # Silence, note, silence: 9 beats, of which the first 8 are slow, then the note and a beat behind it.
+    sing(page)
+    assert page.locator("#audio").evaluate("a => a.duration") == pytest.approx(8 * 1.2 + 3 * 1.0, abs=0.02)
+
+
 def test_it_plays_from_the_ruler_in_a_loop_with_metronome_and_accompaniment(browser, url, tmp_path):
     page = tune(browser, url)
     sing(page)

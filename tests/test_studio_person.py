@@ -33,17 +33,27 @@ BEAT = 0.5
 """Seconds: 120 quarter notes a minute."""
 
 
+def unused(port: int) -> bool:
+    with socket.socket() as one:
+        try:
+            one.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
 @pytest.fixture(scope="module")
 def served(toy_voice, tmp_path_factory):
     """Starts and kills real servers of one port: ``served("start", voice)``, ``served("kill")``."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    # Below those that the system gives to whoever connects, so that nobody takes it meanwhile.
+    port = next(port for port in range(20_000 + os.getpid() % 5000, 32_000) if unused(port))
     running: list[subprocess.Popen] = []
 
     def do(what: str, voice=toy_voice) -> str:
         if what == "kill":
-            running.pop().send_signal(signal.SIGKILL)
+            killed = running.pop()
+            killed.send_signal(signal.SIGKILL)
+            killed.wait()
             return ""
         code = "import sys; from nnsvs_lite.studio.server import serve; serve(sys.argv[1], int(sys.argv[2]))"
         command = [sys.executable, "-c", code, str(voice), str(port)]

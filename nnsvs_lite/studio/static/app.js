@@ -14,7 +14,7 @@ import { plainSong, requestOf, trackOf } from "./request.js";
 import { Roll } from "./roll.js";
 import { Ruler } from "./ruler.js";
 import { Singing } from "./singing.js";
-import { Editor, emptySong, placeOf } from "./song.js";
+import { Editor, emptySong, placeOf, timeAt } from "./song.js";
 import { Tracks, tracksOf } from "./tracks.js";
 
 const SEVERAL = [".ustx", ".svp", ".mid"];
@@ -33,6 +33,7 @@ function changed(all = true) {
   inspector.draw();
   if (!all) {
     roll.mark();
+    showTime();
     return;
   }
   roll.draw();
@@ -41,8 +42,7 @@ function changed(all = true) {
   player.draw();
   tracks.draw();
   $("title").value = song.title;
-  if (document.activeElement !== $("tempo")) $("tempo").value = song.tempi[0][1];
-  $("tempo").title = song.tempi.length > 1 ? "The tempo changes in the song; all change with this one" : "";
+  showTime();
   $("lang").value = song.lang;
   if (document.activeElement !== $("lyrics")) $("lyrics").value = join(editor.sung(), song.lang);
   $("undo").disabled = !editor.past.length;
@@ -54,6 +54,16 @@ function changed(all = true) {
     say("The browser has no room to keep this song: save the project as a file, and remove songs that you no longer need (below).");
   }
   singing.renew();
+}
+
+// Where tempo and time signature are changed from; null for the whole song.
+const here = () => ($("from").value === "all" ? null : timeAt(editor.song, (editor.chosen()[0] || { at: roll.cursor }).at).bar);
+
+function showTime() {
+  const { song } = editor, { tempo, metre } = timeAt(song, here() ?? 0);
+  if (document.activeElement !== $("tempo")) $("tempo").value = tempo;
+  if (document.activeElement !== $("metre")) $("metre").value = metre;
+  $("tempo").title = song.tempi.length > 1 && here() === null ? "The tempo changes in the song; all change with this one" : "";
 }
 
 // Another song takes the place of this one, which stays among the kept ones; Undo brings it back, too.
@@ -217,9 +227,16 @@ function connect() {
   });
   on("tempo", "change", () => {
     const value = Number($("tempo").value);
-    if (value >= 10 && value <= 1000) editor.setTempo(value);
-    else $("tempo").value = editor.song.tempi[0][1];
+    if (!(value >= 10 && value <= 1000)) $("tempo").value = timeAt(editor.song, here() ?? 0).tempo;
+    else if (here() === null) editor.setTempo(value);
+    else editor.setTempoFrom(here(), value);
   });
+  on("metre", "change", () => {
+    const [upper, lower] = $("metre").value.split("/").map(Number);
+    if ($("metre").checkValidity() && upper && upper * 4 / lower >= 0.25) editor.setMetre(upper, lower, here());
+    else $("metre").value = timeAt(editor.song, here() ?? 0).metre;
+  });
+  on("from", "change", showTime);
   on("lang", "change", () => editor.edit((song) => {
     song.lang = $("lang").value;
     // They were of the other language.

@@ -63,6 +63,15 @@ export function placeOf(song, beat) {
   return { bar: number + passed, beat: Math.round((from - passed * beats) * 1000) / 1000 + 1 };
 }
 
+// The tempo at a beat, its time signature, and where its bar begins.
+export function timeAt(song, beat) {
+  const [start, , beats, into, unit = 4] = rowAt(song.bars, beat);
+  const passed = Math.floor((Math.max(0, beat - start) + into + NEAR) / beats);
+  const whole = Number.isInteger(beats * unit / 4) ? unit : 16;
+  const bar = Math.max(start, start - into + passed * beats);
+  return { tempo: rowAt(song.tempi, beat)[1], metre: `${Math.round(beats * whole / 4)}/${whole}`, bar };
+}
+
 const NAMES = ["C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B"];
 export const isBlack = (pitch) => NAMES[pitch % 12].length > 1;
 export const pitchName = (pitch) => NAMES[pitch % 12] + (Math.floor(pitch / 12) - 1);
@@ -202,6 +211,30 @@ export class Editor {
   }
 
   setCurve(name, runs) { return this.edit((song) => { song.curves[name] = runs; }); }
+
+  // From a beat on, to the next change.
+  setTempoFrom(at, tempo) {
+    this.edit((song) => {
+      const rows = [...song.tempi.filter(([beat]) => beat < at - NEAR), [tidy(at), tempo], ...song.tempi.filter(([beat]) => beat > at + NEAR)];
+      song.tempi = rows.filter(([, value], i) => !i || value !== rows[i - 1][1]);
+    });
+  }
+
+  // Bars of `upper`/`lower` from a bar line on, to the next change; without one, throughout.
+  setMetre(upper, lower, at = null) {
+    this.edit((song) => {
+      const here = at ?? 0, before = song.bars.filter(([beat]) => beat < here - NEAR);
+      const after = at === null ? [] : song.bars.filter(([beat]) => beat > here + NEAR);
+      const rows = [...before, [tidy(here), song.bars[0][1], upper * 4 / lower, 0, lower], ...after];
+      rows.forEach((row, i) => {
+        if (!i) return;
+        // Bars are counted on from the change before.
+        const [start, number, beats, into] = rows[i - 1];
+        rows[i] = [row[0], number + Math.ceil((row[0] - start + into) / beats - NEAR), ...row.slice(2)];
+      });
+      song.bars = rows;
+    });
+  }
 
   // All later tempi keep their ratio to the first.
   setTempo(tempo) {
