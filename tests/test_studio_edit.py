@@ -272,6 +272,8 @@ def test_it_plays_from_the_ruler_in_a_loop_with_metronome_and_accompaniment(brow
     sing(page)
     audio = page.locator("#audio")
     time = "a => a.currentTime"
+    # What was sung plays as soon as it is there.
+    page.wait_for_function("() => !document.getElementById('audio').paused")
     audio.evaluate("a => a.pause()")
     ruler = page.locator(".ruler").bounding_box()
     x0, y = at(page, 0, 60)[0], page.locator(".ruler").bounding_box()["y"] + 8
