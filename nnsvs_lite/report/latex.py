@@ -3,7 +3,6 @@
 import csv
 import io
 
-from nnsvs_lite.evaluation.intervals import Estimate
 from nnsvs_lite.evaluation.measures import Measure
 from nnsvs_lite.io.errors import printable
 from nnsvs_lite.report.comparison import Comparison
@@ -29,33 +28,34 @@ def _heading(measure: Measure) -> str:
     return rf"\shortstack{{{lines}}}"
 
 
-def _cell(measure: Measure, found: Estimate | None) -> str:
-    if found is None:
-        return "--"
-    spread = "" if found.spread is None else rf" \pm {measure.show(found.spread)}"
-    return f"${measure.show(found.value)}{spread}$"
+def _row(*cells: str) -> str:
+    return f"    {' & '.join(cells)} \\\\"
 
 
 def latex_table(comparison: Comparison) -> str:
     r"""The main numbers as a ``table`` of plain LaTeX, to be ``\input``: no package is needed.
 
-    Numbers are means over seeds; behind ``\pm`` is the standard deviation between these, of several.
+    Numbers are means over seeds; below each, where there are several, is the standard deviation between them.
     """
     measures, rows = comparison.numbers("main")
     utterances = f"{len(comparison.utts)} utterances."
     spread = r" Means over seeds $\pm$ standard deviation between them." if comparison.has_seeds else ""
     lines = [
         r"\begin{table}",
-        r"  \centering\small\setlength{\tabcolsep}{4pt}",
+        r"  \centering\footnotesize\setlength{\tabcolsep}{2.5pt}",
         rf"  \caption{{Objective measures on {utterances}{spread}}}",
         rf"  \begin{{tabular}}{{l{'r' * (len(measures) + 1)}}}",
         r"    \hline",
-        f"    {' & '.join(['system', 'seeds', *map(_heading, measures)])} \\\\",
+        _row("system", "seeds", *map(_heading, measures)),
         r"    \hline",
     ]
     for name, cells in rows:
-        numbers = [_cell(measure, cell) for measure, cell in zip(measures, cells)]
-        lines.append(f"    {' & '.join([escape(name), str(len(comparison.runs[name])), *numbers])} \\\\")
+        pairs = list(zip(measures, cells))
+        numbers = [f"${m.show(found.value)}$" if found else "--" for m, found in pairs]
+        lines.append(_row(escape(name), str(len(comparison.runs[name])), *numbers))
+        if len(comparison.runs[name]) > 1:
+            shown = [m.show(found.spread) if found else "" for m, found in pairs]
+            lines.append(_row("", "", *(rf"\scriptsize$\pm{spread}$" if spread else "" for spread in shown)))
     return "\n".join([*lines, r"    \hline", r"  \end{tabular}", r"\end{table}"]) + "\n"
 
 
