@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tools")]
 
 ALLOWED = 1.1
 """Largest ratio of many to few."""
@@ -119,7 +119,68 @@ def vocode_stage(folder: Path, count: int) -> Callable[[], object]:
     return lambda: vocode(dump / "eval")
 
 
-STAGES = {"align": align_stage, "decode": decode_stage, "vocode": vocode_stage}
+def prepare_stage(folder: Path, count: int) -> Callable[[], object]:
+    """Stage 0: scores, labels and the lengths of recordings, cut into phrases, two of each song."""
+    from nnsvs_lite.corpora import demo
+
+    # In a process of its own, which takes the memory for singing along.
+    command = [sys.executable, ROOT / "tools" / "synthetic_corpus.py", folder / "corpus"]
+    subprocess.run([*command, "--count", str(count // 2)], check=True, stdout=subprocess.DEVNULL)
+    return lambda: demo.prepare(folder / "corpus", folder / "data")
+
+
+def validate_stage(folder: Path, count: int) -> Callable[[], object]:
+    """``nnsvs-lite validate`` of tables, scores, labels and the heads of recordings."""
+    from nnsvs_lite.corpus.validate import validate
+
+    prepare_stage(folder, count)()
+    return lambda: [validate(folder / "data" / part) for part in ("train", "dev", "eval")]
+
+
+def extract_stage(folder: Path, count: int) -> Callable[[], object]:
+    """Stage 2 of the training set. Phrases that are the same are analysed once: what may grow is the rest."""
+    import re
+
+    from synthetic_corpus import KEYS
+
+    from nnsvs_lite.corpus.datadir import DataDir
+    from nnsvs_lite.features import utterance
+    from nnsvs_lite.features.config import FeatureConfig
+    from nnsvs_lite.features.extract import Extraction
+    from nnsvs_lite.io.settings import find_config
+
+    analyse, known = utterance.extract, {}
+
+    def remembered(data: DataDir, utt: str, config: FeatureConfig) -> dict[str, np.ndarray]:
+        song, phrase = map(int, re.findall(r"\d+", utt)[-2:])
+        key = song % len(KEYS), phrase
+        if key not in known:
+            known[key] = analyse(data, utt, config)
+        return known[key]
+
+    prepare_stage(folder, count)()
+    utterance.extract = remembered
+    config = FeatureConfig.read(find_config("features", "world_24k"))
+    extraction = Extraction(folder / "data" / "train", folder / "dump" / "train", config)
+
+    def run() -> None:
+        extraction.run_all(1)
+        extraction.collect()
+
+    # What is analysed once is no part of an utterance's time.
+    for utt in extraction.data.utts[: 2 * len(KEYS) + 4]:
+        remembered(extraction.data, utt, config)
+    return run
+
+
+STAGES = {
+    "prepare": prepare_stage,
+    "align": align_stage,
+    "extract": extract_stage,
+    "validate": validate_stage,
+    "decode": decode_stage,
+    "vocode": vocode_stage,
+}
 
 
 def measure(name: str, count: int) -> None:
