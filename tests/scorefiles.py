@@ -152,7 +152,8 @@ def ustx(song: Tune) -> bytes:
         lyric = {"-": "+~"}.get(lyric, lyric)
         lines += [f"  - position: {int(start * 480) - 240}", f"    duration: {int(length * 480)}"]
         lines += [f"    tone: {pitch}", f"    lyric: {json.dumps(lyric, ensure_ascii=False)}"]
-        lines += ["    pitch:", "      data:", "      - {x: -40, y: 0, shape: io}", "      snap_first: true"]
+        lines += ["    pitch:", "      data:", "      - {x: -40, y: 0, shape: io}"]
+        lines += ["      - {x: 40, y: 0, shape: io}", "      snap_first: true"]
     return ("\n".join([*lines, "  curves: []", "wave_parts: []"]) + "\n").encode()
 
 

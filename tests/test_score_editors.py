@@ -347,8 +347,8 @@ def test_faulty_vsqx(tmp_path, old, new, message):
     assert message in failure(write(tmp_path, "a.vsqx", text.replace(old, new)))
 
 
-def test_curves_and_vibrato_are_named(tmp_path, caplog):
-    """In one line, whatever the format; defaults and empty ones are not."""
+def test_curves_and_vibrato_that_are_not_drawn_are_named(tmp_path, caplog):
+    """In one line, whatever the format; defaults, empty ones, pitch and loudness are not."""
     value = json.loads(scorefiles.svp(SONG).rstrip(b"\0"))
     group = value["tracks"][0]["mainGroup"]
     group["parameters"] = {
@@ -356,7 +356,7 @@ def test_curves_and_vibrato_are_named(tmp_path, caplog):
         "loudness": {"points": []},
         "tension": {"points": [5, 0.1]},
     }
-    group["notes"][0]["attributes"] = {"tF0Left": 0.1, "dF0Vbr": 0.0}
+    group["notes"][0]["attributes"] = {"tF0Left": 0.1, "dF0Vbr": 0.0, "dF0Left": 0.3}
     vpr = scorefiles.vpr_json(SONG)
     vpr["tracks"][0]["parts"][0]["controllers"] = [
         {"name": "pitchBend", "events": [{"pos": 0, "value": 5}]}, {"name": "dynamics", "events": []}
@@ -364,7 +364,7 @@ def test_curves_and_vibrato_are_named(tmp_path, caplog):
     vpr["tracks"][0]["parts"][0]["notes"][0]["vibrato"] = {"type": 1, "duration": 100}
     zipped(tmp_path / "a.vpr", "Project/sequence.json", json.dumps(vpr).encode())
     ustx = scorefiles.ustx(SONG).decode()
-    curve = "curves:\n  - {xs: [0, 5], ys: [0, 100], abbr: pitd}\n  - {xs: [], ys: [], abbr: dyn}"
+    curve = "curves:\n  - {xs: [0, 5], ys: [0, 100], abbr: pitd}\n  - {xs: [0], ys: [9], abbr: tenc}"
     ustx = ustx.replace("curves: []", curve).replace(
         "    pitch:", "    vibrato: {length: 75.0, period: 175}\n    pitch:"
     )
@@ -373,15 +373,16 @@ def test_curves_and_vibrato_are_named(tmp_path, caplog):
         "</vsPart>", '<cc><t>0</t><v id="D">64</v></cc><cc><t>9</t><v id="P">99</v></cc></vsPart>'
     )  # fmt: skip
     vsq3 = scorefiles.vsqx(SONG, 3).decode().replace(
-        "</musicalPart>", '<mCtrl><posTick>0</posTick><attr id="DYN">64</attr></mCtrl></musicalPart>'
+        "</musicalPart>", '<mCtrl><posTick>0</posTick><attr id="DYN">64</attr></mCtrl>'
+        '<mCtrl><posTick>0</posTick><attr id="BRI">70</attr></mCtrl></musicalPart>'
     )  # fmt: skip
     ust = scorefiles.ust(SONG, "utf-8").decode().replace("Modulation=0", "VBR=65,180,35\nPBY=12.0,0", 1)
     for name, data, named in (
-        ("a.svp", json.dumps(value), "pitchDelta, tension, tF0Left"),
-        ("a.ustx", ustx, "pitd, vibrato"),
-        ("b.vsqx", vsq3, "DYN"),
-        ("a.vsqx", vsq4, "D, P, vibrato"),
-        ("a.vpr", (tmp_path / "a.vpr").read_bytes(), "pitchBend, vibrato"),
+        ("a.svp", json.dumps(value), "tension, dF0Left"),
+        ("a.ustx", ustx, "tenc"),
+        ("b.vsqx", vsq3, "BRI"),
+        ("a.vsqx", vsq4, "vibrato"),
+        ("a.vpr", (tmp_path / "a.vpr").read_bytes(), "vibrato"),
         ("a.ust", ust, "pitch bends, vibrato"),
     ):
         caplog.clear()

@@ -322,6 +322,21 @@ STYLE_OPTIONS = (
 
 
 @command(
+    "write a score file in another format, with the pitch and loudness that are drawn in it",
+    arg("score", "score file: MusicXML, MIDI, UST and others; see docs/scores.md"),
+    arg("out", "file to write: .musicxml, .mid, .ust, .ustx, .svp or .ds"),
+    arg("--part", "name or number of the part to write; all, where the format holds several"),
+    arg("--lang", "language of the lyrics", default="ja"),
+    options.STRICT,
+)
+def convert(args: Namespace) -> None:
+    from nnsvs_lite.score.formats.writers import convert
+
+    parts = convert(args.score, args.out, part=args.part, lang=args.lang)
+    print(f"{args.out}: {len(parts)} part{'s' * (len(parts) > 1)}, {sum(len(p.notes) for p in parts)} notes")
+
+
+@command(
     "sing a score file with a trained voice",
     arg("score", "score file: MusicXML, MIDI, UST and others; see docs/scores.md"),
     options.VOICE,
@@ -333,6 +348,8 @@ STYLE_OPTIONS = (
     arg(
         "--curves", "NPZ file of loudness, breathiness, voicing, tension; see docs/singing.md", metavar="NPZ"
     ),
+    flag("--plain", "leave out the pitch and loudness that the score file itself draws"),
+    arg("--write", "also write the song as sung: .ustx, .svp, .ds, .musicxml, .mid, .ust", metavar="SCORE"),
     arg("--tables", "also write phone times and features to this folder", metavar="DIR"),
     arg("--vocoder", "in place of the voice's own: exp dir of a trained one, or world, hn or griffin_lim"),
     flag("--verbose", "also say under which terms the voice may be used"),
@@ -348,17 +365,21 @@ def sing(args: Namespace) -> None:
         from nnsvs_lite.synthesis.streaming import check_name, write_stream
 
         check_name(args.out)
-        if args.tables:
-            raise DataError("--tables are of a whole song: it goes without --stream")
+        if args.tables or args.write:
+            raise DataError("--tables and --write are of a whole song: they go without --stream")
     else:
         container_of(args.out)
+    if args.write:
+        from nnsvs_lite.score.formats.writers import find_writer
+
+        find_writer(args.write)
     from nnsvs_lite.synthesis.singer import Singer
     from nnsvs_lite.synthesis.takes import read_retake
 
     style = {name: getattr(args, name) for name in options.keys(STYLE_OPTIONS)}
     voice = Singer.load(args.model, args.device, args.vocoder, args.trust_code)
     takes = [*map(read_retake, args.retake)]
-    style |= {"labels": args.label, "curves": args.curves, "retake": takes}
+    style |= {"labels": args.label, "curves": args.curves, "retake": takes, "drawn": not args.plain}
     if args.stream:
         size, parts = voice.stream(args.score, **style)
         rate = voice.spec.sample_rate
@@ -370,6 +391,8 @@ def sing(args: Namespace) -> None:
     song = voice.sing(args.score, **style)
     if args.tables:
         song.write_tables(args.tables)
+    if args.write:
+        song.write_score(args.write)
     song.write(args.out)
     if args.verbose:
         from nnsvs_lite.models.pack import terms_of

@@ -20,6 +20,7 @@ from nnsvs_lite.features.variance import NAMES, WITHOUT, change, curve_names, me
 from nnsvs_lite.io.atomic import check_regular, check_stored, write_bytes
 from nnsvs_lite.io.errors import DataError, nearest
 from nnsvs_lite.models.base import VocoderModel
+from nnsvs_lite.score.drawn import STEP, Drawn
 
 LARGEST_FILE = 64 << 20
 """Bytes; a curve of an hour has 6 MB."""
@@ -27,6 +28,10 @@ SLACK = 0.1
 """Seconds by which curves may end before or after their song."""
 NEEDED = {"breathiness": "breathiness", "voicing": "breathiness", "tension": "gender"}
 """What a vocoder must honour for a change of a curve to be heard."""
+F0_RANGE = (20.0, 5000.0)
+"""Hz."""
+HOLD = 0.15
+"""Seconds."""
 BLOCK = 4000
 """Frames that are changed at a time."""
 _KEYS = (*NAMES, *(f"{name}_change" for name in NAMES), "f0")
@@ -60,7 +65,7 @@ class Curves:
             if value.ndim != 1 or not len(value) or not np.isfinite(value).all():
                 raise DataError(f"{name} must be (T,) finite numbers, not {value.shape}", where)
         f0 = values.get("f0", np.zeros(1))
-        if ((f0 != 0) & (f0 != f0.clip(20, 5000))).any():
+        if ((f0 != 0) & (f0 != f0.clip(*F0_RANGE))).any():
             raise DataError("f0 must be 20 to 5000 Hz, or 0", where)
         if len({len(value) for value in values.values()}) > 1:
             lengths = ", ".join(f"{name} {len(value)}" for name, value in values.items())
@@ -96,6 +101,46 @@ class Curves:
             raise DataError(f"no NPZ file of curves, as numpy.savez writes it ({error})", path) from None
         return cls.of(given, frame_shift, os.fspath(path))
 
+    @classmethod
+    def of_score(cls, drawn: Drawn, seconds: float, frame_shift: float) -> "Curves":
+        """What the score's file draws, over a song of so many seconds.
+
+        A drawn pitch goes on for :data:`HOLD` beyond what it is drawn on, for consonants before and after.
+        """
+        time = np.arange(round(seconds / frame_shift)) * frame_shift / STEP
+        values = {n: np.interp(time, np.arange(len(v)), v) for n, v in drawn.curves.items()}
+        if drawn.pitch is not None:
+            there = np.flatnonzero(np.isfinite(drawn.pitch))
+            near = there[np.searchsorted(there, time).clip(0, len(there) - 1)]
+            last = there[(np.searchsorted(there, time, side="right") - 1).clip(0)]
+            away = np.minimum(np.abs(near - time), np.abs(time - last)) * STEP
+            f0 = 440 * 2 ** ((np.interp(time, there, drawn.pitch[there]) - 69) / 12)
+            values["f0"] = np.where(away <= HOLD, f0.clip(*F0_RANGE), 0.0)
+        return cls.of(values, frame_shift, "the curves of the score's file")
+
+    def without(self, names: Iterable[str]) -> "Curves":
+        """Without the curves of these names, moved or not."""
+        gone = {f"{name}{end}" for name in names for end in ("", "_change")}
+        return replace(self, values={n: v for n, v in self.values.items() if n not in gone})
+
+    def beside(self, other: "Curves") -> "Curves":
+        """With the other's curves of names that these lack; the other's are laid on these frames."""
+        names = {name.removesuffix("_change") for name in self.values}
+        size = len(next(iter(self.values.values()), ()))
+        time = np.arange(size) * (self.frame_shift / other.frame_shift)
+        more = {n: np.interp(time, np.arange(len(v)), v) for n, v in other.without(names).values.items()}
+        if "f0" in more:
+            # Between a frequency and none there is nothing.
+            more["f0"] = other.values["f0"][np.round(time).astype(int).clip(0, len(other.values["f0"]) - 1)]
+        return replace(self, values=more | self.values)
+
+    def unheard(self, vocoder: VocoderModel) -> list[str]:
+        """Names of curves that the streams have not, or the vocoder does not let be heard."""
+        known, controls = curve_names(vocoder.spec.streams), vocoder.controls
+        names = dict.fromkeys(key.removesuffix("_change") for key in self.values)
+        heard = {name for name in known if NEEDED.get(name) in (None, *controls)}
+        return [name for name in names if name not in ({*heard, "f0"} if "pitch" in controls else heard)]
+
     def check_length(self, seconds: float) -> None:
         """Raises DataError where the curves are not of a song of so many seconds."""
         for name, value in self.values.items():
@@ -106,14 +151,9 @@ class Curves:
 
     def check_heard(self, vocoder: VocoderModel) -> None:
         """Raises DataError where the streams have no such curve, or the vocoder does not let it be heard."""
-        known = curve_names(vocoder.spec.streams)
-        for key in self.values:
-            name = key.removesuffix("_change")
-            if name == "f0" and "pitch" in vocoder.controls:
-                continue
-            if name not in known or NEEDED.get(name) not in (None, *vocoder.controls):
-                kind = type(vocoder).__name__
-                raise DataError(f"{name} cannot be drawn: the voice's vocoder, {kind}, does not allow it")
+        if names := self.unheard(vocoder):
+            kind = type(vocoder).__name__
+            raise DataError(f"{names[0]} cannot be drawn: the voice's vocoder, {kind}, does not allow it")
 
     def pitch(self, frames: int, start: float, config: FeatureConfig) -> np.ndarray | None:
         """(frames,) log F0 of a phrase that starts at ``start`` s, NaN where the voice sings its own; or

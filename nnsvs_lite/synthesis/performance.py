@@ -1,7 +1,8 @@
 """What a voice gives back: the waveform of a song, and all that it was made of."""
 
+import math
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from nnsvs_lite.features.audio import write_audio
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.tables import write_features, write_table
+from nnsvs_lite.score.drawn import STEP, Drawn
 from nnsvs_lite.score.types import Phone, Score
 from nnsvs_lite.synthesis.curves import song_curves, write_curves
 from nnsvs_lite.synthesis.decode import phone_times, write_times
@@ -105,6 +107,25 @@ class Performance:
     def write_curves(self, path: str | os.PathLike) -> None:
         """Writes :attr:`curves` as an NPZ file: change it and sing with it."""
         write_curves(path, self.curves, self.frame_shift)
+
+    def write_score(self, path: str | os.PathLike) -> None:
+        """Writes the song as it was sung, for another editor, in the format that the suffix names: with its
+        pitch, and phones and their times where the format holds them.
+
+        See :func:`nnsvs_lite.score.formats.writers.write_score`, which says what is refused.
+        """
+        from nnsvs_lite.score.formats.writers import write_score
+
+        time = np.arange(math.ceil(self.score.duration / STEP) + 1) * (STEP / self.frame_shift)
+        f0 = self.f0
+        voiced = np.flatnonzero(f0)
+        pitch = np.full(len(time), np.nan)
+        if len(voiced):
+            sung = f0[np.round(time).astype(int).clip(0, len(f0) - 1)] > 0
+            number = 69 + 12 * np.log2(np.interp(time, voiced, f0[voiced]) / 440)
+            pitch = np.where(sung, number, np.nan)
+        drawn = replace(self.score.drawn or Drawn(), pitch=pitch if len(voiced) else None)
+        write_score(path, replace(self.score, drawn=drawn), self.phones)
 
     def write(self, path: str | os.PathLike) -> float:
         """Writes a wav or flac; returns the gain applied, 1.0 unless it was too loud. Raises DataError."""

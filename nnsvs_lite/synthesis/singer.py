@@ -29,11 +29,13 @@ import torch
 
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.errors import DataError, nearest
+from nnsvs_lite.io.leftout import leave_out
 from nnsvs_lite.models.base import AcousticModel, DurationModel, TimeLagModel, VocoderModel
 from nnsvs_lite.models.batch import Example, note_seeds
 from nnsvs_lite.models.neural import NeuralAcoustic
 from nnsvs_lite.models.pack import load_voice
 from nnsvs_lite.score.change import change
+from nnsvs_lite.score.drawn import Drawn
 from nnsvs_lite.score.formats.readers import read_score
 from nnsvs_lite.score.phonemize import attach_phones
 from nnsvs_lite.score.timing import phone_durations, time_lags
@@ -132,6 +134,7 @@ class Singer:
         gender: float = 1.0,
         labels: Sequence[Segment] | str | os.PathLike | None = None,
         curves: Mapping[str, np.ndarray] | str | os.PathLike | None = None,
+        drawn: bool = True,
         by_hand: ByHand | None = None,
         numbers: Sequence[int] | None = None,
         kept: Kept | None = None,
@@ -154,6 +157,8 @@ class Singer:
                 :func:`~nnsvs_lite.synthesis.impose.read_labels`); nothing is predicted of time then.
             curves: loudness, breathiness, voicing and tension over the song, by name, or an NPZ file of them:
                 see :mod:`nnsvs_lite.synthesis.curves`; a number a frame of the voice from time 0.
+            drawn: whether to sing the pitch and other curves that the score has (``Score.drawn``); those of
+                ``curves`` go before them.
             by_hand: times, vibrato and formants that are set for single notes and moments.
             numbers: what stands for each note's index in chance: a note that keeps its number keeps, with one
                 seed, what is drawn for it, however many notes come before it.
@@ -195,11 +200,9 @@ class Singer:
                 raise DataError(f"there is no note {note} to retake; the song's are 0..{last}")
         takes.insert(0, Retake(range(last + 1), seed))
         end = max([score.duration, *(label.end for label in imposed[-1:])])
-        drawn = None
-        if curves is not None:
-            drawn = (Curves.of if isinstance(curves, Mapping) else Curves.read)(curves, self.spec.frame_shift)
-            drawn.check_heard(self.vocoder)
-            drawn.check_length(end)
+        if not drawn:
+            score = replace(score, drawn=None)
+        asked = self._curves(score.drawn, curves, end)
         phrases = split(score, imposed)
         examples = [example_of(f"phrase{i:04d}", p.score, self.spec, number) for i, p in enumerate(phrases)]
         if imposed:
@@ -217,7 +220,7 @@ class Singer:
                 raise DataError(f"{last + 1} numbers of notes are needed, each in 0..{MAX_NUMBER}")
         timings = [by_hand.timed(t, p, self.spec.frame_shift) for t, p in zip(timings, phrases)]
         ready, config = TimedExamples(examples, timings), self.spec.feature_config
-        how = (takes, temperature, style, drawn, by_hand, number_of, config)
+        how = (takes, temperature, style, asked, by_hand, number_of, config)
         return Plan(score, name, end, phrases, timings, ready, *how)
 
     def _kept_timing(self, example: Example, strength: float, kept: Kept) -> Timing:
@@ -225,6 +228,27 @@ class Singer:
             return predict_timing([example], self.timelag, self.duration, strength=strength)[0]
 
         return kept.get(timing_key(example, strength), make)
+
+    def _curves(
+        self, drawn: Drawn | None, given: Mapping[str, np.ndarray] | str | os.PathLike | None, seconds: float
+    ) -> Curves | None:
+        """Those that are given, and what the score draws besides, as far as it can be heard."""
+        shift, asked = self.spec.frame_shift, None
+        if given is not None:
+            asked = (Curves.of if isinstance(given, Mapping) else Curves.read)(given, shift)
+            asked.check_heard(self.vocoder)
+            asked.check_length(seconds)
+        if drawn is None:
+            return asked
+        own = Curves.of_score(drawn, seconds, shift)
+        if unheard := own.unheard(self.vocoder):
+            kind = type(self.vocoder).__name__
+            names = ", ".join("pitch" if name == "f0" else name for name in unheard)
+            leave_out(
+                f"the {names} that the score draws cannot be heard: the vocoder, {kind}, does not allow it"
+            )
+        own = own.without(unheard)
+        return own if asked is None else asked.beside(own)
 
     def sing(
         self,

@@ -6,7 +6,9 @@ separated by blanks,
 - ``ph_seq`` phones, perhaps with a language before them (``ja/k``); ``ph_num`` how many of them each word
   has, a word beginning with its vowel and ending with the consonants before the next one;
 - ``note_seq`` pitches, ``note_dur`` seconds, ``note_slur`` 1 where a note carries its word on;
-- ``text``, kept as lyrics where it has one word for each note.
+- ``text``, kept as lyrics where it has one word for each note;
+- ``f0_seq`` (Hz), and ``energy``, ``breathiness``, ``voicing`` (dB) and ``tension`` (a logit), one number
+  each ``f0_timestep`` seconds and so on, which are drawn on the score.
 
 Files of the older kind, with one note for each phone (``note_dur_seq``, ``is_slur_seq``), are read as well.
 Consonants go to the note of the vowel after them, those before a rest to the note before it. ``SP`` is a
@@ -14,12 +16,17 @@ pause and ``AP`` a breath; one among the phones of a note takes its time from th
 """
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby, pairwise
 from typing import Any
 
+import numpy as np
+
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.io.leftout import leave_out
+from nnsvs_lite.score.drawn import Canvas, Drawn
 from nnsvs_lite.score.formats.assemble import DEFAULT_TEMPO
 from nnsvs_lite.score.formats.htslabel import pitch_number
 from nnsvs_lite.score.formats.limits import (
@@ -30,7 +37,14 @@ from nnsvs_lite.score.formats.limits import (
     checked_pitch,
     checked_tempo,
 )
-from nnsvs_lite.score.formats.rawfile import get_number, get_rows, get_text, parse_json, read_bytes
+from nnsvs_lite.score.formats.rawfile import (
+    get_number,
+    get_numbers,
+    get_rows,
+    get_text,
+    parse_json,
+    read_bytes,
+)
 from nnsvs_lite.score.languages import Language, get_language, language_codes
 from nnsvs_lite.score.languages.base import CLASS_NAMES
 from nnsvs_lite.score.phonemize import carried
@@ -41,6 +55,11 @@ _SILENT = ("pau", "br")
 _CLOSURE = CLASS_NAMES.index("closure")
 _PAUSE = 0.2
 """Seconds of a pause among the phones of a note, if that is not less than half of the note."""
+_CURVES = {"f0": "f0_seq"} | {name: name for name in ("energy", "breathiness", "voicing", "tension")}
+"""By the name before ``_timestep``, where its numbers are."""
+_LOWEST, _HIGHEST = 20.0, 5000.0
+"""Hz of an F0 that can be sung."""
+_SHOWN = 200
 _OVERLAP = 1.0
 """Seconds by which a segment's closing rest may run into the next segment."""
 
@@ -84,7 +103,59 @@ def read_ds(path: str | os.PathLike, *, lang: str = "ja", tempo: float | None = 
     if all(row.pitch == REST for row in rows):
         raise DataError("the score is empty: it has no notes")
     checked_length(rows[-1].end)
-    return Score(tuple(_notes(rows, bpm)), lang, timeline=Timeline(((0.0, bpm),)))
+    timeline = Timeline(((0.0, bpm),))
+    drawn = _drawn(segments, offsets, Canvas(timeline, rows[-1].end))
+    return Score(tuple(_notes(rows, bpm)), lang, timeline=timeline, drawn=drawn)
+
+
+def _drawn(segments: Sequence[dict[str, Any]], offsets: Sequence[float], canvas: Canvas) -> Drawn | None:
+    """F0, and loudness, voicing, breathiness and tension of segments that all have them."""
+
+    def curve(name: str, key: str) -> np.ndarray | None:
+        """Over the whole song, NaN between segments."""
+        found, lacking = np.full(len(canvas.time), np.nan), 0
+        for number, (segment, start) in enumerate(zip(segments, offsets), 1):
+            values = get_numbers(segment.get(key), f"segment {number}: {key}", 1e5)
+            lacking += not len(values)
+            if len(values):
+                step = get_number(
+                    segment.get(f"{name}_timestep"), f"segment {number}: {name}_timestep", 1e-4, 1
+                )
+                span = canvas.span(start, start + (len(values) - 0.5) * step)
+                found[span] = np.interp((canvas.time[span] - start) / step, np.arange(len(values)), values)
+        if 0 < lacking < len(segments) and name != "f0":
+            left.append(f"{name} (not in all segments)")
+        return None if lacking == len(segments) or (lacking and name != "f0") else found
+
+    left = [
+        name
+        for name in dict.fromkeys(get_text(key).removesuffix("_timestep") for row in segments for key in row)
+        if any(f"{name}_timestep" in row for row in segments) and name not in _CURVES
+    ]
+    f0, energy, breath, voicing, tension = (curve(*names) for names in _CURVES.items())
+    curves: dict[str, np.ndarray] = {}
+    if energy is not None:
+        curves["loudness"] = energy
+    if voicing is not None:
+        curves["voicing"] = voicing
+    if breath is not None and energy is not None:
+        curves["breathiness"] = breath - energy
+    elif breath is not None:
+        left.append("breathiness (without energy)")
+    if tension is not None:
+        # The logit of the overtones' share of the amplitude, against overtones to the fundamental in dB.
+        share = 1 / (1 + np.exp(-tension.clip(-10, 10)))
+        curves["tension"] = 10 * np.log10(share**2 / (1 - share**2))
+    if left:
+        leave_out(f"the file's own {', '.join(left)[:_SHOWN]} are not sung: the voice makes its own")
+    pitch = None
+    if f0 is not None:
+        sung = (f0 >= _LOWEST) & (f0 <= _HIGHEST)
+        pitch = np.where(sung, 69 + 12 * np.log2(np.where(sung, f0, 440) / 440), np.nan)
+    if pitch is None and not curves:
+        return None
+    silent = {"loudness": -96.0, "voicing": -96.0}
+    return Drawn(pitch, {n: np.where(np.isnan(v), silent.get(n, 0.0), v) for n, v in curves.items()})
 
 
 def read_ds_times(path: str | os.PathLike) -> list[Segment]:

@@ -8,12 +8,14 @@ import itertools
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from importlib import resources
 from typing import Any, NamedTuple
 from xml.etree.ElementTree import Element
 
 from nnsvs_lite.io.leftout import leave_out
+from nnsvs_lite.score.drawn import Canvas
 from nnsvs_lite.score.formats.assemble import Sung, assemble, bar_positions, choose_part, timeline_of
 from nnsvs_lite.score.formats.limits import checked_count
 from nnsvs_lite.score.formats.rawfile import get_number, get_rows, get_text
@@ -32,6 +34,7 @@ class Names(NamedTuple):
     ticks: int = 480  # positions and lengths count these to a quarter
     tempo_unit: float = 1.0  # what tempi are multiplied with
     tuning: Mapping[str, str] = {}  # paths to what shapes the singing, and how it is called: see _tuned
+    taken: Sequence[str] = ()  # of these names, which are drawn on the score
 
 
 _FORMS = resources.files(__package__).joinpath("projects.json").read_text(encoding="utf-8")
@@ -50,6 +53,18 @@ class Group(NamedTuple):
     pitch: Any = 0
 
 
+class Laid(NamedTuple):
+    """A group with its place in quarter notes, and its notes with the rows of the file that they are of."""
+
+    group: Group
+    offset: Fraction
+    notes: list[tuple[Sung, dict[str, Any]]]
+
+
+Draw = Callable[[Canvas, Sequence[Laid]], None]
+"""Lays the curves of a track's groups out on a canvas."""
+
+
 def sing_project(
     names: Names,
     tempi: Sequence[dict[str, Any]],
@@ -61,6 +76,7 @@ def sing_project(
     title: Any = "",
     lyric: Callable[[str], str | None] = lambda text: text,
     skipped: int = 0,
+    draw: Draw | None = None,
 ) -> Score:
     """The score of one track.
 
@@ -70,6 +86,7 @@ def sing_project(
         part: number from 1 or name of the track; the first with lyrics if not given.
         lyric: what is sung of a lyric; None for a rest.
         skipped: bars before the piece.
+        draw: what draws the format's curves.
 
     Raises DataError where a number is missing or absurd, or the notes are not one voice.
     """
@@ -92,9 +109,10 @@ def sing_project(
         tempo_unit=names.tempo_unit,
     )
     start, length, pitch, text = names.note
-    voices: list[tuple[str, list[Sung], Sequence[Group]]] = []
+    voices: list[tuple[str, list[Sung], list[Laid]]] = []
     for name, groups in tracks:
         notes: list[Sung] = []
+        laid: list[Laid] = []
         counted: Counter[str] = Counter()
         for group in groups:
             held = group.source
@@ -103,6 +121,7 @@ def sing_project(
             # A file can place one group many thousand times.
             checked_count(len(notes) + len(rows))
             offset = quarters(group.offset, f"{group.place}: its position") - begin
+            laid.append(Laid(group, offset, []))
             higher = get_number(group.pitch, f"{group.place}: its pitch offset", -200, 200)
             for row in rows:
                 counted[group.place] += 1
@@ -117,18 +136,25 @@ def sing_project(
                 )
                 if sung is not None:
                     notes.append(note)
+                    laid[-1].notes.append((note, row))
         if notes:
-            voices.append((get_text(name), notes, groups))
+            voices.append((get_text(name), notes, laid))
     counts = [sum(bool(note.lyric) for note in notes) for _, notes, _ in voices]
-    _, notes, groups = voices[choose_part(part, [name for name, _, _ in voices], counts)]
-    name_tuning(names, {id(group.source): group.source for group in groups}.values())
-    return assemble(notes, timeline, lang=lang, title=get_text(title))
+    _, notes, laid = voices[choose_part(part, [name for name, _, _ in voices], counts)]
+    name_tuning(names, {id(row.group.source): row.group.source for row in laid}.values())
+    score = assemble(notes, timeline, lang=lang, title=get_text(title))
+    if draw is None:
+        return score
+    canvas = Canvas(timeline, score.duration)
+    draw(canvas, laid)
+    return replace(score, drawn=canvas.drawn())
 
 
 def name_tuning(names: Names, parts: Iterable[Any]) -> None:
-    """Leaves out the pitch bends, vibrato and other curves in parts of a file, since none is sung."""
+    """Names the curves, vibrato and the like in parts of a file that nobody draws on the score."""
     tuned = (_tuned(part, path.split("."), name) for part in parts for path, name in names.tuning.items())
-    found = list(dict.fromkeys(get_text(name)[:40] for name in itertools.chain.from_iterable(tuned)))
+    texts = (get_text(name)[:40] for name in itertools.chain.from_iterable(tuned))
+    found = [text for text in dict.fromkeys(texts) if text not in names.taken]
     if found:
         shown = ", ".join(found[:_SHOWN]) + (" and more" if len(found) > _SHOWN else "")
         leave_out(f"the file's own {shown} are not sung: the voice makes its own")

@@ -8,6 +8,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from nnsvs_lite.io.atomic import check_regular
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.formats.limits import (
@@ -194,6 +196,24 @@ def get_text(value: Any) -> str:
     # JSON can hold half of a character, which no encoding can write.
     text = value.encode("utf-8", "replace").decode("utf-8")
     return " ".join(text.replace("\0", " ").split())
+
+
+def get_numbers(value: Any, what: str, most: float = 1e15) -> np.ndarray:
+    """(N,) finite numbers, given as a list or as text with blanks; none where it is missing.
+
+    Raises DataError where one is none, or beyond ``most`` either way; ``what`` names them.
+    """
+    if isinstance(value, str):
+        value = value.split()
+    found = np.full(1, np.nan)
+    if value is None or isinstance(value, list):
+        with contextlib.suppress(ValueError, TypeError, OverflowError):
+            found = np.array(value or [], np.float64)
+    if found.ndim != 1 or not np.isfinite(found).all():
+        raise DataError(f"{what}: a list of numbers is needed")
+    if found.size and np.abs(found).max() > most:
+        raise DataError(f"{what}: a value of {np.abs(found).max():g} is out of range")
+    return found
 
 
 def get_number(value: Any, what: str, low: float = -1e15, high: float = 1e15) -> float:

@@ -36,6 +36,9 @@ READERS: dict[str, tuple[str, Callable[..., Score]]] = {
 """For each suffix the format's name for people, and ``read(path, *, lang, **options)`` with the options
 it has of ``part``, ``verse``, ``voice`` and ``tempo``; faults need not name the file."""
 
+PROJECTS = (".ustx", ".svp", ".vsqx", ".vpr")
+"""Those whose parts are voices, each with lyrics of its own."""
+
 _LACKS = {
     "part": (None, "has no parts to choose from"),
     "verse": (1, "holds one verse alone"),
@@ -84,7 +87,7 @@ def read_score(path: str | os.PathLike, *, lang: str = "ja", phones: bool = True
     except DataError as error:
         # What libraries say can repeat the whole of a damaged file.
         what = error.what if len(error.what) <= MAX_MESSAGE else f"{error.what[:MAX_MESSAGE]} ..."
-        raise DataError(what, path if error.where is None else error.where) from None
+        raise type(error)(what, path if error.where is None else error.where) from None
 
 
 def _check_texts(score: Score, phones: bool) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.drawn import STEP
 from nnsvs_lite.score.formats.diffsinger import stays
 from nnsvs_lite.score.languages import get_language
@@ -22,10 +23,12 @@ def ds(score: Score, sung: Sequence[Phone] = ()) -> bytes:
     Args:
         score: phones are made of its lyrics where it has none. sung: its phones with their sung times.
 
-    Raises DataError where the lyrics cannot be read.
+    Raises DataError where the lyrics cannot be read, or the sung phones are not the score's.
     """
     if not all(note.phones for note in score.notes):
         score = attach_phones(score)
+    if sung and len(sung) != len(score.phones):
+        raise DataError(f"{len(sung)} phones were sung, the score has {len(score.phones)}")
     language = get_language(score.lang)
     # A note that carries a syllable on sings a phone of the note before once more.
     words: list[list[str]] = []

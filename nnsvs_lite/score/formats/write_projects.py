@@ -23,7 +23,7 @@ def ustx(scores: Sequence[Score]) -> bytes:
     """An OpenUtau project, in UTF-8, with a track for each score; tempo and bars are those of the first.
 
     Pitch is drawn as ``pitd`` (cents, up to an octave off the note), changes of loudness as ``dyn`` (tenths
-    of a dB, -24 to 12 dB); phones stand as overrides of what OpenUtau's phonemizer gives.
+    of a dB, -24 to 12 dB).
     """
     import yaml
 
@@ -89,7 +89,6 @@ def _voice_part(written: Written, track: int) -> dict[str, Any]:
 
 
 def _ustx_note(row: Placed) -> dict[str, Any]:
-    phones = row.note.phones if row.note.pitch and row.note.lyric else ()
     return {
         "position": row.start,
         "duration": row.end - row.start,
@@ -101,7 +100,7 @@ def _ustx_note(row: Placed) -> dict[str, Any]:
         },
         "vibrato": {"length": 0, "period": 175, "depth": 25, "in": 10, "out": 10, "shift": 0, "drift": 0},
         "phoneme_expressions": [],
-        "phoneme_overrides": [{"index": i, "phoneme": phone} for i, phone in enumerate(phones)],
+        "phoneme_overrides": [],
     }
 
 

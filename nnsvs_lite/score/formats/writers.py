@@ -1,5 +1,6 @@
 """One door for writing scores: the format is picked by the file name's suffix, as for reading."""
 
+import itertools
 import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -7,7 +8,9 @@ from typing import NamedTuple
 
 from nnsvs_lite.io.atomic import write_bytes
 from nnsvs_lite.io.errors import DataError, nearest
-from nnsvs_lite.io.leftout import leave_out
+from nnsvs_lite.io.leftout import STRICT, leave_out, left_out
+from nnsvs_lite.score.formats.assemble import NoPart
+from nnsvs_lite.score.formats.readers import PROJECTS, read_score
 from nnsvs_lite.score.formats.write_ds import ds
 from nnsvs_lite.score.formats.write_midi import midi
 from nnsvs_lite.score.formats.write_musicxml import musicxml
@@ -38,7 +41,7 @@ WRITERS: dict[str, Writer] = {
     ),
     **dict.fromkeys((".mid", ".midi"), _writer("MIDI", lambda s, _: midi(s), "parts, keys, dynamics")),
     ".ust": _writer("UST", lambda s, _: ust(Song.of(s[0])), ""),
-    ".ustx": _writer("USTX", lambda s, _: ustx(s), "parts, phones, pitch, loudness changes"),
+    ".ustx": _writer("USTX", lambda s, _: ustx(s), "parts, pitch, loudness changes"),
     ".svp": _writer("SVP", lambda s, _: svp(s), "parts, phones, pitch, loudness changes"),
     ".ds": _writer("DiffSinger's DS", lambda s, sung: ds(s[0], sung), "phones, phone times, pitch"),
 }
@@ -56,7 +59,7 @@ def score_bytes(suffix: str, score: Score | Sequence[Score], phones: Sequence[Ph
 
     Raises DataError where no writer has such a suffix, or the format holds one part alone.
     """
-    writer = _find(suffix)
+    writer = find_writer(suffix)
     scores = [score] if isinstance(score, Score) else list(score)
     if not any(note.pitch for one in scores for note in one.notes):
         raise DataError("the score is empty: it has no notes")
@@ -72,12 +75,47 @@ def write_score(
     path: str | os.PathLike, score: Score | Sequence[Score], phones: Sequence[Phone] = ()
 ) -> None:
     """Writes what :func:`score_bytes` gives for the file name's suffix; raises DataError as that does."""
-    _find(Path(path).suffix)
-    write_bytes(path, score_bytes(Path(path).suffix, score, phones))
+    try:
+        write_bytes(path, score_bytes(Path(path).suffix, score, phones))
+    except DataError as error:
+        raise DataError(error.what, path if error.where is None else error.where) from None
 
 
-def _find(suffix: str) -> Writer:
-    """The writer of a suffix; DataError where there is none."""
+def convert(
+    source: str | os.PathLike, target: str | os.PathLike, *, part: int | str | None = None, lang: str = "ja"
+) -> list[Score]:
+    """Writes a score file in another format, with what is drawn in it; returns the scores written.
+
+    Of an editor's project all tracks are written where ``part`` names none and the format holds several;
+    those that cannot be sung are left out, with a warning.
+
+    Raises DataError where the file cannot be read or written.
+    """
+    writer = find_writer(target)
+    sung = "phone times" in writer.holds
+    if part is not None or "parts" not in writer.holds or Path(source).suffix.lower() not in PROJECTS:
+        scores = [read_score(source, lang=lang, part=part, phones=sung)]
+    else:
+        scores, faults = [], []
+        for number in itertools.count(1):
+            try:
+                scores.append(read_score(source, lang=lang, part=number, phones=sung))
+            except NoPart:
+                break
+            except DataError as fault:
+                if STRICT.get():
+                    raise
+                faults.append(fault)
+        if not scores:
+            raise faults[0] if faults else DataError("the score is empty: it has no notes", source)
+        left_out("tracks cannot be sung and are not written", faults)
+    write_score(target, scores)
+    return scores
+
+
+def find_writer(path: str | os.PathLike) -> Writer:
+    """The writer for a file's name, or its suffix alone; DataError where there is none."""
+    suffix = Path(path).suffix or Path(path).name
     writer = WRITERS.get(suffix.lower())
     if writer is None:
         hint, known = nearest(suffix, WRITERS), ", ".join(WRITERS)

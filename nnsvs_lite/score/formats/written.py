@@ -78,12 +78,15 @@ class Written:
                 yield row, xs, 100 * (np.interp(seconds, near_time[kept], near_pitch[kept]) - row.note.pitch)
 
     def pitch_curve(self, step: int) -> tuple[np.ndarray, np.ndarray]:
-        """Ticks in order, and cents that are drawn on the notes; 0 at both ends of notes without any."""
+        """Ticks in order, and cents that are drawn on the notes; 0 in rests and on notes without any."""
         bent = {row.start: (xs, cents) for row, xs, cents in self.bends(step)}
         if not bent:
             return np.zeros(0, int), np.zeros(0)
         flat = {row.start: (np.array([row.start, row.end - 1]), np.zeros(2)) for row in self.notes}
         rows = [bent.get(start, row) for start, row in flat.items()]
+        # Where a note touches another, its side of the border counts.
+        borders = np.array([tick for row in self.notes for tick in (row.start - 1, row.end)])
+        rows.append((borders, np.zeros(len(borders))))
         xs, first = np.unique(np.concatenate([row[0] for row in rows]), return_index=True)
         return xs, np.concatenate([row[1] for row in rows])[first]
 
