@@ -37,7 +37,7 @@ ELSEWHERE = {
     "tools/compare_wiktionary.py": ("docs/languages.md", "Wiktionary"),
     "python tools/corpora.py": ("tests/test_corpora.py", "tool.texts()"),
     "python tools/robustness.py": ("docs/models.md", "50\nhard scores"),
-    "python tools/vocoder_zoo.py": ("tests/test_tools_vocoder_zoo.py", "zoo.train("),
+    "python ../../../tools/vocoder_zoo.py": ("tests/test_tools_vocoder_zoo.py", "zoo.train("),
     "python tools/zoo_mel.py": ("tests/test_tools_zoo_mel.py", "zoo_mel.resampled("),
     "tools/zoo.py": ("docs/zoo.md", "This page is written by"),
     "python tools/bench_growth.py": ("Makefile", "tools/bench_growth.py"),

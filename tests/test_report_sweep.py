@@ -41,7 +41,8 @@ if not out.exists():
     out.write_text((here / "figures" / f"{{name}}.json").read_text())
     with open(here / "trained", "a") as trained:
         print(name, file=trained)
-print("scores:       ", out)
+if name != os.environ.get("MUTE"):
+    print("scores:       ", out)
 """
 
 
@@ -116,6 +117,23 @@ def test_a_failed_run_is_named_and_the_others_go_on(recipe, words, tmp_path, cap
     monkeypatch.delenv("FAIL")
     assert main(words) == 0 and figures(tmp_path / "out")["ridge"] == (20.0, 10.0, 3)
     assert len((recipe / "trained").read_text().split()) == 9
+
+
+def test_a_run_that_names_no_scores_has_failed(recipe, words, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("MUTE", "rnn0")
+    assert main(words) == 1
+    error, total = capsys.readouterr().err.splitlines()
+    assert "toy: rnn, seed 0: names no scores at its end; all of it: " in error and "1 of 9 runs" in total
+    assert figures(tmp_path / "out")["rnn"][2] == 2
+
+
+def test_a_recipe_that_cannot_be_compared_leaves_the_others_their_tables(recipe, words, tmp_path, capsys):
+    other = tmp_path / "bad" / "svs1"
+    shutil.copytree(recipe, other)
+    (other / "figures" / "hmm1.json").write_text("{")
+    assert main([*words, "--recipe", str(other)]) == 1
+    assert "sweep: error: bad: " in capsys.readouterr().err
+    assert len(figures(tmp_path / "out")) == 4 and not (tmp_path / "out" / "bad.csv").exists()
 
 
 def test_no_run_is_begun_where_the_data_cannot_be_made(recipe, words, tmp_path, capsys, monkeypatch):

@@ -186,6 +186,9 @@ def test_diffsinger_curves(tmp_path):
     time = np.arange(len(found.pitch)) * STEP
     assert np.isnan(found.pitch[time < 0.499]).all()
     np.testing.assert_allclose(found.pitch[[100, 200, 250]], [57, 69, 81], atol=1e-6)
+    # Between a frequency and none there is no pitch: 57, 69 and what leads from 69 to 81 is all there is.
+    voiced = found.pitch[np.isfinite(found.pitch)]
+    assert set(np.round(voiced[voiced < 69], 6)) == {57}
     np.testing.assert_allclose(found.curves["loudness"][[0, 100, 125, 160]], [-96, -20, -25, -30])
     np.testing.assert_allclose(found.curves["breathiness"][[0, 100, 125, 160]], [0, -30, -25, -20])
     np.testing.assert_allclose(found.curves["tension"][[0, 100]], [0, 10 * np.log10(1 / 3)])

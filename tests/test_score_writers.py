@@ -9,7 +9,7 @@ import scorefiles
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.leftout import listening, strictly
 from nnsvs_lite.score.formats.readers import read_score
-from nnsvs_lite.score.formats.writers import WRITERS, score_bytes, write_score
+from nnsvs_lite.score.formats.writers import WRITERS, convert, score_bytes, write_score
 
 THIRD, FIFTH = Fraction(1, 3), Fraction(2, 5)
 TUNES = {
@@ -63,6 +63,18 @@ def test_a_tune_comes_back(tmp_path, name, suffix):
     assert score_bytes(suffix, score) == path.read_bytes()
 
 
+@pytest.mark.parametrize("suffix", [suffix for suffix in WRITERS if suffix != ".ds"])
+def test_a_score_that_has_its_phones_keeps_its_lyrics(tmp_path, suffix):
+    score = song(tmp_path, "held")
+    sung = dataclasses.replace(
+        score, notes=tuple(n if n.is_rest else dataclasses.replace(n, phones=("a",)) for n in score.notes)
+    )
+    path = tmp_path / f"again{suffix}"
+    write_score(path, sung)
+    with strictly():
+        assert rows(read_score(path, phones=False)) == rows(score)
+
+
 @pytest.mark.parametrize("suffix", [".ustx", ".svp", ".mid"])
 def test_parts_are_tracks(tmp_path, suffix):
     parts = [song(tmp_path), song(tmp_path, "held")]
@@ -93,3 +105,30 @@ def test_what_cannot_be_written_is_said(tmp_path):
     with pytest.raises(DataError, match="the score is empty: it has no notes"):
         write_score(tmp_path / "a.ustx", rests)
     assert not (tmp_path / "a.ustx").exists()
+
+
+def test_a_project_is_converted_with_all_its_tracks(tmp_path):
+    parts = [song(tmp_path), dataclasses.replace(song(tmp_path, "held"), timeline=song(tmp_path).timeline)]
+    write_score(tmp_path / "two.svp", parts)
+    assert len(convert(tmp_path / "two.svp", tmp_path / "two.ustx")) == 2
+    assert read_score(tmp_path / "two.ustx", part=2, phones=False).notes[-1].lyric == parts[1].notes[-1].lyric
+    # A name that is a number is no number of a track.
+    named = (tmp_path / "two.svp").read_text().replace('"Track 1"', '"3"')
+    (tmp_path / "named.svp").write_text(named)
+    assert len(convert(tmp_path / "named.svp", tmp_path / "named.ustx")) == 2
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (None, "cannot read the score: No such file"),
+        (b"{", "bad.ustx: "),
+        (b"voice_parts: []\n", "bad.ustx: "),
+    ],
+)
+def test_a_bad_project_is_not_converted(tmp_path, data, message):
+    if data is not None:
+        (tmp_path / "bad.ustx").write_bytes(data)
+    with pytest.raises(DataError, match=message):
+        convert(tmp_path / "bad.ustx", tmp_path / "out.svp")
+    assert not (tmp_path / "out.svp").exists()

@@ -157,4 +157,4 @@ def test_what_cannot_be_streamed_is_refused(tmp_path, capfd):
         write_stream(tmp_path / "a.flac", 1, [], 16000)
     words = ["sing", "song.ust", "--model", "voice", "-o", str(tmp_path / "a.wav"), "--stream"]
     assert main([*words, "--tables", str(tmp_path)]) == 1
-    assert "--tables are of a whole song" in capfd.readouterr().err
+    assert "--tables and --write are of a whole song" in capfd.readouterr().err

@@ -69,7 +69,8 @@ class Trial:
     def why(self, status: int) -> str:
         """Why it failed, in a line."""
         errors = [line for line in read_text(self.log).splitlines() if re.search("[Ee]rror: ", line)]
-        told = printable(errors[0].strip()) if errors else f"ended with status {status}"
+        told = f"ended with status {status}" if status else "names no scores at its end"
+        told = printable(errors[0].strip()) if errors and status else told
         return f"{told}; all of it: {self.log}"
 
 
@@ -136,9 +137,9 @@ def plan(
 
 
 def run_all(trials: Iterable[Trial], jobs: int) -> dict[Trial, int]:
-    """Runs all of them, ``jobs`` at a time, the rest too where one fails; returns the status of each.
+    """Runs all of them, ``jobs`` at a time, the rest too where one fails; returns 0 for each that succeeded.
 
-    Failures are named on standard error as they come.
+    Failures are named on standard error as they come; a system that names no scores has failed too.
     """
     waiting, running, statuses = deque(trials), {}, {}
     total, started = len(waiting), time.monotonic()
@@ -149,11 +150,12 @@ def run_all(trials: Iterable[Trial], jobs: int) -> dict[Trial, int]:
                 running[trial.start()] = trial
             for process in [process for process in running if process.poll() is not None]:
                 trial = running.pop(process)
-                statuses[trial] = process.returncode
+                scoreless = not process.returncode and trial.system and trial.results() is None
+                statuses[trial] = 1 if scoreless else process.returncode
                 place = f"[{len(statuses)}/{total}]"
                 minutes = (time.monotonic() - started) / 60
                 left = minutes / len(statuses) * (total - len(statuses))
-                if process.returncode:
+                if statuses[trial]:
                     why = trial.why(process.returncode)
                     print(f"sweep: error: {place} {trial.name}: {why}", file=sys.stderr, flush=True)
                 else:
@@ -181,19 +183,26 @@ def sweep(
     A run that is finished is found up to date by its recipe: a sweep that was cut off goes on where it was.
     Writes ``<recipe>.md``, ``.tex`` and ``.csv`` into ``out``, and prints the first.
 
-    Returns 1 where a run failed. The others go on, and the tables are of these; ``.md`` names the rest.
+    Returns 1 where a run failed, or the runs of a recipe cannot be compared. The others go on, and the
+    tables are of these; ``.md`` names the rest.
     """
     common, trials = plan(configs, seeds, recipes, out, given)
     ready = {trial.recipe for trial, status in run_all(common, 1).items() if status == 0}
     statuses = run_all([trial for trial in trials if trial.recipe in ready], jobs)
     failed = [trial for trial in trials if statuses.get(trial, 1)]
+    untold = False
     for recipe in dict.fromkeys(trial.recipe for trial in trials):
         done = [trial for trial in trials if trial.recipe == recipe and trial not in failed]
         missing = [trial.name for trial in failed if trial.recipe == recipe]
         words = [f"{trial.system}={trial.results()}" for trial in done]
         if not words:
             continue
-        comparison = compare(words, baseline)
+        try:
+            comparison = compare(words, baseline)
+        except DataError as error:
+            untold = True
+            print(f"sweep: error: {_called(recipe)}: {error}", file=sys.stderr)
+            continue
         told = f"\nFailed, and not in the table: {'; '.join(missing)}.\n" if missing else ""
         text = f"# {_called(recipe)}\n\n{comparison_tables(comparison)}{told}"
         print(f"\n{text}", end="")
@@ -206,4 +215,4 @@ def sweep(
             f"{len(failed)} of {len(trials)} runs failed or were not begun; the same command tries them again"
         )
         print(f"sweep: error: {told}", file=sys.stderr)
-    return 1 if failed else 0
+    return 1 if failed or untold else 0

@@ -234,7 +234,7 @@ class Singer:
     ) -> Curves | None:
         """Those that are given, and what the score draws besides, as far as it can be heard."""
         shift, asked = self.spec.frame_shift, None
-        if given is not None:
+        if given:
             asked = (Curves.of if isinstance(given, Mapping) else Curves.read)(given, shift)
             asked.check_heard(self.vocoder)
             asked.check_length(seconds)

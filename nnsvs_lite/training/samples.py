@@ -42,7 +42,8 @@ def show(writer: Any, model: SvsModel, example: Example, now: int) -> None:
         sung = {name: value.float() for name, value in model.infer(batch).items()}
         pictures = [_spectra(model, streams) for streams in (batch.streams, sung)]
         curves = [_f0(streams) for streams in (batch.streams, sung)] if "lf0" in sung else []
-        writer.add_figure("phrase/spectra", _figure(pictures, curves), now)
+        if curves or any(picture is not None for picture in pictures):
+            writer.add_figure("phrase/spectra", _figure(pictures, curves), now)
         wav = _waveform_of(model, batch, sung)
         if wav is not None:
             _sound(writer, "phrase", wav, model.spec.sample_rate, now)

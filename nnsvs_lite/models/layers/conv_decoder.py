@@ -21,7 +21,8 @@ class ConvDecoder(HearingDecoder):
     learnt rate that starts at 1; the paper's is the phone's number times a rate that starts at the ratio of
     steps to phones, which is the same where all phones last alike. Query and key projections start
     alike, so that places find each other before anything is learnt. In singing attention is held about the
-    furthest phone that it has come to, so that it cannot go back (the paper's constraint).
+    furthest phone that it has come to, so that it goes back by ``BACK`` phones at
+    most (the paper's constraint).
 
     Args:
         inputs: size of the encoder's vectors. dim: channels. layers: of them. kernel: of convolutions.

@@ -276,7 +276,7 @@ def choose_part(part: int | str | None, names: Sequence[str], lyrics: Sequence[i
     text = str(part).strip()
     if text.isdecimal() and 1 <= int(text[:9]) <= len(names):
         return int(text[:9]) - 1
-    if text in names:
+    if text in names and not isinstance(part, int):
         return names.index(text)
     known = ", ".join(f"{i} {name}".strip() for i, name in enumerate(names[:20], 1))
     raise NoPart(f"no part {text!r}{nearest(text, names)}; there are: {known}")

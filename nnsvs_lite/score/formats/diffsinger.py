@@ -122,7 +122,12 @@ def _drawn(segments: Sequence[dict[str, Any]], offsets: Sequence[float], canvas:
                     segment.get(f"{name}_timestep"), f"segment {number}: {name}_timestep", 1e-4, 1
                 )
                 span = canvas.span(start, start + (len(values) - 0.5) * step)
-                found[span] = np.interp((canvas.time[span] - start) / step, np.arange(len(values)), values)
+                place = (canvas.time[span] - start) / step
+                found[span] = np.interp(place, np.arange(len(values)), values)
+                if name == "f0":
+                    # Between a frequency and none there is nothing.
+                    beside = np.stack([np.floor(place), np.ceil(place)]).astype(int)
+                    found[span][(values[beside.clip(0, len(values) - 1)] <= 0).any(0)] = 0.0
         if 0 < lacking < len(segments) and name != "f0":
             left.append(f"{name} (not in all segments)")
         return None if lacking == len(segments) or (lacking and name != "f0") else found

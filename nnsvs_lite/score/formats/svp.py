@@ -71,11 +71,15 @@ _USUAL |= {"tF0VbrRight": 0.2, "dF0Vbr": 1.0, "fF0Vbr": 5.5, "pF0Vbr": 0.0}
 """What a note is sung with where nothing says another value: seconds, semitones, Hz, radians."""
 
 
+_MOST = {"pitchDelta": 12700.0, "loudness": 120.0, "vibratoEnv": 100.0}
+"""Curves that are drawn, and how far they may go either way: cents, dB, a factor."""
+
+
 def _draw(canvas: Canvas, laid: Sequence[Laid]) -> None:
     envelope, spans = np.ones(len(canvas.time)), []
     for part in laid:
         for name, curve in get_dict(part.group.source.get("parameters") or {}, "parameters").items():
-            if name not in ("pitchDelta", "loudness", "vibratoEnv") or not isinstance(curve, dict):
+            if name not in _MOST or not isinstance(curve, dict):
                 continue
             points = get_numbers(curve.get("points"), f"{part.group.place}: {name}")
             if len(points) % 2:
@@ -86,7 +90,7 @@ def _draw(canvas: Canvas, laid: Sequence[Laid]) -> None:
             # Before its first point and after its last one a curve keeps their value; the group ends it.
             held = [x for sung, _ in part.notes for x in (float(sung.start), float(sung.end))] or [at[0]]
             at = np.concatenate([[min(*held, at[0])], at, [max(*held, at[-1])]])
-            ys = np.concatenate([points[1:2], points[1::2], points[-1:]])
+            ys = np.concatenate([points[1:2], points[1::2], points[-1:]]).clip(-_MOST[name], _MOST[name])
             way = "linear" if curve.get("mode") not in ("cubic", "cosine") else curve["mode"]
             span, values = canvas.line(at, ys, way, outside=1.0 if name == "vibratoEnv" else 0.0)
             if name == "loudness":

@@ -142,7 +142,7 @@ def _svp_track(written: Written, number: int) -> dict[str, Any]:
             "onset": row.start,
             "duration": row.end - row.start,
             "lyrics": lyric_of(row.note, "-"),
-            "phonemes": " ".join(row.note.phones if row.note.pitch and row.note.lyric else ()),
+            "phonemes": "",
             "pitch": row.note.pitch or _USUAL,
             "detune": 0,
             "attributes": still,

@@ -1,5 +1,6 @@
 """One door for writing scores: the format is picked by the file name's suffix, as for reading."""
 
+import contextlib
 import itertools
 import os
 from collections.abc import Callable, Iterable, Sequence
@@ -42,7 +43,7 @@ WRITERS: dict[str, Writer] = {
     **dict.fromkeys((".mid", ".midi"), _writer("MIDI", lambda s, _: midi(s), "parts, keys, dynamics")),
     ".ust": _writer("UST", lambda s, _: ust(Song.of(s[0])), ""),
     ".ustx": _writer("USTX", lambda s, _: ustx(s), "parts, pitch, loudness changes"),
-    ".svp": _writer("SVP", lambda s, _: svp(s), "parts, phones, pitch, loudness changes"),
+    ".svp": _writer("SVP", lambda s, _: svp(s), "parts, pitch, loudness changes"),
     ".ds": _writer("DiffSinger's DS", lambda s, sung: ds(s[0], sung), "phones, phone times, pitch"),
 }
 """By suffix."""
@@ -97,6 +98,9 @@ def convert(
         scores = [read_score(source, lang=lang, part=part, phones=sung)]
     else:
         scores, faults = [], []
+        with contextlib.suppress(NoPart):
+            # A fault of the whole file, which every part would meet, is raised here.
+            read_score(source, lang=lang, part=10**8, phones=sung)
         for number in itertools.count(1):
             try:
                 scores.append(read_score(source, lang=lang, part=number, phones=sung))

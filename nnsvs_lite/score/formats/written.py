@@ -31,7 +31,10 @@ class Written:
 
     def __init__(self, score: Score, ticks: int):
         self.score, self.ticks, self.song = score, ticks, Song.of(score)
-        placed = [Placed(self.tick(n.at), self.tick(n.end), n) for n in self.song.notes]
+        # What a held note is sung with is no lyric of its own.
+        held = iter([note.slur for note in score.notes if note.pitch])
+        notes = [n._replace(phones=()) if n.pitch and next(held) else n for n in self.song.notes]
+        placed = [Placed(self.tick(n.at), self.tick(n.end), n) for n in notes]
         self.notes = [row for row in placed if row.start < row.end]
         self.tempi = [(self.tick(at), float(bpm)) for at, bpm in self.song.timeline.tempi]
 

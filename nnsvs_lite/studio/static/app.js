@@ -111,7 +111,7 @@ async function openProject(file) {
   const whole = { curves: {}, options: {}, ...song };
   // The server looks at all of it before any of it is shown.
   if (whole.notes.some((note) => note.pitch)) {
-    await post("/api/check", requestOf(whole)).catch((error) => { throw new Error(`${file.name}: ${error.message}`); });
+    await post("/api/check", requestOf(whole, true)).catch((error) => { throw new Error(`${file.name}: ${error.message}`); });
   }
   await load(whole);
   const other = made !== voice.name ? ` It was made with the voice ${made}; ${voice.name} sings it here.` : "";
@@ -132,7 +132,7 @@ const exportAs = guarded(async (suffix) => {
     download(new Blob(lines), title, suffix);
     return;
   }
-  const all = requestOf(song);
+  const all = requestOf(song, true);
   if (!SEVERAL.includes(suffix)) delete all.others;
   const answer = await post(`/api/export?${new URLSearchParams({ suffix })}`, all);
   download(await answer.blob(), title, suffix);

@@ -7,21 +7,17 @@ const SONG = ["title", "lang", "length", "tempi", "bars", "keys"];
 
 export const plainSong = (song, track = song) => ({ ...OF(song, SONG), notes: track.notes.map((note) => OF(note, NOTE)) });
 
+// All tracks are sung at the speed of the one that is edited.
 export function trackOf(song, track = song) {
   const curves = Object.fromEntries(Object.entries(track.curves || {}).filter(([, runs]) => runs.length));
   const notes = track.notes.map((note) => OF(note, SET));
-  return {
-    song: plainSong(song, track), options: track.options || {}, drawn: { curves, notes },
-    gain: track.gain || 0, heard: !track.mute,
-  };
+  const { tempo: _, ...options } = track.options || {};
+  if (song.options?.tempo !== undefined) options.tempo = song.options.tempo;
+  return { song: plainSong(song, track), options, drawn: { curves, notes }, gain: track.gain || 0, heard: !track.mute };
 }
 
-// The track that is edited, and the others that have notes.
-export function requestOf(song) {
-  const speed = song.options?.tempo === undefined ? {} : { tempo: song.options.tempo };
-  const others = (song.others || []).filter((track) => track.notes.some((note) => note.pitch) && !track.mute)
-    .map((track) => trackOf(song, track))
-    // All are sung at one speed.
-    .map((track) => ({ ...track, options: { ...Object.fromEntries(Object.entries(track.options).filter(([name]) => name !== "tempo")), ...speed } }));
-  return { ...trackOf(song), ...(others.length ? { others } : {}) };
+// The track that is edited, and the others that have notes; with `muted` those too that are not heard.
+export function requestOf(song, muted = false) {
+  const others = (song.others || []).filter((track) => track.notes.some((note) => note.pitch) && (muted || !track.mute));
+  return { ...trackOf(song), ...(others.length ? { others: others.map((track) => trackOf(song, track)) } : {}) };
 }

@@ -45,6 +45,7 @@ export class Singing {
       await ask(`/api/jobs/${this.job.id}`, { method: "DELETE" });
       return;
     }
+    if (this.asking) return;
     this.prepare();
     say("");
     const { editor } = this;
@@ -52,7 +53,8 @@ export class Singing {
     const { song, version } = editor;
     this.cancelled = false;
     this.failed = version;
-    this.job = await (await post("/api/jobs", requestOf(song))).json();
+    this.asking = true;
+    try { this.job = await (await post("/api/jobs", requestOf(song))).json(); } finally { this.asking = false; }
     const slow = setTimeout(() => this._working(true), quiet ? 1500 : 0);
     if (!quiet) this._working(true);
     try {
