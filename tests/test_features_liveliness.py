@@ -53,6 +53,34 @@ def test_noise_taken_for_a_pitch_bends_no_contour():
     assert np.isnan(found[1][400:420]).all()
 
 
+@pytest.mark.parametrize("break_", [0, 1], ids=["no break", "a break"])
+@pytest.mark.parametrize("first", [0, 300], ids=["from the start", "amid"])
+@pytest.mark.parametrize("semitones", [9, 12, -12])
+def test_a_slip_of_f0_analysis_bends_no_contour(semitones, first, break_):
+    """A fifth of a second at another harmonic, as analysis of a faint onset may have it."""
+    ref = hertz(wave(1.0, 100))
+    est = ref.copy()
+    est[first : first + 40] *= 2 ** (semitones / 12)
+    est[first + 40 : first + 40 + break_] = 0
+    found = [liveliness.contour(f0, SHIFT) for f0 in (ref, est)]
+    assert value("slow_f0_rmse_cents", *found) == pytest.approx(0, abs=20)
+    assert np.isnan(found[1][first : first + 40 + break_]).all() and np.isfinite(found[1][first + 45 :]).all()
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.01, 0.025], ids=["a step", "10 ms", "25 ms"])
+def test_a_melody_that_leaps_is_wrong_where_it_is(seconds):
+    """Half a second an octave too high is sung, however quickly it comes, and so is a turn of 0.1 s."""
+    from scipy.special import erf
+
+    def leap(at):
+        return 600 * (1 + erf((TIME - at) / (max(seconds, 1e-9) * 2**0.5)))
+
+    for last in (1.5, *([1.1] if seconds else ())):
+        sung = liveliness.contour(hertz(leap(1.0) - leap(last)), SHIFT)
+        assert np.isnan(sung).sum() <= 2, "single frames amid a step"
+        assert np.nanmax(sung) - np.nanmin(sung) > 200
+
+
 def test_the_slow_contour_is_compared_where_both_are_voiced():
     ref, est = hertz(0.0).copy(), hertz(30.0).copy()
     ref[100:150], est[400:420] = 0, 0

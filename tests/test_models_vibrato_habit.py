@@ -45,16 +45,26 @@ def phrase(spec: Spec, lengths, pitches=None, singer=0, lyrics="らさまたか"
     return dataclasses.replace(example, streams={"lf0": lf0, "vuv": np.ones_like(lf0)})
 
 
-def taught(spec: Spec, seed: int, singer: int, extent: float, rate: float, shortest: float) -> list[Example]:
-    """Six phrases of notes of 0.45 and 0.9 s, those from ``shortest`` on with vibrato after 0.1 s."""
+def taught(
+    spec: Spec,
+    seed: int,
+    singer: int,
+    extent: float,
+    rate: float,
+    shortest: float,
+    delay: float = 0.1,
+    lengths=(0.45, 0.9),
+    fade: float = 0.1,
+) -> list[Example]:
+    """Six phrases of notes of these ``lengths``, from ``shortest`` on with vibrato."""
     rng, out = np.random.default_rng(seed), []
     for _ in range(6):
-        example = phrase(spec, rng.choice([0.45, 0.9], 4), singer=singer)
+        example = phrase(spec, rng.choice(lengths, 4), singer=singer)
         for vowel in held_vowels(example.score, spec):
             if (vowel.end - vowel.start) * SHIFT < shortest:
                 continue
             own = rate * np.exp(0.05 * rng.standard_normal()), extent * np.exp(0.2 * rng.standard_normal())
-            wave = sing_vibrato(vowel.end - vowel.start, SHIFT, *own, 0.1, 0.1, 0.05, rng)
+            wave = sing_vibrato(vowel.end - vowel.start, SHIFT, *own, delay, fade, 0.05, rng)
             example.streams["lf0"][vowel.start : vowel.end, 0] += wave
         out.append(example)
     return out
@@ -96,6 +106,20 @@ def test_each_singer_gets_her_own(habit, two, seed, singer, known):
     # It is heard from one or another half cycle on.
     assert np.mean([n.begin for n in found]) == pytest.approx(np.mean([n.begin for n in long]), abs=12)
     assert np.std(np.log([note.extent for note in found])) > 0.1, "notes must not be all alike"
+
+
+@pytest.mark.parametrize(("delay", "fade", "late"), [(0.15, 0.05, 0.05), (0.3, 0.2, 0.12), (0.6, 0.05, 0.05)])
+def test_vibrato_begins_when_hers_does(two, delay, fade, late):
+    """Her delay is known, and so is that which is sung: where the wave leaves zero. Of a fade as long as a
+    cycle the analysis hears no more than the second half."""
+    made = VibratoHabit(two)
+    made.fit(taught(two, 3, 1, 70, 5.7, 0.0, delay, (1.0, 1.3, 1.6), fade))
+    example, begins = phrase(two, [1.3] * 4, singer=1), []
+    for seed in range(8):
+        wave = made(batch_of([example], two, seed))[0, :, 0]
+        begins += [int(wave[v.start : v.end].nonzero()[0]) * SHIFT for v in held_vowels(example.score, two)]
+    assert -0.05 <= np.median(begins) - delay <= late
+    assert np.std(begins) > 0.02, "notes must not be all alike"
 
 
 def test_as_much_of_the_notes_has_it_as_of_those_that_taught_it(two):

@@ -368,7 +368,7 @@ MEASURES = (
     Measure("slow_f0_rmse_cents", "Slow F0 contour", "cents", "lower", 1, "life", "contour", life.known_error,
             RMS,
             "root mean square of the difference of log F0 below 3 Hz, over frames voiced in both, "
-            "those of stretches under 50 ms left out"),
+            "those of stretches under 50 ms, and under 0.25 s where F0 leaps faster than a voice, left out"),
     Measure("f0_movement_cents", "F0 movement, 4.5–7 Hz", "cents", "natural", 1, "life", "f0_modulation",
             life.movement, RMS_OF_SUMS,
             "RMS of F0 in that band, within the vowels of notes of at least 0.3 s (as labelled), less 50 "

@@ -9,13 +9,17 @@ from collections.abc import Sequence
 import numpy as np
 
 from nnsvs_lite.features.f0 import runs
-from nnsvs_lite.features.vibrato import CENTS, find_vibrato
+from nnsvs_lite.features.vibrato import CENTS, GAP, find_vibrato
 from nnsvs_lite.score.languages.base import Language
 
 SLOW = 3.0
 """Hz; the contour of F0 is what moves more slowly."""
 BLIP = 0.05
 """Seconds; a shorter voiced stretch is noise that was taken for a pitch, and no part of the contour."""
+LEAP, SLIP = 600.0, 0.25
+"""Semitones a second: faster leaps of F0 are of its analysis, since an octave in 0.1 s moves by half of that.
+What hangs together by voice but for breaks of ``GAP``, and lies beyond them for less than so many seconds, is
+a slip of it, and no part of the contour."""
 LONG = 0.3
 """Seconds, as labelled; vibrato is sought in notes of at least that."""
 EDGE = 0.05
@@ -54,7 +58,8 @@ def voicing_class(language: Language, phone: str) -> int:
 
 
 def contour(f0: np.ndarray, frame_shift: float) -> np.ndarray:
-    """What of log F0 is slower than ``SLOW``, in cents, bridged where unvoiced; NaN there, and in a ``BLIP``.
+    """What of log F0 is slower than ``SLOW``, in cents, bridged where unvoiced; NaN there, and in a ``BLIP``
+    and a ``SLIP``.
 
     Args: f0: ``(frames,)`` Hz, 0 where unvoiced.
     """
@@ -63,6 +68,7 @@ def contour(f0: np.ndarray, frame_shift: float) -> np.ndarray:
     held = np.zeros(len(f0), bool)
     for start, end in runs(f0 > 0):
         held[start:end] = (end - start) * frame_shift >= BLIP - 1e-9
+    held[_slipped(f0, frame_shift)] = False
     voiced = np.flatnonzero(held)
     if not len(voiced):
         return np.full(len(f0), np.nan)
@@ -71,6 +77,18 @@ def contour(f0: np.ndarray, frame_shift: float) -> np.ndarray:
     low = butter(4, SLOW, fs=1 / frame_shift, output="sos")
     slow = sosfiltfilt(low, np.pad(curve, margin, mode="edge"), padlen=0)[margin:-margin]
     return np.where(held, slow, np.nan)
+
+
+def _slipped(f0: np.ndarray, frame_shift: float) -> np.ndarray:
+    """Frames in a ``SLIP``. Of what hangs together the longest piece stays, whatever its length."""
+    on = np.flatnonzero(f0 > 0)
+    passed, moved = np.diff(on) * frame_shift, np.abs(np.diff(12 * np.log2(f0[on])))
+    slips = [on[:0]]
+    for sung in np.split(np.arange(len(on)), np.flatnonzero(passed > GAP) + 1):
+        leaps = moved[sung[:-1]] > LEAP * passed[sung[:-1]]
+        *short, _ = sorted(np.split(on[sung], np.flatnonzero(leaps) + 1), key=len)
+        slips += [piece for piece in short if len(piece) * frame_shift < SLIP]
+    return np.concatenate(slips)
 
 
 def vibratos(f0: np.ndarray, spans: Sequence[tuple[int, int]], frame_shift: float) -> np.ndarray:

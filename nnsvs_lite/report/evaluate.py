@@ -20,7 +20,7 @@ from nnsvs_lite.report.comparison import Comparison
 from nnsvs_lite.report.experiments import read_experiment
 from nnsvs_lite.report.markdown import results_md, summary
 
-SCORING = 5
+SCORING = 6
 """Number of the scoring; raised whenever the same waveforms would give other results."""
 
 
