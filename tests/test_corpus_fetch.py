@@ -24,10 +24,11 @@ def test_archives_are_unpacked_with_japanese_names(tmp_path):
     archive.write_bytes(data)
     unpack(archive, tmp_path / "out")
     assert (tmp_path / "out" / name).read_text() == "la"
-    with zipfile.ZipFile(archive, "w") as file:
-        file.writestr("../evil.txt", "x")
-    with pytest.raises(DataError, match="outside its folder"):
-        unpack(archive, tmp_path / "out")
+    for evil in ("../evil.txt", "/evil.txt", "//evil.txt", "\\\\evil.txt", "C:evil.txt"):
+        with zipfile.ZipFile(archive, "w") as file:
+            file.writestr(evil, "x")
+        with pytest.raises(DataError, match="outside its folder"):
+            unpack(archive, tmp_path / "out")
     archive.write_bytes(b"PK\3\4 no zip")
     with pytest.raises(DataError, match="no archive that can be unpacked"):
         unpack(archive, tmp_path / "out")

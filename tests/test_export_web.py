@@ -17,7 +17,7 @@ import soundfile
 from export_common import make_voice
 
 from nnsvs_lite.features.f0 import midi_to_hz
-from nnsvs_lite.features.spec import Spec
+from nnsvs_lite.features.spec import PhoneSet, Spec
 from nnsvs_lite.io.errors import DataError
 
 pytest.importorskip("onnx", reason="needs onnx: pip install nnsvs_lite[export]")
@@ -145,3 +145,27 @@ def test_what_is_refused_leaves_nothing(voice, tmp_path):
         with pytest.raises(DataError, match=told):
             export_web(voice, tmp_path / "page", runtime=tmp_path / runtime)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine", "other.tgz"]
+
+
+def test_what_lies_beside_a_page_is_not_lost(site, voice, runtime, tmp_path):
+    """A folder that is published has more in it: it is refused, and stays as it is."""
+    from nnsvs_lite.export.webpage import OURS, export_web
+
+    assert {path.name for path in site.iterdir()} == OURS
+    (tmp_path / "page").mkdir()
+    for name in ("voice.json", ".git"):
+        (tmp_path / "page" / name).write_text("{}")
+    with pytest.raises(DataError, match="holds .git besides a page of a voice"):
+        export_web(voice, tmp_path / "page", runtime=runtime)
+    assert sorted(path.name for path in (tmp_path / "page").iterdir()) == [".git", "voice.json"]
+
+
+@pytest.mark.parametrize(("code", "lyric"), [("en", "la"), ("ko", "라"), ("de", "la"), ("ja", "ら")])
+def test_the_first_lyric_of_a_language_is_listed(code, lyric, toy_mel_dump):
+    from nnsvs_lite.export.dictionary import entries
+    from nnsvs_lite.score.languages import get_language
+
+    language = get_language(code)
+    spec = replace(Spec.read(toy_mel_dump), languages=(PhoneSet.of(language),))
+    listed = {row["grapheme"]: row["phonemes"] for row in entries(spec)}
+    assert listed[lyric] == [phone for unit in language.units(lyric) for phone in unit]

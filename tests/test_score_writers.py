@@ -10,6 +10,7 @@ from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.leftout import listening, strictly
 from nnsvs_lite.score.formats.readers import read_score
 from nnsvs_lite.score.formats.writers import WRITERS, convert, score_bytes, write_score
+from nnsvs_lite.score.formats.written import Written
 
 THIRD, FIFTH = Fraction(1, 3), Fraction(2, 5)
 TUNES = {
@@ -73,6 +74,30 @@ def test_a_score_that_has_its_phones_keeps_its_lyrics(tmp_path, suffix):
     write_score(path, sung)
     with strictly():
         assert rows(read_score(path, phones=False)) == rows(score)
+
+
+@pytest.mark.parametrize("suffix", [".ustx", ".svp", ".ust", ".musicxml"])
+def test_phones_stand_for_lyrics_that_are_not_there(tmp_path, suffix):
+    """In brackets, which are remarks in MIDI and not needed in DS."""
+    score = song(tmp_path, phones=True)
+    bare = dataclasses.replace(score, notes=tuple(dataclasses.replace(n, lyric="") for n in score.notes))
+    path = tmp_path / f"again{suffix}"
+    write_score(path, bare)
+    with strictly():
+        assert [note.phones for note in read_score(path).notes] == [note.phones for note in score.notes]
+
+
+@pytest.mark.parametrize("suffix", [".ustx", ".svp", ".ust", ".mid"])
+@pytest.mark.parametrize("length", [Fraction(1, 64), Fraction(1, 12), Fraction(1, 7), Fraction(2, 3)])
+def test_no_note_overlaps_the_next(tmp_path, suffix, length):
+    path = tmp_path / "in.ustx"
+    path.write_bytes(scorefiles.ustx(scorefiles.tune(", ".join(f"60 {length} さ" for _ in range(9)))))
+    score = read_score(path)
+    placed = Written(score, 705_600_000).notes
+    assert all(a.end == b.start for a, b in zip(placed, placed[1:]))
+    write_score(tmp_path / f"out{suffix}", score)
+    with strictly():
+        assert [n.lyric for n in read_score(tmp_path / f"out{suffix}").notes if n.pitch] == ["さ"] * 9
 
 
 @pytest.mark.parametrize("suffix", [".ustx", ".svp", ".mid"])

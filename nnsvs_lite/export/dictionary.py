@@ -6,6 +6,7 @@ from nnsvs_lite.export.graphs import SPECIAL
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.score.languages import get_language
 from nnsvs_lite.score.languages.base import LyricError, tables
+from nnsvs_lite.studio.examples import new_lyric
 
 PHONEMIZERS = {"ja": "DiffSingerJapanesePhonemizer", "zh": "DiffSingerChinesePhonemizer"}
 """Classes of OpenUtau by language; others take lyrics as they stand in the dictionary."""
@@ -53,7 +54,7 @@ def entries(spec: Spec) -> list[dict]:
 
 
 def _lyrics(code: str) -> list[str]:
-    """Lyrics of one syllable that a language's tables list."""
+    """Lyrics of one syllable that a language's tables list; of others one to begin with."""
     if code == "ja":
         found = tables("ja")
         kana = list(found["kana"])
@@ -61,4 +62,6 @@ def _lyrics(code: str) -> list[str]:
         return [*kana, *("".join(shift.get(c, c) for c in mora) for mora in kana), *found["romaji"]]
     if code == "zh":
         return [a + b for a, finals in tables("zh")["syllables"].items() for b in finals.split()]
-    return []
+    if code == "ko":
+        return list(map(chr, range(0xAC00, 0xD7A4)))
+    return [new_lyric(code)]

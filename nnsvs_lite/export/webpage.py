@@ -53,6 +53,8 @@ NETWORKS = {
 }
 FILES = {file: f"{name}.onnx" for name, file in NETWORKS.items()}
 MARK = "voice.json"
+OURS = {*PAGE, *STUDIO, *FILES.values(), MARK, RECORD, "LICENCE.txt", "ort"}
+"""Names in a folder of ours."""
 WEB = resources.files("nnsvs_lite.export") / "web"
 STATIC = resources.files("nnsvs_lite.studio") / "static"
 
@@ -78,8 +80,11 @@ def export_web(
     another one.
     """
     out = Path(out)
-    if out.exists() and not (out / MARK).is_file():
-        raise DataError("is there already, and no page of a voice; name a new folder", out)
+    if out.exists():
+        if not (out / MARK).is_file():
+            raise DataError("is there already, and no page of a voice; name a new folder", out)
+        if others := sorted({path.name for path in out.iterdir()} - OURS):
+            raise DataError(f"holds {others[0]} besides a page of a voice, which would be lost", out)
     given = None if runtime is None else runtime_archive(runtime)
     made = prepare(voice, vocoder, trust_code, None)
     archive = given or runtime_archive()

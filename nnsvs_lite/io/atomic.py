@@ -145,10 +145,10 @@ def write_zip(path: str | os.PathLike, files: Iterable[tuple[str, bytes]], compr
 
 def inside(folder: Path, name: str, archive: str | os.PathLike | None = None) -> Path:
     """Where an archive's member is unpacked. Raises DataError where that is not inside the folder."""
-    parts = PurePosixPath(name.replace("\\", "/")).parts
-    if not parts or parts[0] == "/" or ".." in parts or ":" in parts[0]:
+    place = PurePosixPath(name.replace("\\", "/"))
+    if not place.parts or place.is_absolute() or ".." in place.parts or ":" in place.parts[0]:
         raise DataError(f"holds a file that would lie outside its folder: {name!r}", archive)
-    return folder.joinpath(*parts)
+    return folder / place
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:

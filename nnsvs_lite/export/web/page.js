@@ -99,7 +99,12 @@ function sing() {
     return;
   }
   worker ??= new Worker(new URL("worker.js", import.meta.url), { type: "module" });
-  worker.onerror = (event) => { working(false); say(event.message || "This browser cannot run the voice."); };
+  worker.onerror = (event) => {
+    worker?.terminate();
+    worker = null; // the next try begins anew
+    working(false);
+    say(event.message || "This browser cannot run the voice.");
+  };
   worker.onmessage = ({ data }) => {
     if (data.stage) $("stage").textContent = data.stage;
     if (data.progress) {

@@ -20,7 +20,7 @@ async function load() {
 let voice = null;
 addEventListener("message", async ({ data: { notes, singer } }) => {
   try {
-    voice ??= load();
+    voice ??= load().catch((error) => { voice = null; throw error; });
     const singing = await voice, began = performance.now();
     const sung = await singing.sing(notes, singer, (progress) => postMessage({ progress }));
     postMessage({ sung, took: (performance.now() - began) / 1000 }, [sung.wav.buffer]);

@@ -3,7 +3,7 @@
 import struct
 from collections.abc import Iterable, Sequence
 
-from nnsvs_lite.score.formats.written import Written, lyric_of
+from nnsvs_lite.score.formats.written import Written
 from nnsvs_lite.score.types import Score
 
 TICKS = 480
@@ -28,7 +28,7 @@ def midi(scores: Sequence[Score]) -> bytes:
         flat = len({row.note.velocity for row in written.notes}) == 1
         rows = [(0, _meta(0x03, f"Voice {number}".encode()))]
         for start, end, note in written.notes:
-            if lyric := lyric_of(note, ""):
+            if lyric := note.lyric:
                 rows.append((start, _meta(0x05, lyric.encode())))
             pitch = note.pitch or 60
             velocity = _FLAT if flat else min(max(round(note.velocity * 127), 1), 127)

@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from nnsvs_lite.score.formats.written import Placed, Written, lyric_of, thinned
+from nnsvs_lite.score.formats.written import Placed, Written, thinned
 from nnsvs_lite.score.types import Score
 
 TICKS, BLICKS = 480, 705_600_000
@@ -93,7 +93,7 @@ def _ustx_note(row: Placed) -> dict[str, Any]:
         "position": row.start,
         "duration": row.end - row.start,
         "tone": row.note.pitch or _USUAL,
-        "lyric": lyric_of(row.note, "+~"),
+        "lyric": row.note.lyric or "+~",
         "pitch": {
             "data": [{"x": x, "y": 0, "shape": "l"} for x in (0, 1)],
             "snap_first": False,
@@ -141,7 +141,7 @@ def _svp_track(written: Written, number: int) -> dict[str, Any]:
         {
             "onset": row.start,
             "duration": row.end - row.start,
-            "lyrics": lyric_of(row.note, "-"),
+            "lyrics": row.note.lyric or "-",
             "phonemes": "",
             "pitch": row.note.pitch or _USUAL,
             "detune": 0,

@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import os
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,7 +19,7 @@ from nnsvs_lite.score.formats.write_musicxml import musicxml
 from nnsvs_lite.score.formats.write_projects import svp, ustx
 from nnsvs_lite.score.formats.write_ust import ust
 from nnsvs_lite.score.song import Song
-from nnsvs_lite.score.types import Phone, Score
+from nnsvs_lite.score.types import Note, Phone, Score
 
 
 class Writer(NamedTuple):
@@ -69,7 +70,17 @@ def score_bytes(suffix: str, score: Score | Sequence[Score], phones: Sequence[Ph
     lost = [name for name in _things(scores, phones) if name not in writer.holds]
     if lost:
         leave_out(f"{writer.form} has no place for {', '.join(lost)}: not written")
-    return writer.write(scores, phones)
+    return writer.write(scores if "phones" in writer.holds else [_spelt(one) for one in scores], phones)
+
+
+def _spelt(score: Score) -> Score:
+    """With phones in brackets as the lyric of notes that have phones alone: with none they would be held."""
+
+    def spelt(note: Note) -> Note:
+        alone = note.pitch and note.phones and not note.lyric and not note.slur
+        return replace(note, lyric=f"[{' '.join(note.phones)}]") if alone else note
+
+    return replace(score, notes=tuple(map(spelt, score.notes)))
 
 
 def write_score(

@@ -1,5 +1,6 @@
 """What the writers of formats that count ticks have in common: notes, bars and curves of a score in ticks."""
 
+import itertools
 from collections.abc import Iterator
 from functools import cached_property
 from typing import NamedTuple
@@ -8,7 +9,7 @@ import numpy as np
 
 from nnsvs_lite.score.drawn import STEP, times
 from nnsvs_lite.score.song import Song, SongNote
-from nnsvs_lite.score.timeline import Metre
+from nnsvs_lite.score.timeline import NEAR, Metre
 from nnsvs_lite.score.types import Score
 
 
@@ -31,10 +32,12 @@ class Written:
 
     def __init__(self, score: Score, ticks: int):
         self.score, self.ticks, self.song = score, ticks, Song.of(score)
-        # What a held note is sung with is no lyric of its own.
-        held = iter([note.slur for note in score.notes if note.pitch])
-        notes = [n._replace(phones=()) if n.pitch and next(held) else n for n in self.song.notes]
+        notes = self.song.notes
         placed = [Placed(self.tick(n.at), self.tick(n.end), n) for n in notes]
+        for i, (note, after) in enumerate(itertools.pairwise(notes)):
+            if abs(note.end - after.at) < NEAR:
+                # A tick can be finer than what a song rounds its positions to.
+                placed[i] = placed[i]._replace(end=placed[i + 1].start)
         self.notes = [row for row in placed if row.start < row.end]
         self.tempi = [(self.tick(at), float(bpm)) for at, bpm in self.song.timeline.tempi]
 
@@ -109,10 +112,3 @@ def thinned(xs: np.ndarray, ys: np.ndarray) -> tuple[list[int], list[float]]:
     kept = np.ones(len(xs), bool)
     kept[1:-1] = (ys[1:-1] != ys[:-2]) | (ys[1:-1] != ys[2:])
     return xs[kept].tolist(), ys[kept].tolist()
-
-
-def lyric_of(note: SongNote, held: str) -> str:
-    """A note's lyric; ``held`` where the syllable before goes on, a hint where there are only phones."""
-    if note.lyric or not note.phones:
-        return note.lyric or held
-    return f"[{' '.join(note.phones)}]"
