@@ -123,8 +123,8 @@ def wave(page) -> np.ndarray:
     return samples
 
 
-def drag(page, start, end, steps: int = 6) -> None:
+def drag(page, start, end, steps: int = 6, button: str = "left") -> None:
     page.mouse.move(*start)
-    page.mouse.down()
+    page.mouse.down(button=button)
     page.mouse.move(*end, steps=steps)
-    page.mouse.up()
+    page.mouse.up(button=button)

@@ -252,3 +252,17 @@ def test_a_control_that_cannot_change_the_sound_says_so(voice, monkeypatch):
     assert not rows["loudness"] and all(
         "World" in rows[name] for name in ("breathiness", "tension", "gender")
     )
+
+
+def test_what_the_voice_does_not_let_be_heard_is_left_out_and_named(voice, plain, monkeypatch):
+    monkeypatch.setattr(type(voice.vocoder), "controls", ())
+    runs = [[8 * CELLS, [2.0] * CELLS]]
+    curves = {name: runs for name in ("breathiness", "tension", "gender")} | {"pitch": [[0, [60.0] * CELLS]]}
+    vibrato = {"vibrato": {"depth": 60, "rate": 6, "begin": 0}}
+    # Nothing is kept from before: what was sung with other controls has the same key.
+    drawn = {"curves": curves, "notes": [vibrato, {"starts": [[1, 0.1]]}]}
+    other = sing(voice, Kept(), three_phrases(), drawn)
+    assert sorted(other.unheard) == ["breathiness", "gender", "pitch", "tension", "vibrato"]
+    timed = sing(voice, Kept(), three_phrases(), {"notes": [{}, {"starts": [[1, 0.1]]}]})
+    assert timed.unheard == [] and np.array_equal(other.song.waveform, timed.song.waveform)
+    assert not np.array_equal(other.song.waveform, plain.song.waveform), "phones are set all the same"

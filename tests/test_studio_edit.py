@@ -92,10 +92,9 @@ def test_a_lane_is_drawn_by_mouse_and_set_by_keys(browser, url):
     assert min(drawn) == 48 and max(drawn) == 96 and set(drawn.values()) == {18.0}
     browser.screenshot(page, "studio-lane")
     # The right button takes away.
-    page.keyboard.down("Alt")
-    drag(page, (left + 52, box["y"] + 3), (left + 104, box["y"] + 3))
-    page.keyboard.up("Alt")
-    assert cells(page, "loudness") == {}
+    page.evaluate("addEventListener('contextmenu', (e) => { window.menu = !e.defaultPrevented; })")
+    drag(page, (left + 52, box["y"] + 3), (left + 104, box["y"] + 3), button="right")
+    assert cells(page, "loudness") == {} and page.evaluate("window.menu") is False, "no menu comes up"
     page.locator("#roll").focus()
     page.keyboard.press("End")
     page.get_by_role("tab", name="Selected notes").click()
@@ -104,6 +103,9 @@ def test_a_lane_is_drawn_by_mouse_and_set_by_keys(browser, url):
     field.press("Enter")
     assert set(cells(page, "tension").values()) == {-4} and min(cells(page, "tension")) == 3 * CELLS
     assert field.input_value() == "-4"
+    field.fill("-3.3")
+    field.press("Enter")
+    assert set(cells(page, "tension").values()) == {-3.3}
     field.fill("0")
     field.press("Enter")
     assert cells(page, "tension") == {}

@@ -10,6 +10,7 @@ from nnsvs_lite.score.song import Song
 from nnsvs_lite.score.types import Score
 from nnsvs_lite.studio.convert import score_and_places, score_of
 from nnsvs_lite.studio.drawn import PageMarks
+from nnsvs_lite.synthesis.curves import Curves
 from nnsvs_lite.synthesis.kept import Kept
 from nnsvs_lite.synthesis.performance import Performance
 from nnsvs_lite.synthesis.singer import Singer
@@ -23,25 +24,43 @@ def written(track: dict[str, Any]) -> Score:
 
 
 class SungTrack(NamedTuple):
-    """A performance, the indices of the song's notes in its score, and the notes' numbers in chance."""
+    """A performance, the indices of the song's notes in its score, and the notes' numbers in chance; and
+    what is drawn or set that the voice's vocoder does not let be heard.
+    """
 
     song: Performance
     places: list[int]
     numbers: list[int]
+    unheard: list[str]
 
 
 def sing_track(
     voice: Singer, track: dict[str, Any], kept: Kept, progress: Callable[[float], None]
 ) -> SungTrack:
-    """Sings a track; phrases that are kept are not sung again. Raises DataError."""
+    """Sings a track; phrases that are kept are not sung again. What the voice does not let be heard is left
+    out: a song may have been made with another. Raises DataError.
+    """
     song, options = Song.from_json(track["song"]), track["options"]
     score, places = score_and_places(song)
     drawn = PageMarks.from_json(track["drawn"], len(song.notes))
     how = (voice.spec.frame_shift, options.get("tempo", 1.0), options.get("transpose", 0))
     told = drawn.options(song, score, places, *how)
-    return SungTrack(
-        voice.sing(score, kept=kept, progress=progress, **options, **told), places, told["numbers"]
-    )
+    unheard = _take_unheard(voice, told)
+    performance = voice.sing(score, kept=kept, progress=progress, **options, **told)
+    return SungTrack(performance, places, told["numbers"], unheard)
+
+
+def _take_unheard(voice: Singer, told: dict[str, Any]) -> list[str]:
+    """Takes out of what a voice is told whatever its vocoder does not let be heard, and names it."""
+    asked, controls = Curves.of(told.get("curves", {}), voice.spec.frame_shift), voice.vocoder.controls
+    names = asked.unheard(voice.vocoder)
+    hand, told["curves"] = told["by_hand"], asked.without(names).values
+    if hand.vibrati and "pitch" not in controls:
+        names, hand = [*names, "vibrato"], replace(hand, vibrati={})
+    if hand.formants is not None and "gender" not in controls:
+        names, hand = [*names, "gender"], replace(hand, formants=None)
+    told["by_hand"] = hand
+    return ["pitch" if name == "f0" else name for name in names]
 
 
 def result_of(sung: SungTrack, wave: np.ndarray, gain: float) -> dict[str, Any]:

@@ -166,6 +166,7 @@ def singer(setup: dict[str, Any]) -> tuple[Any, Task]:
         for one, track in zip(sung, tracks):
             wave[: len(one.song.waveform)] += 10 ** (track["gain"] / 20) * one.song.waveform * track["heard"]
         gain = write_audio(task["wav"], wave, voice.spec.sample_rate)
-        return result_of(sung[0], wave, gain)
+        unheard = list(dict.fromkeys(name for one in sung for name in one.unheard))
+        return result_of(sung[0], wave, gain) | {"unheard": unheard}
 
     return ready, sing

@@ -91,6 +91,7 @@ class ByHand:
                 fixed[int(own[phone])] = round((notes[place].start + seconds) / frame_shift)
         if not fixed:
             return timing
+        old = bounds.copy()
         for phone, frame in sorted(fixed.items()):
             before = max((k for k in fixed if k < phone), default=0)
             # As many frames as there are phones up to the last one that is set, and to the phrase's end.
@@ -100,10 +101,8 @@ class ByHand:
                 bounds[k] = min(bounds[k], bounds[k + 1] - 1)
             for k in range(phone + 1, len(index)):
                 bounds[k] = max(bounds[k], bounds[k - 1] + 1)
-        begin = bounds[np.searchsorted(index, np.arange(len(notes)))]
-        moved = (
-            begin - np.append(0, np.cumsum(timing.duration))[np.searchsorted(index, np.arange(len(notes)))]
-        )
+        begin = np.searchsorted(index, np.arange(len(notes)))
+        moved = bounds[begin] - old[begin]
         return Timing((timing.time_lag + moved).astype(np.float32), np.diff(bounds))
 
     def applied(

@@ -18,6 +18,7 @@ import { Editor, emptySong, placeOf, timeAt } from "./song.js";
 import { Tracks, tracksOf } from "./tracks.js";
 
 const SEVERAL = [".ustx", ".svp", ".mid"];
+let shown = 0; // the load that the song under the kept name came with
 let voice, tunes, kept, editor, roll, hands, pen, lane, player, singing, options, inspector, tracks;
 
 // --- the song
@@ -41,7 +42,7 @@ function changed(all = true) {
   options.draw();
   player.draw();
   tracks.draw();
-  $("title").value = song.title;
+  if (document.activeElement !== $("title")) $("title").value = song.title;
   showTime();
   $("lang").value = song.lang;
   if (document.activeElement !== $("lyrics")) $("lyrics").value = join(editor.sung(), song.lang);
@@ -50,7 +51,10 @@ function changed(all = true) {
   $("old").hidden = !singing.sung || singing.sung.version === editor.version;
   $("pen-key").hidden = !song.curves.pitch?.length;
   $("sing").disabled = !editor.sung().length && !singing.job;
-  if (!kept.save(editor.plain(), editor.edited && song.notes.length > 0)) {
+  // Undo and Redo lead from one song to another, too, which must not take its name.
+  if (song.load !== shown) kept.begin();
+  shown = song.load;
+  if (!kept.save(editor.plain(), editor.edited && tracksOf(song).some(({ notes }) => notes.length))) {
     say("The browser has no room to keep this song: save the project as a file, and remove songs that you no longer need (below).");
   }
   singing.renew();
@@ -68,10 +72,13 @@ function showTime() {
 
 // Another song takes the place of this one, which stays among the kept ones; Undo brings it back, too.
 async function load(song, id = null) {
+  // A title that is being typed is of the song before.
+  $("title").blur();
   singing.forget();
   // A new name is there at once; of a kept one another tab may hold the lock.
   const named = id === kept.id ? null : kept.begin(id);
   if (id) await named;
+  shown = editor.loads + 1;
   editor.load(song);
   roll.fit();
   roll.draw();
@@ -104,15 +111,20 @@ const openFile = guarded(async (file) => {
   }
 });
 
+// A song of which every track has a note to sing, behind its end where it has none, so that all of it is looked at.
+function withNotes(song) {
+  const end = song.length || 0, note = { at: end, beats: 1, pitch: 60, lyric: voice.new_lyric[song.lang] ?? "la" };
+  const filled = (track) => (track.notes.some(({ pitch }) => pitch) ? track : { ...track, notes: [...track.notes, note] });
+  return { ...filled(song), length: end + 1, ...(song.others ? { others: song.others.map(filled) } : {}) };
+}
+
 async function openProject(file) {
   $("file").value = "";
   if (file.size > voice.limits.project) throw new Error(`${file.name}: larger than ${voice.limits.project / 2 ** 20} MB`);
   const { song, voice: made } = readProject(await file.text(), file.name);
   const whole = { curves: {}, options: {}, ...song };
   // The server looks at all of it before any of it is shown.
-  if (whole.notes.some((note) => note.pitch)) {
-    await post("/api/check", requestOf(whole, true)).catch((error) => { throw new Error(`${file.name}: ${error.message}`); });
-  }
+  await post("/api/check", requestOf(withNotes(whole), true)).catch((error) => { throw new Error(`${file.name}: ${error.message}`); });
   await load(whole);
   const other = made !== voice.name ? ` It was made with the voice ${made}; ${voice.name} sings it here.` : "";
   say(`${file.name}: ${editor.sung().length} notes.${other}`, "note");

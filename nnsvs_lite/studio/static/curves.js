@@ -71,15 +71,15 @@ export function filled(runs, from, to, value) {
   return value ? drawn(rest, [{ beat: from, value }, { beat: to, value }]) : rest;
 }
 
-// What lies in spans [[from, to], ...] moves along by beats, and its values by some.
-export function moved(runs, spans, beats, by, copy = false) {
+// What lies in spans [[from, to, beats], ...] moves along by so many beats, and its values by some.
+export function moved(runs, spans, by = 0) {
   if (!runs || !runs.length) return runs || [];
   const cells = cellsOf(runs), lifted = [];
-  for (const [from, to] of spans) {
+  for (const [from, to, beats] of spans) {
     for (let cell = cellAt(from); cell < cellAt(to); cell += 1) {
       if (!cells.has(cell)) continue;
       lifted.push([cell + cellAt(beats), tidy(cells.get(cell) + by)]);
-      if (!copy) cells.delete(cell);
+      cells.delete(cell);
     }
   }
   for (const [cell, value] of lifted) if (cell >= 0) cells.set(cell, value);

@@ -1,5 +1,6 @@
 // Mouse, touch and keys on the piano roll.
 
+import { moved } from "./curves.js";
 import { HIGH, LOW, pitchName } from "./song.js";
 
 export class Hands {
@@ -188,7 +189,9 @@ export class Hands {
     if (next && next.at - at < model.beats - 1e-4) {
       const by = model.beats - (next.at - at);
       editor.edit((song) => {
-        for (const note of song.notes) if (note.at >= at - 1e-4) note.at += by;
+        const later = song.notes.filter((note) => note.at >= at - 1e-4);
+        song.curves.pitch = moved(song.curves.pitch, later.map((note) => [note.at, note.at + note.beats, by]));
+        for (const note of later) note.at += by;
         song.notes.push({ id: editor.nextId, at, beats: model.beats, pitch: model.pitch, lyric: this.newLyric() });
       });
       editor.select([editor.nextId++]);

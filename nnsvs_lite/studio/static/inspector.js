@@ -1,33 +1,22 @@
 // What can be set of the selected notes, by keyboard as well: takes, vibrato, lanes, times of phones.
 
 import { setOverNotes, valueAt } from "./lanes.js";
+import { Panel, make } from "./panel.js";
 import { inNote, setStart } from "./ruler.js";
 
 const VIBRATO = { depth: 60, rate: 5.8, begin: 0.25 };
-const make = (tag, values = {}, ...children) => {
-  const item = Object.assign(document.createElement(tag), values);
-  item.append(...children);
-  return item;
-};
 
-export class Inspector {
+export class Inspector extends Panel {
   // stillOf(option): why an option cannot change the sound, "" if it can; pen: of the pitch; audition(): plays
   // the selected notes once they are sung.
   constructor(box, editor, roll, { lanes, stillOf, pen, audition }) {
-    Object.assign(this, { box, editor, roll, lanes, stillOf, pen, audition });
+    super(box);
+    Object.assign(this, { editor, roll, lanes, stillOf, pen, audition });
   }
 
-  draw() {
-    if (this.box.hidden) return;
-    const focus = this.box.contains(document.activeElement) ? document.activeElement.name : "";
+  _parts() {
     const notes = this.editor.chosen().filter((note) => note.pitch);
-    this.box.replaceChildren(...(notes.length ? this._parts(notes) : [
-      make("p", { className: "soft", textContent: "Select notes, to set their takes, vibrato, curves and phones." }),
-    ]));
-    if (focus) this.box.querySelector(`[name="${focus}"]`)?.focus({ preventScroll: true });
-  }
-
-  _parts(notes) {
+    if (!notes.length) return [make("p", { className: "soft", textContent: "Select notes, to set their takes, vibrato, curves and phones." })];
     return [this._takes(notes), this._vibrato(notes), this._curves(notes), ...(notes.length === 1 ? [this._phones(notes[0])] : [])];
   }
 
@@ -39,7 +28,7 @@ export class Inspector {
 
   _number(name, label, value, range, change) {
     const input = make("input", { type: "number", name, value, ...range });
-    input.addEventListener("change", () => { if (input.value !== "" && input.checkValidity()) change(Number(input.value)); });
+    input.addEventListener("change", () => { if (input.reportValidity() && input.value !== "") change(Number(input.value)); });
     return make("label", {}, `${label} `, input);
   }
 
@@ -102,7 +91,7 @@ export class Inspector {
   _curves(notes) {
     const { editor, pen } = this;
     const fields = this.lanes.filter((lane) => !lane.still).map(({ name, label, unit, most }) =>
-      this._number(`lane-${name}`, `${label}, ${unit.split(" ")[0]}`, valueAt(editor, name, notes[0]), { min: -most, max: most, step: 0.5 },
+      this._number(`lane-${name}`, `${label}, ${unit.split(" ")[0]}`, valueAt(editor, name, notes[0]), { min: -most, max: most, step: "any" },
         (value) => setOverNotes(editor, name, value)));
     const still = this.lanes.filter((lane) => lane.still).map(({ label, still: why }) =>
       make("p", { className: "soft", textContent: `${label} cannot change the sound: ${why}.` }));
@@ -120,7 +109,7 @@ export class Inspector {
     const { result, ids, seconds } = sung;
     const phones = result.phones.map(([symbol, start], i) => ({ symbol, start, i })).filter(({ i }) => ids[result.owners[i]] === note.id);
     const fields = phones.map(({ symbol, start, i }) =>
-      this._number(`phone-${inNote(result, i)}`, `${symbol} at, ms`, Math.round(1000 * (start - seconds(note.at))), { min: -2000, max: 60000, step: 5 },
+      this._number(`phone-${inNote(result, i)}`, `${symbol} at, ms`, Math.round(1000 * (start - seconds(note.at))), { min: -2000, max: 60000, step: 1 },
         (value) => setStart(editor, result, ids, i, seconds(note.at) + value / 1000, seconds)));
     const reset = this._button("reset-phones", "As the voice times them", () => editor.set((one) => { delete one.starts; }));
     reset.disabled = !note.starts;

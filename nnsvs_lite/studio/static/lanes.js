@@ -24,6 +24,8 @@ export class Lane {
     this.svg.append(this.back, this.path);
     roll.inner.append(this.name, this.svg);
     this.svg.addEventListener("pointerdown", (event) => this.down(event));
+    // The right button erases.
+    this.svg.addEventListener("contextmenu", (event) => event.preventDefault());
     this.svg.addEventListener("pointermove", (event) => { if (this.stroke) this._add(event); });
     this.svg.addEventListener("pointerup", () => this.up());
     this.svg.addEventListener("pointercancel", () => { this.stroke = null; this.draw(); });

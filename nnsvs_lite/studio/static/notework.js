@@ -1,6 +1,6 @@
 // Copy, cut, paste, split, join and quantise.
 
-import { cellAt, cellsOf, runsOf } from "./curves.js";
+import { cellAt, cellsOf, moved, runsOf } from "./curves.js";
 import { tidy } from "./song.js";
 
 const CLIP = "nnsvs-lite studio clipboard";
@@ -60,6 +60,7 @@ export function split(editor, beat, grid) {
       song.notes.push({ ...like, id: editor.nextId++, at, beats: tidy(note.at + note.beats - at), lyric: "" });
       note.beats = tidy(at - note.at);
       delete note.phones;
+      delete note.breath;
     }
   });
 }
@@ -81,7 +82,10 @@ export function quantise(editor, grid) {
   const all = !editor.selected.size;
   const snap = (beat) => tidy(Math.round(beat / grid) * grid);
   return editor.edit((song) => {
-    for (const note of song.notes.filter((one) => all || editor.selected.has(one.id))) {
+    const chosen = song.notes.filter((note) => all || editor.selected.has(note.id));
+    const spans = chosen.map((note) => [note.at, note.at + note.beats, snap(note.at) - note.at]);
+    song.curves.pitch = moved(song.curves.pitch, spans);
+    for (const note of chosen) {
       const end = Math.max(snap(note.at + note.beats), snap(note.at) + grid);
       note.at = snap(note.at);
       note.beats = tidy(end - note.at);

@@ -121,6 +121,7 @@ export class Player {
 
   _open(file) {
     if (!file) return;
+    this.file = file.name;
     if (this.backing.src) URL.revokeObjectURL(this.backing.src);
     this.backing.src = URL.createObjectURL(file);
     this.backing.volume = Number($("backing-volume").value);
@@ -136,19 +137,23 @@ export class Player {
     this.editor.edit((song) => { song.backing = now; });
   }
 
+  // Whether the file that is here is that of the song.
+  get fits() { return !!this.backing.src && this.file === this.editor.song.backing?.name; }
+
   draw() {
     const { backing } = this.editor.song;
     $("backing").hidden = !backing;
-    if (!backing) { this.backing.pause(); return; }
-    $("backing-name").textContent = this.backing.src ? backing.name : `${backing.name} (choose the file again)`;
+    if (!this.fits) this.backing.pause();
+    if (!backing) return;
+    $("backing-name").textContent = this.fits ? backing.name : `${backing.name} (choose the file again)`;
     if (document.activeElement !== $("backing-offset")) $("backing-offset").value = backing.offset;
-    $("backing-volume").value = this.backing.volume = backing.volume;
+    $("backing-volume").value = this.backing.volume = Math.min(1, Math.max(0, Number(backing.volume) || 0));
   }
 
   // The accompaniment follows what is sung: its own time is that of the song less its offset.
   _sync(now = false) {
     const { backing, audio } = this, set = this.editor.song.backing;
-    if (!set || !backing.src) return;
+    if (!this.fits) return;
     const at = audio.currentTime - set.offset;
     const within = at >= 0 && !(at > backing.duration);
     if (!within || audio.paused) { if (!backing.paused) backing.pause(); return; }

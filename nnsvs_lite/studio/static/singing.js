@@ -52,6 +52,7 @@ export class Singing {
     if (!quiet && !this.player.audio.paused) this.player.audio.pause();
     const { song, version } = editor;
     this.cancelled = false;
+    const mine = this.wanted = {};
     this.failed = version;
     this.asking = true;
     try { this.job = await (await post("/api/jobs", requestOf(song))).json(); } finally { this.asking = false; }
@@ -67,7 +68,9 @@ export class Singing {
       }
       if (this.job.state === "failed") throw new Error(this.job.error);
       if (this.job.state === "done") {
-        await this._receive(this.job, song, version, quiet);
+        const result = await (await ask(`/api/jobs/${this.job.id}/result`)).json();
+        // Another song may have come meanwhile.
+        if (mine === this.wanted) this._receive(this.job, result, song, version, quiet);
         this.failed = null;
       } else say("Cancelled.", "note");
     } finally {
@@ -86,8 +89,7 @@ export class Singing {
     $("results").hidden = on || !this.sung;
   }
 
-  async _receive(done, song, version, quiet) {
-    const result = await (await ask(`/api/jobs/${done.id}/result`)).json();
+  _receive(done, result, song, version, quiet) {
     const { audio } = this.player;
     const transpose = song.options.transpose || 0, first = !this.sung;
     const beat = this.roll.cursor, ended = audio.ended;
@@ -99,7 +101,8 @@ export class Singing {
     $("wav").href = `/api/jobs/${done.id}/audio?download=1`;
     $("legend").hidden = false;
     $("shifted").textContent = transpose ? ` · drawn without the transposition of ${transpose > 0 ? "+" : "−"}${Math.abs(transpose)}` : "";
-    if (!quiet) say(`${result.seconds.toFixed(1)} s of singing in ${done.took.toFixed(1)} s`, "note");
+    const unheard = result.unheard.length ? `. This voice cannot change by what is set: ${result.unheard.join(", ")}` : "";
+    if (!quiet) say(`${result.seconds.toFixed(1)} s of singing in ${done.took.toFixed(1)} s${unheard}`, "note");
     if (this.audition) {
       const { notes, version: of } = this.audition;
       if (of === version) { this.audition = null; this._play(notes); }

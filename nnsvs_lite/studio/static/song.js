@@ -1,6 +1,6 @@
 // The song being edited: notes, undo, and the way between beats and seconds.
 
-import { erased, moved } from "./curves.js";
+import { CELLS, erased, moved } from "./curves.js";
 
 const UNDO_STEPS = 200;
 const NEAR = 1e-4;
@@ -81,15 +81,16 @@ export class Editor {
   constructor(song, changed) {
     this.changed = changed;
     this.nextId = 1;
+    this.loads = 0;
     this.past = [];
     this.selected = new Set();
     this.version = 0;
     this.load(song);
   }
 
-  // Another song takes the place of this one; that can be undone.
+  // Another song takes the place of this one; that can be undone. Each keeps the number of its load.
   load(song) {
-    const draft = { curves: {}, options: {}, ...structuredClone(song) };
+    const draft = { curves: {}, options: {}, ...structuredClone(song), load: this.loads += 1 };
     for (const track of [draft, ...(draft.others || [])]) for (const note of track.notes) note.id = this.nextId++;
     this._keep();
     this._set(draft, false);
@@ -104,7 +105,7 @@ export class Editor {
 
   // The song as the server takes it.
   plain() {
-    const song = structuredClone(this.song);
+    const { load, ...song } = structuredClone(this.song);
     for (const note of song.notes) delete note.id;
     return song;
   }
@@ -168,7 +169,7 @@ export class Editor {
     const next = notes.find((n, i) => !ids.has(n.id) && i > 0 && ids.has(notes[i - 1].id));
     const last = [...notes].reverse().find((n) => !ids.has(n.id));
     this.edit((song) => {
-      for (const { at, beats } of this.chosen()) song.curves.pitch = erased(song.curves.pitch, at, at + beats);
+      for (const { at, beats } of this.chosen()) song.curves.pitch = erased(song.curves.pitch, at, at + beats - 1 / CELLS);
       song.notes = song.notes.filter((note) => !ids.has(note.id));
     });
     this.select([next || last].filter(Boolean).map((n) => n.id));
@@ -183,8 +184,8 @@ export class Editor {
       if (sung.some((n) => n.pitch + pitch < LOW || n.pitch + pitch > HIGH)) return false;
       if (chosen.some((n) => n.at + beats < -NEAR || n.beats + longer < SHORTEST)) return false;
       // What is drawn over notes goes with them.
-      const spans = chosen.map((note) => [note.at, note.at + note.beats]);
-      if (beats || pitch) song.curves.pitch = moved(song.curves.pitch, spans, beats, pitch);
+      const spans = chosen.map((note) => [note.at, note.at + note.beats, beats]);
+      if (beats || pitch) song.curves.pitch = moved(song.curves.pitch, spans, pitch);
       for (const note of chosen) {
         note.at = tidy(Math.max(0, note.at + beats));
         note.beats = tidy(note.beats + longer);
@@ -223,9 +224,13 @@ export class Editor {
   // Bars of `upper`/`lower` from a bar line on, to the next change; without one, throughout.
   setMetre(upper, lower, at = null) {
     this.edit((song) => {
-      const here = at ?? 0, before = song.bars.filter(([beat]) => beat < here - NEAR);
+      const here = at ?? 0, beats = upper * 4 / lower;
+      // A bar that is not whole, as a pick-up, ends where it did.
+      const [start, , whole, into] = rowAt(song.bars, here);
+      const gone = into && start > here - NEAR ? ((into - whole) % beats + beats) % beats : 0;
+      const before = song.bars.filter(([beat]) => beat < here - NEAR);
       const after = at === null ? [] : song.bars.filter(([beat]) => beat > here + NEAR);
-      const rows = [...before, [tidy(here), song.bars[0][1], upper * 4 / lower, 0, lower], ...after];
+      const rows = [...before, [tidy(here), song.bars[0][1], beats, gone, lower], ...after];
       rows.forEach((row, i) => {
         if (!i) return;
         // Bars are counted on from the change before.

@@ -1,11 +1,8 @@
 // Tracks: one is edited, the others stand behind it and are sung along.
 
+import { Panel, make } from "./panel.js";
+
 const PARTS = ["notes", "curves", "options", "gain", "mute", "name"];
-const make = (tag, values = {}, ...children) => {
-  const item = Object.assign(document.createElement(tag), values);
-  item.append(...children);
-  return item;
-};
 const pick = (song) => Object.fromEntries(PARTS.filter((name) => song[name] !== undefined).map((name) => [name, song[name]]));
 
 // All in their order; the one that is edited is the song's own parts.
@@ -22,12 +19,14 @@ function put(song, list, chosen) {
   song.track = chosen;
 }
 
-export class Tracks {
+export class Tracks extends Panel {
   // saveWav(number): saves one track's sound.
-  constructor(box, editor, saveWav) { Object.assign(this, { box, editor, saveWav }); }
+  constructor(box, editor, saveWav) {
+    super(box);
+    Object.assign(this, { editor, saveWav });
+  }
 
-  draw() {
-    if (this.box.hidden) return;
+  _parts() {
     const { song } = this.editor;
     const list = tracksOf(song), now = song.track || 0;
     const rows = list.map((track, i) => {
@@ -35,24 +34,24 @@ export class Tracks {
       const radio = make("input", { type: "radio", name: "track", checked: i === now });
       radio.setAttribute("aria-label", `Edit ${name}`);
       radio.addEventListener("change", () => this.choose(i));
-      const title = make("input", { value: name, maxLength: 60, className: "track-name" });
+      const title = make("input", { name: `name-${i}`, value: name, maxLength: 60, className: "track-name" });
       title.setAttribute("aria-label", `Name of track ${i + 1}`);
       title.addEventListener("change", () => this._set(i, { name: title.value.trim() }));
-      const mute = make("input", { type: "checkbox", checked: !track.mute });
+      const mute = make("input", { type: "checkbox", name: `mute-${i}`, checked: !track.mute });
       mute.addEventListener("change", () => this._set(i, { mute: !mute.checked }));
-      const gain = make("input", { type: "number", min: -60, max: 12, step: 1, value: track.gain || 0 });
-      gain.addEventListener("change", () => { if (gain.value !== "" && gain.checkValidity()) this._set(i, { gain: Number(gain.value) }); });
-      const remove = make("button", { textContent: "Remove", className: "quiet", disabled: list.length < 2 });
+      const gain = make("input", { type: "number", name: `gain-${i}`, min: -60, max: 12, step: "any", value: track.gain || 0 });
+      gain.addEventListener("change", () => { if (gain.reportValidity() && gain.value !== "") this._set(i, { gain: Number(gain.value) }); });
+      const remove = make("button", { name: `remove-${i}`, textContent: "Remove", className: "quiet", disabled: list.length < 2 });
       remove.setAttribute("aria-label", `Remove ${name}`);
       remove.addEventListener("click", () => this._remove(i));
-      const wav = make("button", { textContent: "WAV", className: "quiet", disabled: !track.notes.some((note) => note.pitch) });
+      const wav = make("button", { name: `wav-${i}`, textContent: "WAV", className: "quiet", disabled: !track.notes.some((note) => note.pitch) });
       wav.setAttribute("aria-label", `Save ${name} alone as WAV`);
       wav.addEventListener("click", () => this.saveWav(i));
       return make("li", {}, radio, title, make("label", {}, mute, " heard"), make("label", {}, gain, " dB"), wav, remove);
     });
-    const add = make("button", { textContent: "+ Track" });
+    const add = make("button", { name: "add", textContent: "+ Track" });
     add.addEventListener("click", () => this.add());
-    this.box.replaceChildren(make("ol", { className: "tracks" }, ...rows), add);
+    return [make("ol", { className: "tracks" }, ...rows), add];
   }
 
   choose(i) { this.editor.edit((song) => put(song, tracksOf(song), i)); }
