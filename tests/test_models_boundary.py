@@ -1,8 +1,11 @@
 """The boundary predictor of shallow diffusion."""
 
+import itertools
+
 import pytest
 import torch
 
+from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.layers.boundary import GRID, boundary, find_depth, first_alike
 from nnsvs_lite.models.layers.diffusion import Schedule
 from nnsvs_lite.models.layers.flow import Straight
@@ -36,7 +39,7 @@ def test_the_boundary_is_the_mean_over_rows(way):
 
     x, made, mask = pair(100.0, 3)
     # 81, 51 and 21 of 100 depths are alike; with those before they are 95 % of 85, 53 and 22.
-    assert boundary(path, judge, [(x, made, mask)]) == pytest.approx((15 + 47 + 78) / 3 / GRID, abs=1e-6)
+    assert boundary(path, judge, [(x, made, mask)]) == pytest.approx((16 + 48 + 79) / 3 / GRID, abs=1e-6)
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -54,7 +57,18 @@ def test_a_predictor_finds_the_boundary_of_the_best_judge(way):
     assert 0.7 < known < 0.98 and found == pytest.approx(known, abs=0.06)
 
 
-def test_what_is_alike_needs_no_noise():
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(("sure", "depth"), [(0.0, 1 / GRID), (50.0, 1.0)], ids=["of nothing", "of all"])
+def test_depths_at_the_ends(way, sure, depth):
+    signs = itertools.cycle((sure, -sure))
+    found = boundary(WAYS[way], lambda x, clock, mask: torch.full((3,), next(signs)), [pair(1.0, 3)])
+    assert found == pytest.approx(depth)
+
+
+def test_a_predictor_that_tells_nothing_apart_is_refused():
+    """Be it that there is nothing to tell, or that it has not learnt to: no depth would do."""
     torch.manual_seed(0)
-    x, _, mask = pair(0.5, 8)
-    assert find_depth(WAYS["flow"], lambda step: (x, x, mask), [(x, x, mask)], 30, 4) == 0
+    x, other, mask = pair(0.5, 8)
+    for made, steps in ((x, 30), (other, 1)):
+        with pytest.raises(DataError, match=f"boundary: a predictor of {steps} steps tells nothing apart"):
+            find_depth(WAYS["flow"], lambda step, made=made: (x, made, mask), [(x, made, mask)], steps, 4)

@@ -33,6 +33,7 @@ if name == os.environ.get("SLEEP"):
     (here / "pid").write_text(str(os.getpid()))
     time.sleep(60)
 if name == os.environ.get("FAIL"):
+    sys.stdout.buffer.write(b"caf\\xe9\\n")
     print("nnsvs-lite train: error: dump/train: holds no notes to learn from")
     sys.exit(1)
 out = here / "exp" / name / "results.json"
@@ -167,6 +168,7 @@ def test_a_killed_sweep_takes_its_runs_along_and_goes_on(recipe, words, tmp_path
         (("rnn", "rnnn"), "no acoustic or timelag or duration or vocoder configuration 'rnnn'"),
         (("rnn", "hn_istft_tiny"), "must lie in a folder of its family"),
         (("rnn", "acoustic/ridge"), "two configurations are called ridge"),
+        (("rnn", "duration/mdn"), "acoustic and duration models are compared in a sweep each"),
     ],
 )
 def test_bad_options_are_told_before_anything_runs(recipe, words, tmp_path, capsys, change, said):

@@ -135,8 +135,9 @@ def run_one(word: str, seed: int, args: argparse.Namespace) -> None:
         if model.trains:
             model, found = train(config, args.dump, args.data, args.seconds)
         save_model(out / "model.pt", model, config, {})
+        (out / "measured.json").unlink(missing_ok=True)
         write_json(out / "trained.json", found)
-    if (out / "measured.json").exists():
+    if (out / "measured.json").exists() and "hears" in read_json(out / "measured.json"):
         return
     model, found = load_model(out, "vocoder"), read_json(out / "trained.json")
     given = {"streams": model.inputs, "score": False, "recordings": DataDir.read(args.data / args.set)}

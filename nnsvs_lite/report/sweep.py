@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from signal import SIGTERM
 
-from nnsvs_lite.io.atomic import read_text, write_text
+from nnsvs_lite.io.atomic import write_text
 from nnsvs_lite.io.errors import DataError, printable
 from nnsvs_lite.io.parent import end_with_parent
 from nnsvs_lite.io.settings import config_names, find_config
@@ -61,14 +61,18 @@ class Trial:
                 preexec_fn=lambda: end_with_parent(SIGTERM),
             )
 
+    def _told(self) -> list[str]:
+        """Lines of its log, in which anything may stand."""
+        return self.log.read_text(encoding="utf-8", errors="replace").splitlines()
+
     def results(self) -> Path | None:
         """``results.json``, as the recipe names it in its last lines."""
-        told = [line for line in read_text(self.log).splitlines() if line.startswith(_SCORES)]
+        told = [line for line in self._told() if line.startswith(_SCORES)]
         return Path(told[-1][len(_SCORES) :].strip()) if told else None
 
     def why(self, status: int) -> str:
         """Why it failed, in a line."""
-        errors = [line for line in read_text(self.log).splitlines() if re.search("[Ee]rror: ", line)]
+        errors = [line for line in self._told() if re.search("[Ee]rror: ", line)]
         told = f"ended with status {status}" if status else "names no scores at its end"
         told = printable(errors[0].strip()) if errors and status else told
         return f"{told}; all of it: {self.log}"
@@ -119,6 +123,9 @@ def plan(
         if not (recipe / "run.sh").is_file():
             raise DataError("no run.sh in it: --recipe names the folder of a recipe", recipe)
         found = [_family(config, recipe) for config in configs]
+        if len(families := sorted({family for family, _, _ in found})) > 1:
+            # A run with a seed takes timing models with that seed, where another run has made some.
+            raise DataError(f"{' and '.join(families)} models are compared in a sweep each")
         names = [name for _, _, name in found]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise DataError(f"two configurations are called {twice[0]}")

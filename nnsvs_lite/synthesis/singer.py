@@ -204,7 +204,14 @@ class Singer:
             score = replace(score, drawn=None)
         asked = self._curves(score.drawn, curves, end)
         phrases = split(score, imposed)
-        examples = [example_of(f"phrase{i:04d}", p.score, self.spec, number) for i, p in enumerate(phrases)]
+        number_of = np.arange(last + 1)
+        if numbers is not None:
+            number_of = np.asarray(numbers, np.int64)
+            if number_of.shape != (last + 1,) or not ((number_of >= 0) & (number_of <= MAX_NUMBER)).all():
+                raise DataError(f"{last + 1} numbers of notes are needed, each in 0..{MAX_NUMBER}")
+        # Chance of frames hangs on the name: so it is that of the notes, wherever in the song they stand.
+        names = [f"phrase{number_of[phrase.first_note]:04d}" for phrase in phrases]
+        examples = [example_of(n, p.score, self.spec, number) for n, p in zip(names, phrases)]
         if imposed:
             lags = (time_lags(p.score, p.labels, self.spec.frame_shift) for p in phrases)
             lengths = (phone_durations(p.labels, self.spec.frame_shift) for p in phrases)
@@ -213,11 +220,7 @@ class Singer:
             timings = [self._kept_timing(example, timing, kept) for example in examples]
         else:
             timings = predict_timing(examples, self.timelag, self.duration, strength=timing)
-        by_hand, number_of = by_hand or ByHand(), np.arange(last + 1)
-        if numbers is not None:
-            number_of = np.asarray(numbers, np.int64)
-            if number_of.shape != (last + 1,) or not ((number_of >= 0) & (number_of <= MAX_NUMBER)).all():
-                raise DataError(f"{last + 1} numbers of notes are needed, each in 0..{MAX_NUMBER}")
+        by_hand = by_hand or ByHand()
         timings = [by_hand.timed(t, p, self.spec.frame_shift) for t, p in zip(timings, phrases)]
         ready, config = TimedExamples(examples, timings), self.spec.feature_config
         how = (takes, temperature, style, asked, by_hand, number_of, config)

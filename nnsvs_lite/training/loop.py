@@ -261,7 +261,7 @@ class Loop:
                 path = str(self.out / "tensorboard")
                 writer = stack.enter_context(SummaryWriter(path, purge_step=self._now() + 1))
             if self.updaters:
-                self.total = self.options.updates or self.epochs
+                self.total = max(1, self.options.updates or self.epochs)
                 self._shown = max(0, self._now())
                 self.began = time.monotonic(), self._shown
             # The first test is of what has learnt nothing: it shows what the rest is worth.

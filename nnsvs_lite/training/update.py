@@ -61,7 +61,7 @@ class Updater:
         made = optimizer(self.parameters, lr=options.lr, weight_decay=options.weight_decay)
         self.optimizer = fabric.setup_optimizers(made)
         self._weights: list[Tensor] = []
-        self._norms: list[Tensor] = []
+        self._norms: tuple[Tensor, int] | None = None
 
     def add(self, loss: Tensor, weight: Tensor) -> None:
         """Takes up the gradient of ``loss``, a mean over ``weight`` units; other parameters get none."""
@@ -73,9 +73,9 @@ class Updater:
 
     def watched(self) -> dict[str, float]:
         """The learning rate, and the mean norm of gradients, before clipping, since this was last asked."""
-        norms, self._norms = self._norms, []
+        norms, self._norms = self._norms, None
         rate = {"learning_rate": self.optimizer.param_groups[0]["lr"]}
-        return rate | ({"gradient_norm": float(torch.stack(norms).mean())} if norms else {})
+        return rate | ({} if norms is None else {"gradient_norm": float(norms[0]) / norms[1]})
 
     def step(self, step: int, progress: float) -> None:
         if self.fabric.world_size > 1:
@@ -87,7 +87,8 @@ class Updater:
             group["lr"] = self.schedule(step, progress)
         # The loop finds losses that are not finite; half precision skips such a step.
         norm = {"max_norm": self.clip or math.inf, "error_if_nonfinite": False}
-        self._norms.append(self.fabric.clip_gradients(nn.Module(), self.optimizer, **norm).detach())
+        now = self.fabric.clip_gradients(nn.Module(), self.optimizer, **norm).detach()
+        self._norms = (now, 1) if self._norms is None else (self._norms[0] + now, self._norms[1] + 1)
         self.optimizer.step()
         self.optimizer.zero_grad()
         self._weights = []

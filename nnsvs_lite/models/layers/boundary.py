@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.layers.conv import MaskedConv1d
 from nnsvs_lite.models.layers.diffusion import Path, step_embedding
 
@@ -63,11 +64,13 @@ def marks(path: Path) -> Tensor:
 
 
 def find_depth(path: Path, draw: Callable[[int], Pair], items: Sequence[Pair], steps: int, dim: int) -> float:
-    """The depth of shallow diffusion, 0 to 1, by a predictor that is trained for it and then forgotten.
+    """The depth of shallow diffusion, over 0 to 1, by a predictor that is trained for it and then forgotten.
 
     Args:
         draw: a batch for a step of training. items: what the boundary is of. steps: of training.
         dim: of the frames.
+
+    Raises DataError where the predictor tells nothing apart, as one does that has not learnt yet.
     """
     judge, at = BoundaryPredictor(dim), marks(path)
     optimizer = torch.optim.AdamW(judge.parameters(), lr=1e-3)
@@ -81,7 +84,11 @@ def find_depth(path: Path, draw: Callable[[int], Pair], items: Sequence[Pair], s
         optimizer.step()
         schedule.step()
         optimizer.zero_grad()
-    return boundary(path, judge.eval(), items)
+    found = boundary(path, judge.eval(), items)
+    if found < 1.5 / GRID:
+        told = f"a predictor of {steps} steps tells nothing apart; give it more, or state a depth"
+        raise DataError(told, "boundary")
+    return found
 
 
 @torch.no_grad()
@@ -96,5 +103,6 @@ def boundary(path: Path, judge: Callable[[Tensor, Tensor, Tensor], Tensor], item
             noisy = (path.q_sample(x, t, torch.randn_like(x)) for x in (true, made))
             real, other = (torch.sigmoid(judge(x, path.clock(t), mask)) for x in noisy)
             apart.append((real - other).abs())
-        found += [first_alike(row) / GRID for row in torch.stack(apart, dim=1)]
+        # The first mark is a depth of 1 / GRID; where none is alike, it is all the way.
+        found += [min(first_alike(row) + 1, GRID) / GRID for row in torch.stack(apart, dim=1)]
     return sum(found) / max(len(found), 1)
