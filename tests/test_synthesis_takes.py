@@ -1,5 +1,7 @@
 """Takes and retakes: a locked note stays as it is, to the bit."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,7 @@ from nnsvs_lite.models.base import AcousticModel
 from nnsvs_lite.models.batch import Batch, collate, note_seeds
 from nnsvs_lite.models.layers.conv import smooth
 from nnsvs_lite.models.layers.expand import sum_by_note
-from nnsvs_lite.models.layers.noise import note_noise
+from nnsvs_lite.models.layers.noise import frame_noise, note_noise
 from nnsvs_lite.score import Note, Score
 from nnsvs_lite.score.phonemize import attach_phones
 from nnsvs_lite.synthesis import singer as singer_module
@@ -44,8 +46,18 @@ class Chance(AcousticModel):
         return out | {"vuv": torch.sigmoid(out["vuv"]), "lf0": 5.5 + 0.1 * out["lf0"]}
 
 
-@pytest.fixture(scope="module")
-def singer(spec) -> Singer:
+class FrameChance(AcousticModel):
+    """Noise of each frame, as of spectra that are made from it."""
+
+    def infer(self, batch: Batch) -> dict[str, torch.Tensor]:
+        return {
+            name: frame_noise(batch.frame_lengths, batch.max_frames, size, batch.seeds)
+            for name, size in self.spec.streams.items()
+        }
+
+
+@pytest.fixture(scope="module", params=[Chance])
+def singer(request, spec) -> Singer:
     """One that draws all by chance; nothing is vocoded."""
     rules = (build(ROOT / f"conf/{family}/rule.yaml", spec) for family in ("timelag", "duration"))
     with pytest.MonkeyPatch.context() as patch:
@@ -54,7 +66,7 @@ def singer(spec) -> Singer:
             "waveforms_in_turn",
             lambda vocoder, phrases, seed: [np.zeros(len(streams["lf0"]) * 120) for streams in phrases],
         )
-        yield Singer(*rules, Chance(spec))
+        yield Singer(*rules, request.param(spec))
 
 
 def frames_of(song, stream: str, note: int) -> list[np.ndarray]:
@@ -93,6 +105,19 @@ def test_a_second_retake_leaves_the_first(singer):
     assert [note for note in range(len(SCORE.notes)) if not same(one, two, note)] == [3]
     again = singer.sing(SCORE, retake=[([2], 11), ([3], 12)])
     assert all(same(two, again, note) for note in range(len(SCORE.notes)))
+
+
+@pytest.mark.parametrize("singer", [FrameChance], indirect=True)
+def test_a_phrase_before_it_leaves_a_phrase_its_noise(singer):
+    """Notes that keep their numbers keep what chance gave them, wherever they stand."""
+    shift, count = SCORE.notes[-1].end, len(SCORE.notes)
+    moved = tuple(replace(n, start=n.start + shift, end=n.end + shift) for n in SCORE.notes)
+    twice = replace(SCORE, notes=SCORE.notes + moved)
+    first = singer.sing(SCORE).phrases
+    other = singer.sing(twice, numbers=[*range(100, 100 + count), *range(count)]).phrases
+    np.testing.assert_array_equal(first[-1].streams["mgc"], other[-1].streams["mgc"])
+    assert other[-1].first_note == first[-1].first_note + count
+    assert not np.array_equal(first[0].streams["mgc"][:50], first[1].streams["mgc"][:50])
 
 
 def test_seeds_give_takes_and_temperature_their_distance(singer):
