@@ -8,6 +8,7 @@ import pytest
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.atomic import read_summed, write_summed
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.io.tables import ArkRef, FeatureReader
 from nnsvs_lite.models.config import TrainingOptions
 from nnsvs_lite.training.data import DumpDataset, balanced, epoch_batches, pack
 from nnsvs_lite.training.update import learning_rate
@@ -104,6 +105,40 @@ def test_tables_that_disagree_are_refused(copy):
     scp.write_text("".join(lines[1:]))
     with pytest.raises(DataError, match="'toy_train000' is not in both mgc.scp and phone_context.scp"):
         DumpDataset(copy, "train", Spec.read(copy), streams=True)
+
+
+@pytest.mark.parametrize("given", [{"score": True}, {"score": False, "streams": ("lf0",)}])
+def test_lengths_are_those_of_a_table_and_nothing_else_is_read_for_them(copy, monkeypatch, given):
+    spec, loaded = Spec.read(copy), []
+    load = ArkRef.load
+    monkeypatch.setattr(ArkRef, "load", lambda ref, *a: loaded.append(ref) or load(ref, *a))
+    data = DumpDataset(copy, "train", spec, **given)
+    assert loaded == []
+    assert data.frames == [len(FeatureReader(copy / "train" / "mgc.scp")[utt]) for utt in data.utts]
+    lengths = copy / "train" / "utt2num_frames"
+    lines = lengths.read_text().splitlines()
+    lengths.write_text("\n".join(lines[2:]) + "\n")
+    assert DumpDataset(copy, "train", spec, **given).frames == data.frames, (
+        "of a table without all utterances"
+    )
+    lengths.unlink()
+    assert DumpDataset(copy, "train", spec, **given).frames == data.frames, "of a dump without the table"
+
+
+def test_lengths_that_are_not_those_of_the_features_are_refused(copy):
+    lengths, spec = copy / "train" / "utt2num_frames", Spec.read(copy)
+    name, frames = lengths.read_text().splitlines()[0].split()
+    lengths.write_text(lengths.read_text().replace(f"{name} {frames}", f"{name} {int(frames) + 1}"))
+    data, sung = (DumpDataset(copy, "train", spec, score=score, streams=("lf0",)) for score in (True, False))
+    for one, table in ((data, "duration"), (sung, "lf0")):
+        what = (
+            f"{name}: {table} has {frames} frames, utt2num_frames says {int(frames) + 1}: run stage 2 again"
+        )
+        with pytest.raises(DataError, match=what):
+            one[0]
+    lengths.write_text(f"{name} many\n")
+    with pytest.raises(DataError, match=f"utt2num_frames: {name} has 'many' frames, a number is needed"):
+        DumpDataset(copy, "train", spec)
 
 
 def test_missing_and_empty_sets_are_refused(copy):

@@ -19,7 +19,7 @@ import numpy as np
 
 from nnsvs_lite.corpus.datadir import DataDir, audio_files
 from nnsvs_lite.features.config import FeatureConfig
-from nnsvs_lite.features.spec import SCORE_TABLES, Spec, current_phones
+from nnsvs_lite.features.spec import LENGTHS, SCORE_TABLES, Spec, current_phones
 from nnsvs_lite.io.atomic import atomic_dir, read_json, write_json
 from nnsvs_lite.io.done import Done, digest
 from nnsvs_lite.io.errors import DataError
@@ -69,7 +69,7 @@ class Extraction:
             )
         return data
 
-    @property
+    @cached_property
     def blocks(self) -> list[list[str]]:
         """Utterances of each block, in order."""
         utts = self.data.utts
@@ -155,8 +155,10 @@ class Extraction:
         done.clear()
         for leftover in self.out.glob(".*.tmp*"):
             leftover.unlink()
-        write_features(self.out, self.names, self._merged(spec))
+        frames: dict[str, str] = {}
+        write_features(self.out, self.names, self._merged(spec, frames))
         tables = {
+            LENGTHS: frames,
             "utt2spk": self.data.utt2spk,
             "utt2lang": {utt: s.lang for utt, s in self.data.scores.items()},
             "score": {utt: s.to_json() for utt, s in self.data.scores.items()},
@@ -179,12 +181,14 @@ class Extraction:
         shutil.rmtree(self.out / ".shards", ignore_errors=True)
         return merged
 
-    def _merged(self, spec: Spec) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
+    def _merged(self, spec: Spec, frames: dict[str, str]) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
+        """All utterances of all blocks; ``frames`` gets their lengths."""
         for block, utts in enumerate(self.blocks):
             readers = {name: FeatureReader(self.folder(block) / f"{name}.scp") for name in self.names}
             for utt in utts:
                 value = {name: reader[utt] for name, reader in readers.items()}
                 check_lengths(value, spec, self.data.scores[utt].lang, f"{self.out}: {utt}")
+                frames[utt] = str(int(value["duration"].sum()))
                 yield utt, value
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from nnsvs_lite.corpus.datadir import DataDir
-from nnsvs_lite.features.spec import Spec
+from nnsvs_lite.features.spec import LENGTHS, Spec
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.tables import FeatureReader, read_table
 from nnsvs_lite.models.batch import Batch, Example, ScoreExample, collate
@@ -20,8 +20,9 @@ _CONTEXT = ("note_context", "phone_context", "note_index", "note_time")
 class DumpDataset(Sequence[Example]):
     """The utterances of one set of a dump dir.
 
-    Lengths come from the durations, or without them from the first stream; nothing else is read before it is
-    needed. Features are kept in memory up to ``cache`` bytes in all, recordings are not.
+    Lengths come from ``utt2num_frames``, and for utterances that it lacks from their durations, or without them
+    from the first stream; nothing else is read before it is needed. Features are kept in memory up to ``cache``
+    bytes in all, recordings are not.
 
     Args:
         dump: the dump dir. subset: the set's name. spec: names the streams.
@@ -32,8 +33,8 @@ class DumpDataset(Sequence[Example]):
             features are analysed; resampled as for the analysis.
         spectra_from: a decode dir of the set, whose spectra take the place of the recordings' own.
 
-    Raises DataError where the set is missing, empty, or its tables hold different ids; and on access, where a
-    recording is missing or too short.
+    Raises DataError where the set is missing, empty, or its tables hold different ids; and on access, where an
+    utterance has another length than was stated, or a recording is missing or too short.
     """
 
     def __init__(
@@ -78,14 +79,19 @@ class DumpDataset(Sequence[Example]):
             unknown = next((u for u in self.utts if languages.get(u) not in spec.codes), None)
             if unknown:
                 raise DataError(f"no language of {spec.codes} for {unknown!r}", folder / "utt2lang")
-        self.frames = [0] * len(self.utts)
-        if timing:
-            self.frames = [int(self._readers["duration"][utt].sum()) for utt in self.utts]
-        elif not score:
-            lengths = FeatureReader(folder / f"{first}.scp")
-            self.frames = [len(lengths[utt]) for utt in self.utts]
+        self._sized = timing or not score
+        self.frames = self._lengths("duration" if timing else first) if self._sized else [0] * len(self.utts)
         self._cache: dict[int, Example] = {}
         self._room = cache
+
+    def _lengths(self, name: str) -> list[int]:
+        """Frames of all utterances, as stated, or else by the table ``name``."""
+        path = self.folder / LENGTHS
+        stated = read_table(path) if path.exists() else {}
+        if wrong := next((u for u, n in stated.items() if not (n.isascii() and n.isdigit())), None):
+            raise DataError(f"{wrong} has {stated[wrong]!r} frames, a number is needed", path)
+        table = FeatureReader(self.folder / f"{name}.scp") if set(self.utts) - set(stated) else {}
+        return [int(stated[utt]) if utt in stated else _rows(name, table[utt]) for utt in self.utts]
 
     def __len__(self) -> int:
         return len(self.utts)
@@ -109,12 +115,12 @@ class DumpDataset(Sequence[Example]):
         utt = self.utts[index]
         arrays = {name: reader[utt] for name, reader in self._readers.items()}
         streams = {name: arrays[name] for name in self._streams}
-        for name, values in streams.items():
-            if self._spectra_from and len(values) != self.frames[index]:
-                what = (
-                    f"{utt}: {name} has {len(values)} frames, the recording's features {self.frames[index]}"
-                )
-                raise DataError(f"{what}: decode with --true-times", self._spectra_from)
+        for name in ("duration", *streams) if self._sized else ():
+            if name in arrays and (rows := _rows(name, arrays[name])) != self.frames[index]:
+                given, count = self._readers[name].scp.parent, self.frames[index]
+                needed = f"the recording's features {count}: decode with --true-times"
+                needed = f"{LENGTHS} says {count}: run stage 2 again" if given == self.folder else needed
+                raise DataError(f"{utt}: {name} has {rows} frames, {needed}", given)
         language = self._language[utt]
         score = self._score_example(arrays, self.spec.codes[language]) if self._score else None
         example = Example(utt, score, streams, self.singers[utt], language)
@@ -171,6 +177,11 @@ def read_batch(indices: Sequence[int], data: Sequence[Example], frame_shift: flo
         return error
 
 
+def _rows(name: str, values: np.ndarray) -> int:
+    """Frames that a table's values of an utterance stand for."""
+    return int(values.sum()) if name == "duration" else len(values)
+
+
 def _indices(table: Path, utts: Sequence[str], known: Sequence[str]) -> dict[str, int]:
     """Places in a list of names of what a table gives for each utterance; 0 without a table."""
     names = read_table(table) if table.exists() else {}
@@ -185,7 +196,9 @@ def balanced(singers: Sequence[int], lengths: Sequence[int], strength: float) ->
         strength: 0 leaves all items as they are; at 1 every singer is heard about as long as
             the one with the most data; between, the factor is taken to that power.
     """
-    total = {s: sum(n for n, other in zip(lengths, singers) if other == s) for s in set(singers)}
+    total = dict.fromkeys(singers, 0)
+    for singer, length in zip(singers, lengths):
+        total[singer] += length
     most = max(total.values())
     times = {s: max(1, round((most / max(own, 1)) ** strength)) for s, own in total.items()}
     return [i for i, s in enumerate(singers) for _ in range(times[s])]
