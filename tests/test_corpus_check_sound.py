@@ -11,8 +11,9 @@ import soundfile
 from align_corpus import RATE, random_score, sing
 
 from nnsvs_lite.bin.main import main
+from nnsvs_lite.corpus import check_sets as sets
 from nnsvs_lite.corpus.check_sets import NAMED, check_sets
-from nnsvs_lite.corpus.check_sound import listen
+from nnsvs_lite.corpus.check_sound import Heard, listen
 from nnsvs_lite.corpus.datadir import DataDir
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.score.types import Score
@@ -192,6 +193,34 @@ def test_one_recording_under_two_ids_is_found(sound, tmp_path, name, other):
         [f"toy_900: sounds the same as train/{UTT}"],
         [f"{UTT}: sounds the same as eval/toy_900"],
     )
+
+
+def test_copies_are_found_as_by_comparing_all_with_all_and_equal_ones_are_compared_once(
+    tmp_path, monkeypatch
+):
+    rng, count, heard = np.random.default_rng(0), 300, {}
+    originals = [np.abs(np.cumsum(rng.normal(size=400))).astype(np.float32) for _ in range(20)]
+    for k in range(count):
+        x = originals[k % 20]
+        x = {0: x, 1: x[5:], 2: x + rng.uniform(0, 0.01, 400).astype(np.float32)}.get(k // 20 % 5, x)
+        heard[f"toy_{k:03d}"] = np.ones(400, np.float32) if k % 7 == 3 else x
+    data = DataDir(tmp_path / "data", dict.fromkeys(heard, tmp_path / "a.wav"), dict.fromkeys(heard, "toy"))
+    data.segments = {utt: ("toy_000", 10.0 * i, 10.0 * i + 9) for i, utt in enumerate(heard)}
+    data.write()
+    monkeypatch.setattr(sets, "listen", lambda data, utt: Heard(loudness=heard[utt]))
+    monkeypatch.setattr(sets, "NAMED", count)
+    compared, like = [], sets._likeness
+    monkeypatch.setattr(sets, "_likeness", lambda a, b: compared.append(1) or like(a, b))
+    found = [fault.what for fault in check_sets([data.path])]
+    keys = {utt: sets._fluctuation(loudness) for utt, loudness in heard.items()}
+    expected = []
+    for i, utt in enumerate(heard):
+        near = (u for u in list(heard)[:i] if keys[u] @ keys[utt] > 0.985)
+        if other := next((u for u in near if like(heard[utt], heard[u]) > 0.98), None):
+            expected.append(f"{utt}: sounds the same as data/{other}")
+    assert found == expected
+    assert len(found) > 200
+    assert len(compared) < 3 * count
 
 
 def test_what_two_sets_share_is_found(sound, tmp_path):

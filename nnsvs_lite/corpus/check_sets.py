@@ -24,6 +24,7 @@ _OFFSET = 0.08  # seconds; reconciled corpora stay below
 _OVERLAP = 0.2  # seconds
 _PHRASE = 6  # notes that make a phrase to be known again
 _LIKELY, _SAME = 0.985, 0.98
+_ROWS = 256  # compared at once
 _RATES = np.arange(0.25, 16, 0.25)  # Hz
 
 
@@ -134,15 +135,33 @@ def _phrases(utts: Sequence[_Utterance]) -> Iterator[Finding]:
 def _copies(utts: Sequence[_Utterance]) -> Iterator[Finding]:
     """Recordings that sound the same: louder, resampled, trimmed or with noise, but no other take."""
     utts = [utt for utt in utts if len(utt.heard.loudness) > 1]
-    if len(utts) < 2:
-        return
-    # How loudness fluctuates, wherever it starts: nearly equal in copies, and quickly compared.
-    keys = np.array([_fluctuation(utt.heard.loudness) for utt in utts], np.float32)
-    for i, utt in enumerate(utts):
-        for j in np.flatnonzero(keys[:i] @ keys[i] > _LIKELY):
-            if _likeness(utt.heard.loudness, utts[j].heard.loudness) > _SAME:
-                yield "one recording twice", utt, f"sounds the same as {utts[j]}"
-                break
+    # Those with the very same loudness are compared with others once.
+    groups: dict[bytes, list[_Utterance]] = defaultdict(list)
+    for utt in utts:
+        groups[utt.heard.loudness.tobytes()].append(utt)
+    firsts = [group[0] for group in groups.values()]
+    earlier = dict(zip(groups, _first_alike([utt.heard.loudness for utt in firsts])))
+    for utt in utts:
+        loudness = utt.heard.loudness
+        first, number = groups[loudness.tobytes()][0], earlier[loudness.tobytes()]
+        other = first if number is None else firsts[number]
+        # A loudness that never changes is not even like itself.
+        if other is not utt and (other is not first or _likeness(loudness, loudness) > _SAME):
+            yield "one recording twice", utt, f"sounds the same as {other}"
+
+
+def _first_alike(loudnesses: Sequence[np.ndarray]) -> Iterator[int | None]:
+    """Of each loudness the first one before it that is the same but for level, noise and ends, if any.
+
+    How loudness fluctuates, wherever it starts, is nearly equal in copies, and quickly compared: products of
+    matrices, which for as many utterances as there are take less time by far than listening to them.
+    """
+    keys = np.array([_fluctuation(loudness) for loudness in loudnesses], np.float32)
+    for start in range(0, len(keys), _ROWS):
+        likely = keys[start : start + _ROWS] @ keys[: start + _ROWS].T > _LIKELY
+        for i, row in enumerate(likely, start):
+            near = np.flatnonzero(row[:i])
+            yield next((int(j) for j in near if _likeness(loudnesses[i], loudnesses[j]) > _SAME), None)
 
 
 def _fluctuation(loudness: np.ndarray) -> np.ndarray:

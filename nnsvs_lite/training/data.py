@@ -20,9 +20,9 @@ _CONTEXT = ("note_context", "phone_context", "note_index", "note_time")
 class DumpDataset(Sequence[Example]):
     """The utterances of one set of a dump dir.
 
-    Lengths come from ``utt2num_frames``, and for utterances that it lacks from their durations, or without them
-    from the first stream; nothing else is read before it is needed. Features are kept in memory up to ``cache``
-    bytes in all, recordings are not.
+    Lengths come from ``utt2num_frames``, and for utterances that it lacks from their durations, or without
+    them from the first stream; nothing else is read before it is needed. Features are kept in memory up to
+    ``cache`` bytes in all, recordings are not.
 
     Args:
         dump: the dump dir. subset: the set's name. spec: names the streams.
@@ -33,8 +33,8 @@ class DumpDataset(Sequence[Example]):
             features are analysed; resampled as for the analysis.
         spectra_from: a decode dir of the set, whose spectra take the place of the recordings' own.
 
-    Raises DataError where the set is missing, empty, or its tables hold different ids; and on access, where an
-    utterance has another length than was stated, or a recording is missing or too short.
+    Raises DataError where the set is missing, empty, or its tables hold different ids; and on access, where
+    an utterance has another length than was stated, or a recording is missing or too short.
     """
 
     def __init__(
