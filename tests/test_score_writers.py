@@ -3,14 +3,17 @@
 import dataclasses
 from fractions import Fraction
 
+import numpy as np
 import pytest
 import scorefiles
+import yaml
 
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.leftout import listening, strictly
-from nnsvs_lite.score.formats.readers import read_score
+from nnsvs_lite.score.drawn import STEP, Drawn
+from nnsvs_lite.score.formats.readers import read_score, read_tracks
 from nnsvs_lite.score.formats.writers import WRITERS, convert, score_bytes, write_score
-from nnsvs_lite.score.formats.written import Written
+from nnsvs_lite.score.formats.written import Written, thinned
 
 THIRD, FIFTH = Fraction(1, 3), Fraction(2, 5)
 TUNES = {
@@ -141,6 +144,69 @@ def test_a_project_is_converted_with_all_its_tracks(tmp_path):
     named = (tmp_path / "two.svp").read_text().replace('"Track 1"', '"3"')
     (tmp_path / "named.svp").write_text(named)
     assert len(convert(tmp_path / "named.svp", tmp_path / "named.ustx")) == 2
+
+
+def test_a_project_is_read_once_for_all_its_tracks(tmp_path, monkeypatch):
+    write_score(tmp_path / "three.ustx", [song(tmp_path)] * 3)
+    calls = []
+    monkeypatch.setattr(
+        yaml, "parse", lambda *args, parse=yaml.parse, **more: calls.append(1) or parse(*args, **more)
+    )
+    assert len(convert(tmp_path / "three.ustx", tmp_path / "three.svp")) == 3
+    assert len(calls) == 1
+
+
+def choir(folder, size, minutes):
+    """Scores with a wavering pitch drawn on all notes but those of every other bar, and loudness."""
+    beats = minutes * 120
+    tune = scorefiles.tune(", ".join(f"{60 + i % 7} 1 {'かきくけこ'[i % 5]}" for i in range(beats)))
+    (folder / "one.ustx").write_bytes(scorefiles.ustx(tune))
+    score = read_score(folder / "one.ustx", phones=False)
+    time = np.arange(round(score.duration / STEP) + 1) * STEP
+    note = np.minimum((time * 2 + 1e-6).astype(int), beats - 1)
+    rng, parts = np.random.default_rng(0), []
+    for number in range(size):
+        wave, change = (np.convolve(rng.normal(size=len(time)), np.hanning(9), "same") / 3 for _ in range(2))
+        pitch = np.where(note % 8 < 4, 60 + note % 7 + 0.3 * wave + np.sin(35 * time), np.nan)
+        drawn = Drawn(pitch, {"loudness_change": -6 + change})
+        parts.append(dataclasses.replace(score, title=f"Voice {number}", drawn=drawn))
+    edge = np.abs((time * 2 + 0.5) % 1 - 0.5) / 2 < STEP + 1e-6
+    return parts, ~edge
+
+
+@pytest.mark.parametrize(
+    ("size", "minutes"), [(2, 1), pytest.param(16, 3, marks=pytest.mark.slow)], ids=["small", "large"]
+)
+def test_a_drawn_choir_comes_back(tmp_path, size, minutes):
+    """Written as USTX, then as SVP. A jagged curve's corners are rounded off by steps of 5 ticks."""
+    parts, inside = choir(tmp_path, size, minutes)
+    write_score(tmp_path / "a.ustx", parts)
+    assert len(convert(tmp_path / "a.ustx", tmp_path / "b.svp")) == size
+    again = read_tracks(tmp_path / "b.svp", phones=False)
+    assert len(again) == size
+    for part, found in zip(parts, again):
+        assert rows(found) == rows(part)
+        known, pitch = part.drawn.pitch[inside], found.drawn.pitch[inside]
+        assert (np.isfinite(pitch) == np.isfinite(known)).all()
+        off = np.abs(pitch - known)
+        assert np.nanmax(off) < 0.2 and np.nanmedian(off) < 0.02
+        loud = found.drawn.curves["loudness_change"] - part.drawn.curves["loudness_change"]
+        assert np.abs(loud[:-1]).max() < 0.4 and np.median(np.abs(loud)) < 0.1
+
+
+def test_lines_through_few_points_pass_all_of_them():
+    rng = np.random.default_rng(1)
+    xs = np.cumsum(rng.integers(1, 9, 5000))
+    ys = (100 * np.sin(xs / 50) + rng.normal(size=5000)).round(1)
+    ys[1000:2000] = 0
+    for off in (0.05, 0.5, 5.0):
+        kept, heights = thinned(xs, ys, off)
+        line = np.interp(xs, kept, heights)
+        assert np.abs(line - ys).max() <= off + 1e-9
+        assert (line[1000:2000] == 0).all()
+    assert len(kept) < 1000
+    assert thinned(xs[:1], ys[:1], 1.0) == ([xs[0]], [ys[0]])
+    assert thinned(xs[:0], ys[:0], 1.0) == ([], [])
 
 
 @pytest.mark.parametrize(

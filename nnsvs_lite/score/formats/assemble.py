@@ -258,15 +258,11 @@ def _with_rests(notes: Iterable[Sung], timeline: Timeline) -> list[Sung]:
     return rows
 
 
-class NoPart(DataError):
-    """There is no part of the number or name that was asked for."""
-
-
 def choose_part(part: int | str | None, names: Sequence[str], lyrics: Sequence[int]) -> int:
     """Index of the part asked for by number from 1 or name; else the first with a quarter of the most lyrics.
 
     ``names`` are those of the parts with notes, ``lyrics`` how many lyrics each of them has.
-    Raises NoPart where there is no such part; names those there are.
+    Raises DataError where there is no such part; names those there are.
     """
     if not names:
         raise DataError("the score is empty: it has no notes")
@@ -279,4 +275,4 @@ def choose_part(part: int | str | None, names: Sequence[str], lyrics: Sequence[i
     if text in names and not isinstance(part, int):
         return names.index(text)
     known = ", ".join(f"{i} {name}".strip() for i, name in enumerate(names[:20], 1))
-    raise NoPart(f"no part {text!r}{nearest(text, names)}; there are: {known}")
+    raise DataError(f"no part {text!r}{nearest(text, names)}; there are: {known}")

@@ -7,7 +7,8 @@ from nnsvs_lite.io.errors import DataError
 MAX_BYTES = 64 * 2**20  # of a file, and of a text unpacked from one
 MAX_TEXT_BYTES = 24 * 2**20  # of JSON or YAML, which in memory can grow to some thirty times its size
 MAX_DEPTH = 100  # elements, lists or tables within one another
-MAX_NODES = 1_000_000  # XML elements and attributes, or values of YAML, in one file
+MAX_NODES = 1_000_000  # XML elements and attributes in one file
+MAX_VALUES = 5_000_000  # of YAML, most of them numbers of curves
 MAX_NOTES = 50_000  # of a file, or of what its repeats unfold to
 MAX_MEASURES = 5_000  # of a MusicXML part, as written
 MAX_LYRIC = 200  # characters on one note

@@ -1,7 +1,7 @@
 """What the projects of singing editors (USTX, SVP, VSQX, VPR) have in common.
 
 Each has tempi, time signatures and tracks of placed groups of notes, under names of its own.
-A reader finds where these lie, says what is special, and leaves the rest to :func:`sing_project`.
+A reader finds where these lie, says what is special, and leaves the rest to :func:`read_project`.
 """
 
 import itertools
@@ -19,6 +19,7 @@ from nnsvs_lite.score.drawn import Canvas
 from nnsvs_lite.score.formats.assemble import Sung, assemble, bar_positions, choose_part, timeline_of
 from nnsvs_lite.score.formats.limits import checked_count
 from nnsvs_lite.score.formats.rawfile import get_number, get_rows, get_text
+from nnsvs_lite.score.timeline import Timeline
 from nnsvs_lite.score.types import Score
 
 _SHOWN = 12
@@ -65,30 +66,61 @@ Draw = Callable[[Canvas, Sequence[Laid]], None]
 """Lays the curves of a track's groups out on a canvas."""
 
 
-def sing_project(
+class Voice(NamedTuple):
+    """A track with notes."""
+
+    name: str
+    notes: list[Sung]
+    laid: list[Laid]
+
+
+class Project(NamedTuple):
+    """A file that was read; each of its voices can be had as a score."""
+
+    names: Names
+    timeline: Timeline
+    voices: list[Voice]
+    lang: str
+    title: str
+    draw: Draw
+
+    def score(self, part: int | str | None = None) -> Score:
+        """One voice: number from 1 or name of its track, the first with lyrics if not given; phones are
+        attached later.
+
+        Raises DataError where there is no such track, or its notes are not one voice.
+        """
+        counts = [sum(bool(note.lyric) for note in voice.notes) for voice in self.voices]
+        _, notes, laid = self.voices[choose_part(part, [voice.name for voice in self.voices], counts)]
+        name_tuning(self.names, {id(row.group.source): row.group.source for row in laid}.values())
+        score = assemble(notes, self.timeline, lang=self.lang, title=self.title)
+        canvas = Canvas(self.timeline, score.duration)
+        self.draw(canvas, laid)
+        return replace(score, drawn=canvas.drawn())
+
+
+def read_project(
     names: Names,
     tempi: Sequence[dict[str, Any]],
     metres: Sequence[dict[str, Any]],
     tracks: Sequence[tuple[Any, Sequence[Group]]],
     *,
-    part: int | str | None,
     lang: str,
+    draw: Draw,
     title: Any = "",
     lyric: Callable[[str], str | None] = lambda text: text,
     skipped: int = 0,
-    draw: Draw | None = None,
-) -> Score:
-    """The score of one track.
+) -> Project:
+    """The voices of an editor's project.
 
     Args:
         tempi, metres: one table each.
         tracks: name and groups of each; those without notes are none.
-        part: number from 1 or name of the track; the first with lyrics if not given.
+        draw: lays out the format's curves.
         lyric: what is sung of a lyric; None for a rest.
         skipped: bars before the piece.
-        draw: what draws the format's curves.
 
-    Raises DataError where a number is missing or absurd, or the notes are not one voice.
+    Raises DataError where a number is missing or absurd.
     """
 
     def quarters(value: Any, what: str) -> Fraction:
@@ -109,7 +141,7 @@ def sing_project(
         tempo_unit=names.tempo_unit,
     )
     start, length, pitch, text = names.note
-    voices: list[tuple[str, list[Sung], list[Laid]]] = []
+    voices: list[Voice] = []
     for name, groups in tracks:
         notes: list[Sung] = []
         laid: list[Laid] = []
@@ -138,16 +170,8 @@ def sing_project(
                     notes.append(note)
                     laid[-1].notes.append((note, row))
         if notes:
-            voices.append((get_text(name), notes, laid))
-    counts = [sum(bool(note.lyric) for note in notes) for _, notes, _ in voices]
-    _, notes, laid = voices[choose_part(part, [name for name, _, _ in voices], counts)]
-    name_tuning(names, {id(row.group.source): row.group.source for row in laid}.values())
-    score = assemble(notes, timeline, lang=lang, title=get_text(title))
-    if draw is None:
-        return score
-    canvas = Canvas(timeline, score.duration)
-    draw(canvas, laid)
-    return replace(score, drawn=canvas.drawn())
+            voices.append(Voice(get_text(name), notes, laid))
+    return Project(names, timeline, voices, lang, get_text(title), draw)
 
 
 def name_tuning(names: Names, parts: Iterable[Any]) -> None:

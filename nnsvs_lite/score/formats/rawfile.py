@@ -6,7 +6,7 @@ import math
 import os
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -16,9 +16,9 @@ from nnsvs_lite.score.formats.limits import (
     MAX_BYTES,
     MAX_DEPTH,
     MAX_LYRIC,
-    MAX_NODES,
     MAX_NOTES,
     MAX_TEXT_BYTES,
+    MAX_VALUES,
 )
 
 LEGACY_ENCODINGS = {"ja": ("cp932",), "zh": ("gb18030", "big5"), "yue": ("big5hkscs",), "ko": ("cp949",)}
@@ -140,28 +140,31 @@ def parse_yaml(text: str) -> Any:
 
 def _build(yaml: Any, events: Any) -> Any:
     """The value that a stream of parser events describes."""
+
+    def refuse(event: Any, reason: str) -> NoReturn:
+        raise DataError(f"line {event.start_mark.line + 1}: refused: {reason}")
+
     # Items of the open collections (keys and values of a table in turn); the outermost has the result.
     stack: list[list[Any]] = [[]]
     for count, event in enumerate(events):
-        place = f"line {event.start_mark.line + 1}"
-        tag = getattr(event, "tag", None)
-        if count > MAX_NODES:
-            raise DataError(f"{place}: refused: more than {MAX_NODES} values")
-        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-            raise DataError(f"{place}: refused: it has an alias or anchor, which scores do not need")
-        if isinstance(event, yaml.NodeEvent) and tag not in (None, "!"):
-            raise DataError(f"{place}: refused: it has a tag ({tag[:40]}), which scores do not need")
-        if isinstance(event, yaml.ScalarEvent):
+        kind = type(event)
+        if count > MAX_VALUES:
+            refuse(event, f"more than {MAX_VALUES} values")
+        if kind is yaml.AliasEvent or getattr(event, "anchor", None):
+            refuse(event, "it has an alias or anchor, which scores do not need")
+        if (tag := getattr(event, "tag", None)) not in (None, "!"):
+            refuse(event, f"it has a tag ({tag[:40]}), which scores do not need")
+        if kind is yaml.ScalarEvent:
             stack[-1].append(event.value)
         elif isinstance(event, yaml.CollectionStartEvent):
             stack.append([])
             if len(stack) > MAX_DEPTH:
-                raise DataError(f"{place}: refused: its values are nested more than {MAX_DEPTH} deep")
+                refuse(event, f"its values are nested more than {MAX_DEPTH} deep")
         elif isinstance(event, yaml.CollectionEndEvent):
             items = stack.pop()
             if isinstance(event, yaml.MappingEndEvent):
                 if not all(isinstance(key, str) for key in items[::2]):
-                    raise DataError(f"{place}: a table's key is not a word")
+                    raise DataError(f"line {event.start_mark.line + 1}: a table's key is not a word")
                 items = dict(zip(items[::2], items[1::2]))
             stack[-1].append(items)
         elif isinstance(event, yaml.DocumentEndEvent):

@@ -1,19 +1,21 @@
 """One door for every score format: the reader is picked by the file name's suffix."""
 
+import contextlib
 import inspect
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from nnsvs_lite.io.errors import DataError, nearest
-from nnsvs_lite.io.leftout import reading
+from nnsvs_lite.io.leftout import STRICT, left_out, reading
 from nnsvs_lite.score.formats.diffsinger import read_ds
 from nnsvs_lite.score.formats.htslabel import read_label
 from nnsvs_lite.score.formats.limits import MAX_LYRIC
 from nnsvs_lite.score.formats.midi import read_midi
 from nnsvs_lite.score.formats.musicxml import read_musicxml
+from nnsvs_lite.score.formats.projects import Project
 from nnsvs_lite.score.formats.svp import read_svp
 from nnsvs_lite.score.formats.ust import read_ust
 from nnsvs_lite.score.formats.ustx import read_ustx
@@ -22,22 +24,32 @@ from nnsvs_lite.score.languages import get_language
 from nnsvs_lite.score.phonemize import attach_phones
 from nnsvs_lite.score.types import Score, joined_rests
 
-READERS: dict[str, tuple[str, Callable[..., Score]]] = {
-    **dict.fromkeys((".musicxml", ".xml", ".mxl"), ("MusicXML", read_musicxml)),
-    **dict.fromkeys((".mid", ".midi", ".kar"), ("MIDI", read_midi)),
-    ".ust": ("UST", read_ust),
+PROJECTS: dict[str, tuple[str, Callable[..., Project]]] = {
     ".ustx": ("USTX", read_ustx),
     ".svp": ("SVP", read_svp),
     ".vsqx": ("VSQX", read_vsqx),
     ".vpr": ("VPR", read_vpr),
+}
+"""Formats whose parts are voices, each with lyrics of its own; as :data:`READERS`."""
+
+
+def _one_track(read: Callable[..., Project]) -> Callable[..., Score]:
+    def score(path: Path, *, lang: str, part: int | str | None = None) -> Score:
+        return read(path, lang=lang).score(part)
+
+    return score
+
+
+READERS: dict[str, tuple[str, Callable[..., Score]]] = {
+    **dict.fromkeys((".musicxml", ".xml", ".mxl"), ("MusicXML", read_musicxml)),
+    **dict.fromkeys((".mid", ".midi", ".kar"), ("MIDI", read_midi)),
+    ".ust": ("UST", read_ust),
+    **{suffix: (form, _one_track(read)) for suffix, (form, read) in PROJECTS.items()},
     ".ds": ("DiffSinger's DS", read_ds),
     **dict.fromkeys((".lab", ".full"), ("a full-context label", read_label)),
 }
 """For each suffix the format's name for people, and ``read(path, *, lang, **options)`` with the options
 it has of ``part``, ``verse``, ``voice`` and ``tempo``; faults need not name the file."""
-
-PROJECTS = (".ustx", ".svp", ".vsqx", ".vpr")
-"""Those whose parts are voices, each with lyrics of its own."""
 
 _LACKS = {
     "part": (None, "has no parts to choose from"),
@@ -76,18 +88,54 @@ def read_score(path: str | os.PathLike, *, lang: str = "ja", phones: bool = True
         value = nothing if name in has else options.pop(name, nothing)
         if value != nothing and name != "tempo":
             raise DataError(f"{name} {value!r} was asked for, but {form} {reason}", path)
+    with _named(path):
+        return _finished(read(path, lang=lang, **options), phones, path)
+
+
+def read_tracks(path: str | os.PathLike, *, lang: str = "ja", phones: bool = True) -> list[Score]:
+    """All tracks of an editor's project (:data:`PROJECTS`), each as :func:`read_score` gives it.
+
+    Those that cannot be sung are left out, with a warning. Raises DataError where none is left, or the file
+    cannot be read.
+    """
+    path = Path(path)
+    with _named(path):
+        project = PROJECTS[path.suffix.lower()][1](path, lang=lang)
+    scores: list[Score] = []
+    faults: list[DataError] = []
+    for number in range(1, max(len(project.voices), 1) + 1):
+        try:
+            with _named(path):
+                scores.append(_finished(project.score(number), phones, path))
+        except DataError as fault:
+            if STRICT.get():
+                raise
+            faults.append(fault)
+    if not scores:
+        raise faults[0]
+    left_out("tracks cannot be sung and are not written", faults)
+    return scores
+
+
+@contextlib.contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Names the file in warnings and errors."""
     try:
         with reading(path):
-            score = read(path, lang=lang, **options)
-            _check_texts(score, phones)
-            if phones and not any(note.phones for note in score.notes):
-                score = attach_phones(score, where=path)
-                score = replace(score, notes=tuple(joined_rests(score.notes)))
-            return score
+            yield
     except DataError as error:
         # What libraries say can repeat the whole of a damaged file.
         what = error.what if len(error.what) <= MAX_MESSAGE else f"{error.what[:MAX_MESSAGE]} ..."
-        raise type(error)(what, path if error.where is None else error.where) from None
+        raise DataError(what, path if error.where is None else error.where) from None
+
+
+def _finished(score: Score, phones: bool, path: Path) -> Score:
+    """With phones, if they are asked for."""
+    _check_texts(score, phones)
+    if not phones or any(note.phones for note in score.notes):
+        return score
+    score = attach_phones(score, where=path)
+    return replace(score, notes=tuple(joined_rests(score.notes)))
 
 
 def _check_texts(score: Score, phones: bool) -> None:

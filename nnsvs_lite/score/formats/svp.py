@@ -17,7 +17,7 @@ import numpy as np
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.drawn import Canvas
 from nnsvs_lite.score.formats.limits import MAX_TEXT_BYTES
-from nnsvs_lite.score.formats.projects import FORMS, Group, Laid, sing_project
+from nnsvs_lite.score.formats.projects import FORMS, Group, Laid, Project, read_project
 from nnsvs_lite.score.formats.rawfile import (
     get_dict,
     get_number,
@@ -26,13 +26,12 @@ from nnsvs_lite.score.formats.rawfile import (
     parse_json,
     read_bytes,
 )
-from nnsvs_lite.score.types import Score
 
 
-def read_svp(path: str | os.PathLike, *, lang: str = "ja", part: int | str | None = None) -> Score:
-    """One track of a Synthesizer V project; phones are attached later.
+def read_svp(path: str | os.PathLike, *, lang: str = "ja") -> Project:
+    """The tracks of a Synthesizer V project.
 
-    Raises DataError where it is no score that can be sung; names track and note.
+    Raises DataError where it is none, or damaged; names track and note.
     """
     value = parse_json(read_bytes(path, MAX_TEXT_BYTES))
     if not isinstance(value, dict) or "tracks" not in value:
@@ -44,7 +43,7 @@ def read_svp(path: str | os.PathLike, *, lang: str = "ja", part: int | str | Non
         (row.get("name"), _groups(row, library, f"track {number}"))
         for number, row in enumerate(get_rows(value["tracks"], "tracks"), 1)
     ]
-    return sing_project(FORMS["svp"], tempi, metres, tracks, part=part, lang=lang, draw=_draw)
+    return read_project(FORMS["svp"], tempi, metres, tracks, lang=lang, draw=_draw)
 
 
 def _groups(track: dict[str, Any], library: dict[str, Any], place: str) -> list[Group]:

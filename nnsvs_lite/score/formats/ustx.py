@@ -17,7 +17,7 @@ import numpy as np
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.drawn import SHAPES, Canvas
 from nnsvs_lite.score.formats.limits import MAX_TEXT_BYTES
-from nnsvs_lite.score.formats.projects import FORMS, Group, Laid, sing_project
+from nnsvs_lite.score.formats.projects import FORMS, Group, Laid, Project, read_project
 from nnsvs_lite.score.formats.rawfile import (
     decode,
     get_dict,
@@ -28,13 +28,12 @@ from nnsvs_lite.score.formats.rawfile import (
     read_bytes,
 )
 from nnsvs_lite.score.lyrics import bank_lyric
-from nnsvs_lite.score.types import Score
 
 
-def read_ustx(path: str | os.PathLike, *, lang: str = "ja", part: int | str | None = None) -> Score:
-    """One track of an OpenUtau project; phones are attached later.
+def read_ustx(path: str | os.PathLike, *, lang: str = "ja") -> Project:
+    """The tracks of an OpenUtau project.
 
-    Raises DataError where it is no score that can be sung; names track and note.
+    Raises DataError where it is none, or damaged; names track and note.
     """
 
     def sung(lyric: str) -> str | None:
@@ -55,12 +54,11 @@ def read_ustx(path: str | os.PathLike, *, lang: str = "ja", part: int | str | No
         groups.setdefault(track, []).append(Group(place, row, row.get("position", 0)))
     names = [row.get("track_name") for row in get_rows(value.get("tracks"), "tracks")]
     tracks = [(names[i] if i < len(names) else "", found) for i, found in sorted(groups.items())]
-    return sing_project(
+    return read_project(
         FORMS["ustx"]._replace(ticks=ticks),
         tempi,
         metres,
         tracks,
-        part=part,
         lang=lang,
         title=value.get("name"),
         lyric=sung,

@@ -17,16 +17,15 @@ import numpy as np
 
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.drawn import Canvas
-from nnsvs_lite.score.formats.projects import FORMS, Group, Laid, breath, sing_project, xml_rows
+from nnsvs_lite.score.formats.projects import FORMS, Group, Laid, Project, breath, read_project, xml_rows
 from nnsvs_lite.score.formats.rawfile import get_dict, get_number, get_rows, parse_json, read_bytes
 from nnsvs_lite.score.formats.xmlfile import read_xml, unpack
-from nnsvs_lite.score.types import Score
 
 
-def read_vsqx(path: str | os.PathLike, *, lang: str = "ja", part: int | str | None = None) -> Score:
-    """One track of a VOCALOID 3 or 4 sequence; phones are attached later.
+def read_vsqx(path: str | os.PathLike, *, lang: str = "ja") -> Project:
+    """The tracks of a VOCALOID 3 or 4 sequence.
 
-    Raises DataError where it is no score that can be sung; names track and note.
+    Raises DataError where it is none, or damaged; names track and note.
     """
     root = read_xml(path)
     if root.tag not in ("vsq3", "vsq4"):
@@ -42,12 +41,11 @@ def read_vsqx(path: str | os.PathLike, *, lang: str = "ja", part: int | str | No
         parts = track.findall(part_tag)
         groups = [Group(f"track {number}", item, item.findtext(offset)) for item in parts]
         tracks.append((track.findtext(name), groups))
-    return sing_project(
+    return read_project(
         names._replace(ticks=ticks),
         xml_rows(master, "tempo"),
         xml_rows(master, "timeSig"),
         tracks,
-        part=part,
         lang=lang,
         title=master.findtext("seqName"),
         lyric=breath,
@@ -56,8 +54,8 @@ def read_vsqx(path: str | os.PathLike, *, lang: str = "ja", part: int | str | No
     )
 
 
-def read_vpr(path: str | os.PathLike, *, lang: str = "ja", part: int | str | None = None) -> Score:
-    """One track of a VOCALOID 5 or 6 sequence; as :func:`read_vsqx`."""
+def read_vpr(path: str | os.PathLike, *, lang: str = "ja") -> Project:
+    """The tracks of a VOCALOID 5 or 6 sequence; as :func:`read_vsqx`."""
     data = read_bytes(path)
     if data[:2] != b"PK":
         raise DataError("not a VOCALOID sequence (.vpr): it is not a zip file")
@@ -75,12 +73,11 @@ def read_vpr(path: str | os.PathLike, *, lang: str = "ja", part: int | str | Non
         groups = [Group(f"track {number}", item, item.get("pos", 0)) for item in parts]
         tracks.append((row.get("name"), groups))
     title = value.get("title")
-    return sing_project(
+    return read_project(
         FORMS["vpr"],
         tempi,
         metres,
         tracks,
-        part=part,
         lang=lang,
         title=title,
         lyric=breath,

@@ -74,7 +74,7 @@ def _voice_part(written: Written, track: int) -> dict[str, Any]:
     drawn = [
         {"xs": points[0], "ys": [int(y) for y in points[1]], "abbr": abbr}
         for abbr, xs, ys, unit, most in curves
-        for points in [thinned(xs, (ys * unit).round().clip(-most, most))]
+        for points in [thinned(xs, (ys * unit).round().clip(-most, most), 0.5)]
         if any(points[1])
     ]
     return {
@@ -123,16 +123,16 @@ def svp(scores: Sequence[Score]) -> bytes:
                          "aspirationFormat": "noAspiration", "bitDepth": 16, "sampleRate": 44100,
                          "exportMixDown": True},
     }  # fmt: skip
-    return json.dumps(value, ensure_ascii=False).encode() + b"\0"
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode() + b"\0"
 
 
 def _svp_track(written: Written, number: int) -> dict[str, Any]:
     step = _STEP * BLICKS // TICKS
     drawn = {
-        "pitchDelta": written.pitch_curve(step),
-        "loudness": written.curve("loudness_change", step),
+        "pitchDelta": (*written.pitch_curve(step), 1, 0.5),
+        "loudness": (*written.curve("loudness_change", step), 2, 0.05),
     }
-    points = {name: thinned(xs, ys.round(3)) for name, (xs, ys) in drawn.items()}
+    points = {name: thinned(xs, ys.round(digits), off) for name, (xs, ys, digits, off) in drawn.items()}
     name = f"{written.song.title or 'Track'} {number + 1}"
     # The same score is written as the same bytes.
     main = str(uuid.uuid5(_NAMESPACE, name))

@@ -1,7 +1,5 @@
 """One door for writing scores: the format is picked by the file name's suffix, as for reading."""
 
-import contextlib
-import itertools
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -10,9 +8,8 @@ from typing import NamedTuple
 
 from nnsvs_lite.io.atomic import write_bytes
 from nnsvs_lite.io.errors import DataError, nearest
-from nnsvs_lite.io.leftout import STRICT, leave_out, left_out
-from nnsvs_lite.score.formats.assemble import NoPart
-from nnsvs_lite.score.formats.readers import PROJECTS, read_score
+from nnsvs_lite.io.leftout import leave_out
+from nnsvs_lite.score.formats.readers import PROJECTS, read_score, read_tracks
 from nnsvs_lite.score.formats.write_ds import ds
 from nnsvs_lite.score.formats.write_midi import midi
 from nnsvs_lite.score.formats.write_musicxml import musicxml
@@ -108,22 +105,7 @@ def convert(
     if part is not None or "parts" not in writer.holds or Path(source).suffix.lower() not in PROJECTS:
         scores = [read_score(source, lang=lang, part=part, phones=sung)]
     else:
-        scores, faults = [], []
-        with contextlib.suppress(NoPart):
-            # A fault of the whole file, which every part would meet, is raised here.
-            read_score(source, lang=lang, part=10**8, phones=sung)
-        for number in itertools.count(1):
-            try:
-                scores.append(read_score(source, lang=lang, part=number, phones=sung))
-            except NoPart:
-                break
-            except DataError as fault:
-                if STRICT.get():
-                    raise
-                faults.append(fault)
-        if not scores:
-            raise faults[0] if faults else DataError("the score is empty: it has no notes", source)
-        left_out("tracks cannot be sung and are not written", faults)
+        scores = read_tracks(source, lang=lang, phones=sung)
     write_score(target, scores)
     return scores
 

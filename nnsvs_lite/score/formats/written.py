@@ -1,6 +1,7 @@
 """What the writers of formats that count ticks have in common: notes, bars and curves of a score in ticks."""
 
 import itertools
+import math
 from collections.abc import Iterator
 from functools import cached_property
 from typing import NamedTuple
@@ -76,7 +77,9 @@ class Written:
                 np.r_[row.start, np.arange(-(-row.start // step) * step, row.end, step), row.end - 1]
             )
             seconds = times(self.song.timeline, xs / self.ticks)
-            first, last = np.searchsorted(time, [seconds[0] - STEP / 2, seconds[-1] + STEP / 2])
+            # The note's own times alone: one of the next note says nothing of this one.
+            end = times(self.song.timeline, np.array([row.end / self.ticks]))[0]
+            first, last = np.searchsorted(time, np.array([seconds[0], end]) - STEP * 1e-3)
             if row.note.pitch and first < last:
                 near = slice(max(first - 1, 0), last + 1)
                 near_time, near_pitch = time[near], pitch[near]
@@ -107,8 +110,24 @@ class Written:
         return xs, ys
 
 
-def thinned(xs: np.ndarray, ys: np.ndarray) -> tuple[list[int], list[float]]:
-    """Points without those between two of the same height."""
-    kept = np.ones(len(xs), bool)
-    kept[1:-1] = (ys[1:-1] != ys[:-2]) | (ys[1:-1] != ys[2:])
-    return xs[kept].tolist(), ys[kept].tolist()
+def thinned(xs: np.ndarray, ys: np.ndarray, off: float) -> tuple[list[int], list[float]]:
+    """The points that lines between them need to pass all others within ``off``, and those at 0 exactly."""
+    kept: list[tuple[int, float]] = []
+    low, high = -math.inf, math.inf
+    last: tuple[int, float] | None = None
+    for x, y in zip(xs.tolist(), ys.tolist()):
+        if last is None:
+            kept.append((x, y))
+        else:
+            begin, level = kept[-1]
+            if not low <= (y - level) / (x - begin) <= high:
+                # The line to here would miss a point in between: it ends at the point before.
+                kept.append(last)
+                (begin, level), low, high = last, -math.inf, math.inf
+            near = off if y else 0.0
+            low = max(low, (y - near - level) / (x - begin))
+            high = min(high, (y + near - level) / (x - begin))
+        last = (x, y)
+    if last is not None and last != kept[-1]:
+        kept.append(last)
+    return [x for x, _ in kept], [y for _, y in kept]
