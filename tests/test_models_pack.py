@@ -395,6 +395,22 @@ def test_a_vocoder_goes_with_the_voice(recipe, spec, tmp_path):
         pack(recipe, tmp_path / "v.nnsvs", vocoder=recipe / "timelag.pt")
 
 
+def test_a_vocoder_that_learns_nothing_is_named(recipe, tmp_path, capfd):
+    assert main(["pack", str(recipe), "-o", str(tmp_path / "v.nnsvs"), "--vocoder", "hn"]) == 0
+    assert type(Singer.load(tmp_path / "v.nnsvs").vocoder).__name__ == "Hn"
+    first = (tmp_path / "v.nnsvs").read_bytes()
+    pack(recipe, tmp_path / "v.nnsvs", vocoder="hn")
+    assert (tmp_path / "v.nnsvs").read_bytes() == first
+    for name, why in (
+        ("hm", r"no such checkpoint, and no vocoder that learns nothing \(did you mean 'hn'\?\)"),
+        ("hn_istft", "is the name of a vocoder that learns"),
+        ("griffin_lim", "the vocoder needs mel"),
+    ):
+        with pytest.raises(DataError, match=f"{name}: {why}"):
+            pack(recipe, tmp_path / "w.nnsvs", vocoder=name)
+    assert not (tmp_path / "w.nnsvs").exists()
+
+
 def test_a_voice_keeps_the_timing_models_it_was_decoded_with_first(tmp_path, capsys):
     def trained(name: str, content: bytes) -> Path:
         (tmp_path / name).mkdir(exist_ok=True)

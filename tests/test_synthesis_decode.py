@@ -12,6 +12,7 @@ import torch
 from models_common import ROOT
 from toy import make_dump, make_score
 
+from nnsvs_lite.bin.main import main
 from nnsvs_lite.evaluation.system import System
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.ctm import read_ctm
@@ -330,6 +331,32 @@ def test_waveforms_of_two_vocoders_stand_side_by_side(decoded, toy_exps, spec, t
     save_model(exp / "model.pt", config.build(spec), config, {"epoch": 2})
     assert vocode(folder, vocoder=exp, out=other, voice=voice), "another vocoder of that name"
     assert not vocode(folder)
+
+
+def test_one_that_learns_nothing_goes_by_its_name(decoded, toy_exps, spec, tmp_path, capfd):
+    config = Config.read(ROOT / "conf" / "vocoder" / "hn.yaml")
+    save_model(tmp_path / "exp" / "model.pt", config.build(spec), config, {})
+    folder, voice = tmp_path / "named", shutil.copytree(toy_exps["acoustic"], tmp_path / "voice")
+    command = ["vocode", "--decode-dir", str(decoded), "--voice", str(voice), "--vocoder"]
+    assert main([*command, "hn", "--out", str(folder)]) == 0
+    assert not vocode(decoded, vocoder="hn", out=folder, voice=voice)
+    assert vocode(decoded, vocoder=tmp_path / "exp", out=tmp_path / "by_path")
+    named = System("a", folder)
+    assert named.vocoder == "Hn" and len(named.wavs) > 1
+    for utt, path in System("b", tmp_path / "by_path").wavs.items():
+        assert named.wavs[utt].read_bytes() == path.read_bytes()
+    assert type(Singer.load(voice).vocoder).__name__ == "Hn"
+    assert vocode(decoded, vocoder="world", out=folder) and System("a", folder).vocoder == "World"
+    capfd.readouterr()
+    for name, why in (
+        ("hm", "no such checkpoint, and no vocoder that learns nothing (did you mean 'hn'?); there are "),
+        ("nsf_hifigan", "is the name of a vocoder that learns: give the exp dir of one"),
+        ("griffin_lim", "the vocoder needs mel, which these features lack"),
+    ):
+        assert main([*command, name, "--out", str(tmp_path / "none")]) == 1
+        said = capfd.readouterr().err
+        assert f"{name}: {why}" in said and said.count("\n") == 1
+    assert not (tmp_path / "none").exists()
 
 
 def test_vocoding_without_features_says_so(decoded, tmp_path):

@@ -114,6 +114,9 @@ VOICE = arg(
     "exp dir of a finished recipe's acoustic model, or a packed voice; the one in the box if not given",
     default=os.fspath(BOXED_VOICE),
 )
+VOCODER = arg(
+    "--vocoder", "in place of the voice's own: exp dir of a trained one, or world, hn or griffin_lim by name"
+)
 NATURAL_DATA = arg("--data", "data dir of the set, for the natural recordings", type=Path)
 EXPERIMENTS = many("--exp", "exp dir of a model, such as acoustic=DIR", metavar="KIND=DIR")
 MEGABYTES = arg("--megabytes", "largest size of the page", default=30.0)

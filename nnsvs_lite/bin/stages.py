@@ -300,7 +300,10 @@ def decode(args: Namespace) -> None:
 @stage(
     "turn decoded features into waveforms",
     arg("--decode-dir", "folder that decode wrote", required=True),
-    arg("--vocoder", "exp dir of a trained vocoder; WORLD or Griffin-Lim if not given"),
+    arg(
+        "--vocoder",
+        "exp dir of a trained one, or world, hn or griffin_lim by name; WORLD or Griffin-Lim if not given",
+    ),
     arg("--out", "folder to write, if not --decode-dir: several vocoders stand side by side"),
     arg("--voice", "exp dir of the acoustic model, which the vocoder joins as a voice"),
     options.PROCESSES,

@@ -32,10 +32,14 @@ _read: list[tuple[dict[str, Any], Spec]] = []
 
 def save(path: str | os.PathLike, state: dict[str, Any]) -> None:
     """Writes tensors, numbers, strings, lists and dicts atomically, with a sum; same state, same bytes."""
+    write_bytes(path, _written(state))
+
+
+def _written(state: dict[str, Any]) -> bytes:
     # Given a path, torch would write its name into the file, and hide a full disk's OSError.
     buffer = io.BytesIO()
     torch.save(_plain(state | {_SUM: _digest(state)}), buffer)
-    write_bytes(path, buffer.getvalue())
+    return buffer.getvalue()
 
 
 def _plain(value: Any) -> Any:
@@ -127,10 +131,15 @@ def _digest(state: Any, size: float = math.inf) -> str:
 
 def save_model(path: str | os.PathLike, model: SvsModel, config: Config, extra: dict[str, Any]) -> None:
     """Writes all that singing needs: weights, configuration and specification."""
+    write_bytes(path, model_bytes(model, config, extra))
+
+
+def model_bytes(model: SvsModel, config: Config, extra: dict[str, Any] | None = None) -> bytes:
+    """What :func:`save_model` writes."""
     state = {"format": FORMAT, "revision": model.revision}
     state |= {"config": config.to_dict(), "spec": model.spec.to_dict()}
     state |= {"weights": model.state_dict(), "parameters": sum(p.numel() for p in model.parameters())}
-    save(path, state | extra)
+    return _written(state | (extra or {}))
 
 
 def _load_state(path: str | os.PathLike, file: BinaryIO | None = None) -> tuple[Path, dict[str, Any]]:

@@ -14,7 +14,15 @@ import yaml
 
 from nnsvs_lite.io.atomic import write_text
 from nnsvs_lite.io.errors import DataError, nearest
-from nnsvs_lite.io.settings import Settings, Within, parse_settings, plain, read_settings
+from nnsvs_lite.io.settings import (
+    Settings,
+    Within,
+    config_names,
+    find_config,
+    parse_settings,
+    plain,
+    read_settings,
+)
 
 if TYPE_CHECKING:
     from nnsvs_lite.features.spec import Spec
@@ -154,6 +162,27 @@ def hears_recordings(path: str | os.PathLike, overrides: Sequence[str] = ()) -> 
     silent = [f"{_PREFIX}{family}." for family in FAMILIES if family != "vocoder"]
     cropped = isinstance(training, dict) and "crop_frames" in training
     return cropped or not name.startswith(tuple(silent))
+
+
+def vocoder_by_name(given: str | os.PathLike) -> Config | None:
+    """The configuration of a vocoder that has nothing to learn, whose name does wherever another's exp dir is
+    asked for; None where ``given`` is the path of something.
+
+    Raises DataError where it is neither, or the name of one that learns.
+    """
+    if Path(given).exists():
+        return None
+    known = {name: find_config("vocoder", name) for name in config_names("vocoder")}
+    if os.fspath(given) in known:
+        config = Config.read(known[os.fspath(given)])
+        if not config.model_class.trains:
+            return config
+        raise DataError("is the name of a vocoder that learns: give the exp dir of one", given)
+    names = [name for name, path in known.items() if not Config.read(path).model_class.trains]
+    hint = nearest(os.fspath(given), names)
+    raise DataError(
+        f"no such checkpoint, and no vocoder that learns nothing{hint}; there are {', '.join(names)}", given
+    )
 
 
 def _checked(settings: Settings, trust_code: bool) -> Config:

@@ -50,8 +50,10 @@ MAX_SIZE, MAX_TEXT = 1 << 31, 1 << 20
 """Bytes of a packed voice; of its manifest, and of the licence."""
 
 
-def assemble(folder: str | os.PathLike, **sources: Path) -> list[Path]:
+def assemble(folder: str | os.PathLike, **sources: Path | tuple[str, bytes]) -> list[Path]:
     """Copies checkpoints, given by family, into an acoustic exp dir, which then sings on its own.
+
+    They are files of exp dirs, or a name and what such a file would hold.
 
     A voice keeps to the models it first sang with, whose exp dirs ``voice.json`` names: singing with others
     leaves it as it is, training its own anew does not.
@@ -59,15 +61,19 @@ def assemble(folder: str | os.PathLike, **sources: Path) -> list[Path]:
     Returns the copies.
     """
     record, written = Path(folder) / "voice.json", []
-    names = {family: path.resolve().parent.name for family, path in sources.items()}
+    given = {
+        family: source if isinstance(source, tuple) else (source.resolve().parent.name, source.read_bytes())
+        for family, source in sources.items()
+    }
+    names = {family: name for family, (name, _) in given.items()}
     voice: dict[str, str] = {}
     if record.exists():
         voice = Settings({}, os.fspath(record)).convert(dict[str, str], read_json(record), ("voice",))
     if names.keys() - voice:
         voice = names | voice
         write_json(record, voice)
-    for family, source in sources.items():
-        target, data = Path(folder) / (FILES | OPTIONAL)[family], source.read_bytes()
+    for family, (_, data) in given.items():
+        target = Path(folder) / (FILES | OPTIONAL)[family]
         if voice[family] != names[family] and target.exists():
             print(f"{folder} as a voice keeps its {family} model, {voice[family]}")
             continue
@@ -273,22 +279,29 @@ def pack(
         licence: a text file with the terms of the corpus; if not given, ``LICENSE`` in a
             data dir of these singers, or in the folder of the recipe that ``exp`` lies in.
         corpus: its name; if not given, that of the recipe.
-        vocoder: checkpoint or exp dir of a trained vocoder, to go with it; its own if not given.
+        vocoder: checkpoint or exp dir of a trained vocoder, or the name of one that learns nothing, to go
+            with it; its own if not given.
 
     Raises DataError where a model is missing or damaged, the models do not belong together, or licence or
     corpus are not known.
     """
-    from nnsvs_lite.models.checkpoint import load_model
+    from nnsvs_lite.models.checkpoint import load_model, model_bytes
+    from nnsvs_lite.models.config import vocoder_by_name
 
     if Path(out).suffix != SUFFIX:
         raise DataError(f"a packed voice is named *{SUFFIX}", out)
     voice = find_voice(exp)
-    if vocoder is not None:
+    named = None if vocoder is None else vocoder_by_name(vocoder)
+    if named is not None:
+        voice.pop("vocoder", None)
+    elif vocoder is not None:
         voice["vocoder"] = Path(vocoder) / "model.pt" if Path(vocoder).is_dir() else Path(vocoder)
     models = {family: load_model(path, family, trust_code=trust_code) for family, path in voice.items()}
     spec = models["acoustic"].spec
-    for family, path in voice.items():
-        models[family].check_fits(spec, path)
+    if named is not None:
+        models["vocoder"] = named.build(spec)
+    for family, model in models.items():
+        model.check_fits(spec, voice.get(family, vocoder))
     recipe = next((p for p in list(Path(exp).resolve().parents)[:4] if (p / "run.sh").is_file()), None)
     if recipe and not corpus:
         # ``demo`` of ``egs/demo/svs1``.
@@ -297,6 +310,8 @@ def pack(
         raise DataError("lies in no recipe that tells the corpus; give --corpus NAME", exp)
     terms = Path(licence) if licence else _licence_of(recipe, Path(exp), set(spec.speakers))
     files = {f"models/{family}.pt": path.read_bytes() for family, path in voice.items()}
+    if named is not None:
+        files["models/vocoder.pt"] = model_bytes(models["vocoder"], named)
     files[LICENCE] = read_text(terms, MAX_TEXT).encode()
     if not files[LICENCE].strip():
         raise DataError(f"a licence has 1 to {MAX_TEXT} bytes of text, this one has none", terms)

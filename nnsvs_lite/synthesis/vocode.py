@@ -12,6 +12,7 @@ from nnsvs_lite.io.done import Done
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.jobs import run_jobs
 from nnsvs_lite.io.tables import read_table, write_table
+from nnsvs_lite.models.config import vocoder_by_name
 from nnsvs_lite.models.pack import assemble
 from nnsvs_lite.synthesis.decode import COPIED, copy_tables
 from nnsvs_lite.synthesis.joining import join
@@ -39,14 +40,14 @@ def vocode(
 
     Args:
         folder: decode dir. nj: processes.
-        vocoder: checkpoint or exp dir of a trained one; see
+        vocoder: checkpoint or exp dir of a trained one, or the name of one that learns nothing; see
             :func:`~nnsvs_lite.synthesis.vocoder.choose_vocoder` for what is taken without.
         device: torch's name, of a trained one. trust_code: as
             :func:`nnsvs_lite.models.checkpoint.load_model`.
         out: where to write, with copies of the small tables, if not in ``folder``: waveforms of several
             vocoders stand side by side.
-        voice: acoustic exp dir whose features these are: it gets a copy of the trained vocoder, to sing with
-            it; an end-to-end model makes their waveforms itself, whatever vocoder is given.
+        voice: acoustic exp dir whose features these are: it gets a copy of the vocoder, to sing with it; an
+            end-to-end model makes their waveforms itself, whatever vocoder is given.
 
     Returns False where everything was up to date. Raises DataError for missing tables, or features of which
     no waveform can be made.
@@ -59,17 +60,19 @@ def vocode(
         raise DataError(
             "features of an end-to-end model: only that makes waveforms; name it by --voice", folder
         )
-    model = checkpoint_of(voice) if is_own else vocoder and checkpoint_of(vocoder)
+    named = None if is_own or vocoder is None else vocoder_by_name(vocoder)
+    model = None if named else checkpoint_of(voice) if is_own else vocoder and checkpoint_of(vocoder)
     inputs = [folder / "schema.json", folder / "segments", *([model] if model else [])]
     inputs += [folder / f"{name}.ark" for name in spec.streams]
     inputs += [] if out == folder else [folder / "timing.json", folder / "pred.ctm"]
-    done = Done(out, "vocode", inputs, {"vocoding": VOCODING})
+    done = Done(out, "vocode", inputs, {"vocoding": VOCODING} | ({"vocoder": str(vocoder)} if named else {}))
     if done.is_current():
         return False
     # torch is slow to import; a finished stage must not wait for it.
+    from nnsvs_lite.models.checkpoint import load_model, model_bytes
     from nnsvs_lite.synthesis.vocoder import FolderVocoder
 
-    work = FolderVocoder(folder, out, spec, model, device, trust_code)
+    work = FolderVocoder(folder, out, spec, vocoder if named else model, device, trust_code)
     utts = work.utts
     done.clear()
     outputs = [] if out == folder else copy_tables(folder, out, SHARED)
@@ -86,7 +89,10 @@ def vocode(
     name = "" if model is None else model.resolve().parent.name
     write_json(out / "vocoder.json", {"class": type(work.model).__name__, "experiment": name})
     outputs += [out / "vocoder.json"]
-    if voice is not None and model is not None and not is_own:
+    if voice is not None and named:
+        spec = load_model(voice, "acoustic", trust_code=trust_code).spec
+        outputs += assemble(voice, vocoder=(str(vocoder), model_bytes(named.build(spec), named)))
+    elif voice is not None and model is not None and not is_own:
         outputs += assemble(voice, vocoder=model)
     done.set(outputs)
     return True

@@ -15,7 +15,6 @@ from nnsvs_lite.features.audio import write_audio
 from nnsvs_lite.features.mel import converted
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.io.settings import config_names, find_config
 from nnsvs_lite.io.tables import FeatureReader
 from nnsvs_lite.models.base import AcousticModel, VocoderModel
 from nnsvs_lite.models.batch import Example, collate
@@ -56,18 +55,15 @@ def load_vocoder(
     spec: Spec, path: str | os.PathLike | None = None, device: str = "cpu", trust_code: bool = False
 ) -> VocoderModel:
     """:func:`choose_vocoder`, with the one that ``path`` names: a checkpoint or exp dir, of a vocoder or an
-    end-to-end model, or the name of a configuration of one that has nothing to learn.
+    end-to-end model, or what :func:`~nnsvs_lite.models.config.vocoder_by_name` knows.
     """
     if path is None:
         return choose_vocoder(spec)
     from nnsvs_lite.models.checkpoint import load_model
-    from nnsvs_lite.models.config import Config
+    from nnsvs_lite.models.config import vocoder_by_name
     from nnsvs_lite.training.device import find_device
 
-    if not Path(path).exists() and os.fspath(path) in config_names("vocoder"):
-        config = Config.read(find_config("vocoder", path))
-        if config.model_class.trains:
-            raise DataError("is the name of a vocoder that learns: give the exp dir of one", path)
+    if config := vocoder_by_name(path):
         return choose_vocoder(spec, config.build(spec).eval().to(find_device(device)), path)
     trained = load_model(path, trust_code=trust_code)
     own = trained.own_vocoder() if isinstance(trained, AcousticModel) else trained
