@@ -40,6 +40,20 @@ def test_training_ends_with_its_cpu_time_and_what_it_gives_is_measured(zoo, tmp_
     assert all(math.isfinite(number) and number > 0 for number in (*found.values(), *distances.values()))
 
 
+@pytest.mark.slow
+def test_what_each_makes_is_scored_and_heard_on_a_page(zoo, tmp_path, monkeypatch, capsys):
+    dump = make_dump(tmp_path / "dump", {"train": 2, "dev": 1}, notes=(2, 3))
+    data, out = make_recordings(dump, tmp_path / "data"), tmp_path / "zoo"
+    words = ["world", "hn@world", "--dump", str(dump), "--data", str(data), "--out", str(out), "--set", "dev"]
+    monkeypatch.setattr(sys, "argv", ["vocoder_zoo.py", *words])
+    zoo.main()
+    told = capsys.readouterr().out
+    assert all(f"| `{name}` | WORLD | 1 | 0 | 0 | 0 | " in told for name in ("world", "hn"))
+    page = (out / "report" / "index.html").read_text()
+    for name in ("natural", "world_seed0", "hn_world_seed0"):
+        assert page.count(f'<audio controls preload="none" data-sys="{name}" src="data:audio/') == 1
+
+
 def test_a_table_is_of_one_singers_phrases(zoo):
     def run(**errors: float) -> Run:
         return Run("x", {"mcd_db": {utt: np.array([error, 1.0]) for utt, error in errors.items()}})

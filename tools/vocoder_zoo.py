@@ -5,7 +5,8 @@
 A word is a vocoder's name in conf/vocoder, what it hears (``world`` or ``mel_f0``) where that is a
 choice, and seeds. Each is trained by the steps of ``nnsvs-lite train``, on one thread, until ``--seconds`` of
 CPU time are over (the learning rate falls with them); those that learn nothing cost none. What is there is
-not made again, and stands in the tables too. The stages 0 to 2 of a recipe make the dump and the data.
+not made again, and stands in the tables too. All are heard on the results page, ``report/index.html``. The
+stages 0 to 2 of a recipe make the dump and the data.
 """
 
 import argparse
@@ -151,18 +152,18 @@ def run_one(word: str, seed: int, args: argparse.Namespace) -> None:
 
 
 def tables(args: argparse.Namespace) -> str:
-    """Markdown, a table for each singer; all is scored together."""
+    """Markdown, a table for each singer; all is scored together, and heard on one page."""
     folders = [path.parent for path in sorted(args.out.glob("*/seed*/measured.json"))]
     label = {folder: f"{folder.parent.name.replace('@', '_')}_{folder.name}" for folder in folders}
-    call(
-        args.out / "log",
-        *("evaluate", "--dump", args.dump, "--set", args.set, "--data", args.data / args.set),
-        *(["--mos"] if args.mos else []),
-        *(word for folder in folders for word in ("--system", f"{label[folder]}={folder / 'decode'}")),
-        *("--out", args.out / "results.json"),
-    )
-    scored, singers = read_results(args.out / "results.json"), defaultdict(list)
-    for utt, singer in DataDir.read(args.data / args.set).utt2spk.items():
+    systems = [word for folder in folders for word in ("--system", f"{label[folder]}={folder / 'decode'}")]
+    results, data = args.out / "results.json", args.data / args.set
+    mos, title = ["--mos"] if args.mos else [], ["--title", "Copy-synthesis"]
+    sets = ["--dump", args.dump, "--set", args.set, "--data", data]
+    call(args.out / "log", "evaluate", *sets, *systems, *mos, *title, "--out", results)
+    page = args.out / "report" / "index.html"
+    call(args.out / "log", "report", "--results", results, *systems, "--megabytes", 100, "--out", page)
+    scored, singers = read_results(results), defaultdict(list)
+    for utt, singer in DataDir.read(data).utt2spk.items():
         singers[singer].append(utt)
     runs = defaultdict(list)
     for folder in folders:
