@@ -60,6 +60,10 @@ ELSEWHERE = {
         "tests/test_training_vocoder.py",
         '"train", "--config", conf, "--dump", dump, "--data", data, "--out", out',
     ),
+    "nnsvs-lite decode --natural": (
+        "egs/TEMPLATE/svs1/svs.sh",
+        'decode natural "${eval_set}" "${natural}" --natural',
+    ),
     "nnsvs-lite decode --dump dump/mel_24k --set": ("tests/test_training_vocoder.py", '"--true-times"'),
     "nnsvs-lite train --config vocoder/nsf": ("tests/test_training_vocoder.py", '"--features-from"'),
     "nnsvs-lite data combine": ("egs/demo/svs1/local/data.sh", "nnsvs-lite data combine"),
