@@ -38,6 +38,16 @@ def test_it_is_what_torch_gives_for_packed_sequences():
         torch.testing.assert_close(out[row, :length], expected[row, :length])
 
 
+def test_half_precision_of_a_cpu_leaves_it_whole():
+    torch.manual_seed(0)
+    model, x = BiLSTM(3, 4, 2), torch.randn(2, 6, 3)
+    mask = length_mask(torch.tensor([6, 2]), 6)
+    with torch.autocast("cpu", torch.bfloat16):
+        half = model(x, mask)
+        assert model(x.bfloat16(), mask).dtype == torch.float32
+    assert torch.equal(half, model(x, mask))
+
+
 def test_dropout_is_between_layers_alone():
     torch.manual_seed(0)
     x, mask = torch.randn(1, 6, 3), torch.ones(1, 6, dtype=torch.bool)

@@ -12,6 +12,7 @@ from nnsvs_lite.models.layers.ffconvlstm import FFConvLSTM
 from nnsvs_lite.models.layers.noise import SeededDropout
 from nnsvs_lite.models.layers.outputs import zeroed
 from nnsvs_lite.models.layers.postnet import Postnet
+from nnsvs_lite.models.layers.recurrent import over_steps
 from nnsvs_lite.models.options import Depth, Rate, Size
 
 
@@ -116,7 +117,7 @@ class ArDecoder(nn.Module):
             heard = F.dropout(heard, self.dropout)
         else:
             heard = heard * self.masks(vectors.shape[1], vectors, seed)
-        states = self.lstm(torch.cat([vectors, heard], dim=-1))[0]
+        states = over_steps(self.lstm, torch.cat([vectors, heard], dim=-1))
         return self.out(torch.cat([states, vectors], dim=-1))
 
     def sing(self, vectors: Tensor, seed: int, heard: Tensor | None = None) -> Tensor:
