@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,6 +26,7 @@ from nnsvs_lite.training.data import DumpDataset
 from nnsvs_lite.training.keep import Keeper, State
 from nnsvs_lite.training.loop import Loop
 from nnsvs_lite.training.run import train
+from nnsvs_lite.training.tasks.acoustic import AcousticTask
 from nnsvs_lite.training.tasks.timing import DurationTask
 from nnsvs_lite.training.update import Updater
 
@@ -81,7 +84,94 @@ def test_accumulated_batches_make_the_step_of_one_large_batch(tmp_path):
     assert large["loop"]["step"] == small["loop"]["step"] == 2
     assert large["loop"]["seen"] == small["loop"]["seen"] > 0
     for name, value in large["model"].items():
-        torch.testing.assert_close(small["model"][name], value, rtol=1e-4, atol=1e-6)
+        torch.testing.assert_close(small["model"][name], value, rtol=1e-5, atol=1e-6)
+
+
+def test_the_fused_optimiser_makes_the_steps_of_the_formula(toy_dump, tmp_path, monkeypatch):
+    made = []
+    keep = lambda optimizer, *_: made.append(optimizer)  # noqa: E731
+    monkeypatch.setattr(Updater, "watched", lambda self: keep(self.optimizer) or {})
+    words = ["--training.updates=20", "--training.eval_updates=20", "--training.lr=1e-3", "--model.dropout=0"]
+    run(toy_dump, tmp_path / "fused", *words)
+    assert all(optimizer.param_groups[0]["fused"] for optimizer in made)
+    plain = partial(torch.optim.AdamW, fused=False, foreach=False)
+    monkeypatch.setattr(torch.optim, "AdamW", lambda *args, fused, **more: plain(*args, **more))
+    run(toy_dump, tmp_path / "plain", *words)
+    assert not made[-1].param_groups[0]["fused"]
+    fused, formula = (load(tmp_path / name / "last.pt")["states"]["model"] for name in ("fused", "plain"))
+    for name, value in formula.items():
+        torch.testing.assert_close(fused[name], value, rtol=1e-4, atol=1e-5)
+
+
+def test_half_precision_on_a_cpu_learns_and_keeps_whole_weights(toy_dump, tmp_path):
+    words = ["--training.precision=bf16-mixed", "--training.epochs=4", "--training.ema_decay=0"]
+    path = ROOT / "conf" / "acoustic" / "resf0_conv.yaml"
+    train(path, toy_dump, "train", "dev", tmp_path, overrides=[*words, "--training.min_steps=0"])
+    losses = [json.loads(line)["train"].get("loss") for line in (tmp_path / "losses.jsonl").open()][1:]
+    assert losses[-1] < 0.98 * losses[0]
+    for states in (weights(tmp_path), load(tmp_path / "last.pt")["states"]["model"]):
+        matrices = [value for name, value in states.items() if name.endswith(".conv.weight")]
+        assert matrices and {value.dtype for value in matrices} == {torch.float32}
+        assert not any(torch.equal(value, value.bfloat16().float()) for value in matrices)
+
+
+def test_batches_are_the_same_whatever_the_number_of_workers(toy_dump, tmp_path):
+    words = ["--training.transpose=3", "--training.stretch=0.2", "--training.batch_frames=1500"]
+    config = Config.read(ROOT / "conf" / "acoustic" / "resf0_conv.yaml", words)
+    task = AcousticTask(config, toy_dump, "train", "dev")
+    loop = Loop(task, tmp_path, Fabric(accelerator="cpu", devices=1))
+    plan = [indices for indices, _ in task.plan(2, 0, 1)]
+    read = []
+    for task.options.workers in (0, 1, 2):
+        read.append(list(loop._load(task.examples(2), plan)))
+    assert len(plan) > 2 and [len(batches) for batches in read] == 3 * [len(plan)]
+    for none, *some in zip(*read):
+        for batch in some:
+            assert batch.utts == none.utts
+            parts = [(one.streams, vars(one.score)) for one in (batch, none)]
+            torch.testing.assert_close(*parts, rtol=0, atol=0)
+
+
+def test_batches_are_pinned_where_a_gpu_will_read_them(toy_dump, tmp_path, monkeypatch):
+    task = DurationTask(Config.read(DURATION), toy_dump, "train", "dev")
+    loop = Loop(task, tmp_path, Fabric(accelerator="cpu", devices=1))
+    asked = []
+    monkeypatch.setattr(
+        loop_module, "DataLoader", lambda *_, pin_memory, **__: asked.append(pin_memory) or []
+    )
+    list(loop._load(task.train_data, [[0]]))
+    loop.fabric = SimpleNamespace(device=torch.device("cuda"))
+    list(loop._load(task.train_data, [[0]]))
+    assert asked == [False, True]
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda self: self + 1)
+    batch = batch_of([task.train_data[0]], task.spec)
+    pinned = batch.pin_memory()
+    assert pinned.utts == batch.utts and pinned.max_frames == batch.max_frames
+    assert torch.equal(pinned.frame_lengths, batch.frame_lengths + 1)
+    assert torch.equal(pinned.score.note_context, batch.score.note_context + 1)
+
+
+MEMORY = """
+import sys
+from nnsvs_lite.features.spec import Spec
+from nnsvs_lite.training.data import DumpDataset
+data = DumpDataset(sys.argv[1], "train", Spec.read(sys.argv[1]), streams=True, cache=1 << 20)
+def private():
+    return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("RssAnon"))
+before = private()
+for index in range(len(data)):
+    data[index]
+print(private() - before, sum(data.frames))
+"""
+
+
+def test_what_a_data_set_keeps_is_bounded(tmp_path):
+    dump = make_dump(tmp_path / "dump", {"train": 60}, mgc=60)
+    script = [sys.executable, "-c", MEMORY, str(dump)]
+    told = subprocess.run(script, check=True, capture_output=True, text=True).stdout
+    grown, frames = map(int, told.split())
+    held = frames * 62 * 4 / 1024
+    assert held > 8 << 10 and grown < (1 << 10) + 0.25 * held
 
 
 def test_the_mean_of_the_best_is_kept(toy_dump, tmp_path, monkeypatch):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -141,7 +141,11 @@ class Batch:
 
     def to(self, device: torch.device | str) -> Batch:
         """The batch with all its tensors on ``device``."""
-        return _moved(self, device)
+        return _each(self, lambda tensor: tensor.to(device, non_blocking=True))
+
+    def pin_memory(self) -> Batch:
+        """The batch in memory that a GPU reads from by itself, as loaders ask for it."""
+        return _each(self, Tensor.pin_memory)
 
     @property
     def seeds(self) -> list[int]:
@@ -154,13 +158,14 @@ class Batch:
         return length_mask(self.frame_lengths, self.max_frames)
 
 
-def _moved(value, device):
+def _each(value, change: Callable[[Tensor], Tensor]):
+    """A batch, or a part of it, with all its tensors changed."""
     if isinstance(value, Tensor):
-        return value.to(device, non_blocking=True)
+        return change(value)
     if isinstance(value, dict):
-        return {k: _moved(v, device) for k, v in value.items()}
+        return {k: _each(v, change) for k, v in value.items()}
     if dataclasses.is_dataclass(value):
-        return dataclasses.replace(value, **{k: _moved(v, device) for k, v in vars(value).items()})
+        return dataclasses.replace(value, **{k: _each(v, change) for k, v in vars(value).items()})
     return value
 
 

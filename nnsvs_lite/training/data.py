@@ -44,7 +44,7 @@ class DumpDataset(Sequence[Example]):
         spec: Spec,
         timing: bool = True,
         streams: bool | Sequence[str] = False,
-        cache: int = 1 << 30,
+        cache: int = 64 << 20,
         score: bool = True,
         recordings: DataDir | None = None,
         spectra_from: str | os.PathLike | None = None,

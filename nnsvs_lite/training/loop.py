@@ -101,6 +101,7 @@ class Loop:
             num_workers=self.options.workers,
             collate_fn=partial(read_batch, data=data, frame_shift=self.task.spec.frame_shift),
             generator=torch.Generator().manual_seed(0),
+            pin_memory=self.fabric.device.type == "cuda",
         )
         for batch in loader:
             if isinstance(batch, DataError):

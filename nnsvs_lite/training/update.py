@@ -57,7 +57,10 @@ class Updater:
         self.schedule = schedule or partial(learning_rate, options)
         network.to(fabric.device)
         self.parameters = [p for p in network.parameters() if p.requires_grad]
-        optimizer = optimizer or partial(torch.optim.AdamW, betas=(options.beta1, options.beta2))
+        # In one pass over the weights; the scaling of losses of 16-bit floats knows no such optimiser.
+        fused = fabric.device.type in ("cpu", "cuda") and options.precision != "16-mixed"
+        betas = (options.beta1, options.beta2)
+        optimizer = optimizer or partial(torch.optim.AdamW, betas=betas, fused=fused)
         made = optimizer(self.parameters, lr=options.lr, weight_decay=options.weight_decay)
         self.optimizer = fabric.setup_optimizers(made)
         self._weights: list[Tensor] = []
