@@ -6,15 +6,16 @@ import numpy as np
 import pytest
 import torch
 from models_common import ROOT, batch_of, examples, mel_spec, shaken
+from scipy.spatial.distance import cdist
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF
 
 from nnsvs_lite.features.spec import Spec
-from nnsvs_lite.models.checkpoint import load_model, save_model
+from nnsvs_lite.models.checkpoint import load, load_model, save, save_model
 from nnsvs_lite.models.config import Config
 from nnsvs_lite.models.layers import retrieval
 from nnsvs_lite.models.layers.expand import phone_of_frame
-from nnsvs_lite.models.layers.retrieval import NOISE, WIDTH, Retrieval
+from nnsvs_lite.models.layers.retrieval import NOISE, SOFT, WIDTH, Retrieval
 
 
 @pytest.fixture(scope="module")
@@ -34,27 +35,72 @@ def fitted(spec, items) -> Retrieval:
     return layer
 
 
-def test_it_is_the_regression_of_the_library(spec, items, fitted):
-    """On the deviation from the rule, in standard deviations, of every kept frame."""
-    batch = batch_of(items[:1], spec)
-    phone = phone_of_frame(batch)
-    kernel = RBF(WIDTH, length_scale_bounds="fixed")
-    process = GaussianProcessRegressor(kernel, alpha=NOISE, optimizer=None)
+def deviations(layer, spec, items):
+    """Of the first three utterances' frames: keys, and the deviation from the rule in standard deviations."""
     rows = batch_of(items[:3], spec)
     places = phone_of_frame(rows)
-    floor = torch.cat([fitted.floor(rows, places)[n] for n in ("mgc", "bap")], -1)
+    floor = torch.cat([layer.floor(rows, places)[n] for n in ("mgc", "bap")], -1)
     true = torch.cat([rows.streams[n] for n in ("mgc", "bap")], -1)
-    deviation = ((true - floor) / fitted.scale)[rows.frame_mask]
-    process.fit(fitted._keys(rows, places)[rows.frame_mask].numpy(), deviation.numpy())
-    expected = process.predict(fitted._keys(batch, phone)[0].numpy())
-    found = fitted.retrieve(batch, phone)
-    base = fitted.floor(batch, phone)
-    found = torch.cat([found[n] - base[n] for n in ("mgc", "bap")], -1)[0] / fitted.scale
-    np.testing.assert_allclose(found.numpy(), expected, atol=1e-3)
+    deviation = ((true - floor) / layer.scale)[rows.frame_mask]
+    return layer._keys(rows, places)[rows.frame_mask].numpy(), deviation.numpy()
+
+
+def retrieved(layer, spec, items):
+    """Of the first utterance's frames: keys, and what is retrieved, as the deviation from the rule."""
+    batch = batch_of(items[:1], spec)
+    phone = phone_of_frame(batch)
+    found, base = layer.retrieve(batch, phone), layer.floor(batch, phone)
+    found = torch.cat([found[n] - base[n] for n in ("mgc", "bap")], -1)[0] / layer.scale
+    return layer._keys(batch, phone)[0].numpy(), found.numpy()
+
+
+def test_it_is_the_regression_of_the_library(spec, items, fitted):
+    """On the deviation from the rule, in standard deviations, of every kept frame."""
+    kernel = RBF(WIDTH["gaussian"], length_scale_bounds="fixed")
+    process = GaussianProcessRegressor(kernel, alpha=NOISE["gaussian"], optimizer=None)
+    process.fit(*deviations(fitted, spec, items))
+    keys, found = retrieved(fitted, spec, items)
+    expected = process.predict(keys)
+    np.testing.assert_allclose(found, expected, atol=1e-3)
     assert np.abs(expected).max() > 0.1
 
 
-def test_a_batch_is_its_members_and_memory_is_bounded(spec, items, fitted, monkeypatch):
+def test_the_exponential_kernel_is_its_formula(spec, items):
+    """By distances between keys, one by one, in double precision."""
+    layer = Retrieval(spec, 1.0, "exponential")
+    layer.fit(items[:3])
+    tokens, deviation = deviations(layer, spec, items)
+    keys, found = retrieved(layer, spec, items)
+
+    def kernel(a, b):
+        square = cdist(a.astype(float), b.astype(float), "sqeuclidean")
+        return np.exp(-np.sqrt(square + SOFT) / WIDTH["exponential"])
+
+    noise = NOISE["exponential"] * np.eye(len(tokens))
+    expected = kernel(keys, tokens) @ np.linalg.solve(kernel(tokens, tokens) + noise, deviation)
+    np.testing.assert_allclose(found, expected, atol=1e-3)
+    assert np.abs(expected).max() > 0.1
+    assert layer.share == pytest.approx(5000 / (5000 + spec.phone_count))
+
+
+def test_a_model_of_before_the_choice_keeps_its_kernel(spec, items, tmp_path):
+    """Its configuration does not name one."""
+    config = Config.read(ROOT / "conf/acoustic/ridge.yaml", ["--model.options.retrieval_kernel=gaussian"])
+    model = config.build(spec).eval()
+    model.fit(items[:2])
+    save_model(tmp_path / "model.pt", model, config, {})
+    state = load(tmp_path / "model.pt")
+    del state["config"]["model"]["init_args"]["options"]["retrieval_kernel"]
+    save(tmp_path / "model.pt", state)
+    batch = batch_of(items[:1], spec)
+    again = load_model(tmp_path / "model.pt").infer(batch)
+    assert all(torch.equal(again[name], value) for name, value in model.infer(batch).items())
+
+
+@pytest.mark.parametrize("kernel", ["gaussian", "exponential"])
+def test_a_batch_is_its_members_and_memory_is_bounded(spec, items, kernel, monkeypatch):
+    fitted = Retrieval(spec, 1.0, kernel)
+    fitted.fit(items[:3])
     batch = batch_of(items[:3], spec)
     together = fitted.retrieve(batch, phone_of_frame(batch))
     monkeypatch.setattr(retrieval, "BLOCK", 64)

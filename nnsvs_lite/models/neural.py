@@ -55,7 +55,8 @@ class NeuralAcoustic(AcousticModel):
         self.stream_loss = self.before_loss = StreamLoss(spec, weights)
         self.style = StyleTokens(spec, self.options.style_tokens) if self.options.style_tokens else None
         self.perceptual = PerceptualEntropy(spec) if self.options.perceptual else None
-        self.retrieval = Retrieval(spec, self.options.retrieval) if self.options.retrieval else None
+        share, kernel = self.options.retrieval, self.options.retrieval_kernel
+        self.retrieval = Retrieval(spec, share, kernel) if share else None
         self.contour = Contour(spec, self.options.contour) if self.options.contour else None
         self.pitch_flow = PitchFlow(spec, self.options) if self.options.pitch == "flow" else None
         habit = self.options.vibrato_habit and self.pitch_flow is None

@@ -32,6 +32,7 @@ class AcousticOptions:
             all phases, which is none.
         retrieval: share, 0 to 1, of what the singer sang in training where the score was alike, for a
             training set of no size; see :class:`nnsvs_lite.models.layers.retrieval.Retrieval`.
+        retrieval_kernel: how alike scores are; ``gaussian`` is that of models made before there was a choice.
         pitch: ``mean``, as the system predicts it, or ``flow``: that, and a movement about it that is drawn
             (:class:`nnsvs_lite.models.layers.pitch_flow.PitchFlow`), in place of any ``vibrato_habit``.
         contour: share, 0 to 1, of a line of F0 by ridge regression, for a training set of no size; see
@@ -49,6 +50,7 @@ class AcousticOptions:
     perceptual: Weight = 0.0
     vibrato_habit: bool = False
     retrieval: Annotated[float, Within(0, 1)] = 0.0
+    retrieval_kernel: Literal["gaussian", "exponential"] = "gaussian"
     pitch: Literal["mean", "flow"] = "mean"
     contour: Annotated[float, Within(0, 1)] = 0.0
     gv: Annotated[float, Within(0, 1)] = 0.0

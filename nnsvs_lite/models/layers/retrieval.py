@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -16,10 +17,15 @@ from nnsvs_lite.models.layers.linguistic import one_hot
 
 TOKENS = 2048
 """Frames of the training set that are kept, at most, evenly spread over it."""
-WIDTH = 2.0
-"""Of the Gaussian kernel, in the units of keys."""
-NOISE = 5.0
+Kernel = Literal["gaussian", "exponential"]
+WIDTH = {"gaussian": 2.0, "exponential": 4.0}
+"""Of kernels, in the units of keys."""
+NOISE = {"gaussian": 5.0, "exponential": 1.0}
 """Variance of what no score tells, where that of a token's deviation is 1."""
+HALF = {"gaussian": FEW_PHONES, "exponential": 5000}
+"""Phones of training that halve the share of tokens."""
+SOFT = 0.01
+"""Added to squares of distances below a root, which would make the rounding of small ones large."""
 SAME_PHONE, SAME_SINGER, PITCH = 3.0, 2.0, 4.0
 """Lengths in keys: of the phone and the singer themselves; semitones that count as 1."""
 REACH = 0.05
@@ -36,12 +42,15 @@ class Retrieval(Counted):
     pitch, the place in the phone and its length. Where nothing alike was sung the rule remains. Errors of
     tokens and of networks differ: their mean is better than either, most with little data.
 
-    Args: share: of tokens in what is sung, for a training set of no size; ``FEW_PHONES`` halve it.
+    Args: share: of tokens in what is sung, for a training set of no size; ``HALF`` phones halve it.
+        kernel: how likeness falls with distance: ``exponential`` as of a process that is rough (section 4.2.1
+            there), whose nearest tokens count for more: what is common in large sets is not smoothed away.
     """
 
-    def __init__(self, spec: Spec, share: float):
+    def __init__(self, spec: Spec, share: float, kernel: Kernel = "gaussian"):
         super().__init__()
-        self.share = share * FEW_PHONES / (FEW_PHONES + spec.phone_count)
+        self.kernel, half = kernel, HALF[kernel]
+        self.share = share * half / (half + spec.phone_count)
         self._shift = spec.frame_shift
         names = ("phone", "prev_phone", "next_phone")
         self._phones = [spec.column("phone", name) for name in names]
@@ -79,7 +88,10 @@ class Retrieval(Counted):
     def _kernel(self, a: Tensor, b: Tensor) -> Tensor:
         """(A, B) of keys (A, size) and (B, size)."""
         square = a.square().sum(1)[:, None] + b.square().sum(1) - 2 * a @ b.t()
-        return torch.exp(square.clamp(min=0) * (-0.5 / WIDTH**2))
+        square, width = square.clamp(min=0), WIDTH[self.kernel]
+        if self.kernel == "exponential":
+            return torch.exp((square + SOFT).sqrt() / -width)
+        return torch.exp(square * (-0.5 / width**2))
 
     def _floor(self, batch: Batch, phone: Tensor) -> Tensor:
         rule = self.floor(batch, phone)
@@ -100,7 +112,7 @@ class Retrieval(Counted):
             values.append(((true - self._floor(batch, phone)) / self.scale)[0, kept])
         keys, values = torch.cat(keys)[: len(self.keys)], torch.cat(values)[: len(self.keys)]
         kernel = self._kernel(keys.double(), keys.double())
-        kernel.diagonal().add_(NOISE)
+        kernel.diagonal().add_(NOISE[self.kernel])
         self.keys.zero_()[: len(keys)] = keys
         self.weights.zero_()[: len(keys)] = torch.cholesky_solve(
             values.double(), torch.linalg.cholesky(kernel)
