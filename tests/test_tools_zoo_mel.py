@@ -38,3 +38,36 @@ def test_a_sampler_is_another_and_the_weights_are_not(zoo_mel, toy_mel_dump, tmp
     assert other.stream.sampling_steps == 3 and other.stream.sampler.__name__ == "plms"
     assert all(torch.equal(value, other.state_dict()[name]) for name, value in model.state_dict().items())
     assert zoo_mel.cost(other, toy_mel_dump, 0.1) > 0
+
+
+def test_an_end_to_end_system_costs_what_its_waveforms_cost(zoo_mel, toy_mel_dump, monkeypatch):
+    torch.manual_seed(0)
+    model = Config.read(ROOT / "conf/acoustic/visinger2_tiny.yaml").build(Spec.read(toy_mel_dump)).eval()
+    made, wave = [], zoo_mel.waveform_of
+    monkeypatch.setattr(zoo_mel, "waveform_of", lambda *given: made.append(wave(*given)))
+    assert zoo_mel.cost(model, toy_mel_dump, 0.1) > 0
+    assert len(made) == 3 and all(len(x) > 0.1 * 24000 for x in made)
+
+
+def test_the_recipe_is_prepared_once_and_a_failure_of_it_ends_the_tool(zoo_mel, tmp_path):
+    recipe, run = zoo_mel.Recipe(tmp_path, "mel_24k"), tmp_path / "run.sh"
+    run.write_text('#!/bin/sh\necho "$@" >> said\nmkdir -p dump/mel_24k\ntouch dump/mel_24k/stats.json\n')
+    run.chmod(0o755)
+    zoo_mel.prepare(recipe)
+    zoo_mel.prepare(recipe)
+    assert (tmp_path / "said").read_text() == "--stage 0 --stop-stage 2 --features-config mel_24k\n"
+    (recipe.dump / "stats.json").unlink()
+    run.write_text("#!/bin/sh\nexit 1\n")
+    with pytest.raises(SystemExit, match="run.sh --stage 0 .* failed"):
+        zoo_mel.prepare(recipe)
+
+
+def test_end_to_end_systems_are_voices_and_others_sing_through_hn(zoo_mel, tmp_path, monkeypatch):
+    calls = []
+    monkeypatch.setattr(zoo_mel, "call", lambda log, *words: calls.append([str(w) for w in words]))
+    place = zoo_mel.Place(tmp_path / "dump", tmp_path / "data", tmp_path / "out", 4)
+    for name in ("visinger2_tiny", "diffsinger_tiny"):
+        place.score(place.folder(name, 0))
+    own, other = (words[-2:] for words in calls if words[0] == "vocode")
+    assert own == ["--voice", str(tmp_path / "out" / "visinger2_tiny" / "seed0")]
+    assert other == ["--vocoder", str(tmp_path / "out" / "hn" / "seed0")]

@@ -1,23 +1,28 @@
-"""Sets systems of DiffSinger's kind side by side, and prints their tables for docs/zoo.md.
+"""Sets systems that sing without WORLD side by side, and prints their tables for docs/zoo.md.
 
-    tools/zoo_mel.py rows --dump dump/mel_24k --data data --out exp/mel     the rows of its published table
-    tools/zoo_mel.py steps --dump dump/mel_24k --data data --out exp/mel    many steps and few, one encoder
+    python tools/zoo_mel.py rows     the rows of DiffSinger's published table
+    python tools/zoo_mel.py steps    many steps and few, one encoder
+    python tools/zoo_mel.py ends     end-to-end systems
 
-Stages 0 to 2 of a recipe make the dump and the data. All systems make the same number of passes over the
-training set, and sing the eval set in the times of the recordings, so that spectra and F0 alone differ,
-through ``hn``, a vocoder that learns nothing. What is there is not made again. RTF: CPU seconds of the
-acoustic model a second of singing, one thread, the least of three.
+Several words make several tables. Stages 0 to 2 of the recipe are run where their output is missing; what is
+there is not made again. All sing the eval set in the times of the recordings, so that sound and F0 alone
+differ. Those of mel spectra make the same number of passes over the training set, and sing through ``hn``, a
+vocoder that learns nothing; end-to-end systems train as their YAMLs say, and make waveforms themselves. RTF:
+CPU seconds of the network a second of singing, one thread, the least of three.
 """
 
 import argparse
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from zoo import CONF, call
-from zoo_table import CEILING, FLOOR, cells, head_of, table, titles
+from zoo import CONF, ROOT, call
+from zoo_table import CEILING, FLOOR, Recipe, cells, head_of, table, titles
 
 from nnsvs_lite.io.atomic import read_json, write_json
 from nnsvs_lite.models.base import AcousticModel
@@ -25,9 +30,10 @@ from nnsvs_lite.models.checkpoint import load, load_model, save
 from nnsvs_lite.models.config import Config
 from nnsvs_lite.report.comparison import compare
 from nnsvs_lite.synthesis.predict import predict_acoustic
+from nnsvs_lite.synthesis.vocoder import waveform_of
 from nnsvs_lite.training.data import DumpDataset
 
-KEYS = ("mcd_db", "mel_db", "lf0_rmse_cents", "in_tune_cents", "mel_gv_ratio")
+KEYS = ("mcd_db", "mel_db", "lf0_rmse_cents", "vuv_error", "in_tune_cents", "mel_gv_ratio")
 PIPELINES = ("diffspeech", "diffsinger_popcs", "diffsinger", "fft_singer", "diffsinger_e2e")
 PIPELINES += ("diffsinger_pndm", "diffspeech_pndm")
 """In the order of the published table."""
@@ -38,6 +44,7 @@ DENOISERS = {
     "few": ("flow", (*FLOW, "--model.reflow=10", "--model.sampling_steps=4", "--training.lr=1e-3")),
 }
 """What each starts from, and its options of diffsinger_tiny.yaml: all but the denoiser is frozen."""
+ENDS = ("vits_singing", "visinger2", "fastspeech2s_singing")
 WAYS = (
     *(("diffusion", "ddpm", 100), ("diffusion", "plms", 25), ("diffusion", "dpm", 10)),
     *(("flow", "euler", 100), ("flow", "euler", 20), ("flow", "euler", 4)),
@@ -71,7 +78,9 @@ class Place(NamedTuple):
         """Decodes the eval set as ``words`` say, makes waveforms and scores them."""
         decode, log = exp / "eval", exp / "zoo.log"
         call(log, "decode", "--dump", self.dump, "--set", "eval", "--out", decode, *words)
-        call(log, "vocode", "--decode-dir", decode, "--vocoder", self.out / "hn" / "seed0")
+        own = exp.parent.name.removesuffix("_tiny") in ENDS
+        vocoder = ("--voice", exp) if own else ("--vocoder", self.out / "hn" / "seed0")
+        call(log, "vocode", "--decode-dir", decode, *vocoder)
         call(
             log,
             *("evaluate", "--dump", self.dump, "--set", "eval", "--system", f"{exp.parent.name}={decode}"),
@@ -111,15 +120,20 @@ class Place(NamedTuple):
 
 @torch.inference_mode()
 def cost(model: AcousticModel, dump: Path, seconds: float = 20.0) -> float:
-    """CPU seconds a second of singing, over the first phrases of the eval set."""
+    """CPU seconds a second of singing, over the first phrases of the eval set; to waveforms where those are
+    the model's own.
+    """
     data, examples, frames, spent = DumpDataset(dump, "eval", model.spec), [], 0, []
+    vocoder = model.own_vocoder()
     while frames * model.spec.frame_shift < seconds and len(examples) < len(data):
         examples.append(data[len(examples)])
         frames += examples[-1].frames
     torch.set_num_threads(1)
     for _ in range(3):
         began = time.process_time()
-        list(predict_acoustic(examples, model))
+        for _, streams in predict_acoustic(examples, model):
+            if vocoder is not None:
+                waveform_of(vocoder, streams)
         spent.append(time.process_time() - began)
     return min(spent) / (frames * model.spec.frame_shift)
 
@@ -176,20 +190,49 @@ def few_steps(place: Place, seeds: Sequence[int]) -> str:
     return place.table(["system", "network runs"], rows)
 
 
+def end_to_end(place: Place, seeds: Sequence[int]) -> str:
+    """Trains and scores systems that make waveforms themselves; Markdown."""
+    for seed in seeds:
+        for name in ENDS:
+            exp = place.train(f"{name}_tiny", seed, f"acoustic/{name}_tiny", "--data", place.data)
+            place.sing(exp, seed)
+    rows = []
+    for name in ENDS:
+        path = CONF / "acoustic" / f"{name}_tiny.yaml"
+        updates = f"{Config.read(path).training.updates:,}"
+        rows.append((path.stem, [f"`{path.stem}`", updates, head_of(path)[1]]))
+    return place.table(["system", "updates", "parameters"], rows)
+
+
+TABLES = {"rows": pipelines, "steps": few_steps, "ends": end_to_end}
+
+
+def prepare(recipe: Recipe) -> None:
+    """Runs stages 0 to 2, if the dump of the recipe is not there."""
+    if not (recipe.dump / "stats.json").exists():
+        words = ["./run.sh", "--stage", "0", "--stop-stage", "2", "--features-config", recipe.features]
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+        if subprocess.run(words, cwd=recipe.folder, env={**os.environ, "PATH": path}, check=False).returncode:
+            sys.exit(f"zoo_mel: {' '.join(words)} failed in {recipe.folder}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=("rows", "steps"))
-    parser.add_argument("--dump", type=Path, required=True)
-    parser.add_argument("--data", type=Path, required=True, help="folder of the data dirs")
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("what", nargs="+", choices=TABLES)
+    parser.add_argument("--recipe", type=Path, default=ROOT / "egs" / "demo" / "svs1")
+    parser.add_argument("--features", default="mel_24k")
+    parser.add_argument("--out", type=Path, help="if not exp/zoo_FEATURES of the recipe")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    parser.add_argument("--passes", type=int, default=4, help="over the training set, in each training")
+    parser.add_argument("--passes", type=int, default=4, help="over the training set, of mel systems")
     args = parser.parse_args()
-    place = Place(args.dump, args.data, args.out, args.passes)
+    recipe = Recipe(args.recipe, args.features)
+    prepare(recipe)
+    place = Place(recipe.dump, recipe.folder / "data", args.out or recipe.exp("zoo"), args.passes)
     place.references()
-    print({"rows": pipelines, "steps": few_steps}[args.what](place, args.seeds))
+    for what in args.what:
+        print(TABLES[what](place, args.seeds))
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ class WaveGanSize:
     kernel: Size = 3
     rates: tuple[Size, ...] = (4, 4, 4, 4)
     context: Depth = 2
+    harmonics: Depth = 0
 
     def build(self, spec: Spec, options: VocoderOptions | None) -> ParallelWaveGan:
         return ParallelWaveGan(spec, **asdict(self), conditioned_on=LATENT, options=options)
