@@ -79,7 +79,7 @@ class Place(NamedTuple):
         decode, log = exp / "eval", exp / "zoo.log"
         call(log, "decode", "--dump", self.dump, "--set", "eval", "--out", decode, *words)
         own = exp.parent.name.removesuffix("_tiny") in ENDS
-        vocoder = ("--voice", exp) if own else ("--vocoder", self.out / "hn" / "seed0")
+        vocoder = ("--voice", exp) if own else ("--vocoder", "hn")
         call(log, "vocode", "--decode-dir", decode, *vocoder)
         call(
             log,
@@ -95,8 +95,7 @@ class Place(NamedTuple):
         print(f"{exp.parent.name} seed {seed}: done", flush=True)
 
     def references(self) -> None:
-        """The vocoder; the rule, and the recordings' own features, sung through it."""
-        self.train("hn", 0, "vocoder/hn", "--data", self.data)
+        """The rule, and the recordings' own features, sung."""
         rule = self.train(FLOOR, 0, "acoustic/rule")
         self.score(rule, "--acoustic", rule, "--true-times")
         self.score(self.folder(CEILING, 0), "--natural")
