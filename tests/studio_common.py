@@ -10,15 +10,17 @@ NOTES = [(60, "さ", 1.0), (62, "く", 1.0), (64, "ら", 2.0)]
 
 
 @contextmanager
-def studio(voice: Path, folder: Path) -> Iterator:
-    """The application's parts, with its processes."""
+def studio(voice: Path, folder: Path, *more: Path) -> Iterator:
+    """The application's parts, with its processes; the voice in the box can be chosen, too."""
     from nnsvs_lite.studio.app import Studio
     from nnsvs_lite.studio.jobs import Worker
+    from nnsvs_lite.studio.voices import KnownVoices, find_voices
 
-    singer = Worker("singer", {"model": str(voice), "device": "cpu"})
+    found = find_voices([voice, *more])
+    singer = Worker("singer", {"voices": found, "device": "cpu"})
     reader = Worker("reader", {"lang": "ja"})
     try:
-        yield Studio(singer.start(), singer, reader, folder)
+        yield Studio(KnownVoices(found, singer), reader, folder)
     finally:
         singer.close()
         reader.close()

@@ -54,7 +54,7 @@ def said(page, text: str) -> None:
 
 
 def song(page) -> dict:
-    return page.evaluate("JSON.parse(sessionStorage.getItem('nnsvs-lite studio ja song'))")
+    return page.evaluate("JSON.parse(sessionStorage.getItem('nnsvs-lite studio song'))")
 
 
 def at(page, beat: float, pitch: int) -> tuple[float, float]:

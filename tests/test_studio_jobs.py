@@ -9,6 +9,7 @@ from scorexml import song
 
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.studio.jobs import Cancelled, Fault, Worker
+from nnsvs_lite.studio.voices import KnownVoices, Voice
 from nnsvs_lite.studio.worker import run
 
 
@@ -108,8 +109,10 @@ def test_an_ended_call_says_so_and_a_closed_process_stays_closed(reader, tmp_pat
 
 
 def test_a_voice_that_cannot_be_loaded_is_told(tmp_path):
-    worker = Worker("singer", {"model": str(tmp_path / "nowhere"), "device": "cpu"})
+    path = tmp_path / "nowhere"
+    row = Voice("0123", "nowhere", str(path), 0)
+    worker = Worker("singer", {"voices": [row], "device": "cpu"})
     with pytest.raises(DataError) as told:
-        worker.start()
-    assert told.value.where == str(tmp_path / "nowhere")
+        KnownVoices([row], worker).told("0123")
+    assert told.value.where == str(path)
     worker.close()

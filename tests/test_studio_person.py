@@ -55,8 +55,8 @@ def served(toy_voice, tmp_path_factory):
             killed.send_signal(signal.SIGKILL)
             killed.wait()
             return ""
-        code = "import sys; from nnsvs_lite.studio.server import serve; serve(sys.argv[1], int(sys.argv[2]))"
-        command = [sys.executable, "-c", code, str(voice), str(port)]
+        code = "import sys; from nnsvs_lite.studio.server import serve; serve(sys.argv[2:], int(sys.argv[1]))"
+        command = [sys.executable, "-c", code, str(port), str(voice)]
         process = subprocess.Popen(
             command, stdout=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}
         )

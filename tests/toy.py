@@ -61,6 +61,7 @@ def make_dump(
     languages: Sequence[tuple[str, Sequence[str]]] = (("ja", LYRICS),),
     mel: bool = False,
     shared: bool = False,
+    sample_rate: int = 24000,
 ) -> Path:
     """Writes ``schema.json``, ``stats.json`` and the sets; returns the folder.
 
@@ -71,7 +72,8 @@ def make_dump(
 
     rng = np.random.default_rng(seed)
     spectra = {"mel": {"bins": mgc}} if mel else {"world": {"mgc_order": mgc - 1}}
-    config = FeatureConfig.from_dict({"sample_rate": 24000, "frame_shift": frame_shift, **spectra}, "toy")
+    times = {"sample_rate": sample_rate, "frame_shift": frame_shift}
+    config = FeatureConfig.from_dict({**times, **spectra}, "toy")
     phones = current_phones({lang for lang, _ in languages})
     spec = Spec(config, config.streams, phones, ("toy",), shared_phones=shared)
     spec.write(folder)

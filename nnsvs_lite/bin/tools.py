@@ -4,6 +4,7 @@ import sys
 from argparse import Namespace
 from pathlib import Path
 
+from nnsvs_lite import BOXED_VOICE
 from nnsvs_lite.bin import command as options
 from nnsvs_lite.bin.command import arg, command, flag, many
 from nnsvs_lite.io.errors import DataError
@@ -406,7 +407,13 @@ def sing(args: Namespace) -> None:
 
 @command(
     "open a small studio in the browser: write or open a score, sing it, hear it; or answer other editors",
-    options.VOICE,
+    many(
+        "--model",
+        "exp dir of a finished recipe's acoustic model, or a packed voice; may be repeated: songs are sung "
+        "with the first unless they name another; the one in the box if not given",
+        metavar="VOICE",
+    ),
+    many("--voices", "folder of packed voices to choose from; may be repeated", metavar="DIR"),
     flag("--voicevox", "answer as the song part of VOICEVOX ENGINE does, in place of the studio"),
     flag("--enunu", "answer as an ENUNU server does, to OpenUtau, in place of the studio"),
     arg(
@@ -422,11 +429,15 @@ def sing(args: Namespace) -> None:
 def serve(args: Namespace) -> None:
     if args.voicevox and args.enunu:
         raise DataError("--voicevox and --enunu are two servers: start each on its own")
+    if args.enunu or args.voicevox:
+        if len(args.model) > 1 or args.voices:
+            raise DataError("other editors are answered with one voice: give one --model, and no --voices")
+        model = args.model[0] if args.model else BOXED_VOICE
     if args.enunu:
         from nnsvs_lite.export.enunu import PORT, serve_enunu
 
         port = PORT if args.port is None else args.port
-        return serve_enunu(args.model, port, args.device, args.trust_code)
+        return serve_enunu(model, port, args.device, args.trust_code)
     if args.voicevox:
         from nnsvs_lite.studio.server import need_packages
 
@@ -434,7 +445,8 @@ def serve(args: Namespace) -> None:
         from nnsvs_lite.export.voicevox import PORT, serve_voicevox
 
         port = PORT if args.port is None else args.port
-        return serve_voicevox(args.model, port, args.device, args.trust_code)
+        return serve_voicevox(model, port, args.device, args.trust_code)
     from nnsvs_lite.studio.server import serve
 
-    serve(args.model, 8000 if args.port is None else args.port, args.device, args.open, args.trust_code)
+    port = 8000 if args.port is None else args.port
+    serve(args.model, port, args.device, args.open, args.trust_code, args.voices)

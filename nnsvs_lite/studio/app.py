@@ -26,14 +26,16 @@ from nnsvs_lite.studio.examples import examples, new_lyric
 from nnsvs_lite.studio.guard import Guard
 from nnsvs_lite.studio.jobs import READ_SECONDS, Busy, Fault, Jobs, SongJob, Worker
 from nnsvs_lite.studio.options import checked
+from nnsvs_lite.studio.voices import KnownVoices
 
 STATIC = Path(__file__).parent / "static"
 UPLOAD_BYTES = 5 * 2**20
 SONG_BYTES = 2 * 2**20
 DRAWN_BYTES = 16 * 2**20
 BODY_SECONDS = 30.0
-TRACK = {"song", "options", "drawn", "gain", "heard"}
-MAX_TRACKS = 15
+TRACK = {"song", "voice", "options", "drawn", "gain", "heard"}
+MAX_OTHERS = 63
+"""Tracks beside the one that is edited."""
 GAIN = (-60, 12)
 """dB of a track."""
 READS_AT_ONCE = 4
@@ -43,9 +45,9 @@ READS_AT_ONCE = 4
 class Studio:
     """What the addresses share; ``folder`` is for uploads and sound, and the caller's to remove."""
 
-    def __init__(self, voice: dict[str, Any], singer: Worker, reader: Worker, folder: Path):
-        self.voice, self.reader, self.folder = voice, reader, folder
-        self.jobs = Jobs(singer, folder)
+    def __init__(self, voices: KnownVoices, reader: Worker, folder: Path):
+        self.voices, self.reader, self.folder = voices, reader, folder
+        self.jobs = Jobs(voices.singer, folder)
         self.reading = 0
 
     def app(self) -> Starlette:
@@ -53,6 +55,7 @@ class Studio:
         routes = [
             Route("/", self.page),
             Route("/static/{name}", self.static),
+            Route("/api/voices", self.tell_voices),
             Route("/api/voice", self.tell_voice),
             Route("/api/examples", self.tell_examples),
             Route("/api/score", self.read, methods=["POST"]),
@@ -78,15 +81,26 @@ class Studio:
             raise HTTPException(404, "no such file")
         return FileResponse(path)
 
+    async def tell_voices(self, request: Request) -> Response:
+        return JSONResponse(self.voices.rows())
+
+    async def _voice(self, request: Request) -> dict[str, Any]:
+        """The voice that a request names, else the first."""
+        name = self.voices.find(request.query_params.get("voice"))
+        return await asyncio.to_thread(self.voices.told, name)
+
     async def tell_voice(self, request: Request) -> Response:
+        voice = await self._voice(request)
         limits = {"bytes": UPLOAD_BYTES, "project": DRAWN_BYTES, "seconds": MAX_SECONDS}
-        lyrics = {lang: new_lyric(lang) for lang in self.voice["langs"]}
+        limits["tracks"] = MAX_OTHERS + 1
+        lyrics = {lang: new_lyric(lang) for lang in voice["langs"]}
         more = {"formats": sorted(READERS), "limits": limits, "new_lyric": lyrics}
         more["writes"] = {suffix: writer.form for suffix, writer in WRITERS.items()}
-        return JSONResponse(self.voice | more)
+        return JSONResponse(voice | more)
 
     async def tell_examples(self, request: Request) -> Response:
-        songs = [await asyncio.to_thread(examples, lang) for lang in self.voice["langs"]]
+        langs = (await self._voice(request))["langs"]
+        songs = [await asyncio.to_thread(examples, lang) for lang in langs]
         return JSONResponse([song.to_json() for found in songs for song in found])
 
     async def read(self, request: Request) -> Response:
@@ -103,8 +117,9 @@ class Studio:
                 raise DataError("verse must be a number from 1 to 99")
             options["verse"] = int(verse[:4])
         if lang := request.query_params.get("lang", ""):
-            if lang not in self.voice["langs"]:
-                raise DataError(f"the voice sings {', '.join(self.voice['langs'])}, not {lang[:20]!r}")
+            langs = (await self._voice(request))["langs"]
+            if lang not in langs:
+                raise DataError(f"the voice sings {', '.join(langs)}, not {lang[:20]!r}")
             options["lang"] = lang
         data = await body(request, UPLOAD_BYTES)
         if self.reading >= READS_AT_ONCE:
@@ -170,22 +185,27 @@ class Studio:
         value = await json_body(request, DRAWN_BYTES)
         if not isinstance(value, dict) or set(value) - {*TRACK, "others"}:
             raise DataError("a JSON object of song and options is needed")
-        others = checked_list(value, "others", "the song", MAX_TRACKS) if "others" in value else []
+        others = checked_list(value, "others", "the song", MAX_OTHERS) if "others" in value else []
         first = {name: value[name] for name in TRACK & set(value)}
         return [self._track(track) for track in (first, *others)]
 
     def _track(self, value: Any) -> dict[str, Any]:
         """A track as the singing process takes it; refused here rather than there, where it may be busy."""
         if not isinstance(value, dict) or set(value) - TRACK:
-            raise DataError("a track is a JSON object of song, options, drawn, gain and heard")
+            raise DataError("a track is a JSON object of song, voice, options, drawn, gain and heard")
         song = Song.from_json(value.get("song"))
-        options = checked(value.get("options", {}), self.voice["options"])
+        options = checked(value.get("options", {}), self._options())
         score_of(song)
         drawn = value.get("drawn", {})
         PageMarks.from_json(drawn, len(song.notes))
         gain = checked_number(value.get("gain", 0), "the gain of a track", *GAIN)
         heard = bool(value.get("heard", True))
-        return {"song": song.to_json(), "options": options, "drawn": drawn, "gain": gain, "heard": heard}
+        row = {"song": song.to_json(), "voice": self.voices.find(value.get("voice")), "options": options}
+        return row | {"drawn": drawn, "gain": gain, "heard": heard}
+
+    def _options(self) -> list[dict[str, Any]]:
+        """The options of any voice: which of them can be heard differs, their limits do not."""
+        return self.voices.told(self.voices.find(None))["options"]
 
     async def tell_job(self, request: Request) -> Response:
         return JSONResponse(self._job(request).to_json())

@@ -9,37 +9,46 @@ import socket
 import tempfile
 import threading
 import webbrowser
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.studio.jobs import Worker
+from nnsvs_lite.studio.voices import KnownVoices, find_voices
 
 HOST = "127.0.0.1"
 FOLDER = "nnsvs-lite-studio-"
 
 
 def serve(
-    model: str | os.PathLike,
+    models: Sequence[str | os.PathLike],
     port: int = 8000,
     device: str = "cpu",
     open_page: bool = False,
     trust_code: bool = False,
+    folders: Sequence[str | os.PathLike] = (),
 ) -> None:
-    """Runs the studio of a voice, as ``nnsvs-lite sing`` takes it, until it is interrupted.
+    """Runs the studio until it is interrupted.
 
-    A ``port`` of 0 takes any that is free; ``trust_code``: :func:`nnsvs_lite.models.checkpoint.load_model`.
+    Args:
+        models: voices, as ``nnsvs-lite sing`` takes them; the first sings songs that name none.
+        port: 0 takes any that is free.
+        trust_code: see :func:`nnsvs_lite.models.checkpoint.load_model`.
+        folders: of packed voices, which can be chosen as well, as can the one in the box.
 
-    Raises DataError where packages are missing, the port cannot be had, or the voice cannot sing.
+    Raises DataError where packages are missing, the port cannot be had, or the first voice cannot sing.
     """
     need_packages()
     _remove_left_behind()
     with listen(port) as listener, tempfile.TemporaryDirectory(prefix=f"{FOLDER}{os.getpid()}-") as folder:
-        setup = {"model": os.fspath(model), "device": device, "trust_code": trust_code}
+        found = find_voices(models, folders)
+        setup = {"voices": found, "device": device, "trust_code": trust_code}
         with contextlib.closing(Worker("singer", setup)) as singer:
-            voice = singer.start()
-            with contextlib.closing(Worker("reader", {"lang": voice["lang"]})) as reader:
-                _run(voice, singer, reader, Path(folder), listener, open_page)
+            voices = KnownVoices(found, singer)
+            first = voices.told(voices.find(None))
+            with contextlib.closing(Worker("reader", {"lang": first["lang"]})) as reader:
+                _run(voices, first["name"], reader, Path(folder), listener, open_page)
 
 
 def need_packages() -> None:
@@ -50,15 +59,15 @@ def need_packages() -> None:
 
 
 def _run(
-    voice: dict, singer: Worker, reader: Worker, folder: Path, listener: socket.socket, open_page: bool
+    voices: KnownVoices, first: str, reader: Worker, folder: Path, listener: socket.socket, open_page: bool
 ) -> None:
     from nnsvs_lite.studio.app import Studio
 
     url = f"http://{HOST}:{listener.getsockname()[1]}/"
     # The first score is then read as fast as the others.
     threading.Thread(target=_get_ready, args=(reader,), daemon=True).start()
-    app = Studio(voice, singer, reader, folder).app()
-    print(f"{voice['name']} sings at {url} (Ctrl-C ends it)", flush=True)
+    app = Studio(voices, reader, folder).app()
+    print(f"{first} sings at {url} (Ctrl-C ends it)", flush=True)
     if open_page:
         threading.Timer(0.5, webbrowser.open, [url]).start()
     run_app(app, listener)

@@ -63,15 +63,12 @@ def _take_unheard(voice: Singer, told: dict[str, Any]) -> list[str]:
     return ["pitch" if name == "f0" else name for name in names]
 
 
-def result_of(sung: SungTrack, wave: np.ndarray, gain: float) -> dict[str, Any]:
-    """What the page is told: F0 and phones of a track; length and gain of ``wave``, which may hold others."""
+def result_of(sung: SungTrack) -> dict[str, Any]:
+    """What the page is told of a track: its F0 and phones."""
     song, note_of = sung.song, {place: i for i, place in enumerate(sung.places)}
     phones = song.phones
     owners = [note_of.get(phone.note, -1) for phone in phones]
     return {
-        "seconds": round(len(wave) / song.sample_rate, 3),
-        "sample_rate": song.sample_rate,
-        "gain": round(gain, 4),
         "frame_shift": song.frame_shift,
         "f0": np.round(song.f0, 1).tolist(),
         "phones": [[p.symbol, round(p.start, 4), round(p.end, 4)] for p in phones],

@@ -22,6 +22,8 @@ from nnsvs_lite.io.leftout import listening
 
 READER_MEMORY = 4 * 2**30
 """Bytes of address space for reading a score; what needs more is refused."""
+LOADED = 1 << 30
+"""Bytes of weights of the voices that are kept loaded; one always is."""
 
 Say = Callable[[dict[str, Any]], None]
 Task = Callable[[dict[str, Any], Say], Any]
@@ -127,46 +129,73 @@ def _limit_memory() -> None:
 
 
 def singer(setup: dict[str, Any]) -> tuple[Any, Task]:
-    """Sings songs with the voice ``setup["model"]`` on ``setup["device"]``."""
+    """Sings songs with the voices ``setup["voices"]`` on ``setup["device"]``, and says what each can.
+
+    A voice is loaded when it is needed; those that sang last are kept, as many as there is room for.
+    """
     import numpy as np
 
-    from nnsvs_lite.features.audio import write_audio
+    from nnsvs_lite.features.audio import resample, write_audio
     from nnsvs_lite.studio.alive import lanes, still
     from nnsvs_lite.studio.options import describe
     from nnsvs_lite.studio.sung import result_of, sing_track
+    from nnsvs_lite.studio.voices import Voice, read_voice
     from nnsvs_lite.synthesis.kept import Kept
     from nnsvs_lite.synthesis.singer import Singer
     from nnsvs_lite.synthesis.style import RANGES
 
-    voice = Singer.load(setup["model"], setup["device"], trust_code=setup.get("trust_code", False))
-    kept = Kept()
-    ready = {
-        "name": Path(setup["model"]).resolve().stem,
-        "lang": voice.spec.codes[0],
-        "langs": voice.spec.codes,
-        "sample_rate": voice.spec.sample_rate,
-        "singers": voice.singers,
-        "options": describe(RANGES, still(voice)),
-        "lanes": lanes(voice),
-    }
+    rows = {row[0]: Voice(*row) for row in setup["voices"]}
+    loaded, kept = Kept(LOADED), Kept()
 
-    def sing(task: dict[str, Any], say: Say) -> dict[str, Any]:
-        tracks = task["tracks"]
+    def load(row: Voice) -> Singer:
+        if read_voice(row.path).id != row.id:
+            raise DataError("the voice has changed since the studio started; start it again", row.path)
+        return Singer.load(row.path, setup["device"], trust_code=setup.get("trust_code", False))
 
+    def voice_of(name: str) -> Singer:
+        return loaded.get(name, lambda: load(rows[name]), lambda _: rows[name].size)
+
+    def tell(name: str) -> dict[str, Any]:
+        voice = voice_of(name)
+        spec = voice.spec
+        return {
+            "id": name,
+            "name": rows[name].name,
+            "lang": spec.codes[0],
+            "langs": spec.codes,
+            "phones": {code: [phone.symbol for phone in spec.phone_set(code).phones] for code in spec.codes},
+            "sample_rate": spec.sample_rate,
+            "singers": voice.singers,
+            "options": describe(RANGES, still(voice)),
+            "lanes": lanes(voice),
+        }
+
+    def sing(tracks: list[dict[str, Any]], wav: str, say: Say) -> dict[str, Any]:
         def progress(done: float) -> None:
             say({"progress": round(done, 3), "stage": "singing"})
 
         progress(0.0)
         sung = [
-            sing_track(voice, track, kept, lambda part, i=i: progress((i + part) / len(tracks)))
+            sing_track(
+                voice_of(track["voice"]),
+                track,
+                kept.under(track["voice"]),
+                lambda part, i=i: progress((i + part) / len(tracks)),
+            )
             for i, track in enumerate(tracks)
         ]
         # The first is the one that is edited; it is sung, and drawn, also where it is not heard.
-        wave = np.zeros(max(len(one.song.waveform) for one in sung))
-        for one, track in zip(sung, tracks):
-            wave[: len(one.song.waveform)] += 10 ** (track["gain"] / 20) * one.song.waveform * track["heard"]
-        gain = write_audio(task["wav"], wave, voice.spec.sample_rate)
+        rate = max(one.song.sample_rate for one in sung)
+        waves = [resample(one.song.waveform, one.song.sample_rate, rate) for one in sung]
+        wave = np.zeros(max(map(len, waves)))
+        for one, track in zip(waves, tracks):
+            wave[: len(one)] += 10 ** (track["gain"] / 20) * one * track["heard"]
+        gain = write_audio(wav, wave, rate)
         unheard = list(dict.fromkeys(name for one in sung for name in one.unheard))
-        return result_of(sung[0], wave, gain) | {"unheard": unheard}
+        about = {"seconds": round(len(wave) / rate, 3), "sample_rate": rate, "gain": round(gain, 4)}
+        return result_of(sung[0]) | about | {"unheard": unheard}
 
-    return ready, sing
+    def work(task: dict[str, Any], say: Say) -> dict[str, Any]:
+        return tell(task["describe"]) if "describe" in task else sing(task["tracks"], task["wav"], say)
+
+    return {}, work

@@ -40,6 +40,21 @@ class Kept:
     def __contains__(self, key: str) -> bool:
         return key in self._rows
 
+    def under(self, name: str) -> Kept:
+        """The same store for keys of its own: what one voice sang is not what another sings."""
+        return _Under(self, name)
+
+
+class _Under(Kept):
+    def __init__(self, kept: Kept, name: str):
+        self.kept, self.name = kept, name
+
+    def get(self, key: str, make: Callable[[], Any], size: Callable[[Any], int] = lambda value: 0) -> Any:
+        return self.kept.get(f"{self.name} {key}", make, size)
+
+    def __contains__(self, key: str) -> bool:
+        return f"{self.name} {key}" in self.kept
+
 
 def timing_key(example: Example, strength: float) -> str:
     """A key of an utterance's times: of what timing models are told of it."""

@@ -15,10 +15,13 @@ import { Roll } from "./roll.js";
 import { Ruler } from "./ruler.js";
 import { Singing } from "./singing.js";
 import { Editor, emptySong, placeOf, timeAt } from "./song.js";
-import { Tracks, tracksOf } from "./tracks.js";
+import { Tracks, missing, tracksOf } from "./tracks.js";
+import { voices } from "./voices.js";
 
 const SEVERAL = [".ustx", ".svp", ".mid"];
 let shown = 0; // the load that the song under the kept name came with
+const names = new Map(); // of loads, the names that their songs are kept under
+let wanted; // the id of the voice that the page is for, or is about to be
 let voice, tunes, kept, editor, roll, hands, pen, lane, player, singing, options, inspector, tracks;
 
 // --- the song
@@ -37,6 +40,8 @@ function changed(all = true) {
     showTime();
     return;
   }
+  takeVoice();
+  voices.fill($("voice"), song, song.lang);
   roll.draw();
   lane.draw();
   options.draw();
@@ -51,8 +56,8 @@ function changed(all = true) {
   $("old").hidden = !singing.sung || singing.sung.version === editor.version;
   $("pen-key").hidden = !song.curves.pitch?.length;
   $("sing").disabled = !editor.sung().length && !singing.job;
-  // Undo and Redo lead from one song to another, too, which must not take its name.
-  if (song.load !== shown) kept.begin();
+  // Undo and Redo lead from one song to another, too, which has a name of its own.
+  if (song.load !== shown) begin(song.load, names.get(song.load)).then(() => changed());
   shown = song.load;
   if (!kept.save(editor.plain(), editor.edited && tracksOf(song).some(({ notes }) => notes.length))) {
     say("The browser has no room to keep this song: save the project as a file, and remove songs that you no longer need (below).");
@@ -70,19 +75,36 @@ function showTime() {
   $("tempo").title = song.tempi.length > 1 && here() === null ? "The tempo changes in the song; all change with this one" : "";
 }
 
+// From here on the song is kept under a name, a new one for null; the name that it gets stays that of its load.
+async function begin(load, id = null) {
+  const name = await kept.begin(id);
+  if (name) names.set(load, name);
+}
+
 // Another song takes the place of this one, which stays among the kept ones; Undo brings it back, too.
 async function load(song, id = null) {
   // A title that is being typed is of the song before.
   $("title").blur();
   singing.forget();
   // A new name is there at once; of a kept one another tab may hold the lock.
-  const named = id === kept.id ? null : kept.begin(id);
+  const next = editor.loads + 1;
+  const named = id === kept.id ? names.set(next, id) : begin(next, id);
   if (id) await named;
-  shown = editor.loads + 1;
-  editor.load(song);
+  shown = next;
+  editor.load(voiced(song));
   roll.fit();
   roll.draw();
   roll.centre();
+}
+
+// The song, each of its tracks with a voice and a language.
+function voiced(song) {
+  const now = editor.song.voice ? voices.of(editor.song) : undefined;
+  const full = (track) => {
+    const lang = track.lang ?? song.lang;
+    return { ...track, lang, voice: track.voice ?? voices.mark(voices.nearest(lang, now)) };
+  };
+  return { ...full(song), ...(song.others ? { others: song.others.map(full) } : {}) };
 }
 
 const openFile = guarded(async (file) => {
@@ -97,6 +119,7 @@ const openFile = guarded(async (file) => {
   if ($("part").value.trim()) query.set("part", $("part").value.trim());
   if ($("verse").value) query.set("verse", $("verse").value);
   if ($("lang").value) query.set("lang", $("lang").value);
+  query.set("voice", voice.id);
   document.body.classList.add("reading");
   try {
     const found = await (await ask(`/api/score?${query}`, {
@@ -122,12 +145,11 @@ async function openProject(file) {
   $("file").value = "";
   if (file.size > voice.limits.project) throw new Error(`${file.name}: larger than ${voice.limits.project / 2 ** 20} MB`);
   const { song, voice: made } = readProject(await file.text(), file.name);
-  const whole = { curves: {}, options: {}, ...song };
+  const whole = { curves: {}, options: {}, voice: { name: made }, ...song };
   // The server looks at all of it before any of it is shown.
   await post("/api/check", requestOf(withNotes(whole), true)).catch((error) => { throw new Error(`${file.name}: ${error.message}`); });
   await load(whole);
-  const other = made !== voice.name ? ` It was made with the voice ${made}; ${voice.name} sings it here.` : "";
-  say(`${file.name}: ${editor.sung().length} notes.${other}`, "note");
+  say(`${file.name}: ${editor.sung().length} notes. ${missing(editor.song)}`, "note");
 }
 
 const save = guarded(async () => {
@@ -155,7 +177,7 @@ const exportAs = guarded(async (suffix) => {
 function saveProject() {
   hands.finishLyric();
   takeLyrics();
-  download(new Blob([projectText(editor.plain(), voice)], { type: "application/json" }), editor.song.title, ".studio.json");
+  download(new Blob([projectText(editor.plain())], { type: "application/json" }), editor.song.title, ".studio.json");
 }
 
 // One track alone.
@@ -171,6 +193,51 @@ const saveTrack = guarded(async (i) => {
   const title = [editor.song.title, track.name || `Track ${i + 1}`].filter(Boolean).join(" ");
   download(await (await ask(`/api/jobs/${job.id}/audio`)).blob(), title, ".wav");
 });
+
+// --- voices
+
+const anEmpty = () => ({ ...emptySong(editor.song.lang), voice: editor.song.voice });
+
+// Another voice for a track, once it is known to be one that sings.
+const chooseVoice = guarded(async (i, id) => {
+  const { name } = voices.row(id), slow = setTimeout(() => say(`Loading ${name}…`, "note"), 300);
+  try {
+    tracks.setVoice(i, await voices.told(id));
+    say(`${name} sings ${tracksOf(editor.song)[i].name || `track ${i + 1}`}.`, "note");
+  } finally {
+    clearTimeout(slow);
+    changed();
+  }
+});
+
+// The page is for the voice of the track that is edited.
+const takeVoice = guarded(async () => {
+  const { id } = voices.of(editor.song);
+  if (id === wanted) return;
+  wanted = id;
+  const told = await voices.told(id);
+  if (id !== wanted) return;
+  voice = told;
+  setVoice(await (await ask(`/api/examples?${new URLSearchParams({ voice: id })}`)).json());
+  changed();
+});
+
+function setVoice(songs) {
+  tunes = songs;
+  const several = voice.langs.length > 1;
+  $("about-voice").textContent = `${voice.sample_rate / 1000} kHz`;
+  document.title = `${voice.name} · Studio`;
+  $("tunes").replaceChildren(...tunes.map(({ title, lang }, i) => new Option(several ? `${title} · ${lang}` : title, `tune ${i}`)));
+  // A song of a language that the voice does not sing stays one.
+  const langs = [...new Set([...voice.langs, editor.song.lang])];
+  $("lang").replaceChildren(...langs.map((lang) => new Option(voice.langs.includes(lang) ? lang : `${lang}: not sung by ${voice.name}`, lang)));
+  $("lang").parentElement.hidden = langs.length < 2;
+  const chosen = $("lane").value, lanes = voice.lanes.map((row) => new Option(row.still ? `${row.label} (no effect)` : row.label, row.name));
+  $("lane").replaceChildren(new Option("none", ""), ...lanes);
+  $("lane").value = chosen;
+  lane.take(voice.lanes);
+  options.build(voice);
+}
 
 // --- lyrics
 
@@ -214,19 +281,20 @@ function connect() {
   const on = (id, event, work_) => $(id).addEventListener(event, work_);
   on("open", "click", () => $("file").click());
   on("file", "change", () => openFile($("file").files[0]));
-  on("new", "click", () => load(emptySong(editor.song.lang)));
+  on("voice", "change", () => { if ($("voice").value) chooseVoice(editor.song.track || 0, $("voice").value); });
+  on("new", "click", () => load(anEmpty()));
   on("project", "click", saveProject);
   on("examples", "change", () => {
     const [kind, id] = $("examples").value.split(" ");
     $("examples").value = "";
     if (kind === "tune") load(tunes[id]);
     const own = kept.all().find((song) => song.id === id);
-    if (kind === "kept" && own) load(own.song, id);
+    if (kind === "kept" && own) load(own.song, id).then(() => say(missing(editor.song), "note"));
   });
   for (const name of ["focus", "pointerdown"]) on("examples", name, listKept);
   on("forget", "click", () => {
     const { id } = kept;
-    load(emptySong(editor.song.lang)).then(() => kept.remove(id));
+    load(anEmpty()).then(() => kept.remove(id));
     say("Removed from the browser's songs; Undo brings it back.", "note");
   });
   on("undo", "click", () => editor.undo());
@@ -360,43 +428,39 @@ function build() {
   editor = new Editor(emptySong(voice.lang), changed);
   roll = new Roll($("roll"), editor);
   pen = new Pen(roll, editor);
-  lane = new Lane(roll, editor, voice.lanes);
+  lane = new Lane(roll, editor);
   player = new Player($("audio"), roll, editor);
-  options = new Options(voice, editor);
-  tracks = new Tracks($("panel-tracks"), editor, saveTrack);
+  options = new Options(editor);
+  tracks = new Tracks($("panel-tracks"), editor, { saveWav: saveTrack, voiced: chooseVoice, most: voice.limits.tracks });
   hands = new Hands(roll, editor, {
     newLyric: () => voice.new_lyric[editor.song.lang] ?? "la", say: (text) => say(text, "note"),
     sing: () => singing.sing(), play: () => player.toggle(), pen, heard: (pitch) => player.note(pitch),
   });
   singing = new Singing(editor, roll, player, { prepare: () => { hands.finishLyric(); takeLyrics(); }, changed });
   inspector = new Inspector($("panel-notes"), editor, roll, {
-    lanes: voice.lanes, stillOf: (name) => options.stillOf(name), pen, audition: () => singing.hear(editor.chosen()),
+    voice: () => voice, stillOf: (name) => options.stillOf(name), pen, audition: () => singing.hear(editor.chosen()),
   });
   new Ruler(roll, editor, { seek: (beat) => player.seek(beat), looped: () => { $("loop").checked = !!roll.loop; } });
   pen.choose("notes");
 }
 
 const start = guarded(async () => {
-  voice = await (await ask("/api/voice")).json();
-  tunes = await (await ask("/api/examples")).json();
-  $("voice").textContent = `${voice.name} · ${voice.langs.join(" ")} · ${voice.sample_rate / 1000} kHz`;
-  document.title = `${voice.name} · Studio`;
+  await voices.list();
+  wanted = voices.rows[0].id;
+  voice = await voices.told(wanted);
   $("file").accept = [...voice.formats, ".json"].join(",");
   $("formats").textContent = `Formats: ${voice.formats.join(" ")}, and projects of the studio (.studio.json)`;
-  const several = voice.langs.length > 1;
-  $("tunes").append(...tunes.map(({ title, lang }, i) => new Option(several ? `${title} · ${lang}` : title, `tune ${i}`)));
-  $("lang").append(...voice.langs.map((lang) => new Option(lang)));
-  $("lang").parentElement.hidden = !several;
   const formats = { ...voice.writes, ".lab": "phone times" };
   $("export").append(...Object.entries(formats).filter(([suffix]) => ![".xml", ".midi"].includes(suffix)).map(([suffix, form]) => new Option(`${form} (${suffix})`, suffix)));
-  $("lane").append(...voice.lanes.map((row) => new Option(row.still ? `${row.label} (no effect)` : row.label, row.name)));
-  kept = new Kept(`nnsvs-lite studio ${voice.langs.join(" ")}`);
+  kept = new Kept("nnsvs-lite studio");
   await kept.resume();
   build();
+  setVoice(await (await ask("/api/examples")).json());
   connect();
-  await load(kept.last() || tunes[0], kept.id);
+  await load(kept.last(({ lang }) => voices.sing(lang)) || tunes[0], kept.id);
   editor.past = []; // an empty song
   changed();
+  if (missing(editor.song)) say(missing(editor.song), "note");
   document.body.classList.add("ready");
 });
 

@@ -7,11 +7,11 @@ import { inNote, setStart } from "./ruler.js";
 const VIBRATO = { depth: 60, rate: 5.8, begin: 0.25 };
 
 export class Inspector extends Panel {
-  // stillOf(option): why an option cannot change the sound, "" if it can; pen: of the pitch; audition(): plays
+  // voice(): what the voice says of itself; stillOf(option): why an option cannot change the sound, "" if it can; pen: of the pitch; audition(): plays
   // the selected notes once they are sung.
-  constructor(box, editor, roll, { lanes, stillOf, pen, audition }) {
+  constructor(box, editor, roll, { voice, stillOf, pen, audition }) {
     super(box);
-    Object.assign(this, { editor, roll, lanes, stillOf, pen, audition });
+    Object.assign(this, { editor, roll, voice, stillOf, pen, audition });
   }
 
   _parts() {
@@ -89,11 +89,11 @@ export class Inspector extends Panel {
   // --- curves
 
   _curves(notes) {
-    const { editor, pen } = this;
-    const fields = this.lanes.filter((lane) => !lane.still).map(({ name, label, unit, most }) =>
+    const { editor, pen } = this, { lanes } = this.voice();
+    const fields = lanes.filter((lane) => !lane.still).map(({ name, label, unit, most }) =>
       this._number(`lane-${name}`, `${label}, ${unit.split(" ")[0]}`, valueAt(editor, name, notes[0]), { min: -most, max: most, step: "any" },
         (value) => setOverNotes(editor, name, value)));
-    const still = this.lanes.filter((lane) => lane.still).map(({ label, still: why }) =>
+    const still = lanes.filter((lane) => lane.still).map(({ label, still: why }) =>
       make("p", { className: "soft", textContent: `${label} cannot change the sound: ${why}.` }));
     return make("div", {}, this._group("Curves over the notes", "", ...fields,
       this._button("smooth", "Smooth pitch", () => pen.overNotes("smooth")),

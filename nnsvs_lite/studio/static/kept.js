@@ -2,7 +2,7 @@
 // no other tab, a copy of this one included, writes to it. Nothing is removed unless it is asked for.
 
 export class Kept {
-  // prefix: what the names of all kept songs of a language begin with. A tab goes on with its own song.
+  // prefix: what the names of all kept songs begin with. A tab goes on with its own song.
   constructor(prefix) {
     this.prefix = `${prefix} `;
     this.id = null;
@@ -10,24 +10,35 @@ export class Kept {
   }
 
   // From here on the tab's song is the one that is kept under a name; a new one where that is another tab's.
+  // The name, which is null until it is known, and where another song has come meanwhile.
   async begin(id = null) {
+    const turn = this.turn = {};
     this.release();
-    const free = id && await this._hold(id);
-    this.id = free ? id : fresh();
-    put(sessionStorage, `${this.prefix}id`, this.id);
-    if (!free) await this._hold(this.id);
+    this.release = () => {};
+    this.id = null;
+    let held = id && await this._hold(id);
+    if (this.turn === turn) {
+      this.id = held ? id : fresh();
+      put(sessionStorage, `${this.prefix}id`, this.id);
+      held = held || await this._hold(this.id);
+    }
+    if (this.turn === turn) this.release = held;
+    else held?.();
+    return this.turn === turn ? this.id : null;
   }
 
   // As before a reload.
   resume() { return this.begin(sessionStorage.getItem(`${this.prefix}id`)); }
 
+  // What gives a name free again; null where another tab has it.
   _hold(id) {
     // Old browsers have no locks; ids differ there, unless a tab is copied.
-    if (!navigator.locks) return Promise.resolve(true);
+    if (!navigator.locks) return Promise.resolve(() => {});
     return new Promise((told) => {
       navigator.locks.request(this.prefix + id, { ifAvailable: true }, (lock) => {
-        told(!!lock);
-        return lock ? new Promise((release) => { this.release = release; }) : undefined;
+        if (lock) return new Promise((release) => told(release));
+        told(null);
+        return undefined;
       });
     });
   }
@@ -36,15 +47,15 @@ export class Kept {
   save(song, edited) {
     const text = JSON.stringify(song);
     const reload = put(sessionStorage, `${this.prefix}song`, text);
-    if (!edited) return reload;
+    if (!edited || !this.id) return reload;
     return put(localStorage, this.prefix + this.id, `{"saved":${Date.now()},"song":${text}}`) && reload;
   }
 
-  // The tab's own song, else the one that was kept last.
-  last() {
+  // The tab's own song, else the one that was kept last of those that are wanted.
+  last(wanted) {
     const own = read(sessionStorage.getItem(`${this.prefix}song`));
     // Where there was no room for it in the one place, it may be newer in the other.
-    return own || (this.all()[0] || { song: null }).song;
+    return own || this.all().find(({ song }) => wanted(song))?.song;
   }
 
   remove(id) { localStorage.removeItem(this.prefix + id); }
@@ -85,8 +96,8 @@ function read(text) {
 
 const FORMAT = "nnsvs_lite studio project";
 
-export function projectText(song, voice) {
-  return `${JSON.stringify({ format: FORMAT, version: 1, voice: voice.name, song }, null, 1)}\n`;
+export function projectText(song) {
+  return `${JSON.stringify({ format: FORMAT, version: 1, voice: song.voice.name, song }, null, 1)}\n`;
 }
 
 // A project's song, and the voice that it was made with; throws where the text is none.

@@ -11,9 +11,8 @@ const make = (tag, values) => {
 };
 
 export class Lane {
-  // rows: lanes of the voice, as /api/voice gives them.
-  constructor(roll, editor, rows) {
-    Object.assign(this, { roll, editor, rows, row: null, stroke: null });
+  constructor(roll, editor) {
+    Object.assign(this, { roll, editor, rows: [], row: null, stroke: null });
     this.svg = make("svg", { class: "lane", height: HEIGHT, "aria-hidden": "true" });
     this.name = document.createElement("div");
     this.name.className = "lane-name";
@@ -29,6 +28,12 @@ export class Lane {
     this.svg.addEventListener("pointermove", (event) => { if (this.stroke) this._add(event); });
     this.svg.addEventListener("pointerup", () => this.up());
     this.svg.addEventListener("pointercancel", () => { this.stroke = null; this.draw(); });
+  }
+
+  // Those of another voice, as /api/voice gives them.
+  take(rows) {
+    this.rows = rows;
+    this.choose(this.row?.name);
   }
 
   choose(name) {

@@ -3,16 +3,23 @@
 import { $ } from "./net.js";
 
 export class Options {
-  constructor(voice, editor) {
-    Object.assign(this, { voice, editor, inputs: new Map() });
-    const box = $("options");
+  constructor(editor) {
+    Object.assign(this, { editor, inputs: new Map() });
+    $("neutral").addEventListener("click", () => editor.edit((song) => { song.options = {}; }));
+  }
+
+  // The controls of a voice.
+  build(voice) {
+    const box = $("options"), open = !!box.querySelector(".more[open]");
+    this.voice = voice;
+    this.inputs.clear();
+    box.replaceChildren();
     // What few need, out of sight until it is asked for.
-    const more = Object.assign(document.createElement("details"), { className: "more" });
+    const more = Object.assign(document.createElement("details"), { className: "more", open });
     more.append(Object.assign(document.createElement("summary"), { textContent: "More" }));
     if (voice.singers.length > 1) box.append(this._singer());
     for (const row of voice.options) (row.more ? more : box).append(this._row(row));
     box.append(more);
-    $("neutral").addEventListener("click", () => editor.edit((song) => { song.options = {}; }));
   }
 
   stillOf(name) { return this.voice.options.find((row) => row.name === name)?.still || ""; }

@@ -7,8 +7,9 @@ const $ = (id) => document.getElementById(id);
 
 export class Player {
   constructor(audio, roll, editor) {
-    Object.assign(this, { audio, roll, editor, clicked: -1, sound: null });
+    Object.assign(this, { audio, roll, editor, clicked: -1, sound: null, files: new Map() });
     this.backing = new Audio();
+    this.backing.addEventListener("loadedmetadata", () => { $("backing-name").title = `${this.backing.duration.toFixed(1)} s`; });
     for (const name of ["play", "seeked"]) audio.addEventListener(name, () => this.watch());
     audio.addEventListener("play", () => { this.clicked = -1; this._sync(true); });
     audio.addEventListener("pause", () => this.backing.pause());
@@ -21,7 +22,6 @@ export class Player {
     $("backing-volume").addEventListener("input", () => { this.backing.volume = Number($("backing-volume").value); });
     $("backing-volume").addEventListener("change", () => this._keep());
     $("backing-remove").addEventListener("click", () => {
-      this.backing.removeAttribute("src");
       this.editor.edit((song) => { delete song.backing; });
     });
   }
@@ -119,14 +119,15 @@ export class Player {
 
   // --- accompaniment
 
-  _open(file) {
+  // Files are told apart by what is in them: two songs may have one of the same name.
+  async _open(file) {
     if (!file) return;
-    this.file = file.name;
-    if (this.backing.src) URL.revokeObjectURL(this.backing.src);
-    this.backing.src = URL.createObjectURL(file);
-    this.backing.volume = Number($("backing-volume").value);
+    const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", await file.arrayBuffer()));
+    const id = [...digest.slice(0, 8)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+    if (!this.files.has(id)) this.files.set(id, URL.createObjectURL(file));
     $("backing-file").value = "";
-    this.editor.edit((song) => { song.backing = { name: file.name, offset: Number($("backing-offset").value) || 0, volume: this.backing.volume }; });
+    const offset = Number($("backing-offset").value) || 0, volume = Number($("backing-volume").value);
+    this.editor.edit((song) => { song.backing = { name: file.name, id, offset, volume }; });
     this._sync(true);
   }
 
@@ -137,13 +138,15 @@ export class Player {
     this.editor.edit((song) => { song.backing = now; });
   }
 
-  // Whether the file that is here is that of the song.
-  get fits() { return !!this.backing.src && this.file === this.editor.song.backing?.name; }
+  // Whether the song's file is here.
+  get fits() { return this.files.has(this.editor.song.backing?.id); }
 
   draw() {
     const { backing } = this.editor.song;
     $("backing").hidden = !backing;
-    if (!this.fits) this.backing.pause();
+    const url = this.files.get(backing?.id);
+    if (!url) this.backing.pause();
+    else if (this.backing.src !== url) this.backing.src = url;
     if (!backing) return;
     $("backing-name").textContent = this.fits ? backing.name : `${backing.name} (choose the file again)`;
     if (document.activeElement !== $("backing-offset")) $("backing-offset").value = backing.offset;

@@ -1,11 +1,15 @@
 // A song as the server takes it: the notes, how to sing them, and what is drawn and set besides.
 
+import { voices } from "./voices.js";
+
 const NOTE = ["at", "beats", "pitch", "lyric", "breath", "velocity", "phones"];
 const SET = ["chance", "take", "vibrato", "starts"];
 const OF = (row, names) => Object.fromEntries(names.filter((name) => row[name] !== undefined).map((name) => [name, row[name]]));
-const SONG = ["title", "lang", "length", "tempi", "bars", "keys"];
+const SONG = ["title", "length", "tempi", "bars", "keys"];
 
-export const plainSong = (song, track = song) => ({ ...OF(song, SONG), notes: track.notes.map((note) => OF(note, NOTE)) });
+export const plainSong = (song, track = song) => ({
+  ...OF(song, SONG), lang: track.lang ?? song.lang, notes: track.notes.map((note) => OF(note, NOTE)),
+});
 
 // All tracks are sung at the speed of the one that is edited.
 export function trackOf(song, track = song) {
@@ -13,7 +17,10 @@ export function trackOf(song, track = song) {
   const notes = track.notes.map((note) => OF(note, SET));
   const { tempo: _, ...options } = track.options || {};
   if (song.options?.tempo !== undefined) options.tempo = song.options.tempo;
-  return { song: plainSong(song, track), options, drawn: { curves, notes }, gain: track.gain || 0, heard: !track.mute };
+  const row = voices.of(track, track.lang ?? song.lang);
+  // The singer of another voice stays with the track.
+  if (row.singers && !row.singers.includes(options.singer)) delete options.singer;
+  return { song: plainSong(song, track), voice: row.id, options, drawn: { curves, notes }, gain: track.gain || 0, heard: !track.mute };
 }
 
 // The track that is edited, and the others that have notes; with `muted` those too that are not heard.
