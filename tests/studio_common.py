@@ -20,7 +20,9 @@ def studio(voice: Path, folder: Path, *more: Path) -> Iterator:
     singer = Worker("singer", {"voices": found, "device": "cpu"})
     reader = Worker("reader", {"lang": "ja"})
     try:
-        yield Studio(KnownVoices(found, singer), reader, folder)
+        known = KnownVoices(found, singer)
+        known.told(known.find(None))
+        yield Studio(known, reader, folder)
     finally:
         singer.close()
         reader.close()

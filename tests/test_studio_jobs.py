@@ -9,7 +9,7 @@ from scorexml import song
 
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.studio.jobs import Cancelled, Fault, Worker
-from nnsvs_lite.studio.voices import KnownVoices, Voice
+from nnsvs_lite.studio.voices import FoundVoice, KnownVoices
 from nnsvs_lite.studio.worker import run
 
 
@@ -110,7 +110,7 @@ def test_an_ended_call_says_so_and_a_closed_process_stays_closed(reader, tmp_pat
 
 def test_a_voice_that_cannot_be_loaded_is_told(tmp_path):
     path = tmp_path / "nowhere"
-    row = Voice("0123", "nowhere", str(path), 0)
+    row = FoundVoice("0123", "nowhere", str(path), 0)
     worker = Worker("singer", {"voices": [row], "device": "cpu"})
     with pytest.raises(DataError) as told:
         KnownVoices([row], worker).told("0123")

@@ -5,6 +5,7 @@ Aliases are those of UTAU's and OpenUtau's Japanese voice banks: the vowel befor
 """
 
 import re
+from collections.abc import Sequence
 
 from nnsvs_lite.score.languages.base import tables
 
@@ -117,6 +118,11 @@ def split_hint(lyric: str, lang: str) -> tuple[str, list[str]]:
     if text and "/" not in hint and not (lang == "ja" and hint.isascii()):
         return lyric, []
     return text, [phone.rpartition("/")[2] for phone in hint.split()]
+
+
+def with_hint(text: str, phones: Sequence[str], lang: str) -> str:
+    """A lyric with phones behind it, as :func:`split_hint` reads them; without any, as it is."""
+    return f"{text}[{f'{lang}/' if text and lang != 'ja' else ''}{' '.join(phones)}]" if phones else text
 
 
 def bank_lyric(lyric: str, lang: str) -> str | None:

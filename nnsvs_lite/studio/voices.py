@@ -17,7 +17,7 @@ from nnsvs_lite.studio.jobs import START_SECONDS, Cancelled, Worker
 MAX_VOICES = 200
 
 
-class Voice(NamedTuple):
+class FoundVoice(NamedTuple):
     """A voice that can be chosen.
 
     Attributes:
@@ -35,7 +35,7 @@ class Voice(NamedTuple):
     singers: list[str] | None = None
 
 
-def read_voice(path: str | os.PathLike) -> Voice:
+def read_voice(path: str | os.PathLike) -> FoundVoice:
     """A voice as it lies there. Raises DataError where it is none, or is damaged."""
     told: tuple[Any, ...] = ()
     if Path(path).is_file():
@@ -48,12 +48,12 @@ def read_voice(path: str | os.PathLike) -> Voice:
     for family in sorted(weights):
         digest.update(f"{family} {hashlib.sha256(weights[family]).hexdigest()}\n".encode())
     name = Path(path).resolve().stem if Path(path).is_file() else Path(path).resolve().name
-    return Voice(digest.hexdigest()[:16], name, os.fspath(path), sum(map(len, weights.values())), *told)
+    return FoundVoice(digest.hexdigest()[:16], name, os.fspath(path), sum(map(len, weights.values())), *told)
 
 
 def find_voices(
     models: Iterable[str | os.PathLike], folders: Iterable[str | os.PathLike] = ()
-) -> list[Voice]:
+) -> list[FoundVoice]:
     """Voices by themselves, those packed in folders, and the one in the box; each once, the first first.
 
     A damaged file of a folder is left out with a warning. Raises DataError where one of ``models`` is no
@@ -72,13 +72,13 @@ def find_voices(
     left_out("files that are no packed voices are left out", damaged)
     if BOXED_VOICE.is_file():
         found.append(read_voice(BOXED_VOICE))
-    by_id: dict[str, Voice] = {}
+    by_id: dict[str, FoundVoice] = {}
     for voice in found:
         by_id.setdefault(voice.id, voice)
     once = list(by_id.values())
     if len(once) > MAX_VOICES:
         raise DataError(f"{len(once)} voices are too many for a studio; it takes {MAX_VOICES}")
-    named: list[Voice] = []
+    named: list[FoundVoice] = []
     for voice in once:
         same = sum(voice.name == other.name for other in once[: len(named)])
         named.append(voice._replace(name=f"{voice.name} ({same + 1})") if same else voice)
@@ -88,7 +88,7 @@ def find_voices(
 class KnownVoices:
     """The voices of a studio, of which ``singer`` sings; the first is sung with where none is named."""
 
-    def __init__(self, voices: Sequence[Voice], singer: Worker):
+    def __init__(self, voices: Sequence[FoundVoice], singer: Worker):
         self.singer = singer
         self._rows = {voice.id: voice for voice in voices}
         self._told: dict[str, dict[str, Any]] = {}

@@ -139,15 +139,15 @@ def singer(setup: dict[str, Any]) -> tuple[Any, Task]:
     from nnsvs_lite.studio.alive import lanes, still
     from nnsvs_lite.studio.options import describe
     from nnsvs_lite.studio.sung import result_of, sing_track
-    from nnsvs_lite.studio.voices import Voice, read_voice
+    from nnsvs_lite.studio.voices import FoundVoice, read_voice
     from nnsvs_lite.synthesis.kept import Kept
     from nnsvs_lite.synthesis.singer import Singer
     from nnsvs_lite.synthesis.style import RANGES
 
-    rows = {row[0]: Voice(*row) for row in setup["voices"]}
+    rows = {row[0]: FoundVoice(*row) for row in setup["voices"]}
     loaded, kept = Kept(LOADED), Kept()
 
-    def load(row: Voice) -> Singer:
+    def load(row: FoundVoice) -> Singer:
         if read_voice(row.path).id != row.id:
             raise DataError("the voice has changed since the studio started; start it again", row.path)
         return Singer.load(row.path, setup["device"], trust_code=setup.get("trust_code", False))
@@ -175,15 +175,16 @@ def singer(setup: dict[str, Any]) -> tuple[Any, Task]:
             say({"progress": round(done, 3), "stage": "singing"})
 
         progress(0.0)
-        sung = [
-            sing_track(
-                voice_of(track["voice"]),
-                track,
-                kept.under(track["voice"]),
-                lambda part, i=i: progress((i + part) / len(tracks)),
-            )
-            for i, track in enumerate(tracks)
-        ]
+        with listening() as said:
+            sung = [
+                sing_track(
+                    voice_of(track["voice"]),
+                    track,
+                    kept.under(track["voice"]),
+                    lambda part, i=i: progress((i + part) / len(tracks)),
+                )
+                for i, track in enumerate(tracks)
+            ]
         # The first is the one that is edited; it is sung, and drawn, also where it is not heard.
         rate = max(one.song.sample_rate for one in sung)
         waves = [resample(one.song.waveform, one.song.sample_rate, rate) for one in sung]
@@ -193,7 +194,8 @@ def singer(setup: dict[str, Any]) -> tuple[Any, Task]:
         gain = write_audio(wav, wave, rate)
         unheard = list(dict.fromkeys(name for one in sung for name in one.unheard))
         about = {"seconds": round(len(wave) / rate, 3), "sample_rate": rate, "gain": round(gain, 4)}
-        return result_of(sung[0]) | about | {"unheard": unheard}
+        told = {"unheard": unheard, "said": "; ".join(dict.fromkeys(said))}
+        return result_of(sung[0]) | about | told
 
     def work(task: dict[str, Any], say: Say) -> dict[str, Any]:
         return tell(task["describe"]) if "describe" in task else sing(task["tracks"], task["wav"], say)

@@ -23,9 +23,11 @@ from nnsvs_lite.score.formats.rawfile import (
     get_number,
     get_numbers,
     get_rows,
+    get_text,
     parse_json,
     read_bytes,
 )
+from nnsvs_lite.score.lyrics import is_continuation, is_next_syllable, with_hint
 
 
 def read_svp(path: str | os.PathLike, *, lang: str = "ja") -> Project:
@@ -38,20 +40,36 @@ def read_svp(path: str | os.PathLike, *, lang: str = "ja") -> Project:
         raise DataError("not a Synthesizer V project: it has no tracks")
     time = get_dict(value.get("time"), "time")
     tempi, metres = (get_rows(time.get(name), f"time.{name}") for name in ("tempo", "meter"))
-    library = {str(row.get("uuid")): row for row in get_rows(value.get("library"), "library")}
+    library = {
+        str(row.get("uuid")): _with_hints(row, lang) for row in get_rows(value.get("library"), "library")
+    }
     tracks = [
-        (row.get("name"), _groups(row, library, f"track {number}"))
+        (row.get("name"), _groups(row, library, f"track {number}", lang))
         for number, row in enumerate(get_rows(value["tracks"], "tracks"), 1)
     ]
     return read_project(FORMS["svp"], tempi, metres, tracks, lang=lang, draw=_draw)
 
 
-def _groups(track: dict[str, Any], library: dict[str, Any], place: str) -> list[Group]:
+def _with_hints(group: dict[str, Any], lang: str) -> dict[str, Any]:
+    """A group with the phones that a note is given behind its lyric."""
+
+    def hinted(row: Any) -> Any:
+        if not isinstance(row, dict):
+            return row
+        lyric, phones = get_text(row.get("lyrics")), get_text(row.get("phonemes")).split()
+        held = is_continuation(lyric) or is_next_syllable(lyric)
+        return row | {"lyrics": with_hint(lyric, phones, lang)} if phones and not held else row
+
+    notes = group.get("notes")
+    return group | {"notes": list(map(hinted, notes))} if isinstance(notes, list) else group
+
+
+def _groups(track: dict[str, Any], library: dict[str, Any], place: str, lang: str) -> list[Group]:
     """All groups placed on a track."""
     placed = []
     if isinstance(track.get("mainGroup"), dict):
         # Some converters give the main group another name than its reference.
-        placed.append((track["mainGroup"], track.get("mainRef") or {}))
+        placed.append((_with_hints(track["mainGroup"], lang), track.get("mainRef") or {}))
     for reference in get_rows(track.get("groups"), f"{place}: groups"):
         name = str(reference.get("groupID"))
         if name not in library:

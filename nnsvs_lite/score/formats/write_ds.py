@@ -10,6 +10,7 @@ from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.drawn import STEP
 from nnsvs_lite.score.formats.diffsinger import stays
 from nnsvs_lite.score.languages import get_language
+from nnsvs_lite.score.lyrics import split_hint
 from nnsvs_lite.score.phonemize import attach_phones, continues
 from nnsvs_lite.score.types import Note, Phone, Score
 
@@ -54,7 +55,7 @@ def ds(score: Score, sung: Sequence[Phone] = ()) -> bytes:
     heads = [note for i, note in enumerate(score.notes) if not (i and continues(note))]
     segment: dict[str, Any] = {
         "offset": 0.0,
-        "text": " ".join(map(_word, heads)),
+        "text": " ".join(_word(note, score.lang) for note in heads),
         "ph_seq": " ".join(_SILENT.get(phone, phone) for word in words for phone in word),
         "ph_num": " ".join(map(str, counts)),
         "note_seq": " ".join(_name(note.pitch) for note in score.notes),
@@ -72,10 +73,10 @@ def ds(score: Score, sung: Sequence[Phone] = ()) -> bytes:
     return json.dumps([segment], ensure_ascii=False, indent=1).encode() + b"\n"
 
 
-def _word(note: Note) -> str:
+def _word(note: Note, lang: str) -> str:
     if note.is_rest:
         return _SILENT[note.phones[0]]
-    return "".join(note.lyric.split()) or "".join(note.phones)
+    return "".join(split_hint(note.lyric, lang)[0].split()) or "".join(note.phones)
 
 
 def _name(pitch: int) -> str:

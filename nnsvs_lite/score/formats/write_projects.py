@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from nnsvs_lite.score.formats.written import Placed, Written, thinned
+from nnsvs_lite.score.lyrics import split_hint
 from nnsvs_lite.score.types import Score
 
 TICKS, BLICKS = 480, 705_600_000
@@ -108,7 +109,7 @@ def svp(scores: Sequence[Score]) -> bytes:
     """A Synthesizer V Studio project with a track for each score; tempo and bars are those of the first.
 
     Pitch is drawn as ``pitchDelta`` (cents) on notes that do not move by themselves, changes of loudness as
-    ``loudness`` (dB).
+    ``loudness`` (dB). Phones that stand behind a lyric are the note's ``phonemes``.
     """
     head = Written(scores[0], BLICKS)
     value = {
@@ -141,13 +142,14 @@ def _svp_track(written: Written, number: int) -> dict[str, Any]:
         {
             "onset": row.start,
             "duration": row.end - row.start,
-            "lyrics": row.note.lyric or "-",
-            "phonemes": "",
+            "lyrics": lyric or "".join(phones) or "-",
+            "phonemes": " ".join(phones),
             "pitch": row.note.pitch or _USUAL,
             "detune": 0,
             "attributes": still,
         }
         for row in written.notes
+        for lyric, phones in [split_hint(row.note.lyric, written.score.lang)]
     ]
     parameters = {
         key: {"mode": "linear", "points": [n for point in zip(*points.get(key, ([], []))) for n in point]}

@@ -15,6 +15,7 @@ from nnsvs_lite.score.formats.write_midi import midi
 from nnsvs_lite.score.formats.write_musicxml import musicxml
 from nnsvs_lite.score.formats.write_projects import svp, ustx
 from nnsvs_lite.score.formats.write_ust import ust
+from nnsvs_lite.score.lyrics import split_hint
 from nnsvs_lite.score.song import Song
 from nnsvs_lite.score.types import Note, Phone, Score
 
@@ -33,16 +34,18 @@ def _writer(form: str, write: Callable[[Sequence[Score], Sequence[Phone]], bytes
     return Writer(form, write, frozenset(holds.split(", ")))
 
 
+HINTS = "phones behind lyrics"
+
 WRITERS: dict[str, Writer] = {
     **dict.fromkeys(
         (".musicxml", ".xml"),
-        _writer("MusicXML", lambda s, _: musicxml(Song.of(s[0])), "keys, dynamics, breath marks"),
+        _writer("MusicXML", lambda s, _: musicxml(Song.of(s[0])), f"keys, dynamics, breath marks, {HINTS}"),
     ),
     **dict.fromkeys((".mid", ".midi"), _writer("MIDI", lambda s, _: midi(s), "parts, keys, dynamics")),
-    ".ust": _writer("UST", lambda s, _: ust(Song.of(s[0])), ""),
-    ".ustx": _writer("USTX", lambda s, _: ustx(s), "parts, pitch, loudness changes"),
-    ".svp": _writer("SVP", lambda s, _: svp(s), "parts, pitch, loudness changes"),
-    ".ds": _writer("DiffSinger's DS", lambda s, sung: ds(s[0], sung), "phones, phone times, pitch"),
+    ".ust": _writer("UST", lambda s, _: ust(Song.of(s[0])), HINTS),
+    ".ustx": _writer("USTX", lambda s, _: ustx(s), f"parts, pitch, loudness changes, {HINTS}"),
+    ".svp": _writer("SVP", lambda s, _: svp(s), f"parts, pitch, loudness changes, {HINTS}"),
+    ".ds": _writer("DiffSinger's DS", lambda s, sung: ds(s[0], sung), f"phones, phone times, pitch, {HINTS}"),
 }
 """By suffix."""
 
@@ -134,6 +137,7 @@ def _things(scores: Iterable[Score], phones: Sequence[Phone]) -> list[str]:
         see("dynamics", len({note.velocity for note in notes}) > 1)
         see("breath marks", any(note.breath for note in notes))
         see("phones", any(note.phones for note in notes))
+        see(HINTS, any(split_hint(note.lyric, score.lang)[1] for note in notes))
         see("pitch", score.drawn is not None and score.drawn.pitch is not None)
         for name in score.drawn.curves if score.drawn is not None else ():
             see(name.replace("_change", " changes") if name.endswith("_change") else name, True)

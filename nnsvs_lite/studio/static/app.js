@@ -438,7 +438,7 @@ function build() {
   });
   singing = new Singing(editor, roll, player, { prepare: () => { hands.finishLyric(); takeLyrics(); }, changed });
   inspector = new Inspector($("panel-notes"), editor, roll, {
-    voice: () => voice, stillOf: (name) => options.stillOf(name), pen, audition: () => singing.hear(editor.chosen()),
+    voice: () => voice, refuse: say, stillOf: (name) => options.stillOf(name), pen, audition: () => singing.hear(editor.chosen()),
   });
   new Ruler(roll, editor, { seek: (beat) => player.seek(beat), looped: () => { $("loop").checked = !!roll.loop; } });
   pen.choose("notes");

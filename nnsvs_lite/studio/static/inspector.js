@@ -1,5 +1,6 @@
 // What can be set of the selected notes, by keyboard as well: takes, vibrato, lanes, times of phones.
 
+import { parted, withPhones } from "./lyrics.js";
 import { setOverNotes, valueAt } from "./lanes.js";
 import { Panel, make } from "./panel.js";
 import { inNote, setStart } from "./ruler.js";
@@ -7,11 +8,12 @@ import { inNote, setStart } from "./ruler.js";
 const VIBRATO = { depth: 60, rate: 5.8, begin: 0.25 };
 
 export class Inspector extends Panel {
-  // voice(): what the voice says of itself; stillOf(option): why an option cannot change the sound, "" if it can; pen: of the pitch; audition(): plays
+  // voice(): what the voice says of itself; stillOf(option): why an option cannot change the sound, "" if it can;
+  // refuse(why): says why something cannot be, or takes that back; pen: of the pitch; audition(): plays
   // the selected notes once they are sung.
-  constructor(box, editor, roll, { voice, stillOf, pen, audition }) {
+  constructor(box, editor, roll, { voice, stillOf, refuse, pen, audition }) {
     super(box);
-    Object.assign(this, { editor, roll, voice, stillOf, pen, audition });
+    Object.assign(this, { editor, roll, voice, stillOf, refuse, pen, audition });
   }
 
   _parts() {
@@ -105,7 +107,8 @@ export class Inspector extends Panel {
   _phones(note) {
     const { editor, roll } = this;
     const { sung } = roll;
-    if (!sung) return make("p", { className: "soft", textContent: "Sing, to see the note's phones and set their times." });
+    const written = this._written(note, sung);
+    if (!sung) return this._group("Phones", "", written, make("p", { className: "soft", textContent: "Sing, to set their times." }));
     const { result, ids, seconds } = sung;
     const phones = result.phones.map(([symbol, start], i) => ({ symbol, start, i })).filter(({ i }) => ids[result.owners[i]] === note.id);
     const fields = phones.map(({ symbol, start, i }) =>
@@ -113,6 +116,41 @@ export class Inspector extends Panel {
         (value) => setStart(editor, result, ids, i, seconds(note.at) + value / 1000, seconds)));
     const reset = this._button("reset-phones", "As the voice times them", () => editor.set((one) => { delete one.starts; }));
     reset.disabled = !note.starts;
-    return this._group("Phones, from the note's beginning", "", ...fields, reset);
+    return this._group("Phones, from the note's beginning", "", written, ...fields, reset);
+  }
+
+  // Phones that are typed, in place of those that the lyric has; empty: those of the lyric, which are shown.
+  _written(note, sung) {
+    const { lang } = this.editor.song;
+    const [, own] = parted(note.lyric, lang);
+    const read = sung ? sung.result.phones.filter((_, i) => sung.ids[sung.result.owners[i]] === note.id).map(([symbol]) => symbol) : [];
+    const input = make("input", { name: "phones", value: own.join(" "), placeholder: read.join(" ") || "of the lyric", size: 12, maxLength: 80, spellcheck: false, autocapitalize: "off" });
+    input.addEventListener("change", () => {
+      const phones = input.value.split(/\s+/).filter(Boolean);
+      const wrong = this._wrong(phones, lang);
+      this.refuse(wrong);
+      if (wrong) { input.value = own.join(" "); return; }
+      this._write(note, phones, lang);
+    });
+    return make("label", {}, "Sung as ", input);
+  }
+
+  // Why phones cannot be sung; empty if they can.
+  _wrong(phones, lang) {
+    const { name, phones: known } = this.voice(), mine = known[lang];
+    if (!mine) return `${name} does not sing ${lang}: choose another voice first.`;
+    const odd = phones.find((phone) => !mine.includes(phone));
+    if (odd) return `${name} has no phone “${odd}” in ${lang}. It has: ${mine.join(" ")}`;
+    return phones.length > 20 ? "A note has at most 20 phones." : "";
+  }
+
+  _write(note, phones, lang) {
+    this.editor.edit((song) => {
+      const one = song.notes.find(({ id }) => id === note.id);
+      one.lyric = withPhones(parted(one.lyric, lang)[0], phones, lang);
+      // Phones that a file gave count while every note has them.
+      if (phones.length && one.phones) one.phones = phones; else delete one.phones;
+      delete one.starts;
+    });
   }
 }

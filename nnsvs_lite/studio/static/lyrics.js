@@ -5,13 +5,38 @@ const HOLDS = /^[ー－ｰ\-~〜～–—―_+]+$/;
 const KANA = /^[\u3041-\u3096\u30a1-\u30fa]$/;
 const ALONE = /^[\u4e00-\u9fff\uac00-\ud7a3]$/;
 
+// A lyric, and the phones behind it that say how it is sung: か[k a], oh[en/hh ow]; as the server reads it.
+export function parted(lyric, lang) {
+  const [, text, hint] = /^(.*?)\s*\[([^[\]]*\S[^[\]]*)\]$/.exec(lyric.trim()) || [];
+  // Behind letters it may be text as well.
+  if (hint === undefined || (text && !hint.includes("/") && !(lang === "ja" && /^[ -~]*$/.test(hint)))) return [lyric, []];
+  return [text, hint.trim().split(/\s+/).map((phone) => phone.slice(phone.lastIndexOf("/") + 1))];
+}
+
+// A lyric with such phones; without any as it is.
+export function withPhones(text, phones, lang) {
+  return phones.length ? `${text}[${text && lang !== "ja" ? `${lang}/` : ""}${phones.join(" ")}]` : text;
+}
+
 // Text to lyrics. Blanks part syllables, and so do hyphens in words; kana are parted by the mora
-// (っ stays with the one before), hanzi and hangul by the letter; what stands in [ ] is one lyric.
+// (っ stays with the one before), hanzi and hangul by the letter; what stands in [ ] is one lyric, but behind
+// letters it may say their phones.
 export function split(text, lang) {
   const lyrics = [];
-  for (const [word] of text.matchAll(/\[[^\]]*\]|[^\s[]+/g)) {
-    if (word[0] === "[") {
-      lyrics.push(word.slice(1, -1).trim());
+  for (const [whole] of text.matchAll(/\[(?:[^[\]]|\[[^\]]*\])*\]|[^\s[]+(?:\[[^\]]*\])?/g)) {
+    if (whole[0] === "[") {
+      lyrics.push(whole.slice(1, -1).trim());
+      continue;
+    }
+    const [word, bracket = ""] = whole.split(/(?=\[)/);
+    // Behind the last of them.
+    if (bracket && parted(whole, lang)[1].length) {
+      const before = split(word, lang);
+      lyrics.push(...before.slice(0, -1), before[before.length - 1] + bracket);
+      continue;
+    }
+    if (bracket) {
+      lyrics.push(...split(word, lang), bracket.slice(1, -1).trim());
       continue;
     }
     if (HOLDS.test(word)) {

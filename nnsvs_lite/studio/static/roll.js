@@ -1,6 +1,7 @@
 // Draws the piano roll: keys, bars, notes with lyrics, sung pitch, phones, the place that is heard.
 
 import { CELLS } from "./curves.js";
+import { parted } from "./lyrics.js";
 import { secondsOf } from "./ruler.js";
 import { barLines, beatsOf, isBlack, pitchName } from "./song.js";
 
@@ -246,7 +247,9 @@ export class Roll {
     set(handle, { x: x + Math.max(width - 7, width / 2), y: y + 1, width: Math.min(9, width / 2 + 2), height: this.row - 2 });
     // Above the note, where the sung pitch does not cross it.
     set(text, note.pitch ? { x: x + 1, y: y - 3 } : { x: x + 4, y: y + this.row - 5 });
-    const lyric = note.pitch ? note.lyric || (this.editor.song.lang === "ja" ? "ー" : "–") : "breath";
+    const { lang } = this.editor.song, [plain, phones] = parted(note.lyric || "", lang);
+    const shown = phones.length ? `${plain}[${phones.join(" ")}]` : plain;
+    const lyric = note.pitch ? shown || (lang === "ja" ? "ー" : "–") : "breath";
     text.textContent = width < 7 ? "" : lyric + (note.breath ? " ʼ" : "") + (note.take ? " ⟳" : "");
     const { vibrato } = note;
     for (const item of [wave, knob]) item.toggleAttribute("hidden", !vibrato);

@@ -102,7 +102,10 @@ export class Singing {
     $("legend").hidden = false;
     $("shifted").textContent = transpose ? ` · drawn without the transposition of ${transpose > 0 ? "+" : "−"}${Math.abs(transpose)}` : "";
     const unheard = result.unheard.length ? `. This voice cannot change by what is set: ${result.unheard.join(", ")}` : "";
-    if (!quiet) say(`${result.seconds.toFixed(1)} s of singing in ${done.took.toFixed(1)} s${unheard}`, "note");
+    const left = result.said ? `. ${result.said}` : "";
+    if (!quiet) say(`${result.seconds.toFixed(1)} s of singing in ${done.took.toFixed(1)} s${unheard}${left}`, "note");
+    else if (result.said && result.said !== this.told) say(result.said, "note");
+    this.told = result.said;
     if (this.audition) {
       const { notes, version: of } = this.audition;
       if (of === version) { this.audition = null; this._play(notes); }
