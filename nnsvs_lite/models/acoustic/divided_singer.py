@@ -11,14 +11,9 @@ from torch import Tensor
 
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.models.acoustic.fft_singer import (
-    FftSinger,
-    PhoneEncoderSize,
-    PitchSize,
-    SpectraDecoderSize,
-    passed_on,
-)
+from nnsvs_lite.models.acoustic.fft_singer import FftSinger, PhoneEncoderSize, PitchSize, SpectraDecoderSize
 from nnsvs_lite.models.batch import Batch
+from nnsvs_lite.models.layers.conv import passed_on
 from nnsvs_lite.models.layers.expand import gather_rows, phone_of_frame
 from nnsvs_lite.models.layers.outputs import Scaling
 from nnsvs_lite.models.neural import Streams

@@ -14,7 +14,7 @@ from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.conditions import Conditions
 from nnsvs_lite.models.layers.context import hiding
-from nnsvs_lite.models.layers.conv import VariancePredictor
+from nnsvs_lite.models.layers.conv import VariancePredictor, passed_on
 from nnsvs_lite.models.layers.lynxnet import ConvNext
 from nnsvs_lite.models.layers.outputs import Scaling, zeroed
 from nnsvs_lite.models.layers.pitch_embedding import PitchEmbedding, PitchExtractor
@@ -82,11 +82,6 @@ class PitchSize:
     dropout: Rate = 0.5
     gradient: Weight = 0.1
     coarse: bool = True
-
-
-def passed_on(x: Tensor, share: float) -> Tensor:
-    """``x``, of whose gradient a share goes on."""
-    return x * share + x.detach() * (1 - share)
 
 
 class FftSinger(NeuralAcoustic):

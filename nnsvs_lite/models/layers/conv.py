@@ -107,6 +107,11 @@ class MaskedBatchNorm(nn.Module):
         return (x * scale + (self.bias - mean * scale)).to(x.dtype)
 
 
+def passed_on(x: Tensor, share: float) -> Tensor:
+    """``x``, of whose gradient a share goes on."""
+    return x * share + x.detach() * (1 - share)
+
+
 class VariancePredictor(nn.Module):
     """``layers`` blocks of convolution, ReLU, LayerNorm and dropout (Ren et al. 2021, arXiv:2006.04558)."""
 

@@ -11,7 +11,7 @@ from nnsvs_lite.features import variance
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.batch import Batch
-from nnsvs_lite.models.layers.conv import VariancePredictor
+from nnsvs_lite.models.layers.conv import VariancePredictor, passed_on
 from nnsvs_lite.models.layers.mdn import masked_mean
 from nnsvs_lite.models.layers.outputs import zeroed
 from nnsvs_lite.models.options import Rate, Size, Weight
@@ -148,7 +148,7 @@ class VarianceCurves(nn.Module):
         """
         mask, share = batch.frame_mask, self.size.gradient
         rule = self._numbers(self.measure(base | {"vuv": torch.sigmoid(base["vuv"])}, self.names))
-        found = rule + self.head(self.predictor(x * share + x.detach() * (1 - share), mask)).float()
+        found = rule + self.head(self.predictor(passed_on(x, share), mask)).float()
         if teacher:
             true = self._numbers(self.measure(batch.streams, self.names))
             error = masked_mean((found - true).abs().mean(-1), mask)
