@@ -82,6 +82,19 @@ def test_pieces_hold_the_samples_of_their_frames(training, batch, spec):
 
 
 @torch.no_grad()
+def test_a_rest_in_the_middle_of_a_phrase_does_not_rule_its_test(batch, spec):
+    model, recorded = build(FASTSPEECH2S, spec), batch.streams["wav"]
+    silent, middle = recorded.clone(), batch.frame_lengths // 2 * HOP
+    for row, at in zip(silent, middle.tolist()):
+        row[at - 40 * HOP : at + 40 * HOP] *= 1e-4
+    found = [
+        float(model.loss(replace(batch, streams=batch.streams | {"wav": wav}))["stft"])
+        for wav in (recorded, silent)
+    ]
+    assert found[1] < 3 * found[0]
+
+
+@torch.no_grad()
 def test_a_phrase_shorter_than_a_piece_ends_in_silence(batch, spec):
     model = build(VISINGER2, spec)
     made, real, _ = model.learn(batch, batch.max_frames + 10)

@@ -30,8 +30,10 @@ from nnsvs_lite.models.options import AcousticOptions, Depth, Size
 from nnsvs_lite.models.vocoder.hifigan import HifiGan
 from nnsvs_lite.models.vocoder.neural import NeuralVocoder, VocoderOptions
 
-PIECE = 64
-"""Frames of each phrase that a test makes the waveform of, in its middle."""
+PIECE = 256
+"""Frames of each phrase that a test makes the waveform of, in its middle: more than a rest there has, since
+spectral convergence weighs what is wrong in a silence without end.
+"""
 CENTRE, SPREAD = -5.0, 2.5
 """About the mean and the deviation of natural logarithms of magnitudes: what networks get is of unit size."""
 UNFIT = ("style_tokens", "perceptual", "retrieval", "gv", "movement")
