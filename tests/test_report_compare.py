@@ -171,6 +171,14 @@ def test_reference_rows_that_differ_are_kept_apart(tmp_path):
     assert list(compare([str(tmp_path / "c"), str(tmp_path / "d")]).runs) == ["c", "d", "rule", "natural"]
 
 
+def test_reference_rows_of_seeds_that_differ_are_pooled(tmp_path):
+    """As where each seed has trained a vocoder of its own; those that agree count once."""
+    rules = {1: 40.0, 2: 80.0, 3: 80.0}
+    exps = [results(tmp_path / f"a_seed{n}", {"u": 1.0, "v": 2.0}, rule=rule) for n, rule in rules.items()]
+    found = compare([f"a={exp}" for exp in exps]).estimate("rule", RMSE)
+    assert (found.value, found.seeds) == (pytest.approx(60.0), 2)
+
+
 def test_features_that_differ_are_told(tmp_path):
     exps = [experiment(tmp_path, name, 1.0, 2.0) for name in ("a", "b")]
     for exp, rate in zip(exps, (24000, 48000)):

@@ -26,7 +26,7 @@ words = dict(zip(sys.argv[1::2], sys.argv[2::2]))
 here = pathlib.Path(__file__).parent
 with open(here / "calls", "a") as calls:
     print(json.dumps(words), file=calls)
-if words["--stop-stage"] == "4":
+if words["--stage"] == "0":
     sys.exit("run.sh: error: no corpus here" if os.environ.get("BARE") else 0)
 name = pathlib.Path(words["--acoustic-config"]).stem + words["--seed"]
 if name == os.environ.get("SLEEP"):
@@ -104,6 +104,18 @@ def test_all_runs_are_made_and_set_side_by_side(recipe, words, tmp_path, capsys)
     assert row.startswith("$20.0$ & ") and below.split(" & ")[2] == "\\scriptsize$\\pm10.0$"
     said = capsys.readouterr().out
     assert "[9/9] toy: " in said and (tmp_path / "out" / "toy.md").read_text() in said
+
+
+def test_a_vocoder_is_trained_once_before_runs_that_share_it(recipe, words):
+    """Two runs at the same time would each find none, and train one; with options, each seed has its own."""
+    assert main([*words, "--acoustic-args", "--model.x 1", "--vocoder-config", "ddsp_tiny"]) == 0
+    common, *runs = calls(recipe)
+    assert (common["--stage"], common["--stop-stage"]) == ("0", "6")
+    assert (common["--acoustic-config"], common["--acoustic-args"]) == ("rule", "")
+    assert {run["--acoustic-args"] for run in runs} == {"--model.x 1"}
+    (recipe / "calls").unlink()
+    assert main([*words, "--vocoder_config", "ddsp_tiny", "--vocoder-args", "--training.updates 9"]) == 0
+    assert calls(recipe)[0]["--stop-stage"] == "4"
 
 
 def test_a_failed_run_is_named_and_the_others_go_on(recipe, words, tmp_path, capsys, monkeypatch):

@@ -213,7 +213,8 @@ def compare(words: Sequence[str], baseline: str | None = None, pool_seeds: bool 
     """Reads several experiments, ``[NAME=]PATH`` as in :func:`read_words`.
 
     Rows that are there for reference (analysis-synthesis, the floor) appear once where all experiments agree
-    on them, else once for each experiment that differs; the recording once, as the first experiment has it.
+    on them, else once for each experiment that differs, with its seeds where these differ (a vocoder of each
+    seed sings them too); the recording once, as the first experiment has it.
     The ``baseline`` is, if not given, the floor if there is one, else the first.
 
     Raises DataError where results are missing, were made by an older version, or are of other utterances than
@@ -222,14 +223,16 @@ def compare(words: Sequence[str], baseline: str | None = None, pool_seeds: bool 
     if not words:
         raise DataError("nothing to compare; name experiments")
     own: dict[str, list[Run]] = {}
-    references: dict[str, dict[str, Run]] = {name: {} for name in REFERENCES}
+    references: dict[str, dict[str, list[Run]]] = {name: {} for name in REFERENCES}
     features: dict[str, Any] = {}
     for label, path in read_words(words, pool_seeds):
         found = read_results(path)
         alone = len(found.keys() - REFERENCES.keys()) == 1
         for name, run in found.items():
             if name in REFERENCES:
-                references[name][label] = run
+                known = references[name].setdefault(label, [])
+                if not any(_same(run, other) for other in known):
+                    known.append(run)
             else:
                 own.setdefault(label if alone else f"{label}/{name}", []).append(run)
         analysed = (read_setup(path) or {}).get("features")
@@ -254,15 +257,20 @@ def compare(words: Sequence[str], baseline: str | None = None, pool_seeds: bool 
     return Comparison(runs, chosen, notes)
 
 
-def _references(references: Mapping[str, Mapping[str, Run]]) -> dict[str, list[Run]]:
+def _references(references: Mapping[str, Mapping[str, list[Run]]]) -> dict[str, list[Run]]:
+    """Rows for reference, from the runs of each experiment that differ from one another."""
     shown: dict[str, list[Run]] = {}
     for name, found in references.items():
-        kinds: dict[str, Run] = {}
-        for label, run in found.items():
-            if not (kinds if name == NATURAL else any(_same(run, other) for other in kinds.values())):
-                kinds[label] = run
-        for label, run in kinds.items():
-            shown[name if len(kinds) == 1 else f"{name} ({label})"] = [run]
+        kinds: dict[str, list[Run]] = {}
+        for label, runs in found.items():
+            if name == NATURAL:
+                kinds = kinds or {label: runs[:1]}
+            elif not any(
+                len(runs) == len(other) and all(map(_same, runs, other)) for other in kinds.values()
+            ):
+                kinds[label] = runs
+        for label, runs in kinds.items():
+            shown[name if len(kinds) == 1 else f"{name} ({label})"] = runs
     return shown
 
 

@@ -107,6 +107,18 @@ def _family(config: str, recipe: Path) -> tuple[str, str, str]:
     return path.parent.name, str(path), path.stem
 
 
+def _shared(given: Sequence[str]) -> tuple[str, ...]:
+    """Until which stage all runs of a recipe have one way, as options.
+
+    A vocoder without options of its own is one for all seeds. The rule system has it trained, since runs at
+    the same time would each find none.
+    """
+    named = {word.partition("=")[0].replace("_", "-") for word in given if word.startswith("--")}
+    if "--vocoder-config" in named and not named & {"--vocoder-args", "--vocoder-init"}:
+        return ("--stop-stage", "6", "--acoustic-config", "rule", "--acoustic-args", "")
+    return ("--stop-stage", "4")
+
+
 def plan(
     configs: Sequence[str], seeds: Sequence[int], recipes: Sequence[Path], out: Path, given: Sequence[str]
 ) -> tuple[list[Trial], list[Trial]]:
@@ -130,7 +142,7 @@ def plan(
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise DataError(f"two configurations are called {twice[0]}")
         folder = out.absolute() / "log" / _called(recipe)
-        words = (*given, "--stage", "0", "--stop-stage", "4")
+        words = (*given, "--stage", "0", *_shared(given))
         common.append(Trial(recipe.absolute(), words, folder / "common"))
         for family, config, name in found:
             first = ("--stage", str(STAGES[family]), "--stop-stage", "6")
