@@ -427,7 +427,8 @@ def test_one_vocoder_serves_models_of_all_seeds(recipe: Recipe) -> None:
     recipe.run("--stop-stage", "6", "--vocoder-config", "hum")
     done = recipe.run("--stage", "5", "--vocoder-config", "hum", "--seed", "1")
     assert "no exp/vocoder_hum_world_48k_seed1: exp/vocoder_hum_world_48k is used" in done.stdout
-    assert any("--out exp/vocoder_hum_world_48k " in call for call in recipe.calls if "train" in call)
+    trained = [call for call in recipe.calls if "--out exp/vocoder_hum_world_48k " in call]
+    assert trained and all("--seed 0 " in call for call in trained), "as it was begun"
     recipe.run("--stage", "5", "--vocoder-config", "hum", "--tag", "x", "--vocoder-args", "--training.lr 1")
     assert any("--out exp/vocoder_hum_world_48k_x " in call for call in recipe.calls if "train" in call)
     done = recipe.run("--stage", "6", "--vocoder-exp", "exp/vocoder_hum_world_48k")

@@ -68,10 +68,11 @@ find_config() {
 # model_dir STAGE FAMILY: sets FAMILY_exp where no option does: to the model of this tag and seed; where a timing
 # model of that name is neither trained now nor there, or a vocoder without options of its own is not there, to the
 # one without tag and seed.
-declare -A named=()
+declare -A named=() seeds=()
 model_dir() {
     local exp=$2_exp config=$2_config plain
     named[$2]=${!exp}
+    seeds[$2]=${seed}
     if [ -n "${!exp}" ]; then
         need_file "${!exp}/model.pt" "--$2-exp names a trained model"
         return
@@ -85,6 +86,8 @@ model_dir() {
     elif [ "$1" -eq 6 ] && [ -z "${vocoder_args}${vocoder_init}" ] && [ "${stop_stage}" -ge 6 ]; then
         echo "There is no ${!exp}: ${plain} is used; --vocoder-exp names another."
         printf -v "${exp}" '%s' "${plain}"
+        # Its training may have been cut off.
+        seeds[$2]=0
     fi
 }
 # decode_label EXP: what the name of a timing model adds to that of a decode folder.
@@ -153,7 +156,7 @@ train() {
         # The words of ${args} are options of their own.
         # shellcheck disable=SC2086
         all_ranks "train_$(basename "${!exp}")" nnsvs-lite train --config "${found}" --out "${!exp}" "${common[@]}" \
-            ${!init:+--init "${!init}"} --seed "${seed}" --ngpu "${ngpu}" \
+            ${!init:+--init "${!init}"} --seed "${seeds[${family}]}" --ngpu "${ngpu}" \
             --num-nodes "${num_nodes}" ${args}
     fi
     [ "${family}" != vocoder ] || return 0
