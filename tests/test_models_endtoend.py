@@ -22,7 +22,6 @@ from nnsvs_lite.models.config import Config, hears_recordings
 from nnsvs_lite.models.layers.expand import gather_rows, phone_of_frame
 from nnsvs_lite.models.pack import assemble, pack
 from nnsvs_lite.synthesis.decode import decode
-from nnsvs_lite.synthesis.pieces import in_pieces
 from nnsvs_lite.synthesis.singer import Singer
 from nnsvs_lite.synthesis.vocode import vocode
 from nnsvs_lite.synthesis.vocoder import load_vocoder
@@ -119,7 +118,7 @@ def test_waveforms_are_alike_in_a_batch_alone_and_in_pieces(path, batch, spec):
         wav = vocoder.synthesize(alone)[0]
         torch.testing.assert_close(together[row, : length * HOP], wav, rtol=0, atol=1e-4)
         assert together[row, length * HOP :].abs().max() == 0 if length < batch.max_frames else True
-        joined = torch.cat(list(in_pieces(vocoder, alone, 40)), 1)[0]
+        joined = torch.cat(list(vocoder.in_pieces(alone, 40)), 1)[0]
         assert (joined - wav).norm() < 1e-3 * wav.norm()
 
 

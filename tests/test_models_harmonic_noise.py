@@ -16,7 +16,6 @@ from nnsvs_lite.models.checkpoint import load_model, save_model
 from nnsvs_lite.models.config import Config
 from nnsvs_lite.models.foreign import bare_spec
 from nnsvs_lite.models.vocoder.harmonic_noise import HarmonicNoise
-from nnsvs_lite.synthesis.pieces import in_pieces
 
 
 def spec_of(**config):
@@ -74,7 +73,7 @@ def test_a_phrase_in_a_batch_and_in_pieces_is_as_it_is_alone(name, spec):
             assert alone.shape == (1, size)
             assert (together[row, :size] - alone[0]).abs().max() < 1e-4 * max(level, 1)
             assert not together[row, size:].any()
-        joined = torch.cat(list(in_pieces(model, batch, 40)), dim=1)
+        joined = torch.cat(list(model.in_pieces(batch, 40)), dim=1)
     assert (joined - together).abs().max() < 1e-3 * level
     assert level > 1e-6
 

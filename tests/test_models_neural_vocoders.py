@@ -15,7 +15,6 @@ from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.checkpoint import load_model, save_model
 from nnsvs_lite.models.config import Config
 from nnsvs_lite.models.foreign import bare_spec
-from nnsvs_lite.synthesis.pieces import in_pieces
 
 MEL, WORLD = (
     bare_spec(FeatureConfig.from_dict({"sample_rate": 24000, "hop_size": 120, **more}))
@@ -59,7 +58,7 @@ def test_a_phrase_in_a_batch_and_in_pieces_is_as_it_is_alone(path, spec):
             assert alone.shape == (1, n * 120)
             assert (together[row, : n * 120] - alone[0]).abs().max() < 1e-4 * max(level, 1)
             assert not together[row, n * 120 :].any()
-        joined = torch.cat(list(in_pieces(model, batch, 40)), dim=1)
+        joined = torch.cat(list(model.in_pieces(batch, 40)), dim=1)
     assert (joined - together).abs().max() < 1e-3 * level
     assert level > 1e-6
 
@@ -78,7 +77,7 @@ def test_frames_in_the_middle_of_their_samples_are_cut_into_pieces_too():
     batch = batch_of(MEL, 90, wav=False)
     with torch.inference_mode():
         whole = model.synthesize(batch)
-        joined = torch.cat(list(in_pieces(model, batch, 30)), dim=1)
+        joined = torch.cat(list(model.in_pieces(batch, 30)), dim=1)
         batch.streams["lf0"][:], batch.streams["vuv"][:] = 5.5, 1.0
         shifted = model.synthesize(batch)
         model.middle = False

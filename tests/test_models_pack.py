@@ -241,11 +241,11 @@ def test_foreign_files(content, tmp_path):
 
 def test_foreign_and_newer_archives(packed, tmp_path):
     def version(files):
-        edit(files, version=3)
+        edit(files, version=4)
 
     out = tmp_path / "x.nnsvs"
     said = refused(rewritten(packed, out, version))
-    assert "has version 3 of the format, this nnsvs_lite reads 2; update nnsvs_lite" in said
+    assert "has version 4 of the format, this nnsvs_lite reads 3; update nnsvs_lite" in said
     assert "not a packed voice" in refused(rewritten(packed, out, lambda f: edit(f, format="other")))
     assert "not a packed voice" in refused(rewritten(packed, out, lambda f: f.pop("manifest.json")))
     assert "models/acoustic.pt is missing" in refused(
@@ -276,6 +276,7 @@ def test_foreign_and_newer_archives(packed, tmp_path):
         ({"files": {"../x": {"size": 1, "sha256": "0"}}}, "damaged: ../x is missing"),
         ({"files": {"LICENCE.txt": {"size": 1.5}}}, "damaged or cut short: 'sha256'"),
         ({"files": {"LICENCE.txt": {"size": 1, "sha256": "0"}}}, "LICENCE.txt is not what was packed"),
+        ({"version": 3}, "its manifest is of other models"),
         ({"version": 10**400}, "has version 10+ of the format"),
     ],
 )
@@ -377,7 +378,7 @@ def test_the_command_says_what_it_needs(toy_voice, packed, tmp_path, capfd):
 
 def test_an_old_pack_is_refused(packed, tmp_path):
     said = refused(rewritten(packed, tmp_path / "old.nnsvs", lambda files: edit(files, version=1)))
-    assert "has version 1 of the format, this nnsvs_lite reads 2; train and pack it again" in said
+    assert "has version 1 of the format, this nnsvs_lite reads 3; train and pack it again" in said
 
 
 def test_a_vocoder_goes_with_the_voice(recipe, spec, tmp_path):

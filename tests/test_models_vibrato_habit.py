@@ -12,7 +12,8 @@ from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.features.vibrato import CENTS, find_vibrato, sing_vibrato
 from nnsvs_lite.models.batch import Batch, Example, collate
 from nnsvs_lite.models.config import Config
-from nnsvs_lite.models.layers.vibrato_habit import VibratoHabit, held_vowels
+from nnsvs_lite.models.habit import held_vowels
+from nnsvs_lite.models.layers.vibrato_habit import VibratoHabit
 from nnsvs_lite.score import Note, Score
 from nnsvs_lite.score.phonemize import attach_phones
 from nnsvs_lite.synthesis.phrases import example_of

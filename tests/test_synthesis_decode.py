@@ -398,8 +398,8 @@ def test_tables_are_sorted_and_the_same_whatever_the_batches(toy_dump, toy_exps,
     from nnsvs_lite.synthesis import predict
 
     assert decode(toy_dump, "eval", tmp_path / "one", **toy_exps)
-    defaults = (1, *predict.predict_acoustic.__wrapped__.__defaults__[1:])
-    monkeypatch.setattr(predict.predict_acoustic.__wrapped__, "__defaults__", defaults)
+    defaults = (1, *predict.predict_acoustic.__defaults__[1:])
+    monkeypatch.setattr(predict.predict_acoustic, "__defaults__", defaults)
     assert decode(toy_dump, "eval", tmp_path / "two", **toy_exps)
     for name in STREAMS:
         a, b = (FeatureReader(tmp_path / n / f"{name}.scp") for n in ("one", "two"))

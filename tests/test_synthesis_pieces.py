@@ -12,7 +12,6 @@ from nnsvs_lite.features.config import FeatureConfig
 from nnsvs_lite.models.batch import Example, collate
 from nnsvs_lite.models.layers.noise import BLOCK, running_noise
 from nnsvs_lite.models.vocoder.world import World
-from nnsvs_lite.synthesis.pieces import in_pieces
 from nnsvs_lite.synthesis.vocoder import pieces_of, waveform_of, waveforms_of
 
 
@@ -34,7 +33,7 @@ def test_pieces_are_the_whole(vocoder, toy_dump, spec, frames):
     batch = batch_of(examples(toy_dump, "eval", spec), spec)
     with torch.inference_mode():
         whole = vocoder.synthesize(batch)
-        pieces = list(in_pieces(vocoder, batch, frames))
+        pieces = list(vocoder.in_pieces(batch, frames))
     joined = torch.cat(pieces, dim=1)
     assert joined.shape == whole.shape and whole.abs().max() > 0.1
     assert len(pieces) >= batch.max_frames // (frames + 2)
@@ -47,16 +46,16 @@ def test_pieces_without_what_is_around_them_are_not(vocoder, toy_dump, spec):
     with torch.inference_mode():
         whole = vocoder.synthesize(batch)
         vocoder.reach = 0
-        joined = torch.cat(list(in_pieces(vocoder, batch, 50)), dim=1)
+        joined = torch.cat(list(vocoder.in_pieces(batch, 50)), dim=1)
         vocoder.running = lambda batch: {"turns": torch.zeros_like(batch.streams["lf0"])}
-        unphased = torch.cat(list(in_pieces(vocoder, batch, 50)), dim=1)
+        unphased = torch.cat(list(vocoder.in_pieces(batch, 50)), dim=1)
     assert (joined - whole).abs().max() > 1e-3 * whole.abs().max()
     assert (unphased - whole).abs().max() > 0.1 * whole.abs().max()
 
 
 def test_a_vocoder_that_hears_everything_makes_the_whole_at_once(toy_dump, spec):
     batch = batch_of(examples(toy_dump, "eval", spec), spec)
-    (made,) = in_pieces(World(spec), batch, 50)
+    (made,) = World(spec).in_pieces(batch, 50)
     assert torch.equal(made, World(spec).synthesize(batch))
 
 

@@ -10,7 +10,7 @@ from nnsvs_lite.features.vibrato import find_vibrato
 from nnsvs_lite.features.world import fft_size_of, mgc_to_spectrum, spectrum_to_mgc
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.batch import Example
-from nnsvs_lite.models.layers.vibrato_habit import HeldVowel, held_vowels
+from nnsvs_lite.models.habit import HeldVowel, held_vowels
 from nnsvs_lite.models.vocoder.griffin_lim import GriffinLim
 from nnsvs_lite.score import Note, Score
 from nnsvs_lite.score.phonemize import attach_phones

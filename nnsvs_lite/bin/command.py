@@ -109,6 +109,11 @@ TRAIN_SET = arg("--train-set", "set to train on", default="train")
 PROCESSES = arg("--nj", "processes", default=1)
 GPUS = arg("--ngpu", "0 computes on the CPU", default=0)
 DEVICE = arg("--device", "torch device, such as cuda", default="cpu")
+RUNTIME = arg(
+    "--runtime",
+    "what computes: torch where it is installed, else onnx (onnxruntime; of packed voices with graphs)",
+    choices=("torch", "onnx"),
+)
 VOICE = arg(
     "--model",
     "exp dir of a finished recipe's acoustic model, or a packed voice; the one in the box if not given",

@@ -206,11 +206,12 @@ def card(args: Namespace) -> None:
 
 @command(
     "pack a trained voice into one file, or show what is in one",
-    arg("exp", "exp dir of a finished recipe's acoustic model", nargs="?"),
+    arg("exp", "exp dir of a finished recipe's acoustic model, or a packed voice", nargs="?"),
     arg("-o --out", "file to write, such as voice.nnsvs"),
     arg("--licence", "text file with the terms of the corpus; the recipe's if not given"),
     arg("--corpus", "name of the corpus; the recipe's if not given"),
     options.VOCODER,
+    flag("--onnx", "also put in graphs, by which it sings without torch (sing --runtime onnx)"),
     arg("--show", "say what a packed voice holds, and write nothing", metavar="FILE"),
     options.TRUST_CODE,
 )
@@ -224,7 +225,11 @@ def pack(args: Namespace) -> None:
         return
     if not (args.exp and args.out):
         raise DataError("an exp dir and -o voice.nnsvs are needed, or --show FILE")
-    made = pack.pack(args.exp, args.out, args.licence, args.corpus, args.vocoder, args.trust_code)
+    graphs = None
+    if args.onnx:
+        from nnsvs_lite.export.voicegraphs import graph_files as graphs
+    given = (args.licence, args.corpus, args.vocoder, args.trust_code, graphs)
+    made = pack.pack(args.exp, args.out, *given)
     size = made.path.stat().st_size / 1e6
     print("\n".join([f"{args.out}: {size:.1f} MB, corpus {made.manifest['corpus']}", *made.limits]))
 
@@ -356,6 +361,7 @@ def convert(args: Namespace) -> None:
     flag("--verbose", "also say under which terms the voice may be used"),
     options.STRICT,
     options.DEVICE,
+    options.RUNTIME,
     options.TRUST_CODE,
 )
 def sing(args: Namespace) -> None:
@@ -378,7 +384,7 @@ def sing(args: Namespace) -> None:
     from nnsvs_lite.synthesis.takes import read_retake
 
     style = {name: getattr(args, name) for name in options.keys(STYLE_OPTIONS)}
-    voice = Singer.load(args.model, args.device, args.vocoder, args.trust_code)
+    voice = Singer.load(args.model, args.device, args.vocoder, args.trust_code, args.runtime)
     takes = [*map(read_retake, args.retake)]
     style |= {"labels": args.label, "curves": args.curves, "retake": takes, "drawn": not args.plain}
     if args.stream:

@@ -15,9 +15,9 @@ from typing import Any
 
 import yaml
 
-from nnsvs_lite.export.onnxfile import Graph
 from nnsvs_lite.io.atomic import inside
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.io.graph import Graph
 
 MAX_FILES, MAX_BYTES, MAX_TEXT = 10_000, 4 << 30, 64 << 20
 """Members, and bytes unpacked, of a zipped bank; bytes of a text in it."""

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from nnsvs_lite.export.banks import Part, find_vocoder, read_numbers, read_yaml
-from nnsvs_lite.export.onnxfile import Graph, Value
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.io.graph import Graph, Value
 
 VARIANCES = ("energy", "breathiness", "voicing", "tension")
 ANALYSIS = (

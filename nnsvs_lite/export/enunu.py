@@ -13,8 +13,8 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from nnsvs_lite import __version__
-from nnsvs_lite.export.onnxfile import package
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.io.graph import package
 from nnsvs_lite.studio.jobs import SING_SECONDS, Cancelled, Fault, Worker
 from nnsvs_lite.studio.server import HOST
 

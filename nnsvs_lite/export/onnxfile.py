@@ -1,38 +1,25 @@
-"""Torch modules as ONNX files, and ONNX files as what a player sees of them."""
+"""Torch modules as ONNX files."""
 
 from __future__ import annotations
 
 import io
-import os
 import warnings
-from dataclasses import dataclass
+from contextlib import redirect_stdout
 from pathlib import Path
-from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nnsvs_lite.io.atomic import write_bytes
-from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.io.graph import package
 
 if TYPE_CHECKING:
-    import onnxruntime
     from torch import nn
 
 OPSET = 17
 WHOLE = {"tokens", "durations", "ph_dur", "note_dur", "word_div", "word_dur", "ph_midi", "steps", "languages"}
 TRUTH = {"note_rest", "retake", "x_masks"}
 """Inputs that are whole numbers or truth values; others are float32."""
-
-
-def package(name: str, extra: str = "export") -> ModuleType:
-    """A package of an extra. Raises DataError where it is missing."""
-    import importlib
-
-    try:
-        return importlib.import_module(name)
-    except ImportError:
-        raise DataError(f"this needs {name}: pip install 'nnsvs_lite[{extra}]'") from None
 
 
 def kind_of(name: str) -> type:
@@ -57,16 +44,27 @@ def write_onnx(module: nn.Module, path: Path, **sizes: int) -> None:
 
     Inputs that nothing is computed from are kept, since a player tells them whether they are needed or not.
     """
+    example = _examples(module.inputs, {"N": 5, "T": 40, "W": 2, "M": 3} | sizes)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_bytes(path, graph_of(module, example, all_inputs=True).SerializeToString())
+
+
+def graph_of(
+    module: nn.Module, example: dict[str, np.ndarray], all_inputs: bool = False, fold: bool = True
+) -> Any:
+    """The ONNX model of a module that says its ``inputs`` and ``outputs``, traced with an example; with
+    ``all_inputs`` also those that nothing is computed from. Without ``fold`` weights stay as they are.
+    """
     import torch
 
     onnx = package("onnx")
-    example = _examples(module.inputs, {"N": 5, "T": 40, "W": 2, "M": 3} | sizes)
     lengths = {
-        name: {i: f"{name}_{letter}" for i, letter in enumerate(shape) if letter in "NTWM"}
+        name: {i: f"{name}_{letter}" for i, letter in enumerate(shape) if letter in "NPTWM"}
         for name, shape in module.inputs.items()
     }
     buffer = io.BytesIO()
-    with torch.no_grad(), warnings.catch_warnings():
+    # What cannot be exported is printed whole.
+    with torch.no_grad(), warnings.catch_warnings(), redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
         torch.onnx.export(
             module.eval(),
@@ -77,62 +75,16 @@ def write_onnx(module: nn.Module, path: Path, **sizes: int) -> None:
             dynamic_axes=lengths | {name: {1: f"{name}_L"} for name in module.outputs},
             opset_version=OPSET,
             dynamo=False,
+            do_constant_folding=fold,
         )
     model = onnx.load_from_string(buffer.getvalue())
-    kept = {value.name: value for value in model.graph.input}
-    del model.graph.input[:]
-    for name, value in example.items():
-        kind = onnx.helper.np_dtype_to_tensor_dtype(value.dtype)
-        shape = [lengths[name].get(i, size) for i, size in enumerate(value.shape)]
-        told = onnx.helper.make_tensor_value_info(name, kind, shape)
-        model.graph.input.append(kept.get(name, told))
+    if all_inputs:
+        kept = {value.name: value for value in model.graph.input}
+        del model.graph.input[:]
+        for name, value in example.items():
+            kind = onnx.helper.np_dtype_to_tensor_dtype(value.dtype)
+            shape = [lengths[name].get(i, size) for i, size in enumerate(value.shape)]
+            told = onnx.helper.make_tensor_value_info(name, kind, shape)
+            model.graph.input.append(kept.get(name, told))
     onnx.checker.check_model(model)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_bytes(path, model.SerializeToString())
-
-
-@dataclass(frozen=True)
-class Value:
-    """An input or output of a graph: ``kind`` as ``int64``, ``shape`` with None for lengths that vary."""
-
-    kind: str
-    shape: tuple[int | None, ...]
-
-
-class Graph:
-    """An ONNX file, as a player loads it.
-
-    Attributes:
-        inputs, outputs: by name, in order.
-    """
-
-    def __init__(self, path: str | os.PathLike):
-        """Raises DataError where it cannot be loaded."""
-        ort = package("onnxruntime")
-        options = ort.SessionOptions()
-        options.log_severity_level = 4
-        options.intra_op_num_threads = int(os.environ.get("OMP_NUM_THREADS", 0) or 0)
-        try:
-            self.session: onnxruntime.InferenceSession = ort.InferenceSession(
-                os.fspath(path), options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # onnxruntime raises classes of its own
-            reason = str(error).strip().splitlines()[0]
-            raise DataError(f"no ONNX network that can be loaded ({reason[:200]})", path) from None
-        self.inputs = {v.name: _value(v) for v in self.session.get_inputs()}
-        self.outputs = {v.name: _value(v) for v in self.session.get_outputs()}
-        self.path = Path(path)
-
-    def __call__(self, **inputs: np.ndarray) -> dict[str, np.ndarray]:
-        """Outputs by name. Raises DataError where it cannot be computed."""
-        try:
-            return dict(zip(self.outputs, self.session.run(None, inputs)))
-        except Exception as error:
-            reason = str(error).strip().splitlines()[0]
-            raise DataError(f"cannot be run: {reason[:300]}", self.path) from None
-
-
-def _value(told) -> Value:
-    names = {"float": "float32", "double": "float64"}
-    kind = told.type.removeprefix("tensor(").removesuffix(")")
-    return Value(names.get(kind, kind), tuple(n if isinstance(n, int) else None for n in told.shape))
+    return model

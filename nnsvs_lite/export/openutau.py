@@ -15,13 +15,13 @@ import numpy as np
 from nnsvs_lite import __version__
 from nnsvs_lite.export.bank import RATE, check_spec, credits_of, file_name, files_of, modules, write_bank
 from nnsvs_lite.export.check import findings
-from nnsvs_lite.export.onnxfile import package
 from nnsvs_lite.export.replay import SAKURA, Call, Player, TuneNote, replayed
 from nnsvs_lite.export.vocoders import Voicing, vocoder_graph
 from nnsvs_lite.features.f0 import hz_to_midi
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.atomic import write_json, write_zip
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.io.graph import package
 
 TOLERANCE = 1e-3
 """How far what a network gives in onnxruntime may lie from what it gives in torch."""

@@ -16,9 +16,9 @@ import numpy as np
 
 from nnsvs_lite.export.banks import Part, find_vocoder, opened, read_numbers
 from nnsvs_lite.export.check import VARIANCES, Finding, fault, findings
-from nnsvs_lite.export.onnxfile import Graph
 from nnsvs_lite.features.f0 import midi_to_hz
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.io.graph import Graph
 
 PADDING = 0.5
 """Seconds of silence before a phrase whose durations are predicted."""

@@ -7,17 +7,22 @@ in and out: normalisation lives inside, in buffers filled from the spec, the sam
 
 import os
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from fractions import Fraction
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from nnsvs_lite.features.config import FeatureConfig, told_differences
 from nnsvs_lite.features.spec import PHONE_COLUMNS, Spec
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.models.batch import Batch, Example, length_mask
+from nnsvs_lite.models.batch import Batch, Example, collate, length_mask
+
+ON_CPU, ON_GPU = 5.0, 60.0
+"""Seconds of singing that a vocoder makes at once: memory grows with them, and not with the song."""
 
 
 class SvsModel(nn.Module):
@@ -55,11 +60,13 @@ class SvsModel(nn.Module):
         for level in ("note", "phone"):
             columns = [column.name for column in self.spec.columns(level)]
             places = [i for i, name in enumerate(columns) if name in PHONE_COLUMNS]
-            context = getattr(batch.score, f"{level}_context").clone()
-            context[..., places] = self.near[context[..., places].long().clamp(0, len(self.near) - 1)].float()
-            changed[f"{level}_context"] = context
+            context = getattr(batch.score, f"{level}_context")
+            ids = context[..., places].long().clamp(0, len(self.near) - 1)
+            changed[f"{level}_context"] = _put(context, places, self.near[ids].float())
         classes = [i for i, name in enumerate(columns) if name.startswith("class_")]
-        context[..., classes] = self.near_classes[context[..., self.spec.column("phone", "phone")].long()]
+        context = changed["phone_context"]
+        known = self.near_classes[context[..., self.spec.column("phone", "phone")].long()]
+        changed["phone_context"] = _put(context, classes, known)
         return replace(batch, score=replace(batch.score, **changed))
 
     @abstractmethod
@@ -73,6 +80,14 @@ class SvsModel(nn.Module):
     @abstractmethod
     def infer(self, batch: Batch) -> dict[str, Tensor]:
         """Predictions; see the family."""
+
+    @torch.inference_mode()
+    def compute(
+        self, examples: Sequence[Example], seed: int = 0, temperature: float = 1.0
+    ) -> dict[str, np.ndarray]:
+        """Predictions for utterances as arrays, padded; on the device where the model is."""
+        batch = collate(examples, self.spec.frame_shift, seed, temperature).to(device_of(self))
+        return {name: value.cpu().numpy() for name, value in self.infer(self.heard(batch)).items()}
 
     def fit(self, examples: Sequence[Example]) -> None:
         """Learns from the whole training set at once, on the CPU; where ``fits`` says so."""
@@ -140,6 +155,10 @@ class AcousticModel(Adversarial, SvsModel):
         """What the discriminator is to judge, and the losses of :meth:`loss`, of one pass."""
         raise NotImplementedError
 
+    def repitched(self, streams: dict[str, np.ndarray], before: np.ndarray) -> dict[str, np.ndarray]:
+        """Streams (T, D) of which F0 was changed from ``before`` (T, 1), with all that goes along with it."""
+        return streams
+
     def own_vocoder(self) -> "VocoderModel | None":
         """The part of an end-to-end model that makes waveforms of its streams, which nothing else can: its
         spec has latents (:meth:`Spec.with_latents`). None where any vocoder will do.
@@ -158,6 +177,7 @@ class VocoderModel(Adversarial, SvsModel):
         inputs: streams that it reads, such as ``("lf0", "vuv", "mgc", "bap")``.
         controls: what may be changed in them so that it is heard: of ``pitch`` (``lf0``),
             ``breathiness`` (``bap``) and ``gender`` (``mgc``).
+        threads: how many waveforms it is to make at once.
         given: the analysis of the features that it gets, where that is not its own: the logarithm of mel
             spectra may differ. Who calls :meth:`synthesize` converts them.
         adversarial_from: the update from which on it learns against its discriminator too.
@@ -171,6 +191,12 @@ class VocoderModel(Adversarial, SvsModel):
     given: FeatureConfig | None = None
     adversarial_from: int = 0
     reach: int | None = None
+    threads: int = 1
+
+    @property
+    def name(self) -> str:
+        """What people are told that sings."""
+        return type(self).__name__
 
     @abstractmethod
     def synthesize(self, batch: Batch) -> Tensor:
@@ -191,6 +217,50 @@ class VocoderModel(Adversarial, SvsModel):
     def streams(self, batch: Batch) -> dict[str, Tensor]:
         """Those of the batch and the :meth:`running` ones, which a piece of an utterance brings along."""
         return batch.streams if batch.first_frame else batch.streams | self.running(batch)
+
+    def in_pieces(self, batch: Batch, frames: int) -> Iterator[Tensor]:
+        """The waveforms (B, S) of a batch from their starts on, (B, samples) at a time: long songs in bounded
+        memory.
+
+        Each piece is made with as much around it as :attr:`reach` says, so that all of them joined are what
+        :meth:`synthesize` gives. A vocoder without it makes the whole at once.
+
+        Args:
+            frames: of a piece, without what is around it; raised to where frames begin on whole samples.
+        """
+        total, samples = batch.max_frames, self.spec.feature_config.n_samples
+        if self.reach is None or total <= frames + self.reach:
+            yield self.synthesize(batch)
+            return
+        # Hops may be fractions of samples (220.5 at 44.1 kHz and 5 ms): so many frames are whole ones.
+        unit = Fraction(self.spec.frame_shift * self.spec.sample_rate).limit_denominator(1000).denominator
+        size, around = (-(-n // unit) * unit for n in (frames, self.reach))
+        streams = {name: batch.streams[name] for name in self.inputs} | self.running(batch)
+        for start in range(0, total, size):
+            first, last = max(start - around, 0), min(start + size + around, total)
+            piece = replace(
+                batch,
+                streams={name: values[:, first:last] for name, values in streams.items()},
+                frame_lengths=(batch.frame_lengths - first).clamp(1, last - first),
+                max_frames=last - first,
+                first_frame=first,
+            )
+            wav = self.synthesize(piece)
+            yield wav[:, samples(start - first) : samples(min(start + size, total) - first)]
+
+    @torch.inference_mode()
+    def pieces(
+        self, examples: Sequence[Example], seed: int, seconds: float | None = None
+    ) -> Iterator[np.ndarray]:
+        """The waveforms (B, samples) of utterances with the vocoder's inputs, so many seconds at a time, of
+        all together; by the device if not given.
+        """
+        device = device_of(self)
+        batch = collate(examples, self.spec.frame_shift, seed).to(device)
+        seconds = seconds or (ON_CPU if device.type == "cpu" else ON_GPU)
+        frames = max(1, int(seconds / len(examples) / self.spec.frame_shift))
+        for piece in self.in_pieces(batch, frames):
+            yield piece.double().cpu().numpy()
 
     def check_fits(self, spec: Spec, path: str | os.PathLike) -> None:
         missing = [name for name in self.inputs if name not in spec.streams]
@@ -232,3 +302,15 @@ class VocoderModel(Adversarial, SvsModel):
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Without a discriminator; a mean over frames."""
         return self.distance(*self.pair(batch), batch) | {"weight": batch.frame_lengths.sum()}
+
+
+def _put(rows: Tensor, columns: list[int], values: Tensor) -> Tensor:
+    """The rows (..., C) with other values in some columns."""
+    place = torch.tensor(columns, device=rows.device)
+    return rows.scatter(-1, place.expand_as(values), values)
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Where a model's tensors are."""
+    tensors = [*model.parameters(), *model.buffers()]
+    return tensors[0].device if tensors else torch.device("cpu")

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from nnsvs_lite.features.spec import Spec
-from nnsvs_lite.models.base import AcousticModel
+from nnsvs_lite.models.base import AcousticModel, device_of
 from nnsvs_lite.models.batch import Batch, Example
 from nnsvs_lite.models.layers.conditions import StyleTokens
 from nnsvs_lite.models.layers.contour import Contour
@@ -168,3 +169,13 @@ class NeuralAcoustic(AcousticModel):
         if self.pitch_flow is not None:
             return self.pitch_flow(batch, lf0)
         return None if self.vibrato_habit is None else self.vibrato_habit(batch)
+
+    @torch.inference_mode()
+    def repitched(self, streams: dict[str, np.ndarray], before: np.ndarray) -> dict[str, np.ndarray]:
+        if "mel" not in streams:
+            return streams
+        names, device = ("lf0", "vuv", "mel"), device_of(self)
+        told = {name: torch.from_numpy(streams[name])[None].to(device) for name in names}
+        told["vuv"] = (told["vuv"] > 0.5).float()
+        made = self.space.floor.steps.sung(told, torch.from_numpy(before)[None].to(device))["mel"]
+        return streams | {"mel": made[0].cpu().numpy()}

@@ -2,7 +2,8 @@
 
 The packed file, ``voice.nnsvs``, is a zip archive without compression of ``manifest.json`` (corpus,
 languages, singers, rates, and size and SHA-256 of every other file), ``models/FAMILY.pt`` (checkpoints
-as training wrote them) and ``LICENCE.txt``. Nothing in it is run; the same voice gives the same bytes.
+as training wrote them) and ``LICENCE.txt``; perhaps of graphs that sing without torch
+(:mod:`nnsvs_lite.models.onnxvoice`). Nothing in it is run; the same voice gives the same bytes.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import io
 import json
 import os
 import zipfile
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,10 +43,12 @@ OPTIONAL = {"vocoder": "vocoder.pt"}
 """Those that a voice may do without."""
 
 FORMAT = "nnsvs_lite voice"
-VERSION = 2
+VERSION, WITH_GRAPHS = 2, 3
+"""Of the format; of voices with graphs."""
 SUFFIX = ".nnsvs"
 MANIFEST = "manifest.json"
 LICENCE = "LICENCE.txt"
+GRAPHS = "graphs/"
 LICENCE_NAMES = ("LICENSE", "LICENCE", "LICENSE.txt", "LICENCE.txt", "COPYING")
 MAX_SIZE, MAX_TEXT = 1 << 31, 1 << 20
 """Bytes of a packed voice; of its manifest, and of the licence."""
@@ -99,7 +103,7 @@ def find_voice(folder: str | os.PathLike) -> dict[str, Path]:
 
 
 def load_voice(
-    path: str | os.PathLike, device: torch.device, trust_code: bool = False, vocoder: bool = True
+    path: str | os.PathLike, device: torch.device | str, trust_code: bool = False, vocoder: bool = True
 ) -> dict[str, SvsModel]:
     """The models of an exp dir or a packed voice by family, for inference; its ``vocoder`` only if wanted.
 
@@ -191,6 +195,8 @@ class Pack:
             size = len(self.files[entry["file"]]) / 1e6
             rows[f"{family} model"] = f"{entry['class']}, {entry['parameters']} weights, {size:.1f} MB"
         rows |= {"made with": f"nnsvs_lite {m['made_with']}", "licence": ""}
+        if graphs := sum(len(data) for name, data in self.files.items() if name.startswith(GRAPHS)):
+            rows["sung without torch"] = f"yes, by graphs for onnxruntime, {graphs / 1e6:.1f} MB"
         lines = [f"{name:<{max(map(len, rows))}}  {value}" for name, value in rows.items()]
         lines += [f"  {line.expandtabs()}" for line in self.licence.strip().splitlines()]
         return "\n".join(printable(line.rstrip()) for line in lines)
@@ -224,10 +230,10 @@ def _contents(archive: zipfile.ZipFile, size: int, path: Path) -> tuple[dict[str
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise DataError("a zip file, but not a packed voice", path)
     made = manifest.get("version")
-    if made != VERSION:
+    if made not in (VERSION, WITH_GRAPHS):
         remedy = "train and pack it again" if made in range(VERSION) else "update nnsvs_lite"
         raise DataError(
-            f"has version {made!r} of the format, this nnsvs_lite reads {VERSION}; {remedy}", path
+            f"has version {made!r} of the format, this nnsvs_lite reads {WITH_GRAPHS}; {remedy}", path
         )
     files = {}
     for name, entry in manifest["files"].items():
@@ -246,7 +252,7 @@ def _manifest(
     spec = models["acoustic"].spec
     return {
         "format": FORMAT,
-        "version": VERSION,
+        "version": WITH_GRAPHS if any(name.startswith(GRAPHS) for name in files) else VERSION,
         "made_with": made_with,
         "corpus": corpus,
         "languages": spec.codes,
@@ -271,16 +277,18 @@ def pack(
     corpus: str | None = None,
     vocoder: str | os.PathLike | None = None,
     trust_code: bool = False,
+    graphs: Callable[[Mapping[str, SvsModel], Mapping[str, bytes]], dict[str, bytes]] | None = None,
 ) -> Pack:
-    """Packs the exp dir of a finished recipe's acoustic model into one file.
+    """Packs the exp dir of a finished recipe's acoustic model into one file, or packs a voice anew.
 
     Args:
         out: the file to write, ``*.nnsvs``.
         licence: a text file with the terms of the corpus; if not given, ``LICENSE`` in a
-            data dir of these singers, or in the folder of the recipe that ``exp`` lies in.
-        corpus: its name; if not given, that of the recipe.
+            data dir of these singers, or in the folder of the recipe that ``exp`` lies in; or the voice's.
+        corpus: its name; if not given, that of the recipe, or voice.
         vocoder: checkpoint or exp dir of a trained vocoder, or the name of one that learns nothing, to go
             with it; its own if not given.
+        graphs: makes graphs, if any, of the models and their checkpoints by family.
 
     Raises DataError where a model is missing or damaged, the models do not belong together, or licence or
     corpus are not known.
@@ -290,31 +298,42 @@ def pack(
 
     if Path(out).suffix != SUFFIX:
         raise DataError(f"a packed voice is named *{SUFFIX}", out)
-    voice = find_voice(exp)
+    packed = Pack.read(exp) if Path(exp).is_file() else None
+    voice = {} if packed else find_voice(exp)
     named = None if vocoder is None else vocoder_by_name(vocoder)
     if named is not None:
         voice.pop("vocoder", None)
     elif vocoder is not None:
         voice["vocoder"] = Path(vocoder) / "model.pt" if Path(vocoder).is_dir() else Path(vocoder)
     models = {family: load_model(path, family, trust_code=trust_code) for family, path in voice.items()}
+    checkpoints = {family: path.read_bytes() for family, path in voice.items()}
+    if packed:
+        own = {family: packed.checkpoint(family).getvalue() for family in packed.families}
+        checkpoints = own | checkpoints
+        models = load_voice(exp, "cpu", trust_code) | models
+        licence_text, corpus = packed.licence, corpus or packed.manifest["corpus"]
     spec = models["acoustic"].spec
     if named is not None:
         models["vocoder"] = named.build(spec)
+        checkpoints["vocoder"] = model_bytes(models["vocoder"], named)
     for family, model in models.items():
-        model.check_fits(spec, voice.get(family, vocoder))
+        model.check_fits(spec, voice.get(family, vocoder or exp))
     recipe = next((p for p in list(Path(exp).resolve().parents)[:4] if (p / "run.sh").is_file()), None)
     if recipe and not corpus:
         # ``demo`` of ``egs/demo/svs1``.
         corpus = recipe.parent.name if recipe.name.startswith("svs") else recipe.name
     if not corpus:
         raise DataError("lies in no recipe that tells the corpus; give --corpus NAME", exp)
-    terms = Path(licence) if licence else _licence_of(recipe, Path(exp), set(spec.speakers))
-    files = {f"models/{family}.pt": path.read_bytes() for family, path in voice.items()}
-    if named is not None:
-        files["models/vocoder.pt"] = model_bytes(models["vocoder"], named)
-    files[LICENCE] = read_text(terms, MAX_TEXT).encode()
+    terms = Path(exp)
+    if licence or not packed:
+        terms = Path(licence) if licence else _licence_of(recipe, Path(exp), set(spec.speakers))
+        licence_text = read_text(terms, MAX_TEXT)
+    files = {f"models/{family}.pt": data for family, data in checkpoints.items()}
+    files[LICENCE] = licence_text.encode()
     if not files[LICENCE].strip():
         raise DataError(f"a licence has 1 to {MAX_TEXT} bytes of text, this one has none", terms)
+    if graphs is not None:
+        files |= graphs(models, checkpoints)
     sums = {
         name: {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()} for name, data in files.items()
     }

@@ -28,14 +28,14 @@ def still(voice: Singer) -> dict[str, str]:
     if all(_same(sung[0], other) for other in sung[1:]):
         found["seed"] = found["temperature"] = "all takes of this voice are alike"
     if "pitch" not in voice.vocoder.controls:
-        why = f"the voice's vocoder, {type(voice.vocoder).__name__}, takes its pitch as it is"
+        why = f"the voice's vocoder, {voice.vocoder.name}, takes its pitch as it is"
         names = ("vibrato", "vibrato_depth", "vibrato_rate", "vibrato_delay", "pitch_deviation")
         found |= dict.fromkeys(names, why)
     elif max(_bend(voice, score, sung[seed], seed) for seed in SEEDS) < AUDIBLE:
         found["vibrato"] = "the voice sings none; a depth puts one there"
     for name in ("breathiness", "gender"):
         if name not in voice.vocoder.controls:
-            found[name] = f"the voice's vocoder, {type(voice.vocoder).__name__}, does not take it"
+            found[name] = f"the voice's vocoder, {voice.vocoder.name}, does not take it"
     lags = [timing.time_lag for timing in voice.plan(score).timings]
     if not any(lag.any() for lag in lags):
         found["timing"] = "this voice keeps to the beats anyway"
@@ -45,7 +45,7 @@ def still(voice: Singer) -> dict[str, str]:
 def lanes(voice: Singer) -> list[dict[str, Any]]:
     """The curves that can be drawn; ``still`` says of one why it cannot change the sound."""
     known, rows = {*curve_names(voice.spec.streams), "gender"}, []
-    kind = type(voice.vocoder).__name__
+    kind = voice.vocoder.name
     for name, lane in LANES.items():
         need = "gender" if name == "gender" else NEEDED.get(name)
         heard = name in known and need in (None, *voice.vocoder.controls)

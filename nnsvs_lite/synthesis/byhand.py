@@ -12,9 +12,10 @@ import numpy as np
 from nnsvs_lite.features.config import FeatureConfig
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.features.vibrato import sing_vibrato
-from nnsvs_lite.models.base import VocoderModel
-from nnsvs_lite.models.batch import Example
-from nnsvs_lite.models.layers.vibrato_habit import note_chance
+from nnsvs_lite.models.example import Example
+from nnsvs_lite.models.habit import note_chance
+from nnsvs_lite.models.melody import smooth_score
+from nnsvs_lite.models.voice import Vocoder
 from nnsvs_lite.synthesis.phrases import PhraseToSing
 from nnsvs_lite.synthesis.predict import Timing
 from nnsvs_lite.synthesis.style import (
@@ -24,7 +25,6 @@ from nnsvs_lite.synthesis.style import (
     check_control,
     check_range,
     formant_matrix,
-    smooth_score,
     vibrato_of,
 )
 
@@ -112,7 +112,7 @@ class ByHand:
         example: Example,
         phrase: PhraseToSing,
         spec: Spec,
-        vocoder: VocoderModel,
+        vocoder: Vocoder,
         style: Style,
     ) -> dict[str, np.ndarray]:
         """Streams of a phrase; ``styled`` is what ``style`` made of what was ``sung``."""

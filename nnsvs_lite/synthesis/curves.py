@@ -19,7 +19,7 @@ from nnsvs_lite.features.config import FeatureConfig
 from nnsvs_lite.features.variance import NAMES, WITHOUT, change, curve_names, measure
 from nnsvs_lite.io.atomic import check_regular, check_stored, write_bytes
 from nnsvs_lite.io.errors import DataError, nearest
-from nnsvs_lite.models.base import VocoderModel
+from nnsvs_lite.models.voice import Vocoder
 from nnsvs_lite.score.drawn import STEP, Drawn
 
 LARGEST_FILE = 64 << 20
@@ -134,7 +134,7 @@ class Curves:
             more["f0"] = other.values["f0"][np.round(time).astype(int).clip(0, len(other.values["f0"]) - 1)]
         return replace(self, values=more | self.values)
 
-    def unheard(self, vocoder: VocoderModel) -> list[str]:
+    def unheard(self, vocoder: Vocoder) -> list[str]:
         """Names of curves that the streams have not, or the vocoder does not let be heard."""
         known, controls = curve_names(vocoder.spec.streams), vocoder.controls
         names = dict.fromkeys(key.removesuffix("_change") for key in self.values)
@@ -149,10 +149,10 @@ class Curves:
                 end = f"that is {len(value) * self.frame_shift:.2f} s, the song has {seconds:.2f} s"
                 raise DataError(f"{what}: {end}", self.where)
 
-    def check_heard(self, vocoder: VocoderModel) -> None:
+    def check_heard(self, vocoder: Vocoder) -> None:
         """Raises DataError where the streams have no such curve, or the vocoder does not let it be heard."""
         if names := self.unheard(vocoder):
-            kind = type(vocoder).__name__
+            kind = vocoder.name
             raise DataError(f"{names[0]} cannot be drawn: the voice's vocoder, {kind}, does not allow it")
 
     def pitch(self, frames: int, start: float, config: FeatureConfig) -> np.ndarray | None:

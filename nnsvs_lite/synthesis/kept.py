@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from nnsvs_lite.models.batch import Example
+from nnsvs_lite.models.example import Example
 from nnsvs_lite.synthesis.plan import Plan
 
 MOST = 1 << 30

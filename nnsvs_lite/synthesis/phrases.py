@@ -11,7 +11,7 @@ from nnsvs_lite.corpus.segment import cut_labels, phrase_spans
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.models.batch import Example, ScoreExample
+from nnsvs_lite.models.example import Example, ScoreExample
 from nnsvs_lite.score.types import Score
 
 log = logging.getLogger(__name__)

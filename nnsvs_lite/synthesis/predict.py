@@ -5,13 +5,11 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-import torch
 
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.models.base import AcousticModel, DurationModel, TimeLagModel
-from nnsvs_lite.models.batch import Example, collate
+from nnsvs_lite.models.example import Example, pack
+from nnsvs_lite.models.voice import Model
 from nnsvs_lite.score.timing import LEAST_VOWEL, clip_lags, fill_notes, least_lengths, sung_boundaries
-from nnsvs_lite.training.data import pack
 
 FRAMES, PHONES = 5_000, 500
 """Of a padded batch in inference; memory grows with it and not with the set."""
@@ -24,11 +22,10 @@ class Timing(NamedTuple):
     duration: np.ndarray
 
 
-@torch.inference_mode()
 def predict_timing(
     examples: Sequence[Example],
-    timelag: TimeLagModel,
-    duration: DurationModel,
+    timelag: Model,
+    duration: Model,
     budget: int = PHONES,
     strength: float = 1.0,
 ) -> list[Timing]:
@@ -37,15 +34,13 @@ def predict_timing(
     ``budget`` is phones of a padded batch; ``strength`` scales the lags: 0 starts every note at its place in
     the score.
     """
-    shift, device = timelag.spec.frame_shift, device_of(timelag)
+    shift = timelag.spec.frame_shift
     rest, vowel = timelag.spec.column("note", "is_rest"), timelag.spec.column("phone", "is_vowel")
     out: list[Timing | None] = [None] * len(examples)
     for indices in pack([len(e.score.phone_context) for e in examples], budget):
         members = [examples[i].timed(None) for i in indices]
-        batch = collate(members, shift).to(device)
-        lags = timelag.infer(timelag.heard(batch))["time_lag"].float().cpu().numpy()
-        predicted = duration.infer(duration.heard(batch))
-        lengths = {k: v.double().cpu().numpy() for k, v in predicted.items()}
+        lags = timelag.compute(members)["time_lag"].astype(np.float32)
+        lengths = {k: v.astype(np.float64) for k, v in duration.compute(members).items()}
         _check_finite(lags, *lengths.values())
         for row, (i, example) in enumerate(zip(indices, members)):
             n, p = len(example.score.note_context), len(example.score.phone_context)
@@ -91,21 +86,18 @@ class TimedExamples(Sequence[Example]):
         return self._examples[index].timed(self._timings[index].duration)
 
 
-@torch.inference_mode()
 def predict_acoustic(
     examples: Sequence[Example],
-    model: AcousticModel,
+    model: Model,
     budget: int = FRAMES,
     seed: int = 0,
     temperature: float = 1.0,
 ) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
     """Index and streams, (T, D) float32, of utterances with durations; shortest first, read as needed."""
-    device = device_of(model)
     for indices in pack([e.frames for e in examples], budget):
         members = [e.timed(e.score.duration) for e in map(examples.__getitem__, indices)]
-        batch = collate(members, model.spec.frame_shift, seed, temperature).to(device)
-        sung = model.infer(model.heard(batch))
-        streams = {name: value.float().cpu().numpy() for name, value in sung.items()}
+        sung = model.compute(members, seed, temperature)
+        streams = {name: value.astype(np.float32) for name, value in sung.items()}
         _check_finite(*streams.values())
         for row, (i, example) in enumerate(zip(indices, members)):
             yield i, {name: value[row, : example.frames] for name, value in streams.items()}
@@ -114,9 +106,3 @@ def predict_acoustic(
 def _check_finite(*values: np.ndarray) -> None:
     if not all(np.isfinite(value).all() for value in values):
         raise DataError("the model gives numbers that are not finite: it is damaged, train it again")
-
-
-def device_of(model: torch.nn.Module) -> torch.device:
-    """Where a model's tensors are."""
-    tensors = [*model.parameters(), *model.buffers()]
-    return tensors[0].device if tensors else torch.device("cpu")

@@ -21,19 +21,18 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.errors import DataError, nearest
 from nnsvs_lite.io.leftout import leave_out
-from nnsvs_lite.models.base import AcousticModel, DurationModel, TimeLagModel, VocoderModel
-from nnsvs_lite.models.batch import Example, note_seeds
-from nnsvs_lite.models.neural import NeuralAcoustic
+from nnsvs_lite.models.example import Example, note_seeds
 from nnsvs_lite.models.pack import load_voice
+from nnsvs_lite.models.voice import Acoustic, Model, Vocoder
 from nnsvs_lite.score.change import change
 from nnsvs_lite.score.drawn import Drawn
 from nnsvs_lite.score.formats.readers import read_score
@@ -51,15 +50,15 @@ from nnsvs_lite.synthesis.plan import Plan
 from nnsvs_lite.synthesis.predict import (
     TimedExamples,
     Timing,
-    device_of,
     predict_acoustic,
     predict_timing,
 )
 from nnsvs_lite.synthesis.style import Style, check_range, restyle
 from nnsvs_lite.synthesis.takes import Retake, join_takes, share_of_new, with_seeds
 from nnsvs_lite.synthesis.vocoder import choose_vocoder, load_vocoder, pieces_of, waveforms_in_turn
-from nnsvs_lite.training.device import find_device
 
+RUNTIMES = ("torch", "onnx")
+"""What computes a voice's models."""
 MAX_SEED = 2**63 - 1
 """The largest that torch's generators take as it is."""
 MAX_NUMBER = 1_000_000
@@ -81,10 +80,10 @@ class Singer:
 
     def __init__(
         self,
-        timelag: TimeLagModel,
-        duration: DurationModel,
-        acoustic: AcousticModel,
-        vocoder: VocoderModel | None = None,
+        timelag: Model,
+        duration: Model,
+        acoustic: Acoustic,
+        vocoder: Vocoder | None = None,
     ):
         self.timelag, self.duration, self.acoustic = timelag, duration, acoustic
         self.spec = acoustic.spec
@@ -97,14 +96,24 @@ class Singer:
         device: str = "cpu",
         vocoder: str | os.PathLike | None = None,
         trust_code: bool = False,
+        runtime: str | None = None,
     ) -> Singer:
         """Loads the exp dir of a finished recipe's acoustic model, or a packed voice.
 
         ``vocoder`` names another than its own, as :func:`load_vocoder` takes it; ``trust_code``: see
-        :func:`nnsvs_lite.models.checkpoint.load_model`.
+        :func:`nnsvs_lite.models.checkpoint.load_model`. ``runtime`` is one of :data:`RUNTIMES`: torch where
+        that is installed, else onnxruntime, which sings on the CPU with packed voices that have graphs.
 
         Raises DataError where it is neither, a checkpoint is damaged, or there is no such device.
         """
+        if (runtime or (RUNTIMES[0] if find_spec("torch") else RUNTIMES[1])) == RUNTIMES[1]:
+            from nnsvs_lite.models.onnxvoice import load_graphs
+
+            if device != "cpu":
+                raise DataError(f"onnxruntime sings on the CPU, not on {device!r}")
+            return Singer(**load_graphs(path, vocoder))
+        from nnsvs_lite.training.device import find_device
+
         singer = Singer(**load_voice(path, find_device(device), trust_code, vocoder is None))
         if vocoder is not None:
             singer.vocoder = load_vocoder(singer.spec, vocoder, device, trust_code)
@@ -245,7 +254,7 @@ class Singer:
             return asked
         own = Curves.of_score(drawn, seconds, shift)
         if unheard := own.unheard(self.vocoder):
-            kind = type(self.vocoder).__name__
+            kind = self.vocoder.name
             names = ", ".join("pitch" if name == "f0" else name for name in unheard)
             leave_out(
                 f"the {names} that the score draws cannot be heard: the vocoder, {kind}, does not allow it"
@@ -402,14 +411,7 @@ class Singer:
             return streams
         before = streams["lf0"]
         moved = streams | {"lf0": np.where(np.isnan(lf0), before[:, 0], lf0).astype(np.float32)[:, None]}
-        if "mel" not in streams or not isinstance(self.acoustic, NeuralAcoustic):
-            return moved
-        device = device_of(self.acoustic)
-        told = {name: torch.from_numpy(moved[name])[None].to(device) for name in ("lf0", "vuv", "mel")}
-        told["vuv"] = (told["vuv"] > 0.5).float()
-        floor = self.acoustic.space.floor.steps
-        made = floor.sung(told, torch.from_numpy(before)[None].to(device))["mel"]
-        return moved | {"mel": made[0].cpu().numpy()}
+        return self.acoustic.repitched(moved, before)
 
     def find_singer(self, singer: int | str | None) -> tuple[int, str]:
         """Index and name of a singer given by either, the first for None. Raises DataError for others."""

@@ -13,11 +13,10 @@ from nnsvs_lite.features.config import FeatureConfig
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.features.vibrato import find_vibrato, sing_vibrato
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.models.base import VocoderModel
-from nnsvs_lite.models.batch import Example, collate
-from nnsvs_lite.models.layers.acoustic_floor import SCORE_PITCH, smooth_pitch
-from nnsvs_lite.models.layers.expand import phone_of_frame
-from nnsvs_lite.models.layers.vibrato_habit import HeldVowel, held_vowels, note_chance
+from nnsvs_lite.models.example import Example
+from nnsvs_lite.models.habit import HeldVowel, held_vowels, note_chance
+from nnsvs_lite.models.melody import smooth_score
+from nnsvs_lite.models.voice import Vocoder
 
 VIBRATO_BAND = (3.0, 8.0)
 """Hz within which a held note's F0 counts as vibrato; singers' lies at 4.5 to 7 (Sundberg 1994)."""
@@ -93,7 +92,7 @@ def restyle(
     streams: Mapping[str, np.ndarray],
     example: Example,
     spec: Spec,
-    vocoder: VocoderModel,
+    vocoder: Vocoder,
     style: Style,
 ) -> dict[str, np.ndarray]:
     """Changes ``streams`` of one phrase, (T, D) each; ``example`` is what the model was told, with durations.
@@ -126,18 +125,11 @@ def restyle(
     return out
 
 
-def check_control(vocoder: VocoderModel, control: str) -> None:
+def check_control(vocoder: Vocoder, control: str) -> None:
     """Raises DataError where a vocoder does not let a control be heard."""
     if control not in vocoder.controls:
-        name = type(vocoder).__name__
+        name = vocoder.name
         raise DataError(f"{control} cannot be changed: the voice's vocoder, {name}, does not allow it")
-
-
-def smooth_score(example: Example, spec: Spec) -> np.ndarray:
-    """(T,) log F0 of the score at each frame, held through rests, its steps rounded off."""
-    batch = collate([example.timed(example.score.duration)], spec.frame_shift)
-    curve = smooth_pitch(batch, phone_of_frame(batch), spec.column("note", SCORE_PITCH), spec.frame_shift)
-    return curve[0, :, 0].double().numpy()
 
 
 def _told_vibrato(

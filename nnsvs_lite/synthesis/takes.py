@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.models.batch import Example
+from nnsvs_lite.models.example import Example
 
 JOIN = 0.06
 """Seconds, of the end of a retaken span, in which it comes from what was there before."""

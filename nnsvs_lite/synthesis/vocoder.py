@@ -1,32 +1,27 @@
 """Which vocoder makes a waveform of which features; nothing else asks that."""
 
+from __future__ import annotations
+
 import math
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from nnsvs_lite.features.audio import write_audio
 from nnsvs_lite.features.mel import converted
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.tables import FeatureReader
-from nnsvs_lite.models.base import AcousticModel, VocoderModel
-from nnsvs_lite.models.batch import Example, collate
-from nnsvs_lite.models.vocoder.griffin_lim import GriffinLim
-from nnsvs_lite.models.vocoder.signal import SignalVocoder
-from nnsvs_lite.models.vocoder.world import World
-from nnsvs_lite.synthesis.pieces import in_pieces
-from nnsvs_lite.synthesis.predict import device_of
-from nnsvs_lite.training.data import pack
+from nnsvs_lite.models.example import Example, pack
+from nnsvs_lite.models.voice import Vocoder
 
-ON_CPU, ON_GPU = 5.0, 60.0
-"""Seconds of singing that a vocoder makes at once: memory grows with them, and not with the song."""
+if TYPE_CHECKING:
+    from nnsvs_lite.models.base import VocoderModel
 
 
 def choose_vocoder(
@@ -42,6 +37,10 @@ def choose_vocoder(
         trained.check_fits(spec, path)
         trained.given = spec.feature_config
         return trained
+    # torch is slow to import, and not needed by all that sings.
+    from nnsvs_lite.models.vocoder.griffin_lim import GriffinLim
+    from nnsvs_lite.models.vocoder.world import World
+
     for kind in (World, GriffinLim):
         if set(kind.inputs) <= set(spec.streams):
             return kind(spec)
@@ -59,6 +58,7 @@ def load_vocoder(
     """
     if path is None:
         return choose_vocoder(spec)
+    from nnsvs_lite.models.base import AcousticModel, VocoderModel
     from nnsvs_lite.models.checkpoint import load_model
     from nnsvs_lite.models.config import vocoder_by_name
     from nnsvs_lite.training.device import find_device
@@ -72,7 +72,7 @@ def load_vocoder(
     return choose_vocoder(spec, own.to(find_device(device)), path)
 
 
-def checked(vocoder: VocoderModel, streams: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def checked(vocoder: Vocoder, streams: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """A vocoder's inputs among streams, (T, D) float32 each, with the logarithm that it knows of mel spectra.
 
     Raises DataError for lengths that differ, or numbers no voice has.
@@ -90,9 +90,8 @@ def checked(vocoder: VocoderModel, streams: Mapping[str, np.ndarray]) -> dict[st
     return inputs
 
 
-@torch.inference_mode()
 def pieces_of(
-    vocoder: VocoderModel,
+    vocoder: Vocoder,
     several: Sequence[Mapping[str, np.ndarray]],
     seed: int = 0,
     seconds: float | None = None,
@@ -107,12 +106,7 @@ def pieces_of(
     Raises DataError as :func:`checked`, or where no finite waveform is made.
     """
     examples = [Example("utt", streams=checked(vocoder, streams)) for streams in several]
-    batch = collate(examples, vocoder.spec.frame_shift, seed)
-    device = device_of(vocoder)
-    seconds = seconds or _at_once(device)
-    frames = max(1, int(seconds / len(examples) / vocoder.spec.frame_shift))
-    for piece in in_pieces(vocoder, batch.to(device), frames):
-        made = piece.double().cpu().numpy()
+    for made in vocoder.pieces(examples, seed, seconds):
         if not np.isfinite(made).all():
             raise DataError(
                 "no finite waveform can be made of these streams; they, or the voice, are damaged"
@@ -121,7 +115,7 @@ def pieces_of(
 
 
 def waveforms_of(
-    vocoder: VocoderModel, several: Sequence[Mapping[str, np.ndarray]], seed: int = 0
+    vocoder: Vocoder, several: Sequence[Mapping[str, np.ndarray]], seed: int = 0
 ) -> list[np.ndarray]:
     """The waveforms of utterances, float64, ``round(T * frame_shift * sample_rate)`` samples each.
 
@@ -132,7 +126,7 @@ def waveforms_of(
     return [row[:size] for row, size in zip(joined, sizes)]
 
 
-def waveform_of(vocoder: VocoderModel, streams: Mapping[str, np.ndarray], seed: int = 0) -> np.ndarray:
+def waveform_of(vocoder: Vocoder, streams: Mapping[str, np.ndarray], seed: int = 0) -> np.ndarray:
     """The waveform of one utterance, float64, ``round(T * frame_shift * sample_rate)`` samples.
 
     Args:
@@ -145,25 +139,21 @@ def waveform_of(vocoder: VocoderModel, streams: Mapping[str, np.ndarray], seed: 
 
 
 def waveforms_in_turn(
-    vocoder: VocoderModel, phrases: Sequence[Mapping[str, np.ndarray]], seed: int = 0
+    vocoder: Vocoder, phrases: Sequence[Mapping[str, np.ndarray]], seed: int = 0
 ) -> Iterator[np.ndarray]:
     """The waveform of each phrase on its own, as :func:`waveform_of` makes it, in order.
 
-    Programs of signal processing use one thread each and leave Python's lock: as many run at once as torch
-    may take. Networks share these threads out themselves.
+    Programs of signal processing use one thread each: several run at once. Networks share threads out
+    themselves.
     """
-    if not isinstance(vocoder, SignalVocoder):
+    if vocoder.threads == 1:
         yield from (waveform_of(vocoder, streams, seed) for streams in phrases)
         return
-    pool = ThreadPoolExecutor(torch.get_num_threads())
+    pool = ThreadPoolExecutor(vocoder.threads)
     try:
         yield from pool.map(lambda streams: waveform_of(vocoder, streams, seed), phrases)
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def _at_once(device: torch.device) -> float:
-    return ON_CPU if device.type == "cpu" else ON_GPU
 
 
 class FolderVocoder:
@@ -197,12 +187,14 @@ class FolderVocoder:
 
     def batches(self) -> list[list[str]]:
         """What is made at once: on a GPU some utterances, on a CPU each alone."""
-        utts, device = self.utts, device_of(self.model)
-        if device.type == "cpu":
+        from nnsvs_lite.models.base import ON_GPU, device_of
+
+        utts = self.utts
+        if device_of(self.model).type == "cpu":
             return [[utt] for utt in utts]
         table = next(iter(self.tables.values()))
         lengths = [len(table[utt]) for utt in utts]
-        groups = pack(lengths, int(_at_once(device) / self.model.spec.frame_shift))
+        groups = pack(lengths, int(ON_GPU / self.model.spec.frame_shift))
         return [[utts[i] for i in indices] for indices in groups]
 
     def __call__(self, utts: Sequence[str]) -> tuple[int, float]:

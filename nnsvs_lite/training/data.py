@@ -11,7 +11,8 @@ from nnsvs_lite.corpus.datadir import DataDir
 from nnsvs_lite.features.spec import LENGTHS, Spec
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.tables import FeatureReader, read_table
-from nnsvs_lite.models.batch import Batch, Example, ScoreExample, collate
+from nnsvs_lite.models.batch import Batch, collate
+from nnsvs_lite.models.example import Example, ScoreExample, pack
 from nnsvs_lite.training.recordings import Recordings
 
 _CONTEXT = ("note_context", "phone_context", "note_index", "note_time")
@@ -202,28 +203,6 @@ def balanced(singers: Sequence[int], lengths: Sequence[int], strength: float) ->
     most = max(total.values())
     times = {s: max(1, round((most / max(own, 1)) ** strength)) for s, own in total.items()}
     return [i for i, s in enumerate(singers) for _ in range(times[s])]
-
-
-def pack(lengths: Sequence[int], budget: int, order: Sequence[int] | None = None) -> list[list[int]]:
-    """Groups indices so that no batch, padded to its longest member, exceeds ``budget``.
-
-    An index longer than the budget makes a batch of its own.
-
-    Args:
-        lengths: of all items. budget: padded length of a batch in all.
-        order: the order in which items are taken; by length if not given.
-    """
-    order = sorted(range(len(lengths)), key=lambda i: (lengths[i], i)) if order is None else order
-    batches: list[list[int]] = []
-    longest = 0
-    for index in order:
-        longest = max(longest, lengths[index])
-        if batches and longest * (len(batches[-1]) + 1) <= budget:
-            batches[-1].append(index)
-        else:
-            batches.append([index])
-            longest = lengths[index]
-    return batches
 
 
 def epoch_batches(

@@ -15,16 +15,12 @@ from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.conv import gaussian_kernel, smooth
 from nnsvs_lite.models.layers.expand import note_column, sum_by_note
 from nnsvs_lite.models.layers.harmonics import HarmonicComb
+from nnsvs_lite.models.melody import LEAP, LEAP_SHARE, SCORE_PITCH
 
-SCORE_PITCH = "pitch_held"
-"""The note column that holds the score's pitch, held through rests."""
 PRIOR = 20.0
 """Frames at the overall mean that are added to each phone's own."""
 DEVIATION = 0.012
 """Seconds, of the Gaussian that rounds off spectra."""
-LEAP, LEAP_SHARE = 0.025, 0.1
-"""Deviation in seconds of the Gaussian that rounds off a leap of log F0, and its bound as a part of the
-shorter one of the two notes: a note of any length reaches its pitch."""
 
 
 def midi_to_lf0(midi: Tensor) -> Tensor:

@@ -8,13 +8,14 @@ from torch.nn import functional as F
 
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.batch import Batch, Example, collate
-from nnsvs_lite.models.layers.acoustic_floor import SCORE_PITCH, SmoothFloor
+from nnsvs_lite.models.layers.acoustic_floor import SmoothFloor
 from nnsvs_lite.models.layers.context import FEW_PHONES
 from nnsvs_lite.models.layers.context_ridge import ContextRidge
 from nnsvs_lite.models.layers.counted import Counted
-from nnsvs_lite.models.layers.expand import gather_rows, phone_of_frame, sum_by_note
+from nnsvs_lite.models.layers.expand import gather_rows, phone_of_frame, running_max, sum_by_note
 from nnsvs_lite.models.layers.linguistic import one_hot
 from nnsvs_lite.models.layers.losses import LF0_UNIT
+from nnsvs_lite.models.melody import SCORE_PITCH
 
 ALIKE = 0.1
 """Seconds over which frames tell the same."""
@@ -73,15 +74,13 @@ class Contour(Counted):
         before, after = F.pad(voiced, (1, 0))[:, :-1], F.pad(voiced, (0, 1))[:, 1:]
         still_before, still_after = F.pad(silence, (1, 0), value=True), F.pad(silence, (0, 1), value=True)
         number = torch.arange(length.shape[1], device=time.device).expand(voiced.shape)
-        first = torch.where(voiced & ~before, number, 0).cummax(1).values
-        last = torch.where(voiced & ~after, number, length.shape[1] - 1).flip(1).cummin(1).values.flip(1)
+        first = running_max(torch.where(voiced & ~before, number, 0))
+        last = -running_max(-torch.where(voiced & ~after, number, length.shape[1] - 1).flip(1)).flip(1)
         last = torch.where(voiced, last, number)
         begins = (ends - length).gather(1, first)
         stops = torch.where(voiced, ends.gather(1, last), ends - length)
-        quiet = (
-            still_before.gather(1, first),
-            torch.where(voiced, still_after[:, 1:].gather(1, last), silence),
-        )
+        follows = still_after[:, 1:].gather(1, last)
+        quiet = (still_before.gather(1, first), (voiced & follows) | (~voiced & silence))
         passed = ((time - begins.gather(1, phone)) * self._shift).clamp(min=0)
         left = ((stops.gather(1, phone) - time) * self._shift).clamp(min=0)
         out = []

@@ -2,8 +2,12 @@
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from nnsvs_lite.models.batch import Batch
+
+LONGEST = 1 << 17
+"""Phones or frames of an utterance in a graph."""
 
 
 def gather_rows(x: Tensor, index: Tensor) -> Tensor:
@@ -13,6 +17,8 @@ def gather_rows(x: Tensor, index: Tensor) -> Tensor:
 
 def phone_of_frame(batch: Batch) -> Tensor:
     """(B, T) long: the phone of every frame; on padding, the last position."""
+    if batch.score.phone is not None:
+        return batch.score.phone
     ends = batch.score.duration.cumsum(1)
     frames = torch.arange(batch.max_frames, device=ends.device).expand(len(ends), -1)
     return torch.searchsorted(ends, frames.contiguous(), right=True).clamp(max=ends.shape[1] - 1)
@@ -28,6 +34,16 @@ def full_phone_context(batch: Batch) -> Tensor:
     """Phone columns and, for each phone, the columns of its note: (B, P, Cp + Cn)."""
     notes = gather_rows(batch.score.note_context, batch.score.note_index)
     return torch.cat([batch.score.phone_context, notes], dim=-1)
+
+
+def running_max(x: Tensor) -> Tensor:
+    """The largest number so far at each place of (B, L)."""
+    if not torch.onnx.is_in_onnx_export():
+        return x.cummax(1).values
+    # ONNX has no such operator: each step hears twice as far.
+    for step in range(LONGEST.bit_length()):
+        x = torch.maximum(x, F.pad(x, (1 << step, 0), value=-LONGEST)[:, : x.shape[1]])
+    return x
 
 
 def sum_by_note(values: Tensor, batch: Batch) -> Tensor:

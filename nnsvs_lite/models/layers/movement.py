@@ -8,12 +8,12 @@ from torch import Tensor
 
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.batch import Batch, Example, collate
-from nnsvs_lite.models.layers.acoustic_floor import SCORE_PITCH
 from nnsvs_lite.models.layers.context import FEW_PHONES
 from nnsvs_lite.models.layers.conv import gaussian_kernel, smooth
 from nnsvs_lite.models.layers.counted import Counted
 from nnsvs_lite.models.layers.harmonics import HarmonicComb
 from nnsvs_lite.models.layers.postfilter import first_scaled
+from nnsvs_lite.models.melody import SCORE_PITCH
 
 VOWELS = 256
 """Sung vowels of the training set that are kept, at most, of all singers and phones alike."""
@@ -34,6 +34,8 @@ TAKES = 3
 """Vowels that fit best, among which a note's seed chooses."""
 PITCH = 4.0
 """Semitones that count as much as a length by a factor of e."""
+ALIKE = 1024.0
+"""Distances are alike where they differ by less than a part of so many."""
 OTHER = 100.0
 """Distance of another singer's vowel; of another vowel its square."""
 
@@ -106,7 +108,7 @@ class Movement(Counted):
         a, b = key[..., None, :], self.keys
         cost = (a[..., 2] - b[..., 2]).abs() / PITCH + (a[..., 3] - b[..., 3]).abs()
         cost = cost + OTHER * (a[..., 1] != b[..., 1]) + OTHER**2 * (a[..., 0] != b[..., 0])
-        best, index = cost.topk(min(TAKES, len(b)), dim=-1, largest=False)
+        best, index = _nearest(cost, min(TAKES, len(b)))
         # Those of another singer only where this one has none.
         alike = (best < best[..., :1] + OTHER / 2).sum(-1)
         seed = batch.score.note_seed.gather(1, batch.score.note_index)
@@ -131,3 +133,12 @@ class Movement(Counted):
         gain = ((edge + 0.5) * (self._shift / FADE)).clamp(max=1) * known.gather(1, phone) * batch.frame_mask
         move = self.moves[row, place].to(streams[self.name].dtype) * self.ramp
         return streams | {self.name: streams[self.name] + move * (gain * self.strength)[..., None]}
+
+
+def _nearest(cost: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """The least costs (..., count) and where they are; of those that are alike the first, on any device."""
+    cost = torch.round(cost * ALIKE) / ALIKE
+    if torch.onnx.is_in_onnx_export():
+        return cost.topk(count, dim=-1, largest=False)
+    order = cost.sort(dim=-1, stable=True)
+    return order.values[..., :count], order.indices[..., :count]

@@ -1,6 +1,8 @@
 """Chance in inference: the same for an utterance alone and in a batch, on any device."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import torch
 from torch import Tensor
@@ -9,6 +11,25 @@ from nnsvs_lite.models.batch import length_mask, note_seeds
 
 BLOCK = 4096
 """Rows of running noise that are drawn at once."""
+Source = Callable[[str, int, int], Tensor | None]
+"""From what is drawn (``frame``, ``note`` or ``habit``), its size and its step to (B, T, size)."""
+_source: ContextVar[Source | None] = ContextVar("source", default=None)
+
+
+@contextmanager
+def drawn_by(source: Source) -> Iterator[None]:
+    """Within, chance comes from ``source``: a graph is told it. Where that gives None it is drawn as ever."""
+    token = _source.set(source)
+    try:
+        yield
+    finally:
+        _source.reset(token)
+
+
+def told(what: str, dim: int, step: int = 0) -> Tensor | None:
+    """What another one draws, if one does."""
+    source = _source.get()
+    return None if source is None else source(what, dim, step)
 
 
 def frame_noise(lengths: Tensor, size: int, dim: int, seeds: Sequence[int], step: int = 0) -> Tensor:
@@ -17,6 +38,8 @@ def frame_noise(lengths: Tensor, size: int, dim: int, seeds: Sequence[int], step
 
     Drawn on the CPU, whose generator gives the same numbers whatever device computes.
     """
+    if (noise := told("frame", dim, step)) is not None:
+        return noise
     out = torch.zeros(len(lengths), size, dim)
     if lengths.device.type != "meta":
         for row, length, seed in zip(out, lengths.tolist(), seeds, strict=True):
@@ -45,6 +68,8 @@ def note_noise(seeds: Tensor, lengths: Tensor, size: int, dim: int) -> Tensor:
     """Standard normal noise (B, size, dim), note by note: one of ``lengths`` (B, N) frames has what its seed
     in ``seeds`` (B, N) says, whatever the others are.
     """
+    if (noise := told("note", dim)) is not None:
+        return noise
     out = torch.zeros(len(seeds), size, dim)
     if seeds.device.type != "meta":
         for row, row_seeds, row_lengths in zip(out, seeds.tolist(), lengths.tolist()):
@@ -60,6 +85,8 @@ class SeededDropout:
     """Dropout that stays on in inference, one mask a step, shared by the members of a batch."""
 
     def __init__(self, probability: float, seed: int):
+        if torch.onnx.is_in_onnx_export():
+            raise ValueError("a graph cannot hear its own frames, one by one")
         self.keep = 1.0 - probability
         self.generator = torch.Generator().manual_seed(seed)
 

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from nnsvs_lite.features.spec import Spec
-from nnsvs_lite.models.layers.acoustic_floor import SCORE_PITCH
+from nnsvs_lite.models.melody import SCORE_PITCH
 
 LOWEST, HIGHEST, STEP = 36.0, 96.0, 4.0
 """MIDI numbers of the first and last centre, and the distance between centres, which is their width too."""

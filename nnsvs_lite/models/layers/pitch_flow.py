@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.batch import Batch
-from nnsvs_lite.models.layers.acoustic_floor import SCORE_PITCH, smooth_pitch
+from nnsvs_lite.models.layers.acoustic_floor import smooth_pitch
 from nnsvs_lite.models.layers.conditions import Conditions
 from nnsvs_lite.models.layers.conv import gaussian_kernel, smooth
 from nnsvs_lite.models.layers.expand import phone_of_frame, sum_by_note
@@ -16,6 +16,7 @@ from nnsvs_lite.models.layers.flow import FlowStream
 from nnsvs_lite.models.layers.linguistic import LinguisticFeatures
 from nnsvs_lite.models.layers.losses import LF0_UNIT
 from nnsvs_lite.models.layers.noise import note_noise
+from nnsvs_lite.models.melody import SCORE_PITCH
 from nnsvs_lite.models.options import AcousticOptions
 
 UNIT = 0.6 * LF0_UNIT

@@ -9,11 +9,12 @@ from torch import Tensor
 
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.batch import Batch, Example, collate
-from nnsvs_lite.models.layers.acoustic_floor import SCORE_PITCH, SmoothFloor
+from nnsvs_lite.models.layers.acoustic_floor import SmoothFloor
 from nnsvs_lite.models.layers.context import FEW_PHONES
 from nnsvs_lite.models.layers.counted import Counted
 from nnsvs_lite.models.layers.expand import full_phone_context, gather_rows, phone_of_frame
 from nnsvs_lite.models.layers.linguistic import one_hot
+from nnsvs_lite.models.melody import SCORE_PITCH
 
 TOKENS = 2048
 """Frames of the training set that are kept, at most, evenly spread over it."""
@@ -121,7 +122,9 @@ class Retrieval(Counted):
     def retrieve(self, batch: Batch, phone: Tensor) -> dict[str, Tensor]:
         """Spectral streams (B, T, D) of tokens alone; ``phone`` (B, T) from ``phone_of_frame``."""
         keys = self._keys(batch, phone).flatten(0, 1)
-        parts = [self._kernel(block, self.keys) @ self.weights for block in keys.split(BLOCK)]
+        # A graph has no loops.
+        blocks = [keys] if torch.onnx.is_in_onnx_export() else keys.split(BLOCK)
+        parts = [self._kernel(block, self.keys) @ self.weights for block in blocks]
         values = torch.cat(parts).unflatten(0, phone.shape) * self.scale + self._floor(batch, phone)
         return dict(zip(self.sizes, values.split(list(self.sizes.values()), dim=-1)))
 

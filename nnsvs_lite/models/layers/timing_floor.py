@@ -25,7 +25,7 @@ def _median(values: Tensor, weights: Tensor) -> Tensor:
 def first_phones(batch: Batch) -> Tensor:
     """(B, N) long: the place of each note's first phone, 0 on padding."""
     index = batch.score.note_index
-    begins = (F.pad(index, (1, 0), value=-1).diff() != 0) & batch.score.phone_mask
+    begins = (index != F.pad(index, (1, 0), value=-1)[:, :-1]) & batch.score.phone_mask
     return sum_by_note(torch.arange(index.shape[1], device=index.device) * begins, batch)
 
 

@@ -111,7 +111,8 @@ class VarianceCurves(nn.Module):
     """Predicts curves from frame vectors, and tells them these, or others that are given.
 
     In training vectors are told the true curves. In singing, curves in ``batch.given`` come in place of the
-    predicted ones; loudness is kept to (:meth:`levelled`), others are what the network makes of them.
+    predicted ones, but where they are NaN; loudness is kept to (:meth:`levelled`), others are what the
+    network makes of them.
 
     Args:
         dim: of the frame vectors. size: which curves, and of what size.
@@ -154,7 +155,8 @@ class VarianceCurves(nn.Module):
             error = masked_mean((found - true).abs().mean(-1), mask)
             return x + self.enter(true.to(x.dtype)), {"loss_variance": self.size.weight * error}
         curves = dict(zip(self.names, (found * UNIT).split(1, dim=-1)))
-        curves |= {name: batch.given[name] for name in self.names if name in batch.given}
+        for name in batch.given.keys() & curves.keys():
+            curves[name] = torch.where(batch.given[name].isnan(), curves[name], batch.given[name])
         told = self._numbers(curves).to(x.dtype)
         return x + self.enter(told), {f"curve_{name}": curve for name, curve in curves.items()}
 

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nnsvs_lite.models.layers.conv import gaussian_kernel, smooth
+from nnsvs_lite.models.layers.expand import running_max
 
 CENT = math.log(2) / 1200
 """One cent in log F0."""
@@ -131,6 +132,6 @@ def sing_vibrato(amplitude: Tensor, rate: Tensor, flag: Tensor, frame_shift: flo
     cycles = torch.where(on, rate[..., 0].clamp(*RATES) * frame_shift, 0.0)
     passed = cycles.cumsum(1) - cycles
     start = on & ~before(on.to(cycles.dtype)).bool()
-    begun = torch.where(start, passed, 0.0).cummax(1).values
+    begun = running_max(torch.where(start, passed, 0.0))
     wave = torch.sin(2 * math.pi * (passed - begun)) * on
     return (amplitude[..., 0].clamp(*EXTENTS) * CENT * wave)[..., None]

@@ -1,7 +1,7 @@
 """Vibrato as a habit of each singer: learnt note by note, and drawn for each note that is sung."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -9,23 +9,19 @@ import torch
 from torch import Tensor
 
 from nnsvs_lite.features.spec import Spec
-from nnsvs_lite.features.vibrato import RATES, find_vibrato, sing_vibrato
-from nnsvs_lite.models.batch import Batch, Example, ScoreExample, note_seeds
-from nnsvs_lite.models.layers.acoustic_floor import SCORE_PITCH
+from nnsvs_lite.features.vibrato import find_vibrato
+from nnsvs_lite.models.batch import Batch
+from nnsvs_lite.models.example import Example, ScoreExample
+from nnsvs_lite.models.habit import SHORTEST, TOLD, USUAL, Habit, held_vowels, sing_habit, told_of
 from nnsvs_lite.models.layers.counted import Counted
+from nnsvs_lite.models.layers.noise import told
 
-SHORTEST = 0.15
-"""Seconds; a shorter vowel has no vibrato."""
-WIDEST = 250.0
-"""Cents, the largest extent that is sung."""
 NEVER = -20.0
 """The logit of vibrato where no note was heard."""
-USUAL = {"delay": 0.1, "rate": np.log(6.0), "extent": np.log(60.0), "fade_in": 0.2, "fade_out": 0.1}
-"""Of a vibrato on a note of middle length; seconds, and logarithms of Hz and cents (Prame, 1994 and 1997)."""
 SPREAD = np.array([0.1, 0.08, 0.4, 0.1, 0.1])
-"""Deviations of these from note to note."""
+"""Deviations of :data:`~nnsvs_lite.models.habit.USUAL` from note to note."""
 ROOTED = np.array([1.0, 1.0, 2.0, 5.0, 3.0])
-"""How many notes each weight's prior counts for, and (``PHONES``) a phone's."""
+"""How many notes each weight's prior counts for, by what is told, and (``PHONES``) a phone's."""
 PHONES = 8.0
 SURE = 0.1
 """The same of the weights that tell whether there is vibrato, as a part of those."""
@@ -37,16 +33,6 @@ FARTHEST = 2.0
 """Logits, the same of presence."""
 KNOWN = 5.0
 """Notes that ``SPREAD`` counts for."""
-
-
-class HeldVowel(NamedTuple):
-    """The part of a sung note that is held, its vowels; ``end`` is one past its last frame."""
-
-    note: int
-    start: int
-    end: int
-    phone: int
-    """Id of the first of them."""
 
 
 class Row(NamedTuple):
@@ -61,25 +47,6 @@ class Row(NamedTuple):
     """Frames with vibrato."""
 
 
-def held_vowels(score: ScoreExample, spec: Spec) -> list[HeldVowel]:
-    """Of each sung note that has any; ``score`` with durations."""
-    ids = score.phone_context[:, spec.column("phone", "phone")].astype(np.int64).clip(0, len(spec.phones))
-    held = np.array(spec.sustaining)[ids]
-    rest = score.note_context[:, spec.column("note", "is_rest")] > 0.5
-    edges = np.append(0, np.cumsum(score.duration))
-    rows = ((n, np.flatnonzero((score.note_index == n) & held)) for n in np.flatnonzero(~rest))
-    return [
-        HeldVowel(int(n), int(edges[p[0]]), int(edges[p[-1] + 1]), int(ids[p[0]])) for n, p in rows if len(p)
-    ]
-
-
-def note_chance(score: ScoreExample, spec: Spec) -> Iterator[tuple[HeldVowel, np.random.Generator]]:
-    """Held vowels, each with chance of its own, by its note's seed: whatever is sung beside it."""
-    seeds = note_seeds(0, len(score.note_context)) if score.note_seed is None else score.note_seed
-    for vowel in held_vowels(score, spec):
-        yield vowel, np.random.default_rng(int(seeds[vowel.note]))
-
-
 class VibratoHabit(Counted):
     """Whether, when, how fast and how wide a singer's held notes have vibrato.
 
@@ -92,30 +59,13 @@ class VibratoHabit(Counted):
     def __init__(self, spec: Spec):
         super().__init__()
         self.spec = spec
-        singers, size = max(len(spec.speakers), 1), len(ROOTED) + len(spec.phones) + 1
-        self._rooted = np.append(ROOTED, np.full(size - len(ROOTED), PHONES))
+        singers, size = max(len(spec.speakers), 1), TOLD + len(spec.phones) + 1
+        self._rooted = np.append(ROOTED, np.full(size - TOLD, PHONES))
         self.register_buffer("presence", torch.zeros(singers, size))
         self.register_buffer("habit", torch.zeros(singers, size, len(USUAL)))
         self.register_buffer("spread", torch.diag(torch.tensor(SPREAD)).float().repeat(singers, 1, 1))
         self.presence[:, 0] = NEVER
         self.habit[:, 0] = torch.tensor(list(USUAL.values()))
-
-    def _told(self, vowel: HeldVowel, score: ScoreExample) -> np.ndarray:
-        """What of a note its vibrato hangs on: (size,)."""
-        note = score.note_context[vowel.note].astype(np.float64)
-        length = (vowel.end - vowel.start) * self.spec.frame_shift
-        pitch = self.spec.column("note", SCORE_PITCH)
-        told = np.zeros(len(self._rooted))
-        told[: len(ROOTED)] = (
-            1.0,
-            # Once there is room for it, vibrato need not grow with the note: two slopes.
-            2 * np.log(np.clip(length, SHORTEST, 0.7) / 0.4),
-            np.log(np.clip(length, 0.7, 3.0) / 0.7),
-            (note[pitch] - self.spec.stats.note_context.mean[pitch]) / 6,
-            note[self.spec.column("note", "next_rest")] > 0.5,
-        )
-        told[len(ROOTED) + vowel.phone] = 1.0
-        return told
 
     def fit(self, examples: Sequence[Example]) -> None:
         rows: list[Row] = []
@@ -124,7 +74,9 @@ class VibratoHabit(Counted):
             for vowel in held_vowels(example.score, self.spec):
                 part = slice(vowel.start, vowel.end)
                 if vowel.end - vowel.start >= SHORTEST / self.spec.frame_shift:
-                    row = Row(example.singer, self._told(vowel, example.score), vowel.end - vowel.start)
+                    row = Row(
+                        example.singer, told_of(vowel, example.score, self.spec), vowel.end - vowel.start
+                    )
                     rows.append(self._heard(row, lf0[part], voiced[part]))
         start = (np.zeros(len(self._rooted)), np.zeros(self.habit.shape[1:]))
         start[1][0] = list(USUAL.values())
@@ -176,10 +128,11 @@ class VibratoHabit(Counted):
 
     def _again(self, rows: Sequence[Row], habit: np.ndarray, spread: np.ndarray) -> list[Row]:
         """The rows, ``TAKES`` times, as vibrato that is drawn for them is heard."""
+        shift = self.spec.frame_shift
         return [
             self._heard(
                 row,
-                self._sing(row.frames, row.told @ habit, spread, np.random.default_rng(i)),
+                sing_habit(row.frames, shift, row.told @ habit, spread, np.random.default_rng(i)),
                 np.ones(row.frames, bool),
             )
             for i, row in enumerate([*rows] * TAKES)
@@ -208,14 +161,21 @@ class VibratoHabit(Counted):
         covariance = (left.T @ left + KNOWN * np.diag(SPREAD**2)) / (len(left) + KNOWN)
         return presence, habit, np.linalg.cholesky(covariance)
 
+    @property
+    def learnt(self) -> Habit:
+        """What notes are drawn from."""
+        return Habit(*(x.cpu().double().numpy() for x in (self.presence, self.habit, self.spread)))
+
     def forward(self, batch: Batch) -> Tensor:
         """The vibrato to add to log F0, (B, T, 1); drawn with its notes' seeds."""
+        if (drawn := told("habit", 1)) is not None:
+            return drawn
         wave = batch.score.note_context.new_zeros(len(batch.utts), batch.max_frames, 1)
         if wave.device.type == "meta":
             return wave
         names = ("note_context", "phone_context", "note_index", "duration", "note_seed")
         arrays = [getattr(batch.score, name).cpu().numpy() for name in names]
-        weights = [buffer.cpu().double().numpy() for buffer in (self.presence, self.habit, self.spread)]
+        habit = self.learnt
         lengths = zip(batch.score.note_lengths.tolist(), batch.score.phone_lengths.tolist())
         for row, ((notes, phones), singer) in enumerate(zip(lengths, batch.singer.tolist())):
             sizes = (notes, phones, phones, phones, notes)
@@ -223,29 +183,6 @@ class VibratoHabit(Counted):
             kind, index, duration, seeds = others
             # Times in the score play no part.
             score = ScoreExample(context, kind, index, context[:, :2], duration=duration, note_seed=seeds)
-            presence, habit, spread = (w[min(singer, len(w) - 1)] for w in weights)
-            for vowel, rng in note_chance(score, self.spec):
-                told, frames = self._told(vowel, score), vowel.end - vowel.start
-                # At temperature 0 whatever is likelier.
-                chance = 0.5 + min(batch.temperature, 1.0) * (rng.random() - 0.5)
-                likely = chance < 1 / (1 + np.exp(-told @ presence))
-                if likely and frames >= SHORTEST / self.spec.frame_shift:
-                    drawn = self._sing(frames, told @ habit, spread * batch.temperature, rng)
-                    wave[row, vowel.start : vowel.end, 0] = torch.tensor(drawn).to(wave)
+            drawn = habit.wave(Example("", score, singer=singer), self.spec, batch.temperature)
+            wave[row, : len(drawn), 0] = torch.from_numpy(drawn).to(wave)
         return wave
-
-    def _sing(
-        self, frames: int, usual: np.ndarray, spread: np.ndarray, rng: np.random.Generator
-    ) -> np.ndarray:
-        """One note's vibrato (frames,), within what can be sung."""
-        drawn = dict(zip(USUAL, usual + spread @ rng.standard_normal(len(USUAL)).clip(-2, 2)))
-        return sing_vibrato(
-            frames,
-            self.spec.frame_shift,
-            rate=float(np.exp(drawn["rate"]).clip(*RATES)),
-            extent=float(min(np.exp(drawn["extent"]), WIDEST)),
-            delay=min(drawn["delay"], 0.6 * frames * self.spec.frame_shift),
-            fade_in=max(0.0, drawn["fade_in"]),
-            fade_out=max(0.0, drawn["fade_out"]),
-            rng=rng,
-        )

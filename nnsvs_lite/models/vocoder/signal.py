@@ -16,6 +16,11 @@ class SignalVocoder(VocoderModel):
 
     trains = False
 
+    @property
+    def threads(self) -> int:
+        """They leave Python's lock, and use one thread each."""
+        return torch.get_num_threads()
+
     @abstractmethod
     def waveform(self, streams: Mapping[str, np.ndarray], seed: int) -> np.ndarray:
         """float64 (samples,) of ``inputs``, (T, D) each."""

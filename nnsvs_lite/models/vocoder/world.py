@@ -5,16 +5,13 @@ from collections.abc import Mapping
 import numpy as np
 
 from nnsvs_lite.models.vocoder.signal import SignalVocoder
+from nnsvs_lite.models.voice import WorldProgram
 
 
 class World(SignalVocoder):
-    """Pitch, spectrum and noise apart, so that each can be changed; no chance in it."""
+    """:class:`~nnsvs_lite.models.voice.WorldProgram` among the models."""
 
-    inputs = ("lf0", "vuv", "mgc", "bap")
-    controls = ("pitch", "breathiness", "gender")
+    inputs, controls = WorldProgram.inputs, WorldProgram.controls
 
     def waveform(self, streams: Mapping[str, np.ndarray], seed: int) -> np.ndarray:
-        # pyworld and scipy are slow to load.
-        from nnsvs_lite.features.world import synthesize
-
-        return synthesize(**streams, config=self.spec.feature_config)
+        return WorldProgram(self.spec).waveform(streams, seed)

@@ -1,0 +1,230 @@
+"""Voices sung with onnxruntime: as torch sings them, without torch, or refused in one line."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from models_common import ROOT, build, shaken
+from scorexml import song, write
+
+from nnsvs_lite.bin.main import main
+from nnsvs_lite.features.spec import Spec
+from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.models import onnxvoice
+from nnsvs_lite.models.batch import collate
+from nnsvs_lite.models.chance import frame_noise, normal, note_noise
+from nnsvs_lite.models.checkpoint import save_model
+from nnsvs_lite.models.config import Config
+from nnsvs_lite.models.layers import noise
+from nnsvs_lite.models.layers.acoustic_floor import smooth_pitch
+from nnsvs_lite.models.layers.expand import phone_of_frame
+from nnsvs_lite.models.melody import SCORE_PITCH, smooth_score
+from nnsvs_lite.models.pack import MANIFEST, Pack, assemble, pack
+from nnsvs_lite.synthesis.byhand import ByHand, NoteVibrato, PhoneStart
+from nnsvs_lite.synthesis.singer import Singer
+
+pytest.importorskip("onnx", reason="needs onnx: pip install nnsvs_lite[export]")
+
+from nnsvs_lite.export import voicegraphs
+
+ALIKE = 1e-3
+
+
+def voice_of(folder: Path, spec: Spec, **names: str) -> Path:
+    """An exp dir of untrained models of these configurations by family, with noise on their weights."""
+    exps = {}
+    for family, name in names.items():
+        path = ROOT / "conf" / family / f"{name}.yaml"
+        save_model(folder / family / "model.pt", shaken(build(path, spec), 0.02), Config.read(path), {})
+        exps[family] = folder / family / "model.pt"
+    acoustic = exps.pop("acoustic").parent
+    assemble(acoustic, **exps)
+    return acoustic
+
+
+def packed(exp: Path, out: Path) -> Path:
+    terms = out.with_suffix(".txt")
+    terms.write_text("Sing as you like.\n")
+    pack(exp, out, terms, "songs", graphs=voicegraphs.graph_files)
+    return out
+
+
+@pytest.fixture(scope="module")
+def neural(spec, tmp_path_factory) -> Path:
+    """Networks for lags, durations and features; these draw by chance."""
+    folder = tmp_path_factory.mktemp("neural")
+    names = {"timelag": "vp_mdn_tiny", "duration": "vp_mdn_tiny", "acoustic": "diffsinger_tiny"}
+    return packed(voice_of(folder, spec, **names), folder / "voice.nnsvs")
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory) -> Path:
+    """The voice in the box, with graphs."""
+    import nnsvs_lite
+
+    out = tmp_path_factory.mktemp("demo") / "voice.nnsvs"
+    pack(nnsvs_lite.BOXED_VOICE, out, graphs=voicegraphs.graph_files)
+    return out
+
+
+@pytest.fixture(scope="module")
+def tune(tmp_path_factory) -> Path:
+    """Three phrases."""
+    folder = tmp_path_factory.mktemp("tune")
+    bars = ("r 1, C4 1 さ, D4 1 く, E4 1 ら", "G4 2 は, r 2", "E4 3 な, D4 1 の", "r 2, C4 2 いろ", "D4 4 は")
+    return write(folder, song(*bars))
+
+
+def both(voice: Path, score: Path, **options):
+    """A song as each runtime sings it."""
+    return [Singer.load(voice, runtime=name).sing(score, **options) for name in ("torch", "onnx")]
+
+
+def assert_alike(one, other) -> None:
+    assert len(one.phrases) == len(other.phrases) > 1
+    for a, b in zip(one.phrases, other.phrases):
+        np.testing.assert_array_equal(a.duration, b.duration)
+        np.testing.assert_allclose(a.time_lag, b.time_lag, atol=ALIKE)
+        assert list(a.streams) == list(b.streams)
+        for name, value in a.streams.items():
+            np.testing.assert_allclose(value, b.streams[name], atol=ALIKE, err_msg=name)
+    # WORLD's noise begins anew with each period: a sample sooner or later, for a rounding, it is another one.
+    off = np.abs(one.waveform - other.waveform) / max(1.0, np.abs(one.waveform).max())
+    assert np.sqrt(np.mean(off**2)) < 1e-4 and np.mean(off > ALIKE) < 1e-3
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"seed": 7, "temperature": 0.5},
+        {"retake": [([2, 3], 42)], "transpose": 2, "tempo": 1.25},
+        {"vibrato_depth": 80.0, "pitch_deviation": 0.5, "breathiness": 3.0, "gender": 1.1},
+        {"by_hand": ByHand((PhoneStart(2, 1, 0.2),), {4: NoteVibrato(90.0)})},
+    ],
+    ids=["plain", "seed", "retake", "style", "by hand"],
+)
+def test_the_voice_in_the_box_sings_the_same(demo, tune, options):
+    assert_alike(*both(demo, tune, **options))
+
+
+def test_drawn_curves_are_sung_the_same(demo, tune):
+    length = len(Singer.load(demo, runtime="onnx").sing(tune).f0)
+    drawn = {"f0": np.full(length, 300.0), "loudness_change": np.linspace(-6, 0, length)}
+    one, other = both(demo, tune, curves=drawn)
+    assert_alike(one, other)
+    assert np.abs(1200 * np.log2(other.f0[other.f0 > 0] / 300)).max() < 1
+
+
+def test_networks_sing_the_same_and_draw_the_same(neural, tune):
+    assert_alike(*both(neural, tune, seed=3))
+    one, other = both(neural, tune, seed=4, temperature=0.5, retake=[([3], 5)])
+    assert_alike(one, other)
+    assert Pack.read(neural).describe().count("graphs for onnxruntime") == 1
+
+
+def test_torch_is_never_imported(demo, tune, tmp_path):
+    out = tmp_path / "song.wav"
+    words = ["sing", str(tune), "--model", str(demo), "--runtime", "onnx", "-o", str(out)]
+    code = f"""
+import sys
+from nnsvs_lite.bin.main import main
+status = main({words!r})
+print(status, sorted({{"torch", "sklearn", "lightning_fabric", "matplotlib"}} & set(sys.modules)))
+"""
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert said.stdout.splitlines()[-1] == "0 []", said.stdout + said.stderr
+    assert out.stat().st_size > 100_000
+
+
+def test_normal_numbers_are_those_of_torch():
+    for count in (1, 2, 7, 15, 16, 17, 31, 32, 1000, 4 * 333):
+        for seed in (0, 1, 2**40 + 5, 2**63 - 1):
+            drawn = torch.randn(count, generator=torch.Generator().manual_seed(seed)).numpy()
+            np.testing.assert_allclose(normal(count, seed), drawn, atol=1e-5)
+
+
+def test_noise_and_melody_are_those_of_the_layers(items, spec):
+    seeds = np.arange(len(items[0].score.note_context), dtype=np.int64) * 12345
+    example = replace(items[0], score=replace(items[0].score, note_seed=seeds))
+    batch = collate([example], spec.frame_shift, seed=9)
+    size = batch.max_frames
+    drawn = noise.frame_noise(batch.frame_lengths, size, 3, batch.seeds, 2)[0]
+    np.testing.assert_allclose(frame_noise(example, 3, 9, 2), drawn, atol=1e-5)
+    lengths = np.bincount(example.score.note_index, example.score.duration).astype(int)
+    drawn = noise.note_noise(batch.score.note_seed, torch.tensor(lengths)[None], size, 2)[0]
+    np.testing.assert_allclose(note_noise(example, 2), drawn, atol=1e-5)
+    column = spec.column("note", SCORE_PITCH)
+    line = smooth_pitch(batch, phone_of_frame(batch), column, spec.frame_shift)[0, :, 0]
+    np.testing.assert_allclose(smooth_score(example, spec), line, atol=1e-5)
+
+
+def test_a_model_that_cannot_be_a_graph_is_named(spec, tmp_path, capfd):
+    names = {"timelag": "rule", "duration": "rule", "acoustic": "nnsvs_v4_tiny"}
+    exp = voice_of(tmp_path, spec, **names)
+    (exp / "LICENSE").write_text("Sing.")
+    assert main(["pack", str(exp), "-o", str(tmp_path / "v.nnsvs"), "--corpus", "songs", "--onnx"]) == 1
+    said = capfd.readouterr().err
+    assert "cannot be sung with by onnxruntime: " in said and said.count("\n") == 1
+    assert not (tmp_path / "v.nnsvs").exists()
+
+
+def test_what_has_no_graphs_is_refused(toy_voice, demo, tune, tmp_path, capfd):
+    plain = tmp_path / "plain.nnsvs"
+    pack(toy_voice, plain, _terms(tmp_path), "songs")
+    for model, more, message in (
+        (toy_voice, (), "onnxruntime sings with a packed voice; 'nnsvs-lite pack --onnx' makes one"),
+        (plain, (), "plain.nnsvs: has no graphs for onnxruntime; 'nnsvs-lite pack --onnx' makes one"),
+        (demo, ("--device", "cuda"), "onnxruntime sings on the CPU, not on 'cuda'"),
+        (demo, ("--vocoder", "hn"), "hn is no vocoder that sings without torch"),
+    ):
+        out = str(tmp_path / "a.wav")
+        words = ["sing", str(tune), "--model", str(model), "--runtime", "onnx", "-o", out, *more]
+        assert main(words) == 1
+        said = capfd.readouterr().err
+        assert message in said and said.count("\n") == 1
+
+
+def _terms(folder: Path) -> Path:
+    (folder / "terms.txt").write_text("Sing as you like.\n")
+    return folder / "terms.txt"
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        (onnxvoice.FACTS, lambda data: b"[]", "graphs.json"),
+        (onnxvoice.FACTS, lambda data: data.replace(b'"World"', b'"Hum"'), "hum is no vocoder"),
+        (onnxvoice.FACTS, lambda data: data.replace(b"archive/data/", b"elsewhere/"), "damaged"),
+        (onnxvoice.FACTS, lambda data: data.replace(b'"habit"', b'"habits"'), "graphs.json"),
+        (onnxvoice.SPEC, lambda data: b"{}", "features of version None"),
+        ("graphs/acoustic.onnx", lambda data: data[:1000], "no ONNX network that can be loaded"),
+        ("graphs/acoustic.onnx", lambda data: b"hello", "no ONNX network that can be loaded"),
+    ],
+)
+def test_forged_graphs_are_refused(name, change, message, demo, tmp_path, monkeypatch):
+    made = Pack.read(demo)
+    made.files[name] = change(made.files[name])
+    monkeypatch.setattr(Pack, "read", lambda path: made)
+    with pytest.raises(DataError, match=message) as caught:
+        onnxvoice.load_graphs(demo)
+    assert "\n" not in str(caught.value)
+
+
+def test_graphs_of_one_family_are_not_those_of_another(demo, monkeypatch):
+    made = Pack.read(demo)
+    made.files["graphs/duration.onnx"] = made.files["graphs/timelag.onnx"]
+    monkeypatch.setattr(Pack, "read", lambda path: made)
+    with pytest.raises(DataError, match="that of duration gives no mean"):
+        onnxvoice.load_graphs(demo)
+
+
+def test_a_voice_with_graphs_is_of_a_newer_format(demo, tune):
+    manifest = json.loads(__import__("zipfile").ZipFile(demo).read(MANIFEST))
+    assert manifest["version"] == 3
+    assert Singer.load(demo).sing(tune).duration > 5
