@@ -32,7 +32,7 @@ voice: setup
 	./run.sh --stage 0 --stop-stage 5 --nj $(JOBS) --db-root "$$work/downloads" --datadir "$$work/data" \
 	    --dumpdir "$$work/dump" --expdir "$$work/exp" --logdir "$$work/log" && \
 	$(BIN)/nnsvs-lite pack "$$work/exp/acoustic_resf0_conv_world_24k" -o $(CURDIR)/nnsvs_lite/voices/demo.nnsvs \
-	    --corpus demo --licence "$$work/data/train/LICENSE"
+	    --onnx --corpus demo --licence "$$work/data/train/LICENSE"
 
 # Workers share the cores, so each computes on one thread.
 test: setup

@@ -1,6 +1,5 @@
 """Voices sung with onnxruntime: as torch sings them, without torch, or refused in one line."""
 
-import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -12,6 +11,7 @@ import torch
 from models_common import ROOT, build, shaken
 from scorexml import song, write
 
+from nnsvs_lite import BOXED_VOICE
 from nnsvs_lite.bin.main import main
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.errors import DataError
@@ -24,7 +24,7 @@ from nnsvs_lite.models.layers import noise
 from nnsvs_lite.models.layers.acoustic_floor import smooth_pitch
 from nnsvs_lite.models.layers.expand import phone_of_frame
 from nnsvs_lite.models.melody import SCORE_PITCH, smooth_score
-from nnsvs_lite.models.pack import MANIFEST, Pack, assemble, pack
+from nnsvs_lite.models.pack import Pack, assemble, pack
 from nnsvs_lite.synthesis.byhand import ByHand, NoteVibrato, PhoneStart
 from nnsvs_lite.synthesis.singer import Singer
 
@@ -60,16 +60,6 @@ def neural(spec, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("neural")
     names = {"timelag": "vp_mdn_tiny", "duration": "vp_mdn_tiny", "acoustic": "diffsinger_tiny"}
     return packed(voice_of(folder, spec, **names), folder / "voice.nnsvs")
-
-
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory) -> Path:
-    """The voice in the box, with graphs."""
-    import nnsvs_lite
-
-    out = tmp_path_factory.mktemp("demo") / "voice.nnsvs"
-    pack(nnsvs_lite.BOXED_VOICE, out, graphs=voicegraphs.graph_files)
-    return out
 
 
 @pytest.fixture(scope="module")
@@ -109,14 +99,14 @@ def assert_alike(one, other) -> None:
     ],
     ids=["plain", "seed", "retake", "style", "by hand"],
 )
-def test_the_voice_in_the_box_sings_the_same(demo, tune, options):
-    assert_alike(*both(demo, tune, **options))
+def test_the_voice_in_the_box_sings_the_same(tune, options):
+    assert_alike(*both(BOXED_VOICE, tune, **options))
 
 
-def test_drawn_curves_are_sung_the_same(demo, tune):
-    length = len(Singer.load(demo, runtime="onnx").sing(tune).f0)
+def test_drawn_curves_are_sung_the_same(tune):
+    length = len(Singer.load(BOXED_VOICE, runtime="onnx").sing(tune).f0)
     drawn = {"f0": np.full(length, 300.0), "loudness_change": np.linspace(-6, 0, length)}
-    one, other = both(demo, tune, curves=drawn)
+    one, other = both(BOXED_VOICE, tune, curves=drawn)
     assert_alike(one, other)
     assert np.abs(1200 * np.log2(other.f0[other.f0 > 0] / 300)).max() < 1
 
@@ -128,11 +118,12 @@ def test_networks_sing_the_same_and_draw_the_same(neural, tune):
     assert Pack.read(neural).describe().count("graphs for onnxruntime") == 1
 
 
-def test_torch_is_never_imported(demo, tune, tmp_path):
+def test_torch_is_never_imported(tune, tmp_path):
     out = tmp_path / "song.wav"
-    words = ["sing", str(tune), "--model", str(demo), "--runtime", "onnx", "-o", str(out)]
+    words = ["sing", str(tune), "--model", str(BOXED_VOICE), "--runtime", "onnx", "-o", str(out)]
     code = f"""
 import sys
+from nnsvs_lite import BOXED_VOICE
 from nnsvs_lite.bin.main import main
 status = main({words!r})
 print(status, sorted({{"torch", "sklearn", "lightning_fabric", "matplotlib"}} & set(sys.modules)))
@@ -165,7 +156,7 @@ def test_noise_and_melody_are_those_of_the_layers(items, spec):
 
 
 def test_a_model_that_cannot_be_a_graph_is_named(spec, tmp_path, capfd):
-    names = {"timelag": "rule", "duration": "rule", "acoustic": "nnsvs_v4_tiny"}
+    names = {"timelag": "rule", "duration": "rule", "acoustic": "nnsvs_world_v4_tiny"}
     exp = voice_of(tmp_path, spec, **names)
     (exp / "LICENSE").write_text("Sing.")
     assert main(["pack", str(exp), "-o", str(tmp_path / "v.nnsvs"), "--corpus", "songs", "--onnx"]) == 1
@@ -174,14 +165,14 @@ def test_a_model_that_cannot_be_a_graph_is_named(spec, tmp_path, capfd):
     assert not (tmp_path / "v.nnsvs").exists()
 
 
-def test_what_has_no_graphs_is_refused(toy_voice, demo, tune, tmp_path, capfd):
+def test_what_has_no_graphs_is_refused(toy_voice, tune, tmp_path, capfd):
     plain = tmp_path / "plain.nnsvs"
     pack(toy_voice, plain, _terms(tmp_path), "songs")
     for model, more, message in (
         (toy_voice, (), "onnxruntime sings with a packed voice; 'nnsvs-lite pack --onnx' makes one"),
         (plain, (), "plain.nnsvs: has no graphs for onnxruntime; 'nnsvs-lite pack --onnx' makes one"),
-        (demo, ("--device", "cuda"), "onnxruntime sings on the CPU, not on 'cuda'"),
-        (demo, ("--vocoder", "hn"), "hn is no vocoder that sings without torch"),
+        (BOXED_VOICE, ("--device", "cuda"), "onnxruntime sings on the CPU, not on 'cuda'"),
+        (BOXED_VOICE, ("--vocoder", "hn"), "hn is no vocoder that sings without torch"),
     ):
         out = str(tmp_path / "a.wav")
         words = ["sing", str(tune), "--model", str(model), "--runtime", "onnx", "-o", out, *more]
@@ -207,24 +198,27 @@ def _terms(folder: Path) -> Path:
         ("graphs/acoustic.onnx", lambda data: b"hello", "no ONNX network that can be loaded"),
     ],
 )
-def test_forged_graphs_are_refused(name, change, message, demo, tmp_path, monkeypatch):
-    made = Pack.read(demo)
+def test_forged_graphs_are_refused(name, change, message, monkeypatch):
+    made = Pack.read(BOXED_VOICE)
     made.files[name] = change(made.files[name])
     monkeypatch.setattr(Pack, "read", lambda path: made)
     with pytest.raises(DataError, match=message) as caught:
-        onnxvoice.load_graphs(demo)
+        onnxvoice.load_graphs(BOXED_VOICE)
     assert "\n" not in str(caught.value)
 
 
-def test_graphs_of_one_family_are_not_those_of_another(demo, monkeypatch):
-    made = Pack.read(demo)
+def test_graphs_of_one_family_are_not_those_of_another(monkeypatch):
+    made = Pack.read(BOXED_VOICE)
     made.files["graphs/duration.onnx"] = made.files["graphs/timelag.onnx"]
     monkeypatch.setattr(Pack, "read", lambda path: made)
     with pytest.raises(DataError, match="that of duration gives no mean"):
-        onnxvoice.load_graphs(demo)
+        onnxvoice.load_graphs(BOXED_VOICE)
 
 
-def test_a_voice_with_graphs_is_of_a_newer_format(demo, tune):
-    manifest = json.loads(__import__("zipfile").ZipFile(demo).read(MANIFEST))
-    assert manifest["version"] == 3
-    assert Singer.load(demo).sing(tune).duration > 5
+def test_graphs_are_put_into_a_packed_voice(tune, tmp_path):
+    pack(BOXED_VOICE, tmp_path / "voice.nnsvs", graphs=voicegraphs.graph_files)
+    made, boxed = Pack.read(tmp_path / "voice.nnsvs"), Pack.read(BOXED_VOICE)
+    assert made.manifest["version"] == 3 and made.licence == boxed.licence
+    assert made.files.keys() == boxed.files.keys() and made.manifest["corpus"] == "demo"
+    size = sum(len(data) for name, data in made.files.items() if name.startswith("graphs/"))
+    assert size < 0.6e6 and made.files[onnxvoice.SPEC] == boxed.files[onnxvoice.SPEC]

@@ -153,7 +153,7 @@ class OnnxModel:
         return out
 
     def repitched(self, streams: dict[str, np.ndarray], before: np.ndarray) -> dict[str, np.ndarray]:
-        """See :meth:`nnsvs_lite.models.voice.Acoustic.repitched`."""
+        """See :meth:`nnsvs_lite.models.voice.FeatureModel.repitched`."""
         if self._repitch is None:
             return streams
         told = {name: streams[name][None] for name in ("lf0", "vuv", "mel")}

@@ -24,7 +24,7 @@ class Model(Protocol):
         """What ``infer`` gives for utterances, padded."""
 
 
-class Acoustic(Model, Protocol):
+class FeatureModel(Model, Protocol):
     """An acoustic model."""
 
     curves: tuple[str, ...]

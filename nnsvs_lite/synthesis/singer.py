@@ -32,7 +32,7 @@ from nnsvs_lite.io.errors import DataError, nearest
 from nnsvs_lite.io.leftout import leave_out
 from nnsvs_lite.models.example import Example, note_seeds
 from nnsvs_lite.models.pack import load_voice
-from nnsvs_lite.models.voice import Acoustic, Model, Vocoder
+from nnsvs_lite.models.voice import FeatureModel, Model, Vocoder
 from nnsvs_lite.score.change import change
 from nnsvs_lite.score.drawn import Drawn
 from nnsvs_lite.score.formats.readers import read_score
@@ -82,7 +82,7 @@ class Singer:
         self,
         timelag: Model,
         duration: Model,
-        acoustic: Acoustic,
+        acoustic: FeatureModel,
         vocoder: Vocoder | None = None,
     ):
         self.timelag, self.duration, self.acoustic = timelag, duration, acoustic
