@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 FAMILIES = ("timelag", "duration", "acoustic", "vocoder")
 _PREFIX = "nnsvs_lite.models."
+UNHEARD = ("workers", "recompute")
+"""Options of training that change nothing of what is learnt."""
 
 
 @dataclass
@@ -60,6 +62,9 @@ class TrainingOptions:
         eval_updates: with ``updates``, test and save each so many steps; 0 after each epoch.
         accumulate: batches whose gradients make one step.
         workers: processes that read batches ahead; results are the same whatever their number.
+        compile: whether blocks that a network repeats are compiled, by ``torch.compile``; that takes minutes.
+        recompute: whether what such blocks hold is computed again in the backward pass and not kept: half the
+            memory, a fifth more time, the same numbers.
         crop_frames: vocoders see a random piece of so many frames of each utterance, end-to-end systems make
             one; 0 for all of it.
         loudness: vocoders hear pieces by up to so many dB louder or softer.
@@ -87,6 +92,8 @@ class TrainingOptions:
     eval_updates: Annotated[int, Within(0)] = 0
     accumulate: Annotated[int, Within(1)] = 1
     workers: Annotated[int, Within(0)] = 0
+    compile: bool = False
+    recompute: bool = False
     crop_frames: Annotated[int, Within(0)] = 0
     loudness: Annotated[float, Within(0, 60)] = 0.0
     n_best: Annotated[int, Within(1)] = 1

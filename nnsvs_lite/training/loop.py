@@ -28,6 +28,7 @@ from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.batch import Batch, Example
 from nnsvs_lite.models.config import TrainingOptions
 from nnsvs_lite.training import samples
+from nnsvs_lite.training.blocks import prepare
 from nnsvs_lite.training.data import DumpDataset, read_batch
 from nnsvs_lite.training.keep import Keeper, State
 from nnsvs_lite.training.tasks.base import Task
@@ -66,7 +67,7 @@ class Loop:
         self.doubt = too_little(task)
         self.keeper = Keeper(self.out, task.config, self.options.n_best, self.unit, bool(self.doubt))
         self.history: list[dict[str, Any]] = []
-        self.tests = self.stale = self.step = self.batch = 0
+        self.tests = self.stale = self.step = self.batch = self.blocks = 0
         self.epoch, self.seen, self.lowest = 1, 0.0, math.inf
         self._watched: list[tuple[Sequence[str], Tensor]] = []
         self.state = State(self.out / "last.pt", task.identity)
@@ -87,6 +88,8 @@ class Loop:
         if self.updaters and self.options.accumulate > 1 and self.options.precision == "16-mixed":
             # The scale of losses would change between batches of one step.
             raise DataError("training.accumulate needs precision bf16-mixed or 32-true for this model")
+        backend = "inductor" if self.options.compile else ""
+        self.blocks += prepare(network, backend, self.options.recompute)
         self.networks[name] = network
         options = options or self.options
         options = replace(options, warmup=min(options.warmup, int(self.steps * WARMEST)))
@@ -247,6 +250,9 @@ class Loop:
             self.epochs = max(self.options.epochs, math.ceil(self.options.min_steps / steps))
             self.steps = self.options.updates or self.epochs * steps
             task.start(self.optimise, self.register)
+            if (self.options.compile or self.options.recompute) and not self.blocks:
+                what = f"{type(task.model).__name__} repeats no blocks"
+                raise DataError(f"training.compile and training.recompute do nothing here: {what}")
             if self.options.ema_decay:
                 self.average = AveragedModel(task.model, avg_fn=running_mean(self.options.ema_decay))
                 self.register("average", self.average)

@@ -16,7 +16,7 @@ from nnsvs_lite.io.done import Done
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.settings import read_settings
 from nnsvs_lite.io.stagelog import git_commit
-from nnsvs_lite.models.config import FAMILIES, Config, hears_recordings
+from nnsvs_lite.models.config import FAMILIES, UNHEARD, Config, hears_recordings
 
 TRAINED = "trained.json"
 """By what a model was trained: configuration, options, seed, commit."""
@@ -177,8 +177,7 @@ def differences(out: Path, config: dict[str, Any], data: dict[str, Any]) -> list
             raise DataError(f"cannot be read: {str(error).splitlines()[0]}", out / name) from None
         now = dict(_flat(read(write(new))))
         for key in {**old, **now}:
-            # The number of workers changes nothing that is learnt.
-            if old.get(key) != now.get(key) and key != "training.workers":
+            if old.get(key) != now.get(key) and key not in [f"training.{name}" for name in UNHEARD]:
                 changes.append(f"{key} {_short(old.get(key))} -> {_short(now.get(key))}")
     return changes
 

@@ -60,13 +60,19 @@ class WaveNet(nn.Module):
         x = torch.relu(self.entry(x))
         step = self.step(step_embedding(t, self.channels))
         skips = torch.zeros_like(x)
-        for i, conv in enumerate(self.convs):
-            y = conv(x + self.steps[i](step)[:, None], mask) + self.conds[i](cond)
-            gate, value = y.chunk(2, dim=-1)
-            rest, skip = self.outs[i](torch.sigmoid(gate) * torch.tanh(value)).chunk(2, dim=-1)
-            x = (x + rest) / math.sqrt(2.0)
+        for parts in zip(self.steps, self.convs, self.conds, self.outs):
+            x, skip = self.block(parts, x, step, cond, mask)
             skips = skips + skip
         return self.exit(F.relu(self.skip(skips / math.sqrt(len(self.convs)))))
+
+    def block(
+        self, parts: Sequence[nn.Module], x: Tensor, step: Tensor, cond: Tensor, mask: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """One residual block: what goes on, and what is added up."""
+        move, conv, told, out = parts
+        gate, value = (conv(x + move(step)[:, None], mask) + told(cond)).chunk(2, dim=-1)
+        rest, skip = out(torch.sigmoid(gate) * torch.tanh(value)).chunk(2, dim=-1)
+        return (x + rest) / math.sqrt(2.0), skip
 
 
 Model = Callable[[Tensor, Tensor], Tensor]

@@ -14,7 +14,7 @@ from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.base import Adversarial, SvsModel
 from nnsvs_lite.models.batch import Batch, Example
 from nnsvs_lite.models.checkpoint import load_model
-from nnsvs_lite.models.config import Config
+from nnsvs_lite.models.config import UNHEARD, Config
 from nnsvs_lite.training.data import DumpDataset, Versions, balanced, epoch_batches, pack
 from nnsvs_lite.training.transfer import heir, transfer
 
@@ -159,8 +159,8 @@ class Task:
     def identity(self) -> Any:
         """Plain values: a state is taken up again only by a run that has the same."""
         config = self.config.to_dict()
-        # Their number changes nothing.
-        del config["training"]["workers"]
+        for name in UNHEARD:
+            del config["training"][name]
         return [config, self.model.revision, self.spec.to_dict(), self.train_data.utts, self._origin]
 
     def describe(self) -> str:
