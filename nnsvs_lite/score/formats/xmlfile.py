@@ -15,12 +15,12 @@ from nnsvs_lite.score.formats.limits import MAX_BYTES, MAX_DEPTH, MAX_NODES, MAX
 from nnsvs_lite.score.formats.rawfile import read_bytes
 
 
-def read_xml(path: str | os.PathLike, count: str = "note") -> ElementTree.Element:
+def read_xml(path: str | os.PathLike) -> ElementTree.Element:
     """The root element of an XML file, or of the score inside a packed one; tags are without namespaces.
 
     Documents with entities or a DTD of their own are refused, since a few lines of these can unfold to
-    gigabytes; so are files over ``MAX_BYTES``, more than ``MAX_NOTES`` elements called ``count`` or
-    ``MAX_NODES`` of any kind, and elements nested more than ``MAX_DEPTH`` deep. A DTD elsewhere is not read.
+    gigabytes; so are files over ``MAX_BYTES``, more than ``MAX_NOTES`` notes or ``MAX_NODES`` elements and
+    attributes, and elements nested more than ``MAX_DEPTH`` deep. A DTD elsewhere is not read.
 
     Raises DataError where the file cannot be read, is not XML, or is refused.
     """
@@ -30,7 +30,7 @@ def read_xml(path: str | os.PathLike, count: str = "note") -> ElementTree.Elemen
         data = unpack(data, path, lambda names, read: _find_score(names, read, path))
     elif path.suffix.lower() == ".mxl":
         raise DataError("not a packed score (.mxl): it is not a zip file", path)
-    return _parse(data, path, count)
+    return _parse(data, path, "note")
 
 
 def unpack(data: bytes, path: Path, find: Callable[[list[str], Callable[[str], bytes]], str]) -> bytes:
