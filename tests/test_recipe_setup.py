@@ -125,6 +125,7 @@ def declared() -> dict[str, Requirement]:
     ]
     found = [Requirement(line) for text in texts for line in text.split("\n") if line.strip()]
     here = [r for r in found if r.marker is None or r.marker.evaluate()]
+    here = [r for r in here if r.name != "nnsvs_lite"]
     return {normal(requirement.name): requirement for requirement in here}
 
 

@@ -173,10 +173,3 @@ def test_a_voice_that_cannot_sing_is_told_as_in_sing(capfd, tmp_path, toy_exps):
     line = said(capfd, "serve", "--model", voice, "--port", 0)
     assert main(["sing", "x.musicxml", "--model", str(voice), "-o", str(tmp_path / "a.wav")]) == 1
     assert line.split("error: ")[1] == capfd.readouterr().err.split("error: ")[1]
-
-
-def test_missing_packages_are_named(capfd, monkeypatch):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    assert "the studio needs starlette and uvicorn: pip install 'nnsvs_lite[studio]'" in said(
-        capfd, "serve", "--model", "nowhere"
-    )

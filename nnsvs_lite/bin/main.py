@@ -22,6 +22,8 @@ from nnsvs_lite.io.lock import locked
 from nnsvs_lite.io.parent import end_with_parent
 
 PROGRAM = "nnsvs-lite"
+RECIPES = ("torch", "lightning_fabric", "sklearn", "tensorboard", "tqdm", "matplotlib", "PIL", "jinja2")
+"""Modules of the extra ``recipes``: to sing, serve and read scores needs none of them."""
 _INTERRUPTED = 130
 _BROKEN_PIPE = 141
 _USER_OS_ERRORS = (
@@ -217,6 +219,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return status
     except DataError as error:
         _say(name, error)
+        return 1
+    except ModuleNotFoundError as error:
+        package = str(error.name).partition(".")[0]
+        if package not in RECIPES:
+            raise
+        _say(name, f"this needs {package}: pip install 'nnsvs_lite[recipes]'")
         return 1
     except BrokenPipeError:
         # The reader of our output has gone; keep Python from complaining once more at exit.

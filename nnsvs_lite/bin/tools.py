@@ -445,9 +445,6 @@ def serve(args: Namespace) -> None:
         port = PORT if args.port is None else args.port
         return serve_enunu(model, port, args.device, args.trust_code)
     if args.voicevox:
-        from nnsvs_lite.studio.server import need_packages
-
-        need_packages()
         from nnsvs_lite.export.voicevox import PORT, serve_voicevox
 
         port = PORT if args.port is None else args.port

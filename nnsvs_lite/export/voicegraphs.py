@@ -134,6 +134,7 @@ def graph_files(models: Mapping[str, SvsModel], checkpoints: Mapping[str, bytes]
 
     Raises DataError for a model that cannot be a graph, or whose graph gives other numbers.
     """
+    package("onnx")
     spec, files, facts = models["acoustic"].spec, {}, {}
     vocoder = choose_vocoder(spec, models.get("vocoder") or models["acoustic"].own_vocoder()).name
     if vocoder not in PROGRAMS:

@@ -30,7 +30,7 @@ GIVEN = {"timelag": ("time_lag",), "duration": ("mean",)}
 """Outputs that timing models have at least."""
 FACTS, SPEC = f"{GRAPHS}graphs.json", f"{GRAPHS}spec.json"
 """In a packed voice: :class:`VoiceFacts`, and the specification. Beside them lies ``FAMILY.onnx``."""
-HOW = "'nnsvs-lite pack --onnx' makes one with graphs"
+HOW = "'nnsvs-lite pack --onnx' makes one with graphs; torch (nnsvs_lite[recipes]) needs none"
 REPITCH = "repitch"
 """The graph that moves harmonics of mel spectra along with F0."""
 

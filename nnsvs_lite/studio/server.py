@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import importlib.util
 import os
 import shutil
 import socket
@@ -37,9 +36,8 @@ def serve(
         trust_code: see :func:`nnsvs_lite.models.checkpoint.load_model`.
         folders: of packed voices, which can be chosen as well, as can the one in the box.
 
-    Raises DataError where packages are missing, the port cannot be had, or the first voice cannot sing.
+    Raises DataError where the port cannot be had, or the first voice cannot sing.
     """
-    need_packages()
     _remove_left_behind()
     with listen(port) as listener, tempfile.TemporaryDirectory(prefix=f"{FOLDER}{os.getpid()}-") as folder:
         found = find_voices(models, folders)
@@ -49,13 +47,6 @@ def serve(
             first = voices.told(voices.find(None))
             with contextlib.closing(Worker("reader", {"lang": first["lang"]})) as reader:
                 _run(voices, first["name"], reader, Path(folder), listener, open_page)
-
-
-def need_packages() -> None:
-    """Raises DataError where packages of the extra ``studio`` are missing."""
-    missing = [name for name in ("starlette", "uvicorn") if importlib.util.find_spec(name) is None]
-    if missing:
-        raise DataError(f"the studio needs {' and '.join(missing)}: pip install 'nnsvs_lite[studio]'")
 
 
 def _run(
