@@ -30,7 +30,8 @@ def boxed():
 )
 def test_it_is_what_the_demo_recipe_makes_today(boxed, family, name):
     made = load("boxed", boxed.checkpoint(family))["config"]
-    assert made == Config.read(find_config(family, name)).to_dict()
+    # An option that came later is at its default.
+    assert Config.from_dict(made, "boxed").to_dict() == Config.read(find_config(family, name)).to_dict()
 
 
 def test_it_carries_the_terms_of_the_voice_that_it_learnt_from(boxed):

@@ -61,9 +61,9 @@ sys.exit(main(["sing", {str(tune)!r}, "-o", "song.wav"]))
     assert done.stdout.endswith("song.wav: 4.0 s\n") and (tmp_path / "song.wav").stat().st_size > 150_000
 
 
-def test_what_is_missing_is_said_in_one_line(toy_voice, tune, tmp_path):
+def test_what_is_missing_is_said_in_one_line(toy_voice, toy_dump, tune, tmp_path):
     for words, message in (
-        (["train", "--config", "acoustic/resf0_conv", "--dump", "d", "--out", "e"], "this needs torch"),
+        (["train", "--config", "acoustic/resf0_conv", "--dump", toy_dump, "--out", "e"], "this needs torch"),
         (["card", toy_voice], "this needs torch"),
         (["sing", tune, "--model", toy_voice, "-o", "a.wav"], "onnxruntime sings with a packed voice"),
         (["sing", tune, "--runtime", "torch", "-o", "a.wav"], "this needs torch"),
