@@ -16,7 +16,7 @@ help:
 	@echo "make lint       ruff, shellcheck, layers and circles of the package, the length of files; lines by room"
 	@echo "make docs       the documentation as a site, in site/"
 	@echo "make format     let ruff rewrite the Python files"
-	@echo "make bench      speed of each stage on the demo corpus and of singing; growth with the number of utterances"
+	@echo "make bench      speed of each stage on the demo corpus, of singing, of the studio; growth by utterances"
 	@echo "make bench-peers  the same work here and in NNSVS, side by side, in an environment of its own"
 	@echo "make setup      only install"
 
@@ -61,6 +61,7 @@ format: setup
 bench: setup
 	@$(BIN)/python tools/bench.py
 	@$(BIN)/python tools/bench_sing.py
+	@$(BIN)/python tools/bench_studio.py
 	@$(BIN)/python tools/bench_growth.py
 
 bench-peers: setup

@@ -80,7 +80,7 @@ def test_phones_are_typed_checked_sung_and_taken_back(browser, url):
     page.keyboard.press("Home")
     page.keyboard.press("ArrowRight")
     page.get_by_role("tab", name="Selected notes").click()
-    field = page.get_by_label("Sung as", exact=True).and_(page.locator("[name=phones]"))
+    field = page.get_by_label("By hand")
     assert field.input_value() == "" and field.get_attribute("placeholder") == "k u"
     field.fill("ky o")
     field.press("Enter")
@@ -88,7 +88,14 @@ def test_phones_are_typed_checked_sung_and_taken_back(browser, url):
     assert [phone[0] for phone in result(page)["phones"]] == ["pau", "s", "a", "ky", "o", "r", "a", "pau"]
     assert [note["lyric"] for note in notes(page)] == ["さ", "く[ky o]", "ら"]
     assert field.input_value() == "ky o" and "く[ky o]" in page.locator(".sheet").text_content()
+    field.scroll_into_view_if_needed()
     browser.screenshot(page, "studio-phones")
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.emulate_media(color_scheme="dark")
+    field.scroll_into_view_if_needed()
+    assert browser.overflow(page) == 0
+    browser.screenshot(page, "studio-phones-phone")
+    page.set_viewport_size({"width": 1200, "height": 900})
     # What the voice does not have is refused in one line, and nothing is changed.
     field.fill("k x")
     field.press("Enter")

@@ -132,7 +132,7 @@ export class Inspector extends Panel {
       if (wrong) { input.value = own.join(" "); return; }
       this._write(note, phones, lang);
     });
-    return make("label", {}, "Sung as ", input);
+    return make("label", {}, "By hand ", input);
   }
 
   // Why phones cannot be sung; empty if they can.
