@@ -42,6 +42,7 @@ ELSEWHERE = {
     "tools/zoo.py": ("docs/zoo.md", "This page is written by"),
     "python tools/bench_growth.py": ("Makefile", "tools/bench_growth.py"),
     "python tools/bench_sing.py": ("Makefile", "tools/bench_sing.py"),
+    "python tools/bench_studio.py": ("Makefile", "tools/bench_studio.py"),
     "python ../../../tools/singers.py": (CI, "tools/singers.py"),
     "nnsvs-lite serve": ("tests/test_studio_serve.py", '"serve", "--model"'),
     "nnsvs-lite export": ("tests/test_export_openutau.py", '"export", "--check"'),

@@ -37,7 +37,7 @@ def test_quiet_audio_is_left_alone_and_nothing_is_said(tmp_path, caplog):
 
 
 def test_bad_samples_leave_no_file(tmp_path):
-    for bad in (np.array([0.0, np.nan]), np.zeros((5, 2))):
+    for bad in (np.array([0.0, np.nan]), np.zeros((5, 3))):
         with pytest.raises(ValueError):
             write_audio(tmp_path / "a.wav", bad, 24000)
     assert list(tmp_path.iterdir()) == []

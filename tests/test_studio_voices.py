@@ -181,6 +181,7 @@ def test_voices_are_loaded_when_needed_and_few_are_kept(toy_voice, mandarin, tmp
             "options": {},
             "drawn": {},
             "gain": 0,
+            "pan": 0,
             "heard": True,
         }
         work({"tracks": [track], "wav": str(tmp_path / "a.wav")}, lambda said: None)

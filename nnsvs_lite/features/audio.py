@@ -43,10 +43,11 @@ def container_of(path: str | os.PathLike) -> str:
 
 
 def write_audio(path: str | os.PathLike, x: np.ndarray, sample_rate: int, peak: float = MAX_PEAK) -> float:
-    """Writes mono audio of 16 bits atomically; what is too loud is scaled down, and said to be.
+    """Writes audio of 16 bits atomically; what is too loud is scaled down, and said to be.
 
     Args:
-        path: a wav or flac, by its suffix. x: (samples,) float, full scale at 1. sample_rate: Hz.
+        path: a wav or flac, by its suffix.
+        x: (samples,), or (samples, 2) for stereo, float, full scale at 1. sample_rate: Hz.
         peak: the largest allowed absolute value, at most 1.
 
     Returns the gain applied: 1.0 unless the peak was above ``peak``. Raises DataError for another suffix, or
@@ -56,8 +57,8 @@ def write_audio(path: str | os.PathLike, x: np.ndarray, sample_rate: int, peak: 
 
     container = container_of(path)
     x = np.asarray(x, np.float64)
-    if x.ndim != 1 or not np.isfinite(x).all():
-        raise ValueError(f"audio for {path} must be one-dimensional and finite")
+    if not (x.ndim == 1 or x.shape[1:] == (2,)) or not np.isfinite(x).all():
+        raise ValueError(f"audio for {path} must be finite, of one channel or two")
     loudest = float(np.abs(x).max(initial=0.0))
     gain = 1.0
     if loudest > peak:

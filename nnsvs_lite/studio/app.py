@@ -33,7 +33,7 @@ UPLOAD_BYTES = 5 * 2**20
 SONG_BYTES = 2 * 2**20
 DRAWN_BYTES = 16 * 2**20
 BODY_SECONDS = 30.0
-TRACK = {"song", "voice", "options", "drawn", "gain", "heard"}
+TRACK = {"song", "voice", "options", "drawn", "gain", "pan", "heard"}
 MAX_OTHERS = 63
 """Tracks beside the one that is edited."""
 GAIN = (-60, 12)
@@ -192,16 +192,17 @@ class Studio:
     def _track(self, value: Any) -> dict[str, Any]:
         """A track as the singing process takes it; refused here rather than there, where it may be busy."""
         if not isinstance(value, dict) or set(value) - TRACK:
-            raise DataError("a track is a JSON object of song, voice, options, drawn, gain and heard")
+            raise DataError("a track is a JSON object of song, voice, options, drawn, gain, pan and heard")
         song = Song.from_json(value.get("song"))
         options = checked(value.get("options", {}), self._options())
         score_of(song)
         drawn = value.get("drawn", {})
         PageMarks.from_json(drawn, len(song.notes))
         gain = checked_number(value.get("gain", 0), "the gain of a track", *GAIN)
+        pan = checked_number(value.get("pan", 0), "the pan of a track", -1, 1)
         heard = bool(value.get("heard", True))
         row = {"song": song.to_json(), "voice": self.voices.find(value.get("voice")), "options": options}
-        return row | {"drawn": drawn, "gain": gain, "heard": heard}
+        return row | {"drawn": drawn, "gain": gain, "pan": pan, "heard": heard}
 
     def _options(self) -> list[dict[str, Any]]:
         """The options of any voice: which of them can be heard differs, their limits do not."""

@@ -188,10 +188,12 @@ def singer(setup: dict[str, Any]) -> tuple[Any, Task]:
         # The first is the one that is edited; it is sung, and drawn, also where it is not heard.
         rate = max(one.song.sample_rate for one in sung)
         waves = [resample(one.song.waveform, one.song.sample_rate, rate) for one in sung]
-        wave = np.zeros(max(map(len, waves)))
+        wave = np.zeros((max(map(len, waves)), 2))
         for one, track in zip(waves, tracks):
-            wave[: len(one)] += 10 ** (track["gain"] / 20) * one * track["heard"]
-        gain = write_audio(wav, wave, rate)
+            sides = np.minimum(1, [1 - track["pan"], 1 + track["pan"]])
+            wave[: len(one)] += 10 ** (track["gain"] / 20) * track["heard"] * one[:, None] * sides
+        aside = any(track["pan"] and track["heard"] for track in tracks)
+        gain = write_audio(wav, wave if aside else wave[:, 0], rate)
         unheard = list(dict.fromkeys(name for one in sung for name in one.unheard))
         about = {"seconds": round(len(wave) / rate, 3), "sample_rate": rate, "gain": round(gain, 4)}
         told = {"unheard": unheard, "said": "; ".join(dict.fromkeys(said))}

@@ -183,7 +183,7 @@ function saveProject() {
 // One track alone.
 const saveTrack = guarded(async (i) => {
   const track = tracksOf(editor.song)[i];
-  const alone = { ...trackOf(editor.song, track), gain: 0, heard: true };
+  const alone = { ...trackOf(editor.song, track), gain: 0, pan: 0, heard: true };
   let job = await (await post("/api/jobs", alone)).json();
   while (job.state === "waiting" || job.state === "singing") {
     await new Promise((done) => setTimeout(done, 100));

@@ -11,6 +11,9 @@ export const plainSong = (song, track = song) => ({
   ...OF(song, SONG), lang: track.lang ?? song.lang, notes: track.notes.map((note) => OF(note, NOTE)),
 });
 
+// Where any track is solo, only those that are.
+const isHeard = (song, track) => !track.mute && (!!track.solo || ![song, ...(song.others || [])].some(({ solo, mute }) => solo && !mute));
+
 // All tracks are sung at the speed of the one that is edited.
 export function trackOf(song, track = song) {
   const curves = Object.fromEntries(Object.entries(track.curves || {}).filter(([, runs]) => runs.length));
@@ -20,11 +23,11 @@ export function trackOf(song, track = song) {
   const row = voices.of(track, track.lang ?? song.lang);
   // The singer of another voice stays with the track.
   if (row.singers && !row.singers.includes(options.singer)) delete options.singer;
-  return { song: plainSong(song, track), voice: row.id, options, drawn: { curves, notes }, gain: track.gain || 0, heard: !track.mute };
+  return { song: plainSong(song, track), voice: row.id, options, drawn: { curves, notes }, gain: track.gain || 0, pan: (track.pan || 0) / 100, heard: isHeard(song, track) };
 }
 
 // The track that is edited, and the others that have notes; with `muted` those too that are not heard.
 export function requestOf(song, muted = false) {
-  const others = (song.others || []).filter((track) => track.notes.some((note) => note.pitch) && (muted || !track.mute));
+  const others = (song.others || []).filter((track) => track.notes.some((note) => note.pitch) && (muted || isHeard(song, track)));
   return { ...trackOf(song), ...(others.length ? { others: others.map((track) => trackOf(song, track)) } : {}) };
 }

@@ -3,7 +3,7 @@
 import { Panel, make } from "./panel.js";
 import { voices } from "./voices.js";
 
-const PARTS = ["notes", "curves", "options", "gain", "mute", "name", "voice", "lang"];
+const PARTS = ["notes", "curves", "options", "gain", "pan", "mute", "solo", "name", "voice", "lang"];
 const pick = (song) => Object.fromEntries(PARTS.filter((name) => song[name] !== undefined).map((name) => [name, song[name]]));
 
 // All in their order; the one that is edited is the song's own parts.
@@ -56,6 +56,11 @@ export class Tracks extends Panel {
       voice.addEventListener("change", () => { if (voice.value) this.voiced(i, voice.value); });
       const mute = make("input", { type: "checkbox", name: `mute-${i}`, checked: !track.mute });
       mute.addEventListener("change", () => this._set(i, { mute: !mute.checked }));
+      const solo = make("input", { type: "checkbox", name: `solo-${i}`, checked: !!track.solo });
+      solo.addEventListener("change", () => this._set(i, { solo: solo.checked }));
+      const pan = make("input", { type: "range", name: `pan-${i}`, min: -100, max: 100, step: 5, value: track.pan || 0, title: "Left to right" });
+      pan.setAttribute("aria-label", `Pan of ${name}, left to right`);
+      pan.addEventListener("change", () => this._set(i, { pan: Number(pan.value) }));
       const gain = make("input", { type: "number", name: `gain-${i}`, min: -60, max: 12, step: "any", value: track.gain || 0 });
       gain.addEventListener("change", () => { if (gain.reportValidity() && gain.value !== "") this._set(i, { gain: Number(gain.value) }); });
       const remove = make("button", { name: `remove-${i}`, textContent: "Remove", className: "quiet", disabled: list.length < 2 });
@@ -64,7 +69,7 @@ export class Tracks extends Panel {
       const wav = make("button", { name: `wav-${i}`, textContent: "WAV", className: "quiet", disabled: !track.notes.some((note) => note.pitch) });
       wav.setAttribute("aria-label", `Save ${name} alone as WAV`);
       wav.addEventListener("click", () => this.saveWav(i));
-      return make("li", {}, radio, title, voice, make("label", {}, mute, " heard"), make("label", {}, gain, " dB"), wav, remove);
+      return make("li", {}, radio, title, voice, make("label", {}, mute, " heard"), make("label", {}, solo, " solo"), make("label", {}, gain, " dB"), make("label", {}, "L ", pan, " R"), wav, remove);
     });
     const full = list.length >= this.most;
     const add = make("button", { name: "add", textContent: "+ Track", disabled: full });
