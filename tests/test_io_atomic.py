@@ -125,7 +125,8 @@ class FullDisk:
 
 def test_a_full_disk_while_text_is_written(tmp_path, monkeypatch):
     write_text(tmp_path / "a", "old")
-    monkeypatch.setattr(Path, "write_bytes", full)
+    opened = Path.open
+    monkeypatch.setattr(Path, "open", lambda path, *args, **kinds: opened(Path("/dev/full"), *args, **kinds))
     for write in (
         lambda: write_text(tmp_path / "a", "new"),
         lambda: write_table(tmp_path / "a", {"k": "v"}),

@@ -42,18 +42,18 @@ def prepare(
     parts = read_table(root / "parts")
     songs = DataDir(path=root, wavs={}, utt2spk={})
     part_of: dict[str, str] = {}
-    scores = {name: read_score(root / "musicxml" / f"{name}.musicxml", lang="ja") for name in parts}
-    for singer in manifest["singers"]:
-        speaker = singer["speaker"]
-        for name, part in parts.items():
+    for name, part in parts.items():
+        score = read_score(root / "musicxml" / f"{name}.musicxml", lang="ja")
+        for singer in manifest["singers"]:
+            speaker = singer["speaker"]
             utt = f"{speaker}_{name}"
             wav = root / "wav" / f"{utt}.wav"
             if not wav.is_file():
                 raise DataError(f"no such file; the corpus is incomplete{hint}", wav)
             labels = read_lab(root / "lab" / f"{utt}.lab")
-            check_agreement(scores[name], labels, root / "lab" / f"{utt}.lab")
+            check_agreement(score, labels, root / "lab" / f"{utt}.lab")
             songs.wavs[utt] = wav.resolve()
-            songs.put(utt, speaker, scores[name], labels)
+            songs.put(utt, speaker, score, labels)
             part_of[utt] = part
     own = {name: [utt for utt, part in part_of.items() if part == name] for name in ("dev", "eval")}
     dirs = finish(

@@ -1,13 +1,15 @@
 """Checks of scores, lyrics and phone labels."""
 
 import dataclasses
+import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from nnsvs_lite.corpus.faults import Faults, TableRow
 from nnsvs_lite.io.ctm import Segment, parse_segment
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.io.packed import Packed
 from nnsvs_lite.score.languages import Language
 from nnsvs_lite.score.phonemize import attach_phones, continues
 from nnsvs_lite.score.timing import find_difference
@@ -90,16 +92,18 @@ def check_text(text: str, score: Score) -> str:
     return f"lyrics {text!r} are not those of the score, {score.lyrics!r}"
 
 
-def read_labels(path: Path, rows: Sequence[TableRow], faults: Faults) -> dict[str, list[tuple[int, Segment]]]:
+def read_labels(rows: Iterable[TableRow], path: Path, faults: Faults) -> Packed[list[tuple[int, Segment]]]:
     """Labels of each utterance with their lines; malformed ones are noted."""
-    table: dict[str, list[tuple[int, Segment]]] = {}
-    for line, utt, value in rows:
-        try:
-            label = parse_segment(value)
-        except DataError as error:
-            faults.add(path, line, error.what)
-            continue
-        table.setdefault(utt, []).append((line, label))
+    table: Packed[list[tuple[int, Segment]]] = Packed()
+    for utt, own in itertools.groupby(rows, key=lambda row: row.key):
+        labels = table.get(utt, [])
+        for row in own:
+            try:
+                labels.append((row.line, parse_segment(row.value)))
+            except DataError as error:
+                faults.add(path, row.line, error.what)
+        if labels:
+            table[utt] = labels
     return table
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Mapping
+import sys
+from collections.abc import Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +18,7 @@ from nnsvs_lite.io.atomic import atomic_dir, check_regular, read_text, write_tex
 from nnsvs_lite.io.ctm import Segment, read_ctm, write_ctm
 from nnsvs_lite.io.done import portable
 from nnsvs_lite.io.errors import DataError, nearest
+from nnsvs_lite.io.packed import Packed
 from nnsvs_lite.io.tables import bad_id, read_table, table_lines, write_table
 from nnsvs_lite.score.types import Score
 
@@ -48,6 +50,12 @@ def parse_place(value: str, where: str | None = None) -> tuple[str, float, float
     return rec, start, end
 
 
+def write_place(place: tuple[str, float, float]) -> str:
+    """What :func:`parse_place` reads."""
+    rec, start, end = place
+    return f"{rec} {start:.7f} {end:.7f}"
+
+
 def audio_files(path: str | os.PathLike) -> list[Path]:
     """All recordings that a data dir names; raises DataError where it has no ``wav.scp`` that can be read."""
     return sorted({Path(value) for value in read_table(Path(path) / "wav.scp").values()})
@@ -77,11 +85,11 @@ class DataDir:
     utt2spk: dict[str, str]
     segments: dict[str, tuple[str, float, float]] = field(default_factory=dict)
     text: dict[str, str] = field(default_factory=dict)
-    scores: dict[str, Score] = field(default_factory=dict)
+    scores: MutableMapping[str, Score] = field(default_factory=Packed)
     utt2lang: dict[str, str] = field(default_factory=dict)
-    labels: dict[str, list[Segment]] = field(default_factory=dict)
+    labels: MutableMapping[str, list[Segment]] = field(default_factory=Packed)
     label_name: str = "label.ctm"
-    given: dict[str, list[Segment]] = field(default_factory=dict)
+    given: MutableMapping[str, list[Segment]] = field(default_factory=Packed)
     shared_phones: bool = False
 
     @cached_property
@@ -132,10 +140,12 @@ class DataDir:
         for number, utt, speaker in table_lines(path / "utt2spk"):
             if what := bad_id(speaker):
                 raise DataError(f"{utt}: speaker {what}", f"{path / 'utt2spk'}:{number}")
-            utt2spk[utt] = speaker
-        lines = _optional(path / "score")
-        scores = {utt: Score.from_json(line, f"{path / 'score'}: {utt}") for utt, line in lines.items()}
-        lang = {utt: score.lang for utt, score in scores.items()}
+            utt2spk[utt] = sys.intern(speaker)
+        scores: Packed[Score] = Packed()
+        lang = {}
+        for _, utt, line in table_lines(path / "score") if (path / "score").exists() else ():
+            scores[utt] = score = Score.from_json(line, f"{path / 'score'}: {utt}")
+            lang[utt] = sys.intern(score.lang)
         return cls(
             path=path,
             wavs=wavs,
@@ -144,11 +154,11 @@ class DataDir:
             text=_optional(path / "text"),
             scores=scores,
             utt2lang=lang | _optional(path / "utt2lang"),
-            labels=read_ctm(path / label_name) if (path / label_name).exists() else {},
+            labels=read_ctm(path / label_name) if (path / label_name).exists() else Packed(),
             label_name=label_name,
             given=read_ctm(path / "label.ctm")
             if label_name == "align.ctm" and (path / "label.ctm").exists()
-            else {},
+            else Packed(),
             shared_phones=shares_phones(path / "phone_set"),
         )
 
@@ -159,12 +169,14 @@ class DataDir:
             write_table(tmp / "wav.scp", {rec: portable(wav) for rec, wav in self.wavs.items()})
             write_table(tmp / "utt2spk", self.utt2spk)
             write_table(tmp / "spk2utt", {spk: " ".join(utts) for spk, utts in self.spk2utt.items()})
-            segments = {u: f"{rec} {start:.7f} {end:.7f}" for u, (rec, start, end) in self.segments.items()}
-            scores = {utt: score.to_json() for utt, score in self.scores.items()}
-            tables = {"segments": segments, "text": self.text, "score": scores, "utt2lang": self.utt2lang}
-            for name, table in tables.items():
+            for name, table, text in (
+                ("segments", self.segments, write_place),
+                ("text", self.text, str),
+                ("score", self.scores, Score.to_json),
+                ("utt2lang", self.utt2lang, str),
+            ):
                 if table:
-                    write_table(tmp / name, table)
+                    write_table(tmp / name, table, text)
             if self.shared_phones:
                 write_text(tmp / "phone_set", "shared\n")
             if self.labels:
@@ -245,8 +257,12 @@ class DataDir:
         recs = {self.segments[utt][0] if self.segments else utt for utt in keep}
 
         # The part is gone through, not the whole: one utterance of thousands costs no more than of ten.
-        def part(table: Mapping[str, Any], ids: Iterable[str]) -> dict[str, Any]:
-            return {key: table[key] for key in ids if key in table}
+        def part(table: Mapping[str, Any], ids: Iterable[str]) -> Mapping[str, Any]:
+            return (
+                table.part(ids)
+                if isinstance(table, Packed)
+                else {key: table[key] for key in ids if key in table}
+            )
 
         names = ("utt2spk", "segments", "text", "scores", "utt2lang", "labels", "given")
         tables = {name: part(getattr(self, name), keep) for name in names}

@@ -2,6 +2,8 @@
 
 import os
 import re
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -49,7 +51,12 @@ class Faults(list[DataFault]):
 
 
 def read_rows(path: Path, faults: Faults, *, repeats: bool = False) -> list[TableRow]:
-    """All readable lines of a table; every fault of its form is noted.
+    """All of :func:`rows_of`."""
+    return list(rows_of(path, faults, repeats=repeats))
+
+
+def rows_of(path: Path, faults: Faults, *, repeats: bool = False) -> Iterator[TableRow]:
+    """All readable lines of a table, one after the other; every fault of its form is noted.
 
     Faults: no file, a byte order mark, text that is not UTF-8, CRLF and CR line ends (once for the file),
     control characters, which are left out of the rows, an empty line, an id without a value, ids out of
@@ -58,22 +65,9 @@ def read_rows(path: Path, faults: Faults, *, repeats: bool = False) -> list[Tabl
     Args:
         repeats: whether an id may have several lines, one after the other.
     """
-    try:
-        check_regular(path)
-        data = path.read_bytes()
-    except (OSError, DataError) as error:
-        faults.add(path, 0, f"cannot be read: {getattr(error, 'strerror', None) or error.what}")
-        return []
-    if data.startswith(_BOM):
-        faults.add(path, 1, "begins with a byte order mark; nnsvs-lite data fix")
-    plain = data.removeprefix(_BOM).replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    if count := data.count(b"\r"):
-        first = data[: data.index(b"\r")].count(b"\n") + 1
-        faults.add(path, first, f"CRLF or CR line ends, in {count} lines from here on; nnsvs-lite data fix")
-    rows: list[TableRow] = []
     seen: set[str] = set()
     last = ""
-    for number, raw in enumerate(plain.removesuffix(b"\n").split(b"\n") if plain else (), start=1):
+    for number, raw in enumerate(_lines_of(path, faults), start=1):
         try:
             line = raw.decode("utf-8")
         except UnicodeDecodeError as error:
@@ -103,5 +97,26 @@ def read_rows(path: Path, faults: Faults, *, repeats: bool = False) -> list[Tabl
                 faults.add(path, number, what)
             last = max(last, key)
             seen.add(key)
-        rows.append(TableRow(number, key, value))
-    return rows
+        yield TableRow(number, sys.intern(key), value)
+
+
+def _lines_of(path: Path, faults: Faults) -> Iterator[bytes]:
+    """Lines without their ends, of whatever kind these are."""
+    returns, first = 0, 0
+    try:
+        check_regular(path)
+        file = path.open("rb")
+    except (OSError, DataError) as error:
+        faults.add(path, 0, f"cannot be read: {getattr(error, 'strerror', None) or error.what}")
+        return
+    with file:
+        for number, raw in enumerate(file, start=1):
+            if number == 1 and raw.startswith(_BOM):
+                faults.add(path, 1, "begins with a byte order mark; nnsvs-lite data fix")
+                raw = raw.removeprefix(_BOM)
+            if count := raw.count(b"\r"):
+                returns, first = returns + count, first or number
+                raw = raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+            yield from raw.removesuffix(b"\n").split(b"\n") if raw else ()
+    if returns:
+        faults.add(path, first, f"CRLF or CR line ends, in {returns} lines from here on; nnsvs-lite data fix")

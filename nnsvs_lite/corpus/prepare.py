@@ -40,10 +40,10 @@ def choose_songs(wanted: Iterable[str], songs: Iterable[str]) -> list[str]:
     Raises DataError for one that is not there.
     """
     songs = sort_ids(songs)
-    short = {song.rpartition("_")[2]: song for song in songs}
+    known, short = set(songs), {song.rpartition("_")[2]: song for song in songs}
     chosen = []
     for name in wanted:
-        song = name if name in songs else short.get(name)
+        song = name if name in known else short.get(name)
         if song is None:
             raise DataError(f"no song {name!r}{nearest(name, short)}; there are {', '.join(sort_ids(short))}")
         chosen.append(song)

@@ -1,7 +1,7 @@
 """Every fault of a data dir in one pass; of audio files only headers are read."""
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -11,8 +11,9 @@ from nnsvs_lite.corpus.check_audio import AudioInfo, check_audio
 from nnsvs_lite.corpus.check_features import check_features, check_table
 from nnsvs_lite.corpus.check_score import check_labels, check_score, check_text, read_labels
 from nnsvs_lite.corpus.datadir import parse_place, shares_phones
-from nnsvs_lite.corpus.faults import DataFault, Faults, TableRow, read_rows
+from nnsvs_lite.corpus.faults import DataFault, Faults, TableRow, read_rows, rows_of
 from nnsvs_lite.io.errors import DataError, nearest
+from nnsvs_lite.io.packed import Packed
 from nnsvs_lite.io.tables import bad_id
 from nnsvs_lite.score.languages import Language, get_language
 from nnsvs_lite.score.types import Score
@@ -104,7 +105,7 @@ class _DataDirCheck:
             for name in NEEDED
             if name != "utt2lang" and not (name == "score" and lyrics_alone(self.path))
         ]
-        rows = {"score": []} | {name: read_rows(self.path / name, self.faults) for name in needed}
+        rows = {name: read_rows(self.path / name, self.faults) for name in needed if name != "score"}
         optional = self.lang is not None and not (self.path / "utt2lang").exists()
         rows["utt2lang"] = [] if optional else read_rows(self.path / "utt2lang", self.faults)
         self.utts = {row.key: row.line for row in rows["utt2spk"]}
@@ -115,13 +116,13 @@ class _DataDirCheck:
             self.faults.add(self.path / "phone_set", 1, error.what)
         audio = check_audio(self.path / "wav.scp", rows["wav.scp"], self.faults)
         seconds = self._check_segments(rows["wav.scp"], audio)
-        for name in ("utt2lang", "text", "score"):
+        for name in ("utt2lang", "text"):
             if (self.path / name).exists():
                 self._ids(name, rows[name])
         langs = {row.key: row.value for row in rows["utt2lang"]}
         for row in rows["utt2lang"]:
             _language(row.value, partial(self.faults.add, self.path / "utt2lang", row.line))
-        scores = self._check_scores(rows["score"], langs, seconds)
+        scores = self._check_scores(langs, seconds) if "score" in needed else {}
         for row in rows["text"]:
             what = check_text(row.value, scores[row.key]) if row.key in scores else ""
             if what:
@@ -131,8 +132,16 @@ class _DataDirCheck:
                 self._check_ctm(name, langs, scores, seconds)
         return self.utts
 
-    def _ids(self, name: str, rows: Sequence[TableRow]) -> None:
-        lines = {row.key: row.line for row in reversed(rows)}
+    def _ids(self, name: str, rows: Iterable[TableRow]) -> None:
+        for _ in self._compared(name, rows):
+            pass
+
+    def _compared(self, name: str, rows: Iterable[TableRow]) -> Iterator[TableRow]:
+        """The same rows; when all were taken, their ids are compared with those of ``utt2spk``."""
+        lines: dict[str, int] = {}
+        for row in rows:
+            lines.setdefault(row.key, row.line)
+            yield row
         # Stage 1 leaves out of align.ctm the phrases whose alignment it does not trust.
         utts = self.utts.keys() & lines if name == "align.ctm" else self.utts
         _compare_ids(self.path / name, lines, utts, self.faults)
@@ -196,12 +205,11 @@ class _DataDirCheck:
                 self.faults.add(self.path / "wav.scp", row.line, what)
         return seconds
 
-    def _check_scores(
-        self, rows: list[TableRow], langs: dict[str, str], seconds: dict[str, float]
-    ) -> dict[str, Score]:
+    def _check_scores(self, langs: dict[str, str], seconds: dict[str, float]) -> Mapping[str, Score]:
         path = self.path / "score"
-        scores = {}
-        for line, utt, value in rows:
+        scores: Packed[Score] = Packed()
+        rows = rows_of(path, self.faults)
+        for line, utt, value in self._compared("score", rows) if path.exists() else rows:
             report = partial(self.faults.add, path, line)
             try:
                 score = Score.from_json(value)
@@ -220,12 +228,11 @@ class _DataDirCheck:
         return scores
 
     def _check_ctm(
-        self, name: str, langs: dict[str, str], scores: dict[str, Score], seconds: dict[str, float]
+        self, name: str, langs: dict[str, str], scores: Mapping[str, Score], seconds: dict[str, float]
     ) -> None:
         path = self.path / name
-        rows = read_rows(path, self.faults, repeats=True)
-        self._ids(name, rows)
-        for utt, labels in read_labels(path, rows, self.faults).items():
+        rows = self._compared(name, rows_of(path, self.faults, repeats=True))
+        for utt, labels in read_labels(rows, path, self.faults).items():
             score = scores.get(utt)
             code = langs.get(utt) or (score.lang if score else self.lang)
             language = _language(code, lambda what: None)

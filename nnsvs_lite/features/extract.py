@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from nnsvs_lite.corpus.datadir import DataDir, audio_files
+from nnsvs_lite.corpus.datadir import DataDir, audio_files, write_place
 from nnsvs_lite.features.config import FeatureConfig
 from nnsvs_lite.features.spec import LENGTHS, SCORE_TABLES, Spec, current_phones
 from nnsvs_lite.io.atomic import atomic_dir, read_json, write_json
@@ -25,6 +25,7 @@ from nnsvs_lite.io.done import Done, digest
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.jobs import run_jobs
 from nnsvs_lite.io.tables import FeatureReader, read_table, write_features, write_table
+from nnsvs_lite.score.types import Score
 
 ANALYSIS = 2
 """Number of the analysis; raised whenever the same input would give other numbers."""
@@ -89,7 +90,7 @@ class Extraction:
 
     def fingerprint(self, block: int) -> str:
         """A hash of everything that decides a block's numbers."""
-        rows = []
+        rows, codes = [], set()
         for utt in self.blocks[block]:
             wav, start, end = self.data.place(utt)
             score = self.data.scores.get(utt)
@@ -97,7 +98,7 @@ class Extraction:
             if wav not in self._heard:
                 self._heard[wav] = digest(wav)
             rows.append([utt, self._heard[wav], start, end, score and score.to_json(), labels])
-        codes = {self.data.scores[utt].lang for utt in self.blocks[block] if utt in self.data.scores}
+            codes |= {score.lang} if score else set()
         phones = [dataclasses.asdict(p) for p in current_phones(codes)]
         value = [ANALYSIS, self.config.to_dict(), phones, rows]
         return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
@@ -149,26 +150,21 @@ class Extraction:
                 f"{first}: run all jobs, then collect",
                 self.out,
             )
-        codes, speakers = (self.data.scores[utt].lang for utt in self.data.utts), tuple(self.data.speakers)
-        phones, shared = current_phones(codes), self.data.shared_phones
+        langs, speakers = {u: self.data.scores[u].lang for u in self.data.utts}, tuple(self.data.speakers)
+        phones, shared = current_phones(langs.values()), self.data.shared_phones
         spec = Spec(self.config, self.config.streams, phones, speakers, shared_phones=shared)
         done.clear()
         for leftover in self.out.glob(".*.tmp*"):
             leftover.unlink()
-        frames: dict[str, str] = {}
-        write_features(self.out, self.names, self._merged(spec, frames))
-        tables = {
-            LENGTHS: frames,
-            "utt2spk": self.data.utt2spk,
-            "utt2lang": {utt: s.lang for utt, s in self.data.scores.items()},
-            "score": {utt: s.to_json() for utt, s in self.data.scores.items()},
-        }
+        frames: dict[str, int] = {}
+        write_features(self.out, self.names, self._merged(spec, langs, frames))
+        tables = {LENGTHS: frames, "utt2spk": self.data.utt2spk, "utt2lang": langs, "score": self.data.scores}
         if self.data.segments:
             # Phrases' places in their recordings: what is sung is joined to songs again.
-            places = {u: f"{rec} {a:.7f} {b:.7f}" for u, (rec, a, b) in self.data.segments.items()}
-            tables["segments"] = places
+            tables["segments"] = self.data.segments
         for name, table in tables.items():
-            write_table(self.out / name, table)
+            text = {"score": Score.to_json, "segments": write_place}.get(name, str)
+            write_table(self.out / name, table, text)
         spec.write(self.out)
         dump, merged = self.out.parent, _of_all_sets(spec, self.out.parent)
         merged.write(dump)
@@ -181,14 +177,16 @@ class Extraction:
         shutil.rmtree(self.out / ".shards", ignore_errors=True)
         return merged
 
-    def _merged(self, spec: Spec, frames: dict[str, str]) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
+    def _merged(
+        self, spec: Spec, langs: dict[str, str], frames: dict[str, int]
+    ) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
         """All utterances of all blocks; ``frames`` gets their lengths."""
         for block, utts in enumerate(self.blocks):
             readers = {name: FeatureReader(self.folder(block) / f"{name}.scp") for name in self.names}
             for utt in utts:
                 value = {name: reader[utt] for name, reader in readers.items()}
-                check_lengths(value, spec, self.data.scores[utt].lang, f"{self.out}: {utt}")
-                frames[utt] = str(int(value["duration"].sum()))
+                check_lengths(value, spec, langs[utt], f"{self.out}: {utt}")
+                frames[utt] = int(value["duration"].sum())
                 yield utt, value
 
 

@@ -1,5 +1,6 @@
 """Files that appear whole or not at all: written beside their target and renamed when complete."""
 
+import codecs
 import errno
 import json
 import math
@@ -13,7 +14,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, BinaryIO
 
 from nnsvs_lite.io.errors import DataError
 
@@ -156,6 +157,12 @@ def write_text(path: str | os.PathLike, text: str) -> None:
     write_bytes(path, text.encode("utf-8"))
 
 
+def write_lines(path: str | os.PathLike, lines: Iterable[str]) -> None:
+    """Writes lines, which bring their ends, as :func:`write_text` does, one after the other."""
+    with atomic_path(path) as tmp, tmp.open("w", encoding="utf-8", newline="\n") as file:
+        file.writelines(lines)
+
+
 def write_json(path: str | os.PathLike, value: Any, indent: int | None = 1) -> None:
     """Writes ``value`` as JSON atomically. NaN and infinity are refused (ValueError)."""
     write_text(path, json.dumps(value, ensure_ascii=False, indent=indent, allow_nan=False) + "\n")
@@ -201,26 +208,47 @@ def check_stored(archive: zipfile.ZipFile, size: int, path: str | os.PathLike) -
         raise DataError("a zip file with compressed data is not read here", path)
 
 
-def read_text(path: str | os.PathLike, limit: float = math.inf) -> str:
-    """Reads a UTF-8 text file; a byte order mark is passed over.
-
-    Raises DataError where it is missing, may not be read, is no regular file, has more than ``limit`` bytes,
-    or is not UTF-8.
-    """
+def _opened(path: str | os.PathLike) -> BinaryIO:
+    """A file to read, where it is one that may be read; else DataError."""
     check_regular(path)
     try:
-        if Path(path).stat().st_size > limit:
-            raise DataError(f"larger than {limit} bytes, which no such file is", path)
-        return Path(path).read_bytes().decode("utf-8-sig")
+        return open(path, "rb")
     except (FileNotFoundError, NotADirectoryError):
         raise DataError("no such file", path) from None
     except PermissionError:
         raise DataError("no permission to read it", path) from None
     except IsADirectoryError:
         raise DataError("is a folder, a file is needed", path) from None
+
+
+def read_text(path: str | os.PathLike, limit: float = math.inf) -> str:
+    """Reads a UTF-8 text file; a byte order mark is passed over.
+
+    Raises DataError where it is missing, may not be read, is no regular file, has more than ``limit`` bytes,
+    or is not UTF-8.
+    """
+    with _opened(path) as file:
+        if os.fstat(file.fileno()).st_size > limit:
+            raise DataError(f"larger than {limit} bytes, which no such file is", path)
+        data = file.read()
+    try:
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = Path(path).read_bytes()[: error.start].count(b"\n") + 1
+        # Its places are counted from behind a byte order mark.
+        line = data.removeprefix(codecs.BOM_UTF8)[: error.start].count(b"\n") + 1
         raise DataError("not UTF-8 text", f"{path}:{line}") from None
+
+
+def read_lines(path: str | os.PathLike) -> Iterator[str]:
+    """The lines of :func:`read_text`, without their ends, one after the other: the file may be large."""
+    with _opened(path) as file:
+        for number, line in enumerate(file, start=1):
+            line = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
+            try:
+                if line:
+                    yield line.removesuffix(b"\n").decode("utf-8")
+            except UnicodeDecodeError:
+                raise DataError("not UTF-8 text", f"{path}:{number}") from None
 
 
 def read_json(path: str | os.PathLike) -> Any:

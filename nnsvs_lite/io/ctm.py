@@ -1,12 +1,14 @@
 """CTM: timed labels, one ``utt channel start duration label`` a line (Kaldi, NIST)."""
 
+import itertools
 import math
 import os
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from nnsvs_lite.io.atomic import write_text
+from nnsvs_lite.io.atomic import write_lines
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.io.packed import Packed
 from nnsvs_lite.io.tables import table_lines
 
 
@@ -35,17 +37,19 @@ def parse_segment(value: str, where: str | None = None) -> Segment:
     raise DataError("malformed line, 'utt 1 start duration label' is needed", where)
 
 
-def read_ctm(path: str | os.PathLike) -> dict[str, list[Segment]]:
+def read_ctm(path: str | os.PathLike) -> Packed[list[Segment]]:
     """Reads a CTM to ``{utt: [Segment, ...]}`` in file order; raises as :func:`parse_segment`."""
-    table: dict[str, list[Segment]] = {}
-    for number, utt, value in table_lines(path, repeats=True, ids=False):
-        table.setdefault(utt, []).append(parse_segment(value, f"{path}:{number}"))
+    table: Packed[list[Segment]] = Packed()
+    lines = table_lines(path, repeats=True, ids=False)
+    for utt, own in itertools.groupby(lines, key=lambda line: line[1]):
+        rows = [parse_segment(value, f"{path}:{number}") for number, _, value in own]
+        table[utt] = [*table.get(utt, ()), *rows]
     return table
 
 
 def write_ctm(path: str | os.PathLike, table: Mapping[str, Iterable[Segment]]) -> None:
     """Writes a CTM sorted by utterance, with seven decimals, atomically."""
-    write_text(path, "".join(ctm_lines(utt, table[utt]) for utt in sorted(table, key=str.encode)))
+    write_lines(path, (ctm_lines(utt, table[utt]) for utt in sorted(table, key=str.encode)))
 
 
 def ctm_lines(utt: str, segments: Iterable[Segment]) -> str:

@@ -10,17 +10,21 @@ import io
 import os
 import re
 import struct
+import sys
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import kaldiio
 import numpy as np
 
-from nnsvs_lite.io.atomic import atomic_path, check_regular, read_text, write_text
+from nnsvs_lite.io.atomic import atomic_path, check_regular, read_lines, write_lines
 from nnsvs_lite.io.errors import DataError
+
+V = TypeVar("V")
 
 _DAMAGE = (ValueError, AssertionError, EOFError, OSError, MemoryError, TypeError, OverflowError, struct.error)
 """What kaldiio raises on damaged archives."""
@@ -53,9 +57,8 @@ def table_lines(
     Raises DataError at an empty line, CR or CRLF line ends, NUL, text that is not UTF-8, or, unless
     ``repeats``, a duplicate key; with ``ids``, at a key that is no id (:func:`bad_id`).
     """
-    text = read_text(path)
     seen: set[str] = set()
-    for number, line in enumerate(text.removesuffix("\n").split("\n") if text else (), start=1):
+    for number, line in enumerate(read_lines(path), start=1):
         where = f"{path}:{number}"
         if "\r" in line or "\0" in line:
             what = "CRLF or CR line end" if "\r" in line else "NUL character"
@@ -67,6 +70,8 @@ def table_lines(
             raise DataError(f"duplicate id {key!r}", where)
         if ids and key not in seen and (what := bad_id(key)):
             raise DataError(what, where)
+        # The tables of a set name the same utterances.
+        key = sys.intern(key)
         seen.add(key)
         yield number, key, value
 
@@ -76,10 +81,10 @@ def read_table(path: str | os.PathLike, ids: bool = True) -> dict[str, str]:
     return {key: value for _, key, value in table_lines(path, ids=ids)}
 
 
-def write_table(path: str | os.PathLike, table: Mapping[str, str]) -> None:
-    """Writes a text table sorted by key in C-locale (byte) order, atomically."""
+def write_table(path: str | os.PathLike, table: Mapping[str, V], text: Callable[[V], str] = str) -> None:
+    """Writes a text table sorted by key in C-locale (byte) order, atomically, of each value its ``text``."""
     keys = sorted(table, key=str.encode)
-    write_text(path, "".join(f"{key} {table[key]}".rstrip() + "\n" for key in keys))
+    write_lines(path, (f"{key} {text(table[key])}".rstrip() + "\n" for key in keys))
 
 
 @dataclass(frozen=True)
