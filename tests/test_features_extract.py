@@ -118,6 +118,10 @@ def test_schema_and_copied_tables(corpus, tmp_path):
         assert read_table(tmp_path / "world" / "train" / name) == read_table(corpus / name)
     with pytest.raises(DataError, match="no note column 'colour'"):
         spec.column("note", "colour")
+    for utt in DataDir.read(corpus).utts:
+        value = load(tmp_path / "world" / "train", utt)
+        assert int(read_table(tmp_path / "world" / "train" / "utt2num_frames")[utt]) == len(value["lf0"])
+        assert int(read_table(tmp_path / "world" / "train" / "utt2num_phones")[utt]) == len(value["duration"])
 
 
 def test_the_schema_of_a_dump_knows_the_speakers_of_all_its_sets(tmp_path):

@@ -113,7 +113,11 @@ def test_lengths_are_those_of_a_table_and_nothing_else_is_read_for_them(copy, mo
     load = ArkRef.load
     monkeypatch.setattr(ArkRef, "load", lambda ref, *a: loaded.append(ref) or load(ref, *a))
     data = DumpDataset(copy, "train", spec, **given)
+    phones = data.phones
     assert loaded == []
+    (copy / "train" / "utt2num_phones").unlink()
+    assert phones == DumpDataset(copy, "train", spec, **given).phones
+    assert phones == [len(FeatureReader(copy / "train" / "phone_context.scp")[utt]) for utt in data.utts]
     assert data.frames == [len(FeatureReader(copy / "train" / "mgc.scp")[utt]) for utt in data.utts]
     lengths = copy / "train" / "utt2num_frames"
     lines = lengths.read_text().splitlines()
@@ -137,7 +141,7 @@ def test_lengths_that_are_not_those_of_the_features_are_refused(copy):
         with pytest.raises(DataError, match=what):
             one[0]
     lengths.write_text(f"{name} many\n")
-    with pytest.raises(DataError, match=f"utt2num_frames: {name} has 'many' frames, a number is needed"):
+    with pytest.raises(DataError, match=f"utt2num_frames: 'many' of {name} is no number"):
         DumpDataset(copy, "train", spec)
 
 

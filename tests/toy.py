@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from nnsvs_lite.features.config import FeatureConfig
-from nnsvs_lite.features.spec import LENGTHS, Spec, current_phones
+from nnsvs_lite.features.spec import FRAMES, PHONES, Spec, current_phones
 from nnsvs_lite.io.atomic import write_json
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.tables import FeatureWriter, write_table
@@ -123,7 +123,8 @@ def _write_set(folder, items, spec, colours, frame_shift, rng) -> None:
             for utt in sorted(rows):
                 value = rows[utt][name]
                 writer.write(utt, value if name == "note_time" else value.astype(np.float32))
-    write_table(folder / LENGTHS, {utt: str(len(row["lf0"])) for utt, row in rows.items()})
+    write_table(folder / FRAMES, {utt: len(row["lf0"]) for utt, row in rows.items()})
+    write_table(folder / PHONES, {utt: len(row["duration"]) for utt, row in rows.items()})
     write_table(folder / "utt2lang", {utt: score.lang for utt, (score, _) in items.items()})
     write_table(folder / "utt2spk", {utt: "toy" for utt in items})
     write_table(folder / "score", {utt: score.to_json() for utt, (score, _) in items.items()})

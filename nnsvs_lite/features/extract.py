@@ -19,7 +19,7 @@ import numpy as np
 
 from nnsvs_lite.corpus.datadir import DataDir, audio_files, write_place
 from nnsvs_lite.features.config import FeatureConfig
-from nnsvs_lite.features.spec import LENGTHS, SCORE_TABLES, Spec, current_phones
+from nnsvs_lite.features.spec import FRAMES, PHONES, SCORE_TABLES, Spec, current_phones
 from nnsvs_lite.io.atomic import atomic_dir, read_json, write_json
 from nnsvs_lite.io.done import Done, digest
 from nnsvs_lite.io.errors import DataError
@@ -156,9 +156,9 @@ class Extraction:
         done.clear()
         for leftover in self.out.glob(".*.tmp*"):
             leftover.unlink()
-        frames: dict[str, int] = {}
-        write_features(self.out, self.names, self._merged(spec, langs, frames))
-        tables = {LENGTHS: frames, "utt2spk": self.data.utt2spk, "utt2lang": langs, "score": self.data.scores}
+        lengths: dict[str, dict[str, int]] = {FRAMES: {}, PHONES: {}}
+        write_features(self.out, self.names, self._merged(spec, langs, lengths))
+        tables = {**lengths, "utt2spk": self.data.utt2spk, "utt2lang": langs, "score": self.data.scores}
         if self.data.segments:
             # Phrases' places in their recordings: what is sung is joined to songs again.
             tables["segments"] = self.data.segments
@@ -178,15 +178,16 @@ class Extraction:
         return merged
 
     def _merged(
-        self, spec: Spec, langs: dict[str, str], frames: dict[str, int]
+        self, spec: Spec, langs: dict[str, str], lengths: dict[str, dict[str, int]]
     ) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
-        """All utterances of all blocks; ``frames`` gets their lengths."""
+        """All utterances of all blocks; ``lengths`` gets theirs."""
         for block, utts in enumerate(self.blocks):
             readers = {name: FeatureReader(self.folder(block) / f"{name}.scp") for name in self.names}
             for utt in utts:
                 value = {name: reader[utt] for name, reader in readers.items()}
                 check_lengths(value, spec, langs[utt], f"{self.out}: {utt}")
-                frames[utt] = int(value["duration"].sum())
+                lengths[FRAMES][utt] = int(value["duration"].sum())
+                lengths[PHONES][utt] = len(value["duration"])
                 yield utt, value
 
 

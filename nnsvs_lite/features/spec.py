@@ -28,8 +28,8 @@ from nnsvs_lite.score.types import Score
 VERSION = 2
 SCORE_TABLES = ("note_context", "phone_context", "note_index", "note_time", "time_lag", "duration")
 """Features of notes and phones, beside the frame-level streams."""
-LENGTHS = "utt2num_frames"
-"""Table of the frames of each utterance of a set; older dumps have none."""
+FRAMES, PHONES = "utt2num_frames", "utt2num_phones"
+"""Tables of the lengths of a set's utterances; older dumps have none."""
 PHONE_COLUMNS = ("first_phone", "nucleus", "prev_last_phone")
 PHONE_COLUMNS += ("phone", "prev_phone", "next_phone", "prev2_phone", "next2_phone")
 """Context columns whose values are numbers of phones."""

@@ -3,12 +3,13 @@
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from nnsvs_lite.corpus.datadir import DataDir
-from nnsvs_lite.features.spec import LENGTHS, Spec
+from nnsvs_lite.features.spec import FRAMES, PHONES, Spec
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.tables import FeatureReader, read_table
 from nnsvs_lite.models.batch import Batch, collate
@@ -81,16 +82,22 @@ class DumpDataset(Sequence[Example]):
             if unknown:
                 raise DataError(f"no language of {spec.codes} for {unknown!r}", folder / "utt2lang")
         self._sized = timing or not score
-        self.frames = self._lengths("duration" if timing else first) if self._sized else [0] * len(self.utts)
+        counted = "duration" if timing else first
+        self.frames = self._lengths(FRAMES, counted) if self._sized else [0] * len(self.utts)
         self._cache: dict[int, Example] = {}
         self._room = cache
 
-    def _lengths(self, name: str) -> list[int]:
-        """Frames of all utterances, as stated, or else by the table ``name``."""
-        path = self.folder / LENGTHS
+    @cached_property
+    def phones(self) -> list[int]:
+        """How many phones each utterance has, as stated, or else by its context."""
+        return self._lengths(PHONES, "phone_context")
+
+    def _lengths(self, stated_in: str, name: str) -> list[int]:
+        """Of all utterances, as stated in a text table, or else by the features ``name``."""
+        path = self.folder / stated_in
         stated = read_table(path) if path.exists() else {}
         if wrong := next((u for u, n in stated.items() if not (n.isascii() and n.isdigit())), None):
-            raise DataError(f"{wrong} has {stated[wrong]!r} frames, a number is needed", path)
+            raise DataError(f"{stated[wrong]!r} of {wrong} is no number", path)
         table = FeatureReader(self.folder / f"{name}.scp") if set(self.utts) - set(stated) else {}
         return [int(stated[utt]) if utt in stated else _rows(name, table[utt]) for utt in self.utts]
 
@@ -120,7 +127,7 @@ class DumpDataset(Sequence[Example]):
             if name in arrays and (rows := _rows(name, arrays[name])) != self.frames[index]:
                 given, count = self._readers[name].scp.parent, self.frames[index]
                 needed = f"the recording's features {count}: decode with --true-times"
-                needed = f"{LENGTHS} says {count}: run stage 2 again" if given == self.folder else needed
+                needed = f"{FRAMES} says {count}: run stage 2 again" if given == self.folder else needed
                 raise DataError(f"{utt}: {name} has {rows} frames, {needed}", given)
         language = self._language[utt]
         score = self._score_example(arrays, self.spec.codes[language]) if self._score else None

@@ -15,7 +15,7 @@ class TimeLagTask(Task):
     )
 
     def lengths(self, data: DumpDataset) -> list[int]:
-        return [len(data[i].score.phone_context) for i in range(len(data))]
+        return data.phones
 
 
 class DurationTask(TimeLagTask):
