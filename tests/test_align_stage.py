@@ -15,7 +15,7 @@ from nnsvs_lite.align.stage import align
 from nnsvs_lite.bin.main import main
 from nnsvs_lite.corpus.datadir import DataDir
 from nnsvs_lite.corpus.validate import validate
-from nnsvs_lite.io.atomic import read_text
+from nnsvs_lite.io.atomic import read_lines
 from nnsvs_lite.io.ctm import Segment, read_ctm
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.textgrid import read_textgrid, write_textgrid
@@ -305,9 +305,9 @@ def test_each_table_is_read_once(tmp_path, monkeypatch):
 
     def reading(path):
         opened.append(str(path))
-        return read_text(path)
+        return read_lines(path)
 
-    monkeypatch.setattr("nnsvs_lite.io.tables.read_text", reading)
+    monkeypatch.setattr("nnsvs_lite.io.tables.read_lines", reading)
     config = AlignConfig(refine=RefineConfig(iterations=1))
     align([tmp_path / "data"], config, tmp_path / "exp", realign=True, say=lambda line: None)
     assert {"wav.scp", "utt2spk", "score", "label.ctm"} <= {name.rpartition("/")[2] for name in opened}

@@ -43,6 +43,7 @@ ELSEWHERE = {
     "python tools/bench_growth.py": ("Makefile", "tools/bench_growth.py"),
     "python tools/bench_sing.py": ("Makefile", "tools/bench_sing.py"),
     "python tools/bench_studio.py": ("Makefile", "tools/bench_studio.py"),
+    "python tools/bench_peers.py": ("Makefile", "tools/bench_peers.py"),
     "python ../../../tools/singers.py": (CI, "tools/singers.py"),
     "nnsvs-lite serve": ("tests/test_studio_serve.py", '"serve", "--model"'),
     "nnsvs-lite export": ("tests/test_export_openutau.py", '"export", "--check"'),

@@ -177,6 +177,7 @@ def main() -> None:
             said = subprocess.run(command, env=env | path, stdout=subprocess.PIPE, text=True, check=True)
             row[side] = json.loads(said.stdout.splitlines()[-1])
         rows.append(row)
+        print(json.dumps(row), file=sys.stderr, flush=True)
     print(f"{'work':<22}  NNSVS s   here s    ratio    least     most")
     for work in WORK:
         there, here = ([row[side][work] for row in rows] for side in pythons)
