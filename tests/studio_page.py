@@ -7,9 +7,8 @@ import threading
 import numpy as np
 import pytest
 import soundfile
+import uvicorn
 from studio_common import studio
-
-uvicorn = pytest.importorskip("uvicorn", reason="needs uvicorn: pip install nnsvs_lite[studio]")
 
 LEFT, TOP = 46, 40
 """Pixels of the roll's keys and ruler."""

@@ -16,7 +16,6 @@ from nnsvs_lite.bin.main import main
 from nnsvs_lite.io.errors import DataError
 
 pytest.importorskip("onnx", reason="needs onnx: pip install nnsvs_lite[export]")
-pytest.importorskip("onnxruntime", reason="needs onnxruntime: pip install nnsvs_lite[export]")
 
 
 @pytest.fixture(scope="module")

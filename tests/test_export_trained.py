@@ -10,7 +10,6 @@ from models_common import ROOT
 from nnsvs_lite.bin.main import main
 
 pytest.importorskip("onnx", reason="needs onnx: pip install nnsvs_lite[export]")
-pytest.importorskip("onnxruntime", reason="needs onnxruntime: pip install nnsvs_lite[export]")
 
 
 @pytest.mark.slow

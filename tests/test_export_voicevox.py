@@ -18,7 +18,6 @@ from export_common import make_voice, spec_44k
 
 from nnsvs_lite.features.f0 import midi_to_hz
 
-pytest.importorskip("starlette", reason="needs starlette: pip install nnsvs_lite[studio]")
 if not any(importlib.util.find_spec(name) for name in ("httpx2", "httpx")):
     pytest.skip("needs httpx2: pip install nnsvs_lite[dev]", allow_module_level=True)
 

@@ -21,7 +21,6 @@ from nnsvs_lite.features.spec import PhoneSet, Spec
 from nnsvs_lite.io.errors import DataError
 
 pytest.importorskip("onnx", reason="needs onnx: pip install nnsvs_lite[export]")
-pytest.importorskip("onnxruntime", reason="needs onnxruntime: pip install nnsvs_lite[export]")
 
 
 class Files(http.server.SimpleHTTPRequestHandler):

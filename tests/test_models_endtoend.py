@@ -346,7 +346,6 @@ def test_a_voice_without_curves_is_drawn_an_f0_and_written_as_tables(voice, tmp_
 
 
 def test_voicevox_refuses_a_voice_without_loudness(voice):
-    pytest.importorskip("starlette", reason="needs starlette: pip install nnsvs_lite[studio]")
     from nnsvs_lite.export.frames import frames
 
     with pytest.raises(DataError, match="an end-to-end voice has no loudness"):

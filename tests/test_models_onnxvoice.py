@@ -1,5 +1,7 @@
 """Voices sung with onnxruntime: as torch sings them, without torch, or refused in one line."""
 
+import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -15,6 +17,7 @@ from nnsvs_lite import BOXED_VOICE
 from nnsvs_lite.bin.main import main
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.io.graph import threads
 from nnsvs_lite.models import onnxvoice
 from nnsvs_lite.models.batch import collate
 from nnsvs_lite.models.chance import frame_noise, normal, note_noise
@@ -186,6 +189,14 @@ def _terms(folder: Path) -> Path:
     return folder / "terms.txt"
 
 
+def with_habit(data, *none, **changes):
+    """Facts with another habit of the acoustic model, or with none."""
+    facts = json.loads(data)
+    model = facts["models"]["acoustic"]
+    model["habit"] = None if none else model["habit"] | changes
+    return json.dumps(facts).encode()
+
+
 @pytest.mark.parametrize(
     ("name", "change", "message"),
     [
@@ -193,6 +204,11 @@ def _terms(folder: Path) -> Path:
         (onnxvoice.FACTS, lambda data: data.replace(b'"World"', b'"Hum"'), "hum is no vocoder"),
         (onnxvoice.FACTS, lambda data: data.replace(b"archive/data/", b"elsewhere/"), "damaged"),
         (onnxvoice.FACTS, lambda data: data.replace(b'"habit"', b'"habits"'), "graphs.json"),
+        (onnxvoice.FACTS, lambda data: with_habit(data, None), "a habit that is not there"),
+        (onnxvoice.FACTS, lambda data: with_habit(data, presence=[]), "not of its singers and phones"),
+        (onnxvoice.FACTS, lambda data: with_habit(data, presence=[[0.0]]), "not of its singers and phones"),
+        (onnxvoice.FACTS, lambda data: with_habit(data, presence=[[0.0], []]), "damaged"),
+        (onnxvoice.FACTS, lambda data: data.replace(b'"step": ', b'"step": -9'), "graphs.json"),
         (onnxvoice.SPEC, lambda data: b"{}", "features of version None"),
         ("graphs/acoustic.onnx", lambda data: data[:1000], "no ONNX network that can be loaded"),
         ("graphs/acoustic.onnx", lambda data: b"hello", "no ONNX network that can be loaded"),
@@ -213,6 +229,19 @@ def test_graphs_of_one_family_are_not_those_of_another(monkeypatch):
     monkeypatch.setattr(Pack, "read", lambda path: made)
     with pytest.raises(DataError, match="that of duration gives no mean"):
         onnxvoice.load_graphs(BOXED_VOICE)
+
+
+def test_graphs_stay_in_a_voice_that_is_packed_anew(tmp_path):
+    pack(BOXED_VOICE, tmp_path / "voice.nnsvs", corpus="other")
+    made, boxed = Pack.read(tmp_path / "voice.nnsvs"), Pack.read(BOXED_VOICE)
+    assert made.files == boxed.files and made.manifest["corpus"] == "other"
+
+
+@pytest.mark.parametrize(("told", "number"), [("3", 3), ("4,2", 4), ("0", None), ("many", None)])
+def test_threads_are_those_that_openmp_would_take(monkeypatch, told, number):
+    monkeypatch.setenv("OMP_NUM_THREADS", told)
+    monkeypatch.delattr("os.sched_getaffinity")
+    assert threads() == (number or os.cpu_count())
 
 
 def test_graphs_are_put_into_a_packed_voice(tune, tmp_path):

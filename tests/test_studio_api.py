@@ -18,7 +18,6 @@ from studio_common import OWN, finished, long_song, song, studio
 from nnsvs_lite.bin.main import main
 from nnsvs_lite.score.formats.readers import read_score
 
-pytest.importorskip("starlette", reason="needs starlette: pip install nnsvs_lite[studio]")
 if not any(importlib.util.find_spec(name) for name in ("httpx2", "httpx")):
     pytest.skip("needs httpx2: pip install nnsvs_lite[dev]", allow_module_level=True)
 

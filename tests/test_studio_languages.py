@@ -3,15 +3,13 @@
 import threading
 
 import pytest
+import uvicorn
 from models_common import ROOT
 from scorexml import song as xml_song
 from studio_common import OWN, finished, song, studio
 from toy import LYRICS, make_dump
 
 from nnsvs_lite.training.run import train
-
-starlette = pytest.importorskip("starlette", reason="needs starlette: pip install nnsvs_lite[studio]")
-uvicorn = pytest.importorskip("uvicorn", reason="needs uvicorn: pip install nnsvs_lite[studio]")
 
 
 @pytest.fixture(scope="module")

@@ -15,14 +15,13 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+import uvicorn
 from studio_common import OWN, song
 
 from nnsvs_lite.bin.main import main
 from nnsvs_lite.io.jobs import python
 from nnsvs_lite.studio import server as server_module
 from nnsvs_lite.studio.jobs import Worker
-
-uvicorn = pytest.importorskip("uvicorn", reason="needs uvicorn: pip install nnsvs_lite[studio]")
 
 
 @pytest.fixture

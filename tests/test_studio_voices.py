@@ -10,6 +10,7 @@ import threading
 import numpy as np
 import pytest
 import soundfile
+import uvicorn
 from models_common import ROOT
 from scipy.signal import resample_poly
 from studio_common import OWN, finished, song, studio
@@ -26,7 +27,6 @@ from nnsvs_lite.studio.voices import find_voices, read_voice
 from nnsvs_lite.synthesis.singer import Singer
 from nnsvs_lite.training.run import train
 
-uvicorn = pytest.importorskip("uvicorn", reason="needs uvicorn: pip install nnsvs_lite[studio]")
 if not any(importlib.util.find_spec(name) for name in ("httpx2", "httpx")):
     pytest.skip("needs httpx2: pip install nnsvs_lite[dev]", allow_module_level=True)
 

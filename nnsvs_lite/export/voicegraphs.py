@@ -22,7 +22,7 @@ from nnsvs_lite.export.onnxfile import graph_of
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.graph import package
-from nnsvs_lite.models.base import AcousticModel, SvsModel
+from nnsvs_lite.models.base import SvsModel
 from nnsvs_lite.models.batch import Batch, ScoreBatch
 from nnsvs_lite.models.example import Example
 from nnsvs_lite.models.layers.noise import drawn_by
@@ -94,20 +94,6 @@ class Told(nn.Module):
         with drawn_by(draw):
             out = self.model.infer(self.model.heard(batch))
         return tuple(out[name] for name in self.outputs)
-
-
-class Repitch(nn.Module):
-    """Harmonics of mel spectra that move along with F0."""
-
-    inputs = {"lf0": "1T1", "vuv": "1T1", "mel": "1TD", "before": "1T1"}
-    outputs = ("moved",)
-
-    def __init__(self, model: AcousticModel):
-        super().__init__()
-        self.steps = model.space.floor.steps
-
-    def forward(self, lf0, vuv, mel, before) -> Tensor:
-        return self.steps.sung({"lf0": lf0, "vuv": (vuv > 0.5).float(), "mel": mel}, before)["mel"]
 
 
 def tune(spec: Spec, notes: int, length: float) -> Example:

@@ -17,6 +17,15 @@ if TYPE_CHECKING:
     import onnxruntime
 
 
+def threads() -> int:
+    """To compute with: what ``OMP_NUM_THREADS`` says (of a list the first), else the cores that are ours."""
+    told = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
+    if told.isdigit() and int(told):
+        return int(told)
+    # Not every system can bind processes to cores.
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def package(name: str, extra: str = "export") -> ModuleType:
     """A package of an extra. Raises DataError where it is missing."""
     import importlib
@@ -58,7 +67,7 @@ class Graph:
         ort = package("onnxruntime")
         options = ort.SessionOptions()
         options.log_severity_level = 4
-        options.intra_op_num_threads = int(os.environ.get("OMP_NUM_THREADS", 0) or 0)
+        options.intra_op_num_threads = threads()
         if simplified:
             options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
         if weights:

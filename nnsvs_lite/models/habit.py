@@ -59,6 +59,12 @@ class Habit(NamedTuple):
     habit: np.ndarray
     spread: np.ndarray
 
+    def check_fits(self, spec: Spec) -> None:
+        """Raises ValueError where it is not of ``spec``'s singers and phones."""
+        singers, size, drawn = max(len(spec.speakers), 1), TOLD + len(spec.phones) + 1, len(USUAL)
+        if [w.shape for w in self] != [(singers, size), (singers, size, drawn), (singers, drawn, drawn)]:
+            raise ValueError("its habit is not of its singers and phones")
+
     def wave(self, example: Example, spec: Spec, temperature: float) -> np.ndarray:
         """The vibrato to add to log F0, (T,); drawn with the seeds of its notes."""
         score = example.score

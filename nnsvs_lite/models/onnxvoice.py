@@ -31,8 +31,6 @@ GIVEN = {"timelag": ("time_lag",), "duration": ("mean",)}
 FACTS, SPEC = f"{GRAPHS}graphs.json", f"{GRAPHS}spec.json"
 """In a packed voice: :class:`VoiceFacts`, and the specification. Beside them lies ``FAMILY.onnx``."""
 HOW = "'nnsvs-lite pack --onnx' makes one with graphs; torch (nnsvs_lite[recipes]) needs none"
-REPITCH = "repitch"
-"""The graph that moves harmonics of mel spectra along with F0."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,7 @@ class Draw:
 
     what: Literal["frame", "note", "habit"]
     size: Annotated[int, Within(1, 1 << 16)]
-    step: int = 0
+    step: Annotated[int, Within(-1, 1 << 16)] = 0
 
 
 @dataclass(frozen=True)
@@ -84,10 +82,10 @@ class GraphFacts:
 
 @dataclass(frozen=True)
 class VoiceFacts:
-    """Of a voice's graphs by name; ``vocoder``: one of :data:`PROGRAMS`, or empty where it is a graph."""
+    """Of a voice's graphs by family; ``vocoder``: one of :data:`PROGRAMS`."""
 
     models: dict[str, GraphFacts]
-    vocoder: str = ""
+    vocoder: str
 
 
 def inputs_of(
@@ -129,9 +127,13 @@ def inputs_of(
 class OnnxModel:
     """A time-lag, duration or acoustic model, computed by its graph, an utterance at a time."""
 
-    def __init__(self, graph: Graph, facts: GraphFacts, spec: Spec, repitch: Graph | None = None):
-        self.graph, self.facts, self.spec, self._repitch = graph, facts, spec, repitch
+    def __init__(self, graph: Graph, facts: GraphFacts, spec: Spec):
+        self.graph, self.facts, self.spec = graph, facts, spec
         self.curves = facts.curves
+        if any(draw.what == "habit" for draw in facts.draws):
+            if facts.habit is None:
+                raise ValueError("draws by a habit that is not there")
+            facts.habit.arrays.check_fits(spec)
 
     def compute(
         self, examples: Sequence[Example], seed: int = 0, temperature: float = 1.0
@@ -153,11 +155,8 @@ class OnnxModel:
         return out
 
     def repitched(self, streams: dict[str, np.ndarray], before: np.ndarray) -> dict[str, np.ndarray]:
-        """See :meth:`nnsvs_lite.models.voice.FeatureModel.repitched`."""
-        if self._repitch is None:
-            return streams
-        told = {name: streams[name][None] for name in ("lf0", "vuv", "mel")}
-        return streams | {"mel": self._repitch(**told, before=before[None])["moved"][0]}
+        """See :meth:`nnsvs_lite.models.voice.FeatureModel.repitched`: there is no mel without torch."""
+        return streams
 
 
 def load_graphs(path: str | os.PathLike, vocoder: str | os.PathLike | None = None) -> dict[str, Any]:
@@ -179,13 +178,11 @@ def load_graphs(path: str | os.PathLike, vocoder: str | os.PathLike | None = Non
         for name, told in facts.models.items():
             checkpoint = pack.checkpoint(name).getvalue() if told.weights else b""
             graphs[name] = loaded(f"{pack.path}/{name}", pack.files[f"{GRAPHS}{name}.onnx"], told, checkpoint)
-        repitch = graphs.pop(REPITCH, None)
         models: dict[str, Any] = {}
         for family, given in (GIVEN | {"acoustic": tuple(spec.streams)}).items():
             if missing := set(given) - graphs[family].outputs.keys():
                 raise ValueError(f"that of {family} gives no {min(missing)}")
-            moves = repitch if family == "acoustic" else None
-            models[family] = OnnxModel(graphs[family], facts.models[family], spec, moves)
+            models[family] = OnnxModel(graphs[family], facts.models[family], spec)
         programs = {name.lower(): kind for name, kind in PROGRAMS.items()}
         wanted = facts.vocoder.lower() if vocoder is None else os.fspath(vocoder)
         if wanted not in programs or not set(programs[wanted].inputs) <= set(spec.streams):

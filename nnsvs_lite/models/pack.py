@@ -288,7 +288,8 @@ def pack(
         corpus: its name; if not given, that of the recipe, or voice.
         vocoder: checkpoint or exp dir of a trained vocoder, or the name of one that learns nothing, to go
             with it; its own if not given.
-        graphs: makes graphs, if any, of the models and their checkpoints by family.
+        graphs: makes graphs, if any, of the models and their checkpoints by family; those of a voice that
+            is packed anew stay, unless its vocoder is another.
 
     Raises DataError where a model is missing or damaged, the models do not belong together, or licence or
     corpus are not known.
@@ -334,6 +335,8 @@ def pack(
         raise DataError(f"a licence has 1 to {MAX_TEXT} bytes of text, this one has none", terms)
     if graphs is not None:
         files |= graphs(models, checkpoints)
+    elif packed and vocoder is None:
+        files |= {name: data for name, data in packed.files.items() if name.startswith(GRAPHS)}
     sums = {
         name: {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()} for name, data in files.items()
     }

@@ -10,6 +10,7 @@ import numpy as np
 
 from nnsvs_lite.features.config import FeatureConfig
 from nnsvs_lite.features.spec import Spec
+from nnsvs_lite.io.graph import threads
 from nnsvs_lite.models.example import Example
 
 
@@ -58,8 +59,7 @@ class Program:
 
     def __init__(self, spec: Spec):
         self.spec, self.name = spec, type(self).__name__.removesuffix("Program")
-        # As many at once as there are cores that this process may use.
-        self.threads = int(os.environ.get("OMP_NUM_THREADS", 0) or len(os.sched_getaffinity(0)))
+        self.threads = threads()
 
     def check_fits(self, spec: Spec, path: str | os.PathLike) -> None:
         """Made for ``spec``, it fits."""

@@ -14,4 +14,7 @@ class World(SignalVocoder):
     inputs, controls = WorldProgram.inputs, WorldProgram.controls
 
     def waveform(self, streams: Mapping[str, np.ndarray], seed: int) -> np.ndarray:
-        return WorldProgram(self.spec).waveform(streams, seed)
+        # pyworld and scipy are slow to load.
+        from nnsvs_lite.features.world import synthesize
+
+        return synthesize(**streams, config=self.spec.feature_config)
