@@ -69,6 +69,27 @@ def test_phonemes_that_the_language_does_not_have_leave_the_lyric_alone(tmp_path
     assert "hints that are not phones of Japanese are left out: 1" in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("lang", "lyric", "phones", "sung"),
+    [
+        ("ja", "br", "br", ["br"]),
+        ("ja", "息1", "br", ["br"]),
+        ("ja", "R", "pau", ["pau"]),
+        ("zh", "br", "br", ["br"]),
+        ("zh", "R", "a r", None),
+    ],
+)
+def test_rests_and_breaths_with_phonemes_stay_without_a_pitch(lang, lyric, phones, sung, tmp_path):
+    path = tmp_path / "a.svp"
+    write_score(path, score(lang, "a" if lang == "zh" else "か", "a" if lang == "zh" else "か"))
+    project = json.loads(path.read_bytes().rstrip(b"\0"))
+    project["tracks"][0]["mainGroup"]["notes"][1] |= {"lyrics": lyric, "phonemes": phones}
+    path.write_text(json.dumps(project))
+    note = read_score(path, lang=lang).notes[2]
+    assert note.is_rest == (sung is not None)
+    assert sung is None or list(note.phones) == sung
+
+
 def test_phones_are_typed_checked_sung_and_taken_back(browser, url):
     page = empty(browser, url)
     for beat in (1, 2, 3):

@@ -27,7 +27,7 @@ from nnsvs_lite.score.formats.rawfile import (
     parse_json,
     read_bytes,
 )
-from nnsvs_lite.score.lyrics import is_continuation, is_next_syllable, with_hint
+from nnsvs_lite.score.lyrics import clean_alias, is_breath, is_continuation, is_next_syllable, with_hint
 
 
 def read_svp(path: str | os.PathLike, *, lang: str = "ja") -> Project:
@@ -51,14 +51,16 @@ def read_svp(path: str | os.PathLike, *, lang: str = "ja") -> Project:
 
 
 def _with_hints(group: dict[str, Any], lang: str) -> dict[str, Any]:
-    """A group with the phones that a note is given behind its lyric."""
+    """A group with the phones that a note is given behind its lyric; rests and breaths stay what they are."""
 
     def hinted(row: Any) -> Any:
         if not isinstance(row, dict):
             return row
         lyric, phones = get_text(row.get("lyrics")), get_text(row.get("phonemes")).split()
-        held = is_continuation(lyric) or is_next_syllable(lyric)
-        return row | {"lyrics": with_hint(lyric, phones, lang)} if phones and not held else row
+        sign = clean_alias(lyric, lang, bank=False) or ""
+        silent = is_breath(sign) or (lang == "ja" and sign == "R")
+        alone = silent or is_continuation(lyric) or is_next_syllable(lyric)
+        return row | {"lyrics": with_hint(lyric, phones, lang)} if phones and not alone else row
 
     notes = group.get("notes")
     return group | {"notes": list(map(hinted, notes))} if isinstance(notes, list) else group
