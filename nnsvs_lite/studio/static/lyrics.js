@@ -5,6 +5,9 @@ const HOLDS = /^[ー－ｰ\-~〜～–—―_+]+$/;
 const KANA = /^[\u3041-\u3096\u30a1-\u30fa]$/;
 const ALONE = /^[\u4e00-\u9fff\uac00-\ud7a3]$/;
 
+// In brackets, with others inside, or with ones that are not closed; else up to a blank.
+const LYRIC = /\[(?:[^[\]]|\[[^[\]]+\])*\]|\[[^[\]]*\[[^\]]*\]\]|\[[^\]]*\]|[^\s[]+(?:\[[^\]]*\])?/g;
+
 // A lyric, and the phones behind it that say how it is sung: か[k a], oh[en/hh ow]; as the server reads it.
 export function parted(lyric, lang) {
   const [, text, hint] = /^(.*?)\s*\[([^[\]]*\S[^[\]]*)\]$/.exec(lyric.trim()) || [];
@@ -23,12 +26,12 @@ export function withPhones(text, phones, lang) {
 // letters it may say their phones.
 export function split(text, lang) {
   const lyrics = [];
-  for (const [whole] of text.matchAll(/\[(?:[^[\]]|\[[^\]]*\])*\]|[^\s[]+(?:\[[^\]]*\])?/g)) {
+  for (const [whole] of text.matchAll(LYRIC)) {
     if (whole[0] === "[") {
       lyrics.push(whole.slice(1, -1).trim());
       continue;
     }
-    const [word, bracket = ""] = whole.split(/(?=\[)/);
+    const [, word, bracket] = /^([^[]*)(.*)$/s.exec(whole);
     // Behind the last of them.
     if (bracket && parted(whole, lang)[1].length) {
       const before = split(word, lang);
