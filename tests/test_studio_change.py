@@ -52,6 +52,31 @@ def test_undo_into_another_song_overwrites_none(browser, url):
     assert sorted(row for row in kept(page) if 1 in row or 2 in row) == [[1, 7, 9], [2]]
 
 
+def test_undo_into_a_song_that_another_tab_has_changed_overwrites_none(browser, url):
+    page = empty(browser, url)
+    draw(page, 1, 1, 60)
+    page.get_by_role("button", name="New").click()
+    draw(page, 2, 1, 62)
+    other = page.context.new_page()
+    other.goto(url)
+    other.wait_for_selector("body.ready")
+    other.locator("#examples").focus()
+    theirs = other.evaluate(
+        "Object.keys(localStorage).find((key) => localStorage[key].includes('\"at\":1,'))"
+    )
+    other.locator("#examples").select_option(f"kept {theirs.split()[-1]}")
+    other.wait_for_function("sessionStorage.getItem('nnsvs-lite studio song').includes('\"at\":1,')")
+    draw(other, 5, 1, 60)
+    assert [1, 5] in kept(other)
+    other.get_by_role("button", name="New").click()
+    for _ in range(2):
+        page.get_by_role("button", name="Undo").click()
+    assert [note["at"] for note in notes(page)] == [1]
+    draw(page, 7, 1, 64)
+    page.wait_for_function("Object.values(localStorage).some((row) => row.includes('\"at\":7'))")
+    assert [1, 5] in kept(page) and [1, 7] in kept(page)
+
+
 def test_a_song_that_came_meanwhile_is_not_taken_for_the_sung_one(browser, url):
     page = empty(browser, url)
     draw(page, 1, 1, 69)

@@ -13,6 +13,7 @@ import soundfile
 import uvicorn
 from models_common import ROOT
 from scipy.signal import resample_poly
+from scorexml import song as xml_song
 from studio_common import OWN, finished, song, studio
 from studio_page import draw, empty, notes, result, said, sing, sung_again, wave
 from studio_page import song as page_song
@@ -23,7 +24,7 @@ from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.pack import assemble, pack
 from nnsvs_lite.score.song import Song
 from nnsvs_lite.studio.convert import score_of
-from nnsvs_lite.studio.voices import find_voices, read_voice
+from nnsvs_lite.studio.voices import FoundVoice, KnownVoices, find_voices, read_voice
 from nnsvs_lite.synthesis.singer import Singer
 from nnsvs_lite.training.run import train
 
@@ -110,6 +111,30 @@ def test_voices_come_in_order_once_and_by_different_names(toy_voice, mandarin, p
             find_voices([wrong])
     with pytest.raises(DataError, match="no such folder"):
         find_voices([], [tmp_path / "nowhere"])
+
+
+def test_what_is_known_is_told_while_another_voice_is_loaded():
+    begun, go_on = threading.Event(), threading.Event()
+
+    class Loading:
+        def call(self, task, seconds):
+            if task["describe"] == "b":
+                begun.set()
+                go_on.wait(60)
+            return {"name": task["describe"]}
+
+    known = KnownVoices([FoundVoice(name, name, name, 1) for name in "ab"], Loading())
+    known.told("a")
+    loading = threading.Thread(target=known.told, args=["b"])
+    loading.start()
+    assert begun.wait(60)
+    asking = threading.Thread(target=known.told, args=["a"])
+    asking.start()
+    asking.join(20)
+    waits = asking.is_alive()
+    go_on.set()
+    loading.join()
+    assert not waits and known.told("b") == {"name": "b"}
 
 
 # --- sung
@@ -206,6 +231,13 @@ def voice_of(page) -> str:
     return page.get_by_label("Voice of the track that is edited").evaluate("s => s.selectedOptions[0].text")
 
 
+def has_voice(page, name: str) -> None:
+    """Waits for a voice to be chosen; the message that tells of it goes when the song is sung anew."""
+    page.wait_for_function(
+        "name => JSON.parse(sessionStorage.getItem('nnsvs-lite studio song')).voice.name === name", arg=name
+    )
+
+
 def test_a_track_gets_a_voice_by_keyboard_and_a_project_keeps_it(browser, url, tmp_path, mandarin):
     page = empty(browser, url)
     draw(page, 1, 2, 69)
@@ -264,13 +296,56 @@ def test_a_track_gets_a_voice_by_keyboard_and_a_project_keeps_it(browser, url, t
     assert again["song"]["others"][0]["voice"] == {"id": "1" * 16, "name": "meihua"}
     # Chosen anew, and taken back.
     other.get_by_label("Voice of the track that is edited").select_option("demo · ja")
-    said(other, "demo sings")
+    has_voice(other, "demo")
     sung_again(other)
     assert not np.array_equal(wave(other)[: len(both)], both[: len(wave(other))])
     other.get_by_role("button", name="Undo").click()
     assert voice_of(other) == "gone: not here, voice sings"
     sung_again(other)
     assert np.array_equal(wave(other), both)
+
+
+def test_tracks_of_old_projects_have_its_voice_and_files_open_beside_any_language(browser, url, tmp_path):
+    page = empty(browser, url)
+    path, score = tmp_path / "a.studio.json", tmp_path / "a.musicxml"
+    others = [{"notes": song()["notes"], "curves": {}, "options": {}}]
+    project = {"format": "nnsvs_lite studio project", "version": 1, "voice": "demo"}
+    path.write_text(json.dumps(project | {"song": song(others=others, track=0)}))
+    page.locator("#file").set_input_files(path)
+    said(page, "a.studio.json: 3 notes")
+    assert [row["voice"]["name"] for row in (page_song(page), *page_song(page)["others"])] == ["demo"] * 2
+    # No voice here sings English.
+    path.write_text(json.dumps(project | {"song": song([(60, "la", 1.0)], lang="en")}))
+    page.locator("#file").set_input_files(path)
+    said(page, "a.studio.json: 1 notes")
+    assert page_song(page)["lang"] == "en"
+    score.write_text(xml_song("C4 2 か, D4 2 さ"))
+    page.locator("#file").set_input_files(score)
+    said(page, "a.musicxml: 2 notes")
+    assert page_song(page)["lang"] == "ja"
+
+
+def test_a_voice_that_comes_late_is_not_chosen(browser, url):
+    page = empty(browser, url)
+    draw(page, 1, 2, 69)
+    held = []
+    page.route("**/api/voice?*", lambda route: held.append(route))
+    choice = page.get_by_label("Voice of the track that is edited")
+
+    def choose(name: str, asked: int) -> None:
+        choice.select_option(name)
+        while len(held) < asked:
+            page.wait_for_timeout(20)
+
+    # The second choice is known first.
+    choose("meihua · zh" if "meihua · zh" in choice.inner_text() else "meihua", 1)
+    choose("demo · ja", 2)
+    held[1].continue_()
+    has_voice(page, "demo")
+    with page.expect_response("**/api/voice?*", timeout=60_000):
+        held[0].continue_()
+    page.wait_for_timeout(200)
+    assert page_song(page)["voice"]["name"] == "demo"
 
 
 def test_a_voice_that_cannot_be_loaded_is_not_chosen(browser, parts, url, monkeypatch):

@@ -40,15 +40,20 @@ def read_voice(path: str | os.PathLike) -> FoundVoice:
     told: tuple[Any, ...] = ()
     if Path(path).is_file():
         pack = Pack.read(path)
-        weights = {family: pack.checkpoint(family).getvalue() for family in pack.families}
+        names = {family: pack.manifest["models"][family]["file"] for family in pack.families}
+        # Reading has compared the sums with what is there.
+        sums = {family: pack.manifest["files"][name]["sha256"] for family, name in names.items()}
+        size = sum(len(pack.files[name]) for name in names.values())
         told = (pack.manifest["languages"], pack.manifest["singers"])
     else:
-        weights = {family: file.read_bytes() for family, file in find_voice(path).items()}
+        files = find_voice(path)
+        sums = {family: hashlib.sha256(file.read_bytes()).hexdigest() for family, file in files.items()}
+        size = sum(file.stat().st_size for file in files.values())
     digest = hashlib.sha256()
-    for family in sorted(weights):
-        digest.update(f"{family} {hashlib.sha256(weights[family]).hexdigest()}\n".encode())
+    for family in sorted(sums):
+        digest.update(f"{family} {sums[family]}\n".encode())
     name = Path(path).resolve().stem if Path(path).is_file() else Path(path).resolve().name
-    return FoundVoice(digest.hexdigest()[:16], name, os.fspath(path), sum(map(len, weights.values())), *told)
+    return FoundVoice(digest.hexdigest()[:16], name, os.fspath(path), size, *told)
 
 
 def find_voices(
@@ -107,6 +112,9 @@ class KnownVoices:
 
         Raises DataError where it cannot be loaded.
         """
+        # Without the lock, which is held while another voice is loaded.
+        if name in self._told:
+            return self._told[name]
         with self._lock:
             # A song that is cancelled ends the process that would have told.
             for _ in range(3):

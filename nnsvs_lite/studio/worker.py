@@ -187,9 +187,8 @@ def singer(setup: dict[str, Any]) -> tuple[Any, Task]:
             ]
         # The first is the one that is edited; it is sung, and drawn, also where it is not heard.
         rate = max(one.song.sample_rate for one in sung)
-        waves = [resample(one.song.waveform, one.song.sample_rate, rate) for one in sung]
-        wave = np.zeros((max(map(len, waves)), 2))
-        for one, track in zip(waves, tracks):
+        wave = np.zeros((max(-(-len(one.song.waveform) * rate // one.song.sample_rate) for one in sung), 2))
+        for track, one in zip(tracks, (resample(s.song.waveform, s.song.sample_rate, rate) for s in sung)):
             sides = np.minimum(1, [1 - track["pan"], 1 + track["pan"]])
             wave[: len(one)] += 10 ** (track["gain"] / 20) * track["heard"] * one[:, None] * sides
         aside = any(track["pan"] and track["heard"] for track in tracks)

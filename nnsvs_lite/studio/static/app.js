@@ -21,6 +21,7 @@ import { voices } from "./voices.js";
 const SEVERAL = [".ustx", ".svp", ".mid"];
 let shown = 0; // the load that the song under the kept name came with
 const names = new Map(); // of loads, the names that their songs are kept under
+const choices = []; // of tracks, the last choice of a voice
 let wanted; // the id of the voice that the page is for, or is about to be
 let voice, tunes, kept, editor, roll, hands, pen, lane, player, singing, options, inspector, tracks;
 
@@ -102,7 +103,7 @@ function voiced(song) {
   const now = editor.song.voice ? voices.of(editor.song) : undefined;
   const full = (track) => {
     const lang = track.lang ?? song.lang;
-    return { ...track, lang, voice: track.voice ?? voices.mark(voices.nearest(lang, now)) };
+    return { ...track, lang, voice: track.voice ?? song.voice ?? voices.mark(voices.nearest(lang, now)) };
   };
   return { ...full(song), ...(song.others ? { others: song.others.map(full) } : {}) };
 }
@@ -118,7 +119,8 @@ const openFile = guarded(async (file) => {
   const query = new URLSearchParams({ name: file.name });
   if ($("part").value.trim()) query.set("part", $("part").value.trim());
   if ($("verse").value) query.set("verse", $("verse").value);
-  if ($("lang").value) query.set("lang", $("lang").value);
+  // The song that is open may be of another language.
+  if (voice.langs.includes($("lang").value)) query.set("lang", $("lang").value);
   query.set("voice", voice.id);
   document.body.classList.add("reading");
   try {
@@ -198,11 +200,19 @@ const saveTrack = guarded(async (i) => {
 
 const anEmpty = () => ({ ...emptySong(editor.song.lang), voice: editor.song.voice });
 
-// Another voice for a track, once it is known to be one that sings.
+// Another voice for a track, once it is known to be one that sings; not where that comes too late.
 const chooseVoice = guarded(async (i, id) => {
+  const place = () => `${editor.song.load} ${tracksOf(editor.song).length}`;
+  const before = place(), choice = choices[i] = {};
   const { name } = voices.row(id), slow = setTimeout(() => say(`Loading ${name}…`, "note"), 300);
   try {
-    tracks.setVoice(i, await voices.told(id));
+    const told = await voices.told(id);
+    if (choice !== choices[i]) return;
+    if (place() !== before) {
+      say(`${name} was not taken: the song or its tracks are others now.`, "note");
+      return;
+    }
+    tracks.setVoice(i, told);
     say(`${name} sings ${tracksOf(editor.song)[i].name || `track ${i + 1}`}.`, "note");
   } finally {
     clearTimeout(slow);
@@ -218,7 +228,9 @@ const takeVoice = guarded(async () => {
   const told = await voices.told(id);
   if (id !== wanted) return;
   voice = told;
-  setVoice(await (await ask(`/api/examples?${new URLSearchParams({ voice: id })}`)).json());
+  const songs = await (await ask(`/api/examples?${new URLSearchParams({ voice: id })}`)).json();
+  if (id !== wanted) return;
+  setVoice(songs);
   changed();
 });
 
@@ -289,7 +301,10 @@ function connect() {
     $("examples").value = "";
     if (kind === "tune") load(tunes[id]);
     const own = kept.all().find((song) => song.id === id);
-    if (kind === "kept" && own) load(own.song, id).then(() => say(missing(editor.song), "note"));
+    if (kind === "kept" && own) {
+      kept.take(id);
+      load(own.song, id).then(() => say(missing(editor.song), "note"));
+    }
   });
   for (const name of ["focus", "pointerdown"]) on("examples", name, listKept);
   on("forget", "click", () => {

@@ -6,17 +6,24 @@ export class Kept {
   constructor(prefix) {
     this.prefix = `${prefix} `;
     this.id = null;
+    this.left = new Map(); // of names that this tab gave free, what was kept under them then
     this.release = () => {};
   }
 
-  // From here on the tab's song is the one that is kept under a name; a new one where that is another tab's.
+  // From here on the tab's song is the one that is kept under a name; a new one where that is another tab's,
+  // or another tab has written to it since this one left it.
   // The name, which is null until it is known, and where another song has come meanwhile.
   async begin(id = null) {
     const turn = this.turn = {};
+    if (this.id) this.left.set(this.id, this._stored(this.id));
     this.release();
     this.release = () => {};
     this.id = null;
     let held = id && await this._hold(id);
+    if (held && this.left.has(id) && ![null, this.left.get(id)].includes(this._stored(id))) {
+      held();
+      held = null;
+    }
     if (this.turn === turn) {
       this.id = held ? id : fresh();
       put(sessionStorage, `${this.prefix}id`, this.id);
@@ -57,6 +64,11 @@ export class Kept {
     // Where there was no room for it in the one place, it may be newer in the other.
     return own || this.all().find(({ song }) => wanted(song))?.song;
   }
+
+  // What is kept under a name is what the tab goes on with, whoever wrote it.
+  take(id) { this.left.delete(id); }
+
+  _stored(id) { return localStorage.getItem(this.prefix + id); }
 
   remove(id) { localStorage.removeItem(this.prefix + id); }
 
