@@ -88,6 +88,31 @@ def test_compiled_by_inductor_too(toy_mel_dump):
         torch.testing.assert_close(learnt(prepared, batch), learnt(plain, batch), rtol=1e-3, atol=1e-5)
 
 
+def test_all_of_many_blocks_are_compiled():
+    """Each of its own dilation, whatever the number of variants that torch keeps of one code."""
+    calls = []
+
+    class Dilated(torch.nn.Module):
+        def __init__(self, dilation):
+            super().__init__()
+            self.dilation = dilation
+            self.convs = torch.nn.ModuleList(torch.nn.Conv1d(2, 2, 1) for _ in range(2))
+
+        def forward(self, x):
+            return self.convs[1](self.convs[0](x)) * self.dilation
+
+    def backend(graph, inputs):
+        calls.append(graph)
+        return graph.forward
+
+    network = torch.nn.Sequential(torch.nn.ModuleList(Dilated(2**n) for n in range(12)))
+    assert prepare(network, backend=backend) == 12
+    x = torch.ones(1, 2, 3)
+    for part in network[0]:
+        x = part(x)
+    assert len(calls) == 12
+
+
 def test_what_counts_its_batches_is_left_alone():
     layers = [torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)]
     counting = [torch.nn.BatchNorm1d(2), torch.nn.utils.parametrizations.spectral_norm(torch.nn.Linear(2, 2))]

@@ -135,9 +135,7 @@ def test_lengths_that_are_not_those_of_the_features_are_refused(copy):
     lengths.write_text(lengths.read_text().replace(f"{name} {frames}", f"{name} {int(frames) + 1}"))
     data, sung = (DumpDataset(copy, "train", spec, score=score, streams=("lf0",)) for score in (True, False))
     for one, table in ((data, "duration"), (sung, "lf0")):
-        what = (
-            f"{name}: {table} has {frames} frames, utt2num_frames says {int(frames) + 1}: run stage 2 again"
-        )
+        what = f"{name}: {table} has {frames} frames, {int(frames) + 1} are needed: run stage 2 again"
         with pytest.raises(DataError, match=what):
             one[0]
     lengths.write_text(f"{name} many\n")

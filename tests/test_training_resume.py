@@ -133,6 +133,19 @@ def test_a_finished_run_is_not_done_again_unless_something_changed(toy_dump, who
     assert (out / "model.pt").exists(), "a finished run without its model trains again"
 
 
+def test_options_that_came_later_are_at_their_defaults(toy_dump, tmp_path):
+    """They make no other experiment of one whose configuration does not name them yet."""
+    out = tmp_path / "exp"
+    assert train(DURATION, toy_dump, out)
+    written = out / "config.yaml"
+    lines = written.read_text().splitlines(keepends=True)
+    written.write_text("".join(line for line in lines if "compile:" not in line))
+    assert written.read_text() != "".join(lines)
+    (out / ".done.train").unlink()
+    assert train(DURATION, toy_dump, out) is True
+    assert written.read_text() == "".join(lines)
+
+
 def test_another_seed_gives_another_model(toy_dump, whole, tmp_path):
     train(DURATION, toy_dump, tmp_path / "exp", seed=1)
     assert (tmp_path / "exp" / "losses.jsonl").read_bytes() != (whole(DURATION) / "losses.jsonl").read_bytes()

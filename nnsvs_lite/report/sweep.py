@@ -42,7 +42,7 @@ class Trial:
     @property
     def name(self) -> str:
         """What it is called in messages."""
-        what = f"{self.system}, seed {self.seed}" if self.system else "data, features and timing models"
+        what = f"{self.system}, seed {self.seed}" if self.system else "what all runs share"
         return f"{_called(self.recipe)}: {what}"
 
     @property
@@ -111,11 +111,12 @@ def _shared(given: Sequence[str]) -> tuple[str, ...]:
     """Until which stage all runs of a recipe have one way, as options.
 
     A vocoder without options of its own is one for all seeds. The rule system has it trained, since runs at
-    the same time would each find none.
+    the same time would each find none; without a tag, as runs of any seed find it.
     """
     named = {word.partition("=")[0].replace("_", "-") for word in given if word.startswith("--")}
     if "--vocoder-config" in named and not named & {"--vocoder-args", "--vocoder-init"}:
-        return ("--stop-stage", "6", "--acoustic-config", "rule", "--acoustic-args", "")
+        own = ("--acoustic-config", "rule", "--acoustic-args", "", "--acoustic-init", "", "--tag", "")
+        return ("--stop-stage", "6", *own)
     return ("--stop-stage", "4")
 
 

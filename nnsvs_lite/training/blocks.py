@@ -55,6 +55,12 @@ def prepare(network: nn.Module, backend: str = "", recompute: bool = False) -> i
     if backend == "inductor" and not shutil.which(os.environ.get("CXX", "g++")):
         raise DataError("training.compile needs a C++ compiler: install g++, or name another in CXX")
     found = list(blocks(network)) if backend or recompute else []
+    if backend:
+        # Slow to load.
+        from torch._dynamo import config as dynamo
+
+        # Blocks of a kind share one code, of which torch keeps eight variants, and runs any more as it is.
+        dynamo.cache_size_limit = max(dynamo.cache_size_limit, 8 * len(found))
     for module, name in found:
         # Unbound, so that copies of the network call what is theirs.
         function = getattr(type(module), name)

@@ -127,7 +127,7 @@ class DumpDataset(Sequence[Example]):
             if name in arrays and (rows := _rows(name, arrays[name])) != self.frames[index]:
                 given, count = self._readers[name].scp.parent, self.frames[index]
                 needed = f"the recording's features {count}: decode with --true-times"
-                needed = f"{FRAMES} says {count}: run stage 2 again" if given == self.folder else needed
+                needed = f"{count} are needed: run stage 2 again" if given == self.folder else needed
                 raise DataError(f"{utt}: {name} has {rows} frames, {needed}", given)
         language = self._language[utt]
         score = self._score_example(arrays, self.spec.codes[language]) if self._score else None

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -172,10 +173,14 @@ def differences(out: Path, config: dict[str, Any], data: dict[str, Any]) -> list
         # takes JSON's 1e-05 for text.
         write, read = (json.dumps, json.loads) if name.endswith(".json") else (yaml.safe_dump, yaml.safe_load)
         try:
-            old = dict(_flat(read(read_text(out / name))))
+            held = read(read_text(out / name))
         except (yaml.YAMLError, ValueError) as error:
             raise DataError(f"cannot be read: {str(error).splitlines()[0]}", out / name) from None
-        now = dict(_flat(read(write(new))))
+        if name == "config.yaml":
+            # Options that came later are at their defaults; what cannot be read so any more is another.
+            with suppress(DataError):
+                held = read(write(Config.from_dict(held, str(out / name)).to_dict()))
+        old, now = dict(_flat(held)), dict(_flat(read(write(new))))
         for key in {**old, **now}:
             if old.get(key) != now.get(key) and key not in [f"training.{name}" for name in UNHEARD]:
                 changes.append(f"{key} {_short(old.get(key))} -> {_short(now.get(key))}")
