@@ -256,7 +256,7 @@ def test_a_track_gets_a_voice_by_keyboard_and_a_project_keeps_it(browser, url, t
     said(page, "meihua sings Track 2")
     assert voice_of(page) == "meihua · zh" and page_song(page)["lang"] == "zh"
     assert page.get_by_label("Voice of Track 2").evaluate("s => s.selectedOptions[0].text") == "meihua · zh"
-    assert page.locator("#about-voice").inner_text() == "26 kHz"
+    page.locator("#about-voice", has_text="26 kHz").wait_for()
     page.locator("#tab-lyrics").click()
     page.locator("#lyrics").fill("hua")
     page.locator("#title").focus()
