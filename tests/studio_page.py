@@ -3,6 +3,8 @@
 import base64
 import io
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -14,18 +16,26 @@ LEFT, TOP = 46, 40
 """Pixels of the roll's keys and ruler."""
 
 
-@pytest.fixture(scope="module")
-def url(toy_voice, tmp_path_factory):
-    """Address of a running studio."""
+@contextmanager
+def served(parts) -> Iterator[str]:
+    """Address of a studio, as long as it runs."""
     from nnsvs_lite.studio.server import listen
 
-    with studio(toy_voice, tmp_path_factory.mktemp("studio")) as parts, listen(0) as listener:
+    with listen(0) as listener:
         server = uvicorn.Server(uvicorn.Config(parts.app(), log_level="warning", ws="none"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
-        server.should_exit = True
-        thread.join()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+@pytest.fixture(scope="module")
+def url(toy_voice, tmp_path_factory):
+    with studio(toy_voice, tmp_path_factory.mktemp("studio")) as parts, served(parts) as address:
+        yield address
 
 
 def ready(browser, url, **window):

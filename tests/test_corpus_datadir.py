@@ -59,7 +59,7 @@ def test_align_ctm_goes_before_label_ctm(tmp_path):
     (data.path / "align.ctm").write_text("spk_a 1 0 2 pau\n")
     again = DataDir.read(data.path)
     assert again.label_name == "align.ctm"
-    assert again.labels == {"spk_a": [Segment(0, 2, "pau")]}
+    assert again.labels == {"spk_a": (Segment(0, 2, "pau"),)}
 
 
 def test_audio_of_a_segment_is_its_samples(tmp_path):

@@ -1,12 +1,10 @@
 """The studio with a voice that sings two languages."""
 
-import threading
-
 import pytest
-import uvicorn
 from models_common import ROOT
 from scorexml import song as xml_song
 from studio_common import OWN, finished, song, studio
+from studio_page import served
 from toy import LYRICS, make_dump
 
 from nnsvs_lite.training.run import train
@@ -70,31 +68,22 @@ def test_other_languages_are_refused_in_a_line(client):
 
 
 def test_the_page_changes_the_language_of_a_song(parts, browser, tmp_path):
-    from nnsvs_lite.studio.server import listen
-
-    with listen(0) as listener:
-        server = uvicorn.Server(uvicorn.Config(parts.app(), log_level="warning", ws="none"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        try:
-            page = browser.open(f"http://127.0.0.1:{listener.getsockname()[1]}/")
-            page.wait_for_selector("body.ready")
-            language = page.get_by_label("Language")
-            assert language.input_value() == "ja"
-            path = tmp_path / "song.musicxml"
-            path.write_text(xml_song("C4 1 ma, D4 1 hua, E4 2 shan"))
-            language.select_option("zh")
-            page.locator("#file").set_input_files(path)
-            page.locator("#message").filter(has_text="3 notes").wait_for()
-            assert language.input_value() == "zh"
-            page.get_by_role("button", name="Sing", exact=True).click()
-            page.locator("#message").filter(has_text="s of singing").wait_for()
-            language.select_option("ja")
-            page.get_by_role("button", name="Undo").click()
-            assert language.input_value() == "zh"
-            browser.screenshot(page, "languages")
-            # What was changed is sung again in the background, which nobody waits for.
-            browser.allow("ERR_CONNECTION_REFUSED")
-        finally:
-            server.should_exit = True
-            thread.join()
+    with served(parts) as address:
+        page = browser.open(address)
+        page.wait_for_selector("body.ready")
+        language = page.get_by_label("Language")
+        assert language.input_value() == "ja"
+        path = tmp_path / "song.musicxml"
+        path.write_text(xml_song("C4 1 ma, D4 1 hua, E4 2 shan"))
+        language.select_option("zh")
+        page.locator("#file").set_input_files(path)
+        page.locator("#message").filter(has_text="3 notes").wait_for()
+        assert language.input_value() == "zh"
+        page.get_by_role("button", name="Sing", exact=True).click()
+        page.locator("#message").filter(has_text="s of singing").wait_for()
+        language.select_option("ja")
+        page.get_by_role("button", name="Undo").click()
+        assert language.input_value() == "zh"
+        browser.screenshot(page, "languages")
+        # What was changed is sung again in the background, which nobody waits for.
+        browser.allow("ERR_CONNECTION_REFUSED")

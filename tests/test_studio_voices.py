@@ -10,12 +10,11 @@ import threading
 import numpy as np
 import pytest
 import soundfile
-import uvicorn
 from models_common import ROOT
 from scipy.signal import resample_poly
 from scorexml import song as xml_song
 from studio_common import OWN, finished, song, studio
-from studio_page import draw, empty, notes, result, said, sing, sung_again, wave
+from studio_page import draw, empty, notes, result, said, served, sing, sung_again, wave
 from studio_page import song as page_song
 from toy import make_dump
 
@@ -70,15 +69,8 @@ def client(parts):
 
 @pytest.fixture(scope="module")
 def url(parts):
-    from nnsvs_lite.studio.server import listen
-
-    with listen(0) as listener:
-        server = uvicorn.Server(uvicorn.Config(parts.app(), log_level="warning", ws="none"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
-        server.should_exit = True
-        thread.join()
+    with served(parts) as address:
+        yield address
 
 
 # --- found

@@ -92,11 +92,13 @@ def check_text(text: str, score: Score) -> str:
     return f"lyrics {text!r} are not those of the score, {score.lyrics!r}"
 
 
-def read_labels(rows: Iterable[TableRow], path: Path, faults: Faults) -> Packed[list[tuple[int, Segment]]]:
+def read_labels(
+    rows: Iterable[TableRow], path: Path, faults: Faults
+) -> Packed[Sequence[tuple[int, Segment]]]:
     """Labels of each utterance with their lines; malformed ones are noted."""
-    table: Packed[list[tuple[int, Segment]]] = Packed()
+    table: Packed[Sequence[tuple[int, Segment]]] = Packed()
     for utt, own in itertools.groupby(rows, key=lambda row: row.key):
-        labels = table.get(utt, [])
+        labels = list(table.get(utt, ()))
         for row in own:
             try:
                 labels.append((row.line, parse_segment(row.value)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import sys
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -74,7 +74,8 @@ class DataDir:
         text: utterance to lyrics.
         scores: utterance to score, whose time 0 is the start of the utterance's audio.
         utt2lang: utterance to language code.
-        labels: utterance to phone labels in seconds from the utterance's start.
+        labels: utterance to phone labels in seconds from the utterance's start. Of a dir that was read, they
+            are put in anew to be changed.
         label_name: the file that the labels come from and are written to.
         given: the corpus' own labels (``label.ctm``), where ``labels`` are those of ``align.ctm``.
         shared_phones: whether phones of several languages are one where they are alike (``phone_set``).
@@ -87,9 +88,9 @@ class DataDir:
     text: dict[str, str] = field(default_factory=dict)
     scores: MutableMapping[str, Score] = field(default_factory=Packed)
     utt2lang: dict[str, str] = field(default_factory=dict)
-    labels: MutableMapping[str, list[Segment]] = field(default_factory=Packed)
+    labels: MutableMapping[str, Sequence[Segment]] = field(default_factory=Packed)
     label_name: str = "label.ctm"
-    given: MutableMapping[str, list[Segment]] = field(default_factory=Packed)
+    given: MutableMapping[str, Sequence[Segment]] = field(default_factory=Packed)
     shared_phones: bool = False
 
     @cached_property
@@ -185,7 +186,7 @@ class DataDir:
                 write_ctm(tmp / "label.ctm", self.given)
         return replace(self, path=target)
 
-    def put(self, utt: str, speaker: str, score: Score, labels: list[Segment]) -> None:
+    def put(self, utt: str, speaker: str, score: Score, labels: Sequence[Segment]) -> None:
         """Adds an utterance with what its score says of it, and its labels if it has any."""
         self.utt2spk[utt] = speaker
         self.scores[utt] = score

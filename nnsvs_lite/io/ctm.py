@@ -3,7 +3,7 @@
 import itertools
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from nnsvs_lite.io.atomic import write_lines
@@ -37,13 +37,13 @@ def parse_segment(value: str, where: str | None = None) -> Segment:
     raise DataError("malformed line, 'utt 1 start duration label' is needed", where)
 
 
-def read_ctm(path: str | os.PathLike) -> Packed[list[Segment]]:
-    """Reads a CTM to ``{utt: [Segment, ...]}`` in file order; raises as :func:`parse_segment`."""
-    table: Packed[list[Segment]] = Packed()
+def read_ctm(path: str | os.PathLike) -> Packed[Sequence[Segment]]:
+    """Reads a CTM to ``{utt: (Segment, ...)}`` in file order; raises as :func:`parse_segment`."""
+    table: Packed[Sequence[Segment]] = Packed()
     lines = table_lines(path, repeats=True, ids=False)
     for utt, own in itertools.groupby(lines, key=lambda line: line[1]):
         rows = [parse_segment(value, f"{path}:{number}") for number, _, value in own]
-        table[utt] = [*table.get(utt, ()), *rows]
+        table[utt] = (*table.get(utt, ()), *rows)
     return table
 
 

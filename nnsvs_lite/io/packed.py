@@ -11,7 +11,7 @@ V = TypeVar("V")
 class Packed(MutableMapping[str, V]):
     """Keeps its values compressed, and makes each anew when it is asked for: a set may be very large.
 
-    What is changed in a value after it was put in or taken out changes nothing here.
+    A value that is a list comes out as a tuple: changed in place, it would change nothing here.
     """
 
     def __init__(self, values: Mapping[str, V] | Iterable[tuple[str, V]] = ()):
@@ -23,7 +23,8 @@ class Packed(MutableMapping[str, V]):
         return pickle.loads(zlib.decompress(self._held[key]))
 
     def __setitem__(self, key: str, value: V) -> None:
-        self._held[key] = zlib.compress(pickle.dumps(value), 1)
+        fixed = tuple(value) if isinstance(value, list) else value
+        self._held[key] = zlib.compress(pickle.dumps(fixed), 1)
 
     def __delitem__(self, key: str) -> None:
         del self._held[key]
