@@ -31,7 +31,7 @@ def read_times(path: str | os.PathLike) -> list[Segment]:
         table = read_ctm(path)
         if len(table) != 1:
             raise DataError(f"holds {len(table)} utterances, labels of one song are needed", path)
-        (labels,) = table.values()
+        (labels,) = map(list, table.values())
     elif suffix == ".textgrid":
         from nnsvs_lite.io.textgrid import read_textgrid
 
