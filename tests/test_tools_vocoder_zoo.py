@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+import soundfile
 from models_common import ROOT
 from toy import make_dump, make_recordings
 
@@ -42,7 +43,7 @@ def test_training_ends_with_its_cpu_time_and_what_it_gives_is_measured(zoo, tmp_
 
 @pytest.mark.slow
 def test_what_each_makes_is_scored_and_heard_on_a_page(zoo, tmp_path, monkeypatch, capsys):
-    dump = make_dump(tmp_path / "dump", {"train": 2, "dev": 1}, notes=(2, 3))
+    dump = make_dump(tmp_path / "dump", {"train": 2, "dev": 2}, notes=(2, 3))
     data, out = make_recordings(dump, tmp_path / "data"), tmp_path / "zoo"
     words = ["world", "hn@world", "--dump", str(dump), "--data", str(data), "--out", str(out), "--set", "dev"]
     monkeypatch.setattr(sys, "argv", ["vocoder_zoo.py", *words])
@@ -51,7 +52,15 @@ def test_what_each_makes_is_scored_and_heard_on_a_page(zoo, tmp_path, monkeypatc
     assert all(f"| `{name}` | WORLD | 1 | 0 | 0 | 0 | " in told for name in ("world", "hn"))
     page = (out / "report" / "index.html").read_text()
     for name in ("natural", "world_seed0", "hn_world_seed0"):
-        assert page.count(f'<audio controls preload="none" data-sys="{name}" src="data:audio/') == 1
+        assert page.count(f'<audio controls preload="none" data-sys="{name}" src="data:audio/') == 2
+    # A phrase in which no F0 is found is named in its row, and takes no other with it.
+    wav = sorted((out / "hn@world" / "seed0").glob("decode/**/*.wav"))[0]
+    samples, rate = soundfile.read(wav)
+    soundfile.write(wav, np.full(len(samples), 0.3), rate)
+    zoo.main()
+    rows = [line.strip("| ").split(" | ") for line in capsys.readouterr().out.splitlines()]
+    found = {row[0]: float(row[7]) for row in rows if row[0].startswith("`")}
+    assert set(found) == {"`world`", "`hn` (without 1 of 2 phrases)"} and min(found.values()) > 0
 
 
 def test_a_table_is_of_one_singers_phrases(zoo):

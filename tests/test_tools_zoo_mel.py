@@ -64,10 +64,25 @@ def test_the_recipe_is_prepared_once_and_a_failure_of_it_ends_the_tool(zoo_mel, 
 
 def test_end_to_end_systems_are_voices_and_others_sing_through_hn(zoo_mel, tmp_path, monkeypatch):
     calls = []
-    monkeypatch.setattr(zoo_mel, "call", lambda log, *words: calls.append([str(w) for w in words]))
+    monkeypatch.setattr(zoo_mel, "call", lambda log, *words, **more: calls.append([str(w) for w in words]))
     place = zoo_mel.Place(tmp_path / "dump", tmp_path / "data", tmp_path / "out", 4)
     for name in ("visinger2_tiny", "diffsinger_tiny"):
         place.score(place.folder(name, 0))
     own, other = (words[-2:] for words in calls if words[0] == "vocode")
     assert own == ["--voice", str(tmp_path / "out" / "visinger2_tiny" / "seed0")]
     assert other == ["--vocoder", "hn"]
+
+
+def test_a_command_that_fails_ends_the_tool_unless_its_results_are_there(zoo_mel, tmp_path, monkeypatch):
+    program, made, log = tmp_path / "nnsvs-lite", tmp_path / "results.json", tmp_path / "log"
+    monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
+    program.write_text('#!/bin/sh\necho "$@"\ndate +%N > "$2"\nexit "$1"\n')
+    program.chmod(0o755)
+    zoo_mel.call(log, 0, made)
+    zoo_mel.call(log, 1, made, made=made)
+    assert log.read_text() == f"0 {made}\n1 {made}\n"
+    with pytest.raises(SystemExit, match="zoo: 1 .* failed; see "):
+        zoo_mel.call(log, 1, made)
+    # Results of an earlier run are none of this one's.
+    with pytest.raises(SystemExit):
+        zoo_mel.call(log, 1, tmp_path / "other", made=made)

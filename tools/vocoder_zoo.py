@@ -11,8 +11,6 @@ stages 0 to 2 of a recipe make the dump and the data.
 
 import argparse
 import itertools
-import subprocess
-import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -22,6 +20,8 @@ from typing import Any
 import numpy as np
 import torch
 from lightning_fabric import Fabric
+from zoo import call
+from zoo_table import unscored
 
 from nnsvs_lite.corpus.datadir import DataDir
 from nnsvs_lite.evaluation.measures import BY_KEY
@@ -115,14 +115,6 @@ def seconds_of(model: VocoderModel, batch: Batch, clock: Callable[[], float]) ->
     return clock() - began
 
 
-def call(log: Path, *words: object) -> None:
-    """Runs ``nnsvs-lite``; a failure ends this program with the place of its log."""
-    command = [str(Path(sys.executable).parent / "nnsvs-lite"), *map(str, words)]
-    with log.open("a") as out:
-        if subprocess.run(command, stdout=out, stderr=subprocess.STDOUT, check=False).returncode:
-            sys.exit(f"vocoder_zoo: {words[0]} failed; see {log}")
-
-
 def run_one(word: str, seed: int, args: argparse.Namespace) -> None:
     """Trains, sings and measures one vocoder."""
     out = args.out / word / f"seed{seed}"
@@ -159,7 +151,7 @@ def tables(args: argparse.Namespace) -> str:
     results, data = args.out / "results.json", args.data / args.set
     mos, title = ["--mos"] if args.mos else [], ["--title", "Copy-synthesis"]
     sets = ["--dump", args.dump, "--set", args.set, "--data", data]
-    call(args.out / "log", "evaluate", *sets, *systems, *mos, *title, "--out", results)
+    call(args.out / "log", "evaluate", *sets, *systems, *mos, *title, "--out", results, made=results)
     page = args.out / "report" / "index.html"
     call(args.out / "log", "report", "--results", results, *systems, "--megabytes", 100, "--out", page)
     scored, singers = read_results(results), defaultdict(list)
@@ -178,13 +170,14 @@ def table(runs: dict[str, list[tuple[dict, Run]]], natural: Run, singer: str, ut
     lines = [head, ["---"] * len(head)]
     digits = [3, *(BY_KEY[key].digits for key in KEYS), 3, 3]
     for name, found in runs.items():
+        own = [run.of(utts) for _, run in found]
         columns = [[np.mean([m["log_stft"][utt] for utt in utts]) for m, _ in found]]
-        columns += [[value(run.of(utts), key) for _, run in found] for key in KEYS]
+        columns += [[value(run, key) for run in own] for key in KEYS]
         columns += [[min(m[key] for m, _ in found)] for key in ("rtf", "rtf_two")]
         cells = [spread(values, n) for values, n in zip(columns, digits)]
         spent, steps = (f"{np.mean([m[key] for m, _ in found]):,.0f}" for key in ("train_seconds", "steps"))
         first = found[0][0]
-        parts = [f"`{name.partition('@')[0]}`", first["hears"], str(len(found)), spent, steps]
+        parts = [f"`{name.partition('@')[0]}`{unscored(own)}", first["hears"], str(len(found)), spent, steps]
         lines.append([*parts, f"{first['parameters']:,}", *cells])
     cells = [spread([value(natural.of(utts), key)], BY_KEY[key].digits) for key in KEYS]
     lines.append(["the recording", *[""] * 6, *cells, "", ""])

@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 import torch
 from zoo import CONF, ROOT, call
-from zoo_table import CEILING, FLOOR, Recipe, cells, head_of, table, titles
+from zoo_table import CEILING, FLOOR, Recipe, cells, head_of, table, titles, unscored
 
 from nnsvs_lite.io.atomic import read_json, write_json
 from nnsvs_lite.models.base import AcousticModel
@@ -81,11 +81,9 @@ class Place(NamedTuple):
         own = exp.parent.name.removesuffix("_tiny") in ENDS
         vocoder = ("--voice", exp) if own else ("--vocoder", "hn")
         call(log, "vocode", "--decode-dir", decode, *vocoder)
-        call(
-            log,
-            *("evaluate", "--dump", self.dump, "--set", "eval", "--system", f"{exp.parent.name}={decode}"),
-            *("--data", self.data / "eval", "--out", decode / "results.json"),
-        )
+        results, system = decode / "results.json", f"{exp.parent.name}={decode}"
+        sets = ("--dump", self.dump, "--set", "eval", "--data", self.data / "eval")
+        call(log, "evaluate", *sets, "--system", system, "--out", results, made=results)
 
     def sing(self, exp: Path, seed: int) -> None:
         """Scores a model, and measures what its singing costs."""
@@ -113,6 +111,7 @@ class Place(NamedTuple):
             speeds = [read_json(path)["rtf"] for path in self.out.glob(f"{name}/seed*/speed.json")]
             rtf = f"{min(speeds):.3f}" if speeds else ""
             seeds = str(len(found.runs[name])) if own[1:] else ""
+            own = [own[0] + unscored(found.runs[name]), *own[1:]]
             lines.append([*own, *[""] * (len(head) - len(own)), *cells(found, name, KEYS), rtf, seeds])
         return table([*head, *titles(KEYS), "RTF", "seeds"], lines)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import yaml
 
 from nnsvs_lite.evaluation.measures import BY_KEY
+from nnsvs_lite.evaluation.results import Run
 from nnsvs_lite.io.atomic import read_json
 from nnsvs_lite.models.config import Config
 from nnsvs_lite.report.comparison import Comparison, compare
@@ -144,6 +145,12 @@ def cells(found: Comparison, name: str, keys: Sequence[str]) -> list[str]:
         sure = better and better.interval is not None and better.interval[0] > 0
         row.append(f"**{text}**" if sure and key != "in_tune_cents" else text)
     return row
+
+
+def unscored(runs: Sequence[Run]) -> str:
+    """What a row's name is followed by where phrases of its runs could not be scored, else nothing."""
+    lost = sum(len(run.failed) for run in runs)
+    return f" (without {lost} of {lost + sum(len(run.utts) for run in runs)} phrases)" if lost else ""
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
