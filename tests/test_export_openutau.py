@@ -362,7 +362,7 @@ def test_voices_that_cannot_be_banks_are_refused(toy_mel_dump, voice, toy_voice,
         export_openutau(slow, tmp_path / "a.zip")
     with pytest.raises(DataError, match=r"named \*.zip"):
         export_openutau(voice, tmp_path / "folder")
-    with pytest.raises(DataError, match="cannot be a bank's vocoder"):
+    with pytest.raises(DataError, match="cannot be a vocoder of other players"):
         export_openutau(voice, tmp_path / "a.zip", vocoder="griffin_lim")
     assert not (tmp_path / "a.zip").exists()
 

@@ -1,5 +1,6 @@
 """A voice as a web page, opened in a real browser: what it sings, and what is not written."""
 
+import contextlib
 import functools
 import http.server
 import io
@@ -15,10 +16,19 @@ import numpy as np
 import pytest
 import soundfile
 from export_common import make_voice
+from models_common import ROOT, build, shaken
+from toy import LYRICS, make_dump
 
+from nnsvs_lite import BOXED_VOICE
 from nnsvs_lite.features.f0 import midi_to_hz
 from nnsvs_lite.features.spec import PhoneSet, Spec
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.models.checkpoint import save_model
+from nnsvs_lite.models.config import Config
+from nnsvs_lite.models.pack import assemble
+from nnsvs_lite.score.song import Song
+from nnsvs_lite.studio.convert import score_of
+from nnsvs_lite.synthesis.singer import Singer
 
 pytest.importorskip("onnx", reason="needs onnx: pip install nnsvs_lite[export]")
 
@@ -59,13 +69,28 @@ def site(voice, runtime, tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def address(site):
-    """A server of files and no more, as anybody's."""
-    handler = functools.partial(Files, directory=str(site))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_address[1]}/"
-        server.shutdown()
+def served():
+    """Gives the address of a folder: a server of files and no more, as anybody's."""
+    with contextlib.ExitStack() as servers:
+
+        def serve(folder: Path) -> str:
+            handler = functools.partial(Files, directory=str(folder))
+            server = servers.enter_context(http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler))
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            servers.callback(server.shutdown)
+            return f"http://127.0.0.1:{server.server_address[1]}/"
+
+        yield serve
+
+
+def world_voice(spec: Spec, folder: Path, **names: str) -> Path:
+    """An exp dir of untrained models of these configurations by family, with noise on their weights."""
+    for family, name in names.items():
+        path = ROOT / "conf" / family / f"{name}.yaml"
+        save_model(folder / family / "model.pt", shaken(build(path, spec), 0.02), Config.read(path), {})
+    others = {family: folder / family / "model.pt" for family in names if family != "acoustic"}
+    assemble(folder / "acoustic", **others)
+    return folder / "acoustic"
 
 
 def sing(page) -> tuple[np.ndarray, int]:
@@ -79,6 +104,23 @@ def sing(page) -> tuple[np.ndarray, int]:
     return soundfile.read(download.value.path())
 
 
+def first_song(site: Path, language: int = 0) -> dict:
+    return json.loads((site / "voice.json").read_text())["languages"][language]["song"]
+
+
+def sung_by(page, song: dict) -> dict:
+    """What the page's voice makes of a song."""
+    script = """song => new Promise((done, failed) => {
+        const worker = new Worker("worker.js", { type: "module" });
+        worker.onmessage = ({ data }) => {
+            if (data.error) failed(data.error);
+            if (data.sung) done({ ...data.sung.result, wav: [...data.sung.wav] });
+        };
+        worker.postMessage({ song, singer: 0, take: 0 });
+    })"""
+    return page.evaluate(script, song)
+
+
 def hertz(wav: np.ndarray, rate: int, spans) -> np.ndarray:
     import pyworld
 
@@ -88,12 +130,12 @@ def hertz(wav: np.ndarray, rate: int, spans) -> np.ndarray:
 
 
 @pytest.mark.slow
-def test_the_page_sings_in_tune_in_the_browser(browser, address, site):
+def test_a_mel_voice_sings_in_tune_in_the_browser(browser, served, site):
     """A tune with other lyrics, at another tempo, by two singers, and nothing but the folder's own files."""
-    page = browser.open(address)
+    page = browser.open(served(site))
     page.wait_for_selector("body.ready")
     assert page.title() == "トイ" and page.locator("#singer option").all_inner_texts() == ["ann", "bob"]
-    notes = json.loads((site / "voice.json").read_text())["song"]["notes"][:6]
+    notes = first_song(site)["notes"][:6]
     page.locator("#tempo").fill("100")
     page.locator("#tempo").dispatch_event("change")
     page.locator("#lyrics").fill("さ % ら")
@@ -116,17 +158,78 @@ def test_the_page_sings_in_tune_in_the_browser(browser, address, site):
     assert len(other) == len(wav) and not np.array_equal(other, wav)
 
 
+@pytest.mark.slow
+def test_the_page_sings_what_the_voice_sings(browser, served, runtime, tmp_path):
+    """Networks for all, a vocoder of WORLD's streams among them; two languages; phrases, bars, tempi, keys,
+    held notes and breaths: sound, pitch and times of phones as of ``sing``.
+    """
+    from nnsvs_lite.export.webpage import export_web
+
+    languages = (("ja", LYRICS), ("zh", ["ni3", "hao3", "tian1", "men", "yue4"]))
+    spec = Spec.read(make_dump(tmp_path / "dump", {"train": 6}, languages=languages))
+    names = {"timelag": "mdn", "duration": "mdn", "acoustic": "sinsy_tiny", "vocoder": "hn_istft_tiny"}
+    voice = world_voice(spec, tmp_path / "voice", **names)
+    made = export_web(voice, tmp_path / "page", runtime=runtime)
+    assert max(made.record["differences_from_torch"].values()) < 1e-3
+    page, singer = browser.open(served(tmp_path / "page")), Singer.load(voice)
+    page.wait_for_selector("body.ready")
+    assert page.locator("#language option").all_inner_texts() == ["ja", "zh"]
+    rows = [(0, 1, "き"), (1, 2, "らっ"), (3, 1, ""), (4, 1.5, "ー"), (6, 1, "br"), (7, 1.5, "し[sh i]")]
+    rows += [(8.5, 1.5, "kyo"), (12.25, 1, "ん"), (13.25, 2.5, "ほ"), (17, 0.75, "し"), (18, 1, "ラ")]
+    notes = [{"at": at, "beats": n, "pitch": 60 + k, "lyric": text} for k, (at, n, text) in enumerate(rows)]
+    notes[4] |= {"pitch": 0}
+    notes[6] |= {"breath": True, "velocity": 0.8}
+    time = {"tempi": [[0, 90], [8, 120]], "bars": [[0, 1, 3, 1], [8, 4, 4, 0]], "keys": [[0, 3], [12, -2]]}
+    song = {"lang": "ja", "length": 21, "notes": notes, **time}
+    mandarin = {**song, "lang": "zh", "notes": [{**notes[0], "lyric": "ni3"}, {**notes[1], "lyric": "tian1"}]}
+    for one in (song, mandarin):
+        ours, theirs = singer.sing(score_of(Song.from_json(one))), sung_by(page, one)
+        assert [symbol for symbol, *_ in theirs["phones"] if symbol != "pau"] == [
+            phone.symbol for phone in ours.phones if phone.symbol != "pau"
+        ]
+        f0 = np.array(theirs["f0"][: len(ours.f0)])
+        both = (f0 > 0) & (ours.f0 > 0)
+        assert np.array_equal(f0 > 0, ours.f0 > 0)
+        assert np.abs(1200 * np.log2(f0[both] / ours.f0[both])).max() < 0.1
+        wav = np.array(theirs["wav"])
+        assert wav.shape == ours.waveform.shape and np.abs(wav).max() > 1e-3
+        assert np.abs(wav - ours.waveform).max() < 1e-3 * np.abs(ours.waveform).max()
+
+
+@pytest.mark.slow
+def test_the_voice_in_the_box_becomes_a_page(browser, served, runtime, tmp_path):
+    """It has WORLD alone, so ``hn`` sings; its vibrato is drawn by chance: another take is another song, in
+    tune both.
+    """
+    from nnsvs_lite.export.webpage import export_web
+
+    export_web(BOXED_VOICE, tmp_path / "page", runtime=runtime)
+    page = browser.open(served(tmp_path / "page"))
+    page.wait_for_selector("body.ready")
+    score = score_of(Song.from_json(first_song(tmp_path / "page")))
+    notes = [note for note in score.notes if not note.is_rest]
+    takes = []
+    for take in ("0", "0", "7"):
+        page.locator("#take").fill(take)
+        wav, rate = sing(page)
+        known = midi_to_hz(np.array([note.pitch for note in notes], float))
+        off = 1200 * np.log2(hertz(wav, rate, [(note.start, note.end) for note in notes]) / known)
+        assert abs(np.median(off)) < 20 and np.abs(off).max() < 50, off
+        takes.append(wav)
+    assert np.array_equal(takes[0], takes[1]) and not np.array_equal(takes[0], takes[2])
+
+
 def test_the_folder_holds_what_the_page_names_and_its_terms(site):
     info = json.loads((site / "voice.json").read_text())
     kinds = {"", ".css", ".html", ".js", ".json", ".onnx", ".svg", ".txt"}
     assert {path.suffix for path in site.iterdir()} == kinds
-    assert all((site / file).is_file() for file in info["networks"].values())
+    assert all((site / f"{name}.onnx").is_file() for name in info["networks"])
     for path in site.glob("*.js"):
         for name in re.findall(r'from "\./(.*?)"', path.read_text()):
             assert (site / name).is_file(), f"{path.name} asks for {name}"
-    assert (
-        info["words"]["きゃ"] == ["ky", "a"] and info["kinds"]["a"] == "vowel" and len(info["vectors"]) == 2
-    )
+    (language,) = info["languages"]
+    assert language["words"]["きゃ"] == ["ky", "a"] and "a" in language["vowels"]
+    assert info["singers"] == ["ann", "bob"]
     assert "MIT License" in (site / "ort" / "LICENCE.txt").read_text() and (site / "LICENCE.txt").is_file()
     assert "http" not in (site / "index.html").read_text().replace("http-equiv", "")
 
@@ -143,6 +246,8 @@ def test_what_is_refused_leaves_nothing(voice, tmp_path):
     for runtime, told in (("other.tgz", "is not the archive"), ("none.tgz", "cannot be read")):
         with pytest.raises(DataError, match=told):
             export_web(voice, tmp_path / "page", runtime=tmp_path / runtime)
+    with pytest.raises(DataError, match="World cannot be a vocoder of other players: give hn, "):
+        export_web(BOXED_VOICE, tmp_path / "page", vocoder="world")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine", "other.tgz"]
 
 
@@ -160,11 +265,11 @@ def test_what_lies_beside_a_page_is_not_lost(site, voice, runtime, tmp_path):
 
 
 @pytest.mark.parametrize(("code", "lyric"), [("en", "la"), ("ko", "라"), ("de", "la"), ("ja", "ら")])
-def test_the_first_lyric_of_a_language_is_listed(code, lyric, toy_mel_dump):
-    from nnsvs_lite.export.dictionary import entries
+def test_the_first_lyric_of_a_language_is_listed(code, lyric):
+    from nnsvs_lite.export.dictionary import words_of
     from nnsvs_lite.score.languages import get_language
 
     language = get_language(code)
-    spec = replace(Spec.read(toy_mel_dump), languages=(PhoneSet.of(language),))
-    listed = {row["grapheme"]: row["phonemes"] for row in entries(spec)}
-    assert listed[lyric] == [phone for unit in language.units(lyric) for phone in unit]
+    assert words_of(PhoneSet.of(language))[lyric] == [
+        phone for unit in language.units(lyric) for phone in unit
+    ]

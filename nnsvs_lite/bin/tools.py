@@ -281,6 +281,8 @@ def export(args: Namespace) -> int:
 
         from nnsvs_lite.export.webpage import export_web
 
+        if told.pop("image"):
+            raise DataError("--image is for OpenUtau: a page shows none")
         made = export_web(args.voice, args.out, vocoder=args.vocoder, runtime=args.runtime, **told)
         print(f"{made}\nserve it: python -m http.server --bind 127.0.0.1 --directory {shlex.quote(args.out)}")
         return 0

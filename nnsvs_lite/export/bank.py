@@ -40,6 +40,11 @@ class Credits:
     licence: str = ""
     image: Path | None = None
 
+    @property
+    def terms(self) -> str:
+        """What is written beside it."""
+        return (self.licence.strip() or "The terms of this voice are not known.") + "\n"
+
 
 def credits_of(
     voice: str | os.PathLike, spec: Spec, name: str | None, author: str, image: str | os.PathLike | None
@@ -161,8 +166,7 @@ def write_character(folder: Path, credits: Credits, kind: dict[str, str], singer
     more = {"subbanks": subbanks} if len(singers) > 1 else {}
     settings = kind | {"text_file_encoding": "utf-8", "portrait_opacity": 0.67}
     write_yaml(folder / "character.yaml", about | settings | more)
-    terms = credits.licence.strip() or "The terms of this voice are not known."
-    write_text(folder / "LICENCE.txt", terms + "\n")
+    write_text(folder / "LICENCE.txt", credits.terms)
 
 
 def files_of(folder: Path) -> Iterator[tuple[str, bytes]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nnsvs_lite.export.graphs import SPECIAL
-from nnsvs_lite.features.spec import Spec
+from nnsvs_lite.features.spec import PhoneSet, Spec
 from nnsvs_lite.score.languages import get_language
 from nnsvs_lite.score.languages.base import LyricError, tables
 from nnsvs_lite.studio.examples import new_lyric
@@ -38,10 +38,15 @@ def symbols(spec: Spec) -> list[dict[str, str]]:
 
 
 def entries(spec: Spec) -> list[dict]:
-    """Lyrics of one note and their phones, in the first language: each phone, silences, what it lists."""
-    phones = spec.languages[0]
+    """Lyrics of one note and their phones, in the first language, and silences."""
+    words = {name: [name] for name in SPECIAL.values()} | words_of(spec.languages[0])
+    return [{"grapheme": word, "phonemes": read} for word, read in sorted(words.items())]
+
+
+def words_of(phones: PhoneSet) -> dict[str, list[str]]:
+    """Lyrics of one note and their phones: each phone of a language, and what it lists."""
     known = {phone.symbol for phone in phones.phones}
-    words = {name: [name] for name in (*SPECIAL.values(), *known)}
+    words = {name: [name] for name in known}
     for lyric in _lyrics(phones.code):
         try:
             units = get_language(phones.code).units(lyric)
@@ -50,7 +55,7 @@ def entries(spec: Spec) -> list[dict]:
         read = [phone for unit in units for phone in unit]
         if known.issuperset(read):
             words[lyric] = read
-    return [{"grapheme": word, "phonemes": read} for word, read in sorted(words.items())]
+    return dict(sorted(words.items()))
 
 
 def _lyrics(code: str) -> list[str]:

@@ -43,7 +43,7 @@ class Exported:
         files = self.path.rglob("*") if self.path.is_dir() else [self.path]
         size = sum(path.stat().st_size for path in files)
         return (
-            f"{self.path}: {size / 1e6:.1f} MB; sung as OpenUtau calls it: "
+            f"{self.path}: {size / 1e6:.1f} MB; sung by its networks: "
             f"{pitch['notes']} notes, {pitch['median_cents']:+.1f} cents in the median; "
             f"{worst:.1e} from torch at most"
         )
@@ -124,16 +124,19 @@ def prove(root: Path, made: Prepared) -> dict[str, Any]:
     for steps in (1, 20):
         player.sing(tune[:3], steps)
     _check_retake(player)
-    far = differences(networks, player.calls)
-    record["differences_from_torch"] = far
-    if worst := [f"{file} {value:.1e}" for file, value in far.items() if not value <= TOLERANCE]:
-        raise DataError(f"onnxruntime and torch differ: {', '.join(worst)}")
-    if not abs(record["pitch"]["median_cents"]) <= IN_TUNE:
-        raise DataError(
-            f"the bank sings {record['pitch']['median_cents']:+.0f} cents off; is its voice trained?"
-        )
+    record["differences_from_torch"] = differences(networks, player.calls)
+    check_record(record)
     write_json(root / RECORD, record)
     return record
+
+
+def check_record(record: dict[str, Any]) -> None:
+    """Raises DataError where networks do not give what torch gives, or what they sing is out of tune."""
+    far = record["differences_from_torch"]
+    if worst := [f"{file} {value:.1e}" for file, value in far.items() if not value <= TOLERANCE]:
+        raise DataError(f"onnxruntime and torch differ: {', '.join(worst)}")
+    if not abs(off := record["pitch"]["median_cents"]) <= IN_TUNE:
+        raise DataError(f"the voice sings {off:+.0f} cents off; is it trained?")
 
 
 def differences(networks: dict[str, Any], calls: Sequence[Call]) -> dict[str, float]:

@@ -268,42 +268,41 @@ class Player:
         return self.run(part, "variance", **inputs, **self.steps(part, steps), **self.shared(part, count))
 
 
-def cents_off(sung: SungTune) -> list[float]:
-    """How far each note's pitch lies from the score, in cents; NaN where none is found.
+def tuning(wav: np.ndarray, rate: int, notes: Sequence[tuple[float, float, int]]) -> dict[str, Any]:
+    """How far notes lie from the score in a waveform, in cents; ``notes``: start and end in seconds, and MIDI
+    number, of each.
 
-    Of the middle of each note, the median of what Harvest finds in the waveform.
+    Of the middle of each note, the median of what Harvest finds there. Raises DataError where nothing sounds.
     """
     import pyworld
 
-    known = midi_to_hz(np.array([number for _, _, number in sung.notes]))
+    if not np.isfinite(wav).all() or np.abs(wav).max() < 1e-3:
+        raise DataError("the waveform is silent, or has numbers that are not finite")
+    known = midi_to_hz(np.array([number for _, _, number in notes]))
     low, high = float(known.min()) / 1.5, float(known.max()) * 1.5
-    f0, times = pyworld.harvest(sung.wav.astype(np.float64), sung.rate, f0_floor=low, f0_ceil=high)
-    out = []
-    for (start, end, _), hertz in zip(sung.notes, known):
+    f0, times = pyworld.harvest(wav.astype(np.float64), rate, f0_floor=low, f0_ceil=high)
+    found = []
+    for (start, end, _), hertz in zip(notes, known):
         inside = (times > start + 0.35 * (end - start)) & (times < end - 0.2 * (end - start)) & (f0 > 0)
-        out.append(float(1200 * np.log2(np.median(f0[inside]) / hertz)) if inside.any() else float("nan"))
-    return out
+        if inside.any():
+            found.append(float(1200 * np.log2(np.median(f0[inside]) / hertz)))
+    return {
+        "notes": len(notes),
+        "found": len(found),
+        "median_cents": round(float(np.median(found)), 1) if found else float("inf"),
+        "worst_cents": round(max(map(abs, found)), 1) if found else float("inf"),
+    }
 
 
 def replayed(root: Path, tune: Sequence[TuneNote]) -> dict[str, Any]:
     """What a bank sings of a tune. Raises DataError where it cannot be sung with."""
     sung = Player(root).sing(tune)
-    if not np.isfinite(sung.wav).all() or np.abs(sung.wav).max() < 1e-3:
-        raise DataError("the waveform is silent, or has numbers that are not finite", root)
-    cents = cents_off(sung)
-    found = [value for value in cents if np.isfinite(value)]
-    lowest = float(sung.mel.min())
     return {
         "tune": [list(note) for note in tune],
         "phones": sung.phones,
         "frames": sung.lengths,
-        "lowest_mel": round(lowest, 3),
-        "pitch": {
-            "notes": len(cents),
-            "found": len(found),
-            "median_cents": round(float(np.median(found)), 1) if found else float("inf"),
-            "worst_cents": round(max(map(abs, found)), 1) if found else float("inf"),
-        },
+        "lowest_mel": round(float(sung.mel.min()), 3),
+        "pitch": tuning(sung.wav, sung.rate, sung.notes),
     }
 
 

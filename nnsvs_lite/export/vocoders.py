@@ -1,6 +1,7 @@
-"""Vocoders as the network that OpenUtau calls: log mel spectra and an F0 without gaps to a waveform.
+"""Vocoders as a network of the streams that they read, or, for OpenUtau, of log mel spectra and an F0
+without gaps.
 
-Which frames are voiced is not told, so it is read from the spectra, by a logistic regression.
+OpenUtau does not tell which frames are voiced, so that is read from the spectra, by a logistic regression.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.base import VocoderModel
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.comb import comb
+from nnsvs_lite.models.layers.envelope import MelEnvelope
 from nnsvs_lite.models.layers.noise import running_noise
 from nnsvs_lite.models.vocoder.hifigan import HifiGan
 from nnsvs_lite.models.vocoder.hn_istft import Hn
@@ -74,29 +76,46 @@ class _Irfft(torch.autograd.Function):
 
 
 class VocoderGraph(nn.Module):
-    """Base: ``mel`` (1, T, bins) and ``f0`` (1, T) in Hz to ``waveform`` (1, S)."""
+    """Base: to ``waveform`` (1, S) from the streams that the model reads, (1, T, D) each; with ``voicing``
+    from what a bank has, ``mel`` (1, T, bins) and ``f0`` (1, T) in Hz.
+    """
 
-    inputs = {"mel": "1TB", "f0": "1T"}
     outputs = ("waveform",)
 
-    def __init__(self, model: VocoderModel, voicing: Voicing):
+    def __init__(self, model: VocoderModel, voicing: Voicing | None = None):
         super().__init__()
-        self.model, self.spec = model, model.spec
-        self.register_buffer("weight", torch.tensor(voicing.weight, dtype=torch.float32))
-        self.register_buffer("bias", torch.tensor(voicing.bias, dtype=torch.float32))
-        self.hop = round(self.spec.frame_shift * self.spec.sample_rate)
+        self.model, self.spec, self.voicing = model, model.spec, voicing
+        self.inputs = {"mel": "1TB", "f0": "1T"} if voicing else dict.fromkeys(model.inputs, "1TD")
+        if voicing:
+            self.register_buffer("weight", torch.tensor(voicing.weight, dtype=torch.float32))
+            self.register_buffer("bias", torch.tensor(voicing.bias, dtype=torch.float32))
+        hop = self.spec.frame_shift * self.spec.sample_rate
+        self.hop = round(hop)
+        if abs(hop - self.hop) > 1e-6:
+            raise DataError(f"frames of {hop:g} samples cannot be sung by a graph: a whole number is needed")
 
-    def batch(self, mel: Tensor, f0: Tensor) -> Batch:
-        """What the model is told, with all that runs on."""
-        frames = f0.shape[1]
+    def forward(self, *values: Tensor, **told: Tensor) -> Tensor:
+        told |= dict(zip(self.inputs, values))
+        if self.voicing is None:
+            return self.waveform({name: x.double() if name == "lf0" else x for name, x in told.items()})
+        mel, f0 = told["mel"], told["f0"]
         # A logarithm of 32 bits is another one in each library, which phases of a song add up.
         fine = f0.double().clamp(min=40.0, max=self.spec.sample_rate / 4).log()[..., None]
         vuv = ((mel * self.weight).sum(-1, keepdim=True) + self.bias > 0).float()
+        return self.waveform({"lf0": fine, "vuv": vuv, "mel": mel})
+
+    def waveform(self, streams: dict[str, Tensor]) -> Tensor:
+        """(1, S) of streams, of which ``lf0`` is float64."""
+        raise NotImplementedError
+
+    def batch(self, streams: dict[str, Tensor]) -> Batch:
+        """What the model is told, with all that runs on."""
+        first = next(iter(streams.values()))
         none = torch.zeros(1, dtype=torch.long)
-        lengths = torch.ones_like(f0).long().sum(1)
-        batch = Batch(["bank"], lengths, frames, none, none, {"lf0": fine, "vuv": vuv, "mel": mel})
-        self.fine, running = fine, self.model.running(batch)
-        batch.streams |= running | {"lf0": fine.float()}
+        lengths = torch.ones_like(first[..., 0]).long().sum(1)
+        batch = Batch(["bank"], lengths, first.shape[1], none, none, dict(streams))
+        self.fine, running = streams.get("lf0"), self.model.running(batch)
+        batch.streams |= running | {name: x.float() for name, x in streams.items()}
         return batch
 
     def phase(self, batch: Batch, hop: int) -> tuple[Tensor, Tensor]:
@@ -109,11 +128,12 @@ class VocoderGraph(nn.Module):
 class HarmonicNoiseGraph(VocoderGraph):
     """:class:`Hn` and :class:`HnIstft`, in real numbers."""
 
-    def __init__(self, model: Hn, voicing: Voicing):
+    def __init__(self, model: Hn, voicing: Voicing | None = None):
         super().__init__(model, voicing)
         noise = running_noise(0, torch.tensor([NOISE]), NOISE, 1, 0)
         self.register_buffer("noise", noise[0, :, 0])
-        model.envelope.analyse = self._analyse
+        if isinstance(model.envelope, MelEnvelope):
+            model.envelope.analyse = self._analyse
 
     def _analyse(self, wav: Tensor, frames: int) -> Tensor:
         envelope, size = self.model.envelope, self.spec.feature_config.mel.fft_size
@@ -128,10 +148,10 @@ class HarmonicNoiseGraph(VocoderGraph):
         pieces = F.pad(wav, (cut.step, 2 * cut.step))[:, places] * cut.window
         return _Rfft.apply(F.pad(pieces, (cut.before, room - cut.before)))
 
-    def forward(self, mel: Tensor, f0: Tensor) -> Tensor:
+    def waveform(self, streams: dict[str, Tensor]) -> Tensor:
         model, cut = self.model, self.model.filter
-        batch = self.batch(mel, f0)
-        streams, frames = batch.streams, f0.shape[1]
+        batch = self.batch(streams)
+        streams, frames = batch.streams, batch.max_frames
         size, count = frames * self.hop, cut.steps(frames)
         pulses = comb(*self.phase(batch, self.hop), self.spec.sample_rate)
         magnitude, angle, noise = model.gains(batch, streams, pulses)
@@ -152,11 +172,11 @@ class HarmonicNoiseGraph(VocoderGraph):
 class HifiGanGraph(VocoderGraph):
     """:class:`HifiGan` that hears one sine, or none."""
 
-    def forward(self, mel: Tensor, f0: Tensor) -> Tensor:
+    def waveform(self, streams: dict[str, Tensor]) -> Tensor:
         # The last frame goes on, as where it sings.
-        model, size = self.model, f0.shape[1] * self.hop
-        mel, f0 = (torch.cat([x, x[:, -1:].repeat_interleave(model.reach, 1)], 1) for x in (mel, f0))
-        batch, sources = self.batch(mel, f0), {}
+        model, size = self.model, next(iter(streams.values())).shape[1] * self.hop
+        after = {name: x[:, -1:].repeat_interleave(model.reach, 1) for name, x in streams.items()}
+        batch, sources = self.batch({name: torch.cat([x, after[name]], 1) for name, x in streams.items()}), {}
         if model.source is not None:
             rate = round(model.source.sample_rate * model.source.frame_shift)
             sine = model.source.amplitude * torch.sin(2 * torch.pi * self.phase(batch, rate)[0]).float()
@@ -164,13 +184,13 @@ class HifiGanGraph(VocoderGraph):
         return model.through(model.numbers(batch.streams).transpose(1, 2), sources)[:, :size]
 
 
-def vocoder_graph(model: VocoderModel, voicing: Voicing) -> VocoderGraph:
-    """The graph of a vocoder. Raises DataError for one that has none."""
-    if "mel" not in model.inputs:
+def vocoder_graph(model: VocoderModel, voicing: Voicing | None = None) -> VocoderGraph:
+    """The graph of a vocoder, of a bank's with ``voicing``. Raises DataError for one that has none."""
+    if voicing and "mel" not in model.inputs:
         raise DataError(f"{type(model).__name__} does not read mel spectra, which are all a bank has")
     if isinstance(model, Hn):
         return HarmonicNoiseGraph(model, voicing)
     if isinstance(model, HifiGan) and not model.middle and model.source_kind in ("none", "sine"):
         return HifiGanGraph(model, voicing)
     known = "hn, hn_istft, or hifigan whose source is sine or none"
-    raise DataError(f"{type(model).__name__} cannot be a bank's vocoder: give {known} by --vocoder")
+    raise DataError(f"{type(model).__name__} cannot be a vocoder of other players: give {known} by --vocoder")

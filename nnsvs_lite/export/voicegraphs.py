@@ -126,15 +126,15 @@ def graph_files(models: Mapping[str, SvsModel], checkpoints: Mapping[str, bytes]
     if vocoder not in PROGRAMS:
         raise DataError(f"the vocoder {vocoder} cannot be sung with by onnxruntime")
     for family in ("timelag", "duration", "acoustic"):
-        made, facts[family] = _exported(models[family], checkpoints[family])
+        made, facts[family] = graph_and_facts(models[family], checkpoints[family])
         files[f"{GRAPHS}{family}.onnx"] = made
     files[SPEC] = json.dumps(spec.to_dict(), ensure_ascii=False).encode()
     files[FACTS] = json.dumps(asdict(VoiceFacts(facts, vocoder)), ensure_ascii=False).encode()
     return files
 
 
-def _exported(model: SvsModel, checkpoint: bytes) -> tuple[bytes, GraphFacts]:
-    """A model's graph that was compared with it, and its facts."""
+def graph_and_facts(model: SvsModel, checkpoint: bytes = b"") -> tuple[bytes, GraphFacts]:
+    """A model's graph that was compared with it, and its facts; without weights that a checkpoint holds."""
     name, timed, spec = type(model).__name__, model.family == "acoustic", model.spec
     short, *others = (tune(spec, *size) if timed else tune(spec, *size).timed(None) for size in TUNES)
     others[-1] = replace(others[-1], singer=max(len(spec.speakers) - 1, 0))
@@ -148,7 +148,7 @@ def _exported(model: SvsModel, checkpoint: bytes) -> tuple[bytes, GraphFacts]:
         module = Told(model, facts, outputs)
         inputs = inputs_of(short, facts, spec)
         graph = graph_of(module, {name: inputs[name] for name in module.inputs}, fold=False)
-        weights = _share(graph, checkpoint)
+        weights = _share(graph, checkpoint) if checkpoint else {}
         facts, made = replace(facts, weights=weights), _simpler(graph, weights)
         run = OnnxModel(loaded(name, made, facts, checkpoint), facts, spec)
         for seed, example in enumerate(others):

@@ -1,36 +1,49 @@
 """A voice as a folder of static files: a page with a piano roll that sings in the browser, without a server.
 
-Its networks are those of a bank for OpenUtau (:mod:`nnsvs_lite.export.graphs`), run by onnxruntime-web. That
-comes from the npm registry, one version, whose archive is checked, or from a file.
+Its networks are those of :mod:`nnsvs_lite.export.voicegraphs` and a vocoder's, run by onnxruntime-web. That
+comes from the npm registry, one version, whose archive is checked, or from a file. What lies between them,
+from lyrics to contexts and times of phones, the page computes as :class:`nnsvs_lite.synthesis.singer.Singer`
+does.
 """
 
 from __future__ import annotations
 
 import base64
+import copy
 import hashlib
 import http.client
 import io
 import os
 import tarfile
-import tempfile
 import urllib.request
-from dataclasses import replace
+from dataclasses import asdict, replace
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnsvs_lite.export import bank, dictionary
-from nnsvs_lite.export.graphs import tokens_of
-from nnsvs_lite.export.openutau import RECORD, Exported, prepare, prove
-from nnsvs_lite.export.replay import AROUND, PADDING
+from nnsvs_lite import __version__
+from nnsvs_lite.export.bank import Credits, credits_of
+from nnsvs_lite.export.dictionary import words_of
+from nnsvs_lite.export.openutau import RECORD, Exported, check_record
+from nnsvs_lite.export.replay import tuning
 from nnsvs_lite.features.f0 import hz_to_midi
-from nnsvs_lite.features.spec import Spec
-from nnsvs_lite.io.atomic import atomic_dir, check_regular, write_bytes, write_json
+from nnsvs_lite.features.spec import PhoneSet, Spec
+from nnsvs_lite.io.atomic import atomic_dir, check_regular, write_bytes, write_json, write_text
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.io.graph import Graph, package
+from nnsvs_lite.io.leftout import warn
+from nnsvs_lite.models.melody import SCORE_PITCH
+from nnsvs_lite.models.onnxvoice import GraphFacts, OnnxModel
 from nnsvs_lite.score.song import Song
+from nnsvs_lite.studio.convert import score_of
 from nnsvs_lite.studio.examples import examples, new_lyric
+from nnsvs_lite.synthesis.joining import join
+from nnsvs_lite.synthesis.singer import Singer
+
+if TYPE_CHECKING:
+    from nnsvs_lite.models.base import VocoderModel
 
 VERSION = "1.30.0"
 """Of onnxruntime-web."""
@@ -38,22 +51,17 @@ URL = f"https://registry.npmjs.org/onnxruntime-web/-/onnxruntime-web-{VERSION}.t
 SHA512 = "q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8pZClzcV7svNc4rKY3jL02Vb7QmRMDs1SigqR4CXAfKYQ=="
 """Of that archive, base64, as the registry has it."""
 ARCHIVE_BYTES = 33_106_585
+PROVED = 3.0
+"""Seconds of each phrase in which a vocoder's graph is compared with it."""
 RUNTIME = {"ort.wasm.bundle.min.mjs": "ort.js", "ort-wasm-simd-threaded.wasm": "ort.wasm"}
 """Of its files, those that are needed; not every server knows what an ``.mjs`` is."""
-PAGE = ("index.html", "page.js", "voice.js", "worker.js")
+PAGE = ("index.html", "page.js", "voice.js", "score.js", "context.js", "timing.js", "chance.js", "worker.js")
 STUDIO = ("studio.css", "icon.svg", "roll.js", "ruler.js", "song.js", "curves.js", "hands.js", "lyrics.js")
 """The studio's own piano roll."""
-NETWORKS = {
-    "linguistic": f"{bank.DURATION}/linguistic.onnx",
-    "dur": f"{bank.DURATION}/dur.onnx",
-    "phones": f"{bank.PITCH}/linguistic.onnx",
-    "pitch": f"{bank.PITCH}/pitch.onnx",
-    "acoustic": bank.ACOUSTIC,
-    "vocoder": f"{bank.VOCODER}/vocoder.onnx",
-}
-FILES = {file: f"{name}.onnx" for name, file in NETWORKS.items()}
+FAMILIES = ("timelag", "duration", "acoustic")
+NETWORKS = (*FAMILIES, "vocoder")
 MARK = "voice.json"
-OURS = {*PAGE, *STUDIO, *FILES.values(), MARK, RECORD, "LICENCE.txt", "ort"}
+OURS = {*PAGE, *STUDIO, *(f"{name}.onnx" for name in NETWORKS), MARK, RECORD, "LICENCE.txt", "ort"}
 """Names in a folder of ours."""
 WEB = resources.files("nnsvs_lite.export") / "web"
 STATIC = resources.files("nnsvs_lite.studio") / "static"
@@ -66,18 +74,19 @@ def export_web(
     vocoder: str | os.PathLike | None = None,
     name: str | None = None,
     author: str = "",
-    image: str | os.PathLike | None = None,
     runtime: str | os.PathLike | None = None,
     trust_code: bool = False,
 ) -> Exported:
     """Writes the folder ``out``, a new one, or one that this has written before.
 
     Args:
+        voice: exp dir or pack. vocoder: as :func:`~nnsvs_lite.synthesis.vocoder.load_vocoder` takes it; the
+            voice's own, or ``hn``, if that has nothing to learn.
+        name: of the singer; the voice's. author: who made the page.
         runtime: the archive of onnxruntime-web, if it is not to be downloaded.
-        others: as of :func:`~nnsvs_lite.export.openutau.export_openutau`, but voices may have any rate.
 
-    Raises DataError as that, or where the folder holds something else, or the archive cannot be had or is
-    another one.
+    Raises DataError for a voice whose models cannot be graphs, or sing otherwise as such, or out of tune;
+    where the folder holds something else, or the archive cannot be had or is another one.
     """
     out = Path(out)
     if out.exists():
@@ -85,49 +94,141 @@ def export_web(
             raise DataError("is there already, and no page of a voice; name a new folder", out)
         if others := sorted({path.name for path in out.iterdir()} - OURS):
             raise DataError(f"holds {others[0]} besides a page of a voice, which would be lost", out)
+    for needed in ("onnx", "onnxruntime"):
+        package(needed)
     given = None if runtime is None else runtime_archive(runtime)
-    made = prepare(voice, vocoder, trust_code, None)
+    singer = Singer.load(voice, vocoder=vocoder, trust_code=trust_code)
+    if vocoder is None and singer.vocoder.name in ("World", "GriffinLim"):
+        from nnsvs_lite.synthesis.vocoder import load_vocoder
+
+        warn(f"{singer.vocoder.name} is no network: the page sings with the vocoder hn")
+        singer.vocoder = load_vocoder(singer.spec, "hn")
+    files, facts = networks_of(singer)
+    record = proved(singer, files, facts)
+    if any(told.draws for told in facts.values()):
+        warn("what the voice draws by chance the page draws by itself: other takes than those of 'sing'")
     archive = given or runtime_archive()
-    credits = bank.credits_of(voice, made.spec, name, author, image)
-    with tempfile.TemporaryDirectory(prefix="nnsvs-lite-export-") as temporary, atomic_dir(out) as folder:
-        root = Path(temporary)
-        bank.write_bank(root, made.networks, credits)
-        record = prove(root, made)
-        for file in (*NETWORKS.values(), "LICENCE.txt", RECORD):
-            write_bytes(folder / FILES.get(file, file), (root / file).read_bytes())
-        write_json(folder / MARK, about(made.spec, credits, root), indent=None)
+    credits = credits_of(voice, singer.spec, name, author, None)
+    with atomic_dir(out) as folder:
+        for network, data in files.items():
+            write_bytes(folder / f"{network}.onnx", data)
+        write_json(folder / MARK, about(singer, credits, facts), indent=None)
+        write_json(folder / RECORD, record)
+        write_text(folder / "LICENCE.txt", credits.terms)
         with tarfile.open(fileobj=io.BytesIO(archive)) as members:
             for member, file in RUNTIME.items():
                 data = members.extractfile(f"package/dist/{member}")
                 write_bytes(folder / "ort" / file, data.read())
-        for files, names in ((WEB, PAGE), (STATIC, STUDIO)):
+        for source, names in ((WEB, PAGE), (STATIC, STUDIO)):
             for file in names:
-                write_bytes(folder / file, files.joinpath(file).read_bytes())
+                write_bytes(folder / file, source.joinpath(file).read_bytes())
         write_bytes(folder / "ort" / "LICENCE.txt", WEB.joinpath("onnxruntime.txt").read_bytes())
     return Exported(out, record)
 
 
-def about(spec: Spec, credits: bank.Credits, root: Path) -> dict[str, Any]:
-    """What the page reads of a voice, of which ``root`` is the bank."""
-    speakers = spec.speakers if len(spec.speakers) > 1 else ()
-    lang = spec.codes[0]
-    config = spec.feature_config
+def networks_of(singer: Singer) -> tuple[dict[str, bytes], dict[str, GraphFacts]]:
+    """Graphs of a voice by name; and, of its models, what is to be known beside them. Raises DataError as
+    :func:`export_web`.
+    """
+    from nnsvs_lite.export.onnxfile import graph_of
+    from nnsvs_lite.export.vocoders import vocoder_graph
+    from nnsvs_lite.export.voicegraphs import graph_and_facts
+
+    # First of all, since it is refused most easily.
+    module = vocoder_graph(copy.deepcopy(singer.vocoder))
+    sizes, frames = singer.vocoder.spec.streams, 40
+    example = {name: np.full((1, frames, sizes[name]), 0.1, np.float32) for name in module.inputs}
+    files = {"vocoder": graph_of(module, example).SerializeToString()}
+    made = {name: graph_and_facts(getattr(singer, name)) for name in FAMILIES}
+    return files | {name: data for name, (data, _) in made.items()}, {
+        n: told for n, (_, told) in made.items()
+    }
+
+
+def proved(singer: Singer, files: dict[str, bytes], facts: dict[str, GraphFacts]) -> dict[str, Any]:
+    """What was found of a voice's graphs, which sang the page's first song. Raises DataError where they give
+    other numbers than torch, or sing out of tune.
+    """
+    spec = singer.spec
+    graphs = {name: Graph(name, data) for name, data in files.items()}
+    models = {name: OnnxModel(graphs[name], facts[name], spec) for name in FAMILIES}
+    player = Singer(*models.values(), vocoder=singer.vocoder)
+    plan = player.plan(score_of(_at_home(examples(spec.codes[0])[0], spec)))
+    timed = [plan.ready[i] for i in range(len(plan.phrases))]
+    far = {name: 0.0 for name in NETWORKS}
+    for name, model in models.items():
+        told = timed if name == "acoustic" else [example.timed(None) for example in timed]
+        for example in told:
+            ours, theirs = model.compute([example]), getattr(singer, name).compute([example])
+            far[name] = max(far[name], *(_far(ours[key], theirs[key]) for key in ours))
+    pieces = []
+    for phrase in player.phrases(plan, range(len(plan.phrases))):
+        streams = {name: phrase.streams[name][None] for name in graphs["vocoder"].inputs}
+        (wave,) = graphs["vocoder"](**streams).values()
+        far["vocoder"] = max(far["vocoder"], _vocoder_far(singer.vocoder, graphs["vocoder"], streams))
+        pieces.append((phrase.start, wave[0]))
+    wav = join(pieces, spec.sample_rate, plan.end)
+    notes = [(note.start, note.end, note.pitch) for note in plan.score.notes if not note.is_rest]
+    record = {"made_with": f"nnsvs_lite {__version__}", "pitch": tuning(wav, spec.sample_rate, notes)}
+    record["differences_from_torch"] = {f"{name}.onnx": value for name, value in far.items()}
+    check_record(record)
+    return record
+
+
+def _vocoder_far(model: VocoderModel, graph: Graph, streams: dict[str, np.ndarray]) -> float:
+    """How far a graph's waveform lies from its model's, over ``PROVED`` seconds at most."""
+    import torch
+
+    from nnsvs_lite.models.batch import Batch
+
+    short = {name: x[:, : round(PROVED / model.spec.frame_shift)] for name, x in streams.items()}
+    told = {name: torch.from_numpy(x) for name, x in short.items()}
+    frames, none = len(next(iter(short.values()))[0]), torch.zeros(1, dtype=torch.long)
+    batch = Batch(["song"], torch.tensor([frames]), frames, none, none, told)
+    with torch.inference_mode():
+        wave = model.synthesize(batch).numpy()
+    (own,) = graph(**short).values()
+    return _far(own, wave)
+
+
+def _far(a: np.ndarray, b: np.ndarray) -> float:
+    """The largest difference; of numbers above 1, as a part of them."""
+    return float((np.abs(a - b) / np.maximum(1.0, np.abs(b))).max(initial=0.0))
+
+
+def about(singer: Singer, credits: Credits, facts: dict[str, GraphFacts]) -> dict[str, Any]:
+    """What the page reads of a voice."""
+    spec = singer.spec
+    held = [i for i, held in enumerate(spec.sustaining) if held]
     return {
         "name": credits.name,
         "author": credits.author,
-        "lang": lang,
-        "rate": config.sample_rate,
-        "frame": config.frame_shift,
-        "padding": PADDING,
-        "around": AROUND,
-        "singers": list(speakers),
-        "vectors": [np.fromfile(root / f"{one}.emb", "<f4").tolist() for one in speakers],
-        "networks": {name: FILES[file] for name, file in NETWORKS.items()},
-        "tokens": {name: i for i, name in enumerate(tokens_of(spec))},
-        "kinds": {row["symbol"]: row["type"] for row in dictionary.symbols(spec)},
-        "words": {row["grapheme"]: row["phonemes"] for row in dictionary.entries(spec)},
-        "new_lyric": new_lyric(lang),
-        "song": _at_home(examples(lang)[0], spec).to_json(),
+        "rate": spec.sample_rate,
+        "frame": spec.frame_shift,
+        "singers": list(spec.speakers) if len(spec.speakers) > 1 else [],
+        "languages": [_language(spec, phones) for phones in spec.languages],
+        "columns": {level: [column.name for column in spec.columns(level)] for level in ("note", "phone")},
+        "held": held,
+        "mean_pitch": spec.stats.note_context.mean[spec.column("note", SCORE_PITCH)],
+        "networks": {name: asdict(facts[name]) if name in facts else {} for name in NETWORKS},
+    }
+
+
+def _language(spec: Spec, phones: PhoneSet) -> dict[str, Any]:
+    """What the page reads of a language."""
+    language, code = phones.language, phones.code
+    classes = {p: zip(language.class_names, language.classes(p)) for p in language.phones}
+    return {
+        "code": code,
+        "numbers": {p: spec.phones.index(spec.name_of(code, p)) + 1 for p in language.phones},
+        "classes": {p: [name for name, has in row if has] for p, row in classes.items()},
+        "silences": list(language.silences),
+        "vowels": sorted(language.vowels),
+        "nuclei": sorted(language.nuclei),
+        "tones": len(language.tones),
+        "words": words_of(phones),
+        "new_lyric": new_lyric(code),
+        "song": _at_home(examples(code)[0], spec).to_json(),
     }
 
 

@@ -3,11 +3,12 @@
 import { Hands, describe } from "./hands.js";
 import { join, split } from "./lyrics.js";
 import { Roll } from "./roll.js";
-import { Editor, emptySong, placeOf, secondsAt } from "./song.js";
-import { HOLD, phonesOf } from "./voice.js";
+import { notesOf } from "./score.js";
+import { Editor, emptySong, placeOf } from "./song.js";
 
 const $ = (id) => document.getElementById(id);
 const audio = $("audio");
+const language = () => info.languages.find(({ code }) => code === editor.song.lang);
 let info, editor, roll, hands, worker, busy = false, sung = null, said;
 
 function say(text, kind = "error") {
@@ -33,6 +34,7 @@ function changed(all = true) {
   roll.draw();
   if (document.activeElement !== $("tempo")) $("tempo").value = song.tempi[0][1];
   if (document.activeElement !== $("lyrics")) $("lyrics").value = join(editor.sung(), song.lang);
+  $("language").value = song.lang;
   $("undo").disabled = !editor.past.length;
   $("redo").disabled = !editor.future.length;
   $("old").hidden = !sung || sung.version === editor.version;
@@ -89,11 +91,8 @@ function sing() {
   say("");
   audio.pause();
   const song = editor.plain(), version = editor.version;
-  const notes = editor.sung().map((note) => ({
-    start: secondsAt(song, note.at), end: secondsAt(song, note.at + note.beats), midi: note.pitch, lyric: note.lyric,
-  }));
   try {
-    for (const { lyric } of notes) if (!HOLD.test(lyric.trim())) phonesOf(lyric, info.words);
+    notesOf(song, language());
   } catch (error) {
     say(error.message);
     return;
@@ -115,7 +114,7 @@ function sing() {
     if (data.sung) receive(data.sung, song, version, data.took);
   };
   working(true);
-  worker.postMessage({ notes, singer: $("singer").selectedIndex });
+  worker.postMessage({ song, singer: Math.max(0, $("singer").selectedIndex), take: Number($("take").value) });
 }
 
 function receive(done, song, version, took) {
@@ -135,24 +134,43 @@ function play() {
 }
 
 function watch() {
-  if (sung) roll.follow(roll.place(audio.currentTime - sung.offset));
+  if (sung) roll.follow(roll.place(audio.currentTime));
   if (!audio.paused) requestAnimationFrame(watch);
+}
+
+// A song to begin with, in place of one that nobody has touched.
+function load(song) {
+  editor.load(song);
+  roll.hide();
+  roll.fit();
+  roll.draw();
+  roll.centre();
+  editor.past = [];
+  changed();
 }
 
 async function start() {
   info = await (await fetch("voice.json")).json();
   document.title = $("name").textContent = info.name;
-  $("voice").textContent = [info.author, info.lang, `${info.rate / 1000} kHz`].filter(Boolean).join(" · ");
+  $("voice").textContent = [info.author, ...info.languages.map(({ code }) => code), `${info.rate / 1000} kHz`].filter(Boolean).join(" · ");
   for (const name of info.singers) $("singer").add(new Option(name));
   $("singer").parentElement.hidden = info.singers.length < 2;
-  editor = new Editor(emptySong(info.lang), changed);
+  for (const { code } of info.languages) $("language").add(new Option(code));
+  $("language").parentElement.hidden = info.languages.length < 2;
+  $("take").parentElement.hidden = !Object.values(info.networks).some(({ draws }) => draws?.length);
+  editor = new Editor(emptySong(info.languages[0].code), changed);
   roll = new Roll($("roll"), editor);
   const pen = { down: () => false, move: () => false, up: () => false, drop: () => {} }; // no pitch is drawn here
-  const told = { newLyric: () => info.new_lyric, say: (text) => say(text, "note"), heard: () => {} };
+  const told = { newLyric: () => language().new_lyric, say: (text) => say(text, "note"), heard: () => {} };
   hands = new Hands(roll, editor, { ...told, sing, play, pen });
   $("undo").addEventListener("click", () => editor.undo());
   $("redo").addEventListener("click", () => editor.redo());
-  $("new").addEventListener("click", () => { editor.load(emptySong(info.lang)); roll.hide(); });
+  $("new").addEventListener("click", () => { editor.load(emptySong(editor.song.lang)); roll.hide(); });
+  $("language").addEventListener("change", () => {
+    // Another language's words would not be read: what is left as it came gives way to a song of that language.
+    const { code, song } = info.languages[$("language").selectedIndex];
+    if (editor.past.length) editor.edit((own) => { own.lang = code; }); else load(song);
+  });
   $("add").addEventListener("click", () => hands.addAfter());
   $("delete").addEventListener("click", () => editor.remove());
   $("tempo").addEventListener("change", () => {
@@ -173,12 +191,7 @@ async function start() {
     else return;
     event.preventDefault();
   });
-  editor.load(info.song);
-  roll.fit();
-  roll.draw();
-  roll.centre();
-  editor.past = []; // an empty song
-  changed();
+  load(info.languages[0].song);
   document.body.classList.add("ready");
 }
 

@@ -16,7 +16,7 @@ export function emptySong(lang) {
   };
 }
 
-function rowAt(rows, beat) {
+export function rowAt(rows, beat) {
   let found = rows[0];
   for (const row of rows) {
     if (row[0] > beat + NEAR) break;
