@@ -126,6 +126,28 @@ def test_the_range_of_training_is_one_either_way(spec):
 # Pipelines
 
 
+@pytest.mark.parametrize(
+    "words", [(), ("scaling=range",), ("scaling=range", "options.residual_to_rule=false")]
+)
+def test_likeness_is_that_of_whole_spectra_however_far_from_the_rule(words, spec, items):
+    model, batch = named("fft_singer_tiny", spec, *words), batch_of(items[:2], spec)
+    base, mask = model.space.base(batch, phone_of_frame(batch)), batch.frame_mask
+    true = model.joined(model.space.encode(batch.streams, base))
+    # Five deviations off, and blurred over time.
+    found = (true + 5 + true.roll(1, 1)).requires_grad_()
+    out = model.errors(found, true, mask, base)
+    sung, height = model.space.decode(model.parted(found), base), []
+    for name in model.spectra:
+        moments = spec.stats.streams[name]
+        least, most, std = map(torch.tensor, (moments.min, moments.max, moments.std))
+        unit = (most - least) / 2 if words else std
+        height.append([(x - least) / unit for x in (sung[name], batch.streams[name])])
+    alike = ssim(*(torch.cat(pair, -1) for pair in zip(*height)), mask)[mask].mean()
+    assert out["loss_ssim"].item() == pytest.approx(0.5 * (1 - alike.item()), abs=1e-5)
+    out["loss_ssim"].backward()
+    assert found.grad[mask].ne(0).all() and not found.grad[~mask].any()
+
+
 @pytest.mark.parametrize("name", ROWS)
 def test_the_rows_of_the_table_of_pipelines(name, spec):
     inputs, f0, shallow, sampler = ROWS[name]

@@ -186,7 +186,7 @@ class DiffSinger(FftSinger):
         if true:
             data = self.joined(true)
             if start is not None:
-                out |= self.errors(start, data, mask)
+                out |= self.errors(start, data, mask, base)
                 start = start.detach()
             loss, numbers = self.stream.learn(data, x, mask, batch.seeds, start)
             out["loss_denoiser"] = self.weight * loss

@@ -83,7 +83,7 @@ class DividedSinger(FftSinger):
         numbers = self.numbers(x, lf0, voiced, mask)
         if teacher:
             true = self.space.encode({name: batch.streams[name] for name in self.spectra}, base)
-            out |= self.errors(numbers, self.joined(true), mask)
+            out |= self.errors(numbers, self.joined(true), mask, base)
         else:
             out["lf0"] = lf0
         return out | self.space.decode(self.parted(numbers), base)

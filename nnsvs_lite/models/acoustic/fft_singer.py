@@ -205,12 +205,14 @@ class FftSinger(NeuralAcoustic):
         """Numbers of spectra (B, T, size)."""
         return self.head(self.frames(passed_on(x, self.decoder.gradient), mask))
 
-    def errors(self, found: Tensor, true: Tensor, mask: Tensor) -> Streams:
-        """The decoder's losses, weighted; SSIM of numbers between -1 and 1, which are held there."""
+    def errors(self, found: Tensor, true: Tensor, mask: Tensor, base: Streams) -> Streams:
+        """The decoder's losses, weighted. SSIM is of whole spectra, above the least that training has, in the
+        unit of numbers: of log10 magnitudes above -6 in the public code. Nothing is cut off there or here.
+        """
         count = (mask.sum() * self.size).clamp(min=1)
         error = ((found.float() - true).abs() * mask[..., None]).sum() / count
-        pictures = ((x.clamp(-1, 1) + 1) / 2 for x in (found, true))
-        alike = (ssim(*pictures, mask) * mask[..., None]).sum() / count
+        height = self.joined(self.space.above_least(base))
+        alike = (ssim(found + height, true + height, mask) * mask[..., None]).sum() / count
         return {"loss_l1": self.decoder.l1 * error, "loss_ssim": self.decoder.ssim * (1 - alike)}
 
     def with_pitch(
@@ -229,5 +231,5 @@ class FftSinger(NeuralAcoustic):
         x, out = self.told(batch, phone, base, true)
         numbers = self.decoded(x, batch.frame_mask)
         if true:
-            out |= self.errors(numbers, self.joined(true), batch.frame_mask)
+            out |= self.errors(numbers, self.joined(true), batch.frame_mask, base)
         return out | self.with_pitch(numbers, batch, phone, base, true)

@@ -54,6 +54,7 @@ class OutputSpace(nn.Module):
                 mean, std = (high + low) / 2, (high - low) / 2
             self.register_buffer(f"mean_{name}", mean, persistent=False)
             self.register_buffer(f"std_{name}", std.clamp(min=1e-4), persistent=False)
+            self.register_buffer(f"least_{name}", torch.tensor(moments.min), persistent=False)
 
     @property
     def size(self) -> int:
@@ -93,6 +94,16 @@ class OutputSpace(nn.Module):
             else:
                 out[name] = base[name] + value * getattr(self, f"std_{name}")
         return out
+
+    def above_least(self, spectra: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Physical spectra, of any streams, above the least value that training has of each coefficient, in
+        the unit of numbers.
+        """
+        return {
+            name: (spectra[name] - getattr(self, f"least_{name}")) / getattr(self, f"std_{name}")
+            for name in self.sizes
+            if name not in ("lf0", "vuv")
+        }
 
     def encode(self, streams: dict[str, Tensor], base: dict[str, Tensor]) -> dict[str, Tensor]:
         """The numbers that stand for physical streams: what an autoregressive model is fed.

@@ -13,8 +13,8 @@ def ssim(a: Tensor, b: Tensor, mask: Tensor) -> Tensor:
     """Of each frame and band, (B, T, D), 1 where they are alike (Wang et al. 2004, IEEE TIP 13(4), eq. 13).
 
     Args:
-        a, b: (B, T, D) between 0 and 1, where what the constants of the paper mean holds. mask: (B, T);
-            beyond it, and beyond the lowest and the highest band, is 0 in both.
+        a, b: (B, T, D) from 0 up; within 1 the constants are those of the paper, of larger numbers the less.
+        mask: (B, T); beyond it, and beyond the lowest and the highest band, is 0 in both.
     """
     places = torch.arange(SIZE, dtype=torch.float32, device=a.device) - SIZE // 2
     kernel = torch.exp(-((places / DEVIATION) ** 2) / 2)
