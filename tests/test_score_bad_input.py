@@ -1,5 +1,6 @@
 """Scores that cannot be sung: each ends in one line that says what and where, never in a traceback."""
 
+import io
 import os
 import random
 import tracemalloc
@@ -7,10 +8,12 @@ import zipfile
 import zlib
 
 import pytest
+import scorefiles
 from scorexml import attributes, document, measure, song, write
 
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.formats import xmlfile
+from nnsvs_lite.score.formats.rawfile import text_codec
 from nnsvs_lite.score.formats.readers import READERS, read_score
 
 GOOD = song("C4 1 か, D4 3 き", "E4 4 く")
@@ -83,6 +86,95 @@ def test_paths_that_cannot_be_read(tmp_path):
     assert "no reader for score files named *.musicxm (did you mean '.musicxml'?)" in failure(
         tmp_path / "a.musicxm"
     )
+
+
+SONG = scorefiles.tune("60 1 か, 62 1 き, 64 2 く")
+
+
+def packed(name):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr(name, "{}")
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "hint"),
+    [
+        ("a.musicxml", scorefiles.midi(SONG), "(its contents are those of a *.mid: rename it)"),
+        ("a.ust", GOOD.encode("utf-16"), "(its contents are those of a *.musicxml: rename it)"),
+        ("a.mid", scorefiles.ust(SONG), "(its contents are those of a *.ust: rename it)"),
+        ("a.svp", scorefiles.ustx(SONG), "(its contents are those of a *.ustx: rename it)"),
+        ("a.vpr", scorefiles.vsqx(SONG), "(its contents are those of a *.vsqx: rename it)"),
+        ("a.ds", scorefiles.svp(SONG), "(its contents are those of a *.svp: rename it)"),
+        ("a.musicxml", packed("Project\\sequence.json"), "(its contents are those of a *.vpr: rename it)"),
+        ("a", GOOD.encode(), "without a suffix (its contents are those of a *.musicxml: rename it)"),
+        ("a.json", b'[{"ph_seq": "k a"}]', "*.json (its contents are those of a *.ds: rename it)"),
+        ("a.mscz", packed("a.mscx"), "*.mscz (a MuseScore file: in MuseScore, File, Export makes MusicXML"),
+        ("a.mxl", packed("a.mscx"), "(a MuseScore file: in MuseScore, File, Export makes MusicXML of it)"),
+        (
+            "a.vsq",
+            scorefiles.midi(scorefiles.tune("60 1 DM:0000:[")),
+            "*.vsq (save it as MusicXML or MIDI in",
+        ),
+        ("a.WAV", b"RIFF", "*.WAV (a recording: 'nnsvs-lite transcribe' writes its notes); known: .musicxml"),
+        ("a.pdf", b"%PDF", "*.pdf (a printed score, of which no notes are read"),
+        ("a.xyz", b"x", "named *.xyz; known: .musicxml, .xml, .mxl"),
+    ],
+)
+def test_files_of_another_kind_than_their_name_says(tmp_path, name, data, hint):
+    path = tmp_path / name
+    path.write_bytes(data)
+    assert hint in failure(path)
+
+
+@pytest.mark.parametrize("name", ["a.musicxml", "a.xml"])
+def test_no_hint_about_a_file_that_is_what_its_name_says(tmp_path, name):
+    assert "rename" not in failure(write(tmp_path, "<score-partwise/>", name))
+
+
+@pytest.mark.parametrize(
+    ("declared", "written"),
+    [
+        ("Shift_JIS", "cp932"),
+        ("windows-31j", "cp932"),
+        ("EUC-JP", "euc_jp"),
+        ("GB18030", "gb18030"),
+        ("UTF-16", "utf-16"),
+        ("UTF-8", "utf-16"),
+        ("UTF-16", "utf-8"),
+        ("utf-8", "utf-8-sig"),
+        ("punycode", "utf-8"),
+        ("", "utf-16-be"),
+    ],
+)
+def test_encodings_of_xml(tmp_path, declared, written):
+    path = tmp_path / "score.musicxml"
+    text = GOOD.replace('encoding="UTF-8"', f'encoding="{declared}"' if declared else "")
+    path.write_bytes(text.encode(written))
+    assert [note.lyric for note in read_score(path).notes] == ["か", "き", "く"]
+
+
+def test_blanks_before_the_declaration(tmp_path):
+    assert len(read_score(write(tmp_path, "\n  " + GOOD)).notes) == 3
+
+
+@pytest.mark.parametrize(("declared", "said"), [("UTF-8", "UTF-8"), ("EUC-JP", "euc_jp")])
+def test_xml_of_another_encoding_than_it_says(tmp_path, declared, said):
+    path = tmp_path / "score.musicxml"
+    path.write_bytes(GOOD.replace("UTF-8", declared).encode("cp932"))
+    assert f"its text is not {said}, as it says; save it as UTF-8" in failure(path)
+
+
+@pytest.mark.parametrize(
+    "name", ["punycode", "idna", "zip", "rot13", "unicode_escape", "undefined", "mbcs", "\0"]
+)
+def test_codecs_that_are_no_encoding_of_texts_are_not_called(tmp_path, name):
+    """Punycode takes a time that grows with the square of a text: days for one of 20 MB."""
+    assert text_codec(name) is None
+    path = tmp_path / "a.ust"
+    path.write_bytes(f"[#VERSION]\nCharset={name}\n".encode() + scorefiles.ust(SONG, "utf-8"))
+    assert [note.lyric for note in read_score(path).notes][:3] == ["か", "き", "く"]
 
 
 def test_unknown_language(tmp_path):
@@ -163,7 +255,7 @@ def test_too_many_notes_are_refused(tmp_path, monkeypatch):
 
 def test_broken_zips(tmp_path):
     path = tmp_path / "score.mxl"
-    path.write_text(GOOD)
+    path.write_text("a score")
     assert "it is not a zip file" in failure(path)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("score.xml", GOOD)

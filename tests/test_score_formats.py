@@ -147,8 +147,8 @@ def test_wrong_suffixes_end_in_one_line(tmp_path):
             read += 1
         except DataError as error:
             assert "\n" not in str(error) and str(error).startswith(str(other)), (path, suffix)
-    # MusicXML, plain (3 suffixes of it, 2 for the plain file) and packed, and MIDI under its three names.
-    assert read == 2 + 3 + 3 * 3 + 2 + 1 + 1 + 2 + 1
+    # MusicXML, plain and packed (3 suffixes of it), and MIDI under its three names.
+    assert read == 3 + 3 + 3 * 3 + 2 + 1 + 1 + 2 + 1
 
 
 def test_tempo_counts_only_where_the_file_has_none(tmp_path, caplog):

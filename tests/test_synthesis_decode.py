@@ -200,6 +200,22 @@ def test_factors_out_of_range_are_refused(toy_dump, singer):
             singer.sing(score, **options)
 
 
+def test_a_pitch_that_nobody_moved_is_not_called_transposed():
+    with pytest.raises(DataError, match=r"^high: measure 1, beat 1: MIDI 120 is out of 24..108$"):
+        change(Score((Note(0, 1, 120, "ら"),), title="high"), 0, 1.0)
+
+
+def test_a_song_without_a_rest_is_refused_where_its_phrase_would_take_all_memory():
+    def song(seconds: int) -> Score:
+        return Score(tuple(Note(i, i + 1, 60, "ら", measure=i + 1) for i in range(seconds)), title="long")
+
+    assert len(split(song(600))) == 1
+    with pytest.raises(
+        DataError, match="^long: measure 1, beat 1: 601 s without a rest from there on; at most 600 s"
+    ):
+        split(song(601))
+
+
 def test_change_keeps_rests_and_turns_the_key():
     score = Score((Note(0, 0.5, 0), Note(0.5, 1.0, 60, "ら", key=0)))
     assert [n.pitch for n in change(score, 3, 1.0).notes] == [0, 63]

@@ -43,7 +43,7 @@ def printable(text: str, also: str = "") -> str:
     return "".join(map(shown, text))
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """A hint `` (did you mean X?)`` for a misspelt name, or an empty string."""
-    found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+def nearest(word: str, known: Iterable[str], likeness: float = 0.5) -> str:
+    """A hint `` (did you mean X?)`` for a misspelt name, or an empty string where none is so like it."""
+    found = difflib.get_close_matches(word, list(known), n=1, cutoff=likeness)
     return f" (did you mean {found[0]!r}?)" if found else ""

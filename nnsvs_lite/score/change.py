@@ -20,7 +20,8 @@ def change(score: Score, transpose: int, tempo: float) -> Score:
     for note in score.notes:
         pitch = note.pitch if note.is_rest else note.pitch + transpose
         if not note.is_rest and not LOWEST <= pitch <= HIGHEST:
-            raise DataError(f"{note.place}: transposed to MIDI {pitch}, out of {LOWEST}..{HIGHEST}")
+            what = f"transposed to MIDI {pitch}," if transpose else f"MIDI {pitch} is"
+            raise DataError(f"{note.place}: {what} out of {LOWEST}..{HIGHEST}", score.title or None)
         times = {"start": note.start / tempo, "end": note.end / tempo, "tempo": note.tempo * tempo}
         notes.append(dataclasses.replace(note, pitch=pitch, key=_key(note.key, transpose), **times))
     timeline = score.timeline

@@ -15,6 +15,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.score.formats.otherfiles import advice
 from nnsvs_lite.score.formats.readers import READERS
 from nnsvs_lite.score.formats.write_musicxml import musicxml
 from nnsvs_lite.score.formats.writers import WRITERS
@@ -108,7 +109,8 @@ class Studio:
         name = display_name(request.query_params.get("name", ""))
         suffix = PurePosixPath(name).suffix.lower()
         if suffix not in READERS:
-            raise DataError(f"not a score file that can be read; known: {', '.join(sorted(READERS))}", name)
+            hint, known = advice(suffix, READERS), ", ".join(sorted(READERS))
+            raise DataError(f"not a score file that can be read{hint}; known: {known}", name)
         options: dict[str, Any] = {}
         if part := request.query_params.get("part", ""):
             options["part"] = part[:200]

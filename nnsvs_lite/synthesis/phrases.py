@@ -16,6 +16,9 @@ from nnsvs_lite.score.types import Score
 
 log = logging.getLogger(__name__)
 
+MAX_PHRASE = 600.0
+"""Seconds of a phrase; models take some 10 MB of memory for each."""
+
 
 class PhraseToSing(NamedTuple):
     """A phrase of a song.
@@ -36,10 +39,17 @@ def split(score: Score, labels: Sequence[Segment] = ()) -> list[PhraseToSing]:
     """Cuts a score at its rests, as stage 0 cuts songs, so that a voice sings what it met in training.
 
     Where there are labels, phone times to be sung, it has phones, and cuts lie in the pauses of both.
+    Raises DataError where ``MAX_PHRASE`` seconds pass without a rest.
     """
     end = max(score.duration, labels[-1].end) if labels else score.duration
     phrases = []
     for span in phrase_spans(score, labels, end):
+        if span.score.duration > MAX_PHRASE:
+            raise DataError(
+                f"{span.score.notes[0].place}: {span.score.duration:.0f} s without a rest from there on; "
+                f"at most {MAX_PHRASE:.0f} s can be sung at a stretch: put rests in between",
+                score.title or None,
+            )
         first = sum(len(note.phones) for note in score.notes[: span.first_note])
         own = labels[first : first + len(span.score.phones)]
         cut = cut_labels(list(own), span.start, span.end) if labels else ()

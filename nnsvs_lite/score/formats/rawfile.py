@@ -1,5 +1,6 @@
 """Opens score files that nobody vouches for: bytes, text of unknown encoding, JSON, YAML, fields."""
 
+import codecs
 import contextlib
 import json
 import math
@@ -27,6 +28,10 @@ _EUROPEAN = ("cp1252", "cp850", "mac_roman", "cp932")
 _INSIDE = re.compile(r"(?<=\w)[“”„…«»¿¡°](?=\w)")
 _LETTERS = frozenset("äöüßéèêëàâîïôûùçñáíóúìòœæåøãõýÄÖÜÉÈÀÇÑÁÍÓÚ‘’“”„–—…´«»¿¡°·ªº")
 """Letters of European languages and signs of print: what bytes above 127 are in the right encoding."""
+
+_ENCODINGS = re.compile(
+    r"(ascii|utf-(8|16|32)|cp\d|iso8859|iso2022|shift_jis|euc_|gb|big5|johab|hz|mac-|koi8)"
+)
 
 _CHUNK = 1 << 20
 _JUDGED = 100_000  # characters by which an encoding is judged
@@ -62,20 +67,30 @@ def decode(data: bytes, lang: str = "ja", named: str | None = None) -> str:
     legacy = () if encodings else LEGACY_ENCODINGS.get(lang, _EUROPEAN)
     if not encodings:
         encodings = ["utf-8", *legacy]
-        if named and re.fullmatch(r"[\w.:-]{1,40}", named):
-            encodings.insert(0, named)
+        if named and (codec := text_codec(named)):
+            encodings.insert(0, codec)
     readings: list[str] = []
     for encoding in encodings:
-        # Codecs such as "rot13" or "zip" raise errors of their own, or give bytes.
-        with contextlib.suppress(Exception):
-            text = data.decode(encoding)
-            if isinstance(text, str):
-                readings.append(text.replace("\ufeff", ""))
+        with contextlib.suppress(UnicodeError):
+            readings.append(data.decode(encoding).replace("\ufeff", ""))
         if readings and encoding not in legacy:
             break
     if readings:
         return max(readings, key=_likelihood)
     raise DataError(f"the text's encoding is none of {', '.join(encodings)}; save it as UTF-8")
+
+
+def text_codec(name: str) -> str | None:
+    """Python's name of an encoding that scores are written in; None for any other.
+
+    Others ("punycode", "zip") take days or gigabytes for a text made for it.
+    """
+    name = {"windows-31j": "cp932", "x-sjis": "cp932", "ms932": "cp932"}.get(name.lower(), name)
+    try:
+        codec = codecs.lookup(name).name
+    except (LookupError, ValueError):
+        return None
+    return codec if _ENCODINGS.match(codec) else None
 
 
 def _likelihood(text: str) -> int:

@@ -15,6 +15,7 @@ from nnsvs_lite.score.formats.htslabel import read_label
 from nnsvs_lite.score.formats.limits import MAX_LYRIC
 from nnsvs_lite.score.formats.midi import read_midi
 from nnsvs_lite.score.formats.musicxml import read_musicxml
+from nnsvs_lite.score.formats.otherfiles import advice, kind
 from nnsvs_lite.score.formats.projects import Project
 from nnsvs_lite.score.formats.svp import read_svp
 from nnsvs_lite.score.formats.ust import read_ust
@@ -80,8 +81,7 @@ def read_score(path: str | os.PathLike, *, lang: str = "ja", phones: bool = True
     path = Path(path)
     suffix = path.suffix.lower()
     if suffix not in READERS:
-        hint, known = nearest(suffix, READERS), ", ".join(READERS)
-        raise DataError(f"no reader for score files named *{path.suffix}{hint}; known: {known}", path)
+        raise DataError(unknown(path), path)
     form, read = READERS[suffix]
     has = inspect.signature(read).parameters
     for name, (nothing, reason) in _LACKS.items():
@@ -117,6 +117,24 @@ def read_tracks(path: str | os.PathLike, *, lang: str = "ja", phones: bool = Tru
     return scores
 
 
+def unknown(path: Path) -> str:
+    """Why a file of a suffix that is none of :data:`READERS` is not read, and what to do."""
+    named = f"named *{path.suffix}" if path.suffix else "without a suffix"
+    hint = _misnamed(path) or advice(path.suffix.lower(), READERS)
+    return f"no reader for score files {named}{hint}; known: {', '.join(READERS)}"
+
+
+def _misnamed(path: Path) -> str:
+    """A hint that a file is of another format than its name says, or an empty string."""
+    found = kind(path)
+    if found not in READERS:
+        return advice(found or "", ())
+    form = READERS[found][0]
+    if form == READERS.get(path.suffix.lower(), ("", None))[0]:
+        return ""
+    return f" (its contents are those of a *{found}: rename it)"
+
+
 @contextlib.contextmanager
 def _named(path: Path) -> Iterator[None]:
     """Names the file in warnings and errors."""
@@ -126,7 +144,7 @@ def _named(path: Path) -> Iterator[None]:
     except DataError as error:
         # What libraries say can repeat the whole of a damaged file.
         what = error.what if len(error.what) <= MAX_MESSAGE else f"{error.what[:MAX_MESSAGE]} ..."
-        raise DataError(what, path if error.where is None else error.where) from None
+        raise DataError(what + _misnamed(path), path if error.where is None else error.where) from None
 
 
 def _finished(score: Score, phones: bool, path: Path) -> Score:

@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from xml.parsers import expat
 
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.formats.limits import MAX_BYTES, MAX_DEPTH, MAX_NODES, MAX_NOTES
-from nnsvs_lite.score.formats.rawfile import read_bytes
+from nnsvs_lite.score.formats.rawfile import read_bytes, text_codec
 
 
 def read_xml(path: str | os.PathLike) -> ElementTree.Element:
@@ -28,7 +29,7 @@ def read_xml(path: str | os.PathLike) -> ElementTree.Element:
     data = read_bytes(path, MAX_BYTES)
     if data[:2] == b"PK":
         data = unpack(data, path, lambda names, read: _find_score(names, read, path))
-    elif path.suffix.lower() == ".mxl":
+    elif path.suffix.lower() == ".mxl" and b"<" not in data[:4]:
         raise DataError("not a packed score (.mxl): it is not a zip file", path)
     return _parse(data, path, "note")
 
@@ -69,11 +70,37 @@ def _find_score(names: list[str], read: Callable[[str], bytes], path: Path) -> s
     raise DataError("the zip file holds no MusicXML score", path)
 
 
+def _as_utf8(data: bytes, path: Path) -> bytes:
+    """The text in UTF-8, without blanks before it.
+
+    A byte order mark, or how ``<`` is written, goes before the encoding that the file names, since programs
+    that save a text anew leave that as it was; names that are none of an encoding of texts are passed over.
+    """
+    data = data.lstrip(b" \t\r\n").removeprefix(b"\xef\xbb\xbf").lstrip(b" \t\r\n")
+    named = re.match(rb"""<\?xml[^>]{0,200}?encoding\s*=\s*["']([\w.:-]{1,40})["']""", data)
+    wide = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"<\0": "utf-16-le", b"\0<": "utf-16-be"}
+    codec = wide.get(data[:2]) or (text_codec(named[1].decode()) if named else None) or "utf-8"
+    if codec.startswith("utf-8") or (named and codec.startswith("utf")):
+        return data
+    try:
+        return data.decode(codec).lstrip().encode()
+    except UnicodeError:
+        raise DataError(f"not XML: its text is not {codec}, as it says; save it as UTF-8", path) from None
+
+
+def _check_utf8(data: bytes, where: str) -> None:
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise DataError("not XML: its text is not UTF-8, as it says; save it as UTF-8", where) from None
+
+
 def _parse(data: bytes, path: Path, count: str) -> ElementTree.Element:
     """The root element; what is not safe is refused while it is read."""
     depth = found = nodes = 0
+    data = _as_utf8(data, path)
     builder = ElementTree.TreeBuilder()
-    parser = expat.ParserCreate()
+    parser = expat.ParserCreate("utf-8")
 
     def refuse(reason: str) -> NoReturn:
         raise DataError(f"refused: {reason}", f"{path}:{parser.CurrentLineNumber}")
@@ -111,6 +138,8 @@ def _parse(data: bytes, path: Path, count: str) -> ElementTree.Element:
     try:
         parser.Parse(data, True)
     except expat.ExpatError as error:
+        if expat.ErrorString(error.code) == expat.errors.XML_ERROR_INVALID_TOKEN:
+            _check_utf8(data, f"{path}:{error.lineno}")
         raise DataError(f"not XML: {expat.ErrorString(error.code)}", f"{path}:{error.lineno}") from None
     except (ValueError, LookupError) as error:
         raise DataError(f"not XML: {error}", path) from None
