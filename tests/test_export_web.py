@@ -1,6 +1,7 @@
 """A voice as a web page, opened in a real browser: what it sings, and what is not written."""
 
 import contextlib
+import copy
 import functools
 import http.server
 import io
@@ -29,6 +30,7 @@ from nnsvs_lite.models.pack import assemble
 from nnsvs_lite.score.song import Song
 from nnsvs_lite.studio.convert import score_of
 from nnsvs_lite.synthesis.singer import Singer
+from nnsvs_lite.synthesis.vocoder import choose_vocoder, waveform_of
 
 pytest.importorskip("onnx", reason="needs onnx: pip install nnsvs_lite[export]")
 
@@ -262,6 +264,23 @@ def test_what_lies_beside_a_page_is_not_lost(site, voice, runtime, tmp_path):
     with pytest.raises(DataError, match="holds .git besides a page of a voice"):
         export_web(voice, tmp_path / "page", runtime=runtime)
     assert sorted(path.name for path in (tmp_path / "page").iterdir()) == [".git", "voice.json"]
+
+
+def test_a_vocoder_of_another_logarithm_is_told_its_own(toy_mel_dump):
+    import torch
+
+    from nnsvs_lite.export.vocoders import vocoder_graph
+
+    spec = Spec.read(toy_mel_dump)
+    mel = replace(spec.feature_config.mel, log="log10", log_floor=1e-10)
+    other = replace(spec, feature_config=replace(spec.feature_config, mel=mel))
+    model = choose_vocoder(spec, build(ROOT / "conf" / "vocoder" / "hn.yaml", other))
+    rng = np.random.default_rng(0)
+    streams = {"lf0": np.full((60, 1), 5.5), "vuv": np.ones((60, 1)), "mel": rng.normal(-3, 1, (60, 8))}
+    sung = waveform_of(model, streams)
+    graph = vocoder_graph(copy.deepcopy(model))
+    told = {name: torch.tensor(x[None], dtype=torch.float32) for name, x in streams.items()}
+    assert np.abs(graph(**told)[0].numpy() - sung).max() < 1e-4 * np.abs(sung).max()
 
 
 @pytest.mark.parametrize(("code", "lyric"), [("en", "la"), ("ko", "라"), ("de", "la"), ("ja", "ら")])

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from nnsvs_lite.features.mel import conversion
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.base import VocoderModel
 from nnsvs_lite.models.batch import Batch
@@ -97,12 +98,21 @@ class VocoderGraph(nn.Module):
     def forward(self, *values: Tensor, **told: Tensor) -> Tensor:
         told |= dict(zip(self.inputs, values))
         if self.voicing is None:
-            return self.waveform({name: x.double() if name == "lf0" else x for name, x in told.items()})
+            streams = {name: x.double() if name == "lf0" else x for name, x in told.items()}
+            return self.waveform(streams | ({"mel": self._own(told["mel"])} if "mel" in told else {}))
         mel, f0 = told["mel"], told["f0"]
         # A logarithm of 32 bits is another one in each library, which phases of a song add up.
         fine = f0.double().clamp(min=40.0, max=self.spec.sample_rate / 4).log()[..., None]
         vuv = ((mel * self.weight).sum(-1, keepdim=True) + self.bias > 0).float()
-        return self.waveform({"lf0": fine, "vuv": vuv, "mel": mel})
+        return self.waveform({"lf0": fine, "vuv": vuv, "mel": self._own(mel)})
+
+    def _own(self, mel: Tensor) -> Tensor:
+        """Spectra with the logarithm that the model knows."""
+        own, given = self.spec.feature_config.mel, self.model.given and self.model.given.mel
+        if given in (None, own):
+            return mel
+        factor, lowest = conversion(given, own)
+        return (mel * factor).clamp(min=lowest)
 
     def waveform(self, streams: dict[str, Tensor]) -> Tensor:
         """(1, S) of streams, of which ``lf0`` is float64."""

@@ -41,6 +41,7 @@ from nnsvs_lite.studio.convert import score_of
 from nnsvs_lite.studio.examples import examples, new_lyric
 from nnsvs_lite.synthesis.joining import join
 from nnsvs_lite.synthesis.singer import Singer
+from nnsvs_lite.synthesis.vocoder import checked, load_vocoder
 
 if TYPE_CHECKING:
     from nnsvs_lite.models.base import VocoderModel
@@ -99,8 +100,6 @@ def export_web(
     given = None if runtime is None else runtime_archive(runtime)
     singer = Singer.load(voice, vocoder=vocoder, trust_code=trust_code)
     if vocoder is None and singer.vocoder.name in ("World", "GriffinLim"):
-        from nnsvs_lite.synthesis.vocoder import load_vocoder
-
         warn(f"{singer.vocoder.name} is no network: the page sings with the vocoder hn")
         singer.vocoder = load_vocoder(singer.spec, "hn")
     files, facts = networks_of(singer)
@@ -136,8 +135,8 @@ def networks_of(singer: Singer) -> tuple[dict[str, bytes], dict[str, GraphFacts]
 
     # First of all, since it is refused most easily.
     module = vocoder_graph(copy.deepcopy(singer.vocoder))
-    sizes, frames = singer.vocoder.spec.streams, 40
-    example = {name: np.full((1, frames, sizes[name]), 0.1, np.float32) for name in module.inputs}
+    sizes = singer.vocoder.spec.streams
+    example = {name: np.full((1, 40, sizes[name]), 0.1, np.float32) for name in module.inputs}
     files = {"vocoder": graph_of(module, example).SerializeToString()}
     made = {name: graph_and_facts(getattr(singer, name)) for name in FAMILIES}
     return files | {name: data for name, (data, _) in made.items()}, {
@@ -182,13 +181,14 @@ def _vocoder_far(model: VocoderModel, graph: Graph, streams: dict[str, np.ndarra
     from nnsvs_lite.models.batch import Batch
 
     short = {name: x[:, : round(PROVED / model.spec.frame_shift)] for name, x in streams.items()}
-    told = {name: torch.from_numpy(x) for name, x in short.items()}
-    frames, none = len(next(iter(short.values()))[0]), torch.zeros(1, dtype=torch.long)
+    own = checked(model, {name: x[0] for name, x in short.items()})
+    told = {name: torch.from_numpy(x)[None] for name, x in own.items()}
+    frames, none = len(next(iter(own.values()))), torch.zeros(1, dtype=torch.long)
     batch = Batch(["song"], torch.tensor([frames]), frames, none, none, told)
     with torch.inference_mode():
         wave = model.synthesize(batch).numpy()
-    (own,) = graph(**short).values()
-    return _far(own, wave)
+    (made,) = graph(**short).values()
+    return _far(made, wave)
 
 
 def _far(a: np.ndarray, b: np.ndarray) -> float:

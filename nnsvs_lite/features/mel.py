@@ -78,14 +78,20 @@ def log_mel(x: np.ndarray, config: FeatureConfig, n_frames: int) -> np.ndarray:
     return log(np.maximum(mel, options.log_floor))
 
 
-def converted(mel: np.ndarray, source: MelConfig, target: MelConfig) -> np.ndarray:
-    """Log mel spectra of the analysis ``source`` with the logarithm, its base and floor, of ``target``.
+def conversion(source: MelConfig, target: MelConfig) -> tuple[float, float]:
+    """A factor, and a floor below the product, by which log mel spectra of the analysis ``source`` get the
+    logarithm, its base and floor, of ``target``.
 
     What lay below a higher floor of ``source`` stays there.
     """
     base = {"natural": 1.0, "log10": math.log(10.0)}
-    natural = np.maximum(np.asarray(mel, np.float64) * base[source.log], math.log(target.log_floor))
-    return natural / base[target.log]
+    return base[source.log] / base[target.log], math.log(target.log_floor) / base[target.log]
+
+
+def converted(mel: np.ndarray, source: MelConfig, target: MelConfig) -> np.ndarray:
+    """Log mel spectra after :func:`conversion`."""
+    factor, lowest = conversion(source, target)
+    return np.maximum(np.asarray(mel, np.float64) * factor, lowest)
 
 
 def frame_centres(n_frames: int, config: FeatureConfig) -> np.ndarray:
