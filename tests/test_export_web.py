@@ -24,6 +24,7 @@ from nnsvs_lite import BOXED_VOICE
 from nnsvs_lite.features.f0 import midi_to_hz
 from nnsvs_lite.features.spec import PhoneSet, Spec
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.models.chance import normal
 from nnsvs_lite.models.checkpoint import save_model
 from nnsvs_lite.models.config import Config
 from nnsvs_lite.models.pack import assemble
@@ -162,14 +163,14 @@ def test_a_mel_voice_sings_in_tune_in_the_browser(browser, served, site):
 
 @pytest.mark.slow
 def test_the_page_sings_what_the_voice_sings(browser, served, runtime, tmp_path):
-    """Networks for all, a vocoder of WORLD's streams among them; two languages; phrases, bars, tempi, keys,
-    held notes and breaths: sound, pitch and times of phones as of ``sing``.
+    """Networks for all, a vocoder of WORLD's streams among them, and noise; two languages; phrases, bars,
+    tempi, keys, held notes and breaths: sound, pitch and times of phones as of ``sing``.
     """
     from nnsvs_lite.export.webpage import export_web
 
     languages = (("ja", LYRICS), ("zh", ["ni3", "hao3", "tian1", "men", "yue4"]))
     spec = Spec.read(make_dump(tmp_path / "dump", {"train": 6}, languages=languages))
-    names = {"timelag": "mdn", "duration": "mdn", "acoustic": "sinsy_tiny", "vocoder": "hn_istft_tiny"}
+    names = {"timelag": "mdn", "duration": "mdn", "acoustic": "diffsinger_tiny", "vocoder": "hn_istft_tiny"}
     voice = world_voice(spec, tmp_path / "voice", **names)
     made = export_web(voice, tmp_path / "page", runtime=runtime)
     assert max(made.record["differences_from_torch"].values()) < 1e-3
@@ -184,6 +185,9 @@ def test_the_page_sings_what_the_voice_sings(browser, served, runtime, tmp_path)
     time = {"tempi": [[0, 90], [8, 120]], "bars": [[0, 1, 3, 1], [8, 4, 4, 0]], "keys": [[0, 3], [12, -2]]}
     song = {"lang": "ja", "length": 21, "notes": notes, **time}
     mandarin = {**song, "lang": "zh", "notes": [{**notes[0], "lyric": "ni3"}, {**notes[1], "lyric": "tian1"}]}
+    script = "async ([count, seed]) => [...(await import('./chance.js')).normals(count, seed)]"
+    for count, seed in ((15, 3), (48, 2**33 + 5), (1003, 7)):
+        assert np.allclose(page.evaluate(script, [count, seed]), normal(count, seed), atol=1e-5)
     for one in (song, mandarin):
         ours, theirs = singer.sing(score_of(Song.from_json(one))), sung_by(page, one)
         assert [symbol for symbol, *_ in theirs["phones"] if symbol != "pau"] == [
@@ -196,6 +200,9 @@ def test_the_page_sings_what_the_voice_sings(browser, served, runtime, tmp_path)
         wav = np.array(theirs["wav"])
         assert wav.shape == ours.waveform.shape and np.abs(wav).max() > 1e-3
         assert np.abs(wav - ours.waveform).max() < 1e-3 * np.abs(ours.waveform).max()
+    page.locator("#language").select_option("zh")
+    assert page.locator("#lyrics").input_value().split()[0] == "la"
+    assert np.abs(sing(page)[0]).max() > 1e-3
 
 
 @pytest.mark.slow

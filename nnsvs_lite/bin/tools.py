@@ -236,7 +236,12 @@ def pack(args: Namespace) -> None:
 
 @command(
     "write a voice for another player, or say what OpenUtau would say of a bank",
-    arg("voice", "exp dir of a finished recipe's acoustic model, or a packed voice", nargs="?"),
+    arg(
+        "voice",
+        "exp dir of a finished recipe's acoustic model, or a packed voice; for enunu and web the one in the "
+        "box if not given",
+        nargs="?",
+    ),
     arg("--to", "which player", choices=("openutau", "enunu", "web"), default="openutau"),
     arg("-o --out", "file to write, a .zip; for web a new folder"),
     options.VOCODER,
@@ -263,8 +268,10 @@ def export(args: Namespace) -> int:
             pitch = sung["pitch"]
             print(f"sung: {pitch['notes']} notes, {pitch['median_cents']:+.1f} cents in the median")
         return 1 if wrong else 0
-    if not (args.voice and args.out):
-        raise DataError("a voice and -o NAME.zip are needed, or --check BANK")
+    # The voice in the box cannot be a bank.
+    voice = args.voice or (BOXED_VOICE if args.to != "openutau" else None)
+    if not (voice and args.out):
+        raise DataError("a voice and -o NAME.zip, for web -o FOLDER, are needed, or --check BANK")
     told = {name: getattr(args, name) for name in ("name", "author", "image", "trust_code")}
     if args.runtime and args.to != "web":
         raise DataError("--runtime is for --to web")
@@ -273,8 +280,8 @@ def export(args: Namespace) -> int:
 
         if args.vocoder:
             raise DataError("--vocoder is for --to openutau: the server sings with the voice's own")
-        out = export_enunu(args.voice, args.out, **told)
-        print(f"{out}: for OpenUtau, while 'nnsvs-lite serve --enunu --model {args.voice}' runs")
+        out = export_enunu(voice, args.out, **told)
+        print(f"{out}: for OpenUtau, while 'nnsvs-lite serve --enunu --model {voice}' runs")
         return 0
     if args.to == "web":
         import shlex
@@ -283,12 +290,12 @@ def export(args: Namespace) -> int:
 
         if told.pop("image"):
             raise DataError("--image is for OpenUtau: a page shows none")
-        made = export_web(args.voice, args.out, vocoder=args.vocoder, runtime=args.runtime, **told)
+        made = export_web(voice, args.out, vocoder=args.vocoder, runtime=args.runtime, **told)
         print(f"{made}\nserve it: python -m http.server --bind 127.0.0.1 --directory {shlex.quote(args.out)}")
         return 0
     from nnsvs_lite.export.openutau import export_openutau
 
-    print(export_openutau(args.voice, args.out, vocoder=args.vocoder, **told))
+    print(export_openutau(voice, args.out, vocoder=args.vocoder, **told))
     return 0
 
 

@@ -104,8 +104,8 @@ def export_web(
         singer.vocoder = load_vocoder(singer.spec, "hn")
     files, facts = networks_of(singer)
     record = proved(singer, files, facts)
-    if any(told.draws for told in facts.values()):
-        warn("what the voice draws by chance the page draws by itself: other takes than those of 'sing'")
+    if any(told.habit for told in facts.values()):
+        warn("the page draws the voice's vibrato by itself: another take than that of 'sing'")
     archive = given or runtime_archive()
     credits = credits_of(voice, singer.spec, name, author, None)
     with atomic_dir(out) as folder:

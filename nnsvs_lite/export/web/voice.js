@@ -1,6 +1,6 @@
 // The voice: a song to sound, by its networks, phrase by phrase, as `nnsvs-lite sing` does it.
 
-import { habitWave, normals, uniform } from "./chance.js";
+import { habitWave, normals, seedOf, seedOfName } from "./chance.js";
 import { noteContext, phoneContext } from "./context.js";
 import { notesOf, phrasesOf } from "./score.js";
 import { phoneFrames, whole } from "./timing.js";
@@ -54,12 +54,16 @@ export class Voice {
 
   // What a network asks for that is drawn by chance.
   drawn({ draws, habit }, phrase, singer, take) {
-    const frames = sum(phrase.durations);
-    return Object.fromEntries(draws.map(({ what, size, step }, number) => {
-      const values = what === "habit" ? habitWave(habit, phrase, this.info, singer, take)
-        : normals(uniform(take, phrase.first, number, step), frames * size);
-      return [`draw${number}`, new this.ort.Tensor("float32", values, [1, frames, size])];
-    }));
+    const { durations, notes, first } = phrase, frames = sum(durations);
+    const seeds = notes.map((_, i) => seedOf(take, first + i)), name = `phrase${String(first).padStart(4, "0")}`;
+    let phone = 0;
+    const lengths = notes.map(({ phones }) => sum(durations.slice(phone, phone += phones.length)));
+    const kinds = {
+      habit: () => habitWave(habit, phrase, this.info, singer, seeds),
+      note: (size) => lengths.flatMap((length, i) => [...normals(length * size, seeds[i])]),
+      frame: (size, step) => normals(frames * size, seedOf(seedOfName(take, name), step)),
+    };
+    return Object.fromEntries(draws.map(({ what, size, step }, i) => [`draw${i}`, this.real(kinds[what](size, step), [1, frames, size])]));
   }
 
   // One phrase: its sound, F0, and lengths of phones in frames.
