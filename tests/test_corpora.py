@@ -21,6 +21,7 @@ from nnsvs_lite.corpus.datadir import DataDir, song_of
 from nnsvs_lite.corpus.facts import known_corpora, read_facts, read_split
 from nnsvs_lite.corpus.fetch import check_copy, fetch
 from nnsvs_lite.corpus.prepare import PARTS, provenance
+from nnsvs_lite.io import settings
 from nnsvs_lite.io.errors import DataError
 
 NAMES = known_corpora()
@@ -433,6 +434,19 @@ def test_pages_are_what_the_tool_writes():
     sys.path.remove(str(ROOT / "tools"))
     for path, text in tool.texts().items():
         assert path.read_text(encoding="utf-8") == text, f"{path}: run python tools/corpora.py"
+
+
+def test_facts_without_a_reader_that_is_there_are_refused(tmp_path, monkeypatch):
+    text = (ROOT / "conf" / "corpus" / "ofuton_p.yaml").read_text(encoding="utf-8")
+    path = tmp_path / "corpus" / "mine.yaml"
+    path.parent.mkdir()
+    path.write_text(text.replace("reader: hts\n", ""))
+    with pytest.raises(DataError, match="mine.yaml: reader is missing .hts reads .* unsure says why"):
+        read_facts(path)
+    path.write_text(text.replace("reader: hts", "reader: hst"))
+    monkeypatch.setattr(settings, "CONF", tmp_path)
+    with pytest.raises(DataError, match="mine.yaml: reader 'hst' is no module .*did you mean 'hts'"):
+        find("mine")
 
 
 @pytest.mark.parametrize("name", [*NAMES, *known_corpora("pitch1")])

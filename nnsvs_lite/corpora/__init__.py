@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from nnsvs_lite.corpus.datadir import DataDir
-from nnsvs_lite.corpus.facts import known_corpora, read_facts
+from nnsvs_lite.corpus.facts import Facts, known_corpora, read_facts
 from nnsvs_lite.corpus.gather import Gathering
 from nnsvs_lite.corpus.prepare import finish
 from nnsvs_lite.corpus.segment import Cutting
@@ -20,18 +20,30 @@ from nnsvs_lite.io.errors import DataError, nearest
 from nnsvs_lite.io.leftout import STRICT
 from nnsvs_lite.io.settings import config_names, find_config
 
-_OWN = re.compile(r"^def prepare\(", re.MULTILINE)
-"""Of a module that prepares the one corpus of its name; others read all that name them in their facts."""
-
 
 def corpora() -> list[str]:
     """Names of the corpora that can be prepared: modules here with ``prepare(db_root, out, ...)``, and those
     whose YAML (``conf/corpus``) names a module with ``read(corpus, ...)`` as its reader.
     """
-    # Their text is looked at, so that none is imported for it.
+    return sorted({*_modules_with("prepare"), *known_corpora()})
+
+
+def _modules_with(function: str) -> list[str]:
+    """Names of the modules here that define it; their text is looked at, so that none is imported for it."""
+    defined = re.compile(rf"^def {function}\(", re.MULTILINE)
     files = sorted(Path(__file__).parent.glob("[!_]*.py"))
-    own = {file.stem for file in files if _OWN.search(file.read_text(encoding="utf-8"))}
-    return sorted(own | set(known_corpora()))
+    return [file.stem for file in files if defined.search(file.read_text(encoding="utf-8"))]
+
+
+def reading(facts: Facts, key: str, function: str) -> Callable:
+    """The function of the module that the facts of a corpus name by ``key``. Raises DataError where there is
+    no such module.
+    """
+    name, known = getattr(facts, key), _modules_with(function)
+    if name not in known:
+        what = f"{key} {name!r} is no module of nnsvs_lite/corpora{nearest(name, known)}"
+        raise DataError(f"{what}; there are {', '.join(known)}", find_config("corpus", facts.name))
+    return getattr(importlib.import_module(f"nnsvs_lite.corpora.{name}"), function)
 
 
 def find(name: str) -> tuple[Callable[..., dict[str, DataDir]], set[str]]:
@@ -47,7 +59,7 @@ def find(name: str) -> tuple[Callable[..., dict[str, DataDir]], set[str]]:
         run = importlib.import_module(f"nnsvs_lite.corpora.{name}").prepare
         return run, _keywords(run) | shared
     facts = read_facts(name)
-    read = importlib.import_module(f"nnsvs_lite.corpora.{facts.reader}").read
+    read = reading(facts, "reader", "read")
     own = _keywords(read)
 
     def run(db_root, out, *, bad_songs=None, **options):

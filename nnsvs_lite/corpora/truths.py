@@ -1,9 +1,9 @@
 """The door to corpora whose pitch is known: from their files to a folder of truths."""
 
-import importlib
 import os
 from pathlib import Path
 
+from nnsvs_lite.corpora import reading
 from nnsvs_lite.corpus.check_audio import audio_info
 from nnsvs_lite.corpus.facts import Facts, known_corpora, read_facts
 from nnsvs_lite.corpus.gather import LEAVE_OUT, safe_id
@@ -42,7 +42,7 @@ def prepare_truths(
     if done.is_current():
         return f"{out} is up to date"
     done.clear()
-    read = importlib.import_module(f"nnsvs_lite.corpora.{facts.truth}").read_truth
+    read = reading(facts, "truth", "read_truth")
     songs, faults = find_songs(facts, root)
     refused = [DataError(fault.partition(": ")[2], fault.partition(": ")[0]) for fault in faults]
     wavs: dict[str, Path] = {}

@@ -154,7 +154,11 @@ def read_facts(name: str | Path) -> Facts:
     """
     path = find_config("corpus", name)
     settings = read_settings(path)
-    return settings.build(Facts, {"name": path.stem, **settings.value})
+    facts = settings.build(Facts, {"name": path.stem, **settings.value})
+    if not (facts.recipe or facts.unsure):
+        what = "reader is missing (hts reads whole songs with labels and scores); where there is none, unsure"
+        raise settings.fault(f"{what} says why")
+    return facts
 
 
 def known_corpora(recipe: str = "svs1") -> list[str]:
