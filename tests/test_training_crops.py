@@ -2,6 +2,7 @@
 
 import dataclasses
 from fractions import Fraction
+from functools import partial
 
 import numpy as np
 import pytest
@@ -16,8 +17,8 @@ from nnsvs_lite.features.utterance import analyse
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.batch import Example
 from nnsvs_lite.models.config import TrainingOptions
-from nnsvs_lite.training.crops import Crops, faster, louder, speed_of
-from nnsvs_lite.training.data import DumpDataset
+from nnsvs_lite.training.crops import cropped, faster, louder, speed_of
+from nnsvs_lite.training.data import DumpDataset, Versions
 from nnsvs_lite.training.recordings import Recordings
 
 CONFIG = FeatureConfig.from_dict(
@@ -147,12 +148,17 @@ def test_played_faster_a_recording_is_higher_and_its_features_are_its_own(sung, 
     np.testing.assert_allclose(f0, (150 + 100 * seconds) * float(speed), rtol=0.01)
 
 
+def drawn_in(sung, options: TrainingOptions, epoch: int) -> Example:
+    """The first utterance as one epoch sees it."""
+    return Versions(sung, partial(cropped, options=options), options.seed, epoch)[0]
+
+
 def test_what_is_drawn_depends_on_seed_epoch_and_utterance(sung):
     options = TrainingOptions(crop_frames=30, loudness=12.0, transpose=5)
 
     def draw(**more) -> Example:
         epoch = more.pop("epoch", 1)
-        return Crops(sung, dataclasses.replace(options, **more), epoch)[0]
+        return drawn_in(sung, dataclasses.replace(options, **more), epoch)
 
     first, again = draw(), draw()
     for name, values in first.streams.items():
@@ -168,7 +174,7 @@ def test_what_is_drawn_depends_on_seed_epoch_and_utterance(sung):
 @pytest.mark.parametrize("crop", [0, 290, 1000])
 def test_whole_phrases_too_are_sung_higher_and_lower(crop, sung):
     options = TrainingOptions(crop_frames=crop, transpose=6)
-    drawn = [Crops(sung, options, epoch)[0] for epoch in range(40)]
+    drawn = [drawn_in(sung, options, epoch) for epoch in range(40)]
     # Played faster, a phrase is shorter; played slower, what a batch has room for is taken of it.
     plain = min(crop or sung.frames[0], sung.frames[0])
     shorter = sum(example.frames < plain for example in drawn)

@@ -5,6 +5,7 @@ recording (the pitch-shifted pseudo-data of Sinsy, 2010); Muskits and DiffSinger
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -59,7 +60,8 @@ def changed(example: Example, score: Score, spec: Spec, transpose: int, stretch:
 
 
 def varied(
-    example: Example,
+    data: Sequence[Example],
+    index: int,
     rng: np.random.Generator,
     scores: dict[str, Score],
     spec: Spec,
@@ -69,9 +71,10 @@ def varied(
     """A random version of an utterance; phrases stay within what can be sung.
 
     Args:
-        scores: of its set. transpose: semitones, at most, either way.
+        scores: of the set. transpose: semitones, at most, either way.
         stretch: lengths are multiplied by a factor of at most ``1 + stretch``, at least its inverse.
     """
+    example = data[index]
     score = scores[example.utt]
     pitches = [n.pitch for n in score.notes if not n.is_rest] or [60]
     low, high = max(-transpose, LOWEST - min(pitches)), min(transpose, HIGHEST - max(pitches))

@@ -1,7 +1,6 @@
 """What a vocoder sees in an epoch: pieces of phrases, perhaps louder, softer, higher or lower."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 
@@ -18,38 +17,28 @@ LARGEST = 40
 """Denominator of speeds: the filters that resample grow with it; pitches are within 15 cents of any."""
 
 
-class Crops(Sequence[Example]):
-    """A set as one epoch sees it, drawn from the seed, the epoch and the utterance alone.
+def cropped(data: DumpDataset, index: int, rng: np.random.Generator, options: TrainingOptions) -> Example:
+    """A random piece of an utterance, at a random level and speed.
 
     Args:
         data: with recordings. options: ``crop_frames`` (utterances stay whole where they are shorter, or for
-            0), ``loudness`` and ``transpose``. epoch: of the chance.
+            0), ``loudness`` and ``transpose``.
     """
-
-    def __init__(self, data: DumpDataset, options: TrainingOptions, epoch: int):
-        self._data, self._options, self._epoch = data, options, epoch
-
-    def __len__(self) -> int:
-        return len(self._data)
-
-    def __getitem__(self, index: int) -> Example:
-        options, data = self._options, self._data
-        rng = np.random.default_rng([options.seed, self._epoch, index])
-        total = data.frames[index]
-        speed = speed_of(rng.uniform(-options.transpose, options.transpose) if options.transpose else 0.0)
-        # A faster recording is shorter; a batch has room for no more than the whole.
-        frames = min(options.crop_frames or total, total, max(1, int(total / speed)))
-        if speed != 1:
-            first = int(rng.integers(int(total / speed) - frames + 1))
-            example = faster(data, index, first, frames, speed)
-        elif total > frames:
-            example = data.piece(index, int(rng.integers(total - frames + 1)), frames)
-        else:
-            example = data[index]
-        if options.loudness:
-            decibels = rng.uniform(-options.loudness, options.loudness)
-            example = louder(example, decibels, data.spec.feature_config)
-        return example
+    total = data.frames[index]
+    speed = speed_of(rng.uniform(-options.transpose, options.transpose) if options.transpose else 0.0)
+    # A faster recording is shorter; a batch has room for no more than the whole.
+    frames = min(options.crop_frames or total, total, max(1, int(total / speed)))
+    if speed != 1:
+        first = int(rng.integers(int(total / speed) - frames + 1))
+        example = faster(data, index, first, frames, speed)
+    elif total > frames:
+        example = data.piece(index, int(rng.integers(total - frames + 1)), frames)
+    else:
+        example = data[index]
+    if options.loudness:
+        decibels = rng.uniform(-options.loudness, options.loudness)
+        example = louder(example, decibels, data.spec.feature_config)
+    return example
 
 
 def louder(example: Example, decibels: float, config: FeatureConfig) -> Example:

@@ -60,7 +60,7 @@ class DumpDataset(Sequence[Example]):
         self._streams = list(spec.streams if streams is True else streams or ())
         if unknown := set(self._streams) - set(spec.streams):
             raise DataError(f"the features have no {', '.join(sorted(unknown))}", folder)
-        self.spec, self._score, self._spectra_from = spec, score, spectra_from
+        self.spec, self._score = spec, score
         self.recordings = None if recordings is None else Recordings(recordings, spec.feature_config)
         places = dict.fromkeys(names + self._streams, folder)
         if spectra_from is not None:
@@ -151,6 +151,10 @@ class DumpDataset(Sequence[Example]):
         )
 
 
+Draw = Callable[[Sequence[Example], int, np.random.Generator], Example]
+"""Makes a version of one utterance of a set by chance."""
+
+
 class Versions(Sequence[Example]):
     """A set of which each epoch sees other versions.
 
@@ -158,23 +162,17 @@ class Versions(Sequence[Example]):
     several ranks and loaders with any number of workers draw the same.
 
     Args:
-        data: the set. draw: makes a version of an example by chance. seed, epoch: of the chance.
+        data: the set. draw: makes the versions. seed, epoch: of the chance.
     """
 
-    def __init__(
-        self,
-        data: Sequence[Example],
-        draw: Callable[[Example, np.random.Generator], Example],
-        seed: int,
-        epoch: int,
-    ):
+    def __init__(self, data: Sequence[Example], draw: Draw, seed: int, epoch: int):
         self._data, self._draw, self._key = data, draw, (seed, epoch)
 
     def __len__(self) -> int:
         return len(self._data)
 
     def __getitem__(self, index: int) -> Example:
-        return self._draw(self._data[index], np.random.default_rng([*self._key, index]))
+        return self._draw(self._data, index, np.random.default_rng([*self._key, index]))
 
 
 def read_batch(indices: Sequence[int], data: Sequence[Example], frame_shift: float) -> Batch | DataError:

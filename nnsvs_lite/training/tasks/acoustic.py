@@ -7,8 +7,9 @@ from typing import Any
 from torch import Tensor
 
 from nnsvs_lite.models.base import AcousticModel
-from nnsvs_lite.models.batch import Batch, Example
+from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.training.augment import read_scores, varied
+from nnsvs_lite.training.data import Draw
 from nnsvs_lite.training.tasks.base import Task, Update, compete
 
 
@@ -23,7 +24,7 @@ class AcousticTask(Task):
     only = ("transpose", "stretch")
 
     @cached_property
-    def draw(self) -> Callable[..., Example] | None:
+    def draw(self) -> Draw | None:
         change = {name: getattr(self.options, name) for name in self.only}
         if not any(change.values()):
             return None

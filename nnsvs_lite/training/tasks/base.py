@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -15,7 +14,7 @@ from nnsvs_lite.models.base import Adversarial, SvsModel
 from nnsvs_lite.models.batch import Batch, Example
 from nnsvs_lite.models.checkpoint import load_model
 from nnsvs_lite.models.config import UNHEARD, Config
-from nnsvs_lite.training.data import DumpDataset, Versions, balanced, epoch_batches, pack
+from nnsvs_lite.training.data import Draw, DumpDataset, Versions, balanced, epoch_batches, pack
 from nnsvs_lite.training.transfer import heir, transfer
 
 Update = Callable[..., None]
@@ -76,7 +75,7 @@ class Task:
     left_out: ClassVar[str] = ""
     only: ClassVar[tuple[str, ...]] = ()
     needs: ClassVar[dict[str, Any]] = {}
-    draw: Callable[[Example, np.random.Generator], Example] | None = None
+    draw: Draw | None = None
     updates: int = 0
     _OWNERS: ClassVar[dict[str, str]] = {
         "transpose": "acoustic models and vocoders",

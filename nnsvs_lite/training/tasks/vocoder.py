@@ -1,7 +1,8 @@
 """Vocoders: streams and recordings, whole or in random pieces, and perhaps a discriminator."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,9 @@ from torch import Tensor
 
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.base import VocoderModel
-from nnsvs_lite.models.batch import Batch, Example
-from nnsvs_lite.training.crops import Crops
-from nnsvs_lite.training.data import DumpDataset
+from nnsvs_lite.models.batch import Batch
+from nnsvs_lite.training.crops import cropped
+from nnsvs_lite.training.data import Draw, DumpDataset
 from nnsvs_lite.training.recordings import recorded
 from nnsvs_lite.training.tasks.base import Task, Update, compete
 
@@ -42,10 +43,11 @@ class VocoderTask(Task):
             given["spectra_from"] = Path(self.features_from) / subset
         return DumpDataset(dump, subset, self.spec, score=False, **given)
 
-    def examples(self, epoch: int) -> Sequence[Example]:
+    @property
+    def draw(self) -> Draw | None:
         options = self.options
         drawn = options.crop_frames or options.loudness or options.transpose
-        return Crops(self.train_data, options, epoch) if drawn else self.train_data
+        return partial(cropped, options=options) if drawn else None
 
     def start(self, optimise: Callable[..., None], register: Callable[[str, Any], None]) -> None:
         optimise("generator", self.model)
