@@ -281,6 +281,18 @@ MISTAKES = {
         lambda r: (r / "dsconfig.yaml").write_text("use_lang_id: !!bool maybe"),
         ["dsconfig.yaml: is no YAML"],
     ),
+    "a bracket that is not closed": (
+        lambda r: (r / "dsconfig.yaml").write_text("acoustic: acoustic.onnx\nspeakers: [a"),
+        ["dsconfig.yaml: is no YAML (line 2, column 13: "],
+    ),
+    "phonemes that are a list": (
+        lambda r: (r / "phonemes.json").write_text('["SP", "a"]'),
+        ["phonemes.json: cannot be read (it must be a table of names and their numbers)"],
+    ),
+    "a file of somebody else": (
+        lambda r: [(r.parent / "x.onnx").write_bytes(b"x"), edit(r / "dsconfig.yaml", acoustic="../x.onnx")],
+        ["dsconfig.yaml: names '../x.onnx', which lies outside the bank"],
+    ),
     "damaged network": (
         lambda r: (r / "acoustic.onnx").write_bytes(b"no"),
         ["acoustic.onnx: no ONNX network"],

@@ -120,7 +120,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise DataError(f"cannot be read ({error.strerror})", path) from None
     except (yaml.YAMLError, RecursionError, ValueError, KeyError) as error:
-        raise DataError(f"is no YAML ({str(error).splitlines()[0]})", path) from None
+        mark, said = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+        where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        raise DataError(f"is no YAML ({where}{said or str(error).splitlines()[0]})", path) from None
     if not isinstance(value, dict):
         raise DataError("holds no keys", path)
     return value
@@ -157,12 +159,19 @@ class Part:
         """A file's name for people."""
         return f"{self.name}/{file}" if self.name else file
 
+    def file(self, name: str) -> Path:
+        """A file that it names, perhaps another part's. Raises DataError where that is not in the bank."""
+        root = self.folder.parent if self.name else self.folder
+        if root.resolve() not in (self.folder / name).resolve().parents:
+            raise DataError(f"names {name!r}, which lies outside the bank", self.folder / "dsconfig.yaml")
+        return self.folder / name
+
     def graph(self, key: str) -> Graph:
         """The network that a key names. Raises DataError where it is not named or cannot be loaded."""
         name = self[key]
         if not isinstance(name, str) or not name:
             raise DataError(f"{key} names no network", self.folder / "dsconfig.yaml")
-        path = self.folder / name
+        path = self.file(name)
         if not path.is_file():
             raise DataError(f"is missing, which {key} of {self.place('dsconfig.yaml')} names", path)
         return Graph(path)
@@ -170,7 +179,7 @@ class Part:
     @cached_property
     def tokens(self) -> dict[str, int]:
         """Phonemes and their numbers. Raises DataError where they cannot be read."""
-        return read_numbers(self.folder / str(self["phonemes"]))
+        return read_numbers(self.file(str(self["phonemes"])))
 
     @cached_property
     def dictionary(self) -> tuple[dict[str, str], dict[str, list[str]]]:
@@ -207,9 +216,11 @@ def read_numbers(path: Path) -> dict[str, int]:
     try:
         text = path.read_text(encoding="utf-8-sig")
         if path.suffix == ".json":
-            return {str(name): int(number) for name, number in json.loads(text).items()}
+            if not isinstance(value := json.loads(text), dict):
+                raise ValueError("it must be a table of names and their numbers")
+            return {str(name): int(number) for name, number in value.items()}
         return {line.strip(): i for i, line in enumerate(text.splitlines())}
-    except (ValueError, AttributeError, TypeError, OverflowError, RecursionError, OSError) as error:
+    except (ValueError, TypeError, OverflowError, RecursionError, OSError) as error:
         raise DataError(f"cannot be read ({error})", path) from None
 
 

@@ -141,7 +141,7 @@ def _phonemes(root: Path, part: Part) -> Iterator[Finding]:
     if part["use_lang_id"]:
         named = str(part["languages"] or "languages.json")
         try:
-            read_numbers(part.folder / named)
+            read_numbers(part.file(named))
         except DataError as error:
             yield fault(root, error, "use_lang_id is true: languages cannot be told")
     if not part.name:

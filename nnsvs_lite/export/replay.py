@@ -113,7 +113,7 @@ class Player:
         """Of phonemes named as ``ja/a``."""
         if not part["use_lang_id"]:
             return {}
-        known = read_numbers(part.folder / str(part["languages"] or "languages.json"))
+        known = read_numbers(part.file(str(part["languages"] or "languages.json")))
         return {
             "languages": np.array([[known.get(p.partition("/")[0], 0) if "/" in p else 0 for p in phones]])
         }
