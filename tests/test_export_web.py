@@ -145,7 +145,7 @@ def test_a_mel_voice_sings_in_tune_in_the_browser(browser, served, site):
     page.locator("#sing").click()
     page.wait_for_selector("#message.error:not([hidden])")
     assert "cannot sing the lyric “%”" in page.locator("#message").inner_text()
-    page.locator("#lyrics").fill("ほ し kaっ カ ー しゃ")
+    page.locator("#lyrics").fill("ほ [sh i] kaっ カ ー しゃ")
     wav, rate = sing(page)
     assert rate == 24000 and 1e-3 < np.abs(wav).max() <= 1
     spans = [(n["at"] * 0.6, (n["at"] + n["beats"]) * 0.6) for n in notes]

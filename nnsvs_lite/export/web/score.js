@@ -11,8 +11,8 @@ const rounded = (value, places) => Math.round(value * 10 ** places) / 10 ** plac
 const isRest = (note) => !note.pitch;
 const holds = (note) => !isRest(note) && HOLD.test(note.lyric.trim());
 
-// A lyric as phones: those that it says itself, か[k a], or its longest parts that the voice knows. In a language
-// with tones a number behind it is its tone.
+// A lyric as phones: those that it says itself, か[k a], or its longest parts that the voice knows, phones and blanks
+// among them. In a language with tones a number behind it is its tone.
 export function phonesOf(lyric, language) {
   const { words, tones } = language, known = (text) => Object.hasOwn(words, text);
   const [given, hint] = parted(lyric.trim().normalize("NFC"), language.code);
@@ -21,6 +21,10 @@ export function phonesOf(lyric, language) {
   const tone = digit ? Number(digit) || 5 : 0, phones = [];
   for (let at = 0; at < text.length;) {
     let size = text.length - at;
+    if (text[at] === " ") {
+      at += 1;
+      continue;
+    }
     while (size && !known(text.slice(at, at + size))) size -= 1;
     if (!size && known(text.toLowerCase())) return { phones: words[text.toLowerCase()], tone };
     if (!size) throw new Error(`This voice cannot sing the lyric “${lyric}”.`);
