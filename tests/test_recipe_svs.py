@@ -136,6 +136,17 @@ def test_all_stages_in_order(recipe: Recipe) -> None:
     assert f"{recipe.folder}/exp/acoustic_resf0_conv_world_48k/decode_ridge_ridge/eval/songs" in done.stdout
 
 
+def test_a_corpus_by_its_name_is_fetched_and_prepared_by_the_toolkit(recipe: Recipe) -> None:
+    shutil.rmtree(recipe.folder / "local")
+    done = recipe.run("--stop-stage", "0")
+    assert done.returncode == 1 and "neither --corpus nor local/data.sh in" in done.stderr
+    recipe.run("--stop-stage", "0", "--corpus", "toy", "--local-data-opts", "--split mine")
+    assert recipe.calls[:2] == [
+        "corpus toy --db-root corpus",
+        "prepare toy --db-root corpus --out data --split mine",
+    ]
+
+
 def test_a_stage_calls_only_its_own_programs(recipe: Recipe) -> None:
     recipe.run("--stage", "0", "--stop-stage", "2")
     for stage, family in ((3, "timelag"), (4, "duration")):
@@ -309,7 +320,8 @@ def test_recipes_are_small_and_share_their_scripts(folder: Path) -> None:
     for name in ("utils", "conf"):
         assert (folder / name).resolve() == ROOT / name
     assert len((folder / "run.sh").read_text().splitlines()) <= 60
-    assert os.access(folder / "local" / "data.sh", os.X_OK)
+    own = os.access(folder / "local" / "data.sh", os.X_OK)
+    assert own or f"--corpus {folder.parent.name} " in (folder / "run.sh").read_text()
     for script in (folder / "local").glob("*.sh"):
         assert len(script.read_text().splitlines()) <= 150
     assert (folder / "README.md").is_file()

@@ -17,7 +17,6 @@ USE = {"yes": "commercial use allowed", "no": "**non-commercial**", "ask": "comm
 LINKS = {name: f"../../TEMPLATE/svs1/{name}" for name in ("path.sh", "cmd.sh")}
 LINKS |= {"utils": "../../../utils", "conf": "../../../conf"}
 STAGES = {"svs1": "svs.sh", "pitch1": "pitch.sh"}
-KINDS = {"svs1": "to sing", "pitch1": "to score trackers of pitch"}
 
 
 def languages(facts: Facts) -> str:
@@ -191,35 +190,25 @@ def without(facts: Facts) -> str:
 
 def scaffold(facts: Facts, folder: Path) -> None:
     """The scripts of a recipe that has none."""
-    (folder / "local").mkdir(parents=True)
+    folder.mkdir(parents=True)
     stages = STAGES[facts.recipe]
     for name, target in (LINKS | {stages: f"../../TEMPLATE/{facts.recipe}/{stages}"}).items():
         (folder / name).symlink_to(target)
     if facts.recipe == "svs1":
-        title, more = (
-            f"{facts.title}, split {splits(facts)['default']}",
-            f"--features-config {facts.features} ",
-        )
-        prepare, made = "prepare", "data dirs"
+        title = f"{facts.title}, split {splits(facts)['default']}"
+        more = f"--features-config {facts.features} "
     else:
         title, more = f"F0 trackers on {facts.title}", ""
-        prepare, made = "pitch prepare", "tables of recordings, F0 and notes"
-    head = "#!/usr/bin/env bash\n"
-    scripts = {
-        "run.sh": f"{head}# {facts.title}: {facts.singers}, {languages(facts)}; {KINDS[facts.recipe]}.\n"
+    script = folder / "run.sh"
+    script.write_text(
+        f"#!/usr/bin/env bash\n# {facts.title}.\n"
         "#   ./run.sh --db-root FOLDER      with a copy of the corpus (README.md says how to get it)\n"
         'set -euo pipefail\ncd "$(dirname "${BASH_SOURCE[0]}")"\n\n'
-        f'exec ./{stages} --db-root downloads/{facts.name} --title "{title}" \\\n'
+        f'exec ./{stages} --corpus {facts.name} --db-root downloads/{facts.name} --title "{title}" \\\n'
         f'    {more}-- "$@"\n',
-        "local/data.sh": f"{head}# Stage 0: {facts.title} as {made}. Options: nnsvs-lite {prepare} --help\n"
-        f'set -euo pipefail\n\nexec nnsvs-lite {prepare} {facts.name} "$@"\n',
-        "local/download.sh": f"{head}# Stage -1: checks the copy of {facts.title} in the folder $1,\n"
-        "# or says where to get it.\n"
-        f'set -euo pipefail\n\nexec nnsvs-lite corpus {facts.name} --db-root "$1"\n',
-    }
-    for name, text in scripts.items():
-        (folder / name).write_text(text, encoding="utf-8")
-        (folder / name).chmod(0o755)
+        encoding="utf-8",
+    )
+    script.chmod(0o755)
 
 
 def texts() -> dict[Path, str]:

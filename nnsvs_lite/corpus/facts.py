@@ -1,7 +1,7 @@
 """What is known of a public corpus: ``conf/corpus/<name>.yaml`` and its splits, ``conf/split/<name>.yaml``.
 
 Licence, where to get it, the tree of its files, its units and its known faults are data, which readers,
-documentation and ``local/download.sh`` share.
+documentation and ``nnsvs-lite corpus`` share.
 """
 
 from __future__ import annotations

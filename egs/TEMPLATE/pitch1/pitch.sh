@@ -7,8 +7,9 @@ stage=-1  # first stage to run: -1 download, 0 data, 1 F0 and notes of every tra
 stop_stage=2  # last stage to run
 nj=2  # parallel jobs
 cmd=utils/run.sh  # who runs the jobs; utils/slurm.sh on a cluster
+corpus=  # name of the corpus
 db_root=downloads  # folder that holds the corpus
-local_data_opts=  # more options for local/data.sh, such as '--bad-songs leave-out'
+local_data_opts=  # more options for nnsvs-lite pitch prepare, such as '--bad-songs leave-out'
 trackers="harvest dio swift-f0 praat"  # trackers; those that are not installed are skipped
 floor=60  # lowest F0 that is searched, Hz
 ceil=1200  # highest F0 that is searched, Hz
@@ -34,13 +35,13 @@ done
 
 if is_due -1; then
     announce -1 "download"
-    one download local/download.sh "${db_root}"
+    one download nnsvs-lite corpus "${corpus}" --db-root "${db_root}"
 fi
 
 if is_due 0; then
     announce 0 "data preparation"
     # shellcheck disable=SC2086
-    one data local/data.sh --db-root "${db_root}" --out "${datadir}" ${local_data_opts}
+    one data nnsvs-lite pitch prepare "${corpus}" --db-root "${db_root}" --out "${datadir}" ${local_data_opts}
 fi
 
 if is_due 1; then

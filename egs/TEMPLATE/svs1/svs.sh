@@ -12,8 +12,9 @@ ngpu=0  # GPUs of each machine for training, of which inference takes one; 0 com
 num_nodes=1  # machines for training
 threads=1  # CPU threads of training and inference; more pay off with large models on a machine of your own
 seed=0  # seed of training and of inference; the corpus stays as it is
+corpus=  # name of the corpus (nnsvs-lite corpus lists them), where local/ does not fetch and prepare it
 db_root=downloads  # folder that holds the corpus
-local_data_opts=  # more options for local/data.sh
+local_data_opts=  # more options for nnsvs-lite prepare, or local/data.sh
 train_set=train  # name of the training set in data/; train_X keeps its features and models apart, as ..._X
 dev_set=dev  # name of the development set
 eval_set="eval"  # name of the evaluation set
@@ -174,6 +175,8 @@ if is_due -1; then
     announce -1 "download"
     if [ -x local/download.sh ]; then
         one download local/download.sh "${db_root}"
+    elif [ -n "${corpus}" ]; then
+        one download nnsvs-lite corpus "${corpus}" --db-root "${db_root}"
     else
         echo "This corpus needs no download."
     fi
@@ -181,9 +184,11 @@ fi
 
 if is_due 0; then
     announce 0 "data preparation"
-    [ -x local/data.sh ] || fail "local/data.sh is missing in $(pwd)"
+    prepare=(nnsvs-lite prepare "${corpus}")
+    [ ! -x local/data.sh ] || prepare=(local/data.sh)
+    [ -n "${corpus}" ] || [ -x local/data.sh ] || fail "neither --corpus nor local/data.sh in $(pwd) says what to prepare"
     # shellcheck disable=SC2086
-    one data local/data.sh --db-root "${db_root}" --out "${datadir}" ${local_data_opts}
+    one data "${prepare[@]}" --db-root "${db_root}" --out "${datadir}" ${local_data_opts}
     find_songs
     one validate nnsvs-lite validate "${songs[@]}" --sound warn --nj "${nj}"
 fi

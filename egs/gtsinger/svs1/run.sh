@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# GTSinger: 20 singers, six techniques, Mandarin, English.
+# GTSinger.
 #   ./run.sh --db-root FOLDER      with a copy of the corpus (README.md says how to get it)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
-exec ./svs.sh --db-root downloads/gtsinger --title "GTSinger, split espnet" \
+exec ./svs.sh --corpus gtsinger --db-root downloads/gtsinger --title "GTSinger, split espnet" \
     --features-config world_48k -- "$@"

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Tohoku Itako singing database: one woman, Japanese.
+# Tohoku Itako singing database.
 #   ./run.sh --db-root FOLDER      with a copy of the corpus (README.md says how to get it)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
-exec ./svs.sh --db-root downloads/itako --title "Tohoku Itako singing database, split espnet" \
+exec ./svs.sh --corpus itako --db-root downloads/itako --title "Tohoku Itako singing database, split espnet" \
     --features-config world_48k -- "$@"

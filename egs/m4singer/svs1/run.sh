@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# M4Singer: 20 singers (soprano, alto, tenor, bass), Mandarin.
+# M4Singer.
 #   ./run.sh --db-root FOLDER      with a copy of the corpus (README.md says how to get it)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
-exec ./svs.sh --db-root downloads/m4singer --title "M4Singer, split authors" \
+exec ./svs.sh --corpus m4singer --db-root downloads/m4singer --title "M4Singer, split authors" \
     --features-config world_24k -- "$@"

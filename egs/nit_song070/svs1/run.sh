@@ -5,4 +5,4 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
-exec ./svs.sh --db-root downloads/nit_song070 --title "NIT-SONG070-F001" --features-config world_48k -- "$@"
+exec ./svs.sh --corpus nit_song070 --db-root downloads/nit_song070 --title "NIT-SONG070-F001" --features-config world_48k -- "$@"

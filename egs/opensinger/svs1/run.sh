@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# OpenSinger: 76 ids, men and women, Mandarin.
+# OpenSinger.
 #   ./run.sh --db-root FOLDER      with a copy of the corpus (README.md says how to get it)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
-exec ./svs.sh --db-root downloads/opensinger --title "OpenSinger, split singers" \
+exec ./svs.sh --corpus opensinger --db-root downloads/opensinger --title "OpenSinger, split singers" \
     --features-config world_24k -- "$@"

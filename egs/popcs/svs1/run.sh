@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# PopCS: one woman, Mandarin.
+# PopCS.
 #   ./run.sh --db-root FOLDER      with a copy of the corpus (README.md says how to get it)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
-exec ./svs.sh --db-root downloads/popcs --title "PopCS, split diffsinger" \
+exec ./svs.sh --corpus popcs --db-root downloads/popcs --title "PopCS, split diffsinger" \
     --features-config world_24k -- "$@"

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# vocadito: 29 singers, several; to score trackers of pitch.
+# vocadito.
 #   ./run.sh --db-root FOLDER      with a copy of the corpus (README.md says how to get it)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
-exec ./pitch.sh --db-root downloads/vocadito --title "F0 trackers on vocadito" \
+exec ./pitch.sh --corpus vocadito --db-root downloads/vocadito --title "F0 trackers on vocadito" \
     -- "$@"
