@@ -50,7 +50,11 @@ def write_onnx(module: nn.Module, path: Path, **sizes: int) -> None:
 
 
 def graph_of(
-    module: nn.Module, example: dict[str, np.ndarray], all_inputs: bool = False, fold: bool = True
+    module: nn.Module,
+    example: dict[str, np.ndarray],
+    all_inputs: bool = False,
+    fold: bool = True,
+    opset: int = OPSET,
 ) -> Any:
     """The ONNX model of a module that says its ``inputs`` and ``outputs``, traced with an example; with
     ``all_inputs`` also those that nothing is computed from. Without ``fold`` weights stay as they are.
@@ -73,7 +77,7 @@ def graph_of(
             input_names=list(example),
             output_names=list(module.outputs),
             dynamic_axes=lengths | {name: {1: f"{name}_L"} for name in module.outputs},
-            opset_version=OPSET,
+            opset_version=opset,
             dynamo=False,
             do_constant_folding=fold,
         )

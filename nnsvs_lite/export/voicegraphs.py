@@ -5,58 +5,40 @@ What is drawn by chance comes in: graphs draw nothing. Each is compared with its
 
 from __future__ import annotations
 
-import hashlib
-import io
 import json
-import tempfile
-import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, replace
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from nnsvs_lite.export.onnxfile import graph_of
+from nnsvs_lite.export.sharing import check_alike, share, simpler
+from nnsvs_lite.export.wavegraphs import vocoder_graphs
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.io.graph import package
-from nnsvs_lite.models.base import SvsModel
+from nnsvs_lite.io.graph import Graph, package
+from nnsvs_lite.models.base import AcousticModel, SvsModel
 from nnsvs_lite.models.batch import Batch, ScoreBatch
 from nnsvs_lite.models.example import Example
+from nnsvs_lite.models.graphfacts import Draw, GraphFacts, GriffinLimFacts, HabitFacts, VoiceFacts
 from nnsvs_lite.models.layers.noise import drawn_by
 from nnsvs_lite.models.layers.vibrato_habit import VibratoHabit
-from nnsvs_lite.models.onnxvoice import (
-    FACTS,
-    PROGRAMS,
-    SPEC,
-    Draw,
-    GraphFacts,
-    HabitFacts,
-    OnnxModel,
-    Stored,
-    VoiceFacts,
-    inputs_of,
-    loaded,
-)
+from nnsvs_lite.models.neural import NeuralAcoustic
+from nnsvs_lite.models.onnxvoice import FACTS, PROGRAMS, REPITCH, SPEC, OnnxModel, inputs_of, loaded
 from nnsvs_lite.models.pack import GRAPHS
 from nnsvs_lite.score.types import Note, Score
 from nnsvs_lite.synthesis.phrases import example_of
-from nnsvs_lite.synthesis.vocoder import choose_vocoder
+from nnsvs_lite.synthesis.vocoder import checked, choose_vocoder
 
-ALIKE = 1e-3
-"""How far a graph's numbers may be from its model's; of those above 1, as a part of them."""
 SHAPES = {"note_context": "1NC", "phone_context": "1PC", "note_index": "1P", "note_frames": "1N2"}
 SHAPES |= {"note_seed": "1N", "singer": "1", "language": "1"}
 TIMED = {"duration": "1P", "phone": "1T", "temperature": ""}
 TUNES = ((2, 0.1), (5, 0.2), (9, 0.5))
 """Notes, and seconds of the shortest one, of what graphs are traced with, and compared in."""
 HEAT = 0.7
-TYPES = {1: "float32", 10: "float16", 7: "int64"}
-"""Of weights, by ONNX' numbers."""
-SMALLEST = 4096
-"""Bytes of weights that are worth sharing with a checkpoint."""
 
 
 class Told(nn.Module):
@@ -121,80 +103,98 @@ def graph_files(models: Mapping[str, SvsModel], checkpoints: Mapping[str, bytes]
     Raises DataError for a model that cannot be a graph, or whose graph gives other numbers.
     """
     package("onnx")
-    spec, files, facts = models["acoustic"].spec, {}, {}
-    vocoder = choose_vocoder(spec, models.get("vocoder") or models["acoustic"].own_vocoder()).name
-    if vocoder not in PROGRAMS:
-        raise DataError(f"the vocoder {vocoder} cannot be sung with by onnxruntime")
+    acoustic = models["acoustic"]
+    spec, files, facts = acoustic.spec, {}, {}
     for family in ("timelag", "duration", "acoustic"):
-        made, facts[family] = graph_and_facts(models[family], checkpoints[family])
-        files[f"{GRAPHS}{family}.onnx"] = made
+        files[family], facts[family] = graph_and_facts(models[family], checkpoints[family])
+    tunes = [_sung(acoustic, tune(spec, *size)) for size in TUNES]
+    with _named(acoustic):
+        if isinstance(acoustic, NeuralAcoustic) and "mel" in spec.streams:
+            files[REPITCH], facts[REPITCH] = _repitched(acoustic, tunes), GraphFacts()
+    owner = "vocoder" if "vocoder" in models else "acoustic"
+    vocoder, wave = choose_vocoder(spec, models.get("vocoder") or acoustic.own_vocoder()), None
+    if vocoder.name not in PROGRAMS:
+        sung = [Example("tune", streams=checked(vocoder, example.streams)) for example in tunes]
+        with _named(vocoder):
+            more, told, wave = vocoder_graphs(vocoder, checkpoints[owner], owner, sung)
+        files, facts = files | more, facts | told
+    griffin_lim = GriffinLimFacts(**vocoder.options) if vocoder.name == "GriffinLim" else None
+    voice = VoiceFacts(facts, vocoder.name, griffin_lim, wave)
+    files = {f"{GRAPHS}{name}.onnx": data for name, data in files.items()}
     files[SPEC] = json.dumps(spec.to_dict(), ensure_ascii=False).encode()
-    files[FACTS] = json.dumps(asdict(VoiceFacts(facts, vocoder)), ensure_ascii=False).encode()
+    files[FACTS] = json.dumps(asdict(voice), ensure_ascii=False).encode()
     return files
 
 
+@contextmanager
+def _named(model: SvsModel) -> Iterator[None]:
+    """Whatever goes wrong within is a DataError that says of which model."""
+    try:
+        yield
+    except Exception as error:  # the exporter raises anything
+        kind, reason = type(model).__name__, (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise DataError(f"{kind} cannot be sung with by onnxruntime: {reason[:200]}") from None
+
+
+def _sung(model: AcousticModel, example: Example) -> Example:
+    """With the streams that a model sings."""
+    streams = {name: value[0] for name, value in model.compute([example]).items()}
+    return replace(example, streams={name: streams[name] for name in model.spec.streams})
+
+
+class Repitched(nn.Module):
+    """What another pitch makes of spectra."""
+
+    inputs = {"lf0": "1TD", "vuv": "1TD", "mel": "1TD", "before": "1TD"}
+    outputs = ("sung",)
+
+    def __init__(self, model: NeuralAcoustic):
+        super().__init__()
+        self.steps = model.space.floor.steps
+
+    def forward(self, lf0: Tensor, vuv: Tensor, mel: Tensor, before: Tensor) -> Tensor:
+        return self.steps.sung({"lf0": lf0, "vuv": (vuv > 0.5).float(), "mel": mel}, before)["mel"]
+
+
+def _repitched(model: NeuralAcoustic, examples: Sequence[Example]) -> bytes:
+    """The graph of :meth:`NeuralAcoustic.repitched`, which was compared with it."""
+    data = None
+    for example in examples:
+        told = example.streams | {"before": example.streams["lf0"] - 0.1}
+        told = {name: told[name][None] for name in Repitched.inputs}
+        data = data or graph_of(Repitched(model), told).SerializeToString()
+        made = Graph(REPITCH, data)(**told)["sung"][0]
+        check_alike("mel", model.repitched(example.streams, told["before"][0])["mel"], made)
+    return data
+
+
 def graph_and_facts(model: SvsModel, checkpoint: bytes = b"") -> tuple[bytes, GraphFacts]:
-    """A model's graph that was compared with it, and its facts; without weights that a checkpoint holds."""
-    name, timed, spec = type(model).__name__, model.family == "acoustic", model.spec
+    """A model's graph that was compared with it, and its facts; without weights that a checkpoint holds.
+
+    Raises DataError as :func:`graph_files`.
+    """
+    with _named(model):
+        return _compared(model, checkpoint)
+
+
+def _compared(model: SvsModel, checkpoint: bytes) -> tuple[bytes, GraphFacts]:
+    timed, spec = model.family == "acoustic", model.spec
     short, *others = (tune(spec, *size) if timed else tune(spec, *size).timed(None) for size in TUNES)
     others[-1] = replace(others[-1], singer=max(len(spec.speakers) - 1, 0))
     draws: list[Draw] = []
-    try:
-        with drawn_by(lambda *what: draws.append(Draw(*what))):
-            outputs = [*model.compute([short])]
-        habit = next((part.learnt for part in model.modules() if isinstance(part, VibratoHabit)), None)
-        told = habit and HabitFacts(*(x.tolist() for x in habit))
-        facts = GraphFacts(tuple(draws), getattr(model, "curves", ()), told)
-        module = Told(model, facts, outputs)
-        inputs = inputs_of(short, facts, spec)
-        graph = graph_of(module, {name: inputs[name] for name in module.inputs}, fold=False)
-        weights = _share(graph, checkpoint) if checkpoint else {}
-        facts, made = replace(facts, weights=weights), _simpler(graph, weights)
-        run = OnnxModel(loaded(name, made, facts, checkpoint), facts, spec)
-        for seed, example in enumerate(others):
-            sung = run.compute([example], seed, HEAT)
-            for which, value in model.compute([example], seed, HEAT).items():
-                away = (np.abs(value - sung[which]) / np.maximum(1.0, np.abs(value))).max()
-                if not away <= ALIKE:
-                    raise ValueError(f"its {which} would be {away:.2g} off")
-    except Exception as error:  # the exporter raises anything
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise DataError(f"{name} cannot be sung with by onnxruntime: {reason[:200]}") from None
+    with drawn_by(lambda *what: draws.append(Draw(*what))):
+        outputs = [*model.compute([short])]
+    habit = next((part.learnt for part in model.modules() if isinstance(part, VibratoHabit)), None)
+    told = habit and HabitFacts(*(x.tolist() for x in habit))
+    facts = GraphFacts(tuple(draws), getattr(model, "curves", ()), told)
+    module = Told(model, facts, outputs)
+    inputs = inputs_of(short, facts, spec)
+    graph = graph_of(module, {name: inputs[name] for name in module.inputs}, fold=False)
+    weights = share(graph, checkpoint)
+    facts, made = replace(facts, weights=weights), simpler(graph, weights)
+    run = OnnxModel(loaded(model.family, made, facts, checkpoint), facts, spec)
+    for seed, example in enumerate(others):
+        sung = run.compute([example], seed, HEAT)
+        for which, value in model.compute([example], seed, HEAT).items():
+            check_alike(which, value, sung[which])
     return made, facts
-
-
-def _share(graph: Any, checkpoint: bytes) -> dict[str, Stored]:
-    """Takes weights out of a graph that its model's checkpoint holds byte by byte; where they are there."""
-    shared = {}
-    with zipfile.ZipFile(io.BytesIO(checkpoint)) as archive:
-        entries = {hashlib.sha256(archive.read(n)).digest(): n for n in archive.namelist()}
-    for weight in list(graph.graph.initializer):
-        kind = TYPES.get(weight.data_type)
-        entry = entries.get(hashlib.sha256(weight.raw_data).digest())
-        if kind and entry and len(weight.raw_data) >= SMALLEST:
-            shared[weight.name] = Stored(entry, kind, tuple(weight.dims))
-            graph.graph.initializer.remove(weight)
-    return shared
-
-
-def _simpler(graph: Any, shared: Mapping[str, Stored]) -> bytes:
-    """The graph with all computed that hangs on no input: it loads in a third of the time. Weights that lie
-    elsewhere are inputs meanwhile, so that they stay as they are.
-    """
-    onnx, ort = package("onnx"), package("onnxruntime")
-    numbers = {kind: number for number, kind in TYPES.items()}
-    for name, at in shared.items():
-        graph.graph.input.append(onnx.helper.make_tensor_value_info(name, numbers[at.kind], at.shape))
-    with tempfile.TemporaryDirectory() as folder:
-        options, path = ort.SessionOptions(), f"{folder}/graph.onnx"
-        options.log_severity_level, options.optimized_model_filepath = 4, path
-        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
-        ort.InferenceSession(graph.SerializeToString(), options, providers=["CPUExecutionProvider"])
-        graph = onnx.load(path)
-    for value in list(graph.graph.input):
-        if at := shared.get(value.name):
-            graph.graph.input.remove(value)
-            place = {"data_type": numbers[at.kind], "dims": at.shape}
-            weight = graph.graph.initializer.add(name=value.name, data_location=1, **place)
-            weight.external_data.add(key="location", value="checkpoint")
-    return graph.SerializeToString()

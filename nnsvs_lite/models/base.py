@@ -16,10 +16,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nnsvs_lite.features.config import FeatureConfig, told_differences
+from nnsvs_lite.features.config import FeatureConfig
 from nnsvs_lite.features.spec import PHONE_COLUMNS, Spec
-from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.batch import Batch, Example, collate, length_mask
+from nnsvs_lite.models.voice import check_streams
 
 ON_CPU, ON_GPU = 5.0, 60.0
 """Seconds of singing that a vocoder makes at once: memory grows with them, and not with the song."""
@@ -263,13 +263,7 @@ class VocoderModel(Adversarial, SvsModel):
             yield piece.double().cpu().numpy()
 
     def check_fits(self, spec: Spec, path: str | os.PathLike) -> None:
-        missing = [name for name in self.inputs if name not in spec.streams]
-        if missing:
-            raise DataError(f"the vocoder needs {', '.join(missing)}, which these features lack", path)
-        told = told_differences(self.spec.feature_config, spec.feature_config, self.inputs)
-        if told:
-            what = f"the vocoder was trained on features of {'; '.join(told)}"
-            raise DataError(f"{what}: it cannot sing these; train one on them", path)
+        check_streams(self.inputs, self.spec.feature_config, spec, path)
 
     def infer(self, batch: Batch) -> dict[str, Tensor]:
         """``wav`` (B, S)."""

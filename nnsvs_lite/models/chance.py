@@ -5,11 +5,15 @@
 
 from __future__ import annotations
 
+import functools
 import math
 
 import numpy as np
 
 from nnsvs_lite.models.example import Example, note_seeds, utterance_seed
+
+BLOCK = 4096
+"""Rows of running noise that are drawn at once."""
 
 
 def normal(count: int, seed: int) -> np.ndarray:
@@ -61,3 +65,22 @@ def note_noise(example: Example, dim: int) -> np.ndarray:
     lengths = np.bincount(score.note_index, score.duration, len(score.note_context)).astype(int)
     parts = [normal(n * dim, int(own)).reshape(-1, dim) for n, own in zip(lengths, score.note_seed)]
     return np.concatenate(parts)
+
+
+def running_noise(first: int, rows: int, dim: int, seed: int) -> np.ndarray:
+    """(rows, dim); see :func:`nnsvs_lite.models.layers.noise.running_noise`."""
+    blocks = range(first // BLOCK, -(-(first + rows) // BLOCK))
+    drawn = np.concatenate([_block(dim, seed, number) for number in blocks])
+    return drawn[first - blocks.start * BLOCK :][:rows]
+
+
+@functools.lru_cache(32)
+def _block(dim: int, seed: int, number: int) -> np.ndarray:
+    """Rows that are drawn at once; phrases of a song hear the same."""
+    return normal(BLOCK * dim, int(note_seeds(seed, 1, number)[0])).reshape(BLOCK, dim)
+
+
+def uniform(dim: int, seed: int) -> np.ndarray:
+    """(1, dim) from 0 to 1: ``torch.rand(dim)`` of a generator on the CPU that begins with ``seed``."""
+    words = np.random.RandomState(seed & 0xFFFFFFFF).randint(0, 1 << 32, dim, np.uint32)
+    return ((words & np.uint32((1 << 24) - 1)).astype(np.float32) * np.float32(2.0**-24))[None]

@@ -7,85 +7,35 @@ import json
 import os
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import numpy as np
 
 from nnsvs_lite.features.spec import Spec
+from nnsvs_lite.io.atomic import check_stored
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.graph import Graph
-from nnsvs_lite.io.settings import Settings, Within
+from nnsvs_lite.io.settings import Settings
 from nnsvs_lite.models.chance import frame_noise, note_noise
 from nnsvs_lite.models.example import Example, note_seeds, utterance_seed
-from nnsvs_lite.models.habit import Habit
+from nnsvs_lite.models.graphfacts import GraphFacts, VoiceFacts
+from nnsvs_lite.models.onnxvocoder import OnnxVocoder
 from nnsvs_lite.models.pack import GRAPHS, Pack
-from nnsvs_lite.models.voice import Program, WorldProgram
+from nnsvs_lite.models.voice import GriffinLimProgram, Program, Vocoder, WorldProgram
 
-PROGRAMS: dict[str, type[Program]] = {"World": WorldProgram}
+PROGRAMS: dict[str, type[Program]] = {"World": WorldProgram, "GriffinLim": GriffinLimProgram}
 """Vocoders that need no graph."""
+NAMES = {"world": "World", "griffin_lim": "GriffinLim"}
+"""By which they are asked for."""
 GIVEN = {"timelag": ("time_lag",), "duration": ("mean",)}
 """Outputs that timing models have at least."""
 FACTS, SPEC = f"{GRAPHS}graphs.json", f"{GRAPHS}spec.json"
 """In a packed voice: :class:`VoiceFacts`, and the specification. Beside them lies ``FAMILY.onnx``."""
+REPITCH, RUNNING = "repitch", "running"
+"""Graphs beside those of families: for :meth:`OnnxModel.repitched`, and of what runs on in a vocoder."""
 HOW = "'nnsvs-lite pack --onnx' makes one with graphs; torch (nnsvs_lite[recipes]) needs none"
-
-
-@dataclass(frozen=True)
-class Draw:
-    """What an input is that is drawn by chance: ``frame``, ``note`` or ``habit``, its size and its step."""
-
-    what: Literal["frame", "note", "habit"]
-    size: Annotated[int, Within(1, 1 << 16)]
-    step: Annotated[int, Within(-1, 1 << 16)] = 0
-
-
-@dataclass(frozen=True)
-class Stored:
-    """Where in the model's checkpoint a graph's weights lie: entry of the archive, type and shape."""
-
-    entry: str
-    kind: Literal["float32", "float16", "int64"]
-    shape: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class HabitFacts:
-    """:class:`~nnsvs_lite.models.habit.Habit` in numbers."""
-
-    presence: tuple[tuple[float, ...], ...]
-    habit: tuple[tuple[tuple[float, ...], ...], ...]
-    spread: tuple[tuple[tuple[float, ...], ...], ...]
-
-    @cached_property
-    def arrays(self) -> Habit:
-        """To be drawn from."""
-        return Habit(*(np.array(value) for value in (self.presence, self.habit, self.spread)))
-
-
-@dataclass(frozen=True)
-class GraphFacts:
-    """What is not in a graph and must be known to run it.
-
-    Attributes:
-        draws: what is drawn by chance for its inputs ``draw0`` and so on. curves: those that it may be told.
-        habit: what vibrato is drawn from. weights: of the graph, by name, that its checkpoint holds.
-    """
-
-    draws: tuple[Draw, ...] = ()
-    curves: tuple[str, ...] = ()
-    habit: HabitFacts | None = None
-    weights: dict[str, Stored] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class VoiceFacts:
-    """Of a voice's graphs by family; ``vocoder``: one of :data:`PROGRAMS`."""
-
-    models: dict[str, GraphFacts]
-    vocoder: str
 
 
 def inputs_of(
@@ -127,8 +77,8 @@ def inputs_of(
 class OnnxModel:
     """A time-lag, duration or acoustic model, computed by its graph, an utterance at a time."""
 
-    def __init__(self, graph: Graph, facts: GraphFacts, spec: Spec):
-        self.graph, self.facts, self.spec = graph, facts, spec
+    def __init__(self, graph: Graph, facts: GraphFacts, spec: Spec, repitch: Graph | None = None):
+        self.graph, self.facts, self.spec, self._repitch = graph, facts, spec, repitch
         self.curves = facts.curves
         if any(draw.what == "habit" for draw in facts.draws):
             if facts.habit is None:
@@ -155,8 +105,12 @@ class OnnxModel:
         return out
 
     def repitched(self, streams: dict[str, np.ndarray], before: np.ndarray) -> dict[str, np.ndarray]:
-        """See :meth:`nnsvs_lite.models.voice.FeatureModel.repitched`: there is no mel without torch."""
-        return streams
+        """See :meth:`nnsvs_lite.models.voice.FeatureModel.repitched`."""
+        if self._repitch is None:
+            return streams
+        told = streams | {"before": before}
+        made = self._repitch(**{name: told[name][None] for name in self._repitch.inputs})
+        return streams | {"mel": made["sung"][0]}
 
 
 def load_graphs(path: str | os.PathLike, vocoder: str | os.PathLike | None = None) -> dict[str, Any]:
@@ -176,21 +130,33 @@ def load_graphs(path: str | os.PathLike, vocoder: str | os.PathLike | None = Non
         facts = Settings(json.loads(pack.files[FACTS]), f"{pack.path}/{FACTS}").build(VoiceFacts)
         graphs = {}
         for name, told in facts.models.items():
-            checkpoint = pack.checkpoint(name).getvalue() if told.weights else b""
+            family = facts.wave.weights_of if facts.wave and name == "vocoder" else name
+            checkpoint = pack.checkpoint(family).getvalue() if told.weights else b""
             graphs[name] = loaded(f"{pack.path}/{name}", pack.files[f"{GRAPHS}{name}.onnx"], told, checkpoint)
         models: dict[str, Any] = {}
         for family, given in (GIVEN | {"acoustic": tuple(spec.streams)}).items():
             if missing := set(given) - graphs[family].outputs.keys():
                 raise ValueError(f"that of {family} gives no {min(missing)}")
-            models[family] = OnnxModel(graphs[family], facts.models[family], spec)
-        programs = {name.lower(): kind for name, kind in PROGRAMS.items()}
-        wanted = facts.vocoder.lower() if vocoder is None else os.fspath(vocoder)
-        if wanted not in programs or not set(programs[wanted].inputs) <= set(spec.streams):
-            raise DataError(f"{wanted} is no vocoder that sings without torch", path)
-        return models | {"vocoder": programs[wanted](spec)}
+            more = (graphs.get(REPITCH),) if family == "acoustic" else ()
+            models[family] = OnnxModel(graphs[family], facts.models[family], spec, *more)
+        return models | {"vocoder": _vocoder(facts, graphs, spec, vocoder, path)}
     except (ValueError, KeyError, zipfile.BadZipFile) as error:
         reason = str(error).partition("\n")[0]
         raise DataError(f"damaged: its graphs are not as it says: {reason}", pack.path) from None
+
+
+def _vocoder(
+    facts: VoiceFacts, graphs: dict[str, Graph], spec: Spec, named: Any, path: str | os.PathLike
+) -> Vocoder:
+    """That of the voice, or the one that is named."""
+    if named is None and facts.wave is not None:
+        told = (facts.wave, facts.models["vocoder"].draws, spec)
+        return OnnxVocoder(facts.vocoder, graphs["vocoder"], graphs.get(RUNNING), *told)
+    name = facts.vocoder if named is None else NAMES.get(os.fspath(named), "")
+    if name not in PROGRAMS or not set(PROGRAMS[name].inputs) <= set(spec.streams):
+        raise DataError(f"{named or name} is no vocoder that sings without torch", path)
+    own = named is None and facts.griffin_lim
+    return PROGRAMS[name](spec, **(asdict(own) if own else {}))
 
 
 def loaded(name: str, data: bytes, facts: GraphFacts, checkpoint: bytes) -> Graph:
@@ -198,6 +164,8 @@ def loaded(name: str, data: bytes, facts: GraphFacts, checkpoint: bytes) -> Grap
     weights = {}
     if facts.weights:
         with zipfile.ZipFile(io.BytesIO(checkpoint)) as archive:
+            check_stored(archive, len(checkpoint), name)
             for weight, at in facts.weights.items():
                 weights[weight] = np.frombuffer(archive.read(at.entry), at.kind).reshape(at.shape)
-    return Graph(name, data, weights, simplified=True)
+    # Of a vocoder much hangs on weights alone, and it is run for long.
+    return Graph(name, data, weights, simplified=not name.endswith("vocoder"))

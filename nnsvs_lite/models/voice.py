@@ -8,8 +8,9 @@ from typing import ClassVar, Protocol
 
 import numpy as np
 
-from nnsvs_lite.features.config import FeatureConfig
+from nnsvs_lite.features.config import FeatureConfig, told_differences
 from nnsvs_lite.features.spec import Spec
+from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.graph import threads
 from nnsvs_lite.models.example import Example
 
@@ -93,3 +94,32 @@ class WorldProgram(Program):
         from nnsvs_lite.features.world import synthesize
 
         return synthesize(**streams, config=self.spec.feature_config)
+
+
+class GriffinLimProgram(Program):
+    """Griffin-Lim (1984); ``iterations``, ``momentum``: of
+    :func:`~nnsvs_lite.features.griffin_lim.griffin_lim`.
+    """
+
+    inputs = ("lf0", "vuv", "mel")
+
+    def __init__(self, spec: Spec, iterations: int = 32, momentum: float = 0.99):
+        super().__init__(spec)
+        self.options = {"iterations": iterations, "momentum": momentum}
+
+    def waveform(self, streams: Mapping[str, np.ndarray], seed: int) -> np.ndarray:
+        from nnsvs_lite.features.griffin_lim import griffin_lim
+
+        return griffin_lim(**streams, config=self.spec.feature_config, seed=seed, **self.options)
+
+
+def check_streams(inputs: Sequence[str], own: FeatureConfig, spec: Spec, path: str | os.PathLike) -> None:
+    """Raises DataError where a vocoder of these inputs, of an analysis of its own, cannot sing features of
+    ``spec``.
+    """
+    missing = [name for name in inputs if name not in spec.streams]
+    if missing:
+        raise DataError(f"the vocoder needs {', '.join(missing)}, which these features lack", path)
+    if told := told_differences(own, spec.feature_config, inputs):
+        what = f"the vocoder was trained on features of {'; '.join(told)}"
+        raise DataError(f"{what}: it cannot sing these; train one on them", path)

@@ -8,11 +8,13 @@ import torch
 from torch import Tensor
 
 from nnsvs_lite.models.batch import length_mask, note_seeds
+from nnsvs_lite.models.chance import BLOCK
 
-BLOCK = 4096
-"""Rows of running noise that are drawn at once."""
-Source = Callable[[str, int, int], Tensor | None]
-"""From what is drawn (``frame``, ``note`` or ``habit``), its size and its step to (B, T, size)."""
+Source = Callable[..., Tensor | None]
+"""From what is drawn (``frame``, ``note`` or ``habit``), its size and its step to (B, T, size); of running
+noise (``running``) the step is the first row's number and the rows are told too; of numbers from 0 to 1
+(``uniform``) there is one row.
+"""
 _source: ContextVar[Source | None] = ContextVar("source", default=None)
 
 
@@ -26,10 +28,10 @@ def drawn_by(source: Source) -> Iterator[None]:
         _source.reset(token)
 
 
-def told(what: str, dim: int, step: int = 0) -> Tensor | None:
+def told(what: str, dim: int, step: int = 0, *rows: int) -> Tensor | None:
     """What another one draws, if one does."""
     source = _source.get()
-    return None if source is None else source(what, dim, step)
+    return None if source is None else source(what, dim, step, *rows)
 
 
 def frame_noise(lengths: Tensor, size: int, dim: int, seeds: Sequence[int], step: int = 0) -> Tensor:
@@ -54,6 +56,8 @@ def running_noise(first: int, lengths: Tensor, size: int, dim: int, seed: int) -
 
     Rows may be frames or samples; all utterances hear the same noise.
     """
+    if (noise := told("running", dim, first, size)) is not None:
+        return noise * length_mask(lengths, size)[..., None]
     noise = torch.zeros(size, dim)
     if lengths.device.type != "meta":
         for at in range(first // BLOCK * BLOCK, first + size, BLOCK):
@@ -62,6 +66,13 @@ def running_noise(first: int, lengths: Tensor, size: int, dim: int, seed: int) -
             noise[max(at - first, 0) : at + BLOCK - first] = drawn[max(first - at, 0) : first + size - at]
     noise = noise.to(lengths.device)
     return noise * length_mask(lengths, size)[..., None]
+
+
+def uniform(dim: int, seed: int) -> Tensor:
+    """(1, 1, dim) numbers from 0 to 1."""
+    if (numbers := told("uniform", dim)) is not None:
+        return numbers
+    return torch.rand(1, 1, dim, generator=torch.Generator().manual_seed(seed))
 
 
 def note_noise(seeds: Tensor, lengths: Tensor, size: int, dim: int) -> Tensor:

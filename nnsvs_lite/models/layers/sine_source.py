@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from nnsvs_lite.models.layers.noise import running_noise
+from nnsvs_lite.models.layers.noise import running_noise, uniform
 
 
 class SineSource(nn.Module):
@@ -117,5 +117,5 @@ class SineSource(nn.Module):
         if self.training:
             starts = torch.rand(rows, 1, self.harmonics + 1)
         else:
-            starts = torch.rand(1, 1, self.harmonics + 1, generator=torch.Generator().manual_seed(seed))
+            starts = uniform(self.harmonics + 1, seed)
         return starts * (torch.arange(self.harmonics + 1) > 0)

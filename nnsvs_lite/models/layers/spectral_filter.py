@@ -70,7 +70,8 @@ class SpectralFilter(nn.Module):
         """(B, S) to complex (B, K, bins)."""
         count = math.ceil(wav.shape[1] / self.step) + 1
         padded = F.pad(wav, (self.step, count * self.step - wav.shape[1]))
-        pieces = padded.unfold(1, 2 * self.step, self.step) * self.window
+        halves = padded.reshape(len(wav), count + 1, self.step)
+        pieces = torch.cat([halves[:, :-1], halves[:, 1:]], 2) * self.window
         return torch.fft.rfft(F.pad(pieces, (self.before, self.size - 2 * self.step - self.before)))
 
     def waveform(self, spectra: Tensor, size: int) -> Tensor:
@@ -78,11 +79,8 @@ class SpectralFilter(nn.Module):
         pieces = torch.fft.irfft(spectra, self.size)
         parts = math.ceil(self.size / self.step)
         pieces = F.pad(pieces, (0, parts * self.step - self.size))
-        rows, count, _ = pieces.shape
-        pieces = pieces.reshape(rows, count, parts, self.step)
-        out = pieces.new_zeros(rows, count + parts - 1, self.step)
-        for part in range(parts):
-            out[:, part : part + count] += pieces[:, :, part]
+        pieces = pieces.unflatten(2, (parts, self.step)).unbind(2)
+        out = sum(F.pad(piece, (0, 0, part, parts - 1 - part)) for part, piece in enumerate(pieces))
         start = self.before + self.step
         return out.flatten(1)[:, start : start + size]
 
