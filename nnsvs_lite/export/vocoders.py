@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from nnsvs_lite.export.static import Pair, irfft, polar, rfft
 from nnsvs_lite.features.mel import conversion
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.base import VocoderModel
@@ -47,33 +48,6 @@ class Voicing:
         weight = found.coef_[0] / std
         bias = float(found.intercept_[0] - weight @ mean)
         return Voicing(weight, bias, float(np.mean((mel @ weight + bias > 0) == voiced)))
-
-
-class _Rfft(torch.autograd.Function):
-    """Real (1, K, size) to (1, K, size / 2 + 1, 2): torch.fft has no form in ONNX, DFT is one of its own."""
-
-    @staticmethod
-    def forward(ctx, x: Tensor) -> Tensor:
-        return torch.view_as_real(torch.fft.rfft(x))
-
-    @staticmethod
-    def symbolic(g, x):
-        axis = g.op("Constant", value_t=torch.tensor([-1]))
-        return g.op("DFT", g.op("Unsqueeze", x, axis), axis_i=2, onesided_i=1)
-
-
-class _Irfft(torch.autograd.Function):
-    """(1, K, size, 2) of a whole spectrum to its real (1, K, size)."""
-
-    @staticmethod
-    def forward(ctx, x: Tensor) -> Tensor:
-        return torch.fft.ifft(torch.view_as_complex(x.contiguous())).real
-
-    @staticmethod
-    def symbolic(g, x):
-        whole = g.op("DFT", x, axis_i=2, inverse_i=1)
-        index = g.op("Constant", value_t=torch.tensor(0))
-        return g.op("Gather", whole, index, axis_i=3)
 
 
 class VocoderGraph(nn.Module):
@@ -149,14 +123,13 @@ class HarmonicNoiseGraph(VocoderGraph):
         envelope, size = self.model.envelope, self.spec.feature_config.mel.fft_size
         places = torch.arange(frames)[:, None] * self.hop + torch.arange(size)
         pieces = F.pad(wav, (size // 2, size))[:, places] * envelope.window
-        power = _Rfft.apply(pieces).square().sum(-1)
-        return power ** (0.5 * self.spec.feature_config.mel.power) @ envelope.bank
+        return rfft(pieces).abs() ** self.spec.feature_config.mel.power @ envelope.bank
 
-    def _spectra(self, wav: Tensor, count: Tensor | int) -> Tensor:
+    def _spectra(self, wav: Tensor, count: Tensor | int) -> Pair:
         cut, room = self.model.filter, self.model.filter.size - 2 * self.model.filter.step
         places = torch.arange(count)[:, None] * cut.step + torch.arange(2 * cut.step)
         pieces = F.pad(wav, (cut.step, 2 * cut.step))[:, places] * cut.window
-        return _Rfft.apply(F.pad(pieces, (cut.before, room - cut.before)))
+        return rfft(F.pad(pieces, (cut.before, room - cut.before)))
 
     def waveform(self, streams: dict[str, Tensor]) -> Tensor:
         model, cut = self.model, self.model.filter
@@ -167,11 +140,8 @@ class HarmonicNoiseGraph(VocoderGraph):
         magnitude, angle, noise = model.gains(batch, streams, pulses)
         white = self.noise[torch.arange(size) % NOISE][None]
         voice, breath = self._spectra(pulses, count), self._spectra(white, count)
-        cosine, sine = magnitude * torch.cos(angle), magnitude * torch.sin(angle)
-        real = voice[..., 0] * cosine - voice[..., 1] * sine + breath[..., 0] * noise
-        imaginary = voice[..., 0] * sine + voice[..., 1] * cosine + breath[..., 1] * noise
-        parts = [torch.cat([x, sign * x[..., 1:-1].flip(-1)], -1) for x, sign in ((real, 1), (imaginary, -1))]
-        pieces = _Irfft.apply(torch.stack(parts, -1))
+        spectra = voice * polar(magnitude, angle) + breath * noise
+        pieces = irfft(spectra, cut.size)
         last = (cut.size - 1) // cut.step
         steps = F.pad(pieces, (0, (last + 1) * cut.step - cut.size)).reshape(1, count, last + 1, cut.step)
         whole = sum(F.pad(steps[:, :, i], (0, 0, i, last - i)) for i in range(last + 1)).flatten(1)
