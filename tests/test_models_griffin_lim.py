@@ -8,11 +8,11 @@ import pytest
 import pyworld
 
 from nnsvs_lite.features.config import FeatureConfig
+from nnsvs_lite.features.griffin_lim import griffin_lim, magnitude_of, starting_phase
 from nnsvs_lite.features.mel import filterbank, log_mel
 from nnsvs_lite.features.spec import Spec, current_phones
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.tables import FeatureWriter
-from nnsvs_lite.features.griffin_lim import griffin_lim, magnitude_of, starting_phase
 from nnsvs_lite.synthesis.vocode import vocode
 from nnsvs_lite.synthesis.vocoder import choose_vocoder, waveform_of
 

@@ -30,6 +30,7 @@ from nnsvs_lite.models.melody import SCORE_PITCH, smooth_score
 from nnsvs_lite.models.pack import Pack, assemble, pack
 from nnsvs_lite.synthesis.byhand import ByHand, NoteVibrato, PhoneStart
 from nnsvs_lite.synthesis.singer import Singer
+from nnsvs_lite.synthesis.vocoder import waveform_of
 
 pytest.importorskip("onnx", reason="needs onnx: pip install nnsvs_lite[export]")
 
@@ -63,6 +64,14 @@ def neural(spec, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("neural")
     names = {"timelag": "vp_mdn_tiny", "duration": "vp_mdn_tiny", "acoustic": "diffsinger_tiny"}
     return packed(voice_of(folder, spec, **names), folder / "voice.nnsvs")
+
+
+@pytest.fixture(scope="module")
+def mel(toy_mel_dump, tmp_path_factory) -> Path:
+    """Mel spectra, and a vocoder of networks that draws by chance."""
+    folder = tmp_path_factory.mktemp("mel")
+    names = {"timelag": "rule", "duration": "rule", "acoustic": "resf0_conv", "vocoder": "nsf_hifigan_tiny"}
+    return packed(voice_of(folder, Spec.read(toy_mel_dump), **names), folder / "voice.nnsvs")
 
 
 @pytest.fixture(scope="module")
@@ -121,9 +130,59 @@ def test_networks_sing_the_same_and_draw_the_same(neural, tune):
     assert Pack.read(neural).describe().count("graphs for onnxruntime") == 1
 
 
-def test_torch_is_never_imported(tune, tmp_path):
+def test_mel_voices_sing_the_same(mel, tune):
+    one, other = both(mel, tune, seed=3)
+    assert_alike(one, other)
+    assert np.abs(one.waveform - other.waveform).max() < ALIKE and other.waveform.std() > 1e-3
+    # Harmonics in the spectra move along with an F0 that is drawn.
+    drawn = both(mel, tune, seed=3, curves={"f0": np.full(len(one.f0), 300.0)})
+    assert_alike(*drawn)
+    assert np.abs(drawn[1].phrases[0].streams["mel"] - other.phrases[0].streams["mel"]).max() > 0.1
+    ours = Singer.load(mel, runtime="onnx")
+    assert (ours.vocoder.name, ours.vocoder.controls) == ("HifiGan", ("pitch",))
+    streamed = np.concatenate([*ours.stream(tune, seed=3)[1]])
+    np.testing.assert_allclose(streamed, other.waveform, atol=1e-6)
+
+
+def test_griffin_lim_needs_no_torch(toy_mel_dump, tune, tmp_path):
+    names = {"timelag": "rule", "duration": "rule", "acoustic": "rule", "vocoder": "griffin_lim"}
+    exp = voice_of(tmp_path, Spec.read(toy_mel_dump), **names)
+    voice = packed(exp, tmp_path / "voice.nnsvs")
+    torchs, ours = (Singer.load(voice, runtime=name) for name in ("torch", "onnx"))
+    (one,), (other,) = (singer.phrases(singer.plan(tune), [0]) for singer in (torchs, ours))
+    np.testing.assert_allclose(one.streams["mel"], other.streams["mel"], atol=ALIKE)
+    # Its iterations make much of what rounding left: of the same features it makes the same.
+    torchs, ours = torchs.vocoder, ours.vocoder
+    streams = {name: one.streams[name][:100] for name in ours.inputs}
+    np.testing.assert_array_equal(waveform_of(torchs, streams, 5), waveform_of(ours, streams, 5))
+    assert ours.options == {"iterations": 32, "momentum": 0.99}
+
+
+def test_networks_on_streams_of_world_sing_the_same(spec, tune, tmp_path):
+    names = {"timelag": "rule", "duration": "rule", "acoustic": "rule", "vocoder": "hn"}
+    voice = packed(voice_of(tmp_path, spec, **names), tmp_path / "voice.nnsvs")
+    options = {"breathiness": 3.0, "gender": 1.1, "seed": 2}
+    one, other = both(voice, tune, **options)
+    assert np.abs(one.waveform - other.waveform).max() < ALIKE * max(1.0, np.abs(one.waveform).max())
+    named = Singer.load(voice, vocoder="world", runtime="onnx")
+    assert named.vocoder.name == "World" and Singer.load(voice, runtime="onnx").vocoder.name == "Hn"
+
+
+def test_a_vocoder_of_other_features_is_refused(mel, monkeypatch):
+    made = Pack.read(mel)
+    data = made.files[onnxvoice.FACTS]
+    assert b'"fft_size": 1024' in data
+    made.files[onnxvoice.FACTS] = data.replace(b'"fft_size": 1024', b'"fft_size": 2048')
+    monkeypatch.setattr(Pack, "read", lambda path: made)
+    with pytest.raises(DataError, match="the vocoder was trained on features of mel.fft_size 2048, not 1024"):
+        Singer.load(mel, runtime="onnx")
+
+
+@pytest.mark.parametrize("which", ["boxed", "mel"])
+def test_torch_is_never_imported(which, tune, tmp_path, request):
     out = tmp_path / "song.wav"
-    words = ["sing", str(tune), "--model", str(BOXED_VOICE), "--runtime", "onnx", "-o", str(out)]
+    voice = BOXED_VOICE if which == "boxed" else request.getfixturevalue("mel")
+    words = ["sing", str(tune), "--model", str(voice), "--runtime", "onnx", "-o", str(out)]
     code = f"""
 import sys
 from nnsvs_lite import BOXED_VOICE
@@ -201,7 +260,7 @@ def with_habit(data, *none, **changes):
     ("name", "change", "message"),
     [
         (onnxvoice.FACTS, lambda data: b"[]", "graphs.json"),
-        (onnxvoice.FACTS, lambda data: data.replace(b'"World"', b'"Hum"'), "hum is no vocoder"),
+        (onnxvoice.FACTS, lambda data: data.replace(b'"World"', b'"Hum"'), "Hum is no vocoder"),
         (onnxvoice.FACTS, lambda data: data.replace(b"archive/data/", b"elsewhere/"), "damaged"),
         (onnxvoice.FACTS, lambda data: data.replace(b'"habit"', b'"habits"'), "graphs.json"),
         (onnxvoice.FACTS, lambda data: with_habit(data, None), "a habit that is not there"),

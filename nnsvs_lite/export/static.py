@@ -1,4 +1,6 @@
-"""Complex numbers in graphs, which know real ones alone: pairs, and Fourier transforms that make them."""
+"""Networks in words that torch can write as graphs: complex numbers, which graphs have not, are pairs, and
+sizes those of what is traced.
+"""
 
 from __future__ import annotations
 

@@ -142,7 +142,7 @@ def _sung(model: AcousticModel, example: Example) -> Example:
     return replace(example, streams={name: streams[name] for name in model.spec.streams})
 
 
-class Repitched(nn.Module):
+class RepitchedGraph(nn.Module):
     """What another pitch makes of spectra."""
 
     inputs = {"lf0": "1TD", "vuv": "1TD", "mel": "1TD", "before": "1TD"}
@@ -161,8 +161,8 @@ def _repitched(model: NeuralAcoustic, examples: Sequence[Example]) -> bytes:
     data = None
     for example in examples:
         told = example.streams | {"before": example.streams["lf0"] - 0.1}
-        told = {name: told[name][None] for name in Repitched.inputs}
-        data = data or graph_of(Repitched(model), told).SerializeToString()
+        told = {name: told[name][None] for name in RepitchedGraph.inputs}
+        data = data or graph_of(RepitchedGraph(model), told).SerializeToString()
         made = Graph(REPITCH, data)(**told)["sung"][0]
         check_alike("mel", model.repitched(example.streams, told["before"][0])["mel"], made)
     return data

@@ -30,7 +30,7 @@ OPSET = 18
 """The first that adds up frames that overlap."""
 
 
-class Piece(nn.Module):
+class PieceGraph(nn.Module):
     """A vocoder that is told all of a piece that has frames before it."""
 
     outputs = ("wav",)
@@ -60,7 +60,7 @@ class Piece(nn.Module):
             return self.model.synthesize(self.batch({n: told[n] for n in self.streams}, told["frames"]))
 
 
-class Running(nn.Module):
+class RunningGraph(nn.Module):
     """What runs on from an utterance's start."""
 
     def __init__(self, model: VocoderModel, outputs: Sequence[str]):
@@ -102,7 +102,7 @@ def vocoder_graphs(
     frames, around = sizes_of(model)
     batch = collate(examples[:1], model.spec.frame_shift)
     running = model.running(batch)
-    piece, streams = Piece(model, frames, [*running]), {}
+    piece, streams = PieceGraph(model, frames, [*running]), {}
     for name in piece.streams:
         values = {**batch.streams, **running}[name][:, :frames]
         streams[name] = nn.functional.pad(values, (0, 0, 0, frames - values.shape[1]))
@@ -123,7 +123,7 @@ def vocoder_graphs(
     facts = {"vocoder": GraphFacts(tuple(drawn), weights=weights)}
     if running:
         told = {name: batch.streams[name].numpy() for name in model.inputs}
-        files[RUNNING] = graph_of(Running(model, [*running]), told).SerializeToString()
+        files[RUNNING] = graph_of(RunningGraph(model, [*running]), told).SerializeToString()
         facts[RUNNING] = GraphFacts()
     graphs = {name: loaded(name, files[name], told, checkpoint) for name, told in facts.items()}
     sings = (graphs["vocoder"], graphs.get(RUNNING), wave, drawn, model.spec)

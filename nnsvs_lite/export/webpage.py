@@ -34,8 +34,9 @@ from nnsvs_lite.io.atomic import atomic_dir, check_regular, write_bytes, write_j
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.graph import Graph, package
 from nnsvs_lite.io.leftout import warn
+from nnsvs_lite.models.graphfacts import GraphFacts
 from nnsvs_lite.models.melody import SCORE_PITCH
-from nnsvs_lite.models.onnxvoice import GraphFacts, OnnxModel
+from nnsvs_lite.models.onnxvoice import OnnxModel
 from nnsvs_lite.score.song import Song
 from nnsvs_lite.studio.convert import score_of
 from nnsvs_lite.studio.examples import examples, new_lyric

@@ -82,7 +82,8 @@ class OnnxVocoder:
             last = min(first + size, total)
             until = total if last == total else last - around
             wav = self._piece({name: value[:, first:last] for name, value in streams.items()}, first, seed)
-            yield wav[:, samples(done - first) : samples(until - first)].astype(np.float64)
+            start = samples(first)
+            yield wav[:, samples(done) - start : samples(until) - start].astype(np.float64)
             done = until
 
     def _piece(self, streams: dict[str, np.ndarray], first: int, seed: int) -> np.ndarray:
