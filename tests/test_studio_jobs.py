@@ -2,6 +2,8 @@
 
 import io
 import json
+import signal
+import subprocess
 import threading
 
 import pytest
@@ -116,3 +118,19 @@ def test_a_voice_that_cannot_be_loaded_is_told(tmp_path):
         KnownVoices([row], worker).told("0123")
     assert told.value.where == str(path)
     worker.close()
+
+
+def test_a_worker_that_is_closed_while_it_starts_is_ended(monkeypatch):
+    """Another thread closes it just before its process is known; nobody else would end that one."""
+    worker, started = Worker("reader", {"lang": "ja"}), []
+    popen = subprocess.Popen
+
+    def start(*args, **kwargs):
+        worker.close()
+        started.append(popen(*args, **kwargs))
+        return started[0]
+
+    monkeypatch.setattr(subprocess, "Popen", start)
+    with pytest.raises(Cancelled):
+        worker.start()
+    assert started[0].wait(timeout=30) == -signal.SIGKILL

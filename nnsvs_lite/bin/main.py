@@ -198,6 +198,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         _say("", f"unknown {kind} {argv[0]!r}{nearest(name, COMMANDS)}; {PROGRAM} --help lists the commands")
         return 1
     signal.signal(signal.SIGTERM, _stop)
+    if is_program and hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:
+        # A terminal that is closed ends what runs in it as SIGTERM does; nohup has it ignored.
+        signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
     if is_program:
         sys.unraisablehook = _stop_again
         # Modules are made to stay: to look often among them for what may go takes a tenth of the start.

@@ -109,6 +109,9 @@ class Worker:
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "encoding": "utf-8"}
         # Ctrl-C reaches every process of a terminal's group, also one that is still importing.
         self._process = subprocess.Popen(command, **pipes, env=environment, start_new_session=True)
+        if self._closed:
+            # Closed meanwhile, from another thread, which knew of no process.
+            self._process.kill()
         self._send(self.setup)
         return self._answer(START_SECONDS, None)
 

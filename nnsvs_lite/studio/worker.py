@@ -10,7 +10,9 @@ traceback goes to the terminal).
 
 import json
 import os
+import select
 import sys
+import threading
 import traceback
 from collections.abc import Callable
 from functools import partial
@@ -40,18 +42,32 @@ def main() -> None:
 
 def run_role(roles: dict[str, Prepare]) -> None:
     """Runs the role that the command line names, on standard input and output."""
+    threading.Thread(target=_end_with_studio, daemon=True).start()
     # Whatever a library prints must not get among the answers.
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     run(roles[sys.argv[1]], sys.stdin, answers)
 
 
+def _end_with_studio() -> None:
+    """Ends this process, whatever it is doing, once nobody holds the other end of its input."""
+    if hasattr(select, "poll"):  # not on Windows, where the next answer ends it
+        hung_up = select.poll()
+        hung_up.register(0, 0)
+        hung_up.poll()
+        os._exit(0)
+
+
 def run(prepare: Prepare, tasks: TextIO, answers: TextIO) -> None:
     """Answers tasks until there are no more."""
 
     def say(value: dict[str, Any]) -> None:
-        answers.write(json.dumps(value, ensure_ascii=False, allow_nan=False) + "\n")
-        answers.flush()
+        line = json.dumps(value, ensure_ascii=False, allow_nan=False) + "\n"
+        try:
+            answers.write(line)
+            answers.flush()
+        except BrokenPipeError:
+            os._exit(0)  # the studio was killed
 
     def answer(work: Callable[[], Any]) -> bool:
         try:
