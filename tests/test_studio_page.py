@@ -166,6 +166,10 @@ def test_no_song_is_lost_to_another(browser, url):
     page.reload()
     page.wait_for_selector("body.ready")
     assert notes(page) == mine
+    # The songs in between were seen again, but nobody changed them.
+    stored = """Object.keys(localStorage).filter((key) => key.startsWith("nnsvs-lite studio"))
+        .map((key) => JSON.parse(localStorage.getItem(key)).song.notes.length)"""
+    assert page.evaluate(stored) == [1]
     # What was edited is among the kept songs, what was only opened is not.
     page.locator("#examples").select_option("tune 1")
     page.locator("#examples").focus()
@@ -173,6 +177,12 @@ def test_no_song_is_lost_to_another(browser, url):
     page.locator("#examples").select_option(kept.first.get_attribute("value"))
     # It comes once its name is known to be free.
     page.wait_for_function("JSON.parse(sessionStorage.getItem('nnsvs-lite studio song')).notes.length === 1")
+    assert notes(page) == mine
+    # Removed, a song that was only opened again is kept again by Undo.
+    page.locator("#forget").dispatch_event("click")
+    page.wait_for_function(f"({stored}).length === 0")
+    page.get_by_role("button", name="Undo").click()
+    page.wait_for_function(f"({stored}).length === 1")
     assert notes(page) == mine
 
 

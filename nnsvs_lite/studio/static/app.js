@@ -93,6 +93,8 @@ async function load(song, id = null) {
   if (id) await named;
   shown = next;
   editor.load(voiced(song));
+  // What is kept stays so where Undo leads back to it.
+  if (id && kept.has(id)) editor.edits.add(next);
   roll.fit();
   roll.draw();
   roll.centre();

@@ -68,6 +68,8 @@ export class Kept {
   // What is kept under a name is what the tab goes on with, whoever wrote it.
   take(id) { this.left.delete(id); }
 
+  has(id) { return this._stored(id) !== null; }
+
   _stored(id) { return localStorage.getItem(this.prefix + id); }
 
   remove(id) { localStorage.removeItem(this.prefix + id); }

@@ -83,6 +83,7 @@ export class Editor {
     this.nextId = 1;
     this.loads = 0;
     this.past = [];
+    this.edits = new Set(); // loads whose songs were changed
     this.selected = new Set();
     this.version = 0;
     this.load(song);
@@ -93,7 +94,7 @@ export class Editor {
     const draft = { curves: {}, options: {}, ...structuredClone(song), load: this.loads += 1 };
     for (const track of [draft, ...(draft.others || [])]) for (const note of track.notes) note.id = this.nextId++;
     this._keep();
-    this._set(draft, false);
+    this._set(draft);
   }
 
   // The song as it is can be had again by undoing what comes now.
@@ -120,6 +121,7 @@ export class Editor {
     // The silence after the last note stays as long as it was, a beat at least.
     draft.length = tidy(endOf(draft) + Math.max(1, this.song.length - endOf(this.song)));
     this._keep();
+    this.edits.add(draft.load);
     this._set(draft);
     return true;
   }
@@ -133,9 +135,11 @@ export class Editor {
     this._set(from.pop());
   }
 
-  _set(song, edited = true) {
+  // Whether the song was ever changed since it was loaded.
+  get edited() { return this.edits.has(this.song.load); }
+
+  _set(song) {
     this.song = song;
-    this.edited = edited;
     this.version += 1;
     const ids = new Set(song.notes.map((note) => note.id));
     for (const id of this.selected) if (!ids.has(id)) this.selected.delete(id);
