@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.io.onnxdata import ELSEWHERE, outside
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -54,7 +55,7 @@ class Graph:
     Attributes:
         inputs, outputs: by name, in order.
 
-    Raises DataError where it cannot be loaded.
+    Raises DataError where it cannot be loaded, or names other files than what ``weights`` holds.
     """
 
     def __init__(
@@ -68,14 +69,19 @@ class Graph:
         options = ort.SessionOptions()
         options.log_severity_level = 4
         options.intra_op_num_threads = threads()
+        # Of its own format onnxruntime could read other files just the same.
+        options.add_session_config_entry("session.load_model_format", "ONNX")
         if simplified:
             options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
         if weights:
             values = [ort.OrtValue.ortvalue_from_numpy(value) for value in weights.values()]
             options.add_external_initializers([*weights], values)
         try:
+            data = Path(path).read_bytes() if data is None else data
+            if sorted(outside(data)) != sorted(weights or ()):
+                raise ValueError(ELSEWHERE)
             self.session: onnxruntime.InferenceSession = ort.InferenceSession(
-                os.fspath(path) if data is None else data, options, providers=["CPUExecutionProvider"]
+                data, options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # onnxruntime raises classes of its own
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
