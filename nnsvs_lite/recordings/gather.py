@@ -11,7 +11,7 @@ from nnsvs_lite.align.draft import unplaced
 from nnsvs_lite.corpus.datadir import DataDir
 from nnsvs_lite.corpus.labels import reconcile
 from nnsvs_lite.features.audio import write_audio
-from nnsvs_lite.io.atomic import write_json
+from nnsvs_lite.io.atomic import atomic_dir, write_json
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.done import Done, portable
 from nnsvs_lite.io.errors import DataError, printable
@@ -97,9 +97,7 @@ def gather(
         if take.id in mended:
             take.remarks.append(f"its score is the draft that was mended, {mended[take.id]}")
             take.score = mended[take.id]
-    new = out / ".wav.new"
-    shutil.rmtree(new, ignore_errors=True)
-    try:
+    with atomic_dir(out / "wav") as new:
         job = partial(_hear, root, new, lang, STRICT.get())
         heard = list(run_jobs(job, found.takes, jobs))
         usable = [row for row in heard if row.kind]
@@ -107,10 +105,6 @@ def gather(
             more = f" (and {len(heard) - 1} more)" if len(heard) > 1 else ""
             raise DataError(f"no recording can be used: {heard[0].file}: {heard[0].why}{more}", root)
         done.clear()
-        shutil.rmtree(out / "wav", ignore_errors=True)
-        new.replace(out / "wav")
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
     outputs = _write(out, usable, speaker, lang)
     rows = [{k: v for k, v in asdict(row).items() if k not in ("score", "labels", "lyrics")} for row in heard]
     record = {"speaker": speaker, "lang": lang, "drafts": options["drafts"]}
@@ -154,7 +148,6 @@ def _hear(root: Path, wavs: Path, lang: str, strict: bool, take: Take) -> Gather
         where = "" if error.where in (None, os.fspath(take.audio)) else f"{Path(error.where).name}: "
         row.kind, row.why = "", printable(where + error.what)
         return row
-    wavs.mkdir(parents=True, exist_ok=True)
     write_audio(wavs / f"{row.id}.wav", x, RATE, peak=1.0)
     return row
 

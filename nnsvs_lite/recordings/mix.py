@@ -1,7 +1,6 @@
 """Several corpora as one: one rate, one loudness, one choice of phones."""
 
 import os
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -16,7 +15,7 @@ from nnsvs_lite.corpus.prepare import PARTS, PROVENANCE, provenance
 from nnsvs_lite.corpus.validate import validate
 from nnsvs_lite.features.audio import read_wav, resample, write_audio
 from nnsvs_lite.features.lufs import block_powers, loudness
-from nnsvs_lite.io.atomic import write_json, write_text
+from nnsvs_lite.io.atomic import atomic_dir, write_json, write_text
 from nnsvs_lite.io.done import Done
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.jobs import run_jobs
@@ -101,16 +100,9 @@ def mix(path: str | os.PathLike, out: str | os.PathLike, jobs: int = 1) -> list[
             row.gain = round(target - row.loudness, 3)
     gains = {key: 10 ** (row.gain / 20) for key, row in rows.items()}
     takes = {rec: take._replace(gain=gains[take.corpus, take.singer]) for rec, take in takes.items()}
-    new = out / ".wav.new"
-    shutil.rmtree(new, ignore_errors=True)
-    try:
-        new.mkdir(parents=True)
+    with atomic_dir(out / "wav") as new:
         list(run_jobs(partial(_write, new, mixture.sample_rate), takes.items(), jobs))
         done.clear()
-        shutil.rmtree(out / "wav", ignore_errors=True)
-        new.replace(out / "wav")
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
     written = [out / "wav" / f"{rec}.wav" for rec in takes]
     for part in PARTS:
         dirs = [parts[part] for parts in sets.values() if part in parts]
