@@ -7,11 +7,22 @@ import numpy as np
 import pytest
 import torch
 from models_common import shaken
-from vocoder_common import CONF, TRAINED, batch_of, build, features_of, head
+from vocoder_common import (
+    CONF,
+    TRAINED,
+    batch_of,
+    build,
+    check_alone_and_in_pieces,
+    check_falls,
+    check_reach,
+    features_of,
+    head,
+    padded,
+)
 
 from nnsvs_lite.features.config import FeatureConfig
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.models.batch import Batch, Example, collate
+from nnsvs_lite.models.batch import Example, collate
 from nnsvs_lite.models.checkpoint import load_model, save_model
 from nnsvs_lite.models.config import Config
 from nnsvs_lite.models.foreign import bare_spec
@@ -60,48 +71,17 @@ def test_parameters_are_as_many_as_the_head_says(path):
 @every_system
 @pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
 def test_a_phrase_in_a_batch_and_in_pieces_is_as_it_is_alone(name, spec):
-    model = made(name, spec)
-    frames = (3, 170, 75)
-    with torch.inference_mode():
-        batch = batch_of(spec, *frames, wav=False, seed=4)
-        together = model.synthesize(batch)
-        sizes = model.samples(batch).tolist()
-        assert together.shape == (3, max(sizes)) and together.isfinite().all()
-        level = together.std()
-        for row, (n, size) in enumerate(zip(frames, sizes)):
-            alone = model.synthesize(one(batch, row, n))
-            assert alone.shape == (1, size)
-            assert (together[row, :size] - alone[0]).abs().max() < 1e-4 * max(level, 1)
-            assert not together[row, size:].any()
-        joined = torch.cat(list(model.in_pieces(batch, 40)), dim=1)
-    assert (joined - together).abs().max() < 1e-3 * level
-    assert level > 1e-6
-
-
-def one(batch: Batch, row: int, frames: int) -> Batch:
-    """One phrase of a batch, alone."""
-    streams = {name: value[row : row + 1, :frames] for name, value in batch.streams.items()}
-    lengths = batch.frame_lengths[row : row + 1]
-    return replace(batch, utts=["u"], frame_lengths=lengths, max_frames=frames, streams=streams)
+    check_alone_and_in_pieces(made(name, spec), spec, 3, 170, 75)
 
 
 @every_system
 @pytest.mark.parametrize("spec", [MEL, WORLD, SLOW], ids=["mel", "world", "hop512"])
 def test_what_lies_further_than_its_reach_is_not_heard(name, spec):
     model = made(name, spec)
-    frames = 2 * model.reach + 61
-    middle = frames // 2
-    batch = batch_of(spec, frames, wav=False)
+    batch = batch_of(spec, 2 * model.reach + 61, wav=False)
     batch.streams |= model.running(batch)
     batch.first_frame = 4
-    with torch.inference_mode():
-        before = model.synthesize(batch)
-        for stream in model.inputs:
-            batch.streams[stream][:, middle] += 0.3
-        moved = (model.synthesize(batch) - before)[0].abs() > 1e-6 * before.std()
-    places = torch.nonzero(moved).flatten() / model.hop
-    assert middle - model.reach <= places.min() and places.max() < middle + 1 + model.reach
-    assert places.min() <= middle <= places.max(), "a frame is heard where it is"
+    check_reach(model, batch, model.inputs, 0.3)
 
 
 @every_system
@@ -115,30 +95,14 @@ def test_chance_is_of_the_seed(name):
 @every_learner
 @pytest.mark.parametrize("spec", [MEL, WORLD], ids=["mel", "world"])
 def test_it_learns_one_batch(name, spec):
-    model = made(name, spec, 0)
-    batch = batch_of(spec, 24, 30)
-    with torch.no_grad():
-        before = float(model.loss(batch)["loss"])
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
-    model.train()
-    for _ in range(15):
-        optimizer.zero_grad()
-        model.loss(batch)["loss"].backward()
-        unused = [name for name, p in model.named_parameters() if p.grad is None]
-        assert not unused, "parameters without a gradient stop training on several devices"
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-    with torch.no_grad():
-        assert float(model.eval().loss(batch)["loss"]) < 0.9 * before
+    check_falls(made(name, spec, 0), batch_of(spec, 24, 30), steps=15, lr=1e-2, least=0.1, clip=1.0)
 
 
 @every_learner
 def test_padding_changes_no_loss(name):
     model = made(name, MEL)
     batch = batch_of(MEL, 20, 31)
-    streams = {name: torch.nn.functional.pad(x, (0, 0, 0, 9)) for name, x in batch.streams.items()}
-    streams["wav"] = torch.nn.functional.pad(batch.streams["wav"], (0, 0, 0, 9 * 120))
-    wider = replace(batch, max_frames=40, streams=streams)
+    wider = padded(batch, 9, 120)
     with torch.no_grad():
         for loss in ("loss", "plain"):
             a, b = (

@@ -2,16 +2,27 @@
 
 import copy
 import re
-from dataclasses import replace
 
 import pytest
 import torch
 from models_common import shaken
-from vocoder_common import CONF, FULL, NEURAL, TINY, batch_of, build, features_of, head
+from vocoder_common import (
+    CONF,
+    FULL,
+    NEURAL,
+    TINY,
+    batch_of,
+    build,
+    check_alone_and_in_pieces,
+    check_falls,
+    check_reach,
+    features_of,
+    head,
+    padded,
+)
 
 from nnsvs_lite.features.config import FeatureConfig
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.checkpoint import load_model, save_model
 from nnsvs_lite.models.config import Config
 from nnsvs_lite.models.foreign import bare_spec
@@ -47,27 +58,7 @@ def test_every_system_has_a_tiny_one_of_its_class():
 def test_a_phrase_in_a_batch_and_in_pieces_is_as_it_is_alone(path, spec):
     model = shaken(build(path, spec), 0.02)
     assert set(model.inputs) <= set(spec.streams) and model.reach is not None
-    frames = (3, 130, 75)
-    with torch.inference_mode():
-        batch = batch_of(spec, *frames, wav=False, seed=4)
-        together = model.synthesize(batch)
-        assert together.shape == (3, 130 * 120) and together.isfinite().all()
-        level = together.std()
-        for row, n in enumerate(frames):
-            alone = model.synthesize(one(batch, row, n))
-            assert alone.shape == (1, n * 120)
-            assert (together[row, : n * 120] - alone[0]).abs().max() < 1e-4 * max(level, 1)
-            assert not together[row, n * 120 :].any()
-        joined = torch.cat(list(model.in_pieces(batch, 40)), dim=1)
-    assert (joined - together).abs().max() < 1e-3 * level
-    assert level > 1e-6
-
-
-def one(batch: Batch, row: int, frames: int) -> Batch:
-    """One phrase of a batch, alone."""
-    streams = {name: value[row : row + 1, :frames] for name, value in batch.streams.items()}
-    lengths = batch.frame_lengths[row : row + 1]
-    return replace(batch, utts=["u"], frame_lengths=lengths, max_frames=frames, streams=streams)
+    check_alone_and_in_pieces(model, spec, 3, 130, 75)
 
 
 def test_frames_in_the_middle_of_their_samples_are_cut_into_pieces_too():
@@ -90,16 +81,7 @@ def test_frames_in_the_middle_of_their_samples_are_cut_into_pieces_too():
 @every_tiny
 def test_what_lies_further_than_its_reach_is_not_heard_and_what_lies_within_is(path):
     model = shaken(build(path, MEL), 0.02)
-    frames = 2 * model.reach + 61
-    middle = frames // 2
-    batch = batch_of(MEL, frames, wav=False)
-    with torch.inference_mode():
-        before = model.synthesize(batch)
-        batch.streams["mel"][:, middle] += 3.0
-        moved = (model.synthesize(batch) - before)[0].abs() > 1e-6 * before.std()
-    places = torch.nonzero(moved).flatten() / 120
-    assert middle - model.reach <= places.min() and places.max() < middle + 1 + model.reach
-    assert places.min() <= middle <= places.max(), "a frame is heard where it is"
+    check_reach(model, batch_of(MEL, 2 * model.reach + 61, wav=False), ("mel",), 3.0)
 
 
 @every_tiny
@@ -130,33 +112,14 @@ def test_both_networks_learn(path):
 
 @every_tiny
 def test_the_distance_falls_on_one_batch(path):
-    falls(path, MEL, steps=15, lr=2e-3, least=0.04)
-
-
-def falls(path, spec, steps, lr, least, frames=24):
-    model = build(path, spec)
-    batch = batch_of(spec, frames)
-    with torch.no_grad():
-        before = float(model.loss(batch)["loss"])
-    optimizer = torch.optim.AdamW(model.parameters(), lr=lr)
-    model.train()
-    for _ in range(steps):
-        optimizer.zero_grad()
-        model.loss(batch)["loss"].backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 10.0)
-        optimizer.step()
-    with torch.no_grad():
-        after = float(model.eval().loss(batch)["loss"])
-    assert after < (1 - least) * before
+    check_falls(build(path, MEL), batch_of(MEL, 24), steps=15, lr=2e-3, least=0.04, clip=10.0)
 
 
 @every_tiny
 def test_padding_changes_no_loss(path):
     model = shaken(build(path, MEL), 0.02)
     batch = batch_of(MEL, 20, 31)
-    streams = {name: torch.nn.functional.pad(x, (0, 0, 0, 9)) for name, x in batch.streams.items()}
-    streams["wav"] = torch.nn.functional.pad(batch.streams["wav"], (0, 0, 0, 9 * 120))
-    wider = replace(batch, max_frames=40, streams=streams)
+    wider = padded(batch, 9, 120)
     with torch.no_grad():
         torch.testing.assert_close(model.loss(wider)["loss"], model.loss(batch)["loss"], rtol=1e-4, atol=1e-4)
 
@@ -187,7 +150,8 @@ def test_no_tensor_is_made_on_a_fixed_device(path):
 @pytest.mark.slow
 @every_full
 def test_full_size_learns(path):
-    falls(path, bare_spec(features_of(path)), steps=3, lr=1e-4, least=0.0, frames=8)
+    spec = bare_spec(features_of(path))
+    check_falls(build(path, spec), batch_of(spec, 8), steps=3, lr=1e-4, least=0.0, clip=10.0)
 
 
 def test_a_true_spectrum_is_the_waveform_that_it_is_of():

@@ -1,6 +1,7 @@
 """What tests of neural vocoders share: every configuration, at the sizes of its features or of toy ones."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -58,3 +59,68 @@ def build(path: Path, spec: Spec, seed: int = 0) -> NeuralVocoder:
     config = Config.read(path)
     torch.manual_seed(seed)
     return config.build(spec).eval()
+
+
+def one(batch: Batch, row: int, frames: int) -> Batch:
+    """One phrase of a batch, alone."""
+    streams = {name: value[row : row + 1, :frames] for name, value in batch.streams.items()}
+    lengths = batch.frame_lengths[row : row + 1]
+    return replace(batch, utts=["u"], frame_lengths=lengths, max_frames=frames, streams=streams)
+
+
+def padded(batch: Batch, more: int, hop: int) -> Batch:
+    """The same phrases, with so many frames of padding more."""
+    streams = {
+        name: torch.nn.functional.pad(x, (0, 0, 0, more * (hop if name == "wav" else 1)))
+        for name, x in batch.streams.items()
+    }
+    return replace(batch, max_frames=batch.max_frames + more, streams=streams)
+
+
+def check_alone_and_in_pieces(model: NeuralVocoder, spec: Spec, *frames: int) -> None:
+    """A phrase in a batch, and in pieces, is as it is alone, and its padding silent."""
+    with torch.inference_mode():
+        batch = batch_of(spec, *frames, wav=False, seed=4)
+        together = model.synthesize(batch)
+        sizes = model.samples(batch).tolist()
+        assert sizes == [spec.feature_config.n_samples(n) for n in frames]
+        assert together.shape == (len(frames), max(sizes)) and together.isfinite().all()
+        level = together.std()
+        for row, (n, size) in enumerate(zip(frames, sizes)):
+            alone = model.synthesize(one(batch, row, n))
+            assert alone.shape == (1, size)
+            assert (together[row, :size] - alone[0]).abs().max() < 1e-4 * max(level, 1)
+            assert not together[row, size:].any()
+        joined = torch.cat(list(model.in_pieces(batch, 40)), dim=1)
+    assert (joined - together).abs().max() < 1e-3 * level
+    assert level > 1e-6
+
+
+def check_reach(model: NeuralVocoder, batch: Batch, streams: tuple[str, ...], by: float) -> None:
+    """A change of the middle frame is heard there, and no further than the model's reach."""
+    middle = batch.max_frames // 2
+    with torch.inference_mode():
+        before = model.synthesize(batch)
+        for stream in streams:
+            batch.streams[stream][:, middle] += by
+        moved = (model.synthesize(batch) - before)[0].abs() > 1e-6 * before.std()
+    places = torch.nonzero(moved).flatten() / model.hop
+    assert middle - model.reach <= places.min() and places.max() < middle + 1 + model.reach
+    assert places.min() <= middle <= places.max(), "a frame is heard where it is"
+
+
+def check_falls(model: NeuralVocoder, batch: Batch, steps: int, lr: float, least: float, clip: float) -> None:
+    """So many steps on one batch lower its loss by a share of at least so much; all parameters learn."""
+    with torch.no_grad():
+        before = float(model.loss(batch)["loss"])
+    optimizer = torch.optim.AdamW(model.parameters(), lr=lr)
+    model.train()
+    for _ in range(steps):
+        optimizer.zero_grad()
+        model.loss(batch)["loss"].backward()
+        unused = [name for name, p in model.named_parameters() if p.grad is None]
+        assert not unused, "parameters without a gradient stop training on several devices"
+        torch.nn.utils.clip_grad_norm_(model.parameters(), clip)
+        optimizer.step()
+    with torch.no_grad():
+        assert float(model.eval().loss(batch)["loss"]) < (1 - least) * before
