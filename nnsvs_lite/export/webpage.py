@@ -1,6 +1,6 @@
 """A voice as a folder of static files: a page with a piano roll that sings in the browser, without a server.
 
-Its networks are those of :mod:`nnsvs_lite.export.voicegraphs` and a vocoder's, run by onnxruntime-web. That
+Its networks are those of :mod:`nnsvs_lite.export.voicegraphs`, run by onnxruntime-web. That
 comes from the npm registry, one version, whose archive is checked, or from a file. What lies between them,
 from lyrics to contexts and times of phones, the page computes as :class:`nnsvs_lite.synthesis.singer.Singer`
 does.
@@ -9,17 +9,18 @@ does.
 from __future__ import annotations
 
 import base64
-import copy
 import hashlib
 import http.client
 import io
+import json
 import os
 import tarfile
 import urllib.request
-from dataclasses import asdict, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -29,23 +30,21 @@ from nnsvs_lite.export.dictionary import words_of
 from nnsvs_lite.export.openutau import RECORD, Exported, check_record
 from nnsvs_lite.export.replay import tuning
 from nnsvs_lite.features.f0 import hz_to_midi
+from nnsvs_lite.features.mel import conversion
 from nnsvs_lite.features.spec import PhoneSet, Spec
 from nnsvs_lite.io.atomic import atomic_dir, check_regular, write_bytes, write_json, write_text
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.io.graph import Graph, package
+from nnsvs_lite.io.graph import package
 from nnsvs_lite.io.leftout import warn
-from nnsvs_lite.models.graphfacts import GraphFacts
 from nnsvs_lite.models.melody import SCORE_PITCH
-from nnsvs_lite.models.onnxvoice import OnnxModel
+from nnsvs_lite.models.onnxvoice import FACTS, PROGRAMS, RUNNING, models_of
+from nnsvs_lite.models.pack import GRAPHS
 from nnsvs_lite.score.song import Song
 from nnsvs_lite.studio.convert import score_of
 from nnsvs_lite.studio.examples import examples, new_lyric
 from nnsvs_lite.synthesis.joining import join
 from nnsvs_lite.synthesis.singer import Singer
-from nnsvs_lite.synthesis.vocoder import checked, load_vocoder
-
-if TYPE_CHECKING:
-    from nnsvs_lite.models.base import VocoderModel
+from nnsvs_lite.synthesis.vocoder import load_vocoder, waveforms_in_turn
 
 VERSION = "1.30.0"
 """Of onnxruntime-web."""
@@ -53,15 +52,13 @@ URL = f"https://registry.npmjs.org/onnxruntime-web/-/onnxruntime-web-{VERSION}.t
 SHA512 = "q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8pZClzcV7svNc4rKY3jL02Vb7QmRMDs1SigqR4CXAfKYQ=="
 """Of that archive, base64, as the registry has it."""
 ARCHIVE_BYTES = 33_106_585
-PROVED = 3.0
-"""Seconds of each phrase in which a vocoder's graph is compared with it."""
 RUNTIME = {"ort.wasm.bundle.min.mjs": "ort.js", "ort-wasm-simd-threaded.wasm": "ort.wasm"}
 """Of its files, those that are needed; not every server knows what an ``.mjs`` is."""
 PAGE = ("index.html", "page.js", "voice.js", "score.js", "context.js", "timing.js", "chance.js", "worker.js")
 STUDIO = ("studio.css", "icon.svg", "roll.js", "ruler.js", "song.js", "curves.js", "hands.js", "lyrics.js")
 """The studio's own piano roll."""
-FAMILIES = ("timelag", "duration", "acoustic")
-NETWORKS = (*FAMILIES, "vocoder")
+FAMILIES = ("timelag", "duration", "acoustic", "vocoder")
+NETWORKS = {*FAMILIES, RUNNING}
 MARK = "voice.json"
 OURS = {*PAGE, *STUDIO, *(f"{name}.onnx" for name in NETWORKS), MARK, RECORD, "LICENCE.txt", "ort"}
 """Names in a folder of ours."""
@@ -98,20 +95,26 @@ def export_web(
             raise DataError(f"holds {others[0]} besides a page of a voice, which would be lost", out)
     for needed in ("onnx", "onnxruntime"):
         package(needed)
+    from nnsvs_lite.export.voicegraphs import graph_files
+
     given = None if runtime is None else runtime_archive(runtime)
     singer = Singer.load(voice, vocoder=vocoder, trust_code=trust_code)
-    if vocoder is None and singer.vocoder.name in ("World", "GriffinLim"):
+    if vocoder is None and singer.vocoder.name in PROGRAMS:
         warn(f"{singer.vocoder.name} is no network: the page sings with the vocoder hn")
         singer.vocoder = load_vocoder(singer.spec, "hn")
-    files, facts = networks_of(singer)
-    record = proved(singer, files, facts)
-    if any(told.habit for told in facts.values()):
+    if singer.vocoder.name in PROGRAMS:
+        raise DataError(f"the vocoder {singer.vocoder.name} is no network, which a page needs: give another")
+    models = {name: getattr(singer, name) for name in FAMILIES}
+    files = graph_files(models, dict.fromkeys(FAMILIES, b""))
+    facts = json.loads(files[FACTS])
+    record = proved(singer, files)
+    if facts["models"]["acoustic"]["habit"]:
         warn("the page draws the voice's vibrato by itself: another take than that of 'sing'")
     archive = given or runtime_archive()
     credits = credits_of(voice, singer.spec, name, author, None)
     with atomic_dir(out) as folder:
-        for network, data in files.items():
-            write_bytes(folder / f"{network}.onnx", data)
+        for network in facts["models"].keys() & NETWORKS:
+            write_bytes(folder / f"{network}.onnx", files[f"{GRAPHS}{network}.onnx"])
         write_json(folder / MARK, about(singer, credits, facts), indent=None)
         write_json(folder / RECORD, record)
         write_text(folder / "LICENCE.txt", credits.terms)
@@ -126,70 +129,25 @@ def export_web(
     return Exported(out, record)
 
 
-def networks_of(singer: Singer) -> tuple[dict[str, bytes], dict[str, GraphFacts]]:
-    """Graphs of a voice by name; and, of its models, what is to be known beside them. Raises DataError as
-    :func:`export_web`.
-    """
-    from nnsvs_lite.export.onnxfile import graph_of
-    from nnsvs_lite.export.vocoders import vocoder_graph
-    from nnsvs_lite.export.voicegraphs import graph_and_facts
-
-    # First of all, since it is refused most easily.
-    module = vocoder_graph(copy.deepcopy(singer.vocoder))
-    sizes = singer.vocoder.spec.streams
-    example = {name: np.full((1, 40, sizes[name]), 0.1, np.float32) for name in module.inputs}
-    files = {"vocoder": graph_of(module, example).SerializeToString()}
-    made = {name: graph_and_facts(getattr(singer, name)) for name in FAMILIES}
-    return files | {name: data for name, (data, _) in made.items()}, {
-        n: told for n, (_, told) in made.items()
-    }
-
-
-def proved(singer: Singer, files: dict[str, bytes], facts: dict[str, GraphFacts]) -> dict[str, Any]:
+def proved(singer: Singer, files: Mapping[str, bytes]) -> dict[str, Any]:
     """What was found of a voice's graphs, which sang the page's first song. Raises DataError where they give
     other numbers than torch, or sing out of tune.
     """
     spec = singer.spec
-    graphs = {name: Graph(name, data) for name, data in files.items()}
-    models = {name: OnnxModel(graphs[name], facts[name], spec) for name in FAMILIES}
-    player = Singer(*models.values(), vocoder=singer.vocoder)
+    player = Singer(**models_of(files, "page", lambda family: b""))
     plan = player.plan(score_of(_at_home(examples(spec.codes[0])[0], spec)))
-    timed = [plan.ready[i] for i in range(len(plan.phrases))]
-    far = {name: 0.0 for name in NETWORKS}
-    for name, model in models.items():
-        told = timed if name == "acoustic" else [example.timed(None) for example in timed]
-        for example in told:
-            ours, theirs = model.compute([example]), getattr(singer, name).compute([example])
-            far[name] = max(far[name], *(_far(ours[key], theirs[key]) for key in ours))
-    pieces = []
-    for phrase in player.phrases(plan, range(len(plan.phrases))):
-        streams = {name: phrase.streams[name][None] for name in graphs["vocoder"].inputs}
-        (wave,) = graphs["vocoder"](**streams).values()
-        far["vocoder"] = max(far["vocoder"], _vocoder_far(singer.vocoder, graphs["vocoder"], streams))
-        pieces.append((phrase.start, wave[0]))
-    wav = join(pieces, spec.sample_rate, plan.end)
+    (ours, theirs), far = (one.phrases(plan, range(len(plan.phrases))) for one in (player, singer)), {}
+    pairs = [(a.streams[name], b.streams[name]) for a, b in zip(ours, theirs) for name in a.streams]
+    far["acoustic"] = max(_far(*pair) for pair in pairs)
+    streams = [phrase.streams for phrase in ours]
+    waves, others = ([*waveforms_in_turn(one.vocoder, streams)] for one in (player, singer))
+    far["vocoder"] = max(map(_far, waves, others))
+    wav = join(zip((phrase.start for phrase in ours), waves), spec.sample_rate, plan.end)
     notes = [(note.start, note.end, note.pitch) for note in plan.score.notes if not note.is_rest]
-    record = {"made_with": f"nnsvs_lite {__version__}", "pitch": tuning(wav, spec.sample_rate, notes)}
-    record["differences_from_torch"] = {f"{name}.onnx": value for name, value in far.items()}
+    pitch = tuning(wav, spec.sample_rate, notes)
+    record = {"made_with": f"nnsvs_lite {__version__}", "pitch": pitch, "differences_from_torch": far}
     check_record(record)
     return record
-
-
-def _vocoder_far(model: VocoderModel, graph: Graph, streams: dict[str, np.ndarray]) -> float:
-    """How far a graph's waveform lies from its model's, over ``PROVED`` seconds at most."""
-    import torch
-
-    from nnsvs_lite.models.batch import Batch
-
-    short = {name: x[:, : round(PROVED / model.spec.frame_shift)] for name, x in streams.items()}
-    own = checked(model, {name: x[0] for name, x in short.items()})
-    told = {name: torch.from_numpy(x)[None] for name, x in own.items()}
-    frames, none = len(next(iter(own.values()))), torch.zeros(1, dtype=torch.long)
-    batch = Batch(["song"], torch.tensor([frames]), frames, none, none, told)
-    with torch.inference_mode():
-        wave = model.synthesize(batch).numpy()
-    (made,) = graph(**short).values()
-    return _far(made, wave)
 
 
 def _far(a: np.ndarray, b: np.ndarray) -> float:
@@ -197,10 +155,13 @@ def _far(a: np.ndarray, b: np.ndarray) -> float:
     return float((np.abs(a - b) / np.maximum(1.0, np.abs(b))).max(initial=0.0))
 
 
-def about(singer: Singer, credits: Credits, facts: dict[str, GraphFacts]) -> dict[str, Any]:
-    """What the page reads of a voice."""
-    spec = singer.spec
+def about(singer: Singer, credits: Credits, facts: dict[str, Any]) -> dict[str, Any]:
+    """What the page reads of a voice; ``facts``: of its graphs."""
+    spec, vocoder = singer.spec, singer.vocoder
     held = [i for i, held in enumerate(spec.sustaining) if held]
+    wave = {name: facts["wave"][name] for name in ("inputs", "frames", "around")}
+    if "mel" in vocoder.inputs:
+        wave["mel"] = conversion(spec.feature_config.mel, vocoder.spec.feature_config.mel)
     return {
         "name": credits.name,
         "author": credits.author,
@@ -211,7 +172,8 @@ def about(singer: Singer, credits: Credits, facts: dict[str, GraphFacts]) -> dic
         "columns": {level: [column.name for column in spec.columns(level)] for level in ("note", "phone")},
         "held": held,
         "mean_pitch": spec.stats.note_context.mean[spec.column("note", SCORE_PITCH)],
-        "networks": {name: asdict(facts[name]) if name in facts else {} for name in NETWORKS},
+        "networks": {name: told for name, told in facts["models"].items() if name in NETWORKS},
+        "wave": wave,
     }
 
 

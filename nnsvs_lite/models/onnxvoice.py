@@ -6,7 +6,7 @@ import io
 import json
 import os
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -125,14 +125,24 @@ def load_graphs(path: str | os.PathLike, vocoder: str | os.PathLike | None = Non
     pack = Pack.read(path)
     if FACTS not in pack.files:
         raise DataError(f"has no graphs for onnxruntime; {HOW}", path)
+    return models_of(pack.files, pack.path, lambda family: pack.checkpoint(family).getvalue(), vocoder)
+
+
+def models_of(
+    files: Mapping[str, bytes],
+    path: str | os.PathLike,
+    checkpoint: Callable[[str], bytes],
+    vocoder: str | os.PathLike | None = None,
+) -> dict[str, Any]:
+    """:func:`load_graphs` of a voice's files by name; ``checkpoint`` gives that of a family."""
     try:
-        spec = Spec.from_dict(json.loads(pack.files[SPEC]), pack.path, "pack it again")
-        facts = Settings(json.loads(pack.files[FACTS]), f"{pack.path}/{FACTS}").build(VoiceFacts)
+        spec = Spec.from_dict(json.loads(files[SPEC]), path, "pack it again")
+        facts = Settings(json.loads(files[FACTS]), f"{path}/{FACTS}").build(VoiceFacts)
         graphs = {}
         for name, told in facts.models.items():
             family = facts.wave.weights_of if facts.wave and name == "vocoder" else name
-            checkpoint = pack.checkpoint(family).getvalue() if told.weights else b""
-            graphs[name] = loaded(f"{pack.path}/{name}", pack.files[f"{GRAPHS}{name}.onnx"], told, checkpoint)
+            weights = checkpoint(family) if told.weights else b""
+            graphs[name] = loaded(f"{path}/{name}", files[f"{GRAPHS}{name}.onnx"], told, weights)
         models: dict[str, Any] = {}
         for family, given in (GIVEN | {"acoustic": tuple(spec.streams)}).items():
             if missing := set(given) - graphs[family].outputs.keys():
@@ -142,7 +152,7 @@ def load_graphs(path: str | os.PathLike, vocoder: str | os.PathLike | None = Non
         return models | {"vocoder": _vocoder(facts, graphs, spec, vocoder, path)}
     except (ValueError, KeyError, zipfile.BadZipFile) as error:
         reason = str(error).partition("\n")[0]
-        raise DataError(f"damaged: its graphs are not as it says: {reason}", pack.path) from None
+        raise DataError(f"damaged: its graphs are not as it says: {reason}", path) from None
 
 
 def _vocoder(

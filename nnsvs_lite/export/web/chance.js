@@ -4,6 +4,7 @@ const CENTS = 1200 / Math.LN2; // of log F0
 const SHORTEST = 0.15; // seconds; a shorter vowel has no vibrato
 const RATES = [4, 8.5], WIDEST = 250, LEAST_FADE = 0.03; // Hz, cents, seconds
 const UNREST = [0.05, 0.12]; // of single cycles: rate, extent
+const BLOCK = 4096; // rows of running noise that are drawn at once
 const HURRY = 0.15, LAST = 0.3; // vibrato hurries towards a note's end, and in how many seconds
 
 const clip = (value, low, high) => Math.min(Math.max(value, low), high);
@@ -54,6 +55,12 @@ function twister(seed) {
 const share = (word) => (word & 0xffffff) / 2 ** 24;
 const uniform = (seed) => share(twister(seed)());
 
+// So many numbers from 0 to 1.
+export function uniforms(count, seed) {
+  const draw = twister(seed);
+  return Float32Array.from({ length: count }, () => share(draw()));
+}
+
 // Standard normal numbers by Box and Muller (1958): those of nnsvs_lite.models.chance.normal.
 export function normals(count, seed) {
   const draw = twister(seed), out = new Float32Array(count);
@@ -78,6 +85,16 @@ export function normals(count, seed) {
   };
   for (let from = 0; from + 16 <= count; from += 16) pair(from, drawn.subarray(from, from + 16));
   if (count % 16) pair(count - 16, Array.from({ length: 16 }, () => share(draw())));
+  return out;
+}
+
+// Rows of endless noise, from the row `first` on.
+export function running(first, rows, size, seed) {
+  const out = new Float32Array(rows * size);
+  for (let at = first - first % BLOCK; at < first + rows; at += BLOCK) {
+    const drawn = normals(BLOCK * size, seedOf(seed, at / BLOCK)), from = Math.max(at, first), until = Math.min(at + BLOCK, first + rows);
+    out.set(drawn.subarray((from - at) * size, (until - at) * size), (from - first) * size);
+  }
   return out;
 }
 

@@ -1,6 +1,6 @@
 // The voice: a song to sound, by its networks, phrase by phrase, as `nnsvs-lite sing` does it.
 
-import { habitWave, normals, seedOf, seedOfName } from "./chance.js";
+import { habitWave, normals, running, seedOf, seedOfName, uniforms } from "./chance.js";
 import { noteContext, phoneContext } from "./context.js";
 import { notesOf, phrasesOf } from "./score.js";
 import { phoneFrames, whole } from "./timing.js";
@@ -66,6 +66,36 @@ export class Voice {
     return Object.fromEntries(draws.map(({ what, size, step }, i) => [`draw${i}`, this.real(kinds[what](size, step), [1, frames, size])]));
   }
 
+  // What a piece of sound that begins at a frame asks for that is drawn by chance.
+  drawnFor({ what, size, step, rows }, first, take) {
+    if (what === "uniform") return this.real(uniforms(size, take), [1, 1, size]);
+    const from = Math.floor(first * step / this.info.wave.frames);
+    return this.real(running(from, rows, size, take), [1, rows, size]);
+  }
+
+  // The sound of a phrase's streams, a piece at a time; frames around one are not heard.
+  async sound(streams, total, take) {
+    const { info } = this, { frames, around, inputs, mel } = info.wave, { draws } = info.networks.vocoder;
+    const samples = (count) => whole(count * info.frame * info.rate), out = new Float32Array(samples(total));
+    const told = Object.fromEntries(inputs.map((name) => [name, streams[name]]));
+    // The vocoder may know another logarithm.
+    if (mel) told.mel = this.real(told.mel.data.map((value) => Math.max(value * mel[0], mel[1])), told.mel.dims);
+    if (this.sessions.running) Object.assign(told, await this.run("running", told));
+    for (let done = 0; done < total;) {
+      const first = Math.max(done - around, 0), last = Math.min(first + frames, total), until = last === total ? total : last - around;
+      const piece = Object.fromEntries(Object.entries(told).map(([name, { type, dims, data }]) => {
+        const size = dims[2], part = new data.constructor(frames * size);
+        part.set(data.subarray(first * size, last * size));
+        return [name, new this.ort.Tensor(type, part, [1, frames, size])];
+      }));
+      const drawn = draws.map((draw, i) => [`draw${i}`, this.drawnFor(draw, first, take)]);
+      const { wav } = await this.run("vocoder", { ...piece, ...Object.fromEntries(drawn), frames: this.long([last - first], [1]) });
+      out.set(wav.data.subarray(samples(done - first), samples(until - first)), samples(done));
+      done = until;
+    }
+    return out;
+  }
+
   // One phrase: its sound, F0, and lengths of phones in frames.
   async phrase(phrase, language, singer, take) {
     const { info } = this, facts = info.networks.acoustic, told = this.told(phrase, language, singer);
@@ -77,7 +107,7 @@ export class Voice {
     const streams = await this.run("acoustic", {
       ...told, ...free, ...this.drawn(facts, phrase, singer, take), duration: this.long(phrase.durations), phone: this.long(owners),
     });
-    const sound = Object.values(await this.run("vocoder", streams))[0].data, last = sound.length - 1;
+    const sound = await this.sound(streams, owners.length, take), last = sound.length - 1;
     fade(sound, info.rate, (i) => i);
     fade(sound, info.rate, (i) => last - i);
     const voiced = streams.vuv.data;
