@@ -1,5 +1,6 @@
 """Banks for OpenUtau: written, sung with as OpenUtau calls them, and mistakes named."""
 
+import copy
 import json
 import shutil
 import subprocess
@@ -9,11 +10,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from export_common import make_voice, spec_44k
+from models_common import ROOT, build
 
 from nnsvs_lite.bin.main import main
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.synthesis.vocoder import choose_vocoder, waveform_of
 
 pytest.importorskip("onnx", reason="needs onnx: pip install nnsvs_lite[export]")
 
@@ -374,7 +378,7 @@ def test_voices_that_cannot_be_banks_are_refused(toy_mel_dump, voice, toy_voice,
         export_openutau(slow, tmp_path / "a.zip")
     with pytest.raises(DataError, match=r"named \*.zip"):
         export_openutau(voice, tmp_path / "folder")
-    with pytest.raises(DataError, match="cannot be a vocoder of other players"):
+    with pytest.raises(DataError, match="cannot be a bank's vocoder"):
         export_openutau(voice, tmp_path / "a.zip", vocoder="griffin_lim")
     assert not (tmp_path / "a.zip").exists()
 
@@ -393,6 +397,20 @@ def test_a_base_with_the_scores_harmonics_is_refused(toy_mel_dump):
     config = Config.read(ROOT / "conf/acoustic/divided_singer_tiny.yaml", words)
     with pytest.raises(DataError, match="deviation needs options.residual_to_rule"):
         config.build(spec_44k(toy_mel_dump))
+
+
+def test_a_vocoder_of_another_logarithm_is_told_its_own(toy_mel_dump):
+    from nnsvs_lite.export.vocoders import Voicing, vocoder_graph
+
+    spec = spec_44k(toy_mel_dump)
+    mel = replace(spec.feature_config.mel, log="log10", log_floor=1e-10)
+    other = replace(spec, feature_config=replace(spec.feature_config, mel=mel))
+    model = choose_vocoder(spec, build(ROOT / "conf" / "vocoder" / "hn.yaml", other))
+    mel, f0 = np.random.default_rng(0).normal(-3, 1, (40, 128)), np.full(40, 220.0)
+    sung = waveform_of(model, {"lf0": np.log(f0)[:, None], "vuv": np.ones((40, 1)), "mel": mel})
+    graph = vocoder_graph(copy.deepcopy(model), Voicing(np.zeros(128), 1.0, 1.0))
+    told = [torch.tensor(x[None], dtype=torch.float32) for x in (mel, f0)]
+    assert np.abs(graph(*told)[0].numpy() - sung).max() < 1e-3 * np.abs(sung).max()
 
 
 def test_several_singers_have_vectors(toy_mel_dump, tmp_path):

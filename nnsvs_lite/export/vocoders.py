@@ -1,7 +1,6 @@
-"""Vocoders as a network of the streams that they read, or, for OpenUtau, of log mel spectra and an F0
-without gaps.
+"""Vocoders as the network that OpenUtau calls: log mel spectra and an F0 without gaps to a waveform.
 
-OpenUtau does not tell which frames are voiced, so that is read from the spectra, by a logistic regression.
+Which frames are voiced is not told, so it is read from the spectra, by a logistic regression.
 """
 
 from __future__ import annotations
@@ -19,7 +18,6 @@ from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.base import VocoderModel
 from nnsvs_lite.models.batch import Batch
 from nnsvs_lite.models.layers.comb import comb
-from nnsvs_lite.models.layers.envelope import MelEnvelope
 from nnsvs_lite.models.layers.noise import running_noise
 from nnsvs_lite.models.vocoder.hifigan import HifiGan
 from nnsvs_lite.models.vocoder.hn_istft import Hn
@@ -51,30 +49,19 @@ class Voicing:
 
 
 class VocoderGraph(nn.Module):
-    """Base: to ``waveform`` (1, S) from the streams that the model reads, (1, T, D) each; with ``voicing``
-    from what a bank has, ``mel`` (1, T, bins) and ``f0`` (1, T) in Hz.
-    """
+    """Base: ``mel`` (1, T, bins) and ``f0`` (1, T) in Hz to ``waveform`` (1, S)."""
 
+    inputs = {"mel": "1TB", "f0": "1T"}
     outputs = ("waveform",)
 
-    def __init__(self, model: VocoderModel, voicing: Voicing | None = None):
+    def __init__(self, model: VocoderModel, voicing: Voicing):
         super().__init__()
-        self.model, self.spec, self.voicing = model, model.spec, voicing
-        self.inputs = {"mel": "1TB", "f0": "1T"} if voicing else dict.fromkeys(model.inputs, "1TD")
-        if voicing:
-            self.register_buffer("weight", torch.tensor(voicing.weight, dtype=torch.float32))
-            self.register_buffer("bias", torch.tensor(voicing.bias, dtype=torch.float32))
-        hop = self.spec.frame_shift * self.spec.sample_rate
-        self.hop = round(hop)
-        if abs(hop - self.hop) > 1e-6:
-            raise DataError(f"frames of {hop:g} samples cannot be sung by a graph: a whole number is needed")
+        self.model, self.spec = model, model.spec
+        self.register_buffer("weight", torch.tensor(voicing.weight, dtype=torch.float32))
+        self.register_buffer("bias", torch.tensor(voicing.bias, dtype=torch.float32))
+        self.hop = round(self.spec.frame_shift * self.spec.sample_rate)
 
-    def forward(self, *values: Tensor, **told: Tensor) -> Tensor:
-        told |= dict(zip(self.inputs, values))
-        if self.voicing is None:
-            streams = {name: x.double() if name == "lf0" else x for name, x in told.items()}
-            return self.waveform(streams | ({"mel": self._own(told["mel"])} if "mel" in told else {}))
-        mel, f0 = told["mel"], told["f0"]
+    def forward(self, mel: Tensor, f0: Tensor) -> Tensor:
         # A logarithm of 32 bits is another one in each library, which phases of a song add up.
         fine = f0.double().clamp(min=40.0, max=self.spec.sample_rate / 4).log()[..., None]
         vuv = ((mel * self.weight).sum(-1, keepdim=True) + self.bias > 0).float()
@@ -89,16 +76,15 @@ class VocoderGraph(nn.Module):
         return (mel * factor).clamp(min=lowest)
 
     def waveform(self, streams: dict[str, Tensor]) -> Tensor:
-        """(1, S) of streams, of which ``lf0`` is float64."""
+        """(1, S) of ``lf0``, float64, ``vuv`` and ``mel``, (1, T, D) each."""
         raise NotImplementedError
 
     def batch(self, streams: dict[str, Tensor]) -> Batch:
         """What the model is told, with all that runs on."""
-        first = next(iter(streams.values()))
-        none = torch.zeros(1, dtype=torch.long)
-        lengths = torch.ones_like(first[..., 0]).long().sum(1)
-        batch = Batch(["bank"], lengths, first.shape[1], none, none, dict(streams))
-        self.fine, running = streams.get("lf0"), self.model.running(batch)
+        self.fine, none = streams["lf0"], torch.zeros(1, dtype=torch.long)
+        lengths = torch.ones_like(self.fine[..., 0]).long().sum(1)
+        batch = Batch(["bank"], lengths, self.fine.shape[1], none, none, dict(streams))
+        running = self.model.running(batch)
         batch.streams |= running | {name: x.float() for name, x in streams.items()}
         return batch
 
@@ -112,12 +98,11 @@ class VocoderGraph(nn.Module):
 class HarmonicNoiseGraph(VocoderGraph):
     """:class:`Hn` and :class:`HnIstft`, in real numbers."""
 
-    def __init__(self, model: Hn, voicing: Voicing | None = None):
+    def __init__(self, model: Hn, voicing: Voicing):
         super().__init__(model, voicing)
         noise = running_noise(0, torch.tensor([NOISE]), NOISE, 1, 0)
         self.register_buffer("noise", noise[0, :, 0])
-        if isinstance(model.envelope, MelEnvelope):
-            model.envelope.analyse = self._analyse
+        model.envelope.analyse = self._analyse
 
     def _analyse(self, wav: Tensor, frames: int) -> Tensor:
         envelope, size = self.model.envelope, self.spec.feature_config.mel.fft_size
@@ -154,9 +139,9 @@ class HifiGanGraph(VocoderGraph):
 
     def waveform(self, streams: dict[str, Tensor]) -> Tensor:
         # The last frame goes on, as where it sings.
-        model, size = self.model, next(iter(streams.values())).shape[1] * self.hop
-        after = {name: x[:, -1:].repeat_interleave(model.reach, 1) for name, x in streams.items()}
-        batch, sources = self.batch({name: torch.cat([x, after[name]], 1) for name, x in streams.items()}), {}
+        model, size = self.model, streams["lf0"].shape[1] * self.hop
+        rows = {n: torch.cat([x, x[:, -1:].repeat_interleave(model.reach, 1)], 1) for n, x in streams.items()}
+        batch, sources = self.batch(rows), {}
         if model.source is not None:
             rate = round(model.source.sample_rate * model.source.frame_shift)
             sine = model.source.amplitude * torch.sin(2 * torch.pi * self.phase(batch, rate)[0]).float()
@@ -164,13 +149,13 @@ class HifiGanGraph(VocoderGraph):
         return model.through(model.numbers(batch.streams).transpose(1, 2), sources)[:, :size]
 
 
-def vocoder_graph(model: VocoderModel, voicing: Voicing | None = None) -> VocoderGraph:
-    """The graph of a vocoder, of a bank's with ``voicing``. Raises DataError for one that has none."""
-    if voicing and "mel" not in model.inputs:
+def vocoder_graph(model: VocoderModel, voicing: Voicing) -> VocoderGraph:
+    """The graph of a vocoder. Raises DataError for one that has none."""
+    if "mel" not in model.inputs:
         raise DataError(f"{type(model).__name__} does not read mel spectra, which are all a bank has")
     if isinstance(model, Hn):
         return HarmonicNoiseGraph(model, voicing)
     if isinstance(model, HifiGan) and not model.middle and model.source_kind in ("none", "sine"):
         return HifiGanGraph(model, voicing)
     known = "hn, hn_istft, or hifigan whose source is sine or none"
-    raise DataError(f"{type(model).__name__} cannot be a vocoder of other players: give {known} by --vocoder")
+    raise DataError(f"{type(model).__name__} cannot be a bank's vocoder: give {known} by --vocoder")
