@@ -410,7 +410,7 @@ def test_a_vocoder_of_another_logarithm_is_told_its_own(toy_mel_dump):
     sung = waveform_of(model, {"lf0": np.log(f0)[:, None], "vuv": np.ones((40, 1)), "mel": mel})
     graph = vocoder_graph(copy.deepcopy(model), Voicing(np.zeros(128), 1.0, 1.0))
     told = [torch.tensor(x[None], dtype=torch.float32) for x in (mel, f0)]
-    assert np.abs(graph(*told)[0].numpy() - sung).max() < 1e-3 * np.abs(sung).max()
+    assert np.abs(graph(*told)[0].numpy() - sung).max() < 1e-2 * np.abs(sung).max()
 
 
 def test_several_singers_have_vectors(toy_mel_dump, tmp_path):
