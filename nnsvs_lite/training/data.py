@@ -81,6 +81,7 @@ class DumpDataset(Sequence[Example]):
             unknown = next((u for u in self.utts if languages.get(u) not in spec.codes), None)
             if unknown:
                 raise DataError(f"no language of {spec.codes} for {unknown!r}", folder / "utt2lang")
+        # The context alone tells notes and phones, and no frames.
         self._sized = timing or not score
         counted = "duration" if timing else first
         self.frames = self._lengths(FRAMES, counted) if self._sized else [0] * len(self.utts)

@@ -44,7 +44,7 @@ def too_little(task: Task) -> str:
     """Why dev losses cannot tell which weights are best; empty where they can."""
     phrases, seconds = len(task.dev_data), sum(task.train_data.frames) * task.spec.frame_shift
     if phrases < FEW_PHRASES:
-        return f"dev has {phrases} phrase{'s'[: phrases > 1]}, too few to choose by"
+        return f"dev has {phrases} phrase{'s' if phrases > 1 else ''}, too few to choose by"
     return f"{seconds:.0f} s of training data are too little to choose by dev" if seconds < LITTLE else ""
 
 
@@ -69,6 +69,10 @@ class Loop:
         self.history: list[dict[str, Any]] = []
         self.tests = self.stale = self.step = self.batch = self.blocks = 0
         self.epoch, self.seen, self.lowest = 1, 0.0, math.inf
+        # Of the batch at hand, as _batches sets them: its weight (0 where a rank only keeps step), the share
+        # of the training that is over, whether a step ends with it.
+        self._share, self._progress, self._is_last = 1.0, 0.0, False
+        # Utterances and loss of each batch since the last test, to name those of a loss that is not finite.
         self._watched: list[tuple[Sequence[str], Tensor]] = []
         self.state = State(self.out / "last.pt", task.identity)
         self.networks: dict[str, nn.Module] = {}
@@ -120,7 +124,7 @@ class Loop:
         return self.step >= self.options.updates if self.options.updates else self.epoch > self.epochs
 
     def _batches(self) -> Iterator[Batch]:
-        """Batches until the next test; says of each its share, whether it ends a step, and the progress."""
+        """Batches until the next test; sets ``_share``, ``_progress`` and ``_is_last`` for each."""
         options = self.options
         until = options.updates or math.inf
         if options.eval_updates:

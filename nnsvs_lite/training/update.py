@@ -22,7 +22,7 @@ def learning_rate(options: TrainingOptions, step: int, progress: float) -> float
     return options.lr * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, progress))))
 
 
-def running_mean(decay: float):
+def running_mean(decay: float) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
     """The update of a running mean of weights that forgets its first, untrained ones soon."""
 
     def update(mean: Tensor, value: Tensor, count: Tensor) -> Tensor:
@@ -81,6 +81,7 @@ class Updater:
         return rate | ({} if norms is None else {"gradient_norm": float(norms[0]) / norms[1]})
 
     def step(self, step: int, progress: float) -> None:
+        """Moves weights by the gradients of all batches since the last step; arguments: see ``schedule``."""
         if self.fabric.world_size > 1:
             self._average()
         if len(self._weights) > 1:
