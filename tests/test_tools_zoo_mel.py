@@ -86,3 +86,14 @@ def test_a_command_that_fails_ends_the_tool_unless_its_results_are_there(zoo_mel
     # Results of an earlier run are none of this one's.
     with pytest.raises(SystemExit):
         zoo_mel.call(log, 1, tmp_path / "other", made=made)
+
+
+def test_options_reach_every_training_and_the_table(zoo_mel, tmp_path, monkeypatch):
+    calls = []
+    monkeypatch.setattr(zoo_mel, "call", lambda log, *words, **more: calls.append(words))
+    monkeypatch.setattr(zoo_mel.Place, "sing", lambda *given: None)
+    monkeypatch.setattr(zoo_mel.Place, "table", lambda place, head, rows: rows)
+    paths = tmp_path / "dump", tmp_path / "data", tmp_path / "out"
+    rows = zoo_mel.end_to_end(zoo_mel.Place(*paths, 1, ["--training.updates=7"]), [0, 1])
+    assert [words[-1] for words in calls] == ["--training.updates=7"] * 6
+    assert [own[1] for _, own in rows] == ["7", "7", "7"]

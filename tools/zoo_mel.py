@@ -8,7 +8,8 @@ Several words make several tables. Stages 0 to 2 of the recipe are run where the
 there is not made again. All sing the eval set in the times of the recordings, so that sound and F0 alone
 differ. Those of mel spectra make the same number of passes over the training set, and sing through ``hn``, a
 vocoder that learns nothing; end-to-end systems train as their YAMLs say, and make waveforms themselves. RTF:
-CPU seconds of the network a second of singing, one thread, the least of three.
+CPU seconds of the network a second of singing, one thread, the least of three. ``--passes 1
+--option=--training.updates=20 --option=--training.eval_updates=20`` tries the way in minutes.
 """
 
 import argparse
@@ -53,12 +54,13 @@ WAYS = (
 
 
 class Place(NamedTuple):
-    """Where things are, and how often the training set is shown."""
+    """Where things are, how often the training set is shown, and options of all trainings."""
 
     dump: Path
     data: Path
     out: Path
     passes: int
+    options: Sequence[str] = ()
 
     def folder(self, name: str, seed: int) -> Path:
         out = self.out / name / f"seed{seed}"
@@ -71,7 +73,7 @@ class Place(NamedTuple):
         same = f"--training.epochs={self.passes} --training.min_steps=0 --training.patience=0"
         same += f" --train-set train --dev-set dev --seed {seed}"
         where = ("--config", config, "--dump", self.dump, "--out", out)
-        call(out / "zoo.log", "train", *where, *same.split(), *words)
+        call(out / "zoo.log", "train", *where, *same.split(), *words, *self.options)
         return out
 
     def score(self, exp: Path, *words: object) -> None:
@@ -197,7 +199,7 @@ def end_to_end(place: Place, seeds: Sequence[int]) -> str:
     rows = []
     for name in ENDS:
         path = CONF / "acoustic" / f"{name}_tiny.yaml"
-        updates = f"{Config.read(path).training.updates:,}"
+        updates = f"{Config.read(path, place.options).training.updates:,}"
         rows.append((path.stem, [f"`{path.stem}`", updates, head_of(path)[1]]))
     return place.table(["system", "updates", "parameters"], rows)
 
@@ -224,10 +226,12 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="if not exp/zoo_FEATURES of the recipe")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--passes", type=int, default=4, help="over the training set, of mel systems")
+    parser.add_argument("--option", action="append", help="of all, such as --option=--training.updates=20")
     args = parser.parse_args()
     recipe = Recipe(args.recipe, args.features)
     prepare(recipe)
-    place = Place(recipe.dump, recipe.folder / "data", args.out or recipe.exp("zoo"), args.passes)
+    out, data = args.out or recipe.exp("zoo"), recipe.folder / "data"
+    place = Place(recipe.dump, data, out, args.passes, args.option or [])
     place.references()
     for what in args.what:
         print(TABLES[what](place, args.seeds))
