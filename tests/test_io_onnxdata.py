@@ -59,6 +59,10 @@ def test_its_table_is_that_of_onnx():
     assert named == [NAME, EXTERNAL, LOCATION]
 
 
+WIDE = b"\xba\x80\x80\x80\x10\x00"
+"""A field of number 7 to readers that take 32 bits of its tag."""
+
+
 def test_a_whole_file_is_run():
     (y,) = Graph("whole", model(tensor("w")))(x=np.ones(4, np.float32)).values()
     np.testing.assert_array_equal(y, [2, 3, 4, 5])
@@ -102,6 +106,6 @@ def test_what_is_cut_short_is_said_in_a_line():
         with pytest.raises(DataError, match="no ONNX network that can be loaded") as caught:
             Graph("cut", whole[:size])
         assert "\n" not in str(caught.value)
-    for data in (b"\x0b\x0c", b"\xff" * 12, b"\x3a\xff\xff\xff\xff\xff\xff\xff\xff\x7f"):
+    for data in (b"\x0b\x0c", b"\xff" * 12, b"\x3a\xff\xff\xff\xff\xff\xff\xff\xff\x7f", WIDE):
         with pytest.raises(ValueError, match="cut short"):
             outside(data)

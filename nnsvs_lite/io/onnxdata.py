@@ -37,13 +37,13 @@ def outside(data: bytes) -> list[str]:
     Raises ValueError where other tensors do, or the bytes are none of an ONNX file.
     """
     found: list[str] = []
-    waiting = [("ModelProto", memoryview(data), True)]
+    waiting = [("ModelProto", data, True)]
     while waiting:
         kind, message, is_own = waiting.pop()
         if kind == "TensorProto":
             name, elsewhere = b"", False
             for number, value in _fields(message):
-                name = bytes(value) if number == NAME and not isinstance(value, int) else name
+                name = value if number == NAME and not isinstance(value, int) else name
                 elsewhere = elsewhere or number == EXTERNAL or (number == LOCATION and value != 0)
             if elsewhere and not is_own:
                 raise ValueError(ELSEWHERE)
@@ -52,12 +52,13 @@ def outside(data: bytes) -> list[str]:
             continue
         for number, value in _fields(message):
             part = PARTS[kind].get(number)
-            if part and not isinstance(value, int):
+            # What lies elsewhere says where, by a key of this name.
+            if part and not isinstance(value, int) and b"location" in value:
                 waiting.append((part, value, is_own and (kind, number) in OWN))
     return found
 
 
-def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
+def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
     """Numbers and values of a message's fields (protobuf's wire format)."""
     at, size = 0, len(message)
 
@@ -74,6 +75,8 @@ def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
 
     while at < size:
         tag = number()
+        if tag >> 32:  # protobuf's own reader drops what is above, and finds another field
+            raise ValueError("cut short")
         kind = tag & 7
         if kind == 0:
             yield tag >> 3, number()

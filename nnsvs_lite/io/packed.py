@@ -34,7 +34,8 @@ class _Heap:
     def get(self, place: int) -> bytes:
         start, length = place >> _LENGTH, place & (1 << _LENGTH) - 1
         if start >= self._there:
-            return bytes(self._latest[start - self._there :][:length])
+            at = start - self._there
+            return bytes(self._latest[at : at + length])
         return os.pread(self._file.fileno(), length, start)
 
     def _set_down(self) -> None:
