@@ -7,6 +7,7 @@ import pytest
 import yaml
 from models_common import CONFIGS, ROOT, name_of
 
+from nnsvs_lite.bin.main import main
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.config import Config, model_modules
 
@@ -262,3 +263,15 @@ def test_options_that_cannot_be_meant(conf, words, message):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(DataError, match="none.yaml: no such file"):
         Config.read(tmp_path / "none.yaml")
+
+
+def test_the_command_reads_a_configuration_with_the_options_of_training(capsys):
+    ask = ["config", "acoustic", "resf0_conv"]
+    assert main([*ask, "--check", "--training.epochs", "3", "--model.hidden=8"]) == 0
+    assert capsys.readouterr().out.endswith("resf0_conv.yaml\n")
+    assert main([*ask, "--check", "--model.hiden", "8"]) == 1
+    assert "unknown key model.init_args.hiden (did you mean 'hidden'?)" in capsys.readouterr().err
+    assert main([*ask, "--check", "--training.epochs", "two"]) == 1
+    assert "training.epochs must be a whole number, not 'two'" in capsys.readouterr().err
+    assert main([*ask, "--training.epochs", "3"]) == 1
+    assert "unknown option '--training.epochs' without --check" in capsys.readouterr().err

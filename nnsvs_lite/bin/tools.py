@@ -14,11 +14,19 @@ from nnsvs_lite.io.errors import DataError
     "print the path of a configuration, such as acoustic sinsy_tiny, or the names of a kind",
     arg("kind", "features, align, timelag, duration, acoustic, vocoder"),
     arg("name", "a name, or a path, which must be there; all names if not given", nargs="?"),
+    flag("--check", "read that of a model whole, with the options of training that follow"),
     answers=True,
+    overrides="With --check any value of the YAML can be given: --model.NAME VALUE, --training.NAME VALUE.",
 )
 def config(args: Namespace) -> None:
     from nnsvs_lite.io.settings import config_names, find_config
 
+    if args.check:
+        from nnsvs_lite.models.config import Config
+
+        Config.read(find_config(args.kind, args.name or ""), args.overrides)
+    elif args.overrides:
+        raise DataError(f"unknown option {args.overrides[0]!r} without --check")
     print("\n".join(config_names(args.kind)) if args.name is None else find_config(args.kind, args.name))
 
 

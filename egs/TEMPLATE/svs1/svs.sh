@@ -91,6 +91,16 @@ model_dir() {
         seeds[$2]=0
     fi
 }
+# check_model STAGE FAMILY ARGS: reads a configuration that was asked for and whose stage comes later, unless a model
+# was trained already.
+check_model() {
+    local exp=$2_exp config=$2_config
+    [ "${stage}" -lt "$1" ] && [ "${stop_stage}" -ge "$1" ] && [ -n "${!config}" ] || return 0
+    [ -n "${_given[${config}]:-}$3" ] && [ -z "${named[$2]:-}" ] && [ ! -f "${!exp}/model.pt" ] || return 0
+    find_config "$2" "${!config}"
+    # shellcheck disable=SC2086
+    nnsvs-lite config "$2" "${found}" --check $3 >/dev/null
+}
 # decode_label EXP: what the name of a timing model adds to that of a decode folder.
 decode_label() {
     local name=${1##*/}
@@ -107,6 +117,7 @@ find_songs() {
 
 whole_numbers ngpu num_nodes threads seed
 [ "${seed}" -ge 0 ] || fail "--seed must be at least 0, not ${seed}"
+[ "${stage}" -le 6 ] && [ "${stage}" -le "${stop_stage}" ] || fail "stages are -1 to 6: --stage ${stage} --stop-stage ${stop_stage} has none"
 for choice in realign overwrite trust_code; do
     case ${!choice} in true | false) ;; *) fail "--${choice//_/-} must be true or false, not '${!choice}'" ;; esac
 done
@@ -134,6 +145,11 @@ model_dir 3 timelag
 model_dir 4 duration
 model_dir 5 acoustic
 [ -z "${vocoder_config}${vocoder_exp}" ] || model_dir 6 vocoder
+# Earlier stages may take hours: what later ones will be told is read before.
+check_model 3 timelag "${timelag_args}"
+check_model 4 duration "${duration_args}"
+check_model 5 acoustic "${acoustic_args}"
+check_model 6 vocoder "${vocoder_args}"
 # What waveforms of a trained vocoder add to the names of decode folders: those of several stand side by side.
 sung=
 [ -z "${vocoder_exp}" ] || sung=_$(decode_label "${vocoder_exp}")
