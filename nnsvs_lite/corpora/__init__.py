@@ -95,12 +95,13 @@ def prepare(
     if done.is_current():
         return False
     done.clear()
-    parts = run(Path(db_root), Path(out), **options)
-    faults = [fault for part in parts.values() for fault in validate(part.path)]
+    # The tables are let go of before they are read anew.
+    folders = [part.path for part in run(Path(db_root), Path(out), **options).values()]
+    faults = [fault for folder in folders for fault in validate(folder)]
     if faults:
         more = f" ({len(faults)} faults in all; nnsvs-lite validate lists them)"
         raise DataError(faults[0].what + more, faults[0].place)
-    written = {path for part in parts.values() for path in part.path.iterdir()}
+    written = {path for folder in folders for path in folder.iterdir()}
     # Stage 1 carves the breaths that it hears into the scores.
     scores = {path for path in written if path.name == "score"}
     done.set(sorted(written - scores), sorted(scores))

@@ -8,6 +8,7 @@ from nnsvs_lite.corpus.datadir import DataDir
 from nnsvs_lite.corpus.prepare import finish
 from nnsvs_lite.io.atomic import read_json, read_text, write_text
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.io.packed import Packed
 from nnsvs_lite.io.tables import read_table
 from nnsvs_lite.score.formats.htslabel import read_lab
 from nnsvs_lite.score.formats.readers import read_score
@@ -40,7 +41,7 @@ def prepare(
         raise DataError(f"no demo corpus here{hint}", root)
     manifest = read_json(root / "manifest.json")
     parts = read_table(root / "parts")
-    songs = DataDir(path=root, wavs={}, utt2spk={})
+    songs = DataDir(path=root, wavs=Packed(), utt2spk={})
     part_of: dict[str, str] = {}
     for name, part in parts.items():
         score = read_score(root / "musicxml" / f"{name}.musicxml", lang="ja")

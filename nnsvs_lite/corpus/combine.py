@@ -8,6 +8,7 @@ from pathlib import Path
 from nnsvs_lite.corpus.datadir import DataDir
 from nnsvs_lite.io.atomic import read_text, write_text
 from nnsvs_lite.io.errors import DataError
+from nnsvs_lite.io.packed import Packed
 
 _KINDS = ("label_name", "shared_phones")
 _TABLES = tuple(f.name for f in fields(DataDir) if f.name not in ("path", *_KINDS))
@@ -36,7 +37,7 @@ def join(dirs: Sequence[DataDir], out: str | os.PathLike) -> DataDir:
         if other.shared_phones != first.shared_phones:
             raise DataError(f"has another phone_set than {first.path}", other.path)
     kinds = {name: getattr(first, name) for name in _KINDS}
-    merged = DataDir(path=Path(out), wavs={}, utt2spk={}, **kinds)
+    merged = DataDir(path=Path(out), wavs=Packed(), utt2spk={}, **kinds)
     for part in dirs:
         for name in _TABLES:
             table, new = getattr(merged, name), getattr(part, name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import sys
-from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -82,10 +82,10 @@ class DataDir:
     """
 
     path: Path
-    wavs: dict[str, Path]
+    wavs: MutableMapping[str, Path]
     utt2spk: dict[str, str]
-    segments: dict[str, tuple[str, float, float]] = field(default_factory=dict)
-    text: dict[str, str] = field(default_factory=dict)
+    segments: MutableMapping[str, tuple[str, float, float]] = field(default_factory=Packed)
+    text: MutableMapping[str, str] = field(default_factory=Packed)
     scores: MutableMapping[str, Score] = field(default_factory=Packed)
     utt2lang: dict[str, str] = field(default_factory=dict)
     labels: MutableMapping[str, Sequence[Segment]] = field(default_factory=Packed)
@@ -124,7 +124,7 @@ class DataDir:
         path = Path(path)
         if not path.is_dir():
             raise DataError("no such data dir", path)
-        wavs = {}
+        wavs: Packed[Path] = Packed()
         for number, key, value in table_lines(path / "wav.scp"):
             where = f"{path / 'wav.scp'}:{number}"
             if value.startswith("|") or value.endswith("|"):
@@ -132,7 +132,7 @@ class DataDir:
             if not value:
                 raise DataError("malformed line, 'recording path' is needed", where)
             wavs[key] = Path(value)
-        segments = {}
+        segments: Packed[tuple[str, float, float]] = Packed()
         if (path / "segments").exists():
             for number, utt, value in table_lines(path / "segments"):
                 segments[utt] = parse_place(value, f"{path / 'segments'}:{number}")
@@ -152,9 +152,9 @@ class DataDir:
             wavs=wavs,
             utt2spk=utt2spk,
             segments=segments,
-            text=_optional(path / "text"),
+            text=Packed(_optional(path / "text")),
             scores=scores,
-            utt2lang=lang | _optional(path / "utt2lang"),
+            utt2lang=lang | {utt: sys.intern(code) for utt, code in _optional(path / "utt2lang")},
             labels=read_ctm(path / label_name) if (path / label_name).exists() else Packed(),
             label_name=label_name,
             given=read_ctm(path / "label.ctm")
@@ -288,5 +288,6 @@ def shares_phones(path: Path) -> bool:
     return word == "shared"
 
 
-def _optional(path: Path) -> dict[str, str]:
-    return read_table(path) if path.exists() else {}
+def _optional(path: Path) -> Iterator[tuple[str, str]]:
+    """Ids and values of a table that may be missing."""
+    return ((key, value) for _, key, value in table_lines(path)) if path.exists() else iter(())

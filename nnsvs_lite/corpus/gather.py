@@ -22,6 +22,7 @@ from nnsvs_lite.io.atomic import write_text
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.errors import DataError, nearest
 from nnsvs_lite.io.leftout import listening, reading
+from nnsvs_lite.io.packed import Packed
 from nnsvs_lite.score.formats.htslabel import read_lab
 from nnsvs_lite.score.formats.readers import read_score
 from nnsvs_lite.score.languages import get_language
@@ -55,7 +56,7 @@ class Gathering:
             raise DataError(f"--bad-songs must be stop or {LEAVE_OUT}, not {bad_songs!r}")
         self.facts, self.out, self.bad_songs = facts, Path(out), bad_songs
         self.root = find_root(facts, db_root)
-        self.data = DataDir(path=self.root, wavs={}, utt2spk={})
+        self.data = DataDir(path=self.root, wavs=Packed(), utt2spk={})
         self.report: list[str] = []
         self.refused: dict[str, DataError] = {}
         self.usual_split: str | None = None

@@ -1,26 +1,23 @@
 """Every fault of a data dir in one pass; of audio files only headers are read."""
 
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from nnsvs_lite.corpus.check_audio import AudioInfo, check_audio
+from nnsvs_lite.corpus.check_audio import check_audio
 from nnsvs_lite.corpus.check_features import check_features, check_table
 from nnsvs_lite.corpus.check_score import check_labels, check_score, check_text, read_labels
 from nnsvs_lite.corpus.datadir import parse_place, shares_phones
-from nnsvs_lite.corpus.faults import DataFault, Faults, TableRow, read_rows, rows_of
+from nnsvs_lite.corpus.faults import DataFault, Faults, TableRow, rows_of
 from nnsvs_lite.io.errors import DataError, nearest
 from nnsvs_lite.io.packed import Packed
 from nnsvs_lite.io.tables import bad_id
 from nnsvs_lite.score.languages import Language, get_language
 from nnsvs_lite.score.types import Score
-
-NEEDED = ("wav.scp", "utt2spk", "spk2utt", "utt2lang", "text", "score")
-"""The tables that a data dir must have; ``segments`` and labels are optional, and so is a score where there
-are no labels either: lyrics alone can be aligned."""
 
 LABELS = ("label.ctm", "align.ctm")
 
@@ -100,30 +97,19 @@ class _DataDirCheck:
 
     def run(self) -> Iterable[str]:
         """Checks all tables; returns the utterances."""
-        needed = [
-            name
-            for name in NEEDED
-            if name != "utt2lang" and not (name == "score" and lyrics_alone(self.path))
-        ]
-        rows = {name: read_rows(self.path / name, self.faults) for name in needed if name != "score"}
         optional = self.lang is not None and not (self.path / "utt2lang").exists()
-        rows["utt2lang"] = [] if optional else read_rows(self.path / "utt2lang", self.faults)
-        self.utts = {row.key: row.line for row in rows["utt2spk"]}
-        self._check_speakers(rows["utt2spk"], rows["spk2utt"])
+        self._check_speakers()
         try:
             shares_phones(self.path / "phone_set")
         except DataError as error:
             self.faults.add(self.path / "phone_set", 1, error.what)
-        audio = check_audio(self.path / "wav.scp", rows["wav.scp"], self.faults)
-        seconds = self._check_segments(rows["wav.scp"], audio)
-        for name in ("utt2lang", "text"):
-            if (self.path / name).exists():
-                self._ids(name, rows[name])
-        langs = {row.key: row.value for row in rows["utt2lang"]}
-        for row in rows["utt2lang"]:
+        seconds = self._check_recordings()
+        langs = {}
+        for row in () if optional else self._rows("utt2lang"):
+            langs[row.key] = sys.intern(row.value)
             _language(row.value, partial(self.faults.add, self.path / "utt2lang", row.line))
-        scores = self._check_scores(langs, seconds) if "score" in needed else {}
-        for row in rows["text"]:
+        scores = {} if lyrics_alone(self.path) else self._check_scores(langs, seconds)
+        for row in self._rows("text"):
             what = check_text(row.value, scores[row.key]) if row.key in scores else ""
             if what:
                 self.faults.add(self.path / "text", row.line, f"{row.key}: {what}")
@@ -132,9 +118,10 @@ class _DataDirCheck:
                 self._check_ctm(name, langs, scores, seconds)
         return self.utts
 
-    def _ids(self, name: str, rows: Iterable[TableRow]) -> None:
-        for _ in self._compared(name, rows):
-            pass
+    def _rows(self, name: str) -> Iterator[TableRow]:
+        """The rows of a table, read as they are taken, whose ids are to be those of ``utt2spk``."""
+        rows = rows_of(self.path / name, self.faults)
+        return self._compared(name, rows) if (self.path / name).exists() else rows
 
     def _compared(self, name: str, rows: Iterable[TableRow]) -> Iterator[TableRow]:
         """The same rows; when all were taken, their ids are compared with those of ``utt2spk``."""
@@ -146,19 +133,22 @@ class _DataDirCheck:
         utts = self.utts.keys() & lines if name == "align.ctm" else self.utts
         _compare_ids(self.path / name, lines, utts, self.faults)
 
-    def _check_speakers(self, utt2spk: list[TableRow], spk2utt: list[TableRow]) -> None:
+    def _check_speakers(self) -> None:
         path = self.path / "utt2spk"
+        self.utts: dict[str, int] = {}
         members: dict[str, list[str]] = {}
-        for line, utt, speaker in utt2spk:
+        for line, utt, speaker in rows_of(path, self.faults):
+            self.utts[utt] = line
             members.setdefault(speaker, []).append(utt)
             if what := bad_id(speaker):
                 self.faults.add(path, line, f"{utt}: speaker {what}")
             elif not (utt.startswith(speaker) and (utt + "_")[len(speaker)] in _SEPARATORS):
                 self.faults.add(path, line, f"id {utt!r} does not begin with its speaker {speaker!r}")
         path = self.path / "spk2utt"
+        rows = list(rows_of(path, self.faults))
         if not path.exists():
             return
-        for line, speaker, utts in spk2utt:
+        for line, speaker, utts in rows:
             listed = utts.split()
             real = set(members.pop(speaker, []))
             for utt in sorted(set(listed) - real):
@@ -170,17 +160,17 @@ class _DataDirCheck:
         for speaker in members:
             self.faults.add(path, 0, f"no line for speaker {speaker!r}, which is in utt2spk")
 
-    def _check_segments(self, wavs: list[TableRow], audio: dict[str, AudioInfo]) -> dict[str, float]:
+    def _check_recordings(self) -> dict[str, float]:
         """Utterance to the length of its audio in seconds, where it is known."""
         path = self.path / "segments"
-        if not path.exists():
-            self._ids("wav.scp", wavs)
+        whole = not path.exists()
+        wavs = list(self._rows("wav.scp") if whole else rows_of(self.path / "wav.scp", self.faults))
+        audio = check_audio(self.path / "wav.scp", wavs, self.faults)
+        if whole:
             return {utt: audio[utt].seconds for utt in self.utts if utt in audio}
-        rows = read_rows(path, self.faults)
-        self._ids("segments", rows)
         known = {row.key for row in wavs}
         used, seconds = set(), {}
-        for line, utt, value in rows:
+        for line, utt, value in self._rows("segments"):
             report = partial(self.faults.add, path, line)
             try:
                 rec, start, end = parse_place(value)

@@ -3,7 +3,8 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -26,10 +27,8 @@ def digest(path: StrPath) -> str:
     """
     root, found = Path(path), hashlib.sha256()
     if root.is_dir():
-        for file in sorted(root.rglob("*")):
-            name = file.relative_to(root)
-            if file.is_file() and not any(part.startswith(".") for part in name.parts):
-                found.update(os.fsencode(name) + b"\0" + digest(file).encode())
+        for file in _files(root):
+            found.update(os.fsencode(file.relative_to(root)) + b"\0" + digest(file).encode())
         return found.hexdigest()
     if not root.is_file():
         return "missing"
@@ -37,6 +36,17 @@ def digest(path: StrPath) -> str:
         while block := stream.read(1 << 20):
             found.update(block)
     return found.hexdigest()
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """All files below a folder in the order of their paths, hidden ones and links to folders left out."""
+    with suppress(PermissionError):
+        for name in sorted(entry.name for entry in os.scandir(folder) if not entry.name.startswith(".")):
+            path = folder / name
+            if path.is_file():
+                yield path
+            elif path.is_dir() and not path.is_symlink():
+                yield from _files(path)
 
 
 def stamp(path: StrPath) -> list[str]:
