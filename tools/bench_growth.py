@@ -4,9 +4,10 @@
 
 A stage is a line of ``STAGES``: a function ``(folder, count)`` that makes its input for so many
 utterances in an empty folder and returns what is then measured, a function without arguments. Prints
-milliseconds of CPU per utterance, peak memory, and their ratios to those of the first count; the exit status
-is the number of stages that grow. A stage runs in a process of its own; what makes its input takes no part of
-its memory, where that could be much.
+milliseconds of CPU per utterance, peak memory, and their ratios to those of the first count; of stages that
+write, how many files there are more, and how long it takes to find all done when they are run again. The exit
+status is the number of stages that grow. A stage runs in a process of its own; what makes its input takes no
+part of its memory, where that could be much.
 """
 
 import argparse
@@ -127,10 +128,10 @@ def _run(*command: object) -> None:
 
 def prepare_stage(folder: Path, count: int) -> Callable[[], object]:
     """Stage 0: scores, labels and the lengths of recordings, cut into phrases, two of each song."""
-    from nnsvs_lite.corpora import demo
+    from nnsvs_lite.corpora import prepare
 
     _run(ROOT / "tools" / "synthetic_corpus.py", folder / "corpus", "--count", count // 2)
-    return lambda: demo.prepare(folder / "corpus", folder / "data")
+    return lambda: prepare("demo", folder / "corpus", folder / "data", {})
 
 
 def _prepared(folder: Path, count: int) -> None:
@@ -190,8 +191,9 @@ def extract_stage(folder: Path, count: int) -> Callable[[], object]:
     extraction = Extraction(folder / "data" / "train", folder / "dump" / "train", config)
 
     def run() -> None:
-        extraction.run_all(1)
-        extraction.collect()
+        if not extraction.done().is_current():
+            extraction.run_all(1)
+            extraction.collect()
 
     # What is analysed once is no part of an utterance's time.
     for utt in extraction.data.utts[: 2 * len(KEYS) + 4]:
@@ -210,25 +212,38 @@ STAGES = {
 }
 
 
+READ = ("validate", "sound")
+"""Stages that write nothing."""
+
+
 def measure(name: str, count: int) -> None:
-    """Prints seconds of CPU and mebibytes of peak memory; run in a process of its own."""
+    """Prints seconds of CPU, mebibytes of peak memory, files and seconds again, in a process of its own."""
     with tempfile.TemporaryDirectory() as folder:
         run = STAGES[name](Path(folder), count)
+        before = _files(folder)
         began = time.process_time()
         run()
         seconds = time.process_time() - began
-    print(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+        memory, files = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, _files(folder) - before
+        began = time.process_time()
+        if name not in READ:
+            run()
+        print(seconds, memory, files, time.process_time() - began)
 
 
-def measured(name: str, count: int) -> tuple[float, float]:
-    """Seconds of CPU per utterance, and mebibytes."""
+def _files(folder: str) -> int:
+    return sum(len(files) for _, _, files in os.walk(folder))
+
+
+def measured(name: str, count: int) -> tuple[float, ...]:
+    """Seconds of CPU per utterance, mebibytes, files, and seconds of CPU to find that all is done."""
     command = [sys.executable, __file__, name, "--count", str(count)]
     env = {**os.environ, "OMP_NUM_THREADS": "1"}
     found = subprocess.run(command, capture_output=True, text=True, check=False, env=env)
     if found.returncode:
         sys.exit(found.stderr)
-    seconds, memory = map(float, found.stdout.split()[-2:])
-    return seconds / count, memory
+    seconds, memory, files, again = map(float, found.stdout.split()[-4:])
+    return seconds / count, memory, files, again
 
 
 def main() -> int:
@@ -245,12 +260,13 @@ def main() -> int:
     for name in args.stages or STAGES:
         first = None
         for count in args.counts:
-            seconds, memory = measured(name, count)
+            seconds, memory, files, again = measured(name, count)
             first = first or (seconds, memory)
             slower, larger = seconds / first[0], memory / first[1]
             print(
                 f"{name:<9} {count:6} utterances: {1e3 * seconds:6.2f} ms of CPU each ({slower:.2f}), "
-                f"peak memory {memory:4.0f} MiB ({larger:.2f})",
+                f"peak memory {memory:4.0f} MiB ({larger:.2f})"
+                + (f", {files:.0f} files, again {again:.2f} s" if name not in READ else ""),
                 flush=True,
             )
             # What aligning knows of all utterances at once (its model's statistics) may take memory.

@@ -1,11 +1,16 @@
 """The same work here and in NNSVS 0.1.1, in turn, and how many times less processor time it takes here.
 
-    python tools/bench_peers.py [--wav FILE] [--rounds 5]
+    python tools/bench_peers.py [--wav FILE] [--rounds 5] [--work KIND ...]
 
-Makes an environment for NNSVS under bench/nnsvs (some GB, minutes) at the first run. Work is analysis at
-48 kHz (there harvest, as its recipes have it; here dio, and harvest), and of Sinsy's network at its published
-size (42 M) one training step and inference, on one batch of 4 phrases. Each side runs in its own process,
-on one thread, one after the other in each round; start-up is not counted.
+Makes an environment for NNSVS under bench/nnsvs (some GB, minutes) at the first run. Kinds of work:
+
+analysis   at 48 kHz; there harvest, as its recipes have it, here dio, and harvest
+training   one step of networks of NNSVS' published sizes, on one batch of 4 phrases of 3 s
+inference  of those phrases: there one by one, as NNSVS does it, here in batches
+diffusion  of 1 s by NNSVS' diffusion network: 100 steps there and here, and 8 of a flow here
+
+Each side runs in its own process, on one thread, one after the other in each round; start-up is not counted.
+Networks have no trained weights: what they compute takes the same time.
 """
 
 import argparse
@@ -16,7 +21,7 @@ import subprocess
 import sys
 import time
 import venv
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -28,8 +33,16 @@ PINS = (
     ("setuptools<81",),
 )
 """Installed one after the other; then NNSVS without what it asks for, which no longer resolves."""
-BATCH, FRAMES, FEATURES, OUTPUTS = 4, 600, 86, 65
-WORK = ("analysis", "analysis, harvest", "training step", "training step, bf16", "inference")
+BATCH, FRAMES, SHORT, FEATURES, OUTPUTS = 4, 600, 200, 86, 65
+KINDS = ("analysis", "training", "inference", "diffusion")
+TRAINED = {
+    "Sinsy, 42.2 M": "sinsy",
+    "v2 (F0 autoregressive), 33.9 M": "nnsvs_world_v2",
+    "convolutions, .6 M": "resf0_conv",
+}
+"""Networks that are trained, and their YAML here; the last one is near NNSVS' in size, but not in form."""
+SUNG = {"Sinsy, 42.2 M": "sinsy", "v4, 55.7 M": "nnsvs_world_v4"}
+DIFFUSED = {"100 steps": "nnsvs_diffusion_world", "8 steps": "flow_world"}
 
 
 def make_environment(folder: Path) -> Path:
@@ -44,7 +57,7 @@ def make_environment(folder: Path) -> Path:
     return python
 
 
-def least(work: Callable[[], object], times: int = 3) -> float:
+def least(work: Callable[[], object], times: int = 2) -> float:
     """Seconds of processor time of the quickest of a few runs."""
     taken = []
     for _ in range(times):
@@ -54,49 +67,127 @@ def least(work: Callable[[], object], times: int = 3) -> float:
     return min(taken)
 
 
-def theirs(wav: str) -> dict[str, float]:
-    """Seconds of each work; what NNSVS' analysis calls, and its own model."""
+def their_network(name: str) -> "torch.nn.Module":  # noqa: F821
+    """A network of NNSVS, of the sizes that its recipes publish, for streams of 60, 1, 1 and 3 numbers."""
+    from nnsvs import acoustic_models as systems
+    from nnsvs.diffsinger import DiffNet, GaussianDiffusion
+    from nnsvs.model import FFConvLSTM, LSTMEncoder
+
+    places = {"in_lf0_idx": 51, "out_lf0_idx": 60}
+    if name.startswith("Sinsy"):
+        return systems.ResSkipF0FFConvLSTM(FEATURES, out_dim=OUTPUTS, **places)
+    if name.startswith("convolutions"):
+        return systems.ResF0Conv1dResnet(FEATURES, 128, OUTPUTS, num_layers=6, **places)
+    phones = {"in_ph_start_idx": 3, "in_ph_end_idx": 50, "embed_dim": 256}
+
+    def encoder(inputs: int, outputs: int, ff: int, layers: int = 2, **more: object) -> FFConvLSTM:
+        return FFConvLSTM(inputs, ff, ff // 2, ff // 4, outputs, num_lstm_layers=layers, **more)
+
+    def decoder(outputs: int, ff: int, layers: int, hidden: int, depth: int, **more: object) -> dict:
+        sizes = {"ff_hidden_dim": ff, "conv_hidden_dim": ff // 2, "lstm_hidden_dim": ff // 4}
+        depths = {"num_lstm_layers": layers, "decoder_layers": depth, "decoder_hidden_dim": hidden}
+        rest = {"out_dim": outputs, "prenet_layers": 0, "zoneout": 0.0, "downsample_by_conv": True}
+        return {**sizes, **depths, **rest, **phones, **more}
+
+    f0 = systems.BiLSTMResF0NonAttentiveDecoder(
+        FEATURES, reduction_factor=4, in_lf0_idx=51, out_lf0_idx=0, **decoder(1, 256, 2, 256, 1)
+    )
+    shared = (FEATURES, OUTPUTS, [60, 1, 1, 3], 4)
+    if name.startswith("v2"):
+        return systems.MultistreamSeparateF0ParametricModel(
+            *shared,
+            encoder=LSTMEncoder(FEATURES, 512, 1024, num_layers=3, **phones),
+            lf0_model=f0,
+            mgc_model=encoder(1026, 60, 1024, dropout=0.1),
+            vuv_model=encoder(1026, 1, 256, dropout=0.1),
+            bap_model=FFConvLSTM(1026, 256, 128, 62, 3),
+            in_rest_idx=0,
+            **places,
+        )
+    if name.startswith("v4"):
+        postnet = {"reduction_factor": 2, "postnet_layers": 5}
+        spectra, bands = (
+            systems.BiLSTMNonAttentiveDecoder(FEATURES + 1, **decoder(outputs, 1024, 3, hidden, 2, **postnet))
+            for outputs, hidden in ((60, 1024), (3, 256))
+        )
+        voicing = encoder(FEATURES + 4, 1, 256, dropout=0.1, **phones)
+        return systems.NPSSMultistreamParametricModel(
+            *shared, lf0_model=f0, mgc_model=spectra, bap_model=bands, vuv_model=voicing, **places
+        )
+
+    def diffused(outputs: int, channels: int, layers: int) -> GaussianDiffusion:
+        return GaussianDiffusion(
+            FEATURES + 1,
+            outputs,
+            DiffNet(outputs, channels, layers, channels, 4),
+            encoder(FEATURES + 1, channels, 2 * channels, **phones),
+        )
+
+    return systems.NPSSMDNMultistreamParametricModel(
+        *shared,
+        lf0_model=f0,
+        mgc_model=diffused(60, 256, 20),
+        bap_model=diffused(3, 128, 10),
+        vuv_model=encoder(FEATURES + 61, 1, 256, dropout=0.1, **phones),
+        vuv_model_bap_conditioning=False,
+        vuv_model_mgc_conditioning=True,
+        **places,
+    )
+
+
+def theirs(wav: str, kinds: Sequence[str]) -> dict[str, float]:
+    """Seconds of each work; what NNSVS' analysis calls, and its own models."""
     import librosa
     import pysptk
     import pyworld
     import torch
-    from nnsvs.acoustic_models.sinsy import ResSkipF0FFConvLSTM
 
-    x = librosa.load(wav, sr=48000)[0].astype("float64")
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
 
-    def analyse() -> None:
+    def analyse(x: "np.ndarray") -> None:  # noqa: F821
         f0, times = pyworld.harvest(x, 48000, frame_period=5, f0_floor=150, f0_ceil=700)
         spectra = pyworld.cheaptrick(x, f0, times, 48000, f0_floor=150)
         aperiodicity = pyworld.d4c(x, f0, times, 48000, threshold=0.15)
         pysptk.sp2mc(spectra, 59, pysptk.util.mcepalpha(48000))
         pyworld.code_aperiodicity(aperiodicity, 48000)
 
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    place = {"in_lf0_idx": 51, "out_lf0_idx": 60}
-    model = ResSkipF0FFConvLSTM(FEATURES, out_dim=OUTPUTS, **place)
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-5)
-    batch = torch.rand(BATCH, FRAMES, FEATURES), torch.full((BATCH,), FRAMES)
-    target = torch.rand(BATCH, FRAMES, OUTPUTS)
+    scores, target = torch.rand(BATCH, FRAMES, FEATURES), torch.rand(BATCH, FRAMES, OUTPUTS)
+    scores[:, :, 3:50] = torch.eye(47)[torch.randint(0, 47, (BATCH, FRAMES))]
 
-    def step() -> None:
-        out = model(*batch, target)
-        torch.nn.functional.mse_loss(out[0] if isinstance(out, tuple) else out, target).backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
+    def trained(name: str) -> float:
+        model = their_network(name)
+        optimizer = torch.optim.Adam(model.parameters(), lr=1e-5)
 
-    taken = dict.fromkeys(("analysis", "analysis, harvest"), least(analyse))
-    taken |= dict.fromkeys(("training step", "training step, bf16"), least(step))
-    model.eval()
-    with torch.no_grad():
-        taken["inference"] = least(
-            lambda: [model.inference(batch[0][i : i + 1], [FRAMES]) for i in range(BATCH)]
-        )
+        def step() -> None:
+            out = model(scores, torch.full((BATCH,), FRAMES), target)
+            torch.nn.functional.mse_loss(out[0] if isinstance(out, tuple) else out, target).backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+            optimizer.zero_grad()
+
+        return least(step)
+
+    @torch.no_grad()
+    def sung(name: str) -> float:
+        model = their_network(name).eval()
+        phrases = scores[:1, :SHORT] if name == "diffusion" else scores
+        return least(lambda: [model.inference(x[None], [len(x)]) for x in phrases])
+
+    taken = {}
+    if "analysis" in kinds:
+        x = librosa.load(wav, sr=48000)[0].astype("float64")
+        taken |= dict.fromkeys(("analysis", "analysis, harvest"), least(lambda: analyse(x)))
+    for name in TRAINED if "training" in kinds else ():
+        taken |= dict.fromkeys((f"step, {name}", f"step, {name}, bf16"), trained(name))
+    for name in SUNG if "inference" in kinds else ():
+        taken[f"inference, {name}"] = sung(name)
+    if "diffusion" in kinds:
+        taken |= dict.fromkeys([f"diffusion, {name}" for name in DIFFUSED], sung("diffusion"))
     return taken
 
 
-def ours(wav: str) -> dict[str, float]:
+def ours(wav: str, kinds: Sequence[str]) -> dict[str, float]:
     """Seconds of each work here."""
     import tempfile
 
@@ -114,14 +205,14 @@ def ours(wav: str) -> dict[str, float]:
     sys.path.insert(0, os.fspath(ROOT / "tests"))
     from toy import make_dump
 
-    x, rate = read_wav(wav)
-    x = resample(x, rate, 48000)
-    taken = {}
-    for name, tracker in (("analysis", "dio"), ("analysis, harvest", "harvest")):
-        config = FeatureConfig(48000, 0.005, f0=F0Config(tracker), world=WorldConfig())
-        taken[name] = least(lambda config=config: analyse(x, config))
     torch.set_num_threads(1)
     torch.manual_seed(0)
+    taken = {}
+    if "analysis" in kinds:
+        x = resample(*read_wav(wav), 48000)
+        for name, tracker in (("analysis", "dio"), ("analysis, harvest", "harvest")):
+            config = FeatureConfig(48000, 0.005, f0=F0Config(tracker), world=WorldConfig())
+            taken[name] = least(lambda config=config: analyse(x, config))
     with tempfile.TemporaryDirectory() as folder:
         dump = make_dump(Path(folder) / "dump", {"train": BATCH}, mgc=60, notes=(5, 6))
         spec = Spec.read(dump)
@@ -135,21 +226,37 @@ def ours(wav: str) -> dict[str, float]:
         example.streams.update(streams)
     batch = collate(examples, spec.frame_shift)
     assert (batch.frame_lengths == FRAMES).all()
-    model = Config.read(ROOT / "conf" / "acoustic" / "sinsy.yaml").build(spec).train()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-5)
 
-    def step(half: bool) -> None:
-        with torch.autocast("cpu", torch.bfloat16, enabled=half):
-            loss = model.loss(batch)["loss"]
-        loss.float().backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
+    def network(name: str) -> torch.nn.Module:
+        return Config.read(ROOT / "conf" / "acoustic" / f"{name}.yaml").build(spec)
 
-    taken["training step"], taken["training step, bf16"] = (least(lambda h=h: step(h)) for h in (False, True))
-    sung = [example.timed(example.score.duration) for example in examples]
-    model.eval()
-    taken["inference"] = least(lambda: list(predict_acoustic(sung, model)))
+    def trained(name: str, half: bool) -> float:
+        model = network(name).train()
+        optimizer = torch.optim.AdamW(model.parameters(), lr=1e-5, fused=True)
+
+        def step() -> None:
+            with torch.autocast("cpu", torch.bfloat16, enabled=half):
+                loss = model.loss(batch)["loss"]
+            loss.float().backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+            optimizer.zero_grad()
+
+        return least(step)
+
+    def sung(name: str) -> float:
+        model = network(name).eval()
+        timed = [example.timed(example.score.duration) for example in examples]
+        if name in DIFFUSED.values():
+            timed = [examples[0].timed(examples[0].score.duration * SHORT // FRAMES)]
+        return least(lambda: list(predict_acoustic(timed, model)))
+
+    for name, system in TRAINED.items() if "training" in kinds else ():
+        taken[f"step, {name}"], taken[f"step, {name}, bf16"] = (trained(system, h) for h in (False, True))
+    for name, system in SUNG.items() if "inference" in kinds else ():
+        taken[f"inference, {name}"] = sung(system)
+    for name, system in DIFFUSED.items() if "diffusion" in kinds else ():
+        taken[f"diffusion, {name}"] = sung(system)
     return taken
 
 
@@ -157,11 +264,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--wav", help="recording to analyse; a song of the demo corpus if not given")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument(
+        "--work", nargs="+", choices=KINDS, default=KINDS, metavar="KIND", help="kinds of work"
+    )
     parser.add_argument("--env", type=Path, default=ROOT / "bench" / "nnsvs")
     parser.add_argument("--side", choices=("theirs", "ours"), help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.side:
-        print(json.dumps({"theirs": theirs, "ours": ours}[args.side](args.wav)))
+        print(json.dumps({"theirs": theirs, "ours": ours}[args.side](args.wav, args.work)))
         return
     wav = args.wav or next(map(os.fspath, sorted(ROOT.glob("egs/demo/svs1/downloads/**/*.wav"))), None)
     if wav is None:
@@ -173,18 +283,18 @@ def main() -> None:
         row = {}
         for side, python in pythons.items():
             path = {"PYTHONPATH": os.fspath(ROOT)} if side == "ours" else {}
-            command = [python, __file__, "--side", side, "--wav", wav]
+            command = [python, __file__, "--side", side, "--wav", wav, "--work", *args.work]
             said = subprocess.run(command, env=env | path, stdout=subprocess.PIPE, text=True, check=True)
             row[side] = json.loads(said.stdout.splitlines()[-1])
         rows.append(row)
         print(json.dumps(row), file=sys.stderr, flush=True)
-    print(f"{'work':<22}  NNSVS s   here s    ratio    least     most")
-    for work in WORK:
+    print(f"{'work':<40}  NNSVS s   here s    ratio    least     most")
+    for work in rows[0]["ours"]:
         there, here = ([row[side][work] for row in rows] for side in pythons)
         ratios = sorted(a / b for a, b in zip(there, here))
         middle = [statistics.median(values) for values in (there, here, ratios)]
         numbers = " ".join(f"{value:8.2f}" for value in (*middle, ratios[0], ratios[-1]))
-        print(f"{work:<22} {numbers}")
+        print(f"{work:<40} {numbers}")
 
 
 if __name__ == "__main__":
