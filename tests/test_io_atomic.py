@@ -2,6 +2,7 @@
 
 import errno
 import os
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -155,6 +156,18 @@ def test_a_full_disk_while_features_are_written(tmp_path, monkeypatch, room):
         for i in range(10):
             writer.write(f"u{i}", np.zeros((5, 5)))
     assert names(tmp_path) == []
+
+
+def test_a_limit_on_the_size_of_files_names_the_file(tmp_path):
+    write_text(tmp_path / "a", "old")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        with pytest.raises(DataError, match=r"/a: a file may not grow so large here .*; nothing was written"):
+            write_bytes(tmp_path / "a", b"x" * 2000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert read_text(tmp_path / "a") == "old" and names(tmp_path) == ["a"]
 
 
 def test_a_full_disk_at_the_rename_or_the_folder(tmp_path, monkeypatch):

@@ -165,6 +165,8 @@ def test_places_where_nothing_can_be_written(score, voice, tmp_path, capfd):
 def test_audio_formats_are_told_by_the_suffix(score, voice, tmp_path, capfd):
     said = fails(capfd, "sing", score, "--model", tmp_path / "nowhere", "-o", tmp_path / "song.mp3")
     assert "song.mp3: no audio format named *.mp3; known: .wav, .flac" in said
+    said = fails(capfd, "sing", score, "--model", voice, "-o", tmp_path / "song")
+    assert "song: no audio format without a suffix; known: .wav, .flac" in said
 
 
 def test_an_old_waveform_stays_when_singing_fails(score, voice, tmp_path, capfd):

@@ -26,7 +26,7 @@ HEAD = """\
 # The zoo
 
 One YAML names one system: `./run.sh --stage 5 --acoustic-config sinsy` (likewise
-`--timelag-config`, `--duration-config`). Every system comes at its published size and as `<name>_tiny.yaml`,
+`--timelag-config`, `--duration-config`). Large systems come at published size and as `<name>_tiny.yaml`,
 which a laptop trains in minutes. The head of each YAML says what it reproduces, what is second-hand or
 unsourced, and where it departs. What all acoustic systems have in common is in [models.md](models.md).
 

@@ -38,7 +38,8 @@ def container_of(path: str | os.PathLike) -> str:
     """libsndfile's name of a suffix's format. Raises DataError for none of :data:`CONTAINERS`."""
     suffix = Path(path).suffix.lower()
     if suffix not in CONTAINERS:
-        raise DataError(f"no audio format named *{suffix}; known: {', '.join(CONTAINERS)}", path)
+        named = f"named *{suffix}" if suffix else "without a suffix"
+        raise DataError(f"no audio format {named}; known: {', '.join(CONTAINERS)}", path)
     return CONTAINERS[suffix]
 
 

@@ -21,6 +21,7 @@ from nnsvs_lite.io.errors import DataError
 _REASONS = {
     errno.ENOSPC: "the disk is full; nothing was written",
     errno.EDQUOT: "the disk quota is used up; nothing was written",
+    errno.EFBIG: "a file may not grow so large here (ulimit -f, or the file system); nothing was written",
     errno.EACCES: "no permission to write here",
     errno.EROFS: "the file system is read-only",
     errno.ENOTDIR: "a part of this path is a file, a folder is needed",
