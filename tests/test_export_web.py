@@ -254,7 +254,7 @@ def test_the_folder_holds_what_the_page_names_and_its_terms(site):
             assert (site / name).is_file(), f"{path.name} asks for {name}"
     (language,) = info["languages"]
     assert language["words"]["きゃ"] == ["ky", "a"] and "a" in language["vowels"]
-    assert info["singers"] == ["ann", "bob"]
+    assert info["singers"] == ["ann", "bob"] and info["wave"]["mel"] == pytest.approx([np.log10(np.e), -10])
     assert "MIT License" in (site / "ort" / "LICENCE.txt").read_text() and (site / "LICENCE.txt").is_file()
     assert "http" not in (site / "index.html").read_text().replace("http-equiv", "")
 

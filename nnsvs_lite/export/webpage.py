@@ -80,7 +80,7 @@ def export_web(
 
     Args:
         voice: exp dir or pack. vocoder: as :func:`~nnsvs_lite.synthesis.vocoder.load_vocoder` takes it; the
-            voice's own, or ``hn``, if that has nothing to learn.
+            voice's own, or ``hn`` in place of WORLD and Griffin-Lim.
         name: of the singer; the voice's. author: who made the page.
         runtime: the archive of onnxruntime-web, if it is not to be downloaded.
 
@@ -160,8 +160,9 @@ def about(singer: Singer, credits: Credits, facts: dict[str, Any]) -> dict[str, 
     spec, vocoder = singer.spec, singer.vocoder
     held = [i for i, held in enumerate(spec.sustaining) if held]
     wave = {name: facts["wave"][name] for name in ("inputs", "frames", "around")}
-    if "mel" in vocoder.inputs:
-        wave["mel"] = conversion(spec.feature_config.mel, vocoder.spec.feature_config.mel)
+    given, own = spec.feature_config.mel, vocoder.spec.feature_config.mel
+    if "mel" in vocoder.inputs and given != own:
+        wave["mel"] = conversion(given, own)
     return {
         "name": credits.name,
         "author": credits.author,
