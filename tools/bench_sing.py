@@ -2,9 +2,8 @@
 
 Makes the score (a song of the demo corpus, again and again), runs the command a few times with torch and with
 onnxruntime, and prints wall and processor time, how many times faster than real time that is, and where one
-run spends its time. The exit status is how many of the two start
-more slowly than their budget allows. Timings count only on a machine that
-does nothing else; processor time suffers less.
+run spends its time. The exit status is how many of the two start more slowly than their budget allows.
+Timings count only on a machine that does nothing else; processor time suffers less.
 """
 
 import argparse
