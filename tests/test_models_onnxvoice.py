@@ -27,14 +27,17 @@ from nnsvs_lite.models.layers import noise
 from nnsvs_lite.models.layers.acoustic_floor import smooth_pitch
 from nnsvs_lite.models.layers.expand import phone_of_frame
 from nnsvs_lite.models.melody import SCORE_PITCH, smooth_score
+from nnsvs_lite.models.onnxvoice import OnnxModel
 from nnsvs_lite.models.pack import Pack, assemble, pack
+from nnsvs_lite.studio import server, worker
+from nnsvs_lite.studio.voices import find_voices
 from nnsvs_lite.synthesis.byhand import ByHand, NoteVibrato, PhoneStart
-from nnsvs_lite.synthesis.singer import Singer
+from nnsvs_lite.synthesis.singer import RUNTIMES, Singer
 from nnsvs_lite.synthesis.vocoder import waveform_of
 
 pytest.importorskip("onnx", reason="needs onnx: pip install nnsvs_lite[export]")
 
-from nnsvs_lite.export import voicegraphs
+from nnsvs_lite.export import enunu, frames, voicegraphs, voicevox
 
 ALIKE = 1e-3
 
@@ -241,6 +244,47 @@ def test_what_has_no_graphs_is_refused(toy_voice, tune, tmp_path, capfd):
         assert main(words) == 1
         said = capfd.readouterr().err
         assert message in said and said.count("\n") == 1
+
+
+def test_auto_is_onnxruntime_wherever_it_can_sing(toy_voice, tmp_path):
+    plain, cut = tmp_path / "plain.nnsvs", tmp_path / "cut.nnsvs"
+    pack(toy_voice, plain, _terms(tmp_path), "songs")
+    cut.write_bytes(BOXED_VOICE.read_bytes()[:1000])
+    for voice, options, computes in (
+        (BOXED_VOICE, {}, "onnx"),
+        (BOXED_VOICE, {"vocoder": "world"}, "onnx"),
+        (BOXED_VOICE, {"vocoder": "hn"}, "torch"),
+        (BOXED_VOICE, {"runtime": "torch"}, "torch"),
+        (plain, {}, "torch"),
+        (toy_voice, {}, "torch"),
+    ):
+        loaded = Singer.load(voice, **options)
+        assert isinstance(loaded.acoustic, OnnxModel) == (computes == "onnx"), (voice, options)
+    with pytest.raises(DataError, match="damaged or cut short"):
+        Singer.load(cut)
+    with pytest.raises(DataError, match="no runtime 'hum'; there are auto, torch, onnx"):
+        Singer.load(BOXED_VOICE, runtime="hum")
+
+
+def test_servers_take_the_same_rule(toy_voice, monkeypatch):
+    found = find_voices([BOXED_VOICE, toy_voice], [])
+    for runtime, both_sing in (("auto", True), ("torch", True), ("onnx", False)):
+        _, work = worker.singer({"voices": found, "device": "cpu", "runtime": runtime})
+        assert work({"describe": found[0].id}, print)["lang"] == "ja"
+        if both_sing:
+            assert work({"describe": found[1].id}, print)["lang"] == "ja"
+        else:
+            with pytest.raises(DataError, match="onnxruntime sings with a packed voice"):
+                work({"describe": found[1].id}, print)
+    computing = [isinstance(frames.loaded(BOXED_VOICE, runtime=r).acoustic, OnnxModel) for r in RUNTIMES]
+    assert computing == [True, False, True]
+    asked = []
+    for module, name in ((server, "serve"), (voicevox, "serve_voicevox"), (enunu, "serve_enunu")):
+        monkeypatch.setattr(module, name, lambda *args: asked.append(args[-1]))
+    for more in ([], ["--voicevox"], ["--enunu"]):
+        assert main(["serve", "--runtime", "onnx", *more]) == 0
+        assert main(["serve", *more]) == 0
+    assert asked == ["onnx", "auto"] * 3
 
 
 def _terms(folder: Path) -> Path:

@@ -111,8 +111,10 @@ GPUS = arg("--ngpu", "0 computes on the CPU", default=0)
 DEVICE = arg("--device", "torch device, such as cuda", default="cpu")
 RUNTIME = arg(
     "--runtime",
-    "what computes: torch where it is installed, else onnx (onnxruntime; of packed voices with graphs)",
-    choices=("torch", "onnx"),
+    "what computes: onnx, which is onnxruntime, sings packed voices with graphs on the CPU; auto takes it "
+    "where it can sing",
+    choices=("auto", "torch", "onnx"),
+    default="auto",
 )
 VOICE = arg(
     "--model",

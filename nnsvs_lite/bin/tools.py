@@ -445,6 +445,7 @@ def sing(args: Namespace) -> None:
         type=int,
     ),
     options.DEVICE,
+    options.RUNTIME,
     flag("--open", "open the page in your browser"),
     options.TRUST_CODE,
     answers=True,
@@ -460,13 +461,13 @@ def serve(args: Namespace) -> None:
         from nnsvs_lite.export.enunu import PORT, serve_enunu
 
         port = PORT if args.port is None else args.port
-        return serve_enunu(model, port, args.device, args.trust_code)
+        return serve_enunu(model, port, args.device, args.trust_code, args.runtime)
     if args.voicevox:
         from nnsvs_lite.export.voicevox import PORT, serve_voicevox
 
         port = PORT if args.port is None else args.port
-        return serve_voicevox(model, port, args.device, args.trust_code)
+        return serve_voicevox(model, port, args.device, args.trust_code, args.runtime)
     from nnsvs_lite.studio.server import serve
 
     port = 8000 if args.port is None else args.port
-    serve(args.model, port, args.device, args.open, args.trust_code, args.voices)
+    serve(args.model, port, args.device, args.open, args.trust_code, args.voices, args.runtime)

@@ -84,14 +84,18 @@ def answer_all(socket: zmq.Socket, worker: Worker) -> None:
 
 
 def serve_enunu(
-    model: str | os.PathLike, port: int = PORT, device: str = "cpu", trust_code: bool = False
+    model: str | os.PathLike,
+    port: int = PORT,
+    device: str = "cpu",
+    trust_code: bool = False,
+    runtime: str = "auto",
 ) -> None:
     """Answers as an ENUNU server on a port of this machine until it is interrupted.
 
     Raises DataError where pyzmq is missing, the port cannot be had or the voice cannot sing.
     """
     zmq = package("zmq", "enunu")
-    setup = {"model": os.fspath(model), "device": device, "trust_code": trust_code}
+    setup = {"model": os.fspath(model), "device": device, "trust_code": trust_code, "runtime": runtime}
     with (
         contextlib.closing(Worker("phones", setup, "nnsvs_lite.export.phonewise")) as worker,
         zmq.Context() as context,

@@ -12,7 +12,6 @@ from nnsvs_lite.export.frames import loaded
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.io.atomic import write_text, write_zip
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.models.vocoder.world import World
 
 KIND = {"singer_type": "enunu", "default_phonemizer": "OpenUtau.Core.Enunu.EnunuPhonemizer"}
 TABLE, QUESTIONS = "lyrics.table", "phones.hed"
@@ -42,7 +41,7 @@ def export_enunu(
         root = Path(folder) / file_name(credits.name)
         root.mkdir()
         write_character(root, credits, KIND, spec.speakers)
-        write_singer(root, spec, isinstance(singer.vocoder, World))
+        write_singer(root, spec, singer.vocoder.name == "World")
         write_zip(out, files_of(root), compressed=True)
     return out
 

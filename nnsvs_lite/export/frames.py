@@ -68,9 +68,11 @@ def frames(setup: dict[str, Any]) -> tuple[Any, Any]:
     return ready, do
 
 
-def loaded(model: str | os.PathLike, device: str = "cpu", trust_code: bool = False) -> Singer:
+def loaded(
+    model: str | os.PathLike, device: str = "cpu", trust_code: bool = False, runtime: str = "auto"
+) -> Singer:
     """A voice whose vocoder follows an F0 that is drawn, if there is any such; as :meth:`Singer.load`."""
-    voice = Singer.load(model, device, trust_code=trust_code)
+    voice = Singer.load(model, device, None, trust_code, runtime)
     if "pitch" not in voice.vocoder.controls and "mel" in voice.spec.streams:
         # Griffin-Lim's phases follow none.
         voice.vocoder = load_vocoder(voice.spec, "hn", device)

@@ -104,7 +104,7 @@ def prepare(
 
     for needed in ("onnx", "onnxruntime"):
         package(needed)
-    singer = Singer.load(voice, trust_code=trust_code)
+    singer = Singer.load(voice, trust_code=trust_code, runtime="torch")
     acoustic, spec = divided(singer.acoustic), singer.spec
     check_spec(spec, rate)
     own = type(singer.vocoder).trains and vocoder is None

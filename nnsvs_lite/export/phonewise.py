@@ -23,7 +23,6 @@ from nnsvs_lite.features.world import parameters
 from nnsvs_lite.io.atomic import check_regular, write_bytes
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.models.vocoder.world import World
 from nnsvs_lite.score.formats.rawfile import decode, get_number, read_bytes
 from nnsvs_lite.score.formats.ust import TICKS, read_ust, sections_of
 from nnsvs_lite.score.languages import get_language
@@ -181,7 +180,7 @@ def laid_out(voice: Singer, sung: Performance) -> dict[str, np.ndarray]:
         streams, first = phrase.streams, round(phrase.start / sung.frame_shift)
         # OpenUtau looks only whether there are spectra.
         parts = {"mel": next(streams[name] for name in ("mel", "mgc", "latent") if name in streams)}
-        if isinstance(voice.vocoder, World):
+        if voice.vocoder.name == "World":
             _, *spectra = parameters(**streams, config=voice.spec.feature_config)
             parts |= dict(zip(NOTHING, spectra))
         for name, part in parts.items():

@@ -27,8 +27,9 @@ from nnsvs_lite.models.graphfacts import Draw, GraphFacts, GriffinLimFacts, Habi
 from nnsvs_lite.models.layers.noise import drawn_by
 from nnsvs_lite.models.layers.vibrato_habit import VibratoHabit
 from nnsvs_lite.models.neural import NeuralAcoustic
-from nnsvs_lite.models.onnxvoice import FACTS, PROGRAMS, REPITCH, SPEC, OnnxModel, inputs_of, loaded
-from nnsvs_lite.models.pack import GRAPHS
+from nnsvs_lite.models.onnxvoice import REPITCH, SPEC, OnnxModel, inputs_of, loaded
+from nnsvs_lite.models.pack import FACTS, GRAPHS
+from nnsvs_lite.models.voice import PROGRAMS
 from nnsvs_lite.score.types import Note, Score
 from nnsvs_lite.synthesis.phrases import example_of
 from nnsvs_lite.synthesis.vocoder import checked, choose_vocoder

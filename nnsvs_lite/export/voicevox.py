@@ -186,7 +186,11 @@ class Engine:
 
 
 def serve_voicevox(
-    model: str | os.PathLike, port: int = PORT, device: str = "cpu", trust_code: bool = False
+    model: str | os.PathLike,
+    port: int = PORT,
+    device: str = "cpu",
+    trust_code: bool = False,
+    runtime: str = "auto",
 ) -> None:
     """Answers as VOICEVOX ENGINE on a port of this machine until it is interrupted.
 
@@ -194,7 +198,7 @@ def serve_voicevox(
     """
     from nnsvs_lite.models.pack import terms_of
 
-    setup = {"model": os.fspath(model), "device": device, "trust_code": trust_code}
+    setup = {"model": os.fspath(model), "device": device, "trust_code": trust_code, "runtime": runtime}
     with (
         listen(port) as listener,
         tempfile.TemporaryDirectory(prefix="nnsvs-lite-voicevox-") as folder,

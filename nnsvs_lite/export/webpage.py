@@ -98,7 +98,7 @@ def export_web(
     from nnsvs_lite.export.voicegraphs import graph_files
 
     given = None if runtime is None else runtime_archive(runtime)
-    singer = Singer.load(voice, vocoder=vocoder, trust_code=trust_code)
+    singer = Singer.load(voice, vocoder=vocoder, trust_code=trust_code, runtime="torch")
     if vocoder is None and singer.vocoder.name in PROGRAMS:
         warn(f"{singer.vocoder.name} is no network: the page sings with the vocoder hn")
         singer.vocoder = load_vocoder(singer.spec, "hn")

@@ -22,17 +22,13 @@ from nnsvs_lite.models.chance import frame_noise, note_noise
 from nnsvs_lite.models.example import Example, note_seeds, utterance_seed
 from nnsvs_lite.models.graphfacts import GraphFacts, VoiceFacts
 from nnsvs_lite.models.onnxvocoder import OnnxVocoder
-from nnsvs_lite.models.pack import GRAPHS, Pack
-from nnsvs_lite.models.voice import GriffinLimProgram, Program, Vocoder, WorldProgram
+from nnsvs_lite.models.pack import FACTS, GRAPHS, Pack
+from nnsvs_lite.models.voice import NAMED, PROGRAMS, Vocoder, check_streams
 
-PROGRAMS: dict[str, type[Program]] = {"World": WorldProgram, "GriffinLim": GriffinLimProgram}
-"""Vocoders that need no graph."""
-NAMES = {"world": "World", "griffin_lim": "GriffinLim"}
-"""By which they are asked for."""
 GIVEN = {"timelag": ("time_lag",), "duration": ("mean",)}
 """Outputs that timing models have at least."""
-FACTS, SPEC = f"{GRAPHS}graphs.json", f"{GRAPHS}spec.json"
-"""In a packed voice: :class:`VoiceFacts`, and the specification. Beside them lies ``FAMILY.onnx``."""
+SPEC = f"{GRAPHS}spec.json"
+"""In a packed voice, the specification. Beside it lie :class:`VoiceFacts` and ``FAMILY.onnx``."""
 REPITCH, RUNNING = "repitch", "running"
 """Graphs beside those of families: for :meth:`OnnxModel.repitched`, and of what runs on in a vocoder."""
 HOW = "'nnsvs-lite pack --onnx' makes one with graphs; torch (nnsvs_lite[recipes]) needs none"
@@ -162,11 +158,12 @@ def _vocoder(
     if named is None and facts.wave is not None:
         told = (facts.wave, facts.models["vocoder"].draws, spec)
         return OnnxVocoder(facts.vocoder, graphs["vocoder"], graphs.get(RUNNING), *told)
-    name = facts.vocoder if named is None else NAMES.get(os.fspath(named), "")
-    if name not in PROGRAMS or not set(PROGRAMS[name].inputs) <= set(spec.streams):
-        raise DataError(f"{named or name} is no vocoder that sings without torch", path)
+    kind = PROGRAMS.get(facts.vocoder) if named is None else NAMED.get(os.fspath(named))
+    if kind is None:
+        raise DataError(f"{named or facts.vocoder} is no vocoder that sings without torch", path)
+    check_streams(kind.inputs, spec.feature_config, spec, named or path)
     own = named is None and facts.griffin_lim
-    return PROGRAMS[name](spec, **(asdict(own) if own else {}))
+    return kind(spec, **(asdict(own) if own else {}))
 
 
 def loaded(name: str, data: bytes, facts: GraphFacts, checkpoint: bytes) -> Graph:

@@ -49,6 +49,8 @@ SUFFIX = ".nnsvs"
 MANIFEST = "manifest.json"
 LICENCE = "LICENCE.txt"
 GRAPHS = "graphs/"
+FACTS = f"{GRAPHS}graphs.json"
+"""What a packed voice says of its graphs."""
 LICENCE_NAMES = ("LICENSE", "LICENCE", "LICENSE.txt", "LICENCE.txt", "COPYING")
 MAX_SIZE, MAX_TEXT = 1 << 31, 1 << 20
 """Bytes of a packed voice; of its manifest, and of the licence."""
@@ -123,6 +125,18 @@ def load_voice(
     for family, model in models.items():
         model.check_fits(models["acoustic"].spec, f"{path}/{family}")
     return {family: model.to(device) for family, model in models.items()}
+
+
+def has_graphs(path: str | os.PathLike) -> bool:
+    """Whether a file is a packed voice that says it has graphs."""
+    try:
+        if not Path(path).is_file():
+            return False
+        with zipfile.ZipFile(path) as archive:
+            return FACTS in archive.namelist()
+    except Exception:
+        # Damaged bytes can make a reader of zip files raise anything; who reads the voice will say so.
+        return False
 
 
 @dataclass(frozen=True)

@@ -113,6 +113,12 @@ class GriffinLimProgram(Program):
         return griffin_lim(**streams, config=self.spec.feature_config, seed=seed, **self.options)
 
 
+NAMED: dict[str, type[Program]] = {"world": WorldProgram, "griffin_lim": GriffinLimProgram}
+"""Vocoders that need no graph, by the names by which they are asked for."""
+PROGRAMS = {kind.__name__.removesuffix("Program"): kind for kind in NAMED.values()}
+"""The same by the names of their classes among the models."""
+
+
 def check_streams(inputs: Sequence[str], own: FeatureConfig, spec: Spec, path: str | os.PathLike) -> None:
     """Raises DataError where a vocoder of these inputs, of an analysis of its own, cannot sing features of
     ``spec``.

@@ -27,6 +27,7 @@ def serve(
     open_page: bool = False,
     trust_code: bool = False,
     folders: Sequence[str | os.PathLike] = (),
+    runtime: str = "auto",
 ) -> None:
     """Runs the studio until it is interrupted.
 
@@ -35,13 +36,14 @@ def serve(
         port: 0 takes any that is free.
         trust_code: see :func:`nnsvs_lite.models.checkpoint.load_model`.
         folders: of packed voices, which can be chosen as well, as can the one in the box.
+        runtime: see :meth:`nnsvs_lite.synthesis.singer.Singer.load`.
 
     Raises DataError where the port cannot be had, or the first voice cannot sing.
     """
     _remove_left_behind()
     with listen(port) as listener, tempfile.TemporaryDirectory(prefix=f"{FOLDER}{os.getpid()}-") as folder:
         found = find_voices(models, folders)
-        setup = {"voices": found, "device": device, "trust_code": trust_code}
+        setup = {"voices": found, "device": device, "trust_code": trust_code, "runtime": runtime}
         with contextlib.closing(Worker("singer", setup)) as singer:
             voices = KnownVoices(found, singer)
             first = voices.told(voices.find(None))

@@ -166,7 +166,8 @@ def singer(setup: dict[str, Any]) -> tuple[Any, Task]:
     def load(row: FoundVoice) -> Singer:
         if read_voice(row.path).id != row.id:
             raise DataError("the voice has changed since the studio started; start it again", row.path)
-        return Singer.load(row.path, setup["device"], trust_code=setup.get("trust_code", False))
+        told = (setup.get("trust_code", False), setup.get("runtime", "auto"))
+        return Singer.load(row.path, setup["device"], None, *told)
 
     def voice_of(name: str) -> Singer:
         return loaded.get(name, lambda: load(rows[name]), lambda _: rows[name].size)

@@ -31,8 +31,8 @@ from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.errors import DataError, nearest
 from nnsvs_lite.io.leftout import leave_out
 from nnsvs_lite.models.example import Example, note_seeds
-from nnsvs_lite.models.pack import load_voice
-from nnsvs_lite.models.voice import FeatureModel, Model, Vocoder
+from nnsvs_lite.models.pack import has_graphs, load_voice
+from nnsvs_lite.models.voice import NAMED, FeatureModel, Model, Vocoder
 from nnsvs_lite.score.change import change
 from nnsvs_lite.score.drawn import Drawn
 from nnsvs_lite.score.formats.readers import read_score
@@ -57,8 +57,8 @@ from nnsvs_lite.synthesis.style import Style, check_range, restyle
 from nnsvs_lite.synthesis.takes import Retake, join_takes, share_of_new, with_seeds
 from nnsvs_lite.synthesis.vocoder import choose_vocoder, load_vocoder, pieces_of, waveforms_in_turn
 
-RUNTIMES = ("torch", "onnx")
-"""What computes a voice's models."""
+RUNTIMES = ("auto", "torch", "onnx")
+"""What computes a voice's models; see :meth:`Singer.load`."""
 MAX_SEED = 2**63 - 1
 """The largest that torch's generators take as it is."""
 MAX_NUMBER = 1_000_000
@@ -96,17 +96,23 @@ class Singer:
         device: str = "cpu",
         vocoder: str | os.PathLike | None = None,
         trust_code: bool = False,
-        runtime: str | None = None,
+        runtime: str = "auto",
     ) -> Singer:
         """Loads the exp dir of a finished recipe's acoustic model, or a packed voice.
 
         ``vocoder`` names another than its own, as :func:`load_vocoder` takes it; ``trust_code``: see
-        :func:`nnsvs_lite.models.checkpoint.load_model`. ``runtime`` is one of :data:`RUNTIMES`: torch where
-        that is installed, else onnxruntime, which sings on the CPU with packed voices that have graphs.
+        :func:`nnsvs_lite.models.checkpoint.load_model`. ``runtime`` is one of :data:`RUNTIMES`; ``auto`` is
+        onnxruntime wherever it can sing, with a packed voice that has graphs on the CPU, or where there is
+        no torch: it starts sooner, sings faster, and sings the same.
 
         Raises DataError where it is neither, a checkpoint is damaged, or there is no such device.
         """
-        if (runtime or (RUNTIMES[0] if find_spec("torch") else RUNTIMES[1])) == RUNTIMES[1]:
+        if runtime not in RUNTIMES:
+            raise DataError(f"no runtime {runtime!r}; there are {', '.join(RUNTIMES)}")
+        if runtime == "auto":
+            can = device == "cpu" and vocoder in (None, *NAMED) and has_graphs(path)
+            runtime = "onnx" if can or not find_spec("torch") else "torch"
+        if runtime == "onnx":
             from nnsvs_lite.models.onnxvoice import load_graphs
 
             if device != "cpu":
