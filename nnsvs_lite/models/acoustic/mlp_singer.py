@@ -55,12 +55,12 @@ def in_chunks(x: Tensor, mask: Tensor, chunk: int, overlap: int, body: Callable)
     if overlap < 0 or hop < 1:
         raise DataError(f"chunks of {chunk} frames with {overlap} dropped on either side leave none")
     b, t, _ = x.shape
-    count = -(-t // hop)
+    count = (t + hop - 1) // hop
     after = count * hop - t + overlap
     x = F.pad(x * mask[..., None], (0, 0, overlap, after))
     seen = F.pad(mask, (overlap, after))
-    chunks = x.unfold(1, chunk, hop).transpose(2, 3).flatten(0, 1)
-    out = body(chunks, seen.unfold(1, chunk, hop).flatten(0, 1))
+    places = torch.arange(count, device=x.device)[:, None] * hop + torch.arange(chunk, device=x.device)
+    out = body(x[:, places].flatten(0, 1), seen[:, places].flatten(0, 1))
     return out[:, overlap : overlap + hop].reshape(b, count * hop, -1)[:, :t]
 
 

@@ -25,6 +25,8 @@ def generate(means: Tensor, precisions: Tensor, mask: Tensor) -> Tensor:
     ``means`` are (B, T, 3 D) of :func:`dynamics`, ``precisions`` likewise inverse variances. Windows that
     reach over an end of an utterance, as ``mask`` (B, T) has it, count for nothing.
     """
+    if torch.onnx.is_in_onnx_export():
+        raise ValueError("its trajectories are solved frame by frame")
     static, delta, second = precisions.chunk(WINDOWS, dim=-1)
     m_static, m_delta, m_second = means.chunk(WINDOWS, dim=-1)
 

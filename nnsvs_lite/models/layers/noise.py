@@ -97,7 +97,7 @@ class SeededDropout:
 
     def __init__(self, probability: float, seed: int):
         if torch.onnx.is_in_onnx_export():
-            raise ValueError("a graph cannot hear its own frames, one by one")
+            raise ValueError("its decoder hears its own frames, one by one")
         self.keep = 1.0 - probability
         self.generator = torch.Generator().manual_seed(seed)
 
