@@ -15,6 +15,7 @@ from nnsvs_lite.models import chance
 from nnsvs_lite.models.checkpoint import model_bytes
 from nnsvs_lite.models.config import Config
 from nnsvs_lite.models.foreign import bare_spec
+from nnsvs_lite.models.graphfacts import Draw
 from nnsvs_lite.models.layers import noise
 from nnsvs_lite.models.onnxvocoder import OnnxVocoder
 from nnsvs_lite.models.onnxvoice import RUNNING, loaded
@@ -130,6 +131,15 @@ def test_facts_that_are_not_those_of_the_graph_are_refused(change, message, hn):
     _, sung = hn
     with pytest.raises((DataError, ValueError), match=message):
         OnnxVocoder("Hn", sung.graph, None, replace(sung.facts, **change), sung.draws, sung.spec)
+
+
+@pytest.mark.parametrize(
+    "draw", [Draw("running", 1, 0, 0), Draw("frame", 1, 0, 9), Draw("running", 1 << 16, 0, 1 << 26)]
+)
+def test_draws_that_no_vocoder_asks_for_are_refused(draw, hn):
+    _, sung = hn
+    with pytest.raises(ValueError, match="draws what no vocoder does"):
+        OnnxVocoder("Hn", sung.graph, None, sung.facts, [draw], sung.spec)
 
 
 def test_running_noise_and_uniform_numbers_are_those_of_torch():

@@ -17,6 +17,14 @@ from nnsvs_lite.models.example import Example
 from nnsvs_lite.models.graphfacts import Draw, WaveFacts
 from nnsvs_lite.models.voice import check_streams
 
+MOST = 1 << 26
+"""Numbers that a piece may draw at once."""
+
+
+def _numbers(draw: Draw) -> int:
+    """How many are drawn for a piece; none of what only models ask for."""
+    return {"running": draw.rows * draw.size, "uniform": draw.size}.get(draw.what, 0)
+
 
 class OnnxVocoder:
     """See :class:`~nnsvs_lite.models.voice.Vocoder`.
@@ -47,6 +55,8 @@ class OnnxVocoder:
             raise ValueError("its vocoder's pieces are none")
         if graph.outputs["wav"].shape != (1, samples) or self._whole(facts.frames) != samples:
             raise ValueError("its vocoder makes another number of samples")
+        if any(not 0 < _numbers(draw) <= MOST for draw in draws):
+            raise ValueError("its vocoder draws what no vocoder does")
         if self._whole(facts.around) != config.n_samples(facts.around):
             raise ValueError("its vocoder's pieces begin between two samples")
 
