@@ -171,6 +171,16 @@ def test_networks_on_streams_of_world_sing_the_same(spec, tune, tmp_path):
     assert named.vocoder.name == "World" and Singer.load(voice, runtime="onnx").vocoder.name == "Hn"
 
 
+@pytest.mark.slow
+def test_end_to_end_voices_sing_the_same(spec, tune, tmp_path):
+    names = {"timelag": "rule", "duration": "rule", "acoustic": "visinger2_tiny"}
+    voice = packed(voice_of(tmp_path, spec, **names), tmp_path / "voice.nnsvs")
+    one, other = both(voice, tune, seed=3)
+    assert np.abs(one.waveform - other.waveform).max() < ALIKE and one.waveform.std() > 1e-3
+    # The graph is not the size of its pieces.
+    assert len(Pack.read(voice).files["graphs/vocoder.onnx"]) < 4e6
+
+
 def test_a_vocoder_of_other_features_is_refused(mel, monkeypatch):
     made = Pack.read(mel)
     data = made.files[onnxvoice.FACTS]

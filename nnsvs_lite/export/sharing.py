@@ -20,6 +20,7 @@ ALIKE = 1e-3
 """How far a graph's numbers may be from its model's; of those above 1, as a part of them."""
 TYPES = {1: "float32", 10: "float16", 7: "int64"}
 """Of weights, by ONNX' numbers."""
+NUMBERS = {kind: number for number, kind in TYPES.items()}
 SMALLEST = 4096
 """Bytes of weights that are worth sharing with a checkpoint."""
 
@@ -54,9 +55,8 @@ def simpler(graph: Any, shared: Mapping[str, Stored]) -> bytes:
     elsewhere are inputs meanwhile, so that they stay as they are.
     """
     onnx, ort = package("onnx"), package("onnxruntime")
-    numbers = {kind: number for number, kind in TYPES.items()}
     for name, at in shared.items():
-        graph.graph.input.append(onnx.helper.make_tensor_value_info(name, numbers[at.kind], at.shape))
+        graph.graph.input.append(onnx.helper.make_tensor_value_info(name, NUMBERS[at.kind], at.shape))
     with tempfile.TemporaryDirectory() as folder:
         options, path = ort.SessionOptions(), f"{folder}/graph.onnx"
         options.log_severity_level, options.optimized_model_filepath = 4, path
@@ -64,9 +64,15 @@ def simpler(graph: Any, shared: Mapping[str, Stored]) -> bytes:
         ort.InferenceSession(graph.SerializeToString(), options, providers=["CPUExecutionProvider"])
         graph = onnx.load(path)
     for value in list(graph.graph.input):
-        if at := shared.get(value.name):
+        if value.name in shared:
             graph.graph.input.remove(value)
-            place = {"data_type": numbers[at.kind], "dims": at.shape}
-            weight = graph.graph.initializer.add(name=value.name, data_location=1, **place)
-            weight.external_data.add(key="location", value="checkpoint")
+    return written(graph, shared)
+
+
+def written(graph: Any, shared: Mapping[str, Stored]) -> bytes:
+    """The graph with weights that lie in a checkpoint."""
+    for name, at in shared.items():
+        weight = graph.graph.initializer.add(name=name, data_type=NUMBERS[at.kind], dims=at.shape)
+        weight.data_location = 1
+        weight.external_data.add(key="location", value="checkpoint")
     return graph.SerializeToString()

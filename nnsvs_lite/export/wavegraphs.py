@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from nnsvs_lite.export.onnxfile import graph_of
-from nnsvs_lite.export.sharing import check_alike, share, simpler
+from nnsvs_lite.export.sharing import check_alike, share, written
 from nnsvs_lite.export.static import static
 from nnsvs_lite.models.base import VocoderModel
 from nnsvs_lite.models.batch import Batch, collate
@@ -119,7 +119,8 @@ def vocoder_graphs(
     weights = share(graph, checkpoint)
     config = model.spec.feature_config.to_dict()
     wave = WaveFacts(model.inputs, model.controls, config, frames, around, tuple(running), owner)
-    files = {"vocoder": simpler(graph, weights)}
+    # Simplified it may be large: what hangs on sizes alone is of as many rows as a piece has samples.
+    files = {"vocoder": written(graph, weights)}
     facts = {"vocoder": GraphFacts(tuple(drawn), weights=weights)}
     if running:
         told = {name: batch.streams[name].numpy() for name in model.inputs}
