@@ -37,8 +37,9 @@ from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.graph import package
 from nnsvs_lite.io.leftout import warn
 from nnsvs_lite.models.melody import SCORE_PITCH
-from nnsvs_lite.models.onnxvoice import FACTS, PROGRAMS, RUNNING, models_of
-from nnsvs_lite.models.pack import GRAPHS
+from nnsvs_lite.models.onnxvoice import RUNNING, models_of
+from nnsvs_lite.models.pack import FACTS, GRAPHS
+from nnsvs_lite.models.voice import PROGRAMS
 from nnsvs_lite.score.song import Song
 from nnsvs_lite.studio.convert import score_of
 from nnsvs_lite.studio.examples import examples, new_lyric
