@@ -7,6 +7,8 @@ import io
 import json
 import os
 import re
+import shutil
+import subprocess
 import tarfile
 import threading
 from dataclasses import replace
@@ -20,6 +22,7 @@ from models_common import ROOT, build, shaken
 from toy import LYRICS, make_dump
 
 from nnsvs_lite import BOXED_VOICE
+from nnsvs_lite.export.webpage import PAGE, STUDIO
 from nnsvs_lite.features.f0 import midi_to_hz
 from nnsvs_lite.features.spec import PhoneSet, Spec
 from nnsvs_lite.io.errors import DataError
@@ -298,3 +301,36 @@ def test_the_first_lyric_of_a_language_is_listed(code, lyric):
     assert words_of(PhoneSet.of(language))[lyric] == [
         phone for unit in language.units(lyric) for phone in unit
     ]
+
+
+SOUND = """
+import { Voice } from "./voice.js";
+class Tensor { constructor(type, data, dims) { Object.assign(this, { type, data, dims }); } }
+const wave = { frames: 300, around: 20, inputs: ["f0"] }, networks = { vocoder: { draws: [] } };
+const run = async ({ f0 }) => {
+  const data = Float32Array.from({ length: 300 * 110.25 }, (_, i) => f0.data[Math.floor(i / 110.25)]);
+  return { wav: { data } };
+};
+const sessions = { vocoder: { inputNames: ["f0"], run } };
+const voice = new Voice({ Tensor }, { frame: 0.005, rate: 22050, wave, networks }, sessions);
+for (let total = 281; total < 1000; total += 1) {
+  const data = Float32Array.from({ length: total }, (_, i) => i + 1);
+  const sound = await voice.sound({ f0: new Tensor("float32", data, [1, total, 1]) }, total, 0);
+  const wrong = sound.findIndex((value, i) => Math.abs(value - i / 110.25 - 0.5) > 0.52);
+  if (wrong >= 0) throw new Error(`${total} frames: sample ${wrong} is ${sound[wrong]}`);
+}
+"""
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
+def test_pieces_make_whole_songs_where_frames_are_no_whole_samples(tmp_path):
+    """Of 110.25 samples a frame: each sample is that of its frame, at every length."""
+    for folder, files in (("export/web", PAGE), ("studio/static", STUDIO)):
+        for name in files:
+            if name.endswith(".js"):
+                (tmp_path / name).write_bytes((ROOT / "nnsvs_lite" / folder / name).read_bytes())
+    (tmp_path / "package.json").write_text('{"type": "module"}')  # not all versions of node can tell
+    (tmp_path / "sound.mjs").write_text(SOUND)
+    command = ["node", tmp_path / "sound.mjs"]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 0, ended.stderr

@@ -109,3 +109,19 @@ def test_what_is_cut_short_is_said_in_a_line():
     for data in (b"\x0b\x0c", b"\xff" * 12, b"\x3a\xff\xff\xff\xff\xff\xff\xff\xff\x7f", WIDE):
         with pytest.raises(ValueError, match="cut short"):
             outside(data)
+
+
+def test_what_is_nested_deeper_than_protobuf_reads_is_refused():
+    """Graphs within nodes within graphs, each with the key that makes its inside looked at."""
+
+    def field(number: int, value: bytes) -> bytes:
+        size, length = len(value), b""
+        while size > 127:
+            length, size = length + bytes([size & 127 | 128]), size >> 7
+        return bytes([number << 3 | 2]) + length + bytes([size]) + value
+
+    data = field(2, b"location")
+    for _ in range(2000):
+        data = field(1, field(5, field(6, data)))
+    with pytest.raises(ValueError, match="nested too deep"):
+        outside(field(7, data))

@@ -26,6 +26,8 @@ PARTS = {
 """By number, fields of messages that tensors can lie in (onnx.proto, IR version 3 and later)."""
 OWN = (("ModelProto", 7), ("GraphProto", 5))
 """The way to the graph's own weights."""
+DEEPEST = 100
+"""Messages within messages that protobuf's own reader takes."""
 ELSEWHERE = "its weights lie in other files"
 NAME, EXTERNAL, LOCATION = 8, 13, 14
 """Of TensorProto."""
@@ -37,9 +39,11 @@ def outside(data: bytes) -> list[str]:
     Raises ValueError where other tensors do, or the bytes are none of an ONNX file.
     """
     found: list[str] = []
-    waiting = [("ModelProto", data, True)]
+    waiting = [("ModelProto", data, True, 0)]
     while waiting:
-        kind, message, is_own = waiting.pop()
+        kind, message, is_own, depth = waiting.pop()
+        if depth > DEEPEST:
+            raise ValueError("nested too deep")
         if kind == "TensorProto":
             name, elsewhere = b"", False
             for number, value in _fields(message):
@@ -54,7 +58,7 @@ def outside(data: bytes) -> list[str]:
             part = PARTS[kind].get(number)
             # What lies elsewhere says where, by a key of this name.
             if part and not isinstance(value, int) and b"location" in value:
-                waiting.append((part, value, is_own and (kind, number) in OWN))
+                waiting.append((part, value, is_own and (kind, number) in OWN, depth + 1))
     return found
 
 

@@ -114,7 +114,7 @@ function sing() {
     if (data.sung) receive(data.sung, song, version, data.took);
   };
   working(true);
-  worker.postMessage({ song, singer: Math.max(0, $("singer").selectedIndex), take: Number($("take").value) });
+  worker.postMessage({ song, singer: Math.max(0, $("singer").selectedIndex), take: Math.max(0, Math.trunc(Number($("take").value))) });
 }
 
 function receive(done, song, version, took) {

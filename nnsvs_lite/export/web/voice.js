@@ -90,7 +90,8 @@ export class Voice {
       }));
       const drawn = draws.map((draw, i) => [`draw${i}`, this.drawnFor(draw, first, take)]);
       const { wav } = await this.run("vocoder", { ...piece, ...Object.fromEntries(drawn), frames: this.long([last - first], [1]) });
-      out.set(wav.data.subarray(samples(done - first), samples(until - first)), samples(done));
+      const from = samples(first); // halves of samples are rounded in the song's own numbers
+      out.set(wav.data.subarray(samples(done) - from, samples(until) - from), samples(done));
       done = until;
     }
     return out;
