@@ -14,21 +14,25 @@ from nnsvs_lite.models.layers.counted import Counted
 
 PHONES, FRAMES = 3, 60
 """What a phone that only the base knows counts for in the statistics of a voice, at most."""
+ALIKE = 2.0
+"""What phones tell of others falls by this power of e with each phonetic class that one has alone."""
 
 
 def heir(spec: Spec, base: Spec) -> Spec:
     """The spec of a voice that starts from ``base``: its own, and what it lacks and the base knows.
 
     Singers of the base follow its own, where the base has vectors for them. Phones that its training never
-    held have the base's statistics, spectra moved by what the two differ in over the phones of both.
+    held have the base's statistics, spectra moved by what the two differ in over the phones of both, those
+    that are alike above all: what vowels differ in says little of stops.
     """
     more = [name for name in base.speakers if name not in spec.speakers] if base.speakers[1:] else []
     own, old = spec.stats.phones, base.stats.phones
     shared = [phone for phone in own if phone in old]
-    weights = [own[phone].frames for phone in shared]
-    inherited = {}
-    for phone in set(old) & set(spec.phones) - set(own) if sum(weights) else ():
-        means = {}
+    classes = dict(zip(spec.phones, np.array(spec.phone_classes)[1:]))
+    known, inherited = np.array([own[phone].frames for phone in shared]), {}
+    for phone in set(old) & set(spec.phones) - set(own) if known.sum() else ():
+        far = [np.abs(classes[p] - classes[phone]).sum() for p in shared]
+        weights, means = np.sqrt(known) * np.exp(-ALIKE * np.array(far)), {}
         for name, mean in old[phone].stream_mean.items():
             gaps = [np.subtract(own[p].stream_mean[name], old[p].stream_mean[name]) for p in shared]
             means[name] = tuple(map(float, mean + np.average(gaps, axis=0, weights=weights)))
