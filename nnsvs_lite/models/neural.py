@@ -16,6 +16,7 @@ from nnsvs_lite.models.layers.conditions import StyleTokens
 from nnsvs_lite.models.layers.contour import Contour
 from nnsvs_lite.models.layers.counted import Counted
 from nnsvs_lite.models.layers.expand import phone_of_frame
+from nnsvs_lite.models.layers.frame_path import FramePath
 from nnsvs_lite.models.layers.losses import StreamLoss
 from nnsvs_lite.models.layers.movement import Movement
 from nnsvs_lite.models.layers.outputs import OutputSpace, Pitch, Scaling
@@ -58,6 +59,7 @@ class NeuralAcoustic(AcousticModel):
         self.perceptual = PerceptualEntropy(spec) if self.options.perceptual else None
         share, kernel = self.options.retrieval, self.options.retrieval_kernel
         self.retrieval = Retrieval(spec, share, kernel) if share else None
+        self.path = FramePath(spec, self.options.path) if self.options.path else None
         self.contour = Contour(spec, self.options.contour) if self.options.contour else None
         self.pitch_flow = PitchFlow(spec, self.options) if self.options.pitch == "flow" else None
         habit = self.options.vibrato_habit and self.pitch_flow is None
@@ -155,6 +157,8 @@ class NeuralAcoustic(AcousticModel):
             sung = self.space.floor.steps.sung(moved, sung["lf0"])
         if self.retrieval is not None:
             sung = self.retrieval(sung, batch, phone_of_frame(batch))
+        if self.path is not None:
+            sung = self.path(sung, batch, phone_of_frame(batch))
         if own and (wave := self._movement(batch, sung["lf0"])) is not None:
             # Beside F0, so that what a musician asks of it needs no guess.
             sung["vibrato"], before = wave, sung["lf0"]

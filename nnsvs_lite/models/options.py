@@ -33,6 +33,8 @@ class AcousticOptions:
         retrieval: share, 0 to 1, of what the singer sang in training where the score was alike, for a
             training set of no size; see :class:`nnsvs_lite.models.layers.retrieval.Retrieval`.
         retrieval_kernel: how alike scores are; ``gaussian`` is that of models made before there was a choice.
+        path: share, 0 to 1, of the singer's own frames as they followed each other, chosen by score and
+            spectrum; see :class:`nnsvs_lite.models.layers.frame_path.FramePath`.
         pitch: ``mean``, as the system predicts it, or ``flow``: that, and a movement about it that is drawn
             (:class:`nnsvs_lite.models.layers.pitch_flow.PitchFlow`), in place of any ``vibrato_habit``.
         contour: share, 0 to 1, of a line of F0 by ridge regression, for a training set of no size; see
@@ -51,6 +53,7 @@ class AcousticOptions:
     vibrato_habit: bool = False
     retrieval: Annotated[float, Within(0, 1)] = 0.0
     retrieval_kernel: Literal["gaussian", "exponential"] = "gaussian"
+    path: Annotated[float, Within(0, 1)] = 0.0
     pitch: Literal["mean", "flow"] = "mean"
     contour: Annotated[float, Within(0, 1)] = 0.0
     gv: Annotated[float, Within(0, 1)] = 0.0

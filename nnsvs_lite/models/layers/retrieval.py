@@ -35,37 +35,21 @@ BLOCK = 2048
 """Frames that are compared with all tokens at once."""
 
 
-class Retrieval(Counted):
-    """Spectra of an utterance from tokens, frames of the training set, by Gaussian process regression
-    (Rasmussen and Williams, 2006, eq. 2.25) on top of the smoothed rule.
-
-    A key tells the singer, the phone with its classes, its neighbours as far as they are near, the note's
-    pitch, the place in the phone and its length. Where nothing alike was sung the rule remains. Errors of
-    tokens and of networks differ: their mean is better than either, most with little data.
-
-    Args: share: of tokens in what is sung, for a training set of no size; ``HALF`` phones halve it.
-        kernel: how likeness falls with distance: ``exponential`` as of a process that is rough (section 4.2.1
-            there), whose nearest tokens count for more: what is common in large sets is not smoothed away.
+class Keyed(Counted):
+    """What knows frames by the score: a key tells the singer, the phone with its classes, its neighbours as
+    far as they are near, the note's pitch, the place in the phone and its length.
     """
 
-    def __init__(self, spec: Spec, share: float, kernel: Kernel = "gaussian"):
+    def __init__(self, spec: Spec):
         super().__init__()
-        self.kernel, half = kernel, HALF[kernel]
-        self.share = share * half / (half + spec.phone_count)
         self._shift = spec.frame_shift
         names = ("phone", "prev_phone", "next_phone")
         self._phones = [spec.column("phone", name) for name in names]
         self._pitch = len(spec.columns("phone")) + spec.column("note", SCORE_PITCH)
         self._singers = max(1, len(spec.speakers))
-        self.floor = SmoothFloor(spec)
-        self.sizes = {name: spec.streams[name] for name in self.floor.steps.names}
         self.register_buffer("classes", torch.tensor(spec.phone_classes), persistent=False)
-        scale = torch.cat([torch.tensor(spec.stats.streams[name].std) for name in self.sizes])
-        self.register_buffer("scale", scale.clamp(min=1e-4), persistent=False)
-        count = min(TOKENS, int(sum(spec.phone_stat("frames", 0.0))))
         phones, classes = self.classes.shape
-        self.register_buffer("keys", torch.zeros(count, self._singers + phones + 3 * classes + 5))
-        self.register_buffer("weights", torch.zeros(count, sum(self.sizes.values())))
+        self.key_size = self._singers + phones + 3 * classes + 5
 
     def _keys(self, batch: Batch, phone: Tensor) -> Tensor:
         """(B, T, size of a key)."""
@@ -85,6 +69,31 @@ class Retrieval(Counted):
         parts += [before * torch.exp(-passed / REACH), after * torch.exp(-left / REACH)]
         parts += [context[..., self._pitch, None] / PITCH, 0.3 * length.log(), *place]
         return torch.cat(parts, dim=-1)
+
+
+class Retrieval(Keyed):
+    """Spectra of an utterance from tokens, frames of the training set, by Gaussian process regression
+    (Rasmussen and Williams, 2006, eq. 2.25) on top of the smoothed rule.
+
+    Where nothing alike was sung the rule remains. Errors of tokens and of networks differ: their mean is
+    better than either, most with little data.
+
+    Args: share: of tokens in what is sung, for a training set of no size; ``HALF`` phones halve it.
+        kernel: how likeness falls with distance: ``exponential`` as of a process that is rough (section 4.2.1
+            there), whose nearest tokens count for more: what is common in large sets is not smoothed away.
+    """
+
+    def __init__(self, spec: Spec, share: float, kernel: Kernel = "gaussian"):
+        super().__init__(spec)
+        self.kernel, half = kernel, HALF[kernel]
+        self.share = share * half / (half + spec.phone_count)
+        self.floor = SmoothFloor(spec)
+        self.sizes = {name: spec.streams[name] for name in self.floor.steps.names}
+        scale = torch.cat([torch.tensor(spec.stats.streams[name].std) for name in self.sizes])
+        self.register_buffer("scale", scale.clamp(min=1e-4), persistent=False)
+        count = min(TOKENS, int(sum(spec.phone_stat("frames", 0.0))))
+        self.register_buffer("keys", torch.zeros(count, self.key_size))
+        self.register_buffer("weights", torch.zeros(count, sum(self.sizes.values())))
 
     def _kernel(self, a: Tensor, b: Tensor) -> Tensor:
         """(A, B) of keys (A, size) and (B, size)."""
