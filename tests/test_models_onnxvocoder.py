@@ -83,7 +83,7 @@ def test_it_makes_what_torch_makes(path, kind):
     for frames in (1, size, size + 1, 3 * size + 17):
         there, here = (made(x, inputs(model, frames), frames) for x in (model, sung))
         assert there.shape == here.shape == (frames * 120,)
-        assert np.abs(there - here).max() < 1e-4 * max(1.0, np.abs(there).max())
+        assert np.abs(there - here).max() < 3e-4 * max(1.0, np.abs(there).max())
     certain = np.array_equal(here, made(sung, inputs(model, frames), 0))
     assert certain == (not any(draw.what == "running" for draw in sung.draws))
 
