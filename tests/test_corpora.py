@@ -458,7 +458,6 @@ def test_recipes(name):
         run, program = (folder / "run.sh").read_text(), {"svs1": "svs.sh", "pitch1": "pitch.sh"}[folder.name]
         assert len(run.splitlines()) <= 60 and os.access(folder / "run.sh", os.X_OK)
         assert f"exec ./{program} --corpus {name} --db-root downloads/{name} " in run
-        assert not (folder / "local").exists()
         assert (folder / program).resolve().is_file() and (folder / "conf").resolve() == ROOT / "conf"
     assert all(len(m.read_text().splitlines()) <= 150 for m in (ROOT / "nnsvs_lite" / "corpora").glob("*.py"))
     facts = read_facts(name)

@@ -32,7 +32,7 @@ REFUSED = dict.fromkeys(
         "very_attentive_singing",
     ),
     HEARS,
-) | {"hmm": "its trajectories are solved frame by frame"}
+) | {"hmm": "its trajectories are solved frame by frame", "resf0_path": "a path through frames has no graph"}
 
 
 def name_of(path: Path) -> str:

@@ -158,6 +158,8 @@ def test_a_stage_calls_only_its_own_programs(recipe: Recipe) -> None:
 
 
 def test_options_reach_the_programs(recipe: Recipe) -> None:
+    (recipe.folder / "exp/a base").mkdir(parents=True)
+    (recipe.folder / "exp/a base/model.pt").touch()
     done = recipe.run(
         "--acoustic_args",
         "--model.hidden 8 --training.epochs 2",
@@ -212,6 +214,13 @@ def test_what_later_stages_are_told_is_read_before_the_first(recipe: Recipe) -> 
     (recipe.folder / "exp/acoustic_resf0_conv_world_48k/model.pt").unlink()
     recipe.run(*slip)
     assert recipe.calls[0] == check
+    for slip, said in (
+        (("--features-config", "wrld"), "config features wrld"),
+        (("--align-config", "scre"), "config align scre"),
+    ):
+        assert recipe.run(*slip, FAIL="config").returncode == 1 and recipe.calls == [said]
+    done = recipe.run("--acoustic-init", "exp/none")
+    assert "--acoustic-init names a trained model" in done.stderr and recipe.calls == []
 
 
 def test_wrong_values_are_refused(recipe: Recipe) -> None:
@@ -224,6 +233,7 @@ def test_wrong_values_are_refused(recipe: Recipe) -> None:
     assert done.returncode == 1 and recipe.calls == ["config timelag none"] and done.stdout == ""
     assert "stages are -1 to 6: --stage 9 --stop-stage 6 has none" in recipe.run("--stage", "9").stderr
     assert "--stage 3 --stop-stage 2 has none" in recipe.run("--stage", "3", "--stop-stage", "2").stderr
+    assert "--stage -3 --stop-stage -2 has none" in recipe.run("--stage", "-3", "--stop-stage", "-2").stderr
     assert "--acoustic-exp names a trained model" in recipe.run("--acoustic-exp", "exp/none").stderr
     assert "needs a value" in recipe.run("--nj").stderr
 
@@ -231,17 +241,8 @@ def test_wrong_values_are_refused(recipe: Recipe) -> None:
 def test_help_lists_every_option_with_its_value(recipe: Recipe) -> None:
     done = recipe.run("--help")
     assert done.returncode == 0
-    for option in (
-        "--stage",
-        "--stop-stage",
-        "--nj",
-        "--ngpu",
-        "--acoustic-config",
-        "--realign",
-        "--seed",
-        "--tag",
-    ):
-        assert option in done.stdout
+    for option in ("stage", "stop-stage", "nj", "ngpu", "acoustic-config", "realign", "seed", "tag"):
+        assert f"--{option}" in done.stdout
     assert "(default: corpus)" in done.stdout  # set by the recipe's run.sh
     assert recipe.calls == []
 
@@ -286,7 +287,7 @@ def test_whole_songs_are_split_after_their_alignment(recipe: Recipe) -> None:
     (recipe.folder / "data" / "songs" / "labelled" / "label.ctm").touch()
     recipe.run("--stage", "0", "--stop-stage", "1", "--align-config", "toy")
     songs = ("data/songs/labelled", "data/songs/scored")
-    _, validate, _, align, split = recipe.calls
+    _, _, validate, _, align, split = recipe.calls
     assert validate.startswith(f"validate {' '.join(songs)} ")
     assert align.endswith("--out exp/align_toy --nj 2 --realign false --data=data/songs/scored")
     assert split == "local/split.sh --datadir data --align exp/align_toy"

@@ -187,6 +187,13 @@ def theirs(wav: str, kinds: Sequence[str]) -> dict[str, float]:
     return taken
 
 
+def even(frames: int, count: int):
+    """Durations of so many phones, near alike, that are so many frames together."""
+    import numpy as np
+
+    return np.diff(np.r_[0, (np.arange(count) + 1) * frames // count])
+
+
 def ours(wav: str, kinds: Sequence[str]) -> dict[str, float]:
     """Seconds of each work here."""
     import tempfile
@@ -220,8 +227,7 @@ def ours(wav: str, kinds: Sequence[str]) -> dict[str, float]:
         examples = [data[i] for i in range(BATCH)]
     for example in examples:
         # All of one length, as there.
-        cells = np.arange(len(example.score.duration))
-        example.score.duration = np.diff(np.r_[0, (cells + 1) * FRAMES // len(cells)])
+        example.score.duration = even(FRAMES, len(example.score.duration))
         streams = {name: np.resize(v, (FRAMES, v.shape[1])) for name, v in example.streams.items()}
         example.streams.update(streams)
     batch = collate(examples, spec.frame_shift)
@@ -248,7 +254,7 @@ def ours(wav: str, kinds: Sequence[str]) -> dict[str, float]:
         model = network(name).eval()
         timed = [example.timed(example.score.duration) for example in examples]
         if name in DIFFUSED.values():
-            timed = [examples[0].timed(examples[0].score.duration * SHORT // FRAMES)]
+            timed = [examples[0].timed(even(SHORT, len(examples[0].score.duration)))]
         return least(lambda: list(predict_acoustic(timed, model)))
 
     for name, system in TRAINED.items() if "training" in kinds else ():

@@ -19,6 +19,11 @@ whole_numbers() {
     done
 }
 whole_numbers stage stop_stage nj
+# has_stages LAST: fails where none of the stages from -1 on is asked for.
+has_stages() {
+    [ "${stage}" -le "$1" ] && [ "${stop_stage}" -ge -1 ] && [ "${stage}" -le "${stop_stage}" ] ||
+        fail "stages are -1 to $1: --stage ${stage} --stop-stage ${stop_stage} has none"
+}
 [ "${nj}" -ge 1 ] || fail "--nj must be at least 1, not ${nj}"
 
 # Runs a command so that a signal reaches it at once: bash keeps a trap waiting for a foreground command.

@@ -198,8 +198,7 @@ class _DataDirCheck:
     def _check_scores(self, langs: dict[str, str], seconds: dict[str, float]) -> Mapping[str, Score]:
         path = self.path / "score"
         scores: Packed[Score] = Packed()
-        rows = rows_of(path, self.faults)
-        for line, utt, value in self._compared("score", rows) if path.exists() else rows:
+        for line, utt, value in self._rows("score"):
             report = partial(self.faults.add, path, line)
             try:
                 score = Score.from_json(value)

@@ -24,6 +24,7 @@ description="Scores F0 trackers on a corpus whose pitch is known, stage by stage
 . ./path.sh
 . ./cmd.sh
 . utils/jobs.sh
+has_stages 2
 
 table=${results_md:-${expdir}/RESULTS.md}
 repeat=./run.sh

@@ -91,12 +91,14 @@ model_dir() {
         seeds[$2]=0
     fi
 }
-# check_model STAGE FAMILY ARGS: reads a configuration that was asked for and whose stage comes later, unless a model
-# was trained already.
+# comes_later STAGE: whether it is due, but not the first one.
+comes_later() { [ "${stage}" -lt "$1" ] && [ "${stop_stage}" -ge "$1" ]; }
+# check_model STAGE FAMILY ARGS: reads a configuration that was asked for and whose stage comes later.
 check_model() {
-    local exp=$2_exp config=$2_config
-    [ "${stage}" -lt "$1" ] && [ "${stop_stage}" -ge "$1" ] && [ -n "${!config}" ] || return 0
-    [ -n "${_given[${config}]:-}$3" ] && [ -z "${named[$2]:-}" ] && [ ! -f "${!exp}/model.pt" ] || return 0
+    local config=$2_config init=$2_init
+    comes_later "$1" && [ -n "${!config}" ] && [ -z "${named[$2]:-}" ] || return 0
+    [ -z "${!init}" ] || need_file "${!init}/model.pt" "--$2-init names a trained model"
+    [ -n "${_given[${config}]:-}$3" ] || return 0
     find_config "$2" "${!config}"
     # shellcheck disable=SC2086
     nnsvs-lite config "$2" "${found}" --check $3 >/dev/null
@@ -117,7 +119,7 @@ find_songs() {
 
 whole_numbers ngpu num_nodes threads seed
 [ "${seed}" -ge 0 ] || fail "--seed must be at least 0, not ${seed}"
-[ "${stage}" -le 6 ] && [ "${stage}" -le "${stop_stage}" ] || fail "stages are -1 to 6: --stage ${stage} --stop-stage ${stop_stage} has none"
+has_stages 6
 for choice in realign overwrite trust_code; do
     case ${!choice} in true | false) ;; *) fail "--${choice//_/-} must be true or false, not '${!choice}'" ;; esac
 done
@@ -146,6 +148,8 @@ model_dir 4 duration
 model_dir 5 acoustic
 [ -z "${vocoder_config}${vocoder_exp}" ] || model_dir 6 vocoder
 # Earlier stages may take hours: what later ones will be told is read before.
+! comes_later 1 || [ -z "${_given[align_config]:-}" ] || find_config align "${align_config}"
+! comes_later 2 || find_config features "${features_config}"
 check_model 3 timelag "${timelag_args}"
 check_model 4 duration "${duration_args}"
 check_model 5 acoustic "${acoustic_args}"
