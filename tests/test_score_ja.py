@@ -139,6 +139,38 @@ def test_english_words_by_their_phones(word, phones):
     assert sung(word) == phones
 
 
+@pytest.mark.parametrize(
+    ("parts", "phones"),
+    [
+        ("hel- lo", "h a | r o o"),
+        ("Ba- by,", "b e i | b i i"),
+        ("won- der- ful", "w a N | d a | f u r u"),
+        ("hap- py", "h a cl | p i i"),
+        ("dream- ing", "d o r i i | m i N"),  # as it is said, not as it is divided
+        ("glo- ri- a", "g u r o o | r i | i a"),  # a vowel more between g and l
+        ("ev- er- y- bo- dy", "e | b u | r i i | b a | d i i"),
+        ("hel- lo ka- ze が", "h a | r o o | k a | z e | g a"),
+        ("sa- ku- ra", "s a | k u | r a"),
+        ("mat- te", "m a cl | t e"),
+        ("かz- え", "k a z | e"),
+    ],
+)
+def test_parts_of_an_english_word_are_read_together(parts, phones):
+    readings = JA.read_phrase(parts.split())
+    assert " | ".join(" ".join(p for unit in r.units for p in unit) for r in readings) == phones
+
+
+def test_a_word_that_is_none_is_told_by_its_first_part():
+    with pytest.raises(LyricError, match="'xqz' is neither .* with a hyphen") as told:
+        JA.read_phrase(["か", "xqz-", "zrt"])
+    assert told.value.index == 1
+
+
+def test_parts_of_romaji_need_no_hyphens():
+    lyrics = ["sa-", "ku-", "ra", "hel-", "lo", "a-", "か"]
+    assert JA.without_marks(lyrics) == ["sa", "ku", "ra", "hel-", "lo", "a", "か"]
+
+
 def test_kana_agree_with_open_jtalk():
     """Every mora that Open JTalk knows gets the phones it gives."""
     import pyopenjtalk

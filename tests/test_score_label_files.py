@@ -196,6 +196,8 @@ def test_diffsinger_languages_before_phones(tmp_path):
     ("values", "message"),
     [
         ({"ph_seq": None}, "segment 1: it has no ph_seq"),
+        ({"ph_seq": ["SP", "h", "a"]}, "segment 1: ph_seq is no text: write it with blanks between"),
+        ({"note_dur": [0.3, 0.5]}, "segment 1: note_dur is no text: write it with blanks between"),
         (
             {"ph_num": "2 2 2 1"},
             "segment 1: ph_num has 4 words of 7 phones; there are 5 notes without slur and 8",

@@ -466,3 +466,31 @@ def test_music21_hears_the_same_notes(tmp_path, text):
     ours = [(n.pitch, n.start, n.end) for n in read(tmp_path, text).notes if not n.is_rest]
     assert [n[0] for n in ours] == [n[0] for n in theirs]
     assert [t for n in ours for t in n[1:]] == pytest.approx([t for n in theirs for t in n[1:]], abs=1e-5)
+
+
+def syllabic(*syllables):
+    """A bar of quarters, each with a (place in its word, text)."""
+    bar = song(", ".join(f"C4 1 s{i}" for i in range(len(syllables))))
+    for i, (place, text) in enumerate(syllables):
+        plain = f"<syllabic>single</syllabic><text>s{i}</text>"
+        bar = bar.replace(plain, f"<syllabic>{place}</syllabic><text>{text}</text>")
+    return bar
+
+
+def test_english_words_in_japanese_keep_their_parts_together(tmp_path):
+    bar = syllabic(("begin", "hel"), ("end", "lo"), ("begin", "ka"), ("end", "ze"))
+    score = read_score(write(tmp_path, bar))
+    assert [n.lyric for n in score.notes] == ["hel-", "lo", "ka", "ze"]
+    assert [" ".join(n.phones) for n in score.notes] == ["h a", "r o o", "k a", "z e"]
+    # Nothing is done to what other languages without blanks between words spell with letters.
+    pinyin = read(tmp_path, syllabic(("begin", "ni"), ("end", "hao")), lang="zh")
+    assert [n.lyric for n in pinyin.notes if n.pitch] == ["ni", "hao"]
+
+
+@pytest.mark.parametrize(("kind", "seconds"), [("", 12.0), ("<type>eighth</type>", 0.25)])
+def test_part_without_divisions_takes_them_from_its_notes(tmp_path, caplog, kind, seconds):
+    text = song("r 1, C4 1 か").replace("<divisions>24</divisions>", "")
+    text = text.replace("<duration>24</duration><lyric", f"<duration>24</duration>{kind}<lyric")
+    sung = next(n for n in read(tmp_path, text).notes if n.pitch)
+    assert sung.duration == seconds
+    assert f"no <divisions>: a duration of {48 if kind else 1} is" in caplog.text

@@ -57,6 +57,8 @@ _PAUSE = 0.2
 """Seconds of a pause among the phones of a note, if that is not less than half of the note."""
 _CURVES = {"f0": "f0_seq"} | {name: name for name in ("energy", "breathiness", "voicing", "tension")}
 """By the name before ``_timestep``, where its numbers are."""
+_TEXTS = ("ph_seq", "ph_num", "ph_dur", "note_seq", "note_dur", "note_dur_seq", "note_slur", "is_slur_seq")
+"""What is text with blanks, and not a list."""
 _LOWEST, _HIGHEST = 20.0, 5000.0
 """Hz of an F0 that can be sung."""
 _SHOWN = 200
@@ -174,6 +176,7 @@ def read_ds_times(path: str | os.PathLike) -> list[Segment]:
     offsets = [get_number(s.get("offset", 0), "offset", 0, MAX_SECONDS) for s in segments]
     for i in sorted(range(len(segments)), key=offsets.__getitem__):
         segment, at, place = segments[i], offsets[i], f"segment {i + 1}"
+        _check_texts(segment, place)
         phones, lengths = (get_text(segment.get(name)).split() for name in ("ph_seq", "ph_dur"))
         if not phones or len(phones) != len(lengths):
             raise DataError(
@@ -188,12 +191,19 @@ def read_ds_times(path: str | os.PathLike) -> list[Segment]:
     return labels
 
 
+def _check_texts(segment: dict[str, Any], place: str) -> None:
+    for name in _TEXTS:
+        if isinstance(segment.get(name), (list, dict)):
+            raise DataError(f'{place}: {name} is no text: write it with blanks between, as in "k a z e"')
+
+
 def _segment(segment: dict[str, Any], start: float, place: str, language: Language | None) -> list[_Row]:
     """The notes of a segment, each with its phones and lyric."""
 
     def words(*names: str) -> list[str]:
         return next((found for name in names if (found := get_text(segment.get(name)).split())), [])
 
+    _check_texts(segment, place)
     for name in ("ph_seq", "note_seq"):
         if not isinstance(segment.get(name), str) or not segment[name].split():
             raise DataError(f"{place}: it has no {name}, so its notes or phones are unknown")

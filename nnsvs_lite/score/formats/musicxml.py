@@ -3,12 +3,13 @@
 What becomes of what is written is said in ``docs/scores.md``.
 """
 
+import dataclasses
 import os
 from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement
 
 from nnsvs_lite.io.errors import DataError
-from nnsvs_lite.io.leftout import left_out
+from nnsvs_lite.io.leftout import left_out, warn
 from nnsvs_lite.score.formats.assemble import choose_part
 from nnsvs_lite.score.formats.limits import MAX_MEASURES
 from nnsvs_lite.score.formats.musicxml_played import play, timeline_of
@@ -42,6 +43,9 @@ def read_musicxml(
     root = _partwise(read_xml(Path(path)))
     parts = [WrittenPart(element, lang) for element in root.findall("part")]
     chosen, staff = _choose(root, parts, part)
+    if chosen.undivided:
+        quarter = f"{float(chosen.divisions):g}"
+        warn(f"the part gives no <divisions>: a duration of {quarter} is taken for a quarter note")
     left_out("lyrics are signs that nobody sings", chosen.stray)
     measures = sung_measures(parts, chosen, staff, tempo)
     stretches = read_stretches(measures)
@@ -50,6 +54,10 @@ def read_musicxml(
     timeline = timeline_of(cut, order)
     language = get_language(lang) if lang in language_codes() else None
     notes = play(cut, order, timeline, verse, Voices(measures, voice), language)
+    if language:
+        words = [i for i, note in enumerate(notes) if note.lyric and not note.slur]
+        for i, lyric in zip(words, language.without_marks([notes[i].lyric for i in words])):
+            notes[i] = dataclasses.replace(notes[i], lyric=lyric)
     title = root.findtext("work/work-title") or root.findtext("movement-title") or ""
     return Score(tuple(notes), lang, " ".join(title.split()), timeline.floats())
 

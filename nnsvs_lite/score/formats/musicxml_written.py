@@ -84,8 +84,10 @@ class WrittenPart:
 
     def __init__(self, element: Element, lang: str):
         self.lang = lang
-        self.divisions, self.semitones, self.sharps, self.staves = Fraction(1), 0, 0, 1
+        self.semitones, self.sharps, self.staves = 0, 0, 1
         self.number, self.place = 0, ""
+        self.undivided = element.find("measure/attributes/divisions") is None
+        self.divisions = self._divisions_of_types(element) if self.undivided else Fraction(1)
         self.bar, self.beat_type, self.key = Fraction(4), 4, 0
         self.absurd: list[str] = []  # where tempi stand that cannot be sung
         self.stray: list[str] = []  # where lyrics stand that are punctuation alone
@@ -107,6 +109,16 @@ class WrittenPart:
     def _whole(self, item: Element, tag: str, default: int | None = None) -> int:
         text = item.findtext(tag)
         return default if text is None and default is not None else int(self._number(text, tag, -1000))
+
+    def _divisions_of_types(self, part: Element) -> Fraction:
+        """Divisions of a quarter in a part that does not give them: those of its first plain note; else 1."""
+        for item in part.iterfind("measure/note"):
+            unit = _UNITS.get((item.findtext("type") or "").strip())
+            odd = any(item.find(tag) is not None for tag in ("dot", "time-modification", "rest", "grace"))
+            lasts = self._number(item.findtext("duration", "0"), "duration")
+            if unit and lasts and not odd:
+                return lasts / Fraction(unit)
+        return Fraction(1)
 
     def _measure(self, element: Element) -> WrittenMeasure:
         label = element.get("number", "")
@@ -328,6 +340,7 @@ def _syllable(lyric: Element, lang: str) -> tuple[str, bool]:
     text = re.sub(r"^[-‐‑–]\s*(?=\w)", "", text)
     places = [(item.text or "").strip() for item in lyric.findall("syllabic")]
     goes_on = 0 < count <= len(places) and places[count - 1] in ("begin", "middle")
-    if goes_on and lang not in UNSPACED and text and not text.endswith("-") and not is_continuation(text):
+    spread = lang not in UNSPACED or (lang == "ja" and re.search("[A-Za-z]$", text))
+    if goes_on and spread and text and not text.endswith("-") and not is_continuation(text):
         text += "-"
     return text, goes_on

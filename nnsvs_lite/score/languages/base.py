@@ -122,6 +122,10 @@ class Language:
                 raise LyricError(str(error), i) from None
         return readings
 
+    def without_marks(self, lyrics: Sequence[str]) -> list[str]:
+        """Lyrics without those hyphens of words spread over notes that its reading needs not."""
+        return list(lyrics)
+
     def syllables(self, phones: Sequence[str]) -> list[Sequence[str]]:
         """Phones of a word by syllable; by default as one."""
         return [phones]

@@ -16,6 +16,7 @@ from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.languages.base import Language, LyricError, Reading, tables
 from nnsvs_lite.score.languages.en import dictionary, from_arpabet
 from nnsvs_lite.score.languages.words import plain
+from nnsvs_lite.score.languages.words import share as share_out
 
 _TABLES = tables("ja")
 
@@ -35,6 +36,14 @@ _NASAL_G = dict(zip("かきくけこ", "がぎぐげご"))
 _DROPPED = re.compile(r"[\s、。，．,.!?…・「」『』（）()\[\]\"'“”‘’〝〟♪‿_*]+")
 _LONG = "ー~〜-–—―"
 _KANA_ONLY = re.compile(r"[ぁ-ゖーゝゞ]+")
+_CLUSTER = re.compile("[bcdfgkpt](?=[lr])|[dt](?=w)|s(?=[cklmnptw])")
+"""Letters behind which Japanese puts a vowel."""
+_MOST_PARTS = 20
+"""Lyrics that a word in Latin letters may be spread over."""
+_BEGINNINGS = dict.fromkeys("aeiou", "aiueoyw") | {"c": "ksc", "d": "djz", "f": "fh", "g": "gj", "j": "jz"}
+_BEGINNINGS |= {"k": "kn", "l": "r", "p": "pf", "q": "k", "t": "tszc", "v": "bv", "w": "wurh"}
+_BEGINNINGS |= {"x": "kgz", "y": "yiaj"}
+"""By the letter that English writes, the phones' first letters that Japanese may say."""
 _NEEDS_DICTIONARY = re.compile(r"[\u3400-\u9fff\uf900-\ufaff々〆〇0-9\U00020000-\U0003ffff]")
 
 
@@ -88,7 +97,17 @@ class Japanese(Language):
         """Kanji read in the words of their phrase: 行 く is い く, though 行 alone is こう."""
         if any(_NEEDS_DICTIONARY.search(lyric) for lyric in lyrics):
             lyrics = _read_phrase([_cleaned(lyric) for lyric in lyrics], list(lyrics))
-        return super().read_phrase(lyrics)
+        joined = _joined(lyrics)
+        readings = super().read_phrase(["あ" if i in joined else lyric for i, lyric in enumerate(lyrics)])
+        return [joined.get(i, reading) for i, reading in enumerate(readings)]
+
+    def without_marks(self, lyrics: Sequence[str]) -> list[str]:
+        """Parts of words in romaji are morae by themselves: ``sa-``, ``ku-``, ``ra`` need no hyphens."""
+        needed = {i for word in _hyphened(lyrics) for i in word}
+        return [
+            lyric[:-1] if i not in needed and _latin_part(lyric).endswith("-") else lyric
+            for i, lyric in enumerate(lyrics)
+        ]
 
     def prolongs(self, before: str, lyric: str) -> bool:
         """Whether a lyric such as あ only repeats the vowel of the one before, such as た."""
@@ -139,7 +158,7 @@ def _latin(word: str) -> list[list[str]]:
     bare = word.replace("'", "")
     if len(bare) == 1 and bare in _TABLES["features"] and bare not in _ROMAJI:
         return [[bare]]  # a consonant, which the dictionary would call by its name
-    kana = _SPELT.sub(lambda match: _ROMAJI[match.group()], re.sub(r"([^aiueon])(?=\1)", "っ", word))
+    kana = _from_romaji(word)
     # A mora of romaji is that before all: hi is ひ, not the English word.
     kana = _ROMAJI.get(word) or _TABLES["words"].get(bare, kana.replace("'", ""))
     if not _KANA_ONLY.fullmatch(kana):
@@ -150,12 +169,71 @@ def _latin(word: str) -> list[list[str]]:
     return _morae(kana if len(_morae(kana)) == 1 else _held(kana))
 
 
+def _from_romaji(word: str) -> str:
+    """Hiragana of a word's romaji; letters that are none stay."""
+    return _SPELT.sub(lambda match: _ROMAJI[match.group()], re.sub(r"([^aiueon])(?=\1)", "っ", word))
+
+
+def _latin_part(lyric: str) -> str:
+    """Letters of a lyric that is a word or part of one in Latin letters, with its hyphen; else nothing."""
+    text = plain(unicodedata.normalize("NFKC", lyric)).lower().replace("’", "'").strip(' .,!?"')
+    return text if re.fullmatch("'?[a-z][a-z']*-?", text) else ""
+
+
+def _hyphened(lyrics: Sequence[str]) -> list[list[int]]:
+    """The lyrics of each word that hyphens (``hel-``, ``lo``) spread over several, unless all are romaji."""
+    texts = [_latin_part(lyric) for lyric in lyrics]
+    words: list[list[int]] = []
+    for i, text in enumerate(texts):
+        if text and i and texts[i - 1].endswith("-"):
+            words[-1].append(i)
+        elif text.endswith("-"):
+            words.append([i])
+    romaji = [_KANA_ONLY.fullmatch(_from_romaji(text.rstrip("-"))) for text in texts]
+    return [word for word in words if 1 < len(word) <= _MOST_PARTS and not all(romaji[i] for i in word)]
+
+
+def _joined(lyrics: Sequence[str]) -> dict[int, Reading]:
+    """What each part of an English word sings, by the lyric's index; of what cannot be read whole nothing."""
+    found: dict[int, Reading] = {}
+    for word in _hyphened(lyrics):
+        parts = [_latin_part(lyrics[i]).rstrip("-").strip("'") for i in word]
+        try:
+            morae = _latin("".join(parts))
+        except LyricError:
+            continue
+        syllables: list[list[str]] = []
+        for mora in morae:
+            # What only ends or prolongs a syllable is no part's own.
+            if syllables and (mora in (["N"], ["cl"]) or mora == syllables[-1][-1:]):
+                syllables[-1] += mora
+            else:
+                syllables.append(list(mora))
+        # A consonant before a vowel begins its syllable, wherever the hyphen stands: dream- ing.
+        heads = [
+            before[-1] if before and part[:1] in "aeiou" and before[-1] not in "aeiouyw" else part[:1]
+            for before, part in zip(["", *parts], parts)
+        ]
+        said = [_CLUSTER.sub(r"\g<0>u", part) for part in parts]
+        shares = share_out([*map(tuple, syllables)], said, functools.partial(_begins, heads))
+        found |= {i: Reading([list(unit) for unit in units]) for i, units in zip(word, shares)}
+    return found
+
+
+def _begins(heads: Sequence[str], k: int, phone: str) -> bool:
+    """Whether an English word's part ``k`` may begin with a phone; ``heads`` are its parts' first letters."""
+    return phone[0].lower() in _BEGINNINGS.get(heads[k], heads[k])
+
+
 def _borrowed(word: str) -> list[list[str]]:
     """Morae of an English word, by its phones; a consonant alone takes a vowel."""
     try:
         phones = dictionary()[word][0]
     except (DataError, LookupError):
-        raise LyricError(f"{word!r} is neither kana nor romaji nor English; write it in kana") from None
+        raise LyricError(
+            f"{word!r} is neither kana nor romaji nor English; write it in kana, "
+            "or a word's part with a hyphen: hel- lo"
+        ) from None
     text = " ".join(from_arpabet(phones))
     for pattern, sound in _TABLES["borrowed"]:
         text = re.sub(pattern, sound, text)

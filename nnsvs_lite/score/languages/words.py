@@ -9,7 +9,7 @@ import dataclasses
 import itertools
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from nnsvs_lite.score.languages.base import Language, LyricError, Reading, tables
 
@@ -259,8 +259,11 @@ class SpelledLanguage(Language):
         return sum(v == (syllable[0] in self.nuclei) for v, syllable in zip(vowels, syllables))
 
 
-def share(syllables: Sequence[Phones], parts: Sequence[str]) -> list[list[Phones]]:
-    """Syllables in order to parts, as near as can be to the vowels each part is written with.
+def share(
+    syllables: Sequence[Phones], parts: Sequence[str], begins: Callable[[int, str], bool] | None = None
+) -> list[list[Phones]]:
+    """Syllables in order to parts, as near as can be to the vowels each part is written with; ``begins`` says
+    whether a part, by its number, may begin with a phone.
 
     Of equally near ways the one is taken that gives the last parts the most. The first
     part gets one at least.
@@ -274,6 +277,7 @@ def share(syllables: Sequence[Phones], parts: Sequence[str]) -> list[list[Phones
         for used, (cost, _) in best[-1].items():
             for take in range(max(least, k == 0), len(syllables) - used + 1):
                 price = cost + (take - want) ** 2
+                price += 2 * bool(begins and take and not begins(k, syllables[used][0]))
                 if used + take not in row or price < row[used + take][0]:
                     row[used + take] = (price, take)
         best.append(row)
