@@ -64,6 +64,11 @@ CASES = [
     (song("C4 2 か, <backup><duration>24</duration></backup>, D4 3 き", bpm=60), "か0 ,2", BESIDE.format(1)),
     (two_voices("C4 2 か, D4 2 き", "E4 4 く").replace('"120"', '"60"'), "か0 き2", BESIDE.format(1)),
     (song("C4 4 か, +E4 4", bpm=60), "か0", "chords are sung on their highest note: 1"),
+    (
+        song("C4 2 か, C#4 2 き", bpm=60).replace("<alter>1<", "<alter>0.5<"),
+        "か0 き2",
+        "pitches between two semitones are sung on the nearer one, quarter tones on the upper: 1",
+    ),
 ]
 
 

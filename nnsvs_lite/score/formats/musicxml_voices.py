@@ -144,8 +144,12 @@ class Voices:
 
     def tell(self) -> None:
         """Warns of what was not sung in any verse that was chosen."""
-        chords = [place for key, place in self.places.items() if key in self.sung and self.sung[key].chord]
-        left_out("chords are sung on their highest note", chords)
+        sung = [(self.sung[key], place) for key, place in self.places.items() if key in self.sung]
+        left_out("chords are sung on their highest note", [place for note, place in sung if note.chord])
+        between = [place for note, place in sung if note.pitch % 1]
+        left_out(
+            "pitches between two semitones are sung on the nearer one, quarter tones on the upper", between
+        )
         silent = [place for key, place in self.places.items() if key not in self.sung]
         left_out("notes that sound together with those of the voice sung are left out", silent)
 

@@ -40,6 +40,8 @@ _CLUSTER = re.compile("[bcdfgkpt](?=[lr])|[dt](?=w)|s(?=[cklmnptw])")
 """Letters behind which Japanese puts a vowel."""
 _MOST_PARTS = 20
 """Lyrics that a word in Latin letters may be spread over."""
+_LONGEST = 100
+"""Letters of such a word."""
 _BEGINNINGS = dict.fromkeys("aeiou", "aiueoyw") | {"c": "ksc", "d": "djz", "f": "fh", "g": "gj", "j": "jz"}
 _BEGINNINGS |= {"k": "kn", "l": "r", "p": "pf", "q": "k", "t": "tszc", "v": "bv", "w": "wurh"}
 _BEGINNINGS |= {"x": "kgz", "y": "yiaj"}
@@ -199,8 +201,10 @@ def _joined(lyrics: Sequence[str]) -> dict[int, Reading]:
     for word in _hyphened(lyrics):
         parts = [_latin_part(lyrics[i]).rstrip("-").strip("'") for i in word]
         try:
-            morae = _latin("".join(parts))
+            morae = _latin("".join(parts)) if sum(map(len, parts)) <= _LONGEST else []
         except LyricError:
+            morae = []
+        if not morae:
             continue
         syllables: list[list[str]] = []
         for mora in morae:
