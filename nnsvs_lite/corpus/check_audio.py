@@ -13,6 +13,7 @@ from nnsvs_lite.io.atomic import check_regular
 from nnsvs_lite.io.errors import DataError
 
 _THREADS = 8
+_AT_ONCE = 64 * _THREADS
 _EIGHT_BITS = "samples of 8 bits, 16 are needed"
 _EIGHT_BIT_TYPES = frozenset({"PCM_S8", "PCM_U8", "ULAW", "ALAW", "DPCM_8"})
 
@@ -132,7 +133,10 @@ def check_audio(path: Path, rows: Iterable[TableRow], faults: Faults) -> dict[st
         else:
             files.append(row)
     with ThreadPoolExecutor(_THREADS) as pool:
-        infos = list(pool.map(audio_info, [row.value for row in files], chunksize=64))
+        infos = []
+        # A pool holds over a kilobyte for each file that it was given.
+        for first in range(0, len(files), _AT_ONCE):
+            infos += pool.map(audio_info, [row.value for row in files[first : first + _AT_ONCE]])
     usable = {}
     for row, info in zip(files, infos, strict=True):
         if info.fault:
