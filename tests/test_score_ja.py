@@ -153,6 +153,12 @@ def test_english_words_by_their_phones(word, phones):
         ("sa- ku- ra", "s a | k u | r a"),
         ("mat- te", "m a cl | t e"),
         ("かz- え", "k a z | e"),
+        ("hel- lo 夜", "h a | r o o | y o r u"),
+        ("僕 の ba- by", "b o k u | n o | b e i | b i i"),
+        ("ka- 夜", "k a | y o r u"),
+        ("ah- ah", "a | a"),
+        ("hm- mm", "N | N"),
+        ("gak- ko- o", "g a cl | k o | o"),
     ],
 )
 def test_parts_of_an_english_word_are_read_together(parts, phones):

@@ -97,7 +97,7 @@ comes_later() { [ "${stage}" -lt "$1" ] && [ "${stop_stage}" -ge "$1" ]; }
 check_model() {
     local config=$2_config init=$2_init
     comes_later "$1" && [ -n "${!config}" ] && [ -z "${named[$2]:-}" ] || return 0
-    [ -z "${!init}" ] || need_file "${!init}/model.pt" "--$2-init names a trained model"
+    [ -z "${!init}" ] || [ -f "${!init}" ] || need_file "${!init}/model.pt" "--$2-init names a trained model"
     [ -n "${_given[${config}]:-}$3" ] || return 0
     find_config "$2" "${!config}"
     # shellcheck disable=SC2086

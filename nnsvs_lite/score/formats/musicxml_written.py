@@ -112,12 +112,15 @@ class WrittenPart:
 
     def _divisions_of_types(self, part: Element) -> Fraction:
         """Divisions of a quarter in a part that does not give them: those of its first plain note; else 1."""
-        for item in part.iterfind("measure/note"):
-            unit = _UNITS.get((item.findtext("type") or "").strip())
-            odd = any(item.find(tag) is not None for tag in ("dot", "time-modification", "rest", "grace"))
-            lasts = self._number(item.findtext("duration", "0"), "duration")
-            if unit and lasts and not odd:
-                return lasts / Fraction(unit)
+        odd = ("dot", "time-modification", "rest", "grace")
+        for measure in part.iterfind("measure"):
+            self.place = f"measure {measure.get('number', '')}"
+            for item in measure.iterfind("note"):
+                unit = _UNITS.get((item.findtext("type") or "").strip())
+                if unit is None or any(item.find(tag) is not None for tag in odd):
+                    continue
+                if lasts := self._number(item.findtext("duration", "0"), "duration"):
+                    return lasts / Fraction(unit)
         return Fraction(1)
 
     def _measure(self, element: Element) -> WrittenMeasure:

@@ -42,6 +42,8 @@ _MOST_PARTS = 20
 """Lyrics that a word in Latin letters may be spread over."""
 _LONGEST = 100
 """Letters of such a word."""
+_CALLS = {"ah", "oh", "ooh", "uh", "hm", "mm"}
+"""Are sung by themselves, as romaji is, though a hyphen draws them out."""
 _BEGINNINGS = dict.fromkeys("aeiou", "aiueoyw") | {"c": "ksc", "d": "djz", "f": "fh", "g": "gj", "j": "jz"}
 _BEGINNINGS |= {"k": "kn", "l": "r", "p": "pf", "q": "k", "t": "tszc", "v": "bv", "w": "wurh"}
 _BEGINNINGS |= {"x": "kgz", "y": "yiaj"}
@@ -97,9 +99,9 @@ class Japanese(Language):
 
     def read_phrase(self, lyrics: Sequence[str]) -> list[Reading]:
         """Kanji read in the words of their phrase: 行 く is い く, though 行 alone is こう."""
-        if any(_NEEDS_DICTIONARY.search(lyric) for lyric in lyrics):
-            lyrics = _read_phrase([_cleaned(lyric) for lyric in lyrics], list(lyrics))
         joined = _joined(lyrics)
+        if any(_NEEDS_DICTIONARY.search(lyric) for lyric in lyrics):
+            lyrics = _read_phrase([_cleaned(lyric).rstrip("-") for lyric in lyrics], list(lyrics))
         readings = super().read_phrase(["あ" if i in joined else lyric for i, lyric in enumerate(lyrics)])
         return [joined.get(i, reading) for i, reading in enumerate(readings)]
 
@@ -191,7 +193,8 @@ def _hyphened(lyrics: Sequence[str]) -> list[list[int]]:
             words[-1].append(i)
         elif text.endswith("-"):
             words.append([i])
-    romaji = [_KANA_ONLY.fullmatch(_from_romaji(text.rstrip("-"))) for text in texts]
+    bare = [text.rstrip("-") for text in texts]
+    romaji = [text in _CALLS or _KANA_ONLY.fullmatch(_from_romaji(text)) for text in bare]
     return [word for word in words if 1 < len(word) <= _MOST_PARTS and not all(romaji[i] for i in word)]
 
 
@@ -207,9 +210,10 @@ def _joined(lyrics: Sequence[str]) -> dict[int, Reading]:
         if not morae:
             continue
         syllables: list[list[str]] = []
+        is_romaji = _KANA_ONLY.fullmatch(_from_romaji("".join(parts)))
         for mora in morae:
-            # What only ends or prolongs a syllable is no part's own.
-            if syllables and (mora in (["N"], ["cl"]) or mora == syllables[-1][-1:]):
+            # What only ends or, in English, prolongs a syllable is no part's own.
+            if syllables and (mora in (["N"], ["cl"]) or not is_romaji and mora == syllables[-1][-1:]):
                 syllables[-1] += mora
             else:
                 syllables.append(list(mora))
