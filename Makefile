@@ -60,9 +60,9 @@ format: setup
 
 bench: setup
 	@$(BIN)/python tools/bench.py
-	@$(BIN)/python tools/bench_sing.py
 	@$(BIN)/python tools/bench_studio.py
 	@$(BIN)/python tools/bench_growth.py
+	@$(BIN)/python tools/bench_sing.py
 
 bench-peers: setup
 	@$(BIN)/python tools/bench_peers.py

@@ -487,12 +487,6 @@ def test_english_words_in_japanese_keep_their_parts_together(tmp_path):
     assert [n.lyric for n in pinyin.notes if n.pitch] == ["ni", "hao"]
 
 
-def test_wrong_duration_in_a_part_without_divisions_is_told_with_its_place(tmp_path):
-    text = song("C4 1 か").replace("<divisions>24</divisions>", "")
-    with pytest.raises(DataError, match="measure 1: duration of 'x' is not a number"):
-        read(tmp_path, text.replace("<duration>24", "<duration>x"))
-
-
 @pytest.mark.parametrize(("kind", "seconds"), [("", 12.0), ("<type>eighth</type>", 0.25)])
 def test_part_without_divisions_takes_them_from_its_notes(tmp_path, caplog, kind, seconds):
     text = song("r 1, C4 1 か").replace("<divisions>24</divisions>", "")
@@ -500,3 +494,5 @@ def test_part_without_divisions_takes_them_from_its_notes(tmp_path, caplog, kind
     sung = next(n for n in read(tmp_path, text).notes if n.pitch)
     assert sung.duration == seconds
     assert f"no <divisions>: a duration of {48 if kind else 1} is" in caplog.text
+    with pytest.raises(DataError, match="measure 1: duration of 'x' is not a number"):
+        read(tmp_path, text.replace("<duration>24", "<duration>x"))
