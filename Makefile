@@ -62,7 +62,7 @@ bench: setup
 	@$(BIN)/python tools/bench.py
 	@$(BIN)/python tools/bench_studio.py
 	@$(BIN)/python tools/bench_growth.py
-	@$(BIN)/python tools/bench_sing.py
+	@$(BIN)/python tools/bench_sing.py --strict
 
 bench-peers: setup
 	@$(BIN)/python tools/bench_peers.py

@@ -84,11 +84,12 @@ def timed(command: list[str]) -> tuple[float, float]:
 
 
 def main() -> int:
-    """Runs all; the number of engines whose imports are over the budget."""
+    """Runs all; with ``--strict`` the number of engines whose start-up is over the budget."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--model", type=Path, default=BOXED_VOICE, help="packed voice with graphs")
     parser.add_argument("--seconds", type=float, default=180.0, help="length of the song")
     parser.add_argument("--runs", type=int, default=3, help="how often to sing it")
+    parser.add_argument("--strict", action="store_true", help="fail where start-up is over the budget")
     parser.add_argument("--out", type=Path, help="JSON file of the figures")
     args = parser.parse_args()
     program, model, over, figures = Path(sys.executable).with_name("nnsvs-lite"), os.fspath(args.model), 0, {}
@@ -116,7 +117,7 @@ def main() -> int:
     if args.out:
         more = {"help": helps, "cores": len(os.sched_getaffinity(0)), "versions": versions()}
         write_json(args.out, {"audio_seconds": length, **figures, **more})
-    return over
+    return over if args.strict else 0
 
 
 if __name__ == "__main__":
