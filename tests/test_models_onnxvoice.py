@@ -322,6 +322,7 @@ def with_habit(data, *none, **changes):
         (onnxvoice.FACTS, lambda data: with_habit(data, presence=[[0.0]]), "not of its singers and phones"),
         (onnxvoice.FACTS, lambda data: with_habit(data, presence=[[0.0], []]), "damaged"),
         (onnxvoice.FACTS, lambda data: data.replace(b'"step": ', b'"step": -9'), "graphs.json"),
+        (onnxvoice.FACTS, lambda data: data.replace(b'"World"', b'"GriffinLim"'), "needs mel"),
         (onnxvoice.SPEC, lambda data: b"{}", "features of version None"),
         ("graphs/acoustic.onnx", lambda data: data[:1000], "no ONNX network that can be loaded"),
         ("graphs/acoustic.onnx", lambda data: b"hello", "no ONNX network that can be loaded"),
@@ -334,6 +335,15 @@ def test_forged_graphs_are_refused(name, change, message, monkeypatch):
     with pytest.raises(DataError, match=message) as caught:
         onnxvoice.load_graphs(BOXED_VOICE)
     assert "\n" not in str(caught.value)
+
+
+def test_options_of_another_vocoder_are_not_heard(monkeypatch):
+    made = Pack.read(BOXED_VOICE)
+    facts = json.loads(made.files[onnxvoice.FACTS])
+    facts["griffin_lim"] = {"iterations": 3, "momentum": 0.5}
+    made.files[onnxvoice.FACTS] = json.dumps(facts).encode()
+    monkeypatch.setattr(Pack, "read", lambda path: made)
+    assert onnxvoice.load_graphs(BOXED_VOICE)["vocoder"].name == "World"
 
 
 def test_graphs_of_one_family_are_not_those_of_another(monkeypatch):

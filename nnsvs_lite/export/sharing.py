@@ -17,7 +17,7 @@ from nnsvs_lite.io.graph import package
 from nnsvs_lite.models.graphfacts import Stored
 
 ALIKE = 1e-3
-"""How far a graph's numbers may be from its model's; of those above 1, as a part of them."""
+"""The largest :func:`difference` that is allowed."""
 TYPES = {1: "float32", 10: "float16", 7: "int64"}
 """Of weights, by ONNX' numbers."""
 NUMBERS = {kind: number for number, kind in TYPES.items()}
@@ -25,12 +25,16 @@ SMALLEST = 4096
 """Bytes of weights that are worth sharing with a checkpoint."""
 
 
+def difference(there: np.ndarray, made: np.ndarray) -> float:
+    """The largest between what is there and what a graph ``made``; of numbers above 1, as a part of them."""
+    if there.shape != made.shape:
+        return float("inf")
+    return float((np.abs(there - made) / np.maximum(1.0, np.abs(there))).max(initial=0.0))
+
+
 def check_alike(name: str, there: np.ndarray, made: np.ndarray) -> None:
     """Raises ValueError where a graph ``made`` other numbers than there are."""
-    away = np.inf
-    if there.shape == made.shape:
-        away = (np.abs(there - made) / np.maximum(1.0, np.abs(there))).max()
-    if not away <= ALIKE:
+    if not (away := difference(there, made)) <= ALIKE:
         raise ValueError(f"its {name} would be {away:.2g} off")
 
 

@@ -134,26 +134,23 @@ def proved(singer: Singer, files: Mapping[str, bytes]) -> dict[str, Any]:
     """What was found of a voice's graphs, which sang the page's first song. Raises DataError where they give
     other numbers than torch, or sing out of tune.
     """
+    from nnsvs_lite.export.sharing import difference
+
     spec = singer.spec
     player = Singer(**models_of(files, "page", lambda family: b""))
     plan = player.plan(score_of(_at_home(examples(spec.codes[0])[0], spec)))
     (ours, theirs), far = (one.phrases(plan, range(len(plan.phrases))) for one in (player, singer)), {}
-    pairs = [(a.streams[name], b.streams[name]) for a, b in zip(ours, theirs) for name in a.streams]
-    far["acoustic"] = max(_far(*pair) for pair in pairs)
+    pairs = [(b.streams[name], a.streams[name]) for a, b in zip(ours, theirs) for name in a.streams]
+    far["acoustic"] = max(difference(*pair) for pair in pairs)
     streams = [phrase.streams for phrase in ours]
     waves, others = ([*waveforms_in_turn(one.vocoder, streams)] for one in (player, singer))
-    far["vocoder"] = max(map(_far, waves, others))
+    far["vocoder"] = max(map(difference, others, waves))
     wav = join(zip((phrase.start for phrase in ours), waves), spec.sample_rate, plan.end)
     notes = [(note.start, note.end, note.pitch) for note in plan.score.notes if not note.is_rest]
     pitch = tuning(wav, spec.sample_rate, notes)
     record = {"made_with": f"nnsvs_lite {__version__}", "pitch": pitch, "differences_from_torch": far}
     check_record(record)
     return record
-
-
-def _far(a: np.ndarray, b: np.ndarray) -> float:
-    """The largest difference; of numbers above 1, as a part of them."""
-    return float((np.abs(a - b) / np.maximum(1.0, np.abs(b))).max(initial=0.0))
 
 
 def about(singer: Singer, credits: Credits, facts: dict[str, Any]) -> dict[str, Any]:

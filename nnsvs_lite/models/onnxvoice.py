@@ -23,7 +23,7 @@ from nnsvs_lite.models.example import Example, note_seeds, utterance_seed
 from nnsvs_lite.models.graphfacts import GraphFacts, VoiceFacts
 from nnsvs_lite.models.onnxvocoder import OnnxVocoder
 from nnsvs_lite.models.pack import FACTS, GRAPHS, Pack
-from nnsvs_lite.models.voice import NAMED, PROGRAMS, Vocoder, check_streams
+from nnsvs_lite.models.voice import NAMED, PROGRAMS, GriffinLimProgram, Vocoder, check_streams
 
 GIVEN = {"timelag": ("time_lag",), "duration": ("mean",)}
 """Outputs that timing models have at least."""
@@ -112,7 +112,7 @@ class OnnxModel:
 def load_graphs(path: str | os.PathLike, vocoder: str | os.PathLike | None = None) -> dict[str, Any]:
     """The models of a packed voice by family, for :class:`~nnsvs_lite.synthesis.singer.Singer`.
 
-    ``vocoder`` names another than its own, ``world``.
+    ``vocoder`` names another than its own, ``world`` or ``griffin_lim``.
 
     Raises DataError where it is no packed voice, has no graphs, or they are not what it says.
     """
@@ -162,7 +162,7 @@ def _vocoder(
     if kind is None:
         raise DataError(f"{named or facts.vocoder} is no vocoder that sings without torch", path)
     check_streams(kind.inputs, spec.feature_config, spec, named or path)
-    own = named is None and facts.griffin_lim
+    own = facts.griffin_lim if named is None and kind is GriffinLimProgram else None
     return kind(spec, **(asdict(own) if own else {}))
 
 
