@@ -30,6 +30,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from killing import PATIENCE, until
+
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 LOCAL = ("127.0.0.1", "localhost", "::1")
 
@@ -55,6 +57,15 @@ def launched(program: str) -> Iterator:
         )
         yield chromium
         chromium.close()
+
+
+def holds(page, script: str, arg: object = None, seconds: float = PATIENCE) -> None:
+    """Waits until an expression, or a function of ``arg``, is true in a page.
+
+    Playwright's own ``wait_for_function`` compiles the text inside the page at its second try, which the
+    Content-Security-Policy of our pages forbids.
+    """
+    until(lambda: page.evaluate(script, arg), seconds)
 
 
 class Browser:

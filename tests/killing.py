@@ -7,9 +7,9 @@ from pathlib import Path
 PATIENCE = 60.0
 
 
-def until(condition) -> None:
+def until(condition, seconds: float = PATIENCE) -> None:
     """Waits until a condition holds; fails when it does not in a long time."""
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.02)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 import uvicorn
+from browser import holds
 from studio_common import studio
 
 LEFT, TOP = 46, 40
@@ -103,9 +104,10 @@ def sing(page) -> None:
 
 def sung_again(page, seconds: float = 60) -> None:
     """Waits until what is heard is the song as it is."""
-    page.wait_for_function(
+    holds(
+        page,
         "() => document.getElementById('old').hidden && document.getElementById('working').hidden",
-        timeout=1000 * seconds,
+        seconds=seconds,
     )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from browser import holds
 from PIL import Image
 from test_evaluation_evaluate import TONES, corpus, decode, score, transpose  # noqa: F401 (corpus: fixture)
 
@@ -292,7 +293,7 @@ def test_players_play_in_a_browser(browser, scored):
     page.evaluate("document.querySelector('audio[data-sys=model]').play()")
     figure = page.locator(".phrase").first.locator(".spectrogram[data-play=rule] svg.plot")
     figure.click(position={"x": plots.LEFT + 300, "y": 40})
-    page.wait_for_function("!document.querySelector('audio[data-sys=rule]').paused")
+    holds(page, "!document.querySelector('audio[data-sys=rule]').paused")
     assert page.evaluate("document.querySelector('audio[data-sys=model]').paused")
     scale = float(page.locator(".phrase").first.get_attribute("data-scale"))
     time = page.evaluate("document.querySelector('audio[data-sys=rule]').currentTime")

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import soundfile
+from browser import holds
 from studio_page import at, drag, draw, empty, notes, places, said, sing, song, sung_again, url
 
 __all__ = ["url"]
@@ -48,7 +49,7 @@ def test_undo_into_another_song_overwrites_none(browser, url):
         page.get_by_role("button", name="Undo").click()
     assert places(page) == [(1, 1, 60), (7, 1, 64)]
     draw(page, 9, 1, 64)
-    page.wait_for_function("Object.values(localStorage).some((row) => row.includes('\"at\":9'))")
+    holds(page, "Object.values(localStorage).some((row) => row.includes('\"at\":9'))")
     assert sorted(row for row in kept(page) if 1 in row or 2 in row) == [[1, 7, 9], [2]]
 
 
@@ -65,7 +66,7 @@ def test_undo_into_a_song_that_another_tab_has_changed_overwrites_none(browser, 
         "Object.keys(localStorage).find((key) => localStorage[key].includes('\"at\":1,'))"
     )
     other.locator("#examples").select_option(f"kept {theirs.split()[-1]}")
-    other.wait_for_function("sessionStorage.getItem('nnsvs-lite studio song').includes('\"at\":1,')")
+    holds(other, "sessionStorage.getItem('nnsvs-lite studio song').includes('\"at\":1,')")
     draw(other, 5, 1, 60)
     assert [1, 5] in kept(other)
     other.get_by_role("button", name="New").click()
@@ -73,7 +74,7 @@ def test_undo_into_a_song_that_another_tab_has_changed_overwrites_none(browser, 
         page.get_by_role("button", name="Undo").click()
     assert [note["at"] for note in notes(page)] == [1]
     draw(page, 7, 1, 64)
-    page.wait_for_function("Object.values(localStorage).some((row) => row.includes('\"at\":7'))")
+    holds(page, "Object.values(localStorage).some((row) => row.includes('\"at\":7'))")
     assert [1, 5] in kept(page) and [1, 7] in kept(page)
 
 
@@ -181,9 +182,7 @@ def test_a_split_breath_stays_at_the_end_and_a_pick_up_as_long_as_it_is(browser,
 
 def band(page, what: str, text: str) -> None:
     """Waits for what is told of the accompaniment: its file, or how long the one is that plays."""
-    page.wait_for_function(
-        "([what, text]) => document.getElementById('backing-name')[what] === text", arg=[what, text]
-    )
+    holds(page, "([what, text]) => document.getElementById('backing-name')[what] === text", arg=[what, text])
 
 
 def test_an_accompaniment_is_of_its_song_alone(browser, url, tmp_path):

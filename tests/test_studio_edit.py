@@ -6,6 +6,8 @@ import re
 import numpy as np
 import pytest
 import soundfile
+from browser import holds
+from killing import until
 from studio_page import (
     at,
     drag,
@@ -228,7 +230,8 @@ def test_the_wheel_zooms_both_ways_and_a_question_mark_shows_the_keys(browser, u
     page.mouse.wheel(0, -120)
     page.keyboard.up("Shift")
     page.keyboard.up("Control")
-    page.wait_for_function(
+    holds(
+        page,
         "h => document.querySelector('.note .body').getBoundingClientRect().height > h + 4",
         arg=width["height"],
     )
@@ -275,7 +278,7 @@ def test_it_plays_from_the_ruler_in_a_loop_with_metronome_and_accompaniment(brow
     audio = page.locator("#audio")
     time = "a => a.currentTime"
     # What was sung plays as soon as it is there.
-    page.wait_for_function("() => !document.getElementById('audio').paused")
+    until(lambda: not audio.evaluate("a => a.paused"))
     audio.evaluate("a => a.pause()")
     ruler = page.locator(".ruler").bounding_box()
     x0, y = at(page, 0, 60)[0], page.locator(".ruler").bounding_box()["y"] + 8
@@ -321,13 +324,8 @@ def test_a_change_is_heard_where_it_was(browser, url):
     page.keyboard.press("Home")
     page.keyboard.press("ArrowUp")
     sung_again(page)
-    page.wait_for_function(
-        """before => {
-            const audio = document.getElementById("audio");
-            return audio.getAttribute("src") !== before && audio.currentTime > 1.4;
-        }""",
-        arg=before,
-    )
+    moved = "(a, before) => a.getAttribute('src') !== before && a.currentTime > 1.4"
+    until(lambda: audio.evaluate(moved, before))
     assert not page.locator("#message.error").is_visible()
 
 

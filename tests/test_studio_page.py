@@ -5,6 +5,7 @@ import re
 
 import pytest
 import soundfile
+from browser import holds
 from scorexml import song as xml_song
 from studio_page import at, draw, empty, notes, places, ready, said, sing, song, url
 
@@ -176,13 +177,13 @@ def test_no_song_is_lost_to_another(browser, url):
     kept = page.locator("#kept option").filter(has_text=re.compile("^ら ·"))
     page.locator("#examples").select_option(kept.first.get_attribute("value"))
     # It comes once its name is known to be free.
-    page.wait_for_function("JSON.parse(sessionStorage.getItem('nnsvs-lite studio song')).notes.length === 1")
+    holds(page, "JSON.parse(sessionStorage.getItem('nnsvs-lite studio song')).notes.length === 1")
     assert notes(page) == mine
     # Removed, a song that was only opened again is kept again by Undo.
     page.locator("#forget").dispatch_event("click")
-    page.wait_for_function(f"({stored}).length === 0")
+    holds(page, f"({stored}).length === 0")
     page.get_by_role("button", name="Undo").click()
-    page.wait_for_function(f"({stored}).length === 1")
+    holds(page, f"({stored}).length === 1")
     assert notes(page) == mine
 
 
@@ -353,7 +354,7 @@ def test_a_finger_adds_selects_drags_and_scrolls(chromium, url):
     # Elsewhere a finger scrolls.
     before = page.locator("#roll").evaluate("roll => roll.scrollTop")
     drag(at(page, 4, 67), at(page, 4, 74))
-    page.wait_for_function("before => document.getElementById('roll').scrollTop > before + 50", arg=before)
+    holds(page, "before => document.getElementById('roll').scrollTop > before + 50", arg=before)
     assert places(page) == [(2, 1, 69)] and errors == []
     context.close()
 

@@ -10,6 +10,7 @@ import threading
 import numpy as np
 import pytest
 import soundfile
+from browser import holds
 from models_common import ROOT
 from scipy.signal import resample_poly
 from scorexml import song as xml_song
@@ -225,9 +226,8 @@ def voice_of(page) -> str:
 
 def has_voice(page, name: str) -> None:
     """Waits for a voice to be chosen; the message that tells of it goes when the song is sung anew."""
-    page.wait_for_function(
-        "name => JSON.parse(sessionStorage.getItem('nnsvs-lite studio song')).voice.name === name", arg=name
-    )
+    chosen = "JSON.parse(sessionStorage.getItem('nnsvs-lite studio song')).voice.name"
+    holds(page, f"name => {chosen} === name", arg=name)
 
 
 def test_a_track_gets_a_voice_by_keyboard_and_a_project_keeps_it(browser, url, tmp_path, mandarin):
