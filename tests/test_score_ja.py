@@ -65,6 +65,8 @@ def sung(lyric: str) -> str:
         ("kka", "cl k a"),
         ("hon", "h o N"),
         ("Tōkyō", "t o ky o"),
+        ("xtu", "cl"),
+        ("dhi", "d i"),
         ("konnichiwa", "k o N n i ch i w a"),
         ("春", "h a r u"),
         ("私は", "w a t a sh i h a"),

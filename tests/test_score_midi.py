@@ -67,6 +67,20 @@ def test_words_of_lyric_events(tmp_path, texts, expected):
     assert sung(write(tmp_path, events), lang="en") == expected
 
 
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        (["Hel", "lo ", "きみ", "と "], ["Hel-", "lo", "きみ", "と"]),
+        (["sa", "ku", "ra ", "ha"], ["sa", "ku", "ra", "ha"]),
+        # Lines alone do not part words.
+        (["I", "love", "you\r", "la"], ["I", "love", "you", "la"]),
+    ],
+)
+def test_english_words_among_japanese_ones(tmp_path, texts, expected):
+    events = [lyric(i * 480, text) for i, text in enumerate(texts)] + notes(0, 480, 960, 1440)
+    assert [n.lyric for n in read_score(write(tmp_path, events)).notes if not n.is_rest] == expected
+
+
 def test_karaoke_file(tmp_path):
     """Words in a track of their own, as text events with tags; the melody is found by its starts."""
     words = [(0, meta(3, b"Words")), (0, meta(1, b"@LENGL")), (0, meta(1, b"@TMy song"))]

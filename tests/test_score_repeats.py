@@ -82,10 +82,27 @@ def played(tmp_path, *marks):
         (("|:", ":|", SAY.format("D.C.")), "あいあいうあいう"),
         (("|:", "[=1;];:|", "[=2;]", SAY.format("D.C.")), "あいあうえあうえ"),
         (("|:", "[=1;];:|", "[=2;];" + SAY.format("D.C."), ""), "あいあうあうえ"),
+        # Unless the jump says so.
+        (("|:", ":|", SAY.format("D.C. con rep.")), "あいあいうあいあいう"),
+        (("|:", "[=1;];:|", "[=2;]", SAY.format("D.C. with repeats")), "あいあうえあいあうえ"),
+        (
+            ("|:", ":|", SIGN.format("segno"), "|:", ":|;" + SAY.format("D.S. senza rep.")),
+            "あいあいうえおえおうえお",
+        ),
     ],
 )
 def test_order(tmp_path, marks, order):
     assert played(tmp_path, *marks) == order
+
+
+def test_repeats_that_say_so_are_taken_after_a_jump_too(tmp_path):
+    text = song(
+        f"{repeat('forward')}, C4 4 あ|い",
+        f"D4 4 う|え, {repeat('backward')}",
+        f"{repeat('forward')}, E4 4 お, {repeat('backward')}, {SAY.format('D.C.')}",
+    )
+    text = text.replace('"backward"/>', '"backward" after-jump="yes"/>', 1)
+    assert "".join(n.lyric for n in read_musicxml(write(tmp_path, text)).notes) == "あういえおおあういえお"
 
 
 @pytest.mark.parametrize(
@@ -292,3 +309,27 @@ def test_agrees_with_music21_on_plain_repeats(tmp_path):
     ]:
         expanded = converter.parseData(marked(*marks), format="musicxml").parts[0].expandRepeats()
         assert played(tmp_path, *marks) == "".join(n.lyric for n in expanded.recurse().notes), marks
+
+
+def test_verses_that_sibelius_names_and_lyrics_of_single_passes(tmp_path):
+    text = song(f"{repeat('forward')}, C4 2 か|さ, D4 2 |し, {repeat('backward')}", "E4 4 あ")
+    text = text.replace('number="2"><syl', 'number="part1verse2"><syl')
+    assert [n.lyric for n in read_musicxml(write(tmp_path, text)).notes] == ["か", "", "さ", "し", "あ"]
+    text = song(f"{repeat('forward')}, C4 4 か|さ, {repeat('backward', '3')}", "E4 4 あ")
+    for verse, passes in (("1", "1,3"), ("2", "2")):
+        text = text.replace(f'number="{verse}"><syl', f'number="1" time-only="{passes}"><syl')
+    assert [n.lyric for n in read_musicxml(write(tmp_path, text)).notes] == ["か", "さ", "か", "あ"]
+
+
+def test_repeat_signs_for_measures_stand_for_their_notes(tmp_path):
+    def sign(kind: str, count: str = "") -> str:
+        style = f'<measure-style><measure-repeat type="{kind}">{count}</measure-repeat></measure-style>'
+        return f"<attributes>{style}</attributes>"
+
+    text = song("C4 2 か, D4 2 き", f"{sign('start', '1')}, r 4", "", f"{sign('stop')}, E4 4 く")
+    found = read_musicxml(write(tmp_path, text)).notes
+    assert "".join(n.lyric for n in found) == "かきかきかきく"
+    assert [n.start for n in found] == [0, 1, 2, 3, 4, 5, 6]
+    text = song("C4 4 か", "D4 4 き", f"{sign('start', '2')}, r 4", "r 4", f"{sign('stop')}, E4 4 く")
+    found = read_musicxml(write(tmp_path, text)).notes
+    assert [(n.pitch, n.measure) for n in found] == [(60, 1), (62, 2), (60, 3), (62, 4), (64, 5)]

@@ -121,7 +121,6 @@ def test_the_same_as_the_command_sings(client, toy_voice, tmp_path):
 
 
 BAD = {
-    "no lyrics": xml_song("C4 1, D4 1, E4 2"),
     "no notes": xml_song("r 4"),
     "cut off": GOOD[:200],
     "nothing": "",
@@ -150,6 +149,12 @@ def test_a_lyric_that_cannot_be_read_can_be_mended(client):
     # Sung as it is, it fails with the same place.
     job = finished(client, client.post("/api/jobs", json={"song": found["song"]}).json())
     assert job["state"] == "failed" and "measure 1, beat 2: cannot read lyric 'Ж'" in job["error"]
+
+
+def test_a_tune_without_lyrics_is_opened_to_be_given_words(client):
+    found = send(client, xml_song("C4 1, D4 1, E4 2")).json()
+    assert [(n["pitch"], n["lyric"]) for n in found["song"]["notes"]] == [(60, "ら"), (62, "ら"), (64, "ら")]
+    assert found["warning"] == "it has no lyrics: every note has ら until you write them"
 
 
 def test_reading_has_memory_for_dictionaries_and_no_more(client, place, tmp_path):

@@ -251,12 +251,12 @@ def test_a_score_is_opened_and_a_bad_one_says_what_is_wrong(browser, url, tmp_pa
     said(page, "good.musicxml: 4 notes")
     assert places(page) == [(1, 1, 60), (2, 1, 62), (3, 1, 64), (4, 2, 67)]
     bad = tmp_path / "bad.musicxml"
-    bad.write_text(xml_song("C4 1, D4 1, E4 2"))
+    bad.write_text(xml_song("r 4"))
     browser.allow(r"status of 422")
     page.locator("#file").set_input_files(bad)
     page.wait_for_selector("#message.error:not([hidden])")
     text = page.locator("#message p").inner_text()
-    assert text == "bad.musicxml: notes without lyrics: all 3, the first at measure 1, beat 1"
+    assert text == "bad.musicxml: the score is empty: it has no notes"
     # The song that was open stays.
     assert len(notes(page)) == 4
     large = tmp_path / "large.musicxml"

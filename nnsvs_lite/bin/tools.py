@@ -326,6 +326,7 @@ STYLE_OPTIONS = (
     arg("--part", "name or number of the part to sing; the first with lyrics"),
     arg("--voice", "voice of a part that has several; the one with lyrics"),
     arg("--verse", "verse to sing", default=1),
+    arg("--lyrics", "words to sing in place of the score's: a text file, or the text itself", metavar="TEXT"),
     arg("--lang", "language of the lyrics; the voice's, or its first"),
     arg("--singer", "name or number (from 0) of the singer; the first"),
     arg("--transpose", "semitones", default=0),

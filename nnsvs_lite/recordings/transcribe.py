@@ -17,6 +17,7 @@ from nnsvs_lite.recordings.drafts import WRITERS
 from nnsvs_lite.recordings.engrave import engrave
 from nnsvs_lite.recordings.folder import read_lyrics
 from nnsvs_lite.recordings.sound import read_recording
+from nnsvs_lite.score.formats.words import SYLLABLES
 from nnsvs_lite.score.languages import get_language
 from nnsvs_lite.score.song import Song
 from nnsvs_lite.score.types import Note, Score
@@ -24,8 +25,6 @@ from nnsvs_lite.score.types import Note, Score
 _RATE = 24000
 _CONSONANT = 0.15
 """Seconds between notes that are no rest."""
-SYLLABLES = {"ja": "ら", "zh": "la", "ko": "라"}
-"""What notes without words are sung on; elsewhere ``la``."""
 FORMS = (*WRITERS, ".csv")
 
 

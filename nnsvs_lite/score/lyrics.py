@@ -80,6 +80,11 @@ def is_continuation(lyric: str) -> bool:
     return bool(text) and text <= _HOLDS | set(_PUNCTUATION)
 
 
+def is_hold(lyric: str) -> bool:
+    """Whether it is a sign for holding on and not punctuation alone."""
+    return is_continuation(lyric) and not _HOLDS.isdisjoint(lyric)
+
+
 def is_next_syllable(lyric: str) -> bool:
     """Whether it is the sign ``+``, which takes the next syllable of the word before it."""
     return lyric.strip(_PUNCTUATION + " ") == "+"

@@ -100,7 +100,9 @@ def reader(setup: dict[str, Any]) -> tuple[Any, Task]:
     writes them.
     """
     _limit_memory()
+    from nnsvs_lite.score.formats.assemble import NoLyrics
     from nnsvs_lite.score.formats.readers import read_score
+    from nnsvs_lite.score.formats.words import SYLLABLES
     from nnsvs_lite.score.formats.writers import write_score
     from nnsvs_lite.score.phonemize import attach_phones
     from nnsvs_lite.studio.convert import song_of
@@ -110,7 +112,14 @@ def reader(setup: dict[str, Any]) -> tuple[Any, Task]:
     def read(task: dict[str, Any]) -> dict[str, Any]:
         path = Path(task["path"])
         with listening() as said:
-            score = read_score(path, **{"lang": setup["lang"], "phones": False} | task["options"])
+            options = {"lang": setup["lang"], "phones": False} | task["options"]
+            try:
+                score = read_score(path, **options)
+            except NoLyrics:
+                # A tune, whose words are written on the page.
+                syllable = SYLLABLES.get(options["lang"], "la")
+                score = read_score(path, **options, lyrics=syllable)
+                said.append(f"it has no lyrics: every note has {syllable} until you write them")
             try:
                 # A lyric that cannot be read is no reason not to show the notes, where it can be mended.
                 if not all(note.phones for note in score.notes):

@@ -35,6 +35,7 @@ from nnsvs_lite.models.pack import has_graphs, load_voice
 from nnsvs_lite.models.voice import NAMED, FeatureModel, Model, Vocoder
 from nnsvs_lite.score.change import change
 from nnsvs_lite.score.drawn import Drawn
+from nnsvs_lite.score.formats.assemble import NoLyrics
 from nnsvs_lite.score.formats.readers import read_score
 from nnsvs_lite.score.phonemize import attach_phones
 from nnsvs_lite.score.timing import phone_durations, time_lags
@@ -132,6 +133,7 @@ class Singer:
         part: int | str | None = None,
         voice: str | None = None,
         verse: int = 1,
+        lyrics: str | os.PathLike | None = None,
         lang: str | None = None,
         transpose: int = 0,
         tempo: float = 1.0,
@@ -159,6 +161,7 @@ class Singer:
         Args:
             score: a score file, or a :class:`Score`.
             part, voice, verse: of a file with several. lang: of its lyrics; the voice's first if not given.
+            lyrics: to sing in place of the file's: a text file, or the text itself.
             transpose: semitones. tempo: factor; 2 is twice as fast.
             timing: strength of time lags, 0 to 2; 0 keeps to the score's beats.
             seed: of models that draw by chance, from 0; another seed is another take.
@@ -196,7 +199,10 @@ class Singer:
             path, lang = Path(score), lang or self.spec.codes[0]
             # First of all: lyrics of a language that is not sung need not be read.
             check_language(lang, self.spec, path)
-            score = read_score(path, lang=lang, part=part, voice=voice, verse=verse)
+            try:
+                score = read_score(path, lang=lang, part=part, voice=voice, verse=verse, lyrics=lyrics)
+            except NoLyrics as error:
+                raise DataError(f"{error.what}; --lyrics gives it words", error.where) from None
             score = replace(score, title=score.title or path.stem)
         score = change(score, transpose, tempo)
         if not all(note.phones for note in score.notes):

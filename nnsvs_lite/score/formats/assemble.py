@@ -140,8 +140,16 @@ def bar_positions(signatures: Iterable[Sequence[int]]) -> list[tuple[Fraction, i
     return placed
 
 
-def assemble(notes: Iterable[Sung], timeline: Timeline, *, lang: str, title: str = "") -> Score:
+class NoLyrics(DataError):
+    """There are notes, and no lyrics."""
+
+
+def assemble(
+    notes: Iterable[Sung], timeline: Timeline, *, lang: str, title: str = "", bare: bool = False
+) -> Score:
     """A contiguous score of one voice from 0 on; phones are attached later.
+
+    ``bare`` takes notes without any lyrics.
 
     Raises DataError where there are no notes or no lyrics at all, notes overlap, have no length, begin before
     the score does, or pitch, number or length are beyond :mod:`nnsvs_lite.score.formats.limits`.
@@ -151,8 +159,8 @@ def assemble(notes: Iterable[Sung], timeline: Timeline, *, lang: str, title: str
     if not sung:
         raise DataError("the score is empty: it has no notes")
     sung = [_checked(note, timeline) for note in sung]
-    if not any(note.lyric for note in sung):
-        raise DataError(f"notes without lyrics: all {len(sung)}, the first at {_place(sung[0], timeline)}")
+    if not bare and not any(note.lyric for note in sung):
+        raise NoLyrics(f"notes without lyrics: all {len(sung)}, the first at {_place(sung[0], timeline)}")
     checked_length(timeline.seconds(sung[-1].end))
     result: list[Note] = []
     for row in _with_rests(_one_voice(sung, timeline), timeline):
@@ -173,11 +181,11 @@ def assemble(notes: Iterable[Sung], timeline: Timeline, *, lang: str, title: str
             key=timeline.key(row.start),
             velocity=row.velocity,
         )
-        result.append(_with_lyric(note, row.lyric, result[-1] if result else None, lang))
+        result.append(with_lyric(note, row.lyric, result[-1] if result else None, lang))
     return Score(tuple(result), lang, title, timeline.floats())
 
 
-def _with_lyric(note: Note, lyric: str, before: Note | None, lang: str) -> Note:
+def with_lyric(note: Note, lyric: str, before: Note | None, lang: str) -> Note:
     """The note with its lyric, as a breath, or as one that carries on the note before it."""
     lyric = unicodedata.normalize("NFC", lyric)
     if note.is_rest:

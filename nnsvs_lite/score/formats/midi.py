@@ -17,6 +17,7 @@ from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.leftout import left_out
 from nnsvs_lite.score.formats.assemble import (
     UNSPACED,
+    NoLyrics,
     Sung,
     assemble,
     choose_part,
@@ -26,6 +27,7 @@ from nnsvs_lite.score.formats.assemble import (
 from nnsvs_lite.score.formats.limits import MAX_NOTES
 from nnsvs_lite.score.formats.rawfile import decode, read_bytes
 from nnsvs_lite.score.formats.smf import MidiFile, MidiNote, MidiTrack, parse_midi
+from nnsvs_lite.score.languages import get_language, language_codes
 from nnsvs_lite.score.lyrics import is_continuation
 from nnsvs_lite.score.timeline import Timeline
 from nnsvs_lite.score.types import Score
@@ -49,12 +51,18 @@ class _Part(NamedTuple):
 
 
 def read_midi(
-    path: str | os.PathLike, *, lang: str = "ja", part: int | str | None = None, tempo: float | None = None
+    path: str | os.PathLike,
+    *,
+    lang: str = "ja",
+    part: int | str | None = None,
+    tempo: float | None = None,
+    bare: bool = False,
 ) -> Score:
     """One sung voice of a MIDI file, with lyrics; phones are attached later.
 
     ``part`` is the number from 1 or name of the part; the one that its lyrics fit if not given.
-    ``tempo`` (quarter notes a minute) holds in a file that has none of its own.
+    ``tempo`` (quarter notes a minute) holds in a file that has none of its own. ``bare`` takes a file without
+    lyrics.
 
     Raises DataError where the file is not a score that can be sung; names measure and beat.
     """
@@ -78,12 +86,14 @@ def read_midi(
     if streams and len(streams[0][1]) > MAX_NOTES:
         raise DataError(f"it has {len(streams[0][1])} lyrics; at most {MAX_NOTES} can be read")
     found = [_best_stream(p, streams, midi.ticks) for p in parts]
-    fits = [fit + 0.1 * bool(_VOCAL.search(p.name)) * (fit > 0) for p, (fit, _) in zip(parts, found)]
+    fits = [fit + 0.1 * bool(_VOCAL.search(p.name)) * (bare or fit > 0) for p, (fit, _) in zip(parts, found)]
     index = choose_part(part, [p.name for p in parts], [int(fit == max(fits)) for fit in fits])
     lyrics = _lyrics(found[index][1], lang)
     notes = parts[index].notes
     if len(lyrics) * _SPARSE < len(notes):
-        raise DataError(
+        lyrics = []
+    if not lyrics and not bare:
+        raise NoLyrics(
             f"notes without lyrics: the MIDI file has no lyric events, so none of its {len(notes)}"
             " notes can be sung; export it with lyrics, or as MusicXML"
         )
@@ -95,7 +105,7 @@ def read_midi(
     notes = [note for note in notes if note.end > note.start] or notes
     notes = _one_voice(notes, [tick for tick, _ in lyrics], midi.ticks, timeline)
     sung = _sing(notes, lyrics, midi.ticks, timeline, lang)
-    return assemble(sung, timeline, lang=lang, title=_name(midi.tracks[0], lang))
+    return assemble(sung, timeline, lang=lang, title=_name(midi.tracks[0], lang), bare=bare)
 
 
 def _parts(midi: MidiFile, lang: str) -> list[_Part]:
@@ -169,16 +179,22 @@ def _lyrics(syllables: Syllables, lang: str) -> list[tuple[int, str]]:
         texts = [text.rstrip("\r\n")[:-1] if text.rstrip().endswith("-") else text for text in texts]
     starts = [text[:1].isspace() or text.startswith(("/", "\\")) for text in texts]
     ends = [text[-1:].isspace() or after for text, after in zip(texts, [*starts[1:], True])]
-    marked = lang not in UNSPACED and any(ends[:-1])
+    # Beside kana only blanks part words in letters; lines hold many.
+    spaced, letters = lang not in UNSPACED, lang == "ja" and any(" " in (t[:1], t[-1:]) for t in texts)
+    marked = any(ends[:-1]) and (spaced or letters)
     lyrics: list[tuple[int, str]] = []
     for (tick, _), text, end in zip(syllables, texts, ends):
         text = " ".join(text.lstrip("/\\").split())
         if not is_continuation(text) and not any(c.isalnum() for c in text):
             continue
-        if marked and not end and not text.endswith("-") and not is_continuation(text):
+        goes_on = marked and not end and (spaced or text[-1:].isascii())
+        if goes_on and not text.endswith("-") and not is_continuation(text):
             text += "-"
         lyrics.append((tick, text))
-    return lyrics
+    if lang not in language_codes():
+        return lyrics
+    said = get_language(lang).without_marks([text for _, text in lyrics])
+    return [(tick, text) for (tick, _), text in zip(lyrics, said)]
 
 
 def _one_voice(
@@ -224,8 +240,8 @@ def _sing(
     starts = [note.start for note in notes]
     sung = [""] * len(notes)
     # Many files show all their lyrics a little before or after they are sung.
-    late = [starts[_nearest(starts, tick)] - tick for tick, _ in lyrics]
-    shift = statistics.median_low(late) if 2 * abs(statistics.median_low(late)) < _BEAT * ticks else 0
+    late = statistics.median_low([starts[_nearest(starts, tick)] - tick for tick, _ in lyrics] or [0])
+    shift = late if 2 * abs(late) < _BEAT * ticks else 0
     lost = []
     for tick, text in lyrics:
         k = _nearest(starts, tick + shift)

@@ -29,6 +29,7 @@ def read_musicxml(
     verse: int = 1,
     voice: str | None = None,
     tempo: float | None = None,
+    bare: bool = False,
 ) -> Score:
     """One sung voice of a MusicXML score, with lyrics; phones are attached later.
 
@@ -36,7 +37,7 @@ def read_musicxml(
 
     ``part`` is the number from 1, id or name of the part, ``voice`` one of a part that has several; the
     first with lyrics if not given. ``verse`` counts from 1. ``tempo`` (quarter notes a minute) holds in
-    a score that has none of its own.
+    a score that has none of its own. ``bare`` takes one without lyrics.
 
     Raises DataError where the file is not a score that can be sung; names measure and beat.
     """
@@ -53,7 +54,7 @@ def read_musicxml(
     cut = [part_of(measures[stretch.measure], stretch.start, stretch.end) for stretch in stretches]
     timeline = timeline_of(cut, order)
     language = get_language(lang) if lang in language_codes() else None
-    notes = play(cut, order, timeline, verse, Voices(measures, voice), language)
+    notes = play(cut, order, timeline, verse, Voices(measures, voice), language, bare)
     if language:
         words = [i for i, note in enumerate(notes) if note.lyric and not note.slur]
         for i, lyric in zip(words, language.without_marks([notes[i].lyric for i in words])):

@@ -6,6 +6,7 @@ from fractions import Fraction
 
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.leftout import left_out
+from nnsvs_lite.score.formats.assemble import NoLyrics
 from nnsvs_lite.score.formats.limits import MAX_NOTES, checked_length
 from nnsvs_lite.score.formats.musicxml_voices import Voices
 from nnsvs_lite.score.formats.musicxml_written import WrittenMeasure, WrittenNote
@@ -22,12 +23,15 @@ def play(
     verse: int,
     voices: Voices,
     language: Language | None,
+    bare: bool = False,
 ) -> list[Note]:
     """Notes in the order they are played, contiguous from 0, neighbouring rests joined.
 
     ``order`` has the indices of measures and the pass of each, ``timeline`` belongs to it. ``voices`` chooses
     what is sung of a measure. A language, where one is at hand, says whether the lyric of a tied note is only
     the vowel before it again.
+
+    ``bare`` takes notes without lyrics.
 
     Raises DataError where there is nothing to sing, or what is to be sung has no end.
     """
@@ -36,13 +40,13 @@ def play(
     verses = sorted({v for _, event in written for v in event.lyrics})
     if not sung:
         raise DataError("lyrics without notes" if verses else "the score is empty: it has no notes")
-    if not verses:
+    if not verses and not bare:
         place = sung[0][0].place(sung[0][1].offset)
-        raise DataError(f"notes without lyrics: all {len(sung)}, the first at {place}")
+        raise NoLyrics(f"notes without lyrics: all {len(sung)}, the first at {place}")
     # Verse 1 means the first one, whatever its number.
-    skipped = verses[0] - 1 if verse == 1 else 0
+    skipped = verses[0] - 1 if verse == 1 and verses else 0
     verse += skipped
-    if verse not in verses:
+    if verses and verse not in verses:
         raise DataError(f"no verse {verse}; there are: {', '.join(map(str, verses))}")
     total = sum(len(measures[i].notes) for i, _ in order)
     if total > MAX_NOTES:

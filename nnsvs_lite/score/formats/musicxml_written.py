@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from xml.etree.ElementTree import Element
 
@@ -85,13 +85,16 @@ class WrittenPart:
     def __init__(self, element: Element, lang: str):
         self.lang = lang
         self.semitones, self.sharps, self.staves = 0, 0, 1
+        self.back = 0  # measures that a repeat sign in place of notes goes back
         self.number, self.place = 0, ""
         self.undivided = element.find("measure/attributes/divisions") is None
         self.divisions = self._divisions_of_types(element) if self.undivided else Fraction(1)
         self.bar, self.beat_type, self.key = Fraction(4), 4, 0
         self.absurd: list[str] = []  # where tempi stand that cannot be sung
         self.stray: list[str] = []  # where lyrics stand that are punctuation alone
-        self.measures = [self._measure(item) for item in element.findall("measure")]
+        self.measures: list[WrittenMeasure] = []
+        for item in element.findall("measure"):
+            self.measures.append(self._measure(item))
 
     def staff_numbers(self) -> list[int]:
         """Numbers of its staves where it has several; else 0 alone, which stands for all there is."""
@@ -171,6 +174,9 @@ class WrittenPart:
         last = max((note.offset for note in measure.notes if note.pitch != REST), default=Fraction(0))
         measure.marks = [(offset, item, offset < last) for offset, item in marks]
         measure.length, measure.notes = furthest, _with_graces(measure.notes)
+        if 0 < self.back <= len(self.measures) and all(note.pitch == REST for note in measure.notes):
+            repeated = self.measures[-self.back]
+            measure.length, measure.notes = repeated.length, [replace(note) for note in repeated.notes]
         return measure
 
     def _is_sign(self, item: Element, rest: WrittenNote) -> bool:
@@ -201,6 +207,9 @@ class WrittenPart:
         for key in item.findall("key"):
             sharps = self._whole(key, "fifths", 0) + self.sharps
             self.key = sharps if -7 <= sharps <= 7 else (sharps + 6) % 12 - 6
+        for sign in item.findall("measure-style/measure-repeat"):
+            ends = sign.get("type") == "stop"
+            self.back = 0 if ends else int(self._number(sign.text or "1", "measure-repeat", 1, whole=True))
         for time in item.findall("time"):
             if time.find("senza-misura") is None:
                 self._time(time)
@@ -251,13 +260,16 @@ class WrittenPart:
         note.small = note.cue or item.find("type[@size='cue']") is not None
         note.staff = self._whole(item, "staff", 0)
         for i, lyric in enumerate(item.findall("lyric"), 1):
-            verse = re.fullmatch(r"\s*0*([1-9][0-9]{0,5})\s*", lyric.get("number", ""))
+            # Sibelius names a verse part1verse2.
+            verse = re.fullmatch(r"\s*(?:\w*verse)?0*([1-9][0-9]{0,5})\s*", lyric.get("number", ""))
+            passes = re.findall(r"[1-9][0-9]{0,2}", lyric.get("time-only", ""))
             text, goes_on = _syllable(lyric, self.lang)
             signs = text and not any(c.isalnum() for c in text) and not is_continuation(text)
             if signs and clean_alias(text, self.lang, bank=False) == text:
                 self.stray.append(self.place)
             elif text:
-                note.lyrics.setdefault(int(verse[1]) if verse else i, (text, goes_on))
+                for number in passes or [verse[1] if verse else i]:
+                    note.lyrics.setdefault(int(number), (text, goes_on))
         if item.find("rest") is not None:
             return note
         pitch = item.find("pitch")

@@ -37,7 +37,7 @@ _CHUNK = 1 << 20
 _JUDGED = 100_000  # characters by which an encoding is judged
 
 
-def read_bytes(path: str | os.PathLike, limit: int = MAX_BYTES) -> bytes:
+def read_bytes(path: str | os.PathLike, limit: int = MAX_BYTES, what: str = "score") -> bytes:
     """A whole file; raises DataError where it cannot be read, is empty, or larger than ``limit`` bytes."""
     data = b""
     check_regular(path)
@@ -47,9 +47,11 @@ def read_bytes(path: str | os.PathLike, limit: int = MAX_BYTES) -> bytes:
             while len(data) <= limit and (more := file.read(_CHUNK)):
                 data += more
     except (OSError, ValueError) as error:
-        raise DataError(f"cannot read the score: {getattr(error, 'strerror', None) or error}", path) from None
+        raise DataError(
+            f"cannot read the {what}: {getattr(error, 'strerror', None) or error}", path
+        ) from None
     if len(data) > limit:
-        raise DataError(f"the score is larger than {limit / 2**20:g} MiB", path)
+        raise DataError(f"the {what} is larger than {limit / 2**20:g} MiB", path)
     if not data.strip():
         raise DataError("the file is empty", path)
     return data

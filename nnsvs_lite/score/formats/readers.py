@@ -10,6 +10,7 @@ from typing import Any
 
 from nnsvs_lite.io.errors import DataError, nearest
 from nnsvs_lite.io.leftout import STRICT, left_out, reading
+from nnsvs_lite.score.formats.assemble import NoLyrics
 from nnsvs_lite.score.formats.diffsinger import read_ds
 from nnsvs_lite.score.formats.htslabel import read_label
 from nnsvs_lite.score.formats.limits import MAX_LYRIC
@@ -21,6 +22,7 @@ from nnsvs_lite.score.formats.svp import read_svp
 from nnsvs_lite.score.formats.ust import read_ust
 from nnsvs_lite.score.formats.ustx import read_ustx
 from nnsvs_lite.score.formats.vsqx import read_vpr, read_vsqx
+from nnsvs_lite.score.formats.words import text_of, with_words
 from nnsvs_lite.score.languages import get_language
 from nnsvs_lite.score.phonemize import attach_phones
 from nnsvs_lite.score.types import Score, joined_rests
@@ -50,7 +52,7 @@ READERS: dict[str, tuple[str, Callable[..., Score]]] = {
     **dict.fromkeys((".lab", ".full"), ("a full-context label", read_label)),
 }
 """For each suffix the format's name for people, and ``read(path, *, lang, **options)`` with the options
-it has of ``part``, ``verse``, ``voice`` and ``tempo``; faults need not name the file."""
+it has of ``part``, ``verse``, ``voice``, ``tempo`` and ``bare``; faults need not name the file."""
 
 _LACKS = {
     "part": (None, "has no parts to choose from"),
@@ -64,7 +66,14 @@ MAX_MESSAGE = 600
 """Characters of an error's message."""
 
 
-def read_score(path: str | os.PathLike, *, lang: str = "ja", phones: bool = True, **options: Any) -> Score:
+def read_score(
+    path: str | os.PathLike,
+    *,
+    lang: str = "ja",
+    phones: bool = True,
+    lyrics: str | os.PathLike | None = None,
+    **options: Any,
+) -> Score:
     """Reads a score of any known format, with phones.
 
     Args:
@@ -72,6 +81,8 @@ def read_score(path: str | os.PathLike, *, lang: str = "ja", phones: bool = True
         lang: language of the lyrics.
         phones: whether to turn lyrics into phones; without, any language can be read.
             Formats that hold phones themselves (labels, DS) keep them in any case.
+        lyrics: to sing in place of the score's, which needs none then: a text file, or the text itself
+            (:func:`~nnsvs_lite.score.formats.words.with_words`).
         options: ``part``, ``verse``, ``voice`` and ``tempo``, as far as the format has them.
             A ``tempo`` only counts in a score without one.
 
@@ -88,8 +99,12 @@ def read_score(path: str | os.PathLike, *, lang: str = "ja", phones: bool = True
         value = nothing if name in has else options.pop(name, nothing)
         if value != nothing and name != "tempo":
             raise DataError(f"{name} {value!r} was asked for, but {form} {reason}", path)
+    if lyrics is not None:
+        lyrics = text_of(lyrics, lang)
+        options |= {"bare": True} if "bare" in has else {}
     with _named(path):
-        return _finished(read(path, lang=lang, **options), phones, path)
+        score = read(path, lang=lang, **options)
+        return _finished(score if lyrics is None else with_words(score, lyrics), phones, path)
 
 
 def read_tracks(path: str | os.PathLike, *, lang: str = "ja", phones: bool = True) -> list[Score]:
@@ -144,7 +159,9 @@ def _named(path: Path) -> Iterator[None]:
     except DataError as error:
         # What libraries say can repeat the whole of a damaged file.
         what = error.what if len(error.what) <= MAX_MESSAGE else f"{error.what[:MAX_MESSAGE]} ..."
-        raise DataError(what + _misnamed(path), path if error.where is None else error.where) from None
+        where = path if error.where is None else error.where
+        fault = NoLyrics if isinstance(error, NoLyrics) else DataError
+        raise fault(what + _misnamed(path), where) from None
 
 
 def _finished(score: Score, phones: bool, path: Path) -> Score:

@@ -21,6 +21,8 @@ _WORDS = re.compile(
     re.IGNORECASE,
 )
 
+_WITH_REPEATS = re.compile(r"(?:con|with|mit|avec)\W+(?:\w+\W+)?(?:rep|wdh|wiederh)", re.IGNORECASE)
+
 
 @dataclass
 class Marks:
@@ -33,12 +35,14 @@ class Marks:
     coda: str = ""
     # What follows holds at its end.
     backward: int = 0  # how often the section is played in all, where a repeat ends here; else 0
+    again: bool = False  # that repeat is taken after a jump too
     closes: tuple[tuple[int, ...], ...] = ()  # the same of an ending that ends here
     to_coda: str = ""
     fine: bool = False
     jump: str = ""  # "capo", or "segno" and the label of the segno to go back to
     al_fine: bool = False
     al_coda: bool = False
+    with_repeats: bool = False  # after this jump all repeats are taken again
     ending: tuple[int, ...] = ()  # passes in which a stretch under a bracket is played
 
 
@@ -85,7 +89,7 @@ def read_stretches(measures: Sequence[WrittenMeasure]) -> list[Stretch]:
         for at, kind, value in row:
             begins = starts.get((index, at), after)
             # What a bar line at the beginning ends is the measure before; words there speak of their measure.
-            ends = begins - 1 if at or kind in ("backward", "closes") else after - 1
+            ends = begins - 1 if at or kind in ("backward", "again", "closes") else after - 1
             if kind == "sign":
                 signs.append((ends, min(begins, len(stretches) - 1)))
                 continue
@@ -119,6 +123,7 @@ def _played(at: Fraction, item: Element, measure: WrittenMeasure) -> Iterator[_R
                 yield place, "forward", True
             elif re.fullmatch(r"\s*\d{1,9}\s*", times) and 1 <= int(times) <= MAX_PASSES:
                 yield place, "backward", int(times)
+                yield place, "again", repeat.get("after-jump") == "yes"
             else:
                 what = f"a repeat of {times[:20]!r} times; 1 to {MAX_PASSES} can be played"
                 raise DataError(f"measure {measure.number}: {what}")
@@ -149,6 +154,7 @@ def _printed(at: Fraction, item: Element, later: bool, length: Fraction) -> Iter
             yield place, "jump", "capo" if kind == "capo" else "segno segno"
             yield place, "al_fine", "fine" in text.lower()
             yield place, "al_coda", "coda" in text.lower()
+            yield place, "with_repeats", bool(_WITH_REPEATS.search(text))
         elif kind in ("to_coda", "fine"):
             yield (
                 at if later or sounds & {"tocoda", "fine"} else length,
@@ -190,12 +196,15 @@ def playing_order(marks: Sequence[Marks]) -> list[tuple[int, int]]:
 
     A repeat without a beginning goes back to the end of the repeat before it, or to the
     start. After a jump (D.C., D.S.) repeats are not taken again and the last ending is
-    played; Fine and the way to the coda count only then. An ending that no pass reaches is played
-    like any other measure, with a warning.
+    played, unless the repeat (``after-jump``) or the jump (*con rep.*) says so; Fine and the way to the coda
+    count only then. An ending that no pass reaches is played like any other measure, with a warning.
 
     Raises DataError where the marks contradict each other.
     """
     _check_jumps(marks)
+    everywhere = any(mark.with_repeats for mark in marks)
+    for mark in marks:
+        mark.again |= everywhere
     for which in (0, 1):
         for mark in marks:
             mark.ending = ()
@@ -218,15 +227,18 @@ def _unfolded(marks: Sequence[Marks]) -> list[tuple[int, int]]:
     taken: set[int] = set()
     begin = index = 0
     count = 1
+    anew = any(mark.again for mark in marks)
     while index < len(marks):
         mark = marks[index]
         if mark.forward and index != begin:
             begin, count = index, 1
-        last_pass, group_end = groups.get(index, (0, -1))
-        played = not mark.ending or (last_pass if taken else count) in mark.ending
+        last_pass, group_end, again = groups.get(index, (0, -1, False))
+        played = not mark.ending or (last_pass if taken and not again else count) in mark.ending
         if played:
             visits[index] += 1
-            order.append((index, visits[index] if taken else max(visits[index], count)))
+            # Where repeats are taken anew after a jump, so are their words.
+            passed = count if taken and anew else visits[index] if taken else max(visits[index], count)
+            order.append((index, passed))
             if len(order) > MAX_MEASURES:
                 raise DataError(f"its repeats unfold to more than {MAX_MEASURES} measures")
             if taken and mark.fine:
@@ -237,7 +249,7 @@ def _unfolded(marks: Sequence[Marks]) -> list[tuple[int, int]]:
                     raise DataError(f"measure {mark.number}: to coda, but the coda stands before it")
                 index = coda
                 continue
-            if mark.backward and not taken:
+            if mark.backward and (mark.again or not taken):
                 if count < (last_pass if mark.ending else mark.backward):
                     count, index = count + 1, begin
                     continue
@@ -250,6 +262,7 @@ def _unfolded(marks: Sequence[Marks]) -> list[tuple[int, int]]:
             taken.add(index)
             label = mark.jump.partition(" ")[2]
             index = 0 if mark.jump == "capo" else _labelled([m.segno for m in marks], label)
+            begin, count = index, 1
             continue
         index += 1
     return order
@@ -285,16 +298,19 @@ def _labelled(labels: Sequence[str], wanted: str) -> int:
     return labels.index(wanted) if wanted in labels else next(i for i, label in enumerate(labels) if label)
 
 
-def _ending_groups(marks: Sequence[Marks]) -> dict[int, tuple[int, int]]:
-    """For each stretch under a bracket: the last pass of its group, and the group's end if it repeats."""
-    groups: dict[int, tuple[int, int]] = {}
+def _ending_groups(marks: Sequence[Marks]) -> dict[int, tuple[int, int, bool]]:
+    """For each stretch under a bracket: its group's last pass, its end if it repeats, whether after a jump
+    too.
+    """
+    groups: dict[int, tuple[int, int, bool]] = {}
     first, brackets, seen = 0, 0, set()
     for index, mark in enumerate([*marks, Marks("")]):
         again = mark.bracket and seen & set(mark.ending)
         if index > first and (again or not mark.ending):
             repeats = any(m.backward for m in marks[first:index])
             end = index - 1 if repeats else -1
-            groups.update({i: (max(seen) + (brackets == 1 and repeats), end) for i in range(first, index)})
+            last, again = max(seen) + (brackets == 1 and repeats), any(m.again for m in marks[first:index])
+            groups.update(dict.fromkeys(range(first, index), (last, end, again)))
             first, brackets, seen = index, 0, set()
         if not mark.ending:
             first = index + 1
