@@ -45,6 +45,9 @@ def sung(score):
         ("ja", "きょう、がっこう", "きょ う 、がっ こ う", "ky o u g a cl k o u"),
         ("ja", "1. さくらー", "さ く ら ー", "s a k u r a a"),
         ("ja", "鳩よ", "[h a] [t o] [y o]", "h a t o y o"),
+        ("ja", "hap- py さ", "hap- py さ", "h a cl p i i s a"),
+        ("ja", "ev- ery さ", "[e] [b u] [r i i] さ", "e b u r i i s a"),
+        ("ja", "eve- ry", "[e] [b u] [r i i]", "e b u r i i"),
         ("en", "row gently !", "row gently +", "r ow jh eh n t l iy"),
     ],
 )

@@ -63,24 +63,47 @@ def unplaced(text: str, lang: str, where: str | os.PathLike) -> Score:
         word = words[error.index][:40]
         raise DataError(f"cannot read {word!r}: {error} (the language is {language.name})", where) from None
     parts = [part for word, units in zip(words, readings) for part in _parts(word, units.units, language)]
-    sung = [Note(0.0, 0.0, 60, part) for part in parts]
-    return attach_phones(Score((_REST, *sung, _REST), lang), where=where)
+    if language.spreads:
+        return _score([lyric for lyric, _ in parts], lang, where)
+    # Beside phones that stand for one part of a word (ev- ery), others are read otherwise, or not at all.
+    before = [[""], *(unit for _, unit in parts)]
+    alone = [
+        lyric if _sings(lyric, unit, last, language) else _spelt(unit)
+        for (lyric, unit), last in zip(parts, before)
+    ]
+    for lyrics in ([lyric for lyric, _ in parts], alone):
+        try:
+            score = _score(lyrics, lang, where)
+        except DataError:
+            continue
+        if all(note.is_rest or note.phones == (*unit,) for note, (_, unit) in zip(score.notes[1:], parts)):
+            return score
+    return _score([_spelt(unit) for _, unit in parts], lang, where)
 
 
-def _parts(word: str, units: list[list[str]], language: Language) -> list[str]:
-    """The lyrics of a word's notes: one a syllable, which has a vowel."""
+def _score(lyrics: Sequence[str], lang: str, where: str | os.PathLike) -> Score:
+    notes = (Note(0.0, 0.0, 60, lyric) for lyric in lyrics)
+    return attach_phones(Score((_REST, *notes, _REST), lang), where=where)
+
+
+def _spelt(unit: list[str]) -> str:
+    return f"[{' '.join(unit)}]"
+
+
+def _parts(word: str, units: list[list[str]], language: Language) -> list[tuple[str, list[str]]]:
+    """Lyric and phones of each of a word's notes: one a syllable, which has a vowel."""
     found: list[list[str]] = []
     for unit in units:
         found[-1:] = [found[-1] + unit] if found and language.nuclei.isdisjoint(unit) else [*found[-1:], unit]
     if language.spreads or len(found) < 2:
-        return [word] + ["+"] * (len(found) - 1)
+        return list(zip([word] + ["+"] * (len(found) - 1), found or [[]]))
     parts, left, before = [], word, [""]
     for k, unit in enumerate(found, 1):
         sizes = range(1, len(left) + 1) if k < len(found) else [len(left)]
         parts.append(left[: next((n for n in sizes if _sings(left[:n], unit, before, language)), 0)])
         left, before = left[len(parts[-1]) :], unit
     # Where no letters of its own sing a syllable, as with kanji, its phones do.
-    return parts if all(parts) else [f"[{' '.join(unit)}]" for unit in found]
+    return list(zip(parts if all(parts) else map(_spelt, found), found))
 
 
 def _sings(text: str, unit: list[str], before: list[str], language: Language) -> bool:
