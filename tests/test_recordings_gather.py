@@ -11,6 +11,7 @@ from align_corpus import RATE
 from recordings_common import make_song, ust_of, write_song
 
 from nnsvs_lite.bin.main import main
+from nnsvs_lite.corpus.check_sets import check_sets
 from nnsvs_lite.corpus.datadir import DataDir
 from nnsvs_lite.corpus.labels import merge_silences
 from nnsvs_lite.corpus.validate import validate
@@ -242,11 +243,15 @@ def test_lyrics_alone_become_a_data_dir_of_their_own(tmp_path):
     folder = tmp_path / "in"
     write_song(folder, "words", SONG, score=False)
     (folder / "words.txt").write_text("\n".join(SONG.score.lyrics.split()))
-    write_song(folder, "notes", SONG)
+    write_song(folder, "さくら", SONG)
     rows = heard(folder, tmp_path / "data")
-    assert {row.file: row.kind for row in rows.values()} == {"words.wav": "lyrics", "notes.wav": "scored"}
+    assert {row.file: row.kind for row in rows.values()} == {"words.wav": "lyrics", "さくら.wav": "scored"}
     data = DataDir.read(tmp_path / "data" / "songs" / "lyrics")
     assert validate(data.path) == [] and data.text == {"me_words": SONG.score.lyrics} and not data.scores
+    # What is said of a recording names its file: no id has the letters of that.
+    (said,) = check_sets([tmp_path / "data" / "songs" / "scored", data.path])
+    first = f"scored/{rows['さくら.wav'].id} (さくら.wav)"
+    assert said.what == f"me_words (words.wav): sounds the same as {first}"
 
 
 def test_another_tempo_is_found(tmp_path):

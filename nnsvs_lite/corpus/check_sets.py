@@ -16,6 +16,7 @@ from nnsvs_lite.corpus.datadir import DataDir
 from nnsvs_lite.corpus.faults import DataFault
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.jobs import run_jobs
+from nnsvs_lite.io.tables import read_table
 
 NAMED = 10
 """Faults of one kind that are named."""
@@ -32,9 +33,10 @@ class _Utterance(NamedTuple):
     data: DataDir
     utt: str
     heard: Heard
+    name: str
 
     def __str__(self) -> str:
-        return f"{self.data.path.name}/{self.utt}"
+        return f"{self.data.path.name}/{self.name}"
 
     @property
     def place(self) -> tuple[str, float, float]:
@@ -50,6 +52,7 @@ def check_sets(paths: Iterable[str | os.PathLike], nj: int = 1) -> list[DataFaul
     """Listens to every utterance of data dirs, and compares them with each other.
 
     Data dirs that cannot be read are passed over: :func:`~nnsvs_lite.corpus.validate.validate` says why.
+    Where one has a table ``utt2file``, its utterances are called by their ids and these names.
 
     Returns:
         what was found: of each kind the first :data:`NAMED`, and how many more there are.
@@ -58,15 +61,17 @@ def check_sets(paths: Iterable[str | os.PathLike], nj: int = 1) -> list[DataFaul
     for path in dict.fromkeys(map(Path, paths)):
         try:
             data = DataDir.read(path)
+            files = read_table(path / "utt2file") if (path / "utt2file").exists() else {}
             for utt, heard in zip(data.utts, run_jobs(partial(listen, data), data.utts, nj)):
                 data.place(utt)
-                utts.append(_Utterance(data, utt, heard))
+                name = f"{utt} ({files[utt]})" if utt in files else utt
+                utts.append(_Utterance(data, utt, heard, name))
         except DataError:
             continue
     kinds: dict[str, list[DataFault]] = defaultdict(list)
     checks = (_sounds, _offsets, _names, _places, _phrases, _copies)
     for kind, utt, what in itertools.chain.from_iterable(check(utts) for check in checks):
-        kinds[kind].append(DataFault(str(utt.data.path), 0, f"{utt.utt}: {what}"))
+        kinds[kind].append(DataFault(str(utt.data.path), 0, f"{utt.name}: {what}"))
     for kind, faults in kinds.items():
         if more := len(faults) - NAMED:
             faults[NAMED:] = [DataFault(faults[0].path, 0, f"and {more} more: {kind}")] if more > 0 else []

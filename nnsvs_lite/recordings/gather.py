@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,7 @@ from nnsvs_lite.io.done import Done, portable
 from nnsvs_lite.io.errors import DataError, printable
 from nnsvs_lite.io.jobs import run_jobs
 from nnsvs_lite.io.leftout import STRICT, listening, strictly
-from nnsvs_lite.io.tables import bad_id
+from nnsvs_lite.io.tables import bad_id, write_table
 from nnsvs_lite.recordings.drafts import mended_drafts
 from nnsvs_lite.recordings.folder import Take, find_takes, read_lyrics
 from nnsvs_lite.recordings.place import place_score
@@ -115,7 +115,7 @@ def gather(
     return heard
 
 
-def _write(out: Path, usable: Iterable[Gathered], speaker: str, lang: str) -> list[Path]:
+def _write(out: Path, usable: Sequence[Gathered], speaker: str, lang: str) -> list[Path]:
     """The data dirs; those of kinds that there are no longer are removed."""
     made: list[Path] = []
     shutil.rmtree(out / "songs", ignore_errors=True)
@@ -129,7 +129,10 @@ def _write(out: Path, usable: Iterable[Gathered], speaker: str, lang: str) -> li
             data.utt2spk[row.id], data.utt2lang[row.id], data.text[row.id] = speaker, lang, row.lyrics
     for data in dirs.values():
         if data.utt2spk:
-            made += sorted(path for path in data.write().path.iterdir())
+            # For people: an id has few of the letters of a name in kana.
+            files = {row.id: printable(row.file) for row in usable if row.id in data.utt2spk}
+            write_table(data.write().path / "utt2file", files)
+            made += sorted(data.path.iterdir())
     return made
 
 
