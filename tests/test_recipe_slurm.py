@@ -1,5 +1,6 @@
 """Jobs on a cluster: how they are submitted, and what fails or is lost."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -8,7 +9,10 @@ from pathlib import Path
 import pytest
 from killing import until
 from slurm_local import ROOT
-from test_recipe_svs import Recipe
+from test_recipe_svs import FAKE, Recipe
+from test_report_compare import row
+
+from nnsvs_lite.bin.main import main
 
 RUNNER = ROOT / "utils" / "slurm.sh"
 
@@ -160,3 +164,23 @@ def test_what_a_cluster_does_to_jobs_is_told_in_a_line(folder: Path, cluster: di
         subprocess.run(down, env=cluster, check=True)
         assert waits.wait(timeout=60) == 0
         assert "job 1 was lost (NODE_FAIL) (n.log): submitted once more" in waits.stderr.read()
+
+
+@pytest.mark.slow
+def test_a_sweep_is_jobs_of_the_cluster(
+    tmp_path: Path, cluster: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = Recipe(tmp_path)
+    shutil.copy(ROOT / "conf" / "slurm.conf", recipe.folder / "conf")
+    scored = 'evaluate) cp "${FIGURES}" "${out}";'
+    recipe._program(tmp_path / ".venv" / "bin" / "nnsvs-lite", FAKE.replace("evaluate)", scored))
+    figures = tmp_path / "figures.json"
+    figures.write_text(json.dumps({"model": row({"a": 20.0}), "rule": row({"a": 50.0})}))
+    for name, value in (recipe.environment | cluster | {"FIGURES": str(figures)}).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("VIRTUAL_ENV", raising=False)
+    words = ["sweep", "resf0_conv", "--seeds", "3,4", "--jobs", "2", "--recipe", str(recipe.folder)]
+    assert main([*words, "-o", str(tmp_path / "out"), "--cmd", "utils/slurm.sh", "--nj", "1"]) == 0
+    assert "resf0_conv,lf0_rmse_cents,cents,20,0,,,2,1" in (tmp_path / "out" / "toy.csv").read_text()
+    logs = (tmp_path / "out" / "log" / "toy").rglob("train_acoustic_resf0_conv*.log")
+    assert ["Slurm job" in path.read_text() for path in logs] == [True, True]
