@@ -60,7 +60,8 @@ class NeuralAcoustic(AcousticModel):
         share, kernel = self.options.retrieval, self.options.retrieval_kernel
         self.retrieval = Retrieval(spec, share, kernel) if share else None
         self.path = FramePath(spec, self.options.path) if self.options.path else None
-        self.contour = Contour(spec, self.options.contour) if self.options.contour else None
+        line, leaps = self.options.contour, self.options.contour_leaps
+        self.contour = Contour(spec, line, leaps) if line else None
         self.pitch_flow = PitchFlow(spec, self.options) if self.options.pitch == "flow" else None
         habit = self.options.vibrato_habit and self.pitch_flow is None
         self.vibrato_habit = VibratoHabit(spec) if habit else None

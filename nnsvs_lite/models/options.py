@@ -39,6 +39,8 @@ class AcousticOptions:
             (:class:`nnsvs_lite.models.layers.pitch_flow.PitchFlow`), in place of any ``vibrato_habit``.
         contour: share, 0 to 1, of a line of F0 by ridge regression, for a training set of no size; see
             :class:`nnsvs_lite.models.layers.contour.Contour`.
+        contour_leaps: how it is told of changes of note; ``glides`` is that of models made before there was a
+            choice.
         gv: strength, 0 to 1, of the post-filter that gives sung spectra the variance of recordings.
         movement: strength, 0 to 1, of the singer's quick movement that is added to vowels; see
             :class:`nnsvs_lite.models.layers.movement.Movement`.
@@ -56,5 +58,6 @@ class AcousticOptions:
     path: Annotated[float, Within(0, 1)] = 0.0
     pitch: Literal["mean", "flow"] = "mean"
     contour: Annotated[float, Within(0, 1)] = 0.0
+    contour_leaps: Literal["glides", "dips"] = "glides"
     gv: Annotated[float, Within(0, 1)] = 0.0
     movement: Annotated[float, Within(0, 1)] = 0.0

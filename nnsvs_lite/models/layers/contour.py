@@ -1,6 +1,7 @@
 """The line of F0 about the score, by ridge regression: scoops, falls, glides, a singer's own pitch."""
 
 from collections.abc import Iterator, Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -24,6 +25,13 @@ FARTHEST = 4.0
 EDGE = 0.03
 """Seconds in which a scoop or a fall at the ends of what is voiced comes to a third; likewise below."""
 GLIDES = (0.04, 0.1, 0.25)
+DIP = 0.04
+"""Seconds, deviation of the Gaussian that a dip of F0 is, where a note changes and where its vowel begins."""
+LATE = 0.03
+"""The same of one that grows with a leap upwards, and how long after it that lies: so leaps may come late."""
+ROOM = 5.0
+"""Factor of dips, and of what goes with them: the prior lets them grow so much larger. Chosen on the demo
+corpus, 25 s of it to learn from; 3 to 12 are alike."""
 NOTE = (0.1, 0.3)
 NEIGHBOUR = 0.03
 CONSONANTS = ("plosive", "fricative", "nasal", "liquid", "glide")
@@ -34,20 +42,43 @@ OCTAVE_PART = 4.0
 PITCH = 6.0
 """The same of pitch itself."""
 
+Leaps = Literal["glides", "dips"]
+
+
+def dips(rise: Tensor, time: Tensor, vowel: Tensor) -> list[Tensor]:
+    """What a change of note tells of a frame: 6 of (B, T).
+
+    Args:
+        rise: semitones, (B, T); 0 where voice sets in or ends.
+        time: seconds since the change, negative before it. vowel: since the first vowel after it.
+    """
+
+    def dip(away: Tensor, deviation: float) -> Tensor:
+        return torch.exp(-0.5 * (away / deviation) ** 2)
+
+    out = [rise.clamp(min=0) * dip(time - LATE, LATE), rise.clamp(max=0) * dip(time, DIP)]
+    for up in (rise > 0, rise < 0):
+        out += [up.to(rise.dtype) * dip(time, DIP), up.to(rise.dtype) * dip(vowel, DIP)]
+    return out
+
 
 class Contour(Counted):
     """Log F0 by a line through what the score tells of a frame: how far it is from where voice sets in or
     ends, and whether a silence or a consonant is there; which voiced consonant is near; how near the note's
-    start and end are, and which intervals lie there; the note's length and pitch, the vowel.
+    start and end are, and which intervals lie there; the vowel; with ``glides`` the note's length and pitch.
 
     Each is a curve that dies away, so that half a minute of singing shows it; a network has to find out.
     ``fit`` is :class:`ContextRidge`'s: without anything to learn from it is the smoothed score.
 
-    Args: share: of it in what is sung, for a training set of no size; ``FEW_PHONES`` halve it.
+    Args:
+        share: of it in what is sung, for a training set of no size; ``FEW_PHONES`` halve it.
+        leaps: how changes of note are told. ``glides``: by intervals that die away to both sides.
+            ``dips``: by what F0 does between two notes, see :func:`dips`.
     """
 
-    def __init__(self, spec: Spec, share: float):
+    def __init__(self, spec: Spec, share: float, leaps: Leaps = "glides"):
         super().__init__()
+        self.leaps = leaps
         self.share = share * FEW_PHONES / (FEW_PHONES + spec.phone_count)
         self._shift, self._singers = spec.frame_shift, max(1, len(spec.speakers))
         self._phone = spec.column("phone", "phone")
@@ -59,7 +90,9 @@ class Contour(Counted):
         self._note = [spec.column("note", name) for name in names]
         self._mean = spec.stats.note_context.mean[self._note[0]]
         self.floor, self._phones = SmoothFloor(spec), len(spec.phones) + 1
-        size = 4 + 3 * len(CONSONANTS) + 4 * len(GLIDES) + 6 + 4 * len(NOTE) + self._phones
+        self._onset = spec.column("phone", "is_onset")
+        changes = 4 * len(GLIDES) + 6 if leaps == "glides" else 6
+        size = 4 + 3 * len(CONSONANTS) + changes + 4 * len(NOTE) + self._phones
         self.line = ContextRidge(self._singers, size, (1,), ALIKE / spec.frame_shift)
 
     def _voice(self, batch: Batch, phone: Tensor, time: Tensor) -> list[Tensor]:
@@ -107,6 +140,12 @@ class Contour(Counted):
         near = [torch.exp(-x * (self._shift / NEIGHBOUR)) for x in (left, passed)]
         return [own * bump[..., None], after * near[0][..., None], before * near[1][..., None]]
 
+    @staticmethod
+    def _glides(rise: Tensor, next_rise: Tensor, passed: Tensor, left: Tensor) -> list[Tensor]:
+        """The interval at either end of a note, upwards and downwards, as it dies away."""
+        near = [(leap, torch.exp(-x / s)) for s in GLIDES for leap, x in ((rise, passed), (next_rise, left))]
+        return [side * x for leap, x in near for side in (leap.clamp(min=0), leap.clamp(max=0))]
+
     def _rows(self, batch: Batch, phone: Tensor) -> Tensor:
         """(B, T, singers + size)."""
         score = batch.score
@@ -121,15 +160,20 @@ class Contour(Counted):
         pitch, rise, next_rise, first, last = gather_rows(score.note_context[..., self._note], note).unbind(
             -1
         )
-        rise = rise.clamp(-WIDEST, WIDEST) * (1 - first) / OCTAVE_PART
-        next_rise = next_rise.clamp(-WIDEST, WIDEST) * (1 - last) / OCTAVE_PART
+        rise, next_rise = (
+            x.clamp(-WIDEST, WIDEST) * (1 - rest) for x, rest in ((rise, first), (next_rise, last))
+        )
         told = self._voice(batch, phone, time)
-        for seconds in GLIDES:
-            for leap, near in ((rise, passed), (next_rise, left)):
-                near = torch.exp(-near / seconds)
-                told += [leap.clamp(min=0) * near, leap.clamp(max=0) * near]
-        told += [(pitch - self._mean) / PITCH, first, last, rise, next_rise]
-        told += [torch.log(length.clamp(min=0.05) / 0.4)]
+        if self.leaps == "dips":
+            onset = score.duration * score.phone_context[..., self._onset]
+            onset = F.pad(sum_by_note(onset, batch) * self._shift, (0, 1))
+            entry = dips(rise, passed, passed - onset.gather(1, note))
+            leave = dips(next_rise, -left, -left - onset.gather(1, note + 1))
+            told = [x * ROOM for x in (*told, *(a + b for a, b in zip(entry, leave)))]
+        else:
+            told += self._glides(rise / OCTAVE_PART, next_rise / OCTAVE_PART, passed, left)
+            told += [(pitch - self._mean) / PITCH, first, last, rise / OCTAVE_PART, next_rise / OCTAVE_PART]
+            told += [torch.log(length.clamp(min=0.05) / 0.4)]
         for seconds in NOTE:
             for near, end in ((passed, first), (left, last)):
                 near = torch.exp(-near / seconds)
