@@ -40,7 +40,7 @@ ELSEWHERE = {
     "python tools/robustness.py": ("docs/models.md", "50\nhard scores"),
     "python ../../../tools/vocoder_zoo.py": ("tests/test_tools_vocoder_zoo.py", "zoo.train("),
     "python tools/zoo_mel.py": ("tests/test_tools_zoo_mel.py", "zoo_mel.resampled("),
-    "tools/zoo.py": ("docs/zoo.md", "This page is written by"),
+    "python tools/zoo.py": ("tests/test_tools_zoo.py", "zoo.page("),
     "python tools/bench_growth.py": ("Makefile", "tools/bench_growth.py"),
     "python tools/bench_sing.py": ("Makefile", "tools/bench_sing.py"),
     "python tools/bench_studio.py": ("Makefile", "tools/bench_studio.py"),

@@ -18,3 +18,15 @@ sys.path.remove(str(ROOT / "tools"))
 def test_a_system_is_suited_to_the_features_that_it_can_be_built_for(name, mel, world, spec):
     path = ROOT / "conf" / "acoustic" / f"{name}.yaml"
     assert (zoo.takes(path, mel_spec(spec)), zoo.takes(path, spec)) == (mel, world)
+
+
+def test_tables_are_written_anew_and_all_else_of_the_page_stays():
+    head = "# The zoo\n\nAbove.\n\n## The systems\n\n"
+    rest = "## demo: acoustic systems\n\nKept.\n"
+    made = zoo.page(f"{head}Old.\n\n{rest}", [], zoo.entries(["timelag/ffn_tiny"]))
+    rows = [
+        "| YAML | what it is | parameters | tiny |",
+        "| --- | --- | --- | --- |",
+        "| `timelag/ffn` | NNSVS' first time-lag model | 46,721 | 4,481 |",
+    ]
+    assert made == head + "\n".join([*rows, "", rest])

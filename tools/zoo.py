@@ -1,4 +1,4 @@
-"""Trains every small system of the zoo on one recipe's data, and writes the table of docs/zoo.md.
+"""Trains every small system of the zoo on one recipe's data, and writes the tables of docs/zoo.md.
 
     tools/zoo.py run --recipe egs/demo/svs1:world_24k           train, sing and score; only what is missing
     tools/zoo.py speed --recipe egs/demo/svs1:world_24k         time them, on a machine that does nothing else
@@ -226,11 +226,13 @@ def main() -> None:
     parser.add_argument(
         "--frames", type=int, default=500_000, help="frames that acoustic systems are shown in all"
     )
-    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "zoo.md", help="page to write")
+    parser.add_argument(
+        "--out", type=Path, default=ROOT / "docs" / "zoo.md", help="page whose tables are written anew"
+    )
     args = parser.parse_args()
     recipes = [Recipe(Path(word.rpartition(":")[0]), word.rpartition(":")[2]) for word in args.recipe]
     if args.what == "table":
-        write_text(args.out, page(recipes, entries()))
+        write_text(args.out, page(args.out.read_text(), recipes, entries()))
         return
     chosen = entries(args.systems)
     for recipe in recipes:

@@ -22,48 +22,6 @@ ACOUSTIC = ("mcd_db", "lf0_rmse_cents", "vuv_error", "in_tune_cents")
 TIMING = ("onset_mae_ms", "vowel_onset_mae_ms", "phone_duration_mae_ms")
 SEEDS = ("0", "1", "2")
 
-HEAD = """\
-# The zoo
-
-One YAML names one system: `./run.sh --stage 5 --acoustic-config sinsy` (likewise
-`--timelag-config`, `--duration-config`). Large systems come at published size and as `<name>_tiny.yaml`,
-which a laptop trains in minutes. The head of each YAML says what it reproduces, what is second-hand or
-unsourced, and where it departs. What all acoustic systems have in common is in [models.md](models.md).
-
-This page is written by `tools/zoo.py`. It compares the **small** systems, trained on little data with little
-computing. It shows that each learns, and what each costs; it does not show which is best at full size on
-hours of singing: that needs a GPU and a corpus.
-
-How the figures were made: all acoustic systems made the same number of passes over the training set (timing
-models made {timing} passes), at their YAML's learning rate and batch size, with seeds 0, 1 and 2 (the
-column says where fewer were run), and sang the eval set with the time-lag and duration models
-`mdn` of seed 0. Where a system draws by chance, the seed is that of training. Brackets are 95 % intervals,
-by bootstrap over utterances and seeds. **Bold**: better than the floor, with an interval of the paired
-difference that does not hold zero. Frames a second and real-time factors: one CPU thread, the fastest of
-three runs. What the measures are is in [results.md](results.md).
-"""
-
-PUBLISHED = """\
-## Published listening scores
-
-Mean opinion scores as *published* by Yamamoto et al. (NNSVS, arXiv:2210.15987; Namine Ritsu, 24 kHz; quoted
-second-hand), for the systems whose architecture is here. They were not reproduced: no listening test was
-held, and the models below were never trained on that corpus here.
-
-| system there | MOS, published | here |
-|---|---|---|
-| Muskits RNN | 2.22 | `acoustic/muskits_rnn` |
-| Sinsy | 2.64 | `acoustic/sinsy` |
-| Sinsy with pitch correction | 2.84 | `acoustic/sinsy_pitchreg` |
-| Sinsy with vibrato | 2.99 | `acoustic/sinsy_vibrato` |
-| NNSVS-WORLD v0 | 3.28 | `acoustic/nnsvs_world_v0` |
-| NNSVS-WORLD v1 | 3.21 | `acoustic/nnsvs_world_v1` |
-| NNSVS-WORLD v2 | 3.35 | `acoustic/nnsvs_world_v2` |
-| NNSVS-WORLD v3 | 3.60 | `acoustic/nnsvs_world_v3` |
-| NNSVS-WORLD v4 | 3.86 | `acoustic/nnsvs_world_v4` |
-| recording | 4.39 | |
-"""
-
 
 @dataclass(frozen=True)
 class Entry:
@@ -229,33 +187,29 @@ def passes(recipe: Recipe, entries: Sequence[Entry]) -> int:
     return found.pop()
 
 
-def page(recipes: Sequence[Recipe], entries: Sequence[Entry]) -> str:
-    """The whole of docs/zoo.md."""
-    parts = [HEAD.format(timing=TIMING_EPOCHS), "## The systems\n"]
-    rows = []
-    for entry in entries:
-        path = full_size(entry)
-        sentence, count = head_of(path)
-        rows.append([f"`{entry.family}/{path.stem}`", sentence, count, head_of(entry.path)[1]])
-    parts.append(table(["YAML", "what it is", "parameters", "tiny"], rows))
-    parts.append(PUBLISHED)
+def page(old: str, recipes: Sequence[Recipe], entries: Sequence[Entry]) -> str:
+    """docs/zoo.md with the sections of what was measured written anew; all others stay as they stand."""
+    rows = [
+        [f"`{e.family}/{path.stem}`", *head_of(path), head_of(e.path)[1]]
+        for e in entries
+        for path in [full_size(e)]
+    ]
+    made = {"## The systems": [table(["YAML", "what it is", "parameters", "tiny"], rows)]}
     for recipe in recipes:
-        corpus = recipe.folder.parent.name
         for family in ("acoustic", "timelag", "duration"):
             own = [e for e in entries if e.family == family]
             found = compared(recipe, own)
             if found is None:
                 continue
-            parts.append(f"## {corpus}: {family} systems\n")
             if family == "acoustic":
-                parts.append(
-                    f"Features `{recipe.features}`; {passes(recipe, own)} passes over the training set.\n"
-                )
-            if family == "acoustic":
-                parts += [acoustic_table(recipe, own, found), below_floor(found)]
+                text = f"Features `{recipe.features}`; {passes(recipe, own)} passes over the training set.\n"
+                body = [text, acoustic_table(recipe, own, found), below_floor(found)]
             else:
-                parts.append("The other timing model is `mdn`, seed 0; the floor is the rule for both.\n")
-                parts.append(timing_table(own, found))
-    for name in ("zoo_notes.md", "zoo_mel.md", "zoo_vocoders.md"):
-        parts.append(Path(__file__).with_name(name).read_text(encoding="utf-8"))
-    return "\n".join(parts)
+                text = "The other timing model is `mdn`, seed 0; the floor is the rule for both.\n"
+                body = [text, timing_table(own, found)]
+            made[f"## {recipe.folder.parent.name}: {family} systems"] = body
+    sections = re.split("^(?=## )", old, flags=re.MULTILINE)
+    kept = {section.partition("\n")[0]: section for section in sections}
+    return "".join(
+        (kept | {title: "\n".join([f"{title}\n", *body, ""]) for title, body in made.items()}).values()
+    )
