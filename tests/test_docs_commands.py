@@ -10,7 +10,7 @@ import align_corpus
 import pytest
 from docs_commands import PAGES, Command, commands
 from models_common import ROOT
-from scorefiles import musicxml, tune
+from scorefiles import midi, musicxml, tune
 from test_recipe_svs import Recipe
 
 from nnsvs_lite.bin import main as program
@@ -190,6 +190,8 @@ def workshop(toy_voice, tmp_path_factory):
     shutil.copytree(toy_voice, folder / "exp" / "acoustic_resf0_conv_world_24k")
     for place in (root / "my_song.musicxml", folder / "song.musicxml"):
         place.write_bytes(musicxml(tune("60 1 さ, 62 1 く, 64 2 ら")))
+    (folder / "tune.mid").write_bytes(midi(tune("60 1 -, 62 1 -, 64 2 -")))
+    (folder / "words.txt").write_text("さくら")
     (folder / "conf").symlink_to(ROOT / "conf")
     (folder / "run.sh").touch()
     (folder / "LICENSE").write_text("CC BY 4.0\n")
