@@ -2,6 +2,7 @@
 
 import copy
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,14 +19,17 @@ from vocoder_common import (
     features_of,
     head,
     padded,
+    tone,
 )
 
 from nnsvs_lite.features.config import FeatureConfig
+from nnsvs_lite.features.mel import log_mel
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.models.batch import Example, collate
 from nnsvs_lite.models.checkpoint import load_model, save_model
 from nnsvs_lite.models.config import Config
 from nnsvs_lite.models.foreign import bare_spec
+from nnsvs_lite.models.layers.harmonics import HarmonicComb
 from nnsvs_lite.models.vocoder.harmonic_noise import HarmonicNoise
 
 
@@ -246,8 +250,6 @@ def level(x: np.ndarray, low: float, high: float, rate: int = 24000) -> float:
 
 
 def test_untrained_it_has_the_mel_spectra_that_it_is_given():
-    from nnsvs_lite.features.mel import log_mel
-
     model = made("hn", replace(MEL, stats=None), 0)
     hz = 200 * 2 ** (0.05 * np.sin(np.arange(300) / 20))
     rng = np.random.default_rng(0)
@@ -261,6 +263,42 @@ def test_untrained_it_has_the_mel_spectra_that_it_is_given():
         heard = mel[20:-20] > mel[20:-20].max() - 5
         assert np.abs(difference[heard]).mean() < (0.15 if vuv.any() else 0.45)
         assert abs(np.mean(difference[heard])) < 0.1
+
+
+def decibels(x: np.ndarray) -> float:
+    """The level of what is not near the ends."""
+    return 20 * np.log10(x[len(x) // 5 : -len(x) // 5].std())
+
+
+@pytest.mark.parametrize("name", ["mel_24k", "mel_44k"])
+def test_a_tone_keeps_its_level_from_110_to_880_hz(name):
+    config = FeatureConfig.read(CONF / f"features/{name}.yaml")
+    spec = replace(bare_spec(config), stats=None)
+    model, frames = made("hn", spec, 0), round(1 / spec.frame_shift)
+    for hz in (110.0, 155.6, 220.0, 311.1, 440.0, 622.3, 880.0):
+        for slope in (4.0, 12.0):
+            x = tone(hz, spec.sample_rate, slope)
+            again = sung(model, np.full(frames, hz), mel=log_mel(x, config, frames))
+            assert decibels(again) == pytest.approx(decibels(x), abs=1.0), (hz, slope)
+
+
+@pytest.mark.parametrize("name", ["mel_24k", "mel_44k"])
+def test_means_over_pitches_with_one_pitchs_comb_are_sung_as_loud_as_it(name):
+    """As the rule and all that count from it predict: means of logarithms, in which no harmonics are left."""
+    config = FeatureConfig.read(CONF / f"features/{name}.yaml")
+    spec = replace(bare_spec(config), stats=None)
+    model, frames = made("hn", spec, 0), round(1 / spec.frame_shift)
+    rng = np.random.default_rng(0)
+    pitches = np.log(260.0) + 0.25 * rng.normal(size=40)
+    mels = [log_mel(tone(hz, spec.sample_rate, 4.0), config, frames) for hz in np.exp(pitches)]
+    mean = np.mean([mel[frames // 4 : -frames // 4].mean(0) for mel in mels], axis=0)
+    moments = SimpleNamespace(mean=[pitches.mean()], std=[pitches.std()])
+    stats = SimpleNamespace(streams={"lf0": moments})
+    comb = HarmonicComb(SimpleNamespace(feature_config=config, stats=stats))
+    for hz in (196.0, 277.2, 392.0):
+        mel = mean + comb(torch.full((1, frames, 1), np.log(hz)))[0].numpy()
+        again = sung(model, np.full(frames, hz), mel=mel)
+        assert decibels(again) == pytest.approx(decibels(tone(hz, spec.sample_rate, 4.0)), abs=1.5), hz
 
 
 def test_what_does_not_fit_is_said():

@@ -7,6 +7,7 @@ import pytest
 import torch
 from models_common import ROOT, batch_of, build, examples
 from toy import make_dump
+from vocoder_common import tone
 
 from nnsvs_lite.features.config import FeatureConfig
 from nnsvs_lite.features.mel import log_mel, mel_edges
@@ -14,7 +15,7 @@ from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.config import Config
 from nnsvs_lite.models.layers.acoustic_floor import AcousticFloor, SmoothFloor
 from nnsvs_lite.models.layers.expand import phone_of_frame
-from nnsvs_lite.models.layers.harmonics import BREATH, FULL, LOWEST, STEPS, HarmonicComb, combs
+from nnsvs_lite.models.layers.harmonics import FULL, LOWEST, STEPS, HarmonicComb, combs
 from nnsvs_lite.models.layers.movement import Movement
 
 CONFIG = FeatureConfig.read(ROOT / "conf/features/mel_24k.yaml")
@@ -33,16 +34,6 @@ def spec(folder) -> Spec:
 @pytest.fixture(scope="module")
 def items(folder, spec):
     return examples(folder, "train", spec)
-
-
-def tone(hz: float) -> np.ndarray:
-    """A second of equal harmonics, their phases by chance, and noise of the power that lies between them."""
-    rng, time = np.random.default_rng(0), np.arange(24000) / 24000
-    # The power of white noise through a Hann window of 480, to that of a cosine's peak.
-    x = rng.normal(0, np.sqrt(BREATH * 480 / 6), 24000)
-    for k in range(1, int(12000 / hz)):
-        x += np.cos(2 * np.pi * k * hz * time + rng.uniform(0, 2 * np.pi))
-    return x
 
 
 @pytest.mark.parametrize("hz", [150.0, 220.0, 415.3, 880.0])

@@ -11,6 +11,7 @@ from nnsvs_lite.features.config import FeatureConfig
 from nnsvs_lite.features.spec import Spec
 from nnsvs_lite.models.batch import Batch, Example, collate
 from nnsvs_lite.models.config import Config
+from nnsvs_lite.models.layers.harmonics import breath
 from nnsvs_lite.models.vocoder.neural import NeuralVocoder
 
 CONF = Path(__file__).parents[1] / "conf"
@@ -46,6 +47,21 @@ def phrase(spec: Spec, frames: int, seed: int = 0, wav: bool = True) -> Example:
         x = 0.3 * np.sin(2 * np.pi * turns) + 0.1 * np.sin(6 * np.pi * turns) + rng.normal(0, 0.01, size)
         streams["wav"] = x[:, None]
     return Example(f"u{seed}", streams={k: v.astype(np.float32) for k, v in streams.items()})
+
+
+def tone(hz: float, rate: int = 24000, slope: float = 0.0) -> np.ndarray:
+    """A second of harmonics, their phases by chance, with a voice's noise between them: decibels fall by
+    ``slope`` a kHz.
+    """
+    rng, time = np.random.default_rng(0), np.arange(rate) / rate
+    bins = np.fft.rfftfreq(rate, 1 / rate)
+    # As dense as cosines of amplitude 1: a power of 1 / 2 in each F0.
+    noise = np.fft.rfft(rng.normal(0, np.sqrt(rate / (4 * hz)), rate))
+    x = np.fft.irfft(noise * 10 ** ((breath(bins) - slope * bins / 1000) / 20), rate)
+    for k in range(1, int(rate / 2 / hz)):
+        height = 10 ** (-slope * k * hz / 20000)
+        x += height * np.cos(2 * np.pi * k * hz * time + rng.uniform(0, 2 * np.pi))
+    return x
 
 
 def batch_of(spec: Spec, *frames: int, wav: bool = True, seed: int = 0) -> Batch:

@@ -76,8 +76,8 @@ class NeuralAcoustic(AcousticModel):
 
     @property
     def revision(self) -> int:
-        """2: numbers of mel spectra count from spectra with the score's harmonics."""
-        return 2 if self.space.harmonic and "mel" in self.spec.streams else 1
+        """2: numbers of mel spectra count from spectra with the score's harmonics; 3: of full height."""
+        return 3 if self.space.harmonic and "mel" in self.spec.streams else 1
 
     @abstractmethod
     def outputs(self, batch: Batch, phone: Tensor, base: Streams, true: Streams) -> Streams:

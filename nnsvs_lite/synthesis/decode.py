@@ -16,7 +16,7 @@ from nnsvs_lite.io.tables import write_features
 from nnsvs_lite.models.pack import assemble
 from nnsvs_lite.training.run import checkpoint_of
 
-DECODING = 3
+DECODING = 4
 """Number of the way from models to features; raised whenever the same models would give others."""
 TIMES = ("time_lag", "duration")
 COPIED = ("score", "utt2spk", "segments")

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from nnsvs_lite.features.mel import analysis_window, filterbank, mel_edges
 from nnsvs_lite.features.spec import Spec
+from nnsvs_lite.models.layers.harmonics import breath
 from nnsvs_lite.models.layers.spectral_filter import Bands, hats, mel_cepstral_basis, minimum_phase
 
 FINE = 8
@@ -51,11 +52,10 @@ class MelEnvelope(nn.Module):
     recording was. Bands that tell harmonics apart are weighed together over ``WIDTH`` F0 on either side: over
     all of it formants are blurred (MCD 3.3 dB instead of 2.4 on a song of nit_song070), over .3 F0 suffers.
 
-    How much is noise they do not tell: ``NOISE`` decibels rising over frequency. It has no harmonics: where
-    there is a voice, it lies under the spectrum that is even over a whole F0.
+    How much is noise they do not tell: it is what :func:`breath` says. It has no harmonics: where there is a
+    voice, it lies under the spectrum that is even over a whole F0.
     """
 
-    NOISE = (-40.0, -4.0, 7000.0)
     WIDTH = 0.5
     PITCHES = np.linspace(6.0, 10.5, 10)
     """Octaves above 1 Hz for which weights are kept; between them they are mixed."""
@@ -80,8 +80,7 @@ class MelEnvelope(nn.Module):
             weights = [np.maximum(0.0, 1.0 - apart / (share * hz)) for hz in 2.0**self.PITCHES]
             keep(self, **{name: np.concatenate(weights, axis=1)})
         keep(self, pitches=self.PITCHES)
-        low, high, at = self.NOISE
-        keep(self, decibels=low + (high - low) * np.minimum(bands.hz / at, 1.0))
+        keep(self, decibels=breath(bands.hz))
 
     def forward(self, streams: dict[str, Tensor], pulses: Tensor) -> tuple[Tensor, ...]:
         """See :class:`WorldEnvelope`. ``pulses`` (B, S): the source."""
