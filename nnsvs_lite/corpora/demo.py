@@ -1,6 +1,7 @@
 """The demo corpus of the embedded singer, as ``nnsvs-lite demo-corpus`` writes it."""
 
 import os
+from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from nnsvs_lite.corpus.prepare import finish
 from nnsvs_lite.io.atomic import read_json, read_text, write_text
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.packed import Packed
-from nnsvs_lite.io.tables import read_table
+from nnsvs_lite.io.tables import table_lines
 from nnsvs_lite.score.formats.htslabel import read_lab
 from nnsvs_lite.score.formats.readers import read_score
 from nnsvs_lite.score.timing import check_agreement
@@ -40,10 +41,9 @@ def prepare(
     if not (root / "manifest.json").is_file():
         raise DataError(f"no demo corpus here{hint}", root)
     manifest = read_json(root / "manifest.json")
-    parts = read_table(root / "parts")
     songs = DataDir(path=root, wavs=Packed(), utt2spk={})
-    part_of: dict[str, str] = {}
-    for name, part in parts.items():
+    own: dict[str, list[str]] = defaultdict(list)
+    for _, name, part in table_lines(root / "parts"):
         score = read_score(root / "musicxml" / f"{name}.musicxml", lang="ja")
         for singer in manifest["singers"]:
             speaker = singer["speaker"]
@@ -55,8 +55,7 @@ def prepare(
             check_agreement(score, labels, root / "lab" / f"{utt}.lab")
             songs.wavs[utt] = wav.resolve()
             songs.put(utt, speaker, score, labels)
-            part_of[utt] = part
-    own = {name: [utt for utt, part in part_of.items() if part == name] for name in ("dev", "eval")}
+            own[part].append(utt)
     dirs = finish(
         songs,
         out,

@@ -22,6 +22,8 @@ from nnsvs_lite.io.packed import Packed
 from nnsvs_lite.io.tables import bad_id, read_table, table_lines, write_table
 from nnsvs_lite.score.types import Score
 
+OF_UTTERANCES = ("utt2spk", "segments", "text", "scores", "utt2lang", "labels", "given")
+"""Tables of a :class:`DataDir` by utterance."""
 PHONE_SETS = ("prefixed", "shared")
 """Phones of several languages: each one's own, or one where they have the same phonetic features."""
 
@@ -167,7 +169,7 @@ class DataDir:
         """Writes all tables, sorted, in place of any folder that is there; returns self with its new path."""
         target = Path(self.path if path is None else path)
         with atomic_dir(target) as tmp:
-            write_table(tmp / "wav.scp", {rec: portable(wav) for rec, wav in self.wavs.items()})
+            write_table(tmp / "wav.scp", self.wavs, portable)
             write_table(tmp / "utt2spk", self.utt2spk)
             write_table(tmp / "spk2utt", {spk: " ".join(utts) for spk, utts in self.spk2utt.items()})
             for name, table, text in (
@@ -255,19 +257,22 @@ class DataDir:
         for utt in keep:
             if utt not in self.utt2spk:
                 raise DataError(f"no utterance {utt!r}{nearest(utt, self.utt2spk)}", self.path)
-        recs = {self.segments[utt][0] if self.segments else utt for utt in keep}
+        tables = {name: _part(getattr(self, name), keep) for name in OF_UTTERANCES}
+        return replace(self, wavs=_part(self.wavs, self._recordings(keep)), **tables)
 
-        # The part is gone through, not the whole: one utterance of thousands costs no more than of ten.
-        def part(table: Mapping[str, Any], ids: Iterable[str]) -> Mapping[str, Any]:
-            return (
-                table.part(ids)
-                if isinstance(table, Packed)
-                else {key: table[key] for key in ids if key in table}
-            )
+    def take(self, utts: Iterable[str]) -> DataDir:
+        """As :meth:`subset`, but they are no longer here then: two subsets would need more memory."""
+        taken = self.subset(utts)
+        for utt in taken.utts:
+            for name in OF_UTTERANCES:
+                getattr(self, name).pop(utt, None)
+        self.__dict__.pop("utts", None)
+        self.wavs = _part(self.wavs, self._recordings(self.utts))
+        return taken
 
-        names = ("utt2spk", "segments", "text", "scores", "utt2lang", "labels", "given")
-        tables = {name: part(getattr(self, name), keep) for name in names}
-        return replace(self, wavs=part(self.wavs, sort_ids(recs)), **tables)
+    def _recordings(self, utts: Iterable[str]) -> list[str]:
+        """Recordings of these utterances, sorted."""
+        return sort_ids({self.segments[utt][0] if self.segments else utt for utt in utts})
 
     def split(self, parts: Mapping[str, Iterable[str]]) -> dict[str, DataDir]:
         """Several subsets by name; raises DataError for an utterance that is unknown or in two of them."""
@@ -278,6 +283,11 @@ class DataDir:
                 if part_of.setdefault(utt, name) != name:
                     raise DataError(f"{utt} stands in both {part_of[utt]} and {name}", self.path)
         return {name: self.subset(utts) for name, utts in lists.items()}
+
+
+def _part(table: MutableMapping[str, Any], ids: Iterable[str]) -> MutableMapping[str, Any]:
+    """Those of these ids that are there; they are gone through, and not the whole table."""
+    return table.part(ids) if isinstance(table, Packed) else {key: table[key] for key in ids if key in table}
 
 
 def shares_phones(path: Path) -> bool:

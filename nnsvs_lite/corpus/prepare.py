@@ -64,7 +64,8 @@ def finish(
     """Cuts whole songs into phrases, splits by song, writes ``out/{train,dev,eval}``.
 
     Args:
-        songs: whole songs with scores that hold phones, and labels if there are any.
+        songs: whole songs with scores that hold phones, and labels if there are any. What is cut is taken
+            out of it: of very many songs, both would be much memory.
         out: the folder of the three data dirs.
         eval_songs: song ids, or their last parts, for ``eval``.
         dev_songs: the same for ``dev``. If empty, the last phrases of training
@@ -85,10 +86,14 @@ def finish(
     if both:
         raise DataError(f"{both[0]} stands in both dev and eval songs", songs.path)
     # Songs without labels are cut by stage 1, which finds where their pauses are sung.
-    phrases = segment_at_rests(songs, **cutting) if songs.labels and cut else songs
+    if songs.labels and cut:
+        phrases = segment_at_rests(songs, **cutting)
+        songs.scores, songs.labels, songs.text = {}, {}, {}
+    else:
+        phrases = songs.subset(songs.utts)
     parts: dict[str, list[str]] = {name: [] for name in PARTS}
     for utt in phrases.utts:
-        names = {song_of(utt) if songs.labels else utt} | (set() if cut else {utt, song_of(utt)})
+        names = {song_of(utt) if phrases.labels else utt} | (set() if cut else {utt, song_of(utt)})
         parts["eval" if names & eval_ids else "dev" if names & dev_ids else "train"].append(utt)
     if not parts["dev"]:
         count = max(1, round(len(parts["train"]) / 10)) if dev_phrases is None else dev_phrases
@@ -99,7 +104,8 @@ def finish(
         if not utts:
             raise DataError(f"no phrase is left for {name}; name other songs for dev and eval", songs.path)
     told = told or f"eval {_some(eval_songs)}; dev {_some(dev_songs) or 'the last phrases of training'}"
-    made = {name: part.write(Path(out) / name) for name, part in phrases.split(parts).items()}
+    sets = {name: phrases.take(parts[name]) for name in PARTS[1:]}
+    made = {name: part.write(Path(out) / name) for name, part in {PARTS[0]: phrases, **sets}.items()}
     for part in made.values():
         write_text(part.path / SPLIT, f"{told}\n")
     return made

@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Sequence
-from copy import copy
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -75,7 +74,7 @@ def segment_at_rests(data: DataDir, **cutting: float) -> DataDir:
 
     Raises DataError for a song without a score, or with labels that do not match it.
     """
-    result = DataDir(path=data.path, wavs=copy(data.wavs), utt2spk={}, label_name=data.label_name)
+    result = DataDir(path=data.path, wavs=data.wavs, utt2spk={}, label_name=data.label_name)
     for song in data.utts:
         if song not in data.scores:
             raise DataError(f"{song} has no score, it cannot be cut at rests", data.path / "score")

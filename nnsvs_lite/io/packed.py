@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 V = TypeVar("V")
 
-ROOM = 1 << 18
+ROOM = 1 << 14
 """Bytes of a table's values that stay in memory."""
 _LENGTH = 32
 
