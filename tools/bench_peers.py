@@ -6,11 +6,13 @@ Makes an environment for NNSVS under bench/nnsvs (some GB, minutes) at the first
 
 analysis   at 48 kHz; there harvest, as its recipes have it, here dio, and harvest
 training   one step of networks of NNSVS' published sizes, on one batch of 4 phrases of 3 s
-inference  of those phrases: there one by one, as NNSVS does it, here in batches
+inference  of 16 such phrases: there one by one, as NNSVS does it, here in batches
 diffusion  of 1 s by NNSVS' diffusion network: 100 steps there and here, and 8 of a flow here
+song       a score of three minutes to a wav file with Sinsy's network, NNSVS' models of timing and WORLD at
+           24 kHz, on both sides as a user has it sung: start-up, reading and writing counted
 
-Each side runs in its own process, on one thread, one after the other in each round; start-up is not counted.
-Networks have no trained weights: what they compute takes the same time.
+Each side runs in its own process, on one thread, one after the other in each round; start-up is not counted
+but in a song's time. Networks have no trained weights: what they compute takes the same time.
 """
 
 import argparse
@@ -19,6 +21,7 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 import venv
 from collections.abc import Callable, Sequence
@@ -33,8 +36,8 @@ PINS = (
     ("setuptools<81",),
 )
 """Installed one after the other; then NNSVS without what it asks for, which no longer resolves."""
-BATCH, FRAMES, SHORT, FEATURES, OUTPUTS = 4, 600, 200, 86, 65
-KINDS = ("analysis", "training", "inference", "diffusion")
+BATCH, PHRASES, FRAMES, SHORT, FEATURES, OUTPUTS = 4, 16, 600, 200, 86, 65
+KINDS = ("analysis", "training", "inference", "diffusion", "song")
 TRAINED = {
     "Sinsy, 42.2 M": "sinsy",
     "v2 (F0 autoregressive), 33.9 M": "nnsvs_world_v2",
@@ -43,6 +46,12 @@ TRAINED = {
 """Networks that are trained, and their YAML here; the last one is near NNSVS' in size, but not in form."""
 SUNG = {"Sinsy, 42.2 M": "sinsy", "v4, 55.7 M": "nnsvs_world_v4"}
 DIFFUSED = {"100 steps": "nnsvs_diffusion_world", "8 steps": "flow_world"}
+PHONES = """a i u e o N cl br pau sil k ky kw g gy gw s sh z j t ch ts ty d dy n ny h hy f fy b by p py v m my
+y r ry w A I U E"""
+NUMBERS = r"""/D:(\NOTE)! /E:(\NOTE)] /F:(\NOTE)# /A:(\d+)- /B:(\d+)_ /C:(\d+)+ /G:(\d+)_ /H:(\d+)_ /I:(\d+)_
+/J:(\d+)~ ~(\d+)! !(\d+)@ @(\d+)# #(\d+)+ $(\d+)| |(\d+)[ [(\d+)& &(\d+)] =(\d+)^ ^(\d+)~ ~(\d+)# #(\d+)_
+_(\d+); ;(\d+)$ $(\d+)& &(\d+)% %(\d+)[ [(\d+)| |(\d+)] #(\d+)- +(\d+)% %(\d+);"""
+"""What is asked of full-context labels: as many questions as NNSVS' recipes have, pitch where theirs is."""
 
 
 def make_environment(folder: Path) -> Path:
@@ -171,8 +180,8 @@ def theirs(wav: str, kinds: Sequence[str]) -> dict[str, float]:
     @torch.no_grad()
     def sung(name: str) -> float:
         model = their_network(name).eval()
-        phrases = scores[:1, :SHORT] if name == "diffusion" else scores
-        return least(lambda: [model.inference(x[None], [len(x)]) for x in phrases])
+        phrases = scores[:1, :SHORT] if name == "diffusion" else [*scores] * (PHRASES // BATCH)
+        return least(lambda: [model.inference(x[None], [len(x)]) for x in phrases], 1)
 
     taken = {}
     if "analysis" in kinds:
@@ -187,6 +196,88 @@ def theirs(wav: str, kinds: Sequence[str]) -> dict[str, float]:
     return taken
 
 
+def their_voice(folder: Path) -> None:
+    """Writes what NNSVS' engine reads of a voice, with networks of NNSVS' own sizes."""
+    import numpy as np
+    import torch
+    import yaml
+    from hydra.utils import instantiate
+
+    low, high = np.log([80.0, 1000.0]).tolist()
+    mean, deviation = (low + high) / 2, (high - low) / 6
+    steps = {"in_lf0_min": low, "in_lf0_max": high, "out_lf0_mean": mean, "out_lf0_scale": deviation}
+    predictor = {"_target_": "nnsvs.model.VariancePredictor", "in_dim": FEATURES - 4, "out_dim": 1}
+    mixture = {"use_mdn": True, "num_gaussians": 4}
+    networks = {
+        "timelag": predictor | mixture | {"num_layers": 3, "hidden_dim": 32, "kernel_size": 3},
+        "duration": predictor | mixture | {"num_layers": 5, "hidden_dim": 256, "kernel_size": 5},
+        "acoustic": {
+            "_target_": "nnsvs.acoustic_models.ResSkipF0FFConvLSTM",
+            **{"in_dim": FEATURES, "out_dim": OUTPUTS, "in_lf0_idx": 51, "out_lf0_idx": 60, **steps},
+        },
+    }
+    # Mean and deviation of what comes out: frames, and of sound what F0 and voicing need.
+    scales = {"timelag": ([0.0], [2.0]), "duration": ([15.0], [5.0])}
+    scales["acoustic"] = [*[0.0] * 60, mean, 1.0, *[-10.0] * 3], [*[0.1] * 60, deviation, 0.1, *[1.0] * 3]
+    folder.mkdir(parents=True)
+    asked = [("QS", f"*-{phone}+*") for phone in ("pau", "sil", "br", *PHONES.split())]
+    asked += [("CQS", number) for number in NUMBERS.split()]
+    lines = (f'{kind} "q{number}" {{{pattern}}}\n' for number, (kind, pattern) in enumerate(asked))
+    (folder / "qst.hed").write_text("".join(lines))
+    clipped = {"force_clip_input_features": True}
+    general = {"sample_rate": 24000, "frame_period": 5, "log_f0_conditioning": True, "use_world_codec": True}
+    general |= {"timelag": {"allowed_range": [-20, 20], "allowed_range_rest": [-40, 40], **clipped}}
+    general |= {"duration": clipped, "acoustic": {"relative_f0": False}}
+    (folder / "config.yaml").write_text(yaml.safe_dump(general))
+    for family, network in networks.items():
+        sizes = [60, 1, 1, 3] if family == "acoustic" else [1]
+        streams = {"stream_sizes": sizes, "has_dynamic_features": [False] * len(sizes), "num_windows": 1}
+        (folder / f"{family}_model.yaml").write_text(yaml.safe_dump({"netG": network, **streams}))
+        torch.save({"state_dict": instantiate(network).state_dict()}, folder / f"{family}_model.pth")
+        scale, least_value = np.ones(network["in_dim"]), np.zeros(network["in_dim"])
+        scale[50:53], least_value[50:53] = 1 / (high - low), -low / (high - low)
+        means, deviations = map(np.array, scales[family])
+        arrays = {"in_{}_min": least_value, "in_{}_scale": scale}
+        arrays |= {"out_{}_mean": means, "out_{}_var": deviations**2, "out_{}_scale": deviations}
+        for name, values in arrays.items():
+            place, kind = name.format(family).rsplit("_", 1)
+            np.save(folder / f"{place}_scaler_{kind}.npy", values.astype(np.float32))
+
+
+def their_song(voice: str, score: str, wav: str) -> None:
+    """Sings as the documentation of NNSVS' engine says."""
+    import pysinsy
+    from nnmnkwii.io import hts
+    from nnsvs.svs import SPSVS
+    from scipy.io import wavfile
+
+    labels = hts.HTSLabelFile.create_from_contexts(pysinsy.extract_fullcontext(score))
+    samples, rate = SPSVS(voice).svs(labels)
+    wavfile.write(wav, rate, samples)
+
+
+def our_voice(folder: Path) -> None:
+    """Writes a voice of the same sizes."""
+    from nnsvs_lite.features.spec import Spec
+    from nnsvs_lite.models.checkpoint import save_model
+    from nnsvs_lite.models.config import Config
+    from nnsvs_lite.models.pack import FILES
+
+    with tempfile.TemporaryDirectory() as dump:
+        spec = Spec.read(toy_dump(Path(dump) / "dump", 2))
+    for family, name in (("timelag", "vp_mdn"), ("duration", "vp_mdn"), ("acoustic", "sinsy")):
+        config = Config.read(ROOT / "conf" / family / f"{name}.yaml")
+        save_model(folder / FILES[family], config.build(spec), config, {})
+
+
+def toy_dump(folder: Path, count: int) -> Path:
+    """A dump of so many utterances with features of the recipes' sizes."""
+    sys.path.insert(0, os.fspath(ROOT / "tests"))
+    from toy import make_dump
+
+    return make_dump(folder, {"train": count}, mgc=60, notes=(5, 6))
+
+
 def even(frames: int, count: int):
     """Durations of so many phones, near alike, that are so many frames together."""
     import numpy as np
@@ -196,8 +287,6 @@ def even(frames: int, count: int):
 
 def ours(wav: str, kinds: Sequence[str]) -> dict[str, float]:
     """Seconds of each work here."""
-    import tempfile
-
     import numpy as np
     import torch
 
@@ -209,9 +298,6 @@ def ours(wav: str, kinds: Sequence[str]) -> dict[str, float]:
     from nnsvs_lite.synthesis.predict import predict_acoustic
     from nnsvs_lite.training.data import DumpDataset, collate
 
-    sys.path.insert(0, os.fspath(ROOT / "tests"))
-    from toy import make_dump
-
     torch.set_num_threads(1)
     torch.manual_seed(0)
     taken = {}
@@ -221,16 +307,16 @@ def ours(wav: str, kinds: Sequence[str]) -> dict[str, float]:
             config = FeatureConfig(48000, 0.005, f0=F0Config(tracker), world=WorldConfig())
             taken[name] = least(lambda config=config: analyse(x, config))
     with tempfile.TemporaryDirectory() as folder:
-        dump = make_dump(Path(folder) / "dump", {"train": BATCH}, mgc=60, notes=(5, 6))
+        dump = toy_dump(Path(folder) / "dump", PHRASES)
         spec = Spec.read(dump)
         data = DumpDataset(dump, "train", spec, streams=True)
-        examples = [data[i] for i in range(BATCH)]
+        examples = [data[i] for i in range(PHRASES)]
     for example in examples:
         # All of one length, as there.
         example.score.duration = even(FRAMES, len(example.score.duration))
         streams = {name: np.resize(v, (FRAMES, v.shape[1])) for name, v in example.streams.items()}
         example.streams.update(streams)
-    batch = collate(examples, spec.frame_shift)
+    batch = collate(examples[:BATCH], spec.frame_shift)
     assert (batch.frame_lengths == FRAMES).all()
 
     def network(name: str) -> torch.nn.Module:
@@ -255,7 +341,7 @@ def ours(wav: str, kinds: Sequence[str]) -> dict[str, float]:
         timed = [example.timed(example.score.duration) for example in examples]
         if name in DIFFUSED.values():
             timed = [examples[0].timed(even(SHORT, len(examples[0].score.duration)))]
-        return least(lambda: list(predict_acoustic(timed, model)))
+        return least(lambda: list(predict_acoustic(timed, model)), 1)
 
     for name, system in TRAINED.items() if "training" in kinds else ():
         taken[f"step, {name}"], taken[f"step, {name}, bf16"] = (trained(system, h) for h in (False, True))
@@ -274,26 +360,55 @@ def main() -> None:
         "--work", nargs="+", choices=KINDS, default=KINDS, metavar="KIND", help="kinds of work"
     )
     parser.add_argument("--env", type=Path, default=ROOT / "bench" / "nnsvs")
+    parser.add_argument("--seconds", type=float, default=180.0, help="length of the song")
     parser.add_argument("--side", choices=("theirs", "ours"), help=argparse.SUPPRESS)
+    parser.add_argument("--voice", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--song", nargs=3, help=argparse.SUPPRESS)
     args = parser.parse_args()
-    if args.side:
+    if args.song:
+        their_song(*args.song)
+    elif args.voice:
+        {"theirs": their_voice, "ours": our_voice}[args.side](args.voice)
+    elif args.side:
         print(json.dumps({"theirs": theirs, "ours": ours}[args.side](args.wav, args.work)))
-        return
-    wav = args.wav or next(map(os.fspath, sorted(ROOT.glob("egs/demo/svs1/downloads/**/*.wav"))), None)
-    if wav is None:
+    else:
+        compare(args)
+
+
+def compare(args: argparse.Namespace) -> None:
+    """Runs both sides in turn, and prints their times."""
+    from bench_sing import long_score, timed
+
+    wav = args.wav or next(map(os.fspath, sorted(ROOT.glob("egs/demo/svs1/downloads/**/*.wav"))), "")
+    if not wav and "analysis" in args.work:
         sys.exit("bench_peers: no recording: run 'make demo' first, or give --wav")
     pythons = {"theirs": make_environment(args.env.absolute()), "ours": Path(sys.executable)}
     env, rows = {**os.environ, "OMP_NUM_THREADS": "1"}, []
     env.pop("PYTHONPATH", None)
-    for _ in range(args.rounds):
-        row = {}
-        for side, python in pythons.items():
-            path = {"PYTHONPATH": os.fspath(ROOT)} if side == "ours" else {}
-            command = [python, __file__, "--side", side, "--wav", wav, "--work", *args.work]
-            said = subprocess.run(command, env=env | path, stdout=subprocess.PIPE, text=True, check=True)
-            row[side] = json.loads(said.stdout.splitlines()[-1])
-        rows.append(row)
-        print(json.dumps(row), file=sys.stderr, flush=True)
+    envs = {"theirs": env, "ours": env | {"PYTHONPATH": os.fspath(ROOT)}}
+
+    def side(name: str, *more: object) -> list[str]:
+        return [os.fspath(pythons[name]), __file__, "--side", name, *map(str, more)]
+
+    with tempfile.TemporaryDirectory() as folder:
+        score, sung, voices = (Path(folder) / name for name in ("song.musicxml", "song.wav", "voices"))
+        sing = {"theirs": side("theirs", "--song", voices / "theirs", score, sung)}
+        sing["ours"] = [sys.executable, "-m", "nnsvs_lite.bin.main", "sing", os.fspath(score)]
+        sing["ours"] += ["-o", os.fspath(sung), "--model", os.fspath(voices / "ours"), "--runtime", "torch"]
+        if "song" in args.work:
+            long_score(score, args.seconds)
+            for name in pythons:
+                subprocess.run(side(name, "--voice", voices / name), env=envs[name], check=True)
+        for _ in range(args.rounds):
+            row: dict[str, dict[str, float]] = {}
+            for name in pythons:
+                command = side(name, "--wav", wav, "--work", *args.work)
+                said = subprocess.run(command, env=envs[name], stdout=subprocess.PIPE, text=True, check=True)
+                row[name] = json.loads(said.stdout.splitlines()[-1])
+                if "song" in args.work:
+                    row[name]["song, Sinsy, 42.2 M"] = timed(sing[name], env=envs[name])[1]
+            rows.append(row)
+            print(json.dumps(row), file=sys.stderr, flush=True)
     print(f"{'work':<40}  NNSVS s   here s    ratio    least     most")
     for work in rows[0]["ours"]:
         there, here = ([row[side][work] for row in rows] for side in pythons)

@@ -75,9 +75,9 @@ def long_score(path: Path, seconds: float) -> float:
     return read_score(path).duration
 
 
-def timed(command: list[str]) -> tuple[float, float, float]:
-    """Runs a command; its wall and processor time in seconds, and peak memory in MB."""
-    start, process = time.monotonic(), subprocess.Popen(command, stdout=subprocess.DEVNULL)
+def timed(command: list[str], **options: object) -> tuple[float, float, float]:
+    """Runs a command (``Popen``'s options); its wall and processor time in seconds, and peak memory in MB."""
+    start, process = time.monotonic(), subprocess.Popen(command, stdout=subprocess.DEVNULL, **options)
     _, process.returncode, used = os.wait4(process.pid, 0)
     if process.returncode:
         sys.exit(f"bench_sing: failed: {' '.join(command)}")
