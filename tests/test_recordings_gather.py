@@ -21,6 +21,9 @@ from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.textgrid import write_textgrid
 from nnsvs_lite.recordings.gather import RATE as KEPT
 from nnsvs_lite.recordings.gather import gather
+from nnsvs_lite.score.formats.readers import read_score
+from nnsvs_lite.score.formats.write_musicxml import musicxml
+from nnsvs_lite.score.song import Song
 from nnsvs_lite.synthesis.impose import write_lab
 
 SONG, OTHER = make_song(1, phrases=3), make_song(2, phrases=3)
@@ -97,6 +100,27 @@ def test_a_plain_song_gives_no_remark_but_its_rate(forms):
     assert forms[1]["plain.wav"].remarks == ["resampled from 16000 to 48000 Hz"]
 
 
+def write_tune(folder, name):
+    """The song with its notes and without its words; gives these."""
+    path = write_song(folder, name, SONG).with_suffix(".ust")
+    score = read_score(path, phones=False)
+    path.unlink()
+    text = musicxml(Song.of(score)).decode()
+    path.with_suffix(".musicxml").write_text(re.sub("<lyric.*?</lyric>", "", text, flags=re.DOTALL))
+    return " ".join("-" if note.slur else f"[{note.lyric}]" for note in score.notes if not note.is_rest)
+
+
+def test_a_tune_takes_the_words_beside_it(tmp_path):
+    folder = tmp_path / "in"
+    write_song(folder, "with words", SONG)
+    (folder / "tune.txt").write_text(write_tune(folder, "tune"))
+    rows = heard(folder, tmp_path / "data")
+    assert "tune.txt has the words of the score, which has none" in rows["tune.wav"].remarks
+    data = DataDir.read(tmp_path / "data" / "songs" / "scored")
+    own, given = (data.scores[f"me_{name}"].notes for name in ("with_words", "tune"))
+    assert [(n.pitch, n.phones) for n in own] == [(n.pitch, n.phones) for n in given]
+
+
 @pytest.fixture(scope="module")
 def faulty(tmp_path_factory):
     """A folder with one good song and many that cannot be used: (folder, what became of each)."""
@@ -114,6 +138,14 @@ def faulty(tmp_path_factory):
     soundfile.write(folder / "nan.wav", np.r_[x, np.nan].astype(np.float32), RATE, subtype="FLOAT")
     write_song(folder, "empty", SONG).write_bytes(b"")
     write_song(folder, "no samples", SONG, audio=x[:0])
+    cut = write_song(folder, "cut off", SONG)
+    head = bytearray(cut.read_bytes())
+    at = head.index(b"data")
+    head[at + 4 : at + 8] = bytes(4)
+    cut.write_bytes(head)
+    write_tune(folder, "no words")
+    write_tune(folder, "few words")
+    (folder / "few words.txt").write_text("か き")
     write_song(folder, "not audio", SONG).write_bytes(b"RIFF, or so it says")
     write_song(folder, "odd words", SONG, score=False)
     (folder / "odd words.txt").write_text("xyzzy は")
@@ -133,7 +165,16 @@ def faulty(tmp_path_factory):
         ("bad score.wav", "bad score.ust: "),
         ("nan.wav", "NaN or infinite"),
         ("empty.wav", "an empty file"),
-        ("no samples.wav", "holds no samples"),
+        ("no samples.wav", "holds no samples$"),
+        (
+            "cut off.wav",
+            r"holds no samples by its header, .* by: ffmpeg -i 'cut off.wav' 'cut off-mended.wav'",
+        ),
+        (
+            "no words.wav",
+            "no words.musicxml: notes without lyrics: .* beside it as no words.txt, a syllable for",
+        ),
+        ("few words.wav", "few words.musicxml: lyrics that are given are fewer than the notes"),
         ("not audio.wav", "cannot be read as audio"),
         ("odd words.wav", "odd words.txt: cannot read 'xyzzy'"),
     ],

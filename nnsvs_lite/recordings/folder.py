@@ -3,6 +3,7 @@
 import hashlib
 import os
 import re
+import shlex
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -36,7 +37,7 @@ SCORES += tuple(suffix for suffix in READERS if suffix not in (*SCORES, ".lab"))
 TIMES = (".textgrid", ".lab", ".ds")
 LYRICS = (".txt",)
 
-_CONVERT = "this format cannot be read: convert it, such as with: ffmpeg -i {0} {1}.wav"
+_CONVERT = "this format cannot be read: convert it, such as with: ffmpeg -i {0} {1}"
 _MOST_ID = 80
 
 
@@ -84,7 +85,9 @@ def find_takes(root: str | os.PathLike) -> Folder:
     for path in files:
         kind = _kind(path)
         if kind == "foreign":
-            passed.append(_line(root, path, _CONVERT.format(path.name, path.stem)))
+            passed.append(
+                _line(root, path, _CONVERT.format(shlex.quote(path.name), shlex.quote(f"{path.stem}.wav")))
+            )
         elif kind:
             by_kind[kind][path.parent, _key(path)].append(path)
         else:

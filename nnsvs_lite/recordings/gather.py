@@ -22,6 +22,7 @@ from nnsvs_lite.recordings.drafts import mended_drafts
 from nnsvs_lite.recordings.folder import Take, find_takes, read_lyrics
 from nnsvs_lite.recordings.place import place_score
 from nnsvs_lite.recordings.sound import read_recording
+from nnsvs_lite.score.formats.assemble import NoLyrics
 from nnsvs_lite.score.formats.labelfile import read_times
 from nnsvs_lite.score.formats.readers import read_score
 from nnsvs_lite.score.languages import get_language
@@ -167,8 +168,19 @@ def _understand(row: Gathered, take: Take, x, lang: str) -> None:
         row.kind = "lyrics"
         row.remarks += [f"{take.times.name} is not used: labels need a score"] if take.times else []
         return
-    row.remarks += [f"{take.lyrics.name} is not used: the score has the words"] if take.lyrics else []
-    score = read_score(take.score, lang=lang)
+    try:
+        score = read_score(take.score, lang=lang)
+        row.remarks += [f"{take.lyrics.name} is not used: the score has the words"] if take.lyrics else []
+    except NoLyrics as error:
+        if take.lyrics is None:
+            names = f"{take.audio.stem}.txt, a syllable for each note"
+            raise DataError(
+                f"{error.what}; write them in the score, or beside it as {names}", error.where
+            ) from None
+        # Were they more or fewer, most would stand on wrong notes.
+        with strictly():
+            score = read_score(take.score, lang=lang, lyrics=take.lyrics)
+        row.remarks.append(f"{take.lyrics.name} has the words of the score, which has none")
     if take.times is not None:
         try:
             found = reconcile(score, read_times(take.times), where=take.times.name, duration=row.seconds)

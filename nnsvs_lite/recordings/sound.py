@@ -1,5 +1,6 @@
 """Recordings of any form as mono samples of one rate, with what is wrong with them."""
 
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,8 @@ SHORTEST, LONGEST = 0.5, 1800.0
 _SILENT, _QUIET = 1e-4, 0.02
 _UNLIKE = 0.1
 """Share of the channels' power that their mean must keep."""
+_HEADER = 4096
+"""Bytes that a file without samples may have."""
 _CLIPPED, _FLAT = 0.001, 3
 """Share of samples in clipped peaks from which they are named, and samples of the least such peak."""
 
@@ -42,7 +45,11 @@ def read_recording(path: Path, rate: int) -> tuple[np.ndarray, list[str]]:
         reason = str(error).removeprefix(f"Error opening {str(path)!r}: ")
         raise DataError(f"cannot be read as audio: {reason}", path) from None
     if not len(x):
-        raise DataError("holds no samples", path)
+        size = path.stat().st_size
+        # A recorder that was cut off never wrote how many there are.
+        mend = f"ffmpeg -i {shlex.quote(path.name)} {shlex.quote(f'{path.stem}-mended.wav')}"
+        cut = f" by its header, but {size} bytes: a recording cut off, which may be mended by: {mend}"
+        raise DataError(f"holds no samples{cut if size > _HEADER else ''}", path)
     if not np.isfinite(x).all():
         raise DataError("holds samples that are NaN or infinite", path)
     if len(x) < SHORTEST * own:
