@@ -273,5 +273,7 @@ def test_the_command_reads_a_configuration_with_the_options_of_training(capsys):
     assert "unknown key model.init_args.hiden (did you mean 'hidden'?)" in capsys.readouterr().err
     assert main([*ask, "--check", "--training.epochs", "two"]) == 1
     assert "training.epochs must be a whole number, not 'two'" in capsys.readouterr().err
+    assert main(["config", "acoustic", "conf/vocoder/hifigan_tiny.yaml"]) == 1
+    assert "configures a model of the family vocoder; one of acoustic is needed" in capsys.readouterr().err
     assert main([*ask, "--training.epochs", "3"]) == 1
     assert "unknown option '--training.epochs' without --check" in capsys.readouterr().err

@@ -376,20 +376,6 @@ def trained(recipe: Recipe) -> list[str]:
     return [out for out in outs if "_rule_" not in out]
 
 
-def test_configurations_are_named_by_name_or_path(recipe: Recipe) -> None:
-    other = recipe.folder / "mine" / "wide.yaml"
-    other.parent.mkdir()
-    other.touch()
-    done = recipe.run("--timelag-config", "conf/timelag/ridge.yaml", "--duration-config", "mine/wide.yaml")
-    assert done.returncode == 0, done.stderr
-    assert "train --config conf/timelag/ridge.yaml " in recipe.calls_file.read_text()
-    assert "train --config mine/wide.yaml --out exp/duration_wide_world_48k " in recipe.calls_file.read_text()
-    assert {call for call in recipe.calls if call.startswith("config")} == {
-        "config timelag conf/timelag/ridge.yaml --check",
-        "config duration mine/wide.yaml --check",
-    }
-
-
 def test_a_tag_or_seed_of_one_stage_uses_the_timing_models_that_are_there(recipe: Recipe) -> None:
     recipe.run("--stop-stage", "5")
     done = recipe.run("--stage", "5", "--seed", "1")

@@ -20,10 +20,11 @@ from nnsvs_lite.io.errors import DataError
 )
 def config(args: Namespace) -> None:
     from nnsvs_lite.io.settings import config_names, find_config
+    from nnsvs_lite.models.config import FAMILIES, Config, check_family
 
+    if args.name is not None and args.kind in FAMILIES:
+        check_family(find_config(args.kind, args.name), args.kind)
     if args.check:
-        from nnsvs_lite.models.config import Config
-
         Config.read(find_config(args.kind, args.name or ""), args.overrides)
     elif args.overrides:
         raise DataError(f"unknown option {args.overrides[0]!r} without --check")

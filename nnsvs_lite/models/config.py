@@ -158,6 +158,15 @@ class Config:
         return _checked(settings, trust_code=True)
 
 
+def check_family(path: str | os.PathLike, family: str) -> None:
+    """Refuses a configuration of a model of this toolkit of another family, without loading the model."""
+    model = read_settings(path, FAMILIES).value.get("model")
+    name = str(model.get("class_path") if isinstance(model, dict) else "")
+    for other in FAMILIES:
+        if other != family and name.startswith(f"{_PREFIX}{other}."):
+            raise DataError(f"configures a model of the family {other}; one of {family} is needed", path)
+
+
 def hears_recordings(path: str | os.PathLike, overrides: Sequence[str] = ()) -> bool:
     """Whether training by a configuration may read recordings, told without loading its model: of this
     toolkit vocoders do, and what else is shown pieces of phrases. Raises as :meth:`Config.read`.

@@ -60,10 +60,15 @@ description="Runs a recipe from its corpus to scored singing, stage by stage."
 # name_of conf/acoustic/x.yaml: x
 name_of() { basename "${1%.*}"; }
 
-# find_config KIND WORD: sets ${found} to the path of a YAML that is given by its path or by its name.
+# find_config KIND WORD: sets ${found} to the path of a YAML that is given by its name or by its path, which must be of
+# that kind.
 find_config() {
     found=$2
-    [ -f "${found}" ] || found=conf/$1/$2.yaml
+    if [ -f "${found}" ]; then
+        [[ ${found} == conf/$1/* ]] || nnsvs-lite config "$1" "${found}" >/dev/null
+        return
+    fi
+    found=conf/$1/$2.yaml
     [ -f "${found}" ] || found=$(nnsvs-lite config "$1" "$2")
 }
 # model_dir STAGE FAMILY: sets FAMILY_exp where no option does: to the model of this tag and seed; where a timing
@@ -76,6 +81,7 @@ model_dir() {
     seeds[$2]=${seed}
     if [ -n "${!exp}" ]; then
         need_file "${!exp}/model.pt" "--$2-exp names a trained model"
+        [ ! -f "${!exp}/config.yaml" ] || nnsvs-lite config "$2" "${!exp}/config.yaml" >/dev/null
         return
     fi
     plain=${expdir}/$2_$(name_of "${!config}")_${feats}${variant}
