@@ -32,6 +32,8 @@ LATE = 0.03
 ROOM = 5.0
 """Factor of dips, and of what goes with them: the prior lets them grow so much larger. Chosen on the demo
 corpus, 25 s of it to learn from; 3 to 12 are alike."""
+HALF = {"glides": FEW_PHONES, "dips": 1000}
+"""Phones of a training set that halve the line's share: of one of 2,400, a quarter to a half is best."""
 NOTE = (0.1, 0.3)
 NEIGHBOUR = 0.03
 CONSONANTS = ("plosive", "fricative", "nasal", "liquid", "glide")
@@ -71,7 +73,7 @@ class Contour(Counted):
     ``fit`` is :class:`ContextRidge`'s: without anything to learn from it is the smoothed score.
 
     Args:
-        share: of it in what is sung, for a training set of no size; ``FEW_PHONES`` halve it.
+        share: of it in what is sung, for a training set of no size; ``HALF`` phones halve it.
         leaps: how changes of note are told. ``glides``: by intervals that die away to both sides.
             ``dips``: by what F0 does between two notes, see :func:`dips`.
     """
@@ -79,7 +81,7 @@ class Contour(Counted):
     def __init__(self, spec: Spec, share: float, leaps: Leaps = "glides"):
         super().__init__()
         self.leaps = leaps
-        self.share = share * FEW_PHONES / (FEW_PHONES + spec.phone_count)
+        self.share = share * HALF[leaps] / (HALF[leaps] + spec.phone_count)
         self._shift, self._singers = spec.frame_shift, max(1, len(spec.speakers))
         self._phone = spec.column("phone", "phone")
         self._vowel, self._voiced, self._silence = (
