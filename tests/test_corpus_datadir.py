@@ -85,7 +85,7 @@ def test_audio_faults_name_the_file(tmp_path):
         data.audio("spk_a")
 
 
-def test_subset_and_split(tmp_path):
+def test_subset_split_and_take(tmp_path):
     data = make(tmp_path)
     part = data.subset(["spk_a"])
     assert part.utts == ["spk_a"] and list(part.wavs) == ["spk_a"] and list(part.labels) == ["spk_a"]
@@ -95,6 +95,9 @@ def test_subset_and_split(tmp_path):
         data.split({"train": ["spk_a"], "eval": ["spk_a", "spk_b"]})
     with pytest.raises(DataError, match="did you mean 'spk_a'"):
         data.subset(["spkk_a"])
+    rest = data.subset(["spk_b"])
+    taken = data.take(["spk_a"])
+    assert taken == part and data == rest and data.utts == ["spk_b"]
 
 
 @pytest.mark.parametrize(
