@@ -2,7 +2,10 @@
 
 import contextlib
 import time
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 PATIENCE = 60.0
 
@@ -26,8 +29,9 @@ class Killed(BaseException):
     """Not an Exception: nothing may catch it."""
 
 
-def kill_at(monkeypatch, owner: type, method: str, call: int, after: bool) -> None:
-    """Makes the n-th call of a method end the run, before or after it does its work."""
+@contextlib.contextmanager
+def killed_at(owner: type, method: str, call: int, after: bool) -> Iterator[None]:
+    """Ends what runs inside at the n-th call of a method, before or after that does its work."""
     original, calls = getattr(owner, method), []
 
     def dying(self, *args, **kwargs):
@@ -39,7 +43,9 @@ def kill_at(monkeypatch, owner: type, method: str, call: int, after: bool) -> No
             raise Killed
         return result
 
-    monkeypatch.setattr(owner, method, dying)
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(owner, method, dying)
+        yield
 
 
 def check_same(out: Path, reference: Path) -> None:

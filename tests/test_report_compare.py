@@ -18,7 +18,7 @@ from nnsvs_lite.report.comparison import Comparison, compare, find_results, labe
 from nnsvs_lite.report.experiments import read_experiment
 from nnsvs_lite.report.markdown import comparison_tables, results_md
 
-RMSE, VUV, TUNE = BY_KEY["lf0_rmse_cents"], BY_KEY["vuv_error"], BY_KEY["in_tune_cents"]
+RMSE, TUNE = BY_KEY["lf0_rmse_cents"], BY_KEY["in_tune_cents"]
 
 
 SETUP = {"title": "t", "command": "c", "commit": "", "set": "eval", "dump": "d", "n_utts": 1, "seconds": 1.0}

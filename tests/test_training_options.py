@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from killing import Killed, check_same, kill_at
+from killing import check_same, killed_at
 from lightning_fabric import Fabric
 from models_common import ROOT, batch_of
 from toy import make_dump
@@ -53,10 +53,8 @@ def test_updates_end_where_they_should_and_are_resumed_in_the_middle_of_an_epoch
     assert (loop["step"], loop["tests"]) == (7, 4)
     assert loop["epoch"] > 1, "there are too few batches for seven updates in one epoch"
     for point in ((State, "save", 2, True), (Updater, "step", 3, False)):
-        with pytest.MonkeyPatch.context() as patch:
-            kill_at(patch, *point)
-            with pytest.raises(Killed):
-                run(toy_dump, tmp_path / "killed", *words)
+        with killed_at(*point):
+            run(toy_dump, tmp_path / "killed", *words)
     run(toy_dump, tmp_path / "killed", *words)
     check_same(tmp_path / "killed", tmp_path / "whole")
 
@@ -188,10 +186,8 @@ def test_the_mean_of_the_best_is_kept(toy_dump, tmp_path, monkeypatch):
         if value.is_floating_point():
             torch.testing.assert_close(value, torch.stack([s[name] for s in singles]).mean(0))
     for point in ((Keeper, "write", 4, True), (Keeper, "sweep", 2, False), (Keeper, "finish", 1, True)):
-        with pytest.MonkeyPatch.context() as patch:
-            kill_at(patch, *point)
-            with pytest.raises(Killed):
-                run(toy_dump, tmp_path / "killed", *words)
+        with killed_at(*point):
+            run(toy_dump, tmp_path / "killed", *words)
     run(toy_dump, tmp_path / "killed", *words)
     check_same(tmp_path / "killed", tmp_path / "whole")
     assert sorted(path.name for path in (tmp_path / "killed" / "best").iterdir()) == files

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from killing import Killed, check_same, kill_at
+from killing import check_same, killed_at
 from models_common import CONFIGS, ENDTOEND, ROOT, TRAINED, batch_key, name_of, wants_mel
 
 from nnsvs_lite.io.errors import DataError
@@ -65,10 +65,8 @@ POINTS = [
 
 @pytest.mark.parametrize("point", POINTS, ids=lambda p: f"{p[1]}-{p[2]}-{'after' if p[3] else 'before'}")
 def test_a_killed_run_goes_on_as_if_nothing_had_been(point, toy_dump, whole, tmp_path):
-    with pytest.MonkeyPatch.context() as patch:
-        kill_at(patch, *point)
-        with pytest.raises(Killed):
-            train(DURATION, toy_dump, tmp_path / "exp")
+    with killed_at(*point):
+        train(DURATION, toy_dump, tmp_path / "exp")
     assert train(DURATION, toy_dump, tmp_path / "exp")
     check_same(tmp_path / "exp", whole(DURATION))
 
@@ -81,10 +79,8 @@ def test_every_kind_is_killed_thrice_and_ends_the_same(path, toy_dump, whole, tm
         (Loop, "_record", 2, True),
         (Updater, "step", 2, True),
     ):
-        with pytest.MonkeyPatch.context() as patch:
-            kill_at(patch, *point)
-            with pytest.raises(Killed):
-                train(path, toy_dump, out)
+        with killed_at(*point):
+            train(path, toy_dump, out)
     assert train(path, toy_dump, out)
     check_same(out, whole(path))
 
@@ -98,10 +94,8 @@ def test_every_system_goes_on_with_the_same_bytes(path, toy_dump, toy_mel_dump, 
         teacher = path.with_name("diffsinger_rectified_flow_tiny.yaml")
         train(teacher, dump, options["init"], "--training.epochs=1")
     train(path, dump, tmp_path / "whole", "--training.epochs=2", **options)
-    with pytest.MonkeyPatch.context() as patch:
-        kill_at(patch, State, "save", 2, after=True)
-        with pytest.raises(Killed):
-            train(path, dump, tmp_path / "killed", "--training.epochs=2", **options)
+    with killed_at(State, "save", 2, after=True):
+        train(path, dump, tmp_path / "killed", "--training.epochs=2", **options)
     train(path, dump, tmp_path / "killed", "--training.epochs=2", **options)
     check_same(tmp_path / "killed", tmp_path / "whole")
 
@@ -212,10 +206,8 @@ def test_a_missing_set_is_named(toy_dump, tmp_path):
 
 
 def test_a_damaged_state_is_said_to_be_so(toy_dump, tmp_path):
-    with pytest.MonkeyPatch.context() as patch:
-        kill_at(patch, State, "save", 2, True)
-        with pytest.raises(Killed):
-            train(DURATION, toy_dump, tmp_path)
+    with killed_at(State, "save", 2, True):
+        train(DURATION, toy_dump, tmp_path)
     (tmp_path / "last.pt").write_bytes((tmp_path / "last.pt").read_bytes()[:-500])
     with pytest.raises(DataError, match="last.pt: damaged checkpoint"):
         train(DURATION, toy_dump, tmp_path)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from killing import Killed, check_same, kill_at
+from killing import check_same, killed_at
 from models_common import ROOT, batch_of, build, shaken
 from toy import LYRICS, make_dump
 
@@ -176,10 +176,8 @@ def test_training_starts_where_the_base_ended(toy_dump, other, tmp_path, monkeyp
     assert train(ACOUSTIC, other, "train", "dev", exps[1], overrides=SMALL, init=base)
     first = [json.loads((exp / "losses.jsonl").read_text().splitlines()[0]) for exp in exps[:2]]
     assert first[0]["dev"] != first[1]["dev"], "before a step it is the base that is tested"
-    with pytest.MonkeyPatch.context() as patch:
-        kill_at(patch, State, "save", 2, after=True)
-        with pytest.raises(Killed):
-            train(ACOUSTIC, other, "train", "dev", exps[2], overrides=SMALL, init=base)
+    with killed_at(State, "save", 2, after=True):
+        train(ACOUSTIC, other, "train", "dev", exps[2], overrides=SMALL, init=base)
     train(ACOUSTIC, other, "train", "dev", exps[2], overrides=SMALL, init=base)
     check_same(exps[2], exps[1])
     told = json.loads((exps[1] / "trained.json").read_text())
@@ -195,10 +193,8 @@ def test_training_starts_where_the_base_ended(toy_dump, other, tmp_path, monkeyp
 
 def test_a_run_of_other_beginnings_is_not_taken_up(toy_dump, other, tmp_path, capfd):
     base = base_exp(toy_dump, tmp_path / "base")
-    with pytest.MonkeyPatch.context() as patch:
-        kill_at(patch, State, "save", 1, after=True)
-        with pytest.raises(Killed):
-            train(ACOUSTIC, other, "train", "dev", tmp_path / "exp", overrides=SMALL, init=base)
+    with killed_at(State, "save", 1, after=True):
+        train(ACOUSTIC, other, "train", "dev", tmp_path / "exp", overrides=SMALL, init=base)
     assert not (tmp_path / "exp" / "model.pt").exists()
     train(ACOUSTIC, other, "train", "dev", tmp_path / "exp", overrides=SMALL)
     assert "training starts anew" in capfd.readouterr().out

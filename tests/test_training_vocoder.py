@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from contributing import blocks, installed
-from killing import Killed, check_same, kill_at
+from killing import check_same, killed_at
 from models_common import batch_of, shaken
 from toy import make_dump, make_recordings
 
@@ -111,10 +111,8 @@ POINTS = [
 
 @pytest.mark.parametrize("point", POINTS, ids=lambda p: f"{p[1]}-{p[2]}-{'after' if p[3] else 'before'}")
 def test_a_killed_run_goes_on_as_if_nothing_had_been(point, run, whole, tmp_path):
-    with pytest.MonkeyPatch.context() as patch:
-        kill_at(patch, *point)
-        with pytest.raises(Killed):
-            run(tmp_path / "exp")
+    with killed_at(*point):
+        run(tmp_path / "exp")
     check_same(run(tmp_path / "exp"), whole)
 
 
