@@ -48,6 +48,8 @@ def sung(score):
         ("ja", "hap- py さ", "hap- py さ", "h a cl p i i s a"),
         ("ja", "ev- ery さ", "[e] [b u] [r i i] さ", "e b u r i i s a"),
         ("ja", "eve- ry", "[e] [b u] [r i i]", "e b u r i i"),
+        ("ja", "th- e さ", "th- e さ", "z a a s a"),
+        ("ja", "は\u200b \u200bと", "は と", "h a t o"),
         ("en", "row gently !", "row gently +", "r ow jh eh n t l iy"),
     ],
 )

@@ -16,6 +16,7 @@ from nnsvs_lite.corpus.check_sets import NAMED, check_sets
 from nnsvs_lite.corpus.check_sound import Heard, listen
 from nnsvs_lite.corpus.datadir import DataDir
 from nnsvs_lite.io.ctm import Segment
+from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.types import Score
 
 UTT = "toy_001"
@@ -248,6 +249,10 @@ def test_what_two_sets_share_is_found(sound, tmp_path):
     evaluation.segments = {"toy_900": ("toy_rec", 0.0, 0.5)}
     assert len(found()) == 1
     assert [f.what for f in check_sets([train.path, train.path])] == []
+    # Names that cannot be read are told of.
+    (train.path / "utt2file").write_text("toy_001 a.wav\ntoy_001 b.wav\n")
+    with pytest.raises(DataError, match="utt2file"):
+        found()
 
 
 def test_the_command_names_a_bounded_list_as_faults_or_warnings(sound, tmp_path, capsys):

@@ -11,6 +11,7 @@ from nnsvs_lite.score.formats.musicxml import read_musicxml
 SAY = "<direction><direction-type><words>{}</words></direction-type></direction>"
 SIGN = "<direction><direction-type><{}/></direction-type></direction>"
 SOUND = "<direction><direction-type><words>?</words></direction-type><sound {}/></direction>"
+TO_CODA = SAY.format("To Coda")
 KANA = "あいうえおかきくけこ"
 
 
@@ -85,6 +86,20 @@ def played(tmp_path, *marks):
         # Unless the jump says so.
         (("|:", ":|", SAY.format("D.C. con rep.")), "あいあいうあいあいう"),
         (("|:", "[=1;];:|", "[=2;]", SAY.format("D.C. with repeats")), "あいあうえあいあうえ"),
+        *(
+            (("|:", ":|", SAY.format(f"D.C. {how} repeats")), "あいあいうあいう")
+            for how in ("with no", "without", "con senza", "sans", "ohne", "mit keinen")
+        ),
+        # Where it ends after a repeat, that is after the last pass.
+        (("|:", ":|;" + SAY.format("Fine"), SAY.format("D.C. al Fine con rep.")), "あいあいうあいあい"),
+        (
+            ("|:", "[=1;];:|;" + SAY.format("Fine"), "[=2;]", SAY.format("D.C. al Fine con rep.")),
+            "あいあうえあい",
+        ),
+        (
+            ("|:", ":|;" + TO_CODA, SAY.format("D.C. al Coda con rep."), SAY.format("Coda")),
+            "あいあいうあいあいえ",
+        ),
         (
             ("|:", ":|", SIGN.format("segno"), "|:", ":|;" + SAY.format("D.S. senza rep.")),
             "あいあいうえおえおうえお",
@@ -103,6 +118,10 @@ def test_repeats_that_say_so_are_taken_after_a_jump_too(tmp_path):
     )
     text = text.replace('"backward"/>', '"backward" after-jump="yes"/>', 1)
     assert "".join(n.lyric for n in read_musicxml(write(tmp_path, text)).notes) == "あういえおおあういえお"
+    text = marked("|:", ":|;" + SAY.format("Fine"), SAY.format("D.C. al Fine"))
+    assert "".join(n.lyric for n in read_musicxml(write(tmp_path, text)).notes) == "あいあいうあい"
+    text = text.replace('"backward"', '"backward" after-jump="yes"')
+    assert "".join(n.lyric for n in read_musicxml(write(tmp_path, text)).notes) == "あいあいうあいあい"
 
 
 @pytest.mark.parametrize(

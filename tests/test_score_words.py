@@ -1,14 +1,16 @@
 """Words that are given apart from the notes."""
 
+import unicodedata
 from pathlib import Path
 
 import pytest
-from scorefiles import meta, midi_file, track
-from scorexml import repeat, song, write
+from scorefiles import meta, midi_file, track, tune, write_all
+from scorexml import attributes, document, measure, repeat, song, write
 
 from nnsvs_lite import BOXED_VOICE, Singer
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.leftout import strictly
+from nnsvs_lite.score.formats.assemble import NoLyrics
 from nnsvs_lite.score.formats.readers import read_score
 from nnsvs_lite.score.formats.words import split_words, with_words
 
@@ -29,10 +31,17 @@ def lyrics(path: Path, **options) -> str:
         ("hel-lo - my world + don't", "en", "hel- lo - my world + don't"),
         ("你好 ni", "zh", "你 好 ni"),
         ("안녕", "ko", "안 녕"),
+        (unicodedata.normalize("NFD", "がぎぱ"), "ja", "が ぎ ぱ"),
+        (unicodedata.normalize("NFD", "안녕"), "ko", "안 녕"),
+        ("か[k_a] さく[k_u] ー[o] [[z_e]]", "ja", "か[k_a] さ く[k_u] [o] [z_e]"),
+        ("my love[en/l_ah_v] glori[a] [a_[b]", "en", "my love[en/l_ah_v] glori a a_[b"),
+        ("[" * 60_000 + "ら]ら" + "[" * 60_000, "ja", "[" * 59_999 + "ら ら"),
     ],
+    ids=lambda value: value[:20],
 )
 def test_running_text_is_parted(text, lang, words):
-    assert split_words(text, lang) == words.split()
+    # A blank inside brackets is written _ here.
+    assert split_words(text.replace("_", " "), lang) == [word.replace("_", " ") for word in words.split()]
 
 
 def test_a_tune_without_lyrics_is_sung_on_those_that_are_given(tmp_path, caplog):
@@ -85,6 +94,45 @@ def test_a_midi_file_without_lyrics(tmp_path):
     with pytest.raises(DataError) as caught:
         Singer.load(BOXED_VOICE).plan(path)
     assert str(caught.value).endswith("export it with lyrics, or as MusicXML; --lyrics gives it words")
+
+
+def test_a_tune_whose_notes_overlap_downwards(tmp_path, caplog):
+    path = tmp_path / "tune.mid"
+    one = [(0, b"\x90\x48\x50"), (480, b"\x90\x40\x50"), (540, b"\x80\x48\x00"), (960, b"\x80\x40\x00")]
+    path.write_bytes(midi_file(track(one)))
+    score = read_score(path, lyrics="la", lang="en", phones=False)
+    assert [(n.pitch, n.beats) for n in score.notes if not n.is_rest] == [(72, 1.0), (64, 1.0)]
+    assert "notes that ran into the next were shortened: 1" in caplog.text
+
+
+def test_lyrics_that_are_replaced_are_not_told_of(tmp_path):
+    path = tmp_path / "tune.mid"
+    note = [(0, b"\x90\x48\x50"), (480, b"\x80\x48\x00"), (0, meta(5, b"ka")), (9600, meta(5, b"ki"))]
+    path.write_bytes(midi_file(track([(0, meta(0x51, b"\x07\xa1\x20"))]), track(note)))
+    signs = write(tmp_path, song("C4 1 か, D4 1 *, r 2 き"))
+    for name, lost in ((path, "lyrics without a note"), (signs, "lyrics are signs that nobody sings")):
+        with strictly(), pytest.raises(DataError, match=lost):
+            read_score(name)
+        with strictly():
+            assert set(lyrics(name, lyrics="ら").split()) == {"ら"}
+
+
+@pytest.mark.parametrize("form", ["ust", "ustx", "svp", "vsq3", "vsq4", "vpr"])
+def test_a_project_without_lyrics(tmp_path, form):
+    path = write_all(tmp_path, tune("60 1, r 1, 62 2"))[form]
+    with pytest.raises(NoLyrics, match="notes without lyrics: all 2"):
+        read_score(path)
+    found = [(n.start, n.pitch, n.phones) for n in read_score(path, lyrics="らき").notes]
+    assert found == [(0, 60, ("r", "a")), (0.5, 0, ("pau",)), (1, 62, ("k", "i"))]
+    assert lyrics(path, lyrics="ら") == "ら ら"
+
+
+def test_the_first_part_with_notes_is_given_words(tmp_path):
+    parts = (measure(f"{attributes()}, {music}", 1) for music in ("r 4", "C4 4", "E4 4"))
+    path = write(tmp_path, document(*parts))
+    with pytest.raises(NoLyrics):
+        read_score(path)
+    assert [n.pitch for n in read_score(path, lyrics="ら").notes] == [60]
 
 
 def test_characters_of_no_width_are_not_read(tmp_path):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import soundfile
+from scorefiles import tune, ustx
 from scorexml import attributes, document, measure, tempo
 from scorexml import song as xml_song
 from studio_common import OWN, finished, long_song, song, studio
@@ -154,7 +155,13 @@ def test_a_lyric_that_cannot_be_read_can_be_mended(client):
 def test_a_tune_without_lyrics_is_opened_to_be_given_words(client):
     found = send(client, xml_song("C4 1, D4 1, E4 2")).json()
     assert [(n["pitch"], n["lyric"]) for n in found["song"]["notes"]] == [(60, "ら"), (62, "ら"), (64, "ら")]
-    assert found["warning"] == "it has no lyrics: every note has ら until you write them"
+    told = "it has no lyrics: every note has ら until you write them"
+    assert found["warning"] == told
+    absurd = '<direction><sound tempo="0"/></direction>'
+    found = send(client, xml_song(f"{absurd}, C4 4")).json()
+    assert found["warning"].count("tempi that nobody can sing are passed over") == 1
+    found = send(client, ustx(tune("60 1")), "tune.ustx").json()
+    assert [n["lyric"] for n in found["song"]["notes"]] == ["ら"] and found["warning"] == told
 
 
 def test_reading_has_memory_for_dictionaries_and_no_more(client, place, tmp_path):

@@ -20,7 +20,7 @@ from nnsvs_lite.features.notes import STEP, find_notes, settle, tuning
 from nnsvs_lite.io.ctm import Segment
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.score.languages import Language, LyricError, get_language
-from nnsvs_lite.score.lyrics import is_continuation, without_number
+from nnsvs_lite.score.lyrics import is_continuation, without_number, without_unseen
 from nnsvs_lite.score.phonemize import attach_phones, carried
 from nnsvs_lite.score.types import Note, Score
 
@@ -56,7 +56,7 @@ def unplaced(text: str, lang: str, where: str | os.PathLike) -> Score:
     Raises DataError where the language is unknown, a word cannot be read, or there is none.
     """
     language = get_language(lang)
-    words = [word for word in without_number(text, lang).split() if not is_continuation(word)]
+    words = [word for word in without_number(without_unseen(text), lang).split() if not is_continuation(word)]
     try:
         readings = language.read_phrase(words)
     except LyricError as error:
@@ -76,7 +76,10 @@ def unplaced(text: str, lang: str, where: str | os.PathLike) -> Score:
             score = _score(lyrics, lang, where)
         except DataError:
             continue
-        if all(note.is_rest or note.phones == (*unit,) for note, (_, unit) in zip(score.notes[1:], parts)):
+        if all(
+            note.is_rest or not unit or note.phones == (*unit,)
+            for note, (_, unit) in zip(score.notes[1:], parts)
+        ):
             return score
     return _score([_spelt(unit) for _, unit in parts], lang, where)
 
@@ -87,7 +90,7 @@ def _score(lyrics: Sequence[str], lang: str, where: str | os.PathLike) -> Score:
 
 
 def _spelt(unit: list[str]) -> str:
-    return f"[{' '.join(unit)}]"
+    return f"[{' '.join(unit)}]" if unit else "-"
 
 
 def _parts(word: str, units: list[list[str]], language: Language) -> list[tuple[str, list[str]]]:

@@ -52,16 +52,17 @@ def check_sets(paths: Iterable[str | os.PathLike], nj: int = 1) -> list[DataFaul
     """Listens to every utterance of data dirs, and compares them with each other.
 
     Data dirs that cannot be read are passed over: :func:`~nnsvs_lite.corpus.validate.validate` says why.
-    Where one has a table ``utt2file``, its utterances are called by their ids and these names.
+    Where one has a table ``utt2file``, its utterances are called by their ids and these names; raises
+    DataError where it cannot be read.
 
     Returns:
         what was found: of each kind the first :data:`NAMED`, and how many more there are.
     """
     utts: list[_Utterance] = []
     for path in dict.fromkeys(map(Path, paths)):
+        files = read_table(path / "utt2file") if (path / "utt2file").exists() else {}
         try:
             data = DataDir.read(path)
-            files = read_table(path / "utt2file") if (path / "utt2file").exists() else {}
             for utt, heard in zip(data.utts, run_jobs(partial(listen, data), data.utts, nj)):
                 data.place(utt)
                 name = f"{utt} ({files[utt]})" if utt in files else utt

@@ -73,6 +73,13 @@ _NUMBER = re.compile(
 _BARE_NUMBER = re.compile(r"\d{1,2}(?:\s+(?=[^\W\d_])|(?=[ぁ-ゖァ-ヺ])(?![つツ]))")
 _CAPITAL = re.compile(r"\d{1,2}\s*(?=[A-ZÀ-ÖØ-Þ])")
 
+_UNSEEN = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufe00-\ufe0f\ufeff]")
+
+
+def without_unseen(text: str) -> str:
+    """Text without characters of no width, which come along where lyrics are copied from pages."""
+    return _UNSEEN.sub("", text)
+
 
 def is_continuation(lyric: str) -> bool:
     """Whether a lyric is only a sign for holding on, such as ``ー`` or ``-``, or punctuation."""

@@ -3,7 +3,6 @@
 import dataclasses
 import itertools
 import os
-import re
 from collections.abc import Sequence
 
 from nnsvs_lite.io.errors import DataError
@@ -16,11 +15,10 @@ from nnsvs_lite.score.lyrics import (
     is_next_syllable,
     split_hint,
     without_number,
+    without_unseen,
 )
 from nnsvs_lite.score.types import REST, Note, Score
 
-_UNSEEN = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufe00-\ufe0f\ufeff]")
-"""Characters of no width, which come along where lyrics are copied from pages."""
 _SHOWN = 40
 """Characters of a lyric that a message repeats."""
 
@@ -67,7 +65,7 @@ def continues(note: Note) -> bool:
 def _cleaned(note: Note, lang: str) -> Note:
     """The note as it is sung: signs and aliases of its lyric read, a verse number left out."""
     if not note.lyric.isascii():
-        note = dataclasses.replace(note, lyric=_UNSEEN.sub("", note.lyric))
+        note = dataclasses.replace(note, lyric=without_unseen(note.lyric))
     if note.is_rest or continues(note):
         return note
     lyric = clean_alias(without_number(note.lyric, lang), lang, bank=False)

@@ -116,7 +116,8 @@ def reader(setup: dict[str, Any]) -> tuple[Any, Task]:
             try:
                 score = read_score(path, **options)
             except NoLyrics:
-                # A tune, whose words are written on the page.
+                # A tune, whose words are written on the page. It is read again, and warned of again.
+                said.clear()
                 syllable = SYLLABLES.get(options["lang"], "la")
                 score = read_score(path, **options, lyrics=syllable)
                 said.append(f"it has no lyrics: every note has {syllable} until you write them")

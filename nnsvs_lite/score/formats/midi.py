@@ -62,7 +62,7 @@ def read_midi(
 
     ``part`` is the number from 1 or name of the part; the one that its lyrics fit if not given.
     ``tempo`` (quarter notes a minute) holds in a file that has none of its own. ``bare`` takes a file without
-    lyrics.
+    lyrics, or whose lyrics are not sung.
 
     Raises DataError where the file is not a score that can be sung; names measure and beat.
     """
@@ -104,7 +104,8 @@ def read_midi(
         left_out(what, [timeline.place(Fraction(note.start, midi.ticks)) for note in odd])
     notes = [note for note in notes if note.end > note.start] or notes
     notes = _one_voice(notes, [tick for tick, _ in lyrics], midi.ticks, timeline)
-    sung = _sing(notes, lyrics, midi.ticks, timeline, lang)
+    sung, lost = _sing(notes, lyrics, midi.ticks, timeline, lang)
+    left_out("lyrics without a note are left out", [] if bare else lost)
     return assemble(sung, timeline, lang=lang, title=_name(midi.tracks[0], lang), bare=bare)
 
 
@@ -217,7 +218,7 @@ def _one_voice(
             second.append(lower)
         elif (
             note.pitch >= last.pitch
-            or _distance(lyrics, note.start) <= _TOGETHER * ticks
+            or (lyrics and _distance(lyrics, note.start) <= _TOGETHER * ticks)
             or (note.end > last.end and 2 * (last.end - note.start) <= last.end - last.start)
         ):
             voice[-1] = replace(last, end=note.start)
@@ -235,8 +236,10 @@ def _one_voice(
 
 def _sing(
     notes: Sequence[MidiNote], lyrics: Sequence[tuple[int, str]], ticks: int, timeline: Timeline, lang: str
-) -> list[Sung]:
-    """The notes with each lyric on the one that begins with it, or nearest to it within a beat."""
+) -> tuple[list[Sung], list[str]]:
+    """The notes with each lyric on the one that begins with it, or nearest to it within a beat; places of
+    lyrics without a note.
+    """
     starts = [note.start for note in notes]
     sung = [""] * len(notes)
     # Many files show all their lyrics a little before or after they are sung.
@@ -252,7 +255,6 @@ def _sing(
             continue
         blank = "" if not sung[k] or sung[k].endswith("-") or lang in UNSPACED else " "
         sung[k] = sung[k].removesuffix("-") + blank + text
-    left_out("lyrics without a note are left out", lost)
     flat = len({note.velocity for note in notes}) == 1
     return [
         Sung(
@@ -264,4 +266,4 @@ def _sing(
             place=f"tick {note.start}",
         )
         for note, lyric in zip(notes, sung)
-    ]
+    ], lost

@@ -18,7 +18,7 @@ from nnsvs_lite.score.formats.musicxml_written import WrittenPart
 from nnsvs_lite.score.formats.repeats import playing_order, read_stretches
 from nnsvs_lite.score.formats.xmlfile import read_xml
 from nnsvs_lite.score.languages import get_language, language_codes
-from nnsvs_lite.score.types import Score
+from nnsvs_lite.score.types import REST, Score
 
 
 def read_musicxml(
@@ -37,7 +37,8 @@ def read_musicxml(
 
     ``part`` is the number from 1, id or name of the part, ``voice`` one of a part that has several; the
     first with lyrics if not given. ``verse`` counts from 1. ``tempo`` (quarter notes a minute) holds in
-    a score that has none of its own. ``bare`` takes one without lyrics.
+    a score that has none of its own. ``bare`` takes one whose lyrics are not sung, or
+    that has none.
 
     Raises DataError where the file is not a score that can be sung; names measure and beat.
     """
@@ -47,7 +48,7 @@ def read_musicxml(
     if chosen.undivided:
         quarter = f"{float(chosen.divisions):g}"
         warn(f"the part gives no <divisions>: a duration of {quarter} is taken for a quarter note")
-    left_out("lyrics are signs that nobody sings", chosen.stray)
+    left_out("lyrics are signs that nobody sings", [] if bare else chosen.stray)
     measures = sung_measures(parts, chosen, staff, tempo)
     stretches = read_stretches(measures)
     order = playing_order([stretch.marks for stretch in stretches])
@@ -90,13 +91,17 @@ def _partwise(root: Element) -> Element:
 def _choose(root: Element, parts: list[WrittenPart], part: int | str | None) -> tuple[WrittenPart, int]:
     """The part asked for, and the number of its staff where it has several, which count as parts."""
     titles = {item.get("id"): item.findtext("part-name") for item in root.findall("part-list/score-part")}
-    ids, names, counts, rows = [], [], [], []
+    ids, names, counts, sung, rows = [], [], [], [], []
     for element, candidate in zip(root.findall("part"), parts):
         notes = [note for measure in candidate.measures for note in measure.notes]
         for staff in candidate.staff_numbers():
             ids.append(element.get("id"))
             names.append((titles.get(ids[-1]) or "").strip())
-            counts.append(sum(bool(n.lyrics) for n in notes if not staff or n.staff in (0, staff)))
+            own = [note for note in notes if not staff or note.staff in (0, staff)]
+            counts.append(sum(bool(note.lyrics) for note in own))
+            sung.append(int(any(note.pitch != REST for note in own)))
             rows.append((candidate, staff))
+    if not any(counts):
+        counts = sung
     same = [i for i, name in enumerate(ids) if part is not None and name == str(part)]
     return rows[max(same, key=lambda i: bool(counts[i])) if same else choose_part(part, names, counts)]

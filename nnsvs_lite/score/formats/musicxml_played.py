@@ -31,7 +31,7 @@ def play(
     what is sung of a measure. A language, where one is at hand, says whether the lyric of a tied note is only
     the vowel before it again.
 
-    ``bare`` takes notes without lyrics.
+    ``bare`` takes notes without lyrics, or whose lyrics are not sung.
 
     Raises DataError where there is nothing to sing, or what is to be sung has no end.
     """
@@ -83,7 +83,7 @@ def play(
     if not notes:
         raise DataError("the score is empty: none of its notes is played")
     voices.tell()
-    left_out("words on rests are left out", words)
+    left_out("words on rests are left out", [] if bare else words)
     notes = list(joined_rests(notes))
     times = [round(note.start, 7) for note in notes] + [round(notes[-1].end, 7)]
     return [

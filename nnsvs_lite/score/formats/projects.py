@@ -84,16 +84,16 @@ class Project(NamedTuple):
     title: str
     draw: Draw
 
-    def score(self, part: int | str | None = None) -> Score:
+    def score(self, part: int | str | None = None, bare: bool = False) -> Score:
         """One voice: number from 1 or name of its track, the first with lyrics if not given; phones are
-        attached later.
+        attached later. ``bare`` takes one without lyrics.
 
         Raises DataError where there is no such track, or its notes are not one voice.
         """
         counts = [sum(bool(note.lyric) for note in voice.notes) for voice in self.voices]
         _, notes, laid = self.voices[choose_part(part, [voice.name for voice in self.voices], counts)]
         name_tuning(self.names, {id(row.group.source): row.group.source for row in laid}.values())
-        score = assemble(notes, self.timeline, lang=self.lang, title=self.title)
+        score = assemble(notes, self.timeline, lang=self.lang, title=self.title, bare=bare)
         canvas = Canvas(self.timeline, score.duration)
         self.draw(canvas, laid)
         return replace(score, drawn=canvas.drawn())

@@ -37,8 +37,8 @@ PROJECTS: dict[str, tuple[str, Callable[..., Project]]] = {
 
 
 def _one_track(read: Callable[..., Project]) -> Callable[..., Score]:
-    def score(path: Path, *, lang: str, part: int | str | None = None) -> Score:
-        return read(path, lang=lang).score(part)
+    def score(path: Path, *, lang: str, part: int | str | None = None, bare: bool = False) -> Score:
+        return read(path, lang=lang).score(part, bare)
 
     return score
 

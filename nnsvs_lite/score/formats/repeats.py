@@ -21,7 +21,10 @@ _WORDS = re.compile(
     re.IGNORECASE,
 )
 
-_WITH_REPEATS = re.compile(r"(?:con|with|mit|avec)\W+(?:\w+\W+)?(?:rep|wdh|wiederh)", re.IGNORECASE)
+_WITH_REPEATS = re.compile(
+    r"\b(?:con|with|mit|avec)\W+(?:(?!(?:no|without|sans|senza|ohne|kein\w*)\b)\w+\W+)?(?:rep|wdh|wiederh)",
+    re.IGNORECASE,
+)
 
 
 @dataclass
@@ -241,9 +244,11 @@ def _unfolded(marks: Sequence[Marks]) -> list[tuple[int, int]]:
             order.append((index, passed))
             if len(order) > MAX_MEASURES:
                 raise DataError(f"its repeats unfold to more than {MAX_MEASURES} measures")
-            if taken and mark.fine:
+            # At the end of a repeat that is taken again they count in its last pass.
+            more = mark.backward and mark.again and count < (max(mark.ending, default=0) or mark.backward)
+            if taken and mark.fine and not more:
                 break
-            if taken and mark.to_coda:
+            if taken and mark.to_coda and not more:
                 coda = _labelled([m.coda for m in marks], mark.to_coda)
                 if coda <= index:
                     raise DataError(f"measure {mark.number}: to coda, but the coda stands before it")

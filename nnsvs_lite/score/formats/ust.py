@@ -12,7 +12,7 @@ from fractions import Fraction
 
 from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.leftout import left_out
-from nnsvs_lite.score.formats.assemble import Sung, assemble, bar_positions, timeline_of
+from nnsvs_lite.score.formats.assemble import NoLyrics, Sung, assemble, bar_positions, timeline_of
 from nnsvs_lite.score.formats.limits import MAX_NOTES
 from nnsvs_lite.score.formats.projects import FORMS, name_tuning
 from nnsvs_lite.score.formats.rawfile import decode, get_number, get_text, read_bytes
@@ -22,8 +22,8 @@ from nnsvs_lite.score.types import Score
 TICKS = 480
 
 
-def read_ust(path: str | os.PathLike, *, lang: str = "ja") -> Score:
-    """The one track of a UST file; phones are attached later.
+def read_ust(path: str | os.PathLike, *, lang: str = "ja", bare: bool = False) -> Score:
+    """The one track of a UST file; phones are attached later. ``bare`` takes notes without lyrics.
 
     Raises DataError where the file is not a score that can be sung; names section and what is wrong in it.
     """
@@ -37,7 +37,7 @@ def read_ust(path: str | os.PathLike, *, lang: str = "ja") -> Score:
     if "Tempo" in setting:
         tempi.append((Fraction(0), setting["Tempo"].replace(",", ".")))
     notes: list[Sung] = []
-    bare: list[str] = []
+    mute: list[str] = []
     position = Fraction(0)
     for name, fields in sections:
         place = f"[#{name}]"
@@ -48,19 +48,21 @@ def read_ust(path: str | os.PathLike, *, lang: str = "ja") -> Score:
         if lyric is None:
             if notes and notes[-1].end == position:
                 notes[-1] = replace(notes[-1], beats=notes[-1].beats + length)
-        elif lyric == "":
-            bare.append(place)
+        elif lyric == "" and not bare:
+            mute.append(place)
         elif lyric != "R":
             pitch = get_number(fields.get("NoteNum"), f"{place}: NoteNum", -1e4, 1e4)
             notes.append(Sung(position, length, pitch, lyric, place=place))
         position += length
-    left_out("notes without lyrics are left out as rests", bare)
+    left_out("notes without lyrics are left out as rests", mute if notes else [])
+    if mute and not notes:
+        raise NoLyrics(f"notes without lyrics: all {len(mute)}, the first at {mute[0]}")
     name_tuning(FORMS["ust"], [dict(sections)])
     found = re.findall(
         r"\(\s*(\d{1,4})\s*/\s*(\d{1,4})\s*/\s*(\d{1,6})\s*\)", setting.get("TimeSignatures", "")
     )
     timeline = timeline_of(tempi, bar_positions([(int(bar), int(top), int(low)) for top, low, bar in found]))
-    return assemble(notes, timeline, lang=lang, title=get_text(setting.get("ProjectName", "")))
+    return assemble(notes, timeline, lang=lang, title=get_text(setting.get("ProjectName", "")), bare=bare)
 
 
 def sections_of(text: str) -> tuple[dict[str, str], list[tuple[str, dict[str, str]]]]:

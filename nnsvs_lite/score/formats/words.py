@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import unicodedata
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,13 +11,14 @@ from nnsvs_lite.io.errors import DataError
 from nnsvs_lite.io.leftout import left_out
 from nnsvs_lite.score.formats.assemble import UNSPACED, with_lyric
 from nnsvs_lite.score.formats.rawfile import decode, read_bytes
-from nnsvs_lite.score.lyrics import is_hold, is_next_syllable
+from nnsvs_lite.score.lyrics import is_hold, is_next_syllable, split_hint
 from nnsvs_lite.score.types import Note, Score
 
 SYLLABLES = {"ja": "ら", "zh": "la", "ko": "라"}
 """What notes without words are sung on; elsewhere ``la``."""
 
-_WORD = re.compile(r"\[[^\]]*\]|[^\s\[]+")
+_WORD = re.compile(r"\[(?:[^\[\]]|\[[^\[\]]+\])*\]|\[[^\[\]]*\[[^\]]*\]\]|\[[^\]]*\]|[^\s\[]+(?:\[[^\]]*\])?")
+"""In brackets, with others inside, or with ones that are not closed; else up to a blank."""
 _KANA = r"[ぁ-ゖァ-ヺ][ゃゅょぁぃぅぇぉゎャュョァィゥェォヮっッ]*"
 _LETTER = r"[\u4e00-\u9fff\uac00-\ud7a3]"
 
@@ -44,12 +46,16 @@ def split_words(text: str, lang: str) -> list[str]:
 
     Blanks part syllables, and so do hyphens within a word, which stay with the part before; kana are parted
     by the mora (っ with the one before), hanzi and hangul by the letter, kanji by blanks alone; what
-    stands in ``[ ]`` is one lyric. A hold is ``-``, and where words are spaced ``+`` is the next syllable.
+    stands in ``[ ]`` is one lyric, but phones behind a word stay with it. A hold is ``-``, and where words
+    are spaced ``+`` is the next syllable.
     """
     letters = rf"{_KANA}|[ーｰ－]|" + ("" if lang == "ja" else f"{_LETTER}|")
     syllable = re.compile(letters + (rf"(?:(?!{_KANA}|[ーｰ－])" + r"[^-])+-?|-"))
     words: list[str] = []
-    for word in _WORD.findall(text):
+    text = unicodedata.normalize("NFC", text)
+    # What is never closed would be searched to the end from every bracket.
+    end = text.rfind("]") + 1
+    for word in _WORD.findall(text[:end] + text[end:].replace("[", " ")):
         if word.startswith("["):
             words.append(word[1:-1].strip())
         elif is_next_syllable(word) and lang not in UNSPACED:
@@ -57,7 +63,12 @@ def split_words(text: str, lang: str) -> list[str]:
         elif is_hold(word):
             words.append("-")
         else:
-            words += ["-" if is_hold(part) else part for part in syllable.findall(word)]
+            text, bracket, inside = word.partition("[")
+            words += ["-" if is_hold(part) else part for part in syllable.findall(text)]
+            if split_hint(word, lang)[1]:
+                words[-1] = words[-1].removeprefix("-") + bracket + inside
+            elif bracket:
+                words.append(inside[:-1].strip())
     return [word for word in words if word in ("-", "+") or any(c.isalnum() for c in word)]
 
 

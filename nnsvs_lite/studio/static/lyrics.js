@@ -26,7 +26,7 @@ export function withPhones(text, phones, lang) {
 // letters it may say their phones.
 export function split(text, lang) {
   const lyrics = [];
-  for (const [whole] of text.matchAll(LYRIC)) {
+  for (const [whole] of text.normalize("NFC").matchAll(LYRIC)) {
     if (whole[0] === "[") {
       lyrics.push(whole.slice(1, -1).trim());
       continue;
