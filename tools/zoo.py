@@ -232,7 +232,7 @@ def main() -> None:
     args = parser.parse_args()
     recipes = [Recipe(Path(word.rpartition(":")[0]), word.rpartition(":")[2]) for word in args.recipe]
     if args.what == "table":
-        write_text(args.out, page(args.out.read_text(), recipes, entries()))
+        write_text(args.out, page(args.out.read_text(encoding="utf-8"), recipes, entries()))
         return
     chosen = entries(args.systems)
     for recipe in recipes:
