@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 from align_corpus import RATE, make_corpus, random_score, sing
 
+from nnsvs_lite.align.acoustic import Models
 from nnsvs_lite.align.config import RefineConfig, SyncConfig
 from nnsvs_lite.align.frames import analyse, load_frames, save_frames
-from nnsvs_lite.align.refine import refine, to_labels
+from nnsvs_lite.align.refine import Norm, evidence_of, refine, to_labels
 from nnsvs_lite.align.report import figures, onset_errors
 from nnsvs_lite.align.segmental import Evidence, Priors, running_sums, search
-from nnsvs_lite.align.slots import RESTED, Item, Slot, slots_of
+from nnsvs_lite.align.slots import RESTED, UNSUNG, Item, Slot, slots_of
 from nnsvs_lite.align.sync import synchronise
 from nnsvs_lite.score.types import Note, Score
 
@@ -99,6 +100,19 @@ def test_a_breath_that_the_score_lacks_is_found():
     item = Item("x", "toy", lacking, None, len(frames))
     slots = slots_of(item, CONFIG)
     assert [s.phone for s in slots] == ["pau", "s", "a", "br", "m", "i", "pau"]
+
+
+def test_a_voice_is_no_breath_and_less_so_where_rests_are_known_to_be_silent():
+    # A breath that no recording holds has the model of all frames, which odd vowels would else be nearest to.
+    audio, labels = sing(random_score(np.random.default_rng(7), notes=6), np.random.default_rng(7))
+    frames = analyse(audio, RATE)
+    vowel = max((s for s in labels if s.label in "aiueo"), key=lambda s: s.end - s.start)
+    a, b = (round(time / CONFIG.frame_shift) for time in (vowel.start + 0.05, vowel.end - 0.05))
+    item = Item("x", "toy", random_score(np.random.default_rng(7), notes=6), None, len(frames))
+    norm = Norm(np.zeros(frames.features.shape[1]), np.ones(frames.features.shape[1]), 1.0)
+    for rest, against in ((0.0, 0.3), (4.0, 1.5)):
+        sums = evidence_of(item, [], frames, norm, Models({}, {}), rest).pitch[UNSUNG]
+        assert (sums[b] - sums[a]) / (b - a) == pytest.approx(-against, rel=0.1)
 
 
 def test_sync_finds_offset_drift_and_transposition():

@@ -99,8 +99,9 @@ def evidence_of(
         agreement = np.where(voiced, 0.25 - np.log1p((cents / _PITCH_WIDTH) ** 2), 0.0)
         pitch[note] = running_sums(_PITCH * np.maximum(agreement, -3.0))
     # Nobody breathes with a voice: a syllable that the score lacks must not pass for a breath.
+    # The model of a breath that no recording holds is that of all frames, nearest to what is odd.
     sung = running_sums(voiced & (frames.voicing > _PERIODIC))
-    pitch[UNSUNG], pitch[RESTED] = -_VOICED_BREATH * sung, -rest * sung
+    pitch[UNSUNG], pitch[RESTED] = -max(_VOICED_BREATH, min(rest, 1.5)) * sung, -rest * sung
     boundary = _FLUX * np.log(frames.flux / norm.flux + 1e-2)
     return Evidence(states, pitch, np.append(boundary, boundary[-1]))
 
