@@ -8,7 +8,7 @@ from align_corpus import RATE, make_corpus, random_score, sing
 
 from nnsvs_lite.align.acoustic import Models
 from nnsvs_lite.align.config import RefineConfig, SyncConfig
-from nnsvs_lite.align.frames import analyse, load_frames, save_frames
+from nnsvs_lite.align.frames import Frames, analyse, load_frames, save_frames
 from nnsvs_lite.align.refine import Norm, evidence_of, refine, to_labels
 from nnsvs_lite.align.report import figures, onset_errors
 from nnsvs_lite.align.segmental import Evidence, Priors, running_sums, search
@@ -49,6 +49,18 @@ def test_finds_known_onsets(toy):
     assert got["within_20ms"] >= 0.95 and got["median_ms"] <= 6.0
     # The toy singer is 20 ms late, which is learnt.
     assert np.mean([item.offset for item in refined.items]) == pytest.approx(0.02, abs=0.008)
+
+
+def test_a_recording_may_end_before_its_score(toy, tmp_path):
+    item = toy[1][1]
+    frames = load_frames(item.cache)
+    kept = len(frames) - round(1.6 / CONFIG.frame_shift)
+    parts = {k: v[:kept] if isinstance(v, np.ndarray) else v for k, v in vars(frames).items()}
+    save_frames(tmp_path / "cut.npz", Frames(**parts))
+    cut = dataclasses.replace(item, cache=tmp_path / "cut.npz", frames=kept)
+    refined = refine([cut], dataclasses.replace(CONFIG, iterations=2))
+    onsets = refined.onsets[cut.utt]
+    assert np.all(np.diff(onsets) >= 0) and onsets[-1] == kept
 
 
 @pytest.mark.parametrize("early", [-0.06, 0.03, 0.09])

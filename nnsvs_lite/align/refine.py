@@ -123,7 +123,8 @@ def _work(
             onsets, _ = search(slots, item.frames, evidence, priors)
         sums.add(slots, onsets, norm(frames.features))
         found[item.utt] = onsets
-        middles = (onsets[:-1] + onsets[1:]) // 2
+        # What the recording ends before has no frame of its own.
+        middles = np.minimum((onsets[:-1] + onsets[1:]) // 2, item.frames - 1)
         mute = [m for m, slot in zip(middles, slots) if np.isnan(slot.pitch) and not slot.silence]
         heard += np.sum((frames.f0[mute] > 0) & (frames.voicing[mute] > _PERIODIC)), len(mute)
     return found, sums, heard
