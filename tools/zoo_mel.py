@@ -86,6 +86,8 @@ class Place(NamedTuple):
         results, system = decode / "results.json", f"{exp.parent.name}={decode}"
         sets = ("--dump", self.dump, "--set", "eval", "--data", self.data / "eval")
         call(log, "evaluate", *sets, "--system", system, "--out", results, made=results)
+        if not read_json(results)[exp.parent.name]["n_utts"]:
+            sys.exit(f"zoo_mel: no phrase of {exp.parent.name} could be scored; see {log}")
 
     def sing(self, exp: Path, seed: int) -> None:
         """Scores a model, and measures what its singing costs."""
@@ -212,7 +214,7 @@ def prepare(recipe: Recipe) -> None:
     if not (recipe.dump / "stats.json").exists():
         words = ["./run.sh", "--stage", "0", "--stop-stage", "2", "--features-config", recipe.features]
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-        if subprocess.run(words, cwd=recipe.folder, env={**os.environ, "PATH": path}, check=False).returncode:
+        if subprocess.run(words, env={**os.environ, "PATH": path}, check=False).returncode:
             sys.exit(f"zoo_mel: {' '.join(words)} failed in {recipe.folder}")
 
 
@@ -228,9 +230,11 @@ def main() -> None:
     parser.add_argument("--passes", type=int, default=4, help="over the training set, of mel systems")
     parser.add_argument("--option", action="append", help="of all, such as --option=--training.updates=20")
     args = parser.parse_args()
-    recipe = Recipe(args.recipe, args.features)
+    recipe = Recipe(args.recipe.resolve(), args.features)
+    out, data = (args.out or recipe.exp("zoo")).resolve(), recipe.folder / "data"
+    # Recordings are named from there.
+    os.chdir(recipe.folder)
     prepare(recipe)
-    out, data = args.out or recipe.exp("zoo"), recipe.folder / "data"
     place = Place(recipe.dump, data, out, args.passes, args.option or [])
     place.references()
     for what in args.what:
