@@ -1,5 +1,8 @@
 """The tool that sets DiffSinger's rows side by side: what of it is not the commands that it calls."""
 
+from pathlib import Path
+from types import SimpleNamespace
+
 import pytest
 import torch
 from models_common import ROOT
@@ -49,12 +52,14 @@ def test_an_end_to_end_system_costs_what_its_waveforms_cost(zoo_mel, toy_mel_dum
     assert len(made) == 3 and all(len(x) > 0.1 * 24000 for x in made)
 
 
-def test_the_recipe_is_prepared_once_and_a_failure_of_it_ends_the_tool(zoo_mel, tmp_path):
+def test_the_recipe_is_prepared_once_and_a_failure_of_it_ends_the_tool(zoo_mel, tmp_path, monkeypatch):
+    monkeypatch.chdir("/")
     recipe, run = zoo_mel.Recipe(tmp_path, "mel_24k"), tmp_path / "run.sh"
     run.write_text('#!/bin/sh\necho "$@" >> said\nmkdir -p dump/mel_24k\ntouch dump/mel_24k/stats.json\n')
     run.chmod(0o755)
     zoo_mel.prepare(recipe)
     zoo_mel.prepare(recipe)
+    assert Path.cwd() == tmp_path
     assert (tmp_path / "said").read_text() == "--stage 0 --stop-stage 2 --features-config mel_24k\n"
     (recipe.dump / "stats.json").unlink()
     run.write_text("#!/bin/sh\nexit 1\n")
@@ -97,3 +102,10 @@ def test_options_reach_every_training_and_the_table(zoo_mel, tmp_path, monkeypat
     rows = zoo_mel.end_to_end(zoo_mel.Place(*paths, 1, ["--training.updates=7"]), [0, 1])
     assert [words[-1] for words in calls] == ["--training.updates=7"] * 6
     assert [own[1] for _, own in rows] == ["7", "7", "7"]
+
+
+def test_a_system_of_which_nothing_was_scored_is_no_row(zoo_mel, tmp_path, monkeypatch):
+    runs = {"rule": [SimpleNamespace(utts=["a"])], "deaf": [SimpleNamespace(utts=[])]}
+    monkeypatch.setattr(zoo_mel, "compare", lambda *given: SimpleNamespace(runs=runs))
+    with pytest.raises(SystemExit, match="no phrase of deaf could be scored"):
+        zoo_mel.Place(tmp_path, tmp_path, tmp_path, 1).table(["system"], [])

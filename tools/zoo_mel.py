@@ -86,8 +86,6 @@ class Place(NamedTuple):
         results, system = decode / "results.json", f"{exp.parent.name}={decode}"
         sets = ("--dump", self.dump, "--set", "eval", "--data", self.data / "eval")
         call(log, "evaluate", *sets, "--system", system, "--out", results, made=results)
-        if not read_json(results)[exp.parent.name]["n_utts"]:
-            sys.exit(f"zoo_mel: no phrase of {exp.parent.name} could be scored; see {log}")
 
     def sing(self, exp: Path, seed: int) -> None:
         """Scores a model, and measures what its singing costs."""
@@ -111,6 +109,9 @@ class Place(NamedTuple):
             for path in sorted(self.out.glob(f"{name}/seed*/eval/results.json"))
         ]
         found, lines = compare(words, FLOOR, True), []
+        for name, runs in found.runs.items():
+            if not any(run.utts for run in runs):
+                sys.exit(f"zoo_mel: no phrase of {name} could be scored; see zoo.log in {self.out / name}")
         for name, own in (*rows, (FLOOR, [FLOOR]), (CEILING, ["copy-synthesis"])):
             speeds = [read_json(path)["rtf"] for path in self.out.glob(f"{name}/seed*/speed.json")]
             rtf = f"{min(speeds):.3f}" if speeds else ""
@@ -210,7 +211,8 @@ TABLES = {"rows": pipelines, "steps": few_steps, "ends": end_to_end}
 
 
 def prepare(recipe: Recipe) -> None:
-    """Runs stages 0 to 2, if the dump of the recipe is not there."""
+    """Goes to the recipe's folder, from where recordings are named; runs stages 0 to 2 where no dump is."""
+    os.chdir(recipe.folder)
     if not (recipe.dump / "stats.json").exists():
         words = ["./run.sh", "--stage", "0", "--stop-stage", "2", "--features-config", recipe.features]
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
@@ -232,8 +234,6 @@ def main() -> None:
     args = parser.parse_args()
     recipe = Recipe(args.recipe.resolve(), args.features)
     out, data = (args.out or recipe.exp("zoo")).resolve(), recipe.folder / "data"
-    # Recordings are named from there.
-    os.chdir(recipe.folder)
     prepare(recipe)
     place = Place(recipe.dump, data, out, args.passes, args.option or [])
     place.references()
