@@ -35,7 +35,9 @@ vowel that is sung on into the next note from one that begins with it."""
 _ONSET_DEVIATION, _LEAST_SPREAD = 0.08, 0.015
 """Seconds: spread of the onset prior before it is learnt, and the narrowest that is learnt."""
 _PITCH_WIDTH = 80.0
-_VOICED_BREATH, _PERIODIC = 0.3, 0.7
+_PERIODIC = 0.7
+_VOICED_BREATH = (0.3, 1.5)
+"""Least and most that a voiced frame costs in a breath; between, as much as in a rest."""
 _BELIEF = 5.0
 
 
@@ -101,7 +103,7 @@ def evidence_of(
     # Nobody breathes with a voice: a syllable that the score lacks must not pass for a breath.
     # The model of a breath that no recording holds is that of all frames, nearest to what is odd.
     sung = running_sums(voiced & (frames.voicing > _PERIODIC))
-    pitch[UNSUNG], pitch[RESTED] = -max(_VOICED_BREATH, min(rest, 1.5)) * sung, -rest * sung
+    pitch[UNSUNG], pitch[RESTED] = -np.clip(rest, *_VOICED_BREATH) * sung, -rest * sung
     boundary = _FLUX * np.log(frames.flux / norm.flux + 1e-2)
     return Evidence(states, pitch, np.append(boundary, boundary[-1]))
 

@@ -17,7 +17,7 @@ from nnsvs_lite.recordings.drafts import WRITERS
 from nnsvs_lite.recordings.engrave import engrave
 from nnsvs_lite.recordings.folder import read_lyrics
 from nnsvs_lite.recordings.sound import read_recording
-from nnsvs_lite.score.formats.words import SYLLABLES
+from nnsvs_lite.score.formats.words import vocalise
 from nnsvs_lite.score.languages import get_language
 from nnsvs_lite.score.song import Song
 from nnsvs_lite.score.types import Note, Score
@@ -77,7 +77,7 @@ def _score(heard: list[HeardNote], seconds: float, lang: str, key: int | None) -
     """Notes with rests where nothing is sung; gaps that a consonant may fill are closed."""
     pitches = settle([note.pitch for note in heard], [note.end - note.start for note in heard], key)
     notes: list[Note] = []
-    at, lyric = 0.0, SYLLABLES.get(lang, "la")
+    at, lyric = 0.0, vocalise(lang)
     for note, pitch, after in zip(heard, pitches, [*heard[1:], None]):
         if note.start > at:
             notes.append(Note(at, note.start, 0, "", ("pau",)))

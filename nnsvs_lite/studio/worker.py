@@ -102,7 +102,7 @@ def reader(setup: dict[str, Any]) -> tuple[Any, Task]:
     _limit_memory()
     from nnsvs_lite.score.formats.assemble import NoLyrics
     from nnsvs_lite.score.formats.readers import read_score
-    from nnsvs_lite.score.formats.words import SYLLABLES
+    from nnsvs_lite.score.formats.words import vocalise
     from nnsvs_lite.score.formats.writers import write_score
     from nnsvs_lite.score.phonemize import attach_phones
     from nnsvs_lite.studio.convert import song_of
@@ -118,7 +118,7 @@ def reader(setup: dict[str, Any]) -> tuple[Any, Task]:
             except NoLyrics:
                 # A tune, whose words are written on the page. It is read again, and warned of again.
                 said.clear()
-                syllable = SYLLABLES.get(options["lang"], "la")
+                syllable = vocalise(options["lang"])
                 score = read_score(path, **options, lyrics=syllable)
                 said.append(f"it has no lyrics: every note has {syllable} until you write them")
             try:

@@ -14,13 +14,15 @@ from nnsvs_lite.score.formats.rawfile import decode, read_bytes
 from nnsvs_lite.score.lyrics import is_hold, is_next_syllable, split_hint
 from nnsvs_lite.score.types import Note, Score
 
-SYLLABLES = {"ja": "ら", "zh": "la", "ko": "라"}
-"""What notes without words are sung on; elsewhere ``la``."""
-
 _WORD = re.compile(r"\[(?:[^\[\]]|\[[^\[\]]+\])*\]|\[[^\[\]]*\[[^\]]*\]\]|\[[^\]]*\]|[^\s\[]+(?:\[[^\]]*\])?")
 """In brackets, with others inside, or with ones that are not closed; else up to a blank."""
 _KANA = r"[ぁ-ゖァ-ヺ][ゃゅょぁぃぅぇぉゎャュョァィゥェォヮっッ]*"
 _LETTER = r"[\u4e00-\u9fff\uac00-\ud7a3]"
+
+
+def vocalise(lang: str) -> str:
+    """The syllable that notes without words are sung on."""
+    return {"ja": "ら", "ko": "라"}.get(lang, "la")
 
 
 def text_of(lyrics: str | os.PathLike, lang: str) -> str:
